@@ -1,0 +1,51 @@
+"""Kernels: one name each, either the compiled core's or the reference's.
+
+`NONNEG_SIMD=reference` forces the reference; without `_core` it is used with one
+warning. Passes over X are looked up by `native_pass`; None means that the
+operand runs the step's own reference block by block.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from ..protocols import Rows, Shared, Step, Sums
+from . import reference
+from .reference import SweepReport, inner
+
+NativePass = Callable[[Any, Step, Rows, Shared], Sums]
+
+compiled: Any = None
+"""The module `kernels.compiled`, or None where the reference is in use."""
+
+if os.environ.get("NONNEG_SIMD") != "reference":
+    try:
+        from . import compiled as _compiled
+    except ModuleNotFoundError as error:
+        if error.name != "nonneg._core":
+            raise
+        warnings.warn(
+            "nonneg's compiled core is missing: results are the same, but slower. "
+            "Reinstall nonneg with a C++ compiler at hand to build it.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    else:
+        compiled = _compiled
+
+coordinate_sweep = (compiled or reference).coordinate_sweep
+gram = (compiled or reference).gram
+
+
+def native_pass(kind: str, step: Step) -> NativePass | None:
+    """Compiled version of `step` for operands of this kind, or None."""
+    if compiled is None:
+        return None
+    found: NativePass | None = compiled.PASSES.get((kind, step.name))
+    return found
+
+
+__all__ = ["SweepReport", "coordinate_sweep", "gram", "inner", "native_pass"]

@@ -1,0 +1,135 @@
+"""The steps of a pass over X: named, picklable work on one block of rows.
+
+Each class is the array-API reference of its step; an operand that has a compiled
+version for (its kind, the step's name) runs that one instead. A block may be a
+dense array or a SciPy sparse matrix; `mask_b` (1 observed, 0 missing, or weights)
+comes only from operands whose Gram matrix is not shared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..protocols import Array, Rows, Shared, Sums
+from . import reference
+
+
+def _plain(array: Any) -> Array:
+    """Result of a product as a base-class array (sparse matrices may return np.matrix)."""
+    return np.asarray(array)
+
+
+def _masked(X_b: Any, mask_b: Any | None) -> Any:
+    return X_b if mask_b is None else X_b * mask_b
+
+
+@dataclass(frozen=True)
+class MatMul:
+    """rows["out"] = X_b · shared["B"]."""
+
+    name: ClassVar[str] = "matmul"
+
+    def __call__(
+        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
+    ) -> Sums:
+        """Write the block's rows of X·B."""
+        rows_b["out"][...] = _plain(_masked(X_b, mask_b) @ shared["B"])
+        return {}
+
+
+@dataclass(frozen=True)
+class RMatMul:
+    """Sum "product" = X_bᵀ · rows["A"], of shape (n_features, k)."""
+
+    name: ClassVar[str] = "rmatmul"
+
+    def __call__(
+        self,
+        X_b: Any,
+        mask_b: Any | None,
+        rows_b: Rows,
+        shared: Shared,  # noqa: ARG002
+    ) -> Sums:
+        """Return the block's share of XᵀA."""
+        return {"product": _plain(_masked(X_b, mask_b).T @ rows_b["A"])}
+
+
+@dataclass(frozen=True)
+class RowUpdate:
+    """Fused half-step: X is read once for the product, the update and the sums.
+
+    For each block, P_b = X_b·shared["Ht"]; the rows of rows["W"] make one coordinate
+    sweep with shared["gram"] (k, k) and shared["l1"] (k,); then the right-hand side
+    and the Gram matrix of the other half-step are summed.
+
+    Sums: "rhs" = XᵀW (n_features, k) and "gram" = WᵀW in float64 — (k, k), or
+    (n_features, k, k) with a mask — after the update, "violation" and
+    "cross" = ⟨XHᵀ, W⟩ as in `SweepReport`.
+
+    Parameters
+    ----------
+    order : tuple of int or None
+        Order of the coordinates; None is 0, 1, …, k-1.
+    accumulate : bool
+        Whether "rhs" and "gram" are wanted.
+    """
+
+    name: ClassVar[str] = "row_update"
+    order: tuple[int, ...] | None = None
+    accumulate: bool = True
+
+    def __call__(
+        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
+    ) -> Sums:
+        """Update the block's rows of W and return its sums."""
+        W, Ht, l1 = rows_b["W"], shared["Ht"], shared["l1"]
+        observed = _masked(X_b, mask_b)
+        gram = shared["gram"]
+        if mask_b is not None:
+            # shared["gram"] is HHᵀ + Q; the part of Q is kept, HHᵀ is by row
+            penalty = gram - reference.gram(Ht)
+            gram = np.einsum("ij,jr,js->irs", mask_b, Ht, Ht) + penalty
+        report = reference.coordinate_sweep(
+            W, _plain(observed @ Ht), gram, l1, self.order
+        )
+        sums: Sums = {"violation": report.violation, "cross": report.cross}
+        if self.accumulate:
+            sums["rhs"] = _plain(observed.T @ W)
+            sums["gram"] = (
+                reference.gram(W)
+                if mask_b is None
+                else np.einsum("ij,ir,is->jrs", mask_b, W, W, dtype=np.float64)
+            )
+        return sums
+
+
+@dataclass(frozen=True)
+class SquaredResidual:
+    """Sum "value" = ‖X_b − rows["W"]·shared["Ht"]ᵀ‖² over observed entries, in float64.
+
+    Evaluated entry by entry, so that it keeps its relative accuracy for a nearly
+    exact fit; at most `tile` entries of W·H exist at a time.
+    """
+
+    name: ClassVar[str] = "squared_residual"
+    tile: int = 1 << 20
+
+    def __call__(
+        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
+    ) -> Sums:
+        """Return the block's share of the squared error."""
+        W, Ht = rows_b["W"], shared["Ht"]
+        n_rows = max(1, self.tile // max(1, Ht.shape[0]))
+        total = 0.0
+        for start in range(0, W.shape[0], n_rows):
+            rows = slice(start, start + n_rows)
+            X_t = X_b[rows]
+            X_t = X_t.toarray() if hasattr(X_t, "toarray") else X_t
+            residual = X_t - W[rows] @ Ht.T
+            if mask_b is not None:
+                residual *= np.sqrt(mask_b[rows])
+            total += float(np.square(residual, dtype=np.float64).sum())
+        return {"value": total}

@@ -1,0 +1,98 @@
+"""The only loop over outer iterations: counts, times, records, calls back and stops.
+
+It knows no solver, loss or storage by name; whatever differs between them is
+behind `Updater.iterate`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .protocols import Problem, Progress, Updater
+from .result import History, Iteration, StopReason
+
+Callback = Callable[[Iteration], bool | None]
+"""Called after each iteration; a true return value ends the fit."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When the loop ends at the latest, and what it tells on the way."""
+
+    max_iter: int
+    tol: float
+    max_time: float | None = None
+    callback: Callback | None = None
+    verbose: int = 0
+
+
+@dataclass
+class Outcome:
+    """State after the last iteration, with the record of the way there."""
+
+    state: Any
+    stop_reason: StopReason
+    history: History
+    interrupt: KeyboardInterrupt | None = None
+
+
+def run(updater: Updater, problem: Problem, state: Any, limits: Limits) -> Outcome:
+    """Iterate until the updater converges or a limit is reached.
+
+    A KeyboardInterrupt is caught, so that what was found so far can be returned;
+    the outcome carries it and the caller raises it again.
+    """
+    history = History()
+    start = time.perf_counter()
+    reason = StopReason.MAX_ITER
+    try:
+        while state.n_iter < limits.max_iter:
+            progress = updater.iterate(problem, state)
+            state.n_iter += 1
+            seconds = time.perf_counter() - start
+            _record(history, progress, seconds)
+            if limits.verbose:
+                print(f"{updater.measure}:", history.residual[-1])  # noqa: T201
+            if _wants_stop(limits, state.n_iter, history, seconds):
+                reason = StopReason.CALLBACK
+                break
+            if bool(progress.converged.all()):
+                reason = StopReason.CONVERGED
+                if limits.verbose:
+                    print("Converged at iteration", state.n_iter)  # noqa: T201
+                break
+            if limits.max_time is not None and seconds >= limits.max_time:
+                reason = StopReason.MAX_TIME
+                break
+    except KeyboardInterrupt as interrupt:
+        return Outcome(state, StopReason.INTERRUPTED, history, interrupt)
+    return Outcome(state, reason, history)
+
+
+def _record(history: History, progress: Progress, seconds: float) -> None:
+    """Append one iteration, the best model standing for all of them."""
+    objective = progress.objective
+    history.objective.append(
+        float("nan") if objective is None else float(min(objective))
+    )
+    history.residual.append(float(max(progress.residual)))
+    history.sweeps.append(float(progress.sweeps))
+    history.seconds.append(seconds)
+
+
+def _wants_stop(limits: Limits, n_iter: int, history: History, seconds: float) -> bool:
+    """Ask the callback whether to end the fit."""
+    if limits.callback is None:
+        return False
+    record = Iteration(
+        n_iter=n_iter,
+        objective=history.objective[-1],
+        residual=history.residual[-1],
+        seconds=seconds,
+        max_iter=limits.max_iter,
+        tol=limits.tol,
+    )
+    return bool(limits.callback(record))

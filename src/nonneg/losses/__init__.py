@@ -1,0 +1,12 @@
+"""Losses: what is minimised. A new loss is one file that registers itself here."""
+
+from __future__ import annotations
+
+from ..protocols import Loss
+from ..registry import Registry
+
+losses: Registry[Loss] = Registry("loss")
+
+from . import frobenius
+
+__all__ = ["frobenius", "losses"]

@@ -1,0 +1,66 @@
+"""Dense X: a NumPy array of any memory order, mapped from a file or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from ..protocols import Array, Stats
+from . import Block, BlockedOperand, register_operand
+
+BLOCK_BYTES = 1 << 20
+"""Bytes of X in a block of the reference pass."""
+
+
+@register_operand(lambda X: isinstance(X, np.ndarray))
+class DenseOperand(BlockedOperand):
+    """A 2-d float32 or float64 array; Fortran order is read by columns."""
+
+    kind: ClassVar[str] = "dense"
+
+    def __init__(self, X: Array, n_threads: int = 1) -> None:
+        row_stride, column_stride = (abs(stride) for stride in X.strides)
+        itemsize = X.itemsize
+        if itemsize not in X.strides or min(X.strides) < itemsize:
+            # the kernels need one axis without gaps, as BLAS does
+            X = np.ascontiguousarray(X)
+            row_stride, column_stride = X.strides
+        self.X = X
+        self.n_threads = n_threads
+        self.shape = (X.shape[0], X.shape[1])
+        self.dtype = X.dtype
+        self.by_columns = column_stride > row_stride
+
+    @property
+    def T(self) -> DenseOperand:
+        """The transpose, without a copy."""
+        return DenseOperand(self.X.T, self.n_threads)
+
+    def native(self) -> Array:
+        """Return the array itself."""
+        return self.X
+
+    def blocks(self) -> Iterator[Block]:
+        """Cut X into blocks of about `BLOCK_BYTES`."""
+        n_rows, n_columns = self.shape
+        size = max(1, BLOCK_BYTES // max(1, n_columns * self.dtype.itemsize))
+        for start in range(0, n_rows, size):
+            stop = min(start + size, n_rows)
+            yield Block(start, stop, self.X[start:stop], None)
+
+    @cached_property
+    def _stats(self) -> Stats:
+        X = self.X.T if self.by_columns else self.X
+        sum_sq = 0.0
+        for block in (self.T if self.by_columns else self).blocks():
+            values = block.X.astype(np.float64, copy=False).ravel()
+            sum_sq += float(values @ values)
+        total = float(X.sum(dtype=np.float64))
+        return Stats(total, sum_sq, X.size)
+
+    def stats(self) -> Stats:
+        """Sum, sum of squares and number of entries."""
+        return self._stats

@@ -1,0 +1,70 @@
+"""Sparse X: CSR by rows; a CSC matrix is the transpose of a CSR and is read by columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..protocols import Stats
+from . import Block, BlockedOperand, register_operand
+
+BLOCK_ROWS = 1024
+"""Rows of a block of the reference pass."""
+
+
+@register_operand(sp.issparse)
+class SparseOperand(BlockedOperand):
+    """A SciPy sparse matrix or array with float32 or float64 values.
+
+    CSR and CSC are used as they are, with int32 or int64 indices; other formats are
+    converted to CSR. Repeated entries are added up in a copy.
+    """
+
+    kind: ClassVar[str] = "csr"
+
+    def __init__(self, X: Any, n_threads: int = 1) -> None:
+        if X.format not in ("csr", "csc"):
+            X = X.tocsr()
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
+        self.X = X
+        self.n_threads = n_threads
+        self.shape = (int(X.shape[0]), int(X.shape[1]))
+        self.dtype = X.dtype
+        self.by_columns = X.format == "csc"
+        self.column_access = self.by_columns
+
+    @property
+    def T(self) -> SparseOperand:
+        """The transpose, without a copy of the values."""
+        return SparseOperand(self.X.T, self.n_threads)
+
+    def native(self) -> Any:
+        """Return the SciPy matrix."""
+        return self.X
+
+    def blocks(self) -> Iterator[Block]:
+        """Cut X into blocks of `BLOCK_ROWS` rows."""
+        X = self.X.tocsr()
+        for start in range(0, self.shape[0], BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, self.shape[0])
+            yield Block(start, stop, X[start:stop], None)
+
+    @cached_property
+    def _stats(self) -> Stats:
+        values = self.X.data
+        total = float(values.sum(dtype=np.float64))
+        sum_sq = 0.0
+        for start in range(0, values.size, 1 << 20):
+            part = values[start : start + (1 << 20)].astype(np.float64, copy=False)
+            sum_sq += float(part @ part)
+        return Stats(total, sum_sq, self.shape[0] * self.shape[1])
+
+    def stats(self) -> Stats:
+        """Sum, sum of squares and number of entries, the implicit zeros among them."""
+        return self._stats

@@ -1,0 +1,200 @@
+"""The interfaces that operands, losses and updaters implement, and the records they exchange.
+
+Everything here is a protocol or a plain record; it imports nothing of ours, so
+every layer may use it. An operand says what X is, a loss what is minimised, an
+updater how the factors move; `loop` turns updaters without knowing any of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+"""A NumPy array of any real dtype (an operand may use another array library)."""
+
+Rows = dict[str, Array]
+"""Row-aligned arrays of a pass: each has n_samples rows; a step may write to them."""
+
+Shared = dict[str, Array]
+"""Read-only arrays that every block of a pass sees whole."""
+
+Sums = dict[str, Any]
+"""Sums over the blocks of a pass; their sizes do not depend on n_samples."""
+
+
+class Stats(NamedTuple):
+    """Sums over the observed entries of X, accumulated in float64."""
+
+    sum: float
+    sum_sq: float
+    n_entries: int
+
+    @property
+    def mean(self) -> float:
+        """Mean of the observed entries."""
+        return self.sum / self.n_entries
+
+
+class Step(Protocol):
+    """A named, picklable description of the work on one block of rows.
+
+    A step is a frozen dataclass of parameters, never a closure: an operand may run
+    it through the compiled core, ship it to another process or keep it on a device.
+    Calling it is the array-API reference of the same work.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name under which a compiled version of the step is looked up."""
+
+    def __call__(
+        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
+    ) -> Sums:
+        """Do the work on one block; return what is to be summed over blocks."""
+
+
+@runtime_checkable
+class Operand(Protocol):
+    """What X is: a matrix that is only ever seen block of rows by block of rows."""
+
+    kind: ClassVar[str]
+    """Name of the storage, e.g. "dense"; selects compiled steps."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_samples, n_features)."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64: the dtype of the factors."""
+
+    @property
+    def by_columns(self) -> bool:
+        """Whether a pass over the columns (over `T`) is the natural one."""
+
+    @property
+    def shared_gram(self) -> bool:
+        """Whether all rows share one Gram matrix; False with a mask or weights."""
+
+    @property
+    def column_access(self) -> bool:
+        """Whether columns can be gathered without reading all of X."""
+
+    @property
+    def n_threads(self) -> int:
+        """Threads that a pass may use; results do not depend on it."""
+
+    @property
+    def T(self) -> Operand:
+        """The transpose, without a copy."""
+
+    def stats(self) -> Stats:
+        """Sum, sum of squares and number of observed entries."""
+
+    def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
+        """Run `step` on each block of rows, add its partial sums in a fixed order."""
+
+    def native(self) -> Any:
+        """X as an array or sparse matrix that `randomized_svd` takes, if it is one."""
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """Penalty on one factor A (rows a): l1·a + ½ a Q aᵀ, summed over its rows.
+
+    `l1` has shape (k,), `Q` is (k, k) positive semi-definite and is added to the
+    Gram matrix: L2 is diag(l2), pg's sparseness β·11ᵀ, ARD a diagonal.
+    """
+
+    l1: NDArray[np.float64]
+    Q: NDArray[np.float64]
+
+    @classmethod
+    def elastic(cls, k: int, l1: float = 0.0, l2: float = 0.0) -> Penalty:
+        """Penalty l1·|a|₁ + ½ l2·|a|² with the same weights for all k components."""
+        return cls(np.full(k, float(l1)), float(l2) * np.eye(k))
+
+    def value(self, column_sums: Array, gram: Array) -> float:
+        """Value for a factor with these column sums (k,) and Gram matrix AᵀA (k, k)."""
+        return float(self.l1 @ column_sums + 0.5 * np.sum(self.Q * gram))
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether it penalises nothing."""
+        return not (self.l1.any() or self.Q.any())
+
+
+class Loss(Protocol):
+    """What is minimised: a distance between X and W·H."""
+
+    name: ClassVar[str]
+    provides: ClassVar[frozenset[str]]
+    """{"quadratic"} when Gram matrix and right-hand side suffice, {"terms"} for β-losses."""
+
+    def value(self, X: Operand, W: Array, Ht: Array) -> float:
+        """Loss at W·H, without penalties, in float64."""
+
+    def from_products(self, X: Operand, cross: float, square: float) -> float:
+        """Loss from ⟨X, WH⟩ and ‖WH‖² over the observed entries (quadratic losses)."""
+
+    def error(self, value: float) -> float:
+        """`reconstruction_err_` that belongs to a loss value."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an updater solves: data, loss, penalties and which factors may move."""
+
+    X: Operand
+    loss: Loss
+    penalty_W: Penalty
+    penalty_H: Penalty
+    update_H: bool = True
+    random_state: Any = None
+
+
+@dataclass
+class Progress:
+    """What one outer iteration reports; each array has one entry per model (R of them)."""
+
+    objective: NDArray[np.float64] | None
+    """Penalised objective after the iteration, or None when it would cost a pass."""
+    residual: NDArray[np.float64]
+    """The updater's optimality measure, the one its stopping rule compares with tol."""
+    decrease: NDArray[np.float64] | None
+    """Exact decrease of the objective in the iteration, where the kernel knows it."""
+    converged: NDArray[np.bool_]
+    sweeps: float = 1.0
+    """Inner sweeps per half-step, on average."""
+
+
+@dataclass
+class State:
+    """Base of updater states: named arrays, scalars and random states, nothing else."""
+
+    W: Array
+    Ht: Array
+    n_iter: int = field(default=0, kw_only=True)
+
+
+class Updater(Protocol):
+    """How the factors move. Its unit is one outer iteration."""
+
+    name: ClassVar[str]
+    requires: ClassVar[frozenset[str]]
+    """What a loss must provide: {"quadratic"} or {"terms"}."""
+    measure: ClassVar[str]
+    """Name of `Progress.residual` in printed output."""
+
+    def start(self, problem: Problem, W: Array, Ht: Array) -> Any:
+        """Return the state before the first iteration; W and Ht may be kept and written."""
+
+    def iterate(self, problem: Problem, state: Any) -> Progress:
+        """Do one outer iteration in place."""
+
+    def finish(self, problem: Problem, state: Any) -> tuple[Array, Array]:
+        """Return the factors (W, Ht) of the best state seen."""

@@ -1,0 +1,95 @@
+"""The result of a factorization and the reasons for which a fit ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class StopReason(StrEnum):
+    """Why a fit ended."""
+
+    CONVERGED = "converged"
+    MAX_ITER = "max_iter"
+    MAX_TIME = "max_time"
+    CALLBACK = "callback"
+    INTERRUPTED = "interrupted"
+
+
+ADVICE = {
+    StopReason.MAX_ITER: (
+        "Maximum number of iterations {max_iter} reached before `tol`={tol:g}. "
+        "Increase it to improve convergence, or raise `tol`."
+    ),
+}
+"""Sentence shown to the user for each reason that deserves one."""
+
+
+@dataclass
+class History:
+    """What each outer iteration reported; a list per quantity, oldest first."""
+
+    objective: list[float] = field(default_factory=list)
+    residual: list[float] = field(default_factory=list)
+    sweeps: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, NDArray[np.float64]]:
+        """Columns as arrays of one length: the form of the attribute `history_`."""
+        return {name: np.array(column) for name, column in vars(self).items()}
+
+
+@dataclass(frozen=True)
+class FactorizationResult:
+    """Factors and how they came about.
+
+    Attributes
+    ----------
+    W : ndarray of shape (n_samples, k)
+    H : ndarray of shape (k, n_features)
+    n_iter : int
+        Outer iterations done, from one.
+    stop_reason : StopReason
+    history : History
+    objective : float or None
+        Penalised objective at (W, H), as last reported by the solver.
+    solver : str
+    """
+
+    W: NDArray[Any]
+    H: NDArray[Any]
+    n_iter: int
+    stop_reason: StopReason
+    history: History
+    objective: float | None
+    solver: str
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What a `callback` receives after each outer iteration.
+
+    Attributes
+    ----------
+    n_iter : int
+        Iterations done so far, from one.
+    objective : float
+        Penalised objective; NaN where the solver does not know it.
+    residual : float
+        The solver's optimality measure, compared with `tol`.
+    seconds : float
+        Time since the start of the fit.
+    max_iter : int
+    tol : float
+    """
+
+    n_iter: int
+    objective: float
+    residual: float
+    seconds: float
+    max_iter: int
+    tol: float

@@ -1,0 +1,93 @@
+"""How many threads a fit uses, and holding BLAS to one thread while ours run."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+_ENVIRONMENT = ("NONNEG_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+def resolve_n_threads(n_threads: Any) -> int:
+    """Number of threads for a fit.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        A positive number is taken as it is, also above the number of cores. None
+        means the cores that this process may use (affinity mask and cgroup quota),
+        at most `NONNEG_NUM_THREADS` or, where that is not set, `OMP_NUM_THREADS`.
+
+    Raises
+    ------
+    ValueError
+        If it is neither None nor a positive integer.
+    """
+    if n_threads is None:
+        return _default_n_threads()
+    is_integer = isinstance(n_threads, Integral) and not isinstance(n_threads, bool)
+    if not is_integer or n_threads < 1:
+        msg = (
+            f"`n_threads` must be a positive integer or None; got {n_threads!r}. "
+            "Pass None to use every core this process may use."
+        )
+        raise ValueError(msg)
+    return int(n_threads)
+
+
+def _default_n_threads() -> int:
+    import joblib  # a dependency of scikit-learn's, and already loaded by it
+
+    cores = int(joblib.cpu_count())
+    for variable in _ENVIRONMENT:
+        text = os.environ.get(variable, "").split(",")[0].strip()
+        if text.isdigit() and int(text) > 0:
+            return min(cores, int(text))
+    return cores
+
+
+class _BlasHold:
+    """Process-wide, reference-counted limit of every BLAS to one thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._limiter: Any = None
+
+    def acquire(self) -> None:
+        with self._lock:
+            if self._holders == 0:
+                controller = ThreadpoolController()
+                self._limiter = controller.limit(limits=1, user_api="blas")
+            self._holders += 1
+
+    def release(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                self._limiter.restore_original_limits()
+                self._limiter = None
+
+
+_hold = _BlasHold()
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold every BLAS library of the process to one thread inside the block.
+
+    Our own threads call BLAS for one block of rows each; a BLAS that starts threads
+    of its own inside them would only get in the way. The limit is process-wide;
+    it is lifted when the last of several concurrent fits has left the block.
+    """
+    _hold.acquire()
+    try:
+        yield
+    finally:
+        _hold.release()
