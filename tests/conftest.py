@@ -1,0 +1,43 @@
+"""Session-wide set-up: Hypothesis profiles, the report header, isolated environment."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import pytest
+
+import nonneg
+from nonneg import kernels
+
+_COMMON = {
+    "deadline": None,
+    "suppress_health_check": [hypothesis.HealthCheck.function_scoped_fixture],
+}
+hypothesis.settings.register_profile(
+    "default", max_examples=30, derandomize=True, database=None, **_COMMON
+)
+hypothesis.settings.register_profile("slow", max_examples=1000, **_COMMON)
+hypothesis.settings.load_profile("default")
+
+
+def pytest_report_header() -> str:
+    """Say which package and which instruction set the run tests."""
+    simd = "reference" if kernels.compiled is None else kernels.compiled.simd()
+    folder = os.path.dirname(nonneg.__file__)
+    return f"nonneg from {folder}, kernels: {simd}"
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep thread limits of the caller's shell out of the tests."""
+    for variable in ("NONNEG_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture(params=["installed", "reference"])
+def passes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run passes over X by the kernels in use, then by the reference steps."""
+    if request.param == "reference":
+        monkeypatch.setattr(kernels, "compiled", None)
+    return request.param
