@@ -1,0 +1,89 @@
+# Set-up, build, tests and checks. `make help` lists the targets.
+#
+# Everything is installed into the virtual environment $(VENV) by pip, under pip's own
+# configuration. PYTHON=python3.12 picks another interpreter, PYTEST_ARGS adds options.
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest
+SOURCES := pyproject.toml README.md LICENSE $(wildcard CMakeLists.txt) \
+	$(shell find src -name __pycache__ -prune -o -print)
+
+# the tests must meet the installed package, not what the shell points to
+unexport PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: help check venv install demo test test-slow lint format bench-quick symbols \
+	stress-tsan clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+check: ## look for Python, its headers and a C++ compiler
+	@tools/check_system.sh "$(PYTHON)"
+
+demo: $(VENV)/.installed ## set up, then factorize real data: a table and a picture
+	$(BIN)/nonneg demo
+
+test: $(VENV)/.test ## set up, then run the test suite
+	$(PYTEST) -n $(JOBS) $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.test ## the long tests: many Hypothesis examples, big files
+	$(PYTEST) -n $(JOBS) -m "slow or not slow" --hypothesis-profile=slow $(PYTEST_ARGS)
+
+lint: $(VENV)/.lint ## style, types and docstrings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python tools/check_docstrings.py
+
+format: $(VENV)/.lint ## put the sources into the house style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+install: $(VENV)/.installed ## set up: virtual environment, build, install
+
+symbols: $(VENV)/.installed ## no code for one instruction set leaks into another's
+	tools/check_symbols.sh build
+
+stress-tsan: ## stress of the thread pool under the thread sanitizer
+	tools/stress_tsan.sh build/tsan
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# --- set-up, by stamps ---------------------------------------------------------------
+
+$(VENV)/.created:
+	@tools/check_system.sh "$(PYTHON)"
+	@echo "Creating $(VENV)"
+	@"$(PYTHON)" -m venv --clear "$(VENV)"
+	@# dependency groups came with pip 25.1
+	@$(PIP) install --quiet 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created $(SOURCES)
+	@echo "Building and installing nonneg (some minutes the first time)"
+	@$(PIP) install --quiet '.[all]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.installed
+	@$(PIP) install --quiet --group test
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.installed
+	@$(PIP) install --quiet --group lint
+	@touch $@
+
+# an interpreter that was asked for by name replaces an environment of another version
+ifneq ($(origin PYTHON),file)
+VERSION_OF := import sys; print(*sys.version_info[:2])
+ifneq ($(shell "$(PYTHON)" -c "$(VERSION_OF)"),$(shell $(BIN)/python -c "$(VERSION_OF)" 2>&1))
+$(shell rm -f $(VENV)/.created)
+endif
+endif

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Builds the core with the address and undefined-behaviour sanitizers into an
+# environment of its own and runs the kernel tests there.
+# Usage: sanitized_tests.sh ENVIRONMENT [PYTHON]
+set -euo pipefail
+venv=$1 python=${2:-python3}
+export CXX=${CXX:-g++}
+
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+"$venv/bin/python" -m pip install --quiet 'pip>=25.1'
+"$venv/bin/python" -m pip install --quiet . --group test \
+    -C build-dir=build/asan \
+    -C cmake.define.NONNEG_SANITIZE="address,undefined"
+
+runtime() { "$CXX" -print-file-name="$1"; }
+# Python is not built with the sanitizer, so its run-time has to come first; the
+# C++ library beside it, or exceptions are not seen
+export LD_PRELOAD="$(runtime libasan.so) $(runtime libstdc++.so)"
+# the interpreter itself never frees all it allocates
+export ASAN_OPTIONS="detect_leaks=0:abort_on_error=1"
+export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
+"$venv/bin/python" -m pytest -q -p no:cacheprovider tests/test_kernels.py
