@@ -14,17 +14,18 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "nonneg"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = [
-    {"_core", "protocols", "registry", "result", "threads"},
+    {"_core", "protocols", "registry", "result", "threads", "writers"},
     {"penalties", "states", "validation"},
     {"kernels"},
-    {"operands"},
+    {"config", "operands"},
     {"losses", "updaters"},
     {"loop"},
     {"initialization", "nnls"},
     {"factorization"},
     {"estimators"},
-    {"persistence", "readers", "writers"},
-    {"demo", "plotting", "report"},
+    {"persistence", "readers"},
+    {"plotting", "report"},
+    {"demo"},
     {"cli"},
     {"__main__"},
 ]
@@ -82,12 +83,15 @@ def imported(node: ast.AST, path: Path) -> Iterator[str]:
 
 
 def our_modules(nodes: Iterator[ast.AST], path: Path) -> set[str]:
-    """Layers of ours that the statements import from; "" is the package itself."""
+    """Layers of ours that the statements import from; "" is the package itself.
+
+    The version, which any of them may ask for, is not counted.
+    """
     found = set()
     for node in nodes:
         for name in imported(node, path):
             root, _, rest = name.partition(".")
-            if root == "nonneg":
+            if root == "nonneg" and rest != "__version__":
                 first = rest.partition(".")[0]
                 found.add(first if first in RANK else "")
     return found
@@ -215,7 +219,8 @@ def test_registered_names_appear_in_their_own_file_only(layer):
         ("from .steps import RowUpdate", {"kernels"}),
         ("from . import reference", {"kernels"}),
         ("import nonneg.cli", {"cli"}),
-        ("from nonneg import __version__", {""}),
+        ("from nonneg import NMF", {""}),
+        ("from .. import __version__", set()),
         ("def f():\n    from ..loop import run", {"loop"}),
     ],
 )

@@ -1,0 +1,209 @@
+"""Writing files whole or not at all, and matrices in the formats that `readers` reads."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Names = Sequence[str] | None
+
+ROW_NAMES = "row_names"
+COLUMN_NAMES = "column_names"
+"""Names of the arrays beside the matrix in an .npz file; parquet's column of names."""
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Write a file so that it is never seen half written.
+
+    The bytes go to a temporary file in the same folder, which takes the place of
+    `path` when the block ends well; after an error or an interrupt it is removed and
+    whatever was at `path` stays. Where `path` is no regular file (a pipe, /dev/null)
+    there is nothing to replace and it is written to directly.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file to write; a link is followed, the mode of an existing file kept.
+
+    Yields
+    ------
+    file : binary file, writable and seekable
+
+    Raises
+    ------
+    OSError
+        If the folder does not exist or can't be written to.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        with target.open("wb") as file:
+            yield file
+        return
+    if not target.parent.is_dir():
+        msg = f"No such folder: {str(target.parent)!r}; create it first."
+        raise FileNotFoundError(msg)
+    temporary = target.parent / f".nonneg-{secrets.token_hex(8)}.part"
+    try:
+        with temporary.open("x+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_matrix(
+    path: str | os.PathLike[str],
+    X: NDArray[Any],
+    row_names: Names = None,
+    column_names: Names = None,
+) -> None:
+    """Write a dense matrix in the format that the suffix of `path` names.
+
+    Parameters
+    ----------
+    path : str or path-like
+        .npy (the matrix alone), .npz (with the names as arrays beside it), .csv or
+        .tsv, also with .gz behind it (numbers with all their digits), .parquet
+        (needs pyarrow; row names are its first column).
+    X : ndarray of shape (n_rows, n_columns), float32 or float64
+    row_names : sequence of n_rows str, default=None
+    column_names : sequence of n_columns str, default=None
+
+    Raises
+    ------
+    ValueError
+        If the suffix is none of these.
+    ImportError
+        If the format needs a package that is not installed.
+    """
+    write = writer_for(path)
+    with replacing(path) as file:
+        write(file, X, row_names, column_names)
+
+
+def writer_for(
+    path: str | os.PathLike[str],
+) -> Callable[[IO[bytes], NDArray[Any], Names, Names], None]:
+    """Return the writer for a file name, or say which suffixes there are.
+
+    Long work asks for it before it begins, so that it can't fail at its end.
+    """
+    name = Path(path).name.lower()
+    for suffix, write in _WRITERS.items():
+        if name.endswith(suffix):
+            if write is _write_parquet:
+                import_pyarrow(path)
+            return write
+    msg = (
+        f"Can't tell from the name {str(path)!r} which format to write; "
+        f"end it in one of {', '.join(_WRITERS)}."
+    )
+    raise ValueError(msg)
+
+
+def import_pyarrow(path: str | os.PathLike[str]) -> Any:
+    """Import pyarrow.parquet, or say what to install."""
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        msg = f"{str(path)!r} needs pyarrow: pip install 'nonneg[io]'."
+        raise ImportError(msg) from None
+    return pyarrow
+
+
+def _write_npy(
+    file: IO[bytes],
+    X: NDArray[Any],
+    row_names: Names,  # noqa: ARG001
+    column_names: Names,  # noqa: ARG001
+) -> None:
+    np.save(file, X, allow_pickle=False)
+
+
+def _write_npz(
+    file: IO[bytes], X: NDArray[Any], row_names: Names, column_names: Names
+) -> None:
+    arrays = {"X": X}
+    if row_names is not None:
+        arrays[ROW_NAMES] = np.array(list(row_names), dtype=np.str_)
+    if column_names is not None:
+        arrays[COLUMN_NAMES] = np.array(list(column_names), dtype=np.str_)
+    np.savez(file, allow_pickle=False, **arrays)
+
+
+def _delimited(delimiter: str) -> Callable[[IO[bytes], Any, Names, Names], None]:
+    def write(
+        file: IO[bytes], X: NDArray[Any], row_names: Names, column_names: Names
+    ) -> None:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        lines = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+        header = column_names
+        if header is None and row_names is not None:
+            # without a header the first row could not be told from one
+            header = [str(j) for j in range(X.shape[1])]
+        if header is not None:
+            lines.writerow(header if row_names is None else ["", *header])
+        for i, row in enumerate(X):
+            # a NumPy scalar prints the fewest digits that give it back
+            cells = row.tolist() if X.dtype == np.float64 else map(str, row)
+            lines.writerow(cells if row_names is None else [row_names[i], *cells])
+        text.flush()
+        text.detach()
+
+    return write
+
+
+def _zipped(delimiter: str) -> Callable[[IO[bytes], Any, Names, Names], None]:
+    plain = _delimited(delimiter)
+
+    def write(
+        file: IO[bytes], X: NDArray[Any], row_names: Names, column_names: Names
+    ) -> None:
+        # no name and no time in it: the same matrix gives the same bytes
+        with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
+            plain(packed, X, row_names, column_names)  # type: ignore[arg-type]
+
+    return write
+
+
+def _write_parquet(
+    file: IO[bytes], X: NDArray[Any], row_names: Names, column_names: Names
+) -> None:
+    pyarrow = import_pyarrow("parquet")
+    columns: list[Any] = [np.ascontiguousarray(X[:, j]) for j in range(X.shape[1])]
+    names = [str(j) for j in range(X.shape[1])]
+    if column_names is not None:
+        names = list(column_names)
+    if row_names is not None:
+        columns.insert(0, pyarrow.array(list(row_names), pyarrow.string()))
+        names.insert(0, ROW_NAMES)
+    pyarrow.parquet.write_table(pyarrow.table(columns, names=names), file)
+
+
+_WRITERS = {
+    ".npy": _write_npy,
+    ".npz": _write_npz,
+    ".csv.gz": _zipped(","),
+    ".tsv.gz": _zipped("\t"),
+    ".csv": _delimited(","),
+    ".tsv": _delimited("\t"),
+    ".parquet": _write_parquet,
+}
+"""Suffixes with what writes them."""
