@@ -22,8 +22,8 @@ class StopReason(StrEnum):
 
 ADVICE = {
     StopReason.MAX_ITER: (
-        "Maximum number of iterations {max_iter} reached before `tol`={tol:g}. "
-        "Increase it to improve convergence, or raise `tol`."
+        "Maximum number of iterations {max_iter} reached. Increase it to improve "
+        "convergence, or raise `tol`={tol:g} to stop earlier."
     ),
 }
 """Sentence shown to the user for each reason that deserves one."""

@@ -52,6 +52,14 @@ def as_operand(X: Any, n_threads: int = 1) -> Operand:
     raise TypeError(msg)
 
 
+def has_own_operand(X: Any) -> bool:
+    """Whether X is an operand or becomes a plug-in's, which then checks it itself."""
+    if isinstance(X, Operand):
+        return True
+    found = next((cls for accepts, cls in _kinds if accepts(X)), None)
+    return found not in (None, dense.DenseOperand, sparse.SparseOperand)
+
+
 class Block(NamedTuple):
     """Rows start:stop of X, with their part of the mask if there is one."""
 
@@ -115,6 +123,7 @@ __all__ = [
     "BlockedOperand",
     "as_operand",
     "dense",
+    "has_own_operand",
     "matmul",
     "register_operand",
     "rmatmul",

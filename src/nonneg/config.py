@@ -1,0 +1,85 @@
+"""`show_config`: what this installation runs on."""
+
+from __future__ import annotations
+
+import json
+import platform
+from typing import Any, Literal
+
+import numpy as np
+import scipy
+import sklearn
+from threadpoolctl import threadpool_info
+
+from . import kernels
+from .threads import resolve_n_threads
+
+
+def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] | None:
+    """Show version, instruction set, threads, dependencies and BLAS libraries.
+
+    Parameters
+    ----------
+    mode : {"stdout", "dicts"}, default="stdout"
+        Print, or return a dictionary.
+
+    Returns
+    -------
+    config : dict or None
+        With `mode="dicts"`: "nonneg" (version), "SIMD" (instruction set in use, those
+        available; "reference" stands for NumPy in place of the compiled core),
+        "Threads" (default number), "Versions" and "BLAS" (a list of libraries).
+
+    Raises
+    ------
+    ValueError
+        If `mode` is neither.
+
+    Examples
+    --------
+    >>> import nonneg
+    >>> sorted(nonneg.show_config(mode="dicts"))
+    ['BLAS', 'SIMD', 'Threads', 'Versions', 'nonneg']
+    """
+    if mode not in ("stdout", "dicts"):
+        msg = f"`mode` must be 'stdout' or 'dicts'; got {mode!r}."
+        raise ValueError(msg)
+    config = _config()
+    if mode == "dicts":
+        return config
+    print(json.dumps(config, indent=2))  # noqa: T201
+    return None
+
+
+def _config() -> dict[str, Any]:
+    from . import __version__
+
+    return {
+        "nonneg": {"version": __version__},
+        "SIMD": {"in use": _simd_in_use(), "available": _simd_available()},
+        "Threads": {"default": resolve_n_threads(None)},
+        "Versions": {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+            "scikit-learn": sklearn.__version__,
+        },
+        "BLAS": [
+            {
+                key: library.get(key)
+                for key in ("internal_api", "version", "num_threads", "architecture")
+            }
+            for library in threadpool_info()
+            if library.get("user_api") == "blas"
+        ],
+    }
+
+
+def _simd_in_use() -> str:
+    name = getattr(kernels.compiled, "simd_name", None)
+    return str(name()) if name is not None else "reference"
+
+
+def _simd_available() -> list[str]:
+    available = getattr(kernels.compiled, "simd_available", None)
+    return [*(available() if available is not None else ()), "reference"]

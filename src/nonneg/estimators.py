@@ -1,0 +1,363 @@
+"""The estimator `NMF`: parameters, tags and fitted attributes; nothing numerical."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .factorization import factorize, frobenius_error, prepare_X, validated
+from .protocols import Array, Operand
+from .result import FactorizationResult, Iteration
+from .validation import FLOATS, Parameters, refuse_non_numbers
+
+
+class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Non-negative matrix factorization: X ≈ W·H with W, H ≥ 0.
+
+    Minimises, with ρ = `l1_ratio`,
+
+        ½‖X − WH‖²_F + a_W·(ρ·‖W‖₁ + ½(1−ρ)·‖W‖²_F) + a_H·(ρ·‖H‖₁ + ½(1−ρ)·‖H‖²_F)
+
+    by turns in W (n_samples, k) and H (k, n_features). The weights a_W and a_H are
+    `alpha` on the factors that `regularization` names, or `alpha_W`·n_features and
+    `alpha_H`·n_samples. Used for dimension reduction, source separation and topic
+    extraction.
+
+    Parameters
+    ----------
+    n_components : int, "auto" or None, default=None
+        Number of components k. None keeps all features; "auto" takes the number of
+        rows of an H given to `fit`, else it keeps all features.
+    init : str or None, default=None
+        How W and H start:
+
+        - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
+        - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape));
+        - "nndsvda": the same, its zeros filled with the mean of X;
+        - "nndsvdar": the same, its zeros filled with small random numbers;
+        - "nnsvd-lrc": non-negative SVD with low-rank correction;
+        - "custom": the W and H given to `fit`;
+        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random".
+    solver : {"cd", "pg"}, default="cd"
+        "cd" is cyclic coordinate descent [1]_, "pg" projected gradient [2]_.
+    tol : float, default=1e-4
+        Tolerance of the stopping condition, of the meaning that it has for the
+        solver; 0 means that `max_iter` iterations are done, without a warning.
+    max_iter : int, default=200
+        Largest number of iterations.
+    random_state : int, RandomState instance or None, default=None
+        For the random parts of the start and for `shuffle`; an int gives the same
+        result each time.
+    alpha : float, default=0.0
+        Weight of the penalty on the factors that `regularization` names, unscaled.
+    l1_ratio : float, default=0.0
+        Share of L1 in the penalties: 0 is L2, 1 is L1, between is a mix.
+    verbose : int, default=0
+        Above 0, print the stopping measure of each iteration.
+    shuffle : bool, default=False
+        Whether "cd" visits the components in random order.
+    nls_max_iter : int, default=2000
+        Largest number of iterations of a subproblem of "pg".
+    sparseness : {"data", "components"} or None, default=None
+        Which factor "pg" makes sparse: W, H, or neither.
+    beta : float, default=1
+        Degree of that sparseness; larger is sparser.
+    eta : float, default=0.1
+        Degree of correctness to keep with `sparseness`; smaller allows a larger error.
+    regularization : {"both", "components", "transformation"} or None, default="both"
+        What `alpha` penalises: both factors, H, W, or nothing.
+    alpha_W : float, default=0.0
+        Weight of the penalty on W, times n_features. Can't be combined with `alpha`.
+    alpha_H : float or "same", default="same"
+        Weight of the penalty on H, times n_samples; "same" takes that of `alpha_W`.
+    max_time : float or None, default=None
+        Seconds after which no further iteration is begun.
+    callback : callable or None, default=None
+        Called after each iteration with an `Iteration` (n_iter, objective, residual,
+        seconds); the fit ends if it returns True.
+    n_threads : int or None, default=None
+        Threads to use; None takes every core that the process may use, at most
+        `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        H, of the dtype of X.
+    n_components_ : int
+        Number of components.
+    n_iter_ : int
+        Iterations done by the fit, from one; `transform` leaves it alone.
+    reconstruction_err_ : float
+        ‖X − WH‖_F of the fit, without penalties.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X had names that are all texts.
+    history_ : dict of ndarray
+        One entry per iteration each: "objective" (penalised, with its ½; NaN where the
+        solver does not know it), "residual" (the measure that is compared with `tol`),
+        "sweeps" (per half-step) and "seconds" since the start.
+    stop_reason_ : str
+        "converged", "max_iter", "max_time", "callback" or "interrupted".
+    solver_ : str
+        The solver that ran.
+    comp_sparseness_ : float
+        Hoyer sparseness of H, between 0 and 1; after solver="pg" only.
+    data_sparseness_ : float
+        Hoyer sparseness of W; after solver="pg" only.
+
+    See Also
+    --------
+    non_negative_factorization : The same as a function, also with H fixed.
+
+    Notes
+    -----
+    An iteration of "cd" costs 4·k flops per stored entry of X, which is read once, and
+    (n_samples + n_features)·k² multiply-adds. Beside X a fit holds a few arrays of the
+    size of W and H. An interrupted fit (Ctrl-C) sets the fitted attributes from what
+    was found so far before the KeyboardInterrupt goes on.
+
+    References
+    ----------
+    .. [1] Cichocki & Phan, "Fast local algorithms for large scale nonnegative matrix
+       and tensor factorizations", IEICE Trans. Fundamentals E92-A (2009) 708-721,
+       https://doi.org/10.1587/transfun.E92.A.708
+    .. [2] Lin, "Projected gradient methods for nonnegative matrix factorization",
+       Neural Computation 19 (2007) 2756-2779,
+       https://doi.org/10.1162/neco.2007.19.10.2756
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nonneg import NMF
+    >>> X = np.array([[1, 1], [2, 1], [3, 1.2], [4, 1], [5, 0.8], [6, 1]])
+    >>> model = NMF(n_components=2, init="random", random_state=0)
+    >>> W = model.fit_transform(X)
+    >>> model.components_.round(5)
+    array([[2.09783, 0.3056 ],
+           [2.13443, 2.13172]])
+    >>> round(model.reconstruction_err_, 8)
+    0.00115993
+    """
+
+    def __init__(
+        self,
+        n_components: int | Literal["auto"] | None = None,
+        init: str | None = None,
+        solver: str = "cd",
+        tol: float = 1e-4,
+        max_iter: int = 200,
+        random_state: Any = None,
+        alpha: float = 0.0,
+        l1_ratio: float = 0.0,
+        verbose: int = 0,
+        shuffle: bool = False,
+        nls_max_iter: int = 2000,
+        sparseness: str | None = None,
+        beta: float = 1,
+        eta: float = 0.1,
+        *,
+        regularization: str | None = "both",
+        alpha_W: float = 0.0,
+        alpha_H: float | Literal["same"] = "same",
+        max_time: float | None = None,
+        callback: Callable[[Iteration], bool | None] | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.init = init
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.verbose = verbose
+        self.shuffle = shuffle
+        self.nls_max_iter = nls_max_iter
+        self.sparseness = sparseness
+        self.beta = beta
+        self.eta = eta
+        self.regularization = regularization
+        self.alpha_W = alpha_W
+        self.alpha_H = alpha_H
+        self.max_time = max_time
+        self.callback = callback
+        self.n_threads = n_threads
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,  # noqa: ARG002
+        W: Any = None,
+        H: Any = None,
+    ) -> NMF:
+        """Learn the components H of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Non-negative data.
+        y : ignored
+            Not used; there for scikit-learn's interface.
+        W : array-like of shape (n_samples, n_components), default=None
+            Start for init="custom", of the dtype of X. It is not written to.
+        H : array-like of shape (n_components, n_features), default=None
+            As W.
+
+        Returns
+        -------
+        self : NMF
+            The fitted estimator.
+        """
+        self._fit(X, W, H)
+        return self
+
+    def fit_transform(
+        self,
+        X: Any,
+        y: Any = None,  # noqa: ARG002
+        W: Any = None,
+        H: Any = None,
+    ) -> Any:
+        """Learn the components H of X and return W, at the cost of `fit` alone.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Non-negative data.
+        y : ignored
+            Not used; there for scikit-learn's interface.
+        W : array-like of shape (n_samples, n_components), default=None
+            Start for init="custom", of the dtype of X. It is not written to.
+        H : array-like of shape (n_components, n_features), default=None
+            As W.
+
+        Returns
+        -------
+        W : ndarray of shape (n_samples, n_components)
+            The transformed data, of the dtype of X.
+        """
+        return self._fit(X, W, H)
+
+    def transform(self, X: Any) -> Any:
+        """Solve for the W that belongs to X and the fitted components, from zero.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Non-negative data.
+
+        Returns
+        -------
+        W : ndarray of shape (n_samples, n_components)
+            The transformed data, of the dtype of X.
+
+        Notes
+        -----
+        The same solver, `tol` and penalties as in `fit`, to the same accuracy; for the
+        fitted X it is close, not equal, to the W of `fit_transform`. An iteration
+        costs (n_samples·k²) multiply-adds; X is read once for "cd" where that pays.
+        """
+        check_is_fitted(self, "components_")
+        operand = self._operand(X, reset=False)
+        components = self.components_.astype(operand.dtype, copy=False)
+        parameters = dataclasses.replace(
+            self._parameters(), n_components=self.components_.shape[0]
+        )
+        return factorize(operand, parameters, H=components, update_H=False).W
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Return W·H for transformed data W.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_components)
+            Transformed data W.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Data of the original shape.
+        """
+        check_is_fitted(self, "components_")
+        refuse_non_numbers(X)
+        W = check_array(
+            X,
+            accept_sparse=("csr", "csc", "coo"),
+            dtype=list(FLOATS),
+            input_name="X",
+            estimator=self,
+        )
+        k = self.components_.shape[0]
+        if W.shape[1] != k:
+            msg = (
+                f"X has {W.shape[1]} columns, but this NMF has {k} components. Pass "
+                "what `transform` returned, of shape (n_samples, n_components)."
+            )
+            raise ValueError(msg)
+        product: Array = W @ self.components_
+        return product
+
+    def _fit(self, X: Any, W: Any, H: Any) -> Array:
+        operand = self._operand(X, reset=True)
+        try:
+            result = factorize(operand, self._parameters(), W, H)
+        except KeyboardInterrupt as interrupt:
+            if hasattr(interrupt, "result"):
+                self._set_fitted(operand, interrupt.result)
+            raise
+        self._set_fitted(operand, result)
+        return result.W
+
+    def _operand(self, X: Any, reset: bool) -> Operand:
+        """Check X, then its feature names and count, by scikit-learn's means."""
+        operand = prepare_X(X, self.n_threads)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        return operand
+
+    def _parameters(self) -> Parameters:
+        names = (field.name for field in dataclasses.fields(Parameters))
+        return validated(Parameters(**{name: getattr(self, name) for name in names}))
+
+    def _set_fitted(self, X: Operand, result: FactorizationResult) -> None:
+        self.components_ = result.H
+        self.n_components_ = result.H.shape[0]
+        self.n_iter_ = result.n_iter
+        self.reconstruction_err_ = frobenius_error(
+            X, result.W, np.ascontiguousarray(result.H.T)
+        )
+        self.history_ = result.history.as_dict()
+        self.stop_reason_ = str(result.stop_reason)
+        self.solver_ = result.solver
+        for name in ("comp_sparseness_", "data_sparseness_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        if result.solver == "pg":
+            from .nnls import hoyer_sparseness
+
+            self.comp_sparseness_ = hoyer_sparseness(result.H)
+            self.data_sparseness_ = hoyer_sparseness(result.W)
+
+    @property
+    def _n_features_out(self) -> int:
+        """Number of output features, for `get_feature_names_out`."""
+        n_components: int = self.components_.shape[0]
+        return n_components
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

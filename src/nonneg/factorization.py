@@ -1,0 +1,450 @@
+"""Wires operand, loss, penalties, updater and loop into one factorization."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from . import validation
+from .loop import Limits, Outcome, run
+from .losses import losses
+from .operands import as_operand, has_own_operand
+from .penalties import scaled_penalties
+from .protocols import Array, Loss, Operand, Problem
+from .result import ADVICE, FactorizationResult, Iteration, StopReason
+from .threads import resolve_n_threads, single_threaded_blas
+from .updaters import make_updater, updaters
+from .validation import Parameters
+
+try:
+    from .initialization import INITS, initial_factors
+except ImportError:  # until the module is there
+    INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc")
+
+    def initial_factors(X, k, init, eps, random_state, solver):  # type: ignore
+        rng = np.random.RandomState(random_state)
+        scale = np.sqrt(X.stats().mean / k)
+        H = scale * np.abs(rng.standard_normal((k, X.shape[1])))
+        W = scale * np.abs(rng.standard_normal((X.shape[0], k)))
+        Ht = np.ascontiguousarray(H.T, dtype=X.dtype)
+        return W.astype(X.dtype), Ht
+
+
+LOSS = "frobenius"
+CUSTOM = "custom"
+
+
+def non_negative_factorization(
+    X: Any,
+    W: Any = None,
+    H: Any = None,
+    n_components: int | Literal["auto"] | None = None,
+    init: str | None = "random",
+    update_H: bool = True,
+    solver: str = "cd",
+    tol: float = 1e-4,
+    max_iter: int = 200,
+    alpha: float = 0.0,
+    l1_ratio: float = 0.0,
+    regularization: str | None = None,
+    random_state: Any = None,
+    verbose: int = 0,
+    shuffle: bool = False,
+    nls_max_iter: int = 2000,
+    sparseness: str | None = None,
+    beta: float = 1,
+    eta: float = 0.1,
+    *,
+    alpha_W: float = 0.0,
+    alpha_H: float | Literal["same"] = "same",
+    max_time: float | None = None,
+    callback: Callable[[Iteration], bool | None] | None = None,
+    n_threads: int | None = None,
+) -> tuple[Array, Array, int]:
+    """Factorize X ≈ W·H with non-negative W and H, or solve for W with H fixed.
+
+    Minimises, with ρ = `l1_ratio`,
+
+        ½‖X − WH‖²_F + a_W·(ρ·‖W‖₁ + ½(1−ρ)·‖W‖²_F) + a_H·(ρ·‖H‖₁ + ½(1−ρ)·‖H‖²_F)
+
+    by turns in W and H. The weights a_W and a_H are `alpha` on the factors that
+    `regularization` names, or `alpha_W`·n_features and `alpha_H`·n_samples.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Non-negative data. float32 and float64 are kept, other dtypes become float64;
+        CSR and CSC are used as they are, other sparse formats become CSR.
+    W : array-like of shape (n_samples, n_components), default=None
+        Start for init="custom", of the dtype of X; lists and integers are converted.
+        It is not written to.
+    H : array-like of shape (n_components, n_features), default=None
+        As W; with `update_H=False` the constant H, whatever `init` is.
+    n_components : int, "auto" or None, default=None
+        Number of components k. None keeps all features; "auto" takes the number of
+        rows of a given H, else it keeps all features.
+    init : str or None, default="random"
+        How W and H start, unless `update_H=False`:
+
+        - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
+        - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape));
+        - "nndsvda": the same, its zeros filled with the mean of X;
+        - "nndsvdar": the same, its zeros filled with small random numbers;
+        - "nnsvd-lrc": non-negative SVD with low-rank correction;
+        - "custom": W and H as given;
+        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random".
+    update_H : bool, default=True
+        False keeps H as it is given and solves for W alone, from zero.
+    solver : {"cd", "pg"}, default="cd"
+        "cd" is cyclic coordinate descent [1]_, "pg" projected gradient [2]_.
+    tol : float, default=1e-4
+        Tolerance of the stopping condition, of the meaning that it has for the
+        solver; 0 means that `max_iter` iterations are done, without a warning.
+    max_iter : int, default=200
+        Largest number of iterations.
+    alpha : float, default=0.0
+        Weight of the penalty on the factors that `regularization` names, unscaled.
+    l1_ratio : float, default=0.0
+        Share of L1 in the penalties: 0 is L2, 1 is L1, between is a mix.
+    regularization : {"both", "components", "transformation"} or None, default=None
+        What `alpha` penalises: both factors, H, W, or nothing. With the default,
+        `alpha` has no effect.
+    random_state : int, RandomState instance or None, default=None
+        For the random parts of the start and for `shuffle`; an int gives the same
+        result each time.
+    verbose : int, default=0
+        Above 0, print the stopping measure of each iteration.
+    shuffle : bool, default=False
+        Whether "cd" visits the components in random order.
+    nls_max_iter : int, default=2000
+        Largest number of iterations of a subproblem of "pg".
+    sparseness : {"data", "components"} or None, default=None
+        Which factor "pg" makes sparse: W, H, or neither.
+    beta : float, default=1
+        Degree of that sparseness; larger is sparser.
+    eta : float, default=0.1
+        Degree of correctness to keep with `sparseness`; smaller allows a larger error.
+    alpha_W : float, default=0.0
+        Weight of the penalty on W, times n_features. Can't be combined with `alpha`.
+    alpha_H : float or "same", default="same"
+        Weight of the penalty on H, times n_samples; "same" takes that of `alpha_W`.
+    max_time : float or None, default=None
+        Seconds after which no further iteration is begun.
+    callback : callable or None, default=None
+        Called after each iteration with an `Iteration` (n_iter, objective, residual,
+        seconds); the fit ends if it returns True.
+    n_threads : int or None, default=None
+        Threads to use; None takes every core that the process may use, at most
+        `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
+
+    Returns
+    -------
+    W : ndarray of shape (n_samples, n_components)
+        Non-negative, of the dtype of X.
+    H : ndarray of shape (n_components, n_features)
+        Non-negative, of the dtype of X; with `update_H=False` equal to the given one.
+    n_iter : int
+        Iterations done, from one.
+
+    Raises
+    ------
+    ValueError
+        For an X, W, H or parameter that is not what it has to be.
+    TypeError
+        If W or H is of another float dtype than X.
+    KeyboardInterrupt
+        If interrupted; its attribute `result` is a `FactorizationResult` with the
+        factors found so far.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `max_iter` was reached before convergence and `tol` is not 0.
+    RuntimeWarning
+        If W or H is given but not used.
+
+    See Also
+    --------
+    NMF : The same as an estimator.
+
+    Notes
+    -----
+    An iteration of "cd" costs 4·k flops per stored entry of X, which is read once, and
+    (n_samples + n_features)·k² multiply-adds.
+
+    References
+    ----------
+    .. [1] Cichocki & Phan, "Fast local algorithms for large scale nonnegative matrix
+       and tensor factorizations", IEICE Trans. Fundamentals E92-A (2009) 708-721,
+       https://doi.org/10.1587/transfun.E92.A.708
+    .. [2] Lin, "Projected gradient methods for nonnegative matrix factorization",
+       Neural Computation 19 (2007) 2756-2779,
+       https://doi.org/10.1162/neco.2007.19.10.2756
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nonneg import non_negative_factorization
+    >>> X = np.array([[1, 1], [2, 1], [3, 1.2], [4, 1], [5, 0.8], [6, 1]])
+    >>> W, H, n_iter = non_negative_factorization(
+    ...     X, n_components=2, init="random", random_state=0
+    ... )
+    >>> bool(np.linalg.norm(X - W @ H) < 0.002)
+    True
+    """
+    arguments = dict(locals())
+    names = {field.name for field in dataclasses.fields(Parameters)}
+    given = {name: value for name, value in arguments.items() if name in names}
+    operand = prepare_X(X, n_threads)
+    validation.require_bool("update_H", update_H, "non_negative_factorization")
+    parameters = validated(Parameters(**given))
+    result = factorize(operand, parameters, W, H, update_H=bool(update_H))
+    return result.W, result.H, result.n_iter
+
+
+def prepare_X(X: Any, n_threads: int | None, whom: str = "NMF") -> Operand:
+    """Check a non-negative X and wrap it in its operand.
+
+    What a plug-in operand has registered for itself is that operand's to check.
+    """
+    n_threads = resolve_n_threads(n_threads)
+    if not has_own_operand(X):
+        X = validation.check_X(X, whom)
+        validation.check_non_negative(X, f"{whom} (input X)")
+    return as_operand(X, n_threads)
+
+
+def validated(parameters: Parameters) -> Parameters:
+    """Check the parameters against the solvers and starts that there are."""
+    return parameters.validated(tuple(updaters), (*INITS, CUSTOM))
+
+
+def factorize(
+    X: Operand,
+    parameters: Parameters,
+    W: Any = None,
+    H: Any = None,
+    *,
+    update_H: bool = True,
+) -> FactorizationResult:
+    """Factorize X by checked parameters.
+
+    Parameters
+    ----------
+    X : Operand of shape (n_samples, n_features)
+    parameters : Parameters
+        As `validated` returns them.
+    W, H : array-like or None
+        The start for init="custom"; H also the constant for `update_H=False`.
+        They are copied.
+    update_H : bool
+        False solves for W alone, from zero.
+
+    Returns
+    -------
+    FactorizationResult
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If a fit was interrupted; its attribute `result` holds the factors so far.
+    ValueError, TypeError
+        If W or H is not what it has to be, or the start is impossible for the shape.
+    """
+    loss = losses[LOSS]()
+    _require_possible(parameters.solver, loss)
+    with single_threaded_blas():
+        W, Ht = _starting_factors(X, parameters, W, H, update_H)
+        k = Ht.shape[1]
+        penalty_W, penalty_H = scaled_penalties(
+            k,
+            X.shape,
+            alpha=parameters.alpha,
+            l1_ratio=parameters.l1_ratio,
+            regularization=parameters.regularization,
+            alpha_W=parameters.alpha_W,
+            alpha_H=parameters.alpha_H,
+        )
+        problem = Problem(
+            X, loss, penalty_W, penalty_H, update_H, parameters.random_state
+        )
+        updater = make_updater(parameters.solver, **vars(parameters))
+        limits = Limits(
+            max_iter=parameters.max_iter,
+            tol=parameters.tol,
+            max_time=parameters.max_time,
+            callback=parameters.callback,
+            verbose=parameters.verbose,
+        )
+        state = updater.start(problem, W, Ht)
+        outcome = run(updater, problem, state, limits)
+        W, Ht = updater.finish(problem, outcome.state)
+    result = _result(W, Ht, outcome, parameters.solver)
+    if outcome.interrupt is not None:
+        outcome.interrupt.result = result  # type: ignore[attr-defined]
+        raise outcome.interrupt
+    if result.stop_reason is StopReason.MAX_ITER and parameters.tol > 0:
+        advice = ADVICE[StopReason.MAX_ITER]
+        validation.warn(
+            advice.format(max_iter=parameters.max_iter, tol=parameters.tol),
+            ConvergenceWarning,
+        )
+    return result
+
+
+def _require_possible(solver: str, loss: Loss) -> None:
+    """Refuse a solver that can't minimise the loss, naming those that can."""
+    needed = updaters[solver].requires
+    if needed <= loss.provides:
+        return
+    able = [name for name in updaters if updaters[name].requires <= loss.provides]
+    msg = (
+        f"solver={solver!r} can't minimise the {loss.name} loss; pass one of "
+        f"{', '.join(map(repr, able))}."
+    )
+    raise ValueError(msg)
+
+
+def _result(W: Array, Ht: Array, outcome: Outcome, solver: str) -> FactorizationResult:
+    objective = outcome.history.objective[-1] if outcome.history.objective else np.nan
+    return FactorizationResult(
+        W=W,
+        H=np.ascontiguousarray(Ht.T),
+        n_iter=outcome.state.n_iter,
+        stop_reason=outcome.stop_reason,
+        history=outcome.history,
+        objective=None if np.isnan(objective) else objective,
+        solver=solver,
+    )
+
+
+def _starting_factors(
+    X: Operand, parameters: Parameters, W: Any, H: Any, update_H: bool
+) -> tuple[Array, Array]:
+    """W and Ht to start from: our own copies, C-contiguous, of X's dtype."""
+    n_features = X.shape[1]
+    k = n_features if parameters.n_components is None else parameters.n_components
+    if not update_H:
+        return _fixed_H_start(X, None if k == "auto" else k, W, H)
+    if parameters.init == CUSTOM:
+        return _custom_start(X, None if k == "auto" else k, W, H)
+    if W is not None or H is not None:
+        validation.warn(
+            "When init!='custom', provided W or H are ignored. Set  init='custom' to "
+            "use them as initialization.",
+            RuntimeWarning,
+        )
+    return initial_factors(
+        X,
+        n_features if k == "auto" else k,
+        init=parameters.init,
+        eps=1e-6,
+        random_state=parameters.random_state,
+        solver=parameters.solver,
+    )
+
+
+def _fixed_H_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Array]:
+    if W is not None:
+        validation.warn(
+            "When update_H=False, the provided initial W is not used.", RuntimeWarning
+        )
+    if H is None:
+        msg = (
+            "update_H=False needs H, of shape (n_components, n_features); got None. "
+            "Pass H, or let both factors be estimated by update_H=True."
+        )
+        raise ValueError(msg)
+    H = validation.check_factor(H, (k, X.shape[1]), "NMF (input H)", X.dtype)
+    validation.require_same_dtype(X.dtype, H=H)
+    Ht = np.array(H.T, order="C", copy=True)
+    return np.zeros((X.shape[0], Ht.shape[1]), dtype=X.dtype), Ht
+
+
+def _custom_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Array]:
+    n_samples, n_features = X.shape
+    missing = [name for name, A in (("H", H), ("W", W)) if A is None]
+    if missing:
+        msg = (
+            f"init='custom' needs both W, of shape (n_samples, n_components), and H, of "
+            f"shape (n_components, n_features); got {' and '.join(missing)} = None. "
+            "Pass both, or another init."
+        )
+        raise ValueError(msg)
+    H = validation.check_factor(H, (k, n_features), "NMF (input H)", X.dtype)
+    if k is None:
+        k = H.shape[0]
+    W = validation.check_factor(W, (n_samples, k), "NMF (input W)", X.dtype)
+    validation.require_same_dtype(X.dtype, H=H, W=W)
+    Ht = np.array(H.T, order="C", copy=True)
+    return np.array(W, order="C", copy=True), Ht
+
+
+def frobenius_error(X: Operand, W: Array, Ht: Array) -> float:
+    """‖X − W·H‖ of checked arrays."""
+    loss = losses[LOSS]()
+    with single_threaded_blas():
+        return loss.error(loss.value(X, W, Ht))
+
+
+def reconstruction_error(X: Any, W: Any, H: Any) -> float:
+    """Frobenius norm of X − W·H.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    W : array-like of shape (n_samples, n_components)
+    H : array-like of shape (n_components, n_features)
+        Of any real dtype; the computation is in float32 if all three are of that
+        dtype, else in float64. Entries may have any sign.
+
+    Returns
+    -------
+    error : float
+        ‖X − WH‖_F: no square, no half, no penalty. The sum is accumulated in float64,
+        and for sparse X nothing of the size of X is made dense; a nearly exact fit
+        keeps its relative accuracy.
+
+    Raises
+    ------
+    ValueError
+        If the shapes don't fit together or an entry is NaN or infinite.
+
+    Notes
+    -----
+    The cost is 2·k flops per stored entry of X; if the fit is so close that the
+    expanded square of a sparse X would lose its digits, 2·n_samples·n_features·k.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nonneg import reconstruction_error
+    >>> X = np.array([[1.0, 2.0], [2.0, 4.0]])
+    >>> reconstruction_error(X, [[1.0], [2.0]], [[1.0, 1.0]])
+    2.23606797749979
+    """
+    if not has_own_operand(X):
+        X = validation.check_X(X, "reconstruction_error")
+    W, H = (
+        validation.check_matrix(A, name, "reconstruction_error")
+        for name, A in (("W", W), ("H", H))
+    )
+    shape = (W.shape[0], H.shape[1])
+    if W.shape[1] != H.shape[0] or shape != tuple(X.shape):
+        msg = (
+            f"X has shape {tuple(X.shape)}, but W and H have shapes {W.shape} and "
+            f"{H.shape}; they must be (n_samples, n_components) and (n_components, "
+            "n_features)."
+        )
+        raise ValueError(msg)
+    dtype = np.result_type(X.dtype, W.dtype, H.dtype)
+    if not has_own_operand(X):
+        X = X.astype(dtype, copy=False)
+    operand = as_operand(X, resolve_n_threads(None))
+    W = np.ascontiguousarray(W, dtype=operand.dtype)
+    Ht = np.ascontiguousarray(H.T, dtype=operand.dtype)
+    return frobenius_error(operand, W, Ht)

@@ -1,0 +1,393 @@
+"""Checks of parameters and arrays: one clear sentence for each thing that is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import warnings
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_array
+
+from .protocols import Array
+
+try:  # private in scikit-learn, but the class that its users catch
+    from sklearn.utils._param_validation import InvalidParameterError
+except ImportError:  # pragma: no cover
+
+    class InvalidParameterError(ValueError, TypeError):  # type: ignore[no-redef]
+        """A parameter has a wrong type or value."""
+
+
+FLOATS = (np.float64, np.float32)
+"""Dtypes that are kept; everything else becomes the first of them."""
+
+ARRAY_CHECK: dict[str, Any] = {"accept_sparse": ("csr", "csc"), "dtype": list(FLOATS)}
+"""How scikit-learn's `check_array` is asked to look at X."""
+
+REGULARIZATIONS = ("both", "components", "transformation")
+SPARSENESSES = ("data", "components")
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the user's that called into this package or scikit-learn."""
+    level = 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_inside(frame.f_globals):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_inside(module_globals: dict[str, Any]) -> bool:
+    name = str(module_globals.get("__name__", ""))
+    return name.partition(".")[0] in ("nonneg", "sklearn")
+
+
+# Parameters
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one parameter may be, in code and in words, and what to do instead."""
+
+    satisfied: Callable[[Any], bool]
+    allowed: str
+    advice: str
+
+
+def is_integer(value: Any, low: int = 1, high: float = math.inf) -> bool:
+    """Whether the value is an integer, not a bool, within the closed range."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+    return whole and low <= value <= high
+
+
+def is_real(value: Any, low: float = 0.0, high: float = math.inf) -> bool:
+    """Whether the value is a finite number, not a bool, within the closed range."""
+    number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    return number and math.isfinite(value) and low <= value <= high
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_)
+
+
+def _is_seed(value: Any) -> bool:
+    is_state = value is None or isinstance(value, np.random.RandomState)
+    return is_state or is_integer(value, 0, 2**32 - 1)
+
+
+def _one_of(options: Collection[str], advice: str, none: bool = True) -> Rule:
+    def satisfied(value: Any) -> bool:
+        if value is None:
+            return none
+        return isinstance(value, str) and value in options
+
+    allowed = f"a str among {{{', '.join(map(repr, options))}}}"
+    return Rule(satisfied, allowed + (" or None" if none else ""), advice)
+
+
+_BOOL = "an instance of 'bool' or an instance of 'numpy.bool'"
+_NON_NEGATIVE = "a float in the range [0.0, inf)"
+
+
+def _rules(solvers: Collection[str], inits: Collection[str]) -> dict[str, Rule]:
+    """Rules by parameter, in the order in which they are applied."""
+    penalty = "Pass 0 for no penalty."
+    return {
+        "sparseness": _one_of(
+            SPARSENESSES, "'data' makes W sparse, 'components' H, None neither."
+        ),
+        "solver": _one_of(solvers, "Pass one of these names.", none=False),
+        "n_components": Rule(
+            lambda v: v is None or _is_text(v, "auto") or is_integer(v),
+            "an int in the range [1, inf), None or a str among {'auto'}",
+            "Pass the number of components; None keeps all features, 'auto' takes it "
+            "from a given H.",
+        ),
+        "max_iter": Rule(
+            is_integer,
+            "an int in the range [1, inf)",
+            "Pass the largest number of iterations.",
+        ),
+        "tol": Rule(is_real, _NON_NEGATIVE, "Pass 0 to do all `max_iter` iterations."),
+        "init": _one_of(inits, "None chooses by the shape of X."),
+        "random_state": Rule(
+            _is_seed,
+            "an int in the range [0, 4294967295], an instance of "
+            "'numpy.random.mtrand.RandomState' or None",
+            "Pass an int for the same result each time.",
+        ),
+        "alpha": Rule(is_real, _NON_NEGATIVE, penalty),
+        "l1_ratio": Rule(
+            lambda v: is_real(v, 0.0, 1.0),
+            "a float in the range [0.0, 1.0]",
+            "0 makes the penalty L2, 1 makes it L1.",
+        ),
+        "regularization": _one_of(
+            REGULARIZATIONS,
+            "'components' penalises H, 'transformation' W, None neither.",
+        ),
+        "alpha_W": Rule(is_real, _NON_NEGATIVE, penalty),
+        "alpha_H": Rule(
+            lambda v: _is_text(v, "same") or is_real(v),
+            f"{_NON_NEGATIVE} or a str among {{'same'}}",
+            "'same' takes the value of `alpha_W`; 0 is no penalty.",
+        ),
+        "verbose": Rule(
+            lambda v: _is_bool(v) or is_integer(v, 0),
+            f"an int in the range [0, inf), {_BOOL}",
+            "Pass 0 for silence.",
+        ),
+        "shuffle": Rule(_is_bool, _BOOL, "Pass True or False."),
+        "nls_max_iter": Rule(
+            is_integer,
+            "an int in the range [1, inf)",
+            "Pass the largest number of iterations of a subproblem.",
+        ),
+        "beta": Rule(is_real, _NON_NEGATIVE, "A larger value makes it sparser."),
+        "eta": Rule(is_real, _NON_NEGATIVE, "A smaller value allows a larger error."),
+        "max_time": Rule(
+            lambda v: v is None or (is_real(v) and v > 0),
+            "a float in the range (0.0, inf) or None",
+            "Pass seconds, or None for no limit.",
+        ),
+        "callback": Rule(
+            lambda v: v is None or callable(v),
+            "a callable or None",
+            "It is called with an `Iteration` and may return True to stop.",
+        ),
+    }
+
+
+def _is_text(value: Any, text: str) -> bool:
+    return isinstance(value, str) and value == text
+
+
+def show(value: Any) -> str:
+    """Return the value on one line, shortened, as it was given."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 100 else text[:97] + "..."
+
+
+def require(name: str, value: Any, rule: Rule, owner: str = "NMF") -> None:
+    """Raise InvalidParameterError, worded as scikit-learn's, if the rule is broken."""
+    if not rule.satisfied(value):
+        msg = (
+            f"The {name!r} parameter of {owner} must be {rule.allowed}. "
+            f"Got {show(value)} instead. {rule.advice}"
+        )
+        raise InvalidParameterError(msg)
+
+
+def require_bool(name: str, value: Any, owner: str) -> None:
+    """Raise InvalidParameterError unless the value is a bool."""
+    require(name, value, Rule(_is_bool, _BOOL, "Pass True or False."), owner)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Everything that a factorization is asked for, beside the arrays."""
+
+    n_components: int | Literal["auto"] | None = None
+    init: str | None = None
+    solver: str = "cd"
+    tol: float = 1e-4
+    max_iter: int = 200
+    random_state: Any = None
+    alpha: float = 0.0
+    l1_ratio: float = 0.0
+    verbose: int = 0
+    shuffle: bool = False
+    nls_max_iter: int = 2000
+    sparseness: str | None = None
+    beta: float = 1.0
+    eta: float = 0.1
+    regularization: str | None = "both"
+    alpha_W: float = 0.0
+    alpha_H: float | Literal["same"] = "same"
+    max_time: float | None = None
+    callback: Callable[[Any], bool | None] | None = None
+    n_threads: int | None = None
+
+    def validated(self, solvers: Collection[str], inits: Collection[str]) -> Parameters:
+        """Check every parameter; return them as plain Python numbers.
+
+        Raises
+        ------
+        InvalidParameterError
+            For the first parameter that is not what it may be.
+        ValueError
+            If the penalties of both conventions are given at once.
+        """
+        for name, rule in _rules(solvers, inits).items():
+            require(name, getattr(self, name), rule)
+        if self.alpha != 0 and (self.alpha_W != 0 or self.alpha_H not in ("same", 0)):
+            msg = (
+                f"`alpha`={self.alpha:g} can't be combined with `alpha_W`="
+                f"{self.alpha_W!r} and `alpha_H`={self.alpha_H!r}: these are two ways "
+                "to write the penalty. Pass `alpha` with `regularization` (unscaled), "
+                "or `alpha_W` and `alpha_H` (scaled by n_features and n_samples)."
+            )
+            raise ValueError(msg)
+        plain = {
+            field.name: _plain(getattr(self, field.name))
+            for field in dataclasses.fields(self)
+        }
+        return Parameters(**plain)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+# Arrays
+
+
+def check_X(X: Any, whom: str = "NMF") -> Array:
+    """Return X as a float array or CSR/CSC matrix, checked by scikit-learn.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        float32 and float64 are kept, other dtypes become float64; CSR and CSC are
+        kept, other sparse formats become CSR. Nothing is copied without need.
+    whom : str
+        Name used in scikit-learn's messages.
+
+    Raises
+    ------
+    ValueError
+        If it is not a non-empty 2-d matrix of finite real numbers.
+    TypeError
+        If its elements can't be numbers.
+    """
+    refuse_non_numbers(X)
+    checked: Array = check_array(X, input_name="X", estimator=whom, **ARRAY_CHECK)
+    return checked
+
+
+def refuse_non_numbers(X: Any, name: str = "X") -> None:
+    """Refuse what a conversion to float would accept without a word, or badly.
+
+    Raises
+    ------
+    ValueError
+        For texts, dates, masked entries and rows of unequal length.
+    """
+    if isinstance(X, np.ma.MaskedArray) and np.any(X.mask):
+        msg = (
+            f"{name} is a masked array with {np.sum(X.mask)} masked entries, "
+            "which would be taken as observed. Fill them, e.g. by X.filled(0), or "
+            "leave out their rows."
+        )
+        raise ValueError(msg)
+    if isinstance(X, list | tuple) and not any(map(sp.issparse, X)):
+        try:
+            X = np.asarray(X)
+        except ValueError as error:
+            msg = (
+                f"{name} is not a matrix: its rows have unequal lengths or elements "
+                f"that are not numbers ({error}). Pass rows of equal length."
+            )
+            raise ValueError(msg) from error
+    dtype = getattr(X, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "USmMV":
+        msg = (
+            f"{name} must be numeric; got elements of dtype {dtype}. Convert them to "
+            "numbers first, e.g. by X.astype(float)."
+        )
+        raise ValueError(msg)
+
+
+def check_matrix(A: Any, name: str, whom: str) -> Array:
+    """Return a finite 2-d float array of any sign, float32 kept (see `check_X`)."""
+    refuse_non_numbers(A, name)
+    checked: Array = check_array(A, dtype=list(FLOATS), input_name=name, estimator=whom)
+    return checked
+
+
+def check_non_negative(A: Any, whom: str) -> None:
+    """Raise ValueError, worded as scikit-learn's, if an entry is below zero."""
+    values = A.data if sp.issparse(A) else A
+    smallest = values.min() if values.size else 0
+    if smallest < 0:
+        msg = (
+            f"Negative values in data passed to {whom}. The smallest is {smallest:g}; "
+            "every entry must be at least 0."
+        )
+        raise ValueError(msg)
+
+
+def check_factor(
+    A: Any, shape: tuple[int | None, int | None], whom: str, dtype: Any
+) -> Array:
+    """Check a factor given by the caller, without writing to it.
+
+    Parameters
+    ----------
+    A : array-like
+        A list or an array of integers is converted; a float array must be of the
+        right dtype, which the caller checks with `require_same_dtype`.
+    shape : tuple of int or None
+        Expected shape; None leaves a length open.
+    whom : str
+        "NMF (input W)" or "NMF (input H)".
+    dtype : dtype
+        Of X; what lists and integers are converted to.
+
+    Raises
+    ------
+    ValueError
+        If it is no 2-d array of this shape, has negative or non-finite entries, or
+        is full of zeros.
+    TypeError
+        If it is sparse.
+    """
+    name = "W" if "W" in whom else "H"
+    refuse_non_numbers(A, name)
+    given = getattr(A, "dtype", None)
+    is_float = isinstance(given, np.dtype) and given.kind == "f"
+    checked: Array = check_array(
+        A,
+        dtype=None if is_float else dtype,
+        accept_sparse=False,
+        input_name=name,
+        estimator="NMF",
+    )
+    for axis, (word, expected) in enumerate(
+        zip(("first", "second"), shape, strict=True)
+    ):
+        if expected is not None and checked.shape[axis] != expected:
+            msg = (
+                f"Array with wrong {word} dimension passed to {whom}. Expected "
+                f"{expected}, but got {checked.shape[axis]}. W must have shape "
+                "(n_samples, n_components) and H (n_components, n_features)."
+            )
+            raise ValueError(msg)
+    check_non_negative(checked, whom)
+    if not checked.any():
+        msg = (
+            f"Array passed to {whom} is full of zeros. Pass one with positive entries."
+        )
+        raise ValueError(msg)
+    return checked
+
+
+def require_same_dtype(dtype: np.dtype[Any], **factors: Array) -> None:
+    """Raise TypeError, worded as scikit-learn's, if a factor's dtype is not X's."""
+    if all(A.dtype == dtype for A in factors.values()):
+        return
+    names = " and ".join(factors)
+    got = " and ".join(f"{name}.dtype = {A.dtype}" for name, A in factors.items())
+    msg = (
+        f"{names} should have the same dtype as X. Got {got}. X has dtype {dtype}; "
+        f"convert with .astype(numpy.{dtype})."
+    )
+    raise TypeError(msg)
