@@ -16,11 +16,12 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LAYERS = [
     {"_core", "protocols", "registry", "result", "threads", "writers"},
     {"penalties", "states", "validation"},
-    {"kernels"},
+    {"kernels", "parameters"},
     {"config", "operands"},
     {"losses", "updaters"},
     {"loop"},
     {"initialization", "nnls"},
+    {"starts"},
     {"factorization"},
     {"estimators"},
     {"persistence", "readers"},

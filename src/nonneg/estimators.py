@@ -16,9 +16,10 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .factorization import factorize, frobenius_error, prepare_X, validated
+from .parameters import Parameters
 from .protocols import Array, Operand
 from .result import FactorizationResult, Iteration
-from .validation import FLOATS, Parameters, refuse_non_numbers
+from .validation import FLOATS, refuse_non_numbers
 
 
 class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -13,29 +13,15 @@ from . import validation
 from .loop import Limits, Outcome, run
 from .losses import losses
 from .operands import as_operand, has_own_operand
+from .parameters import Parameters
 from .penalties import scaled_penalties
 from .protocols import Array, Loss, Operand, Problem
 from .result import ADVICE, FactorizationResult, Iteration, StopReason
+from .starts import INITS, starting_factors
 from .threads import resolve_n_threads, single_threaded_blas
 from .updaters import make_updater, updaters
-from .validation import Parameters
-
-try:
-    from .initialization import INITS, initial_factors
-except ImportError:  # until the module is there
-    INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc")
-
-    def initial_factors(X, k, init, eps, random_state, solver):  # type: ignore
-        rng = np.random.RandomState(random_state)
-        scale = np.sqrt(X.stats().mean / k)
-        H = scale * np.abs(rng.standard_normal((k, X.shape[1])))
-        W = scale * np.abs(rng.standard_normal((X.shape[0], k)))
-        Ht = np.ascontiguousarray(H.T, dtype=X.dtype)
-        return W.astype(X.dtype), Ht
-
 
 LOSS = "frobenius"
-CUSTOM = "custom"
 
 
 def non_negative_factorization(
@@ -200,7 +186,9 @@ def non_negative_factorization(
     names = {field.name for field in dataclasses.fields(Parameters)}
     given = {name: value for name, value in arguments.items() if name in names}
     operand = prepare_X(X, n_threads)
-    validation.require_bool("update_H", update_H, "non_negative_factorization")
+    validation.require(
+        "update_H", update_H, validation.BOOL, "non_negative_factorization"
+    )
     parameters = validated(Parameters(**given))
     result = factorize(operand, parameters, W, H, update_H=bool(update_H))
     return result.W, result.H, result.n_iter
@@ -220,7 +208,7 @@ def prepare_X(X: Any, n_threads: int | None, whom: str = "NMF") -> Operand:
 
 def validated(parameters: Parameters) -> Parameters:
     """Check the parameters against the solvers and starts that there are."""
-    return parameters.validated(tuple(updaters), (*INITS, CUSTOM))
+    return parameters.validated(tuple(updaters), INITS)
 
 
 def factorize(
@@ -258,7 +246,7 @@ def factorize(
     loss = losses[LOSS]()
     _require_possible(parameters.solver, loss)
     with single_threaded_blas():
-        W, Ht = _starting_factors(X, parameters, W, H, update_H)
+        W, Ht = starting_factors(X, parameters, W, H, update_H)
         k = Ht.shape[1]
         penalty_W, penalty_H = scaled_penalties(
             k,
@@ -320,68 +308,6 @@ def _result(W: Array, Ht: Array, outcome: Outcome, solver: str) -> Factorization
         objective=None if np.isnan(objective) else objective,
         solver=solver,
     )
-
-
-def _starting_factors(
-    X: Operand, parameters: Parameters, W: Any, H: Any, update_H: bool
-) -> tuple[Array, Array]:
-    """W and Ht to start from: our own copies, C-contiguous, of X's dtype."""
-    n_features = X.shape[1]
-    k = n_features if parameters.n_components is None else parameters.n_components
-    if not update_H:
-        return _fixed_H_start(X, None if k == "auto" else k, W, H)
-    if parameters.init == CUSTOM:
-        return _custom_start(X, None if k == "auto" else k, W, H)
-    if W is not None or H is not None:
-        validation.warn(
-            "When init!='custom', provided W or H are ignored. Set  init='custom' to "
-            "use them as initialization.",
-            RuntimeWarning,
-        )
-    return initial_factors(
-        X,
-        n_features if k == "auto" else k,
-        init=parameters.init,
-        eps=1e-6,
-        random_state=parameters.random_state,
-        solver=parameters.solver,
-    )
-
-
-def _fixed_H_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Array]:
-    if W is not None:
-        validation.warn(
-            "When update_H=False, the provided initial W is not used.", RuntimeWarning
-        )
-    if H is None:
-        msg = (
-            "update_H=False needs H, of shape (n_components, n_features); got None. "
-            "Pass H, or let both factors be estimated by update_H=True."
-        )
-        raise ValueError(msg)
-    H = validation.check_factor(H, (k, X.shape[1]), "NMF (input H)", X.dtype)
-    validation.require_same_dtype(X.dtype, H=H)
-    Ht = np.array(H.T, order="C", copy=True)
-    return np.zeros((X.shape[0], Ht.shape[1]), dtype=X.dtype), Ht
-
-
-def _custom_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Array]:
-    n_samples, n_features = X.shape
-    missing = [name for name, A in (("H", H), ("W", W)) if A is None]
-    if missing:
-        msg = (
-            f"init='custom' needs both W, of shape (n_samples, n_components), and H, of "
-            f"shape (n_components, n_features); got {' and '.join(missing)} = None. "
-            "Pass both, or another init."
-        )
-        raise ValueError(msg)
-    H = validation.check_factor(H, (k, n_features), "NMF (input H)", X.dtype)
-    if k is None:
-        k = H.shape[0]
-    W = validation.check_factor(W, (n_samples, k), "NMF (input W)", X.dtype)
-    validation.require_same_dtype(X.dtype, H=H, W=W)
-    Ht = np.array(H.T, order="C", copy=True)
-    return np.array(W, order="C", copy=True), Ht
 
 
 def frobenius_error(X: Operand, W: Array, Ht: Array) -> float:

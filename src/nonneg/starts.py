@@ -1,0 +1,92 @@
+"""The factors that a fit starts from: drawn from X, given, or zero beside a fixed H."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import validation
+from .parameters import Parameters
+from .protocols import Array, Operand
+
+try:
+    from .initialization import INITS as DRAWN, initial_factors
+except ImportError:  # until the module is there
+    DRAWN = ("random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc")
+
+    def initial_factors(X, k, init, eps, random_state, solver):  # type: ignore
+        rng = np.random.RandomState(random_state)
+        scale = np.sqrt(X.stats().mean / k)
+        H = scale * np.abs(rng.standard_normal((k, X.shape[1])))
+        W = scale * np.abs(rng.standard_normal((X.shape[0], k)))
+        Ht = np.ascontiguousarray(H.T, dtype=X.dtype)
+        return W.astype(X.dtype), Ht
+
+
+CUSTOM = "custom"
+INITS = (*DRAWN, CUSTOM)
+"""Values of `init`, besides None."""
+
+
+def starting_factors(
+    X: Operand, parameters: Parameters, W: Any, H: Any, update_H: bool
+) -> tuple[Array, Array]:
+    """W and Ht to start from: our own copies, C-contiguous, of X's dtype."""
+    n_features = X.shape[1]
+    k = n_features if parameters.n_components is None else parameters.n_components
+    if not update_H:
+        return _fixed_H_start(X, None if k == "auto" else k, W, H)
+    if parameters.init == CUSTOM:
+        return _custom_start(X, None if k == "auto" else k, W, H)
+    if W is not None or H is not None:
+        validation.warn(
+            "When init!='custom', provided W or H are ignored. Set  init='custom' to "
+            "use them as initialization.",
+            RuntimeWarning,
+        )
+    drawn: tuple[Array, Array] = initial_factors(
+        X,
+        n_features if k == "auto" else k,
+        init=parameters.init,
+        eps=1e-6,
+        random_state=parameters.random_state,
+        solver=parameters.solver,
+    )
+    return drawn
+
+
+def _fixed_H_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Array]:
+    if W is not None:
+        validation.warn(
+            "When update_H=False, the provided initial W is not used.", RuntimeWarning
+        )
+    if H is None:
+        msg = (
+            "update_H=False needs H, of shape (n_components, n_features); got None. "
+            "Pass H, or let both factors be estimated by update_H=True."
+        )
+        raise ValueError(msg)
+    H = validation.check_factor(H, (k, X.shape[1]), "NMF (input H)", X.dtype)
+    validation.require_same_dtype(X.dtype, H=H)
+    Ht = np.array(H.T, order="C", copy=True)
+    return np.zeros((X.shape[0], Ht.shape[1]), dtype=X.dtype), Ht
+
+
+def _custom_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Array]:
+    n_samples, n_features = X.shape
+    missing = [name for name, A in (("H", H), ("W", W)) if A is None]
+    if missing:
+        msg = (
+            f"init='custom' needs both W, of shape (n_samples, n_components), and H, of "
+            f"shape (n_components, n_features); got {' and '.join(missing)} = None. "
+            "Pass both, or another init."
+        )
+        raise ValueError(msg)
+    H = validation.check_factor(H, (k, n_features), "NMF (input H)", X.dtype)
+    if k is None:
+        k = H.shape[0]
+    W = validation.check_factor(W, (n_samples, k), "NMF (input W)", X.dtype)
+    validation.require_same_dtype(X.dtype, H=H, W=W)
+    Ht = np.array(H.T, order="C", copy=True)
+    return np.array(W, order="C", copy=True), Ht
