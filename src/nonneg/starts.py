@@ -6,26 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from . import validation
+from . import initialization, validation
 from .parameters import Parameters
 from .protocols import Array, Operand
 
-try:
-    from .initialization import INITS as DRAWN, initial_factors
-except ImportError:  # until the module is there
-    DRAWN = ("random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc")
-
-    def initial_factors(X, k, init, eps, random_state, solver):  # type: ignore
-        rng = np.random.RandomState(random_state)
-        scale = np.sqrt(X.stats().mean / k)
-        H = scale * np.abs(rng.standard_normal((k, X.shape[1])))
-        W = scale * np.abs(rng.standard_normal((X.shape[0], k)))
-        Ht = np.ascontiguousarray(H.T, dtype=X.dtype)
-        return W.astype(X.dtype), Ht
-
-
 CUSTOM = "custom"
-INITS = (*DRAWN, CUSTOM)
+INITS = (*initialization.INITS, CUSTOM)
 """Values of `init`, besides None."""
 
 
@@ -45,7 +31,7 @@ def starting_factors(
             "use them as initialization.",
             RuntimeWarning,
         )
-    drawn: tuple[Array, Array] = initial_factors(
+    return initialization.initial_factors(
         X,
         n_features if k == "auto" else k,
         init=parameters.init,
@@ -53,7 +39,6 @@ def starting_factors(
         random_state=parameters.random_state,
         solver=parameters.solver,
     )
-    return drawn
 
 
 def _fixed_H_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Array]:
