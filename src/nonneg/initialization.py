@@ -1,0 +1,356 @@
+"""Starting factors: random, by a truncated SVD (NNDSVD and its variants), NNSVD-LRC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from sklearn.utils import check_random_state
+from sklearn.utils.extmath import randomized_svd, svd_flip
+
+from .kernels import coordinate_sweep, gram
+from .operands import as_operand, matmul, rmatmul
+from .parameters import Parameters
+from .protocols import Array, Operand
+from .threads import resolve_n_threads, single_threaded_blas
+from .validation import Rule, check_non_negative, check_X, is_real, require
+
+INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc")
+"""Names that `initial_factors` knows, beside None."""
+
+OVERSAMPLES = 10
+"""Columns of the random test matrix beyond the rank, as scikit-learn has them."""
+
+LRC_POWER_ITERATIONS = 2
+"""Power iterations of the SVD behind nnsvd-lrc; its correction makes up for the rest."""
+
+LRC_DECREASE = 0.05
+"""The low-rank correction ends once an iteration brings less of the total decrease."""
+
+LRC_MAX_ITER = 50
+LRC_SWEEPS = 2
+"""Sweeps per half-step: a product with the low-rank matrix costs about as much as one."""
+
+
+def initialize(
+    X: Any,
+    n_components: int | None,
+    init: str | None = None,
+    eps: float = 1e-6,
+    random_state: Any = None,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Compute starting factors for a non-negative matrix factorization.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Non-negative data.
+    n_components : int or None
+        Number of components k; None takes n_features.
+    init : str or None, default=None
+        - "random": absolute values of normal numbers times sqrt(mean(X) / k).
+        - "nndsvd": non-negative double SVD [1]_; has exact zeros.
+        - "nndsvda": its zeros filled with the mean of X.
+        - "nndsvdar": its zeros filled with random values of about a hundredth of the
+          mean of X.
+        - "nnsvd-lrc": non-negative SVD with low-rank correction [2]_. It needs an SVD
+          of half the rank and mostly starts closer to X than the others do.
+        - None: "nndsvd" if k < n_features and k <= n_samples, else "random".
+    eps : float, default=1e-6
+        Entries below it become zero in the starts that come from an SVD.
+    random_state : int, RandomState instance or None, default=None
+
+    Returns
+    -------
+    W : ndarray of shape (n_samples, k)
+    H : ndarray of shape (k, n_features)
+        Both float32 if X is, else float64.
+
+    Raises
+    ------
+    ValueError
+        If X is no finite, non-negative matrix, a parameter is out of its range, or
+        the start needs more singular vectors than X has.
+
+    Notes
+    -----
+    The SVD is randomized and takes 2·(power iterations) + 2 products of X with k + 10
+    vectors: 7 power iterations if k < min(n_samples, n_features) / 10, else 4.
+
+    References
+    ----------
+    .. [1] Boutsidis & Gallopoulos, "SVD based initialization: a head start for
+       nonnegative matrix factorization", Pattern Recognition 41 (2008) 1350-1362,
+       https://doi.org/10.1016/j.patcog.2007.09.010
+    .. [2] Atif, Qazi & Gillis, "Improved SVD-based initialization for nonnegative
+       matrix factorization using low-rank correction", Pattern Recognition Letters
+       122 (2019) 53-59, https://doi.org/10.1016/j.patrec.2019.02.018
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nonneg import initialize
+    >>> W, H = initialize(np.array([[1.0, 0.0], [0.0, 2.0], [1.0, 0.0]]), 2, "nndsvd")
+    >>> W.shape, H.shape
+    ((3, 2), (2, 2))
+    """
+    given = Parameters(n_components=n_components, init=init, random_state=random_state)
+    given = given.validated(("cd",), INITS)
+    positive = "a float in the range [0.0, inf)"
+    require("eps", eps, Rule(is_real, positive, "Pass 0 to keep every entry."))
+    X = check_X(X)
+    check_non_negative(X, "NMF initialization")
+    k = given.n_components
+    operand = as_operand(X, n_threads=resolve_n_threads(None))
+    with single_threaded_blas():
+        W, Ht = initial_factors(
+            operand,
+            k if isinstance(k, int) else operand.shape[1],
+            init,
+            float(eps),
+            random_state,
+        )
+    return W, np.ascontiguousarray(Ht.T)
+
+
+def resolve_init(
+    init: str | None, n_components: int, shape: tuple[int, int], solver: str = "cd"
+) -> str:
+    """Name of the start that None stands for, or the given name.
+
+    Raises
+    ------
+    ValueError
+        If X has too few rows or columns for the singular vectors that it needs.
+    """
+    n_samples, n_features = shape
+    k = n_components
+    if init is None:
+        if k >= n_features or k > n_samples:
+            return "random"
+        # zeros can't move under multiplicative updates
+        return "nndsvda" if solver == "mu" else "nndsvd"
+    if init != "random" and _svd_rank(init, k) > min(shape):
+        most = 2 * min(shape) - 1 if init == "nnsvd-lrc" else min(shape)
+        msg = (
+            f"init = '{init}' can only be used when n_components <= min(n_samples, "
+            f"n_features); got n_components={k} for X of shape {shape}. Pass "
+            f"init='random', or at most {most} components."
+        )
+        raise ValueError(msg)
+    return init
+
+
+def _svd_rank(init: str, k: int) -> int:
+    """Singular vectors that a start of k components is made from."""
+    return k // 2 + 1 if init == "nnsvd-lrc" else k
+
+
+def initial_factors(
+    X: Operand,
+    n_components: int,
+    init: str | None,
+    eps: float,
+    random_state: Any,
+    solver: str = "cd",
+) -> tuple[Array, Array]:
+    """Starting factors (W, Ht), both C-contiguous and of X's dtype.
+
+    See `initialize` for the names; `solver` matters for None and nnsvd-lrc, whose
+    zeros a multiplicative solver ("mu") could never leave.
+
+    Raises
+    ------
+    ValueError
+        If X has too few rows or columns for the singular vectors that it needs.
+    """
+    name = resolve_init(init, n_components, X.shape, solver)
+    if name == "random":
+        return _random(X, n_components, random_state)
+    rank = _svd_rank(name, n_components)
+    if name == "nnsvd-lrc":
+        svd = truncated_svd(X, rank, random_state, LRC_POWER_ITERATIONS)
+        W, Ht = _nnsvd_lrc(svd, n_components, X.n_threads)
+    else:
+        W, Ht = _nndsvd(truncated_svd(X, rank, random_state))
+    for factor in (W, Ht):
+        factor[factor < eps] = 0
+    if name == "nndsvda":
+        _fill_zeros(W, Ht, X.stats().mean)
+    elif name == "nndsvdar":
+        _fill_zeros_randomly(W, Ht, X.stats().mean, random_state)
+    elif name == "nnsvd-lrc" and solver == "mu":
+        _fill_zeros(W, Ht, 1e-6 * X.stats().mean)
+    return W, Ht
+
+
+def _random(X: Operand, k: int, random_state: Any) -> tuple[Array, Array]:
+    """Half-normal factors whose product has about the mean of X; H is drawn first."""
+    rng = check_random_state(random_state)
+    scale = np.sqrt(X.stats().mean / k)
+
+    def draw(*shape: int) -> Array:
+        A: Array = rng.standard_normal(shape)
+        A *= scale
+        return np.abs(A, out=A)
+
+    Ht = np.ascontiguousarray(draw(k, X.shape[1]).T, dtype=X.dtype)
+    return draw(X.shape[0], k).astype(X.dtype, copy=False), Ht
+
+
+# Starts from singular vectors
+
+Svd = tuple[Array, Array, Array]
+"""(U, s, V) with the singular vectors in columns."""
+
+
+def truncated_svd(
+    X: Operand, rank: int, random_state: Any, n_iter: int | None = None
+) -> Svd:
+    """Leading singular triplets by a randomized SVD with LU-normalised powers.
+
+    The sign of each pair makes the largest entry of its left vector positive. The
+    same random stream, hence the same numbers up to rounding, for every storage.
+
+    Parameters
+    ----------
+    X : Operand
+    rank : int
+    random_state : int, RandomState instance or None
+    n_iter : int or None
+        Power iterations; None takes 7 where the rank is below a tenth of the smaller
+        side of X, else 4.
+
+    Returns
+    -------
+    U : ndarray of shape (n_samples, rank)
+    s : ndarray of shape (rank,)
+    V : ndarray of shape (n_features, rank)
+    """
+    if n_iter is None:
+        n_iter = 7 if rank < 0.1 * min(X.shape) else 4
+    native = X.native()
+    if native is None:
+        return _svd_by_passes(X, rank, random_state, n_iter)
+    U, s, Vt = randomized_svd(
+        native,
+        rank,
+        n_oversamples=OVERSAMPLES,
+        n_iter=n_iter,
+        power_iteration_normalizer="LU",
+        random_state=random_state,
+    )
+    return U, s, Vt.T
+
+
+def _svd_by_passes(X: Operand, rank: int, random_state: Any, n_iter: int) -> Svd:
+    """Do what `randomized_svd` does, for an X that is only seen in passes."""
+    wide = X.shape[0] < X.shape[1]
+    A = X.T if wide else X
+    rng = check_random_state(random_state)
+    Q = rng.normal(size=(A.shape[1], rank + OVERSAMPLES)).astype(X.dtype, copy=False)
+    for _ in range(n_iter):
+        Q, _ = linalg.lu(matmul(A, Q), permute_l=True, check_finite=False)
+        Q, _ = linalg.lu(_rmatmul(A, Q), permute_l=True, check_finite=False)
+        Q = np.ascontiguousarray(Q)
+    Q, _ = linalg.qr(matmul(A, Q), mode="economic", check_finite=False)
+    U, s, Vt = linalg.svd(_rmatmul(A, Q).T, full_matrices=False)
+    # signs by the left vectors of X, which are the right ones of its transpose
+    U, Vt = svd_flip(Q @ U, Vt, u_based_decision=not wide)
+    left, right = (Vt.T, U) if wide else (U, Vt.T)
+    return left[:, :rank], s[:rank], right[:, :rank]
+
+
+def _rmatmul(A: Operand, Q: Array) -> Array:
+    return rmatmul(A, np.ascontiguousarray(Q))
+
+
+def _nndsvd(svd: Svd) -> tuple[Array, Array]:
+    """Of each pair of singular vectors the signed part with the larger norm."""
+    U, s, V = svd
+    norms = {sign: (_norms(U, sign), _norms(V, sign)) for sign in (1, -1)}
+    positive, negative = (norms[sign][0] * norms[sign][1] for sign in (1, -1))
+    # a tie goes to the negative parts
+    sign = np.where(positive > negative, 1, -1)
+    weight = np.sqrt(s * np.maximum(positive, negative))
+    factors = []
+    for side, A in enumerate((U, V)):
+        norm = np.where(sign > 0, norms[1][side], norms[-1][side])
+        scale = np.divide(sign * weight, norm, out=np.zeros(s.size), where=norm > 0)
+        scaled = A * scale.astype(A.dtype)
+        factor = np.maximum(scaled, 0, out=np.empty(A.shape, A.dtype))
+        # the leading vectors of a non-negative matrix have one sign each
+        factor[:, 0] = np.sqrt(s[0]) * np.abs(A[:, 0])
+        factors.append(factor)
+    return factors[0], factors[1]
+
+
+def _norms(A: Array, sign: int) -> NDArray[np.float64]:
+    """Euclidean norms of the positive (1) or negative (-1) parts of the columns."""
+    part = np.maximum(A, 0) if sign > 0 else np.minimum(A, 0)
+    norms: NDArray[np.float64] = np.sqrt(
+        np.einsum("it,it->t", part, part, dtype=np.float64)
+    )
+    return norms
+
+
+def _fill_zeros(W: Array, Ht: Array, value: float) -> None:
+    for A in (W, Ht):
+        A[A == 0] = value
+
+
+def _fill_zeros_randomly(W: Array, Ht: Array, mean: float, random_state: Any) -> None:
+    """Put |mean·N(0, 1)|/100 into zeros, W first, H in the order of its rows.
+
+    With an int seed the stream is a new one, with an instance it goes on.
+    """
+    rng = check_random_state(random_state)
+    for A in (W, Ht.T):
+        zeros = A == 0
+        A[zeros] = np.abs(mean * rng.standard_normal(np.count_nonzero(zeros)) / 100)
+
+
+def _nnsvd_lrc(svd: Svd, k: int, n_threads: int) -> tuple[Array, Array]:
+    """Both signed parts of each pair of vectors, corrected towards their product."""
+    U, s, V = svd
+    root = np.sqrt(s)
+    Y, Z = U * root, V * root
+    component = np.arange(k)
+    pair = (component + 1) // 2
+    sign = np.where(component % 2, 1, -1).astype(Y.dtype)
+    W, Ht = (np.maximum(np.take(A, pair, axis=1) * sign, 0) for A in (Y, Z))
+    W[:, 0], Ht[:, 0] = np.abs(Y[:, 0]), np.abs(Z[:, 0])
+    W, Ht = np.ascontiguousarray(W), np.ascontiguousarray(Ht)
+    _correct_towards(Y, Z, W, Ht, n_threads)
+    return W, Ht
+
+
+def _correct_towards(Y: Array, Z: Array, W: Array, Ht: Array, n_threads: int) -> None:
+    """Alternate sweeps on ½‖Y·Zᵀ − W·H‖², in place; X itself is not needed for it."""
+    square = float(np.sum(gram(Y, n_threads) * gram(Z, n_threads)))
+    cross = float(np.sum((W.T @ Y) * (Ht.T @ Z), dtype=np.float64))
+    gram_W, gram_H = gram(W, n_threads), gram(Ht, n_threads)
+    first = value = 0.5 * square - cross + 0.5 * float(np.sum(gram_W * gram_H))
+    for _ in range(LRC_MAX_ITER):
+        previous = value
+        _sweeps(W, Y @ (Z.T @ Ht), gram_H, n_threads)
+        gram_W = gram(W, n_threads)
+        cross = _sweeps(Ht, Z @ (Y.T @ W), gram_W, n_threads)
+        gram_H = gram(Ht, n_threads)
+        value = 0.5 * square - cross + 0.5 * float(np.sum(gram_W * gram_H))
+        if previous - value <= LRC_DECREASE * (first - value):
+            break
+
+
+def _sweeps(
+    A: Array, rhs: Array, gram_other: NDArray[np.float64], n_threads: int
+) -> float:
+    """Some sweeps over A in place; ⟨rhs, A⟩ after them."""
+    G = gram_other.astype(A.dtype, copy=False)
+    l1 = np.zeros(A.shape[1], A.dtype)
+    cross = 0.0
+    for _ in range(LRC_SWEEPS):
+        cross = coordinate_sweep(A, rhs, G, l1, None, n_threads).cross
+    return cross
