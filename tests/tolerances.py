@@ -24,13 +24,22 @@ def scale(expected: Any) -> float:
 
 
 def assert_close(
-    actual: Any, expected: Any, dtype: Any, n_terms: int, factor: float = 1.0
+    actual: Any,
+    expected: Any,
+    dtype: Any,
+    n_terms: int,
+    factor: float = 1.0,
+    cancelled: Any = 0.0,
 ) -> None:
-    """Compare with relative tolerance `tol`, and `tol` of the largest entry."""
+    """Compare with relative tolerance `tol`, and `tol` of the largest entry.
+
+    `cancelled` holds values from whose difference the result came, if any: their
+    rounding is the result's.
+    """
     bound = tol(dtype, n_terms, factor)
     np.testing.assert_allclose(
         np.asarray(actual, dtype=np.float64),
         np.asarray(expected, dtype=np.float64),
         rtol=bound,
-        atol=bound * scale(expected),
+        atol=bound * max(scale(expected), scale(cancelled)),
     )

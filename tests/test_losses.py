@@ -1,0 +1,115 @@
+"""Losses against their formulas, at exact and nearly exact fits, and what they obey."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import oracles
+from cases import DTYPES, LOSSES, STORAGES, data, factors
+from nonneg.losses import losses
+from nonneg.operands import as_operand
+from tolerances import assert_close, tol
+
+VALUES = {"frobenius": oracles.frobenius}
+DEGREES = {"frobenius": 2}
+"""The loss's law of scale: value(c·X, c·WH) = c^degree · value(X, WH)."""
+
+
+@pytest.fixture(params=LOSSES)
+def loss(request):
+    return losses[request.param]()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_value(loss, storage, dtype, passes):
+    X = data(dtype=dtype)
+    W, Ht = factors(X.shape, dtype=dtype)
+    value = loss.value(as_operand(STORAGES[storage](X)), W, Ht)
+    assert isinstance(value, float)
+    assert_close(value, VALUES[loss.name](X, W, Ht), dtype, X.size)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_an_exact_fit_has_no_loss(loss, storage, dtype, passes):
+    """Small whole numbers: each product is exact in either dtype."""
+    rng = np.random.default_rng(0)
+    W, Ht = (rng.integers(0, 4, (n, 3)).astype(dtype) for n in (23, 17))
+    X = W @ Ht.T
+    operand = as_operand(STORAGES[storage](X))
+    assert loss.value(operand, W, Ht) == 0.0
+    assert loss.error(loss.value(operand, W, Ht)) == 0.0
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("distance", [1e-3, 1e-6, 1e-9])
+def test_a_nearly_exact_fit_keeps_its_digits(loss, storage, distance, passes):
+    """The expanded square would have none left at 1e-9."""
+    rng = np.random.default_rng(0)
+    W, Ht = (rng.random((n, 3)) for n in (23, 17))
+    X = W @ Ht.T
+    X[::2] *= 1 + distance
+    value = loss.value(as_operand(STORAGES[storage](X)), W, Ht)
+    expected = VALUES[loss.name](X, W, Ht)
+    # the residual is a difference: eps·|X| of noise in each entry, `distance`·|X|
+    # of signal; above the threshold the expanded square promises 1e-8
+    assert value == pytest.approx(expected, rel=max(1e-7, 1e-14 / distance))
+
+
+@pytest.mark.parametrize("storage", ["dense-C", "dense-F", "csr-array", "csc-array"])
+def test_error_is_the_root_of_twice_the_value(loss, storage):
+    X = data()
+    W, Ht = factors(X.shape)
+    value = loss.value(as_operand(STORAGES[storage](X)), W, Ht)
+    assert loss.error(value) == pytest.approx(np.sqrt(2 * value))
+    assert loss.error(-1e-18) == 0.0
+
+
+@pytest.mark.parametrize("storage", ["dense-C", "dense-F", "csr-array", "csc-array"])
+@pytest.mark.parametrize("scale", [1e-60, 1e-3, 1e3, 1e60])
+def test_scale_law(loss, storage, scale):
+    X = data()
+    W, Ht = factors(X.shape)
+    store = STORAGES[storage]
+    value = loss.value(as_operand(store(X)), W, Ht)
+    scaled = loss.value(as_operand(store(scale * X)), scale * W, Ht)
+    expected = scale ** DEGREES[loss.name] * value
+    assert_close(scaled, expected, np.float64, X.size)
+
+
+def test_quadratic_losses_from_products(loss):
+    """What an updater knows after a sweep suffices for the value."""
+    if "quadratic" not in loss.provides:
+        assert not hasattr(loss, "from_products")
+        return
+    X = data()
+    W, Ht = factors(X.shape)
+    WH = W @ Ht.T
+    value = loss.from_products(as_operand(X), float(np.sum(X * WH)), np.sum(WH**2))
+    assert_close(value, VALUES[loss.name](X, W, Ht), np.float64, X.size)
+    assert loss.from_products(as_operand(X), 1e9, 0.0) == 0.0
+
+
+@given(
+    seed=st.integers(0, 2**20),
+    n_samples=st.integers(1, 9),
+    n_features=st.integers(1, 9),
+    k=st.integers(1, 4),
+    storage=st.sampled_from(sorted(STORAGES)),
+    name=st.sampled_from(LOSSES),
+)
+def test_a_loss_is_never_negative_and_does_not_depend_on_storage(
+    seed, n_samples, n_features, k, storage, name
+):
+    X = data(n_samples, n_features, seed=seed)
+    W, Ht = factors(X.shape, k, seed=seed)
+    loss = losses[name]()
+    value = loss.value(as_operand(STORAGES[storage](X)), W, Ht)
+    assert value >= 0
+    dense = loss.value(as_operand(X), W, Ht)
+    bound = tol(np.float64, X.size)
+    assert value == pytest.approx(dense, rel=bound, abs=bound * float(np.sum(X**2)))
