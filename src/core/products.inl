@@ -1,0 +1,404 @@
+// Products of a block of rows with packed factors, dense and CSR, and Gram matrices.
+
+template <class T> NONNEG_INLINE int padded(int k) {
+  constexpr int L = kLanes<T>;
+  return (k + L - 1) / L * L;
+}
+
+// Calls f with the number of vectors as a compile-time constant, chunk by chunk.
+template <int Most, class F> NONNEG_INLINE void for_vectors(int count, F &&f) {
+  int at = 0;
+  for (; count - at > Most; at += Most)
+    f(std::integral_constant<int, Most>{}, at);
+  switch (count - at) {
+  case 1: f(std::integral_constant<int, 1>{}, at); break;
+  case 2: f(std::integral_constant<int, 2>{}, at); break;
+  case 3: f(std::integral_constant<int, (Most >= 3 ? 3 : 1)>{}, at); break;
+  case 4: f(std::integral_constant<int, (Most >= 4 ? 4 : 1)>{}, at); break;
+  case 5: f(std::integral_constant<int, (Most >= 5 ? 5 : 1)>{}, at); break;
+  case 6: f(std::integral_constant<int, (Most >= 6 ? 6 : 1)>{}, at); break;
+  case 7: f(std::integral_constant<int, (Most >= 7 ? 7 : 1)>{}, at); break;
+  case 8: f(std::integral_constant<int, (Most >= 8 ? 8 : 1)>{}, at); break;
+  }
+}
+
+template <class T>
+NONNEG_INLINE void pack_row(const T *row, int k, int kp, T *packed) {
+  for (int t = 0; t < k; ++t)
+    packed[t] = row[t];
+  for (int t = k; t < kp; ++t)
+    packed[t] = 0;
+}
+
+template <class T> static void pack(MatrixView<const T> B, T *packed) {
+  const int k = static_cast<int>(B.cols), kp = padded<T>(k);
+  for (Index i = 0; i < B.rows; ++i)
+    pack_row(B.data + i * B.stride, k, kp, packed + i * kp);
+}
+
+template <class T>
+static void reduce(const T *slots, Index slot_size, int n_slots, Index first, Index last,
+                   MatrixView<T> out) {
+  const int kp = padded<T>(static_cast<int>(out.cols));
+  for (Index i = first; i < last; ++i)
+    for (Index t = 0; t < out.cols; ++t) {
+      T total = slots[i * kp + t];
+      for (int s = 1; s < n_slots; ++s)
+        total += slots[s * slot_size + i * kp + t];
+      out.data[i * out.stride + t] = total;
+    }
+}
+
+// ---- Gram matrix -------------------------------------------------------------------
+
+constexpr int kGramRows = 64;
+constexpr int kGramTile = NONNEG_VECTOR_BYTES == 64 ? 8 : 4;
+
+NONNEG_INLINE Index gram_width(int k) {
+  constexpr int step = kLanes<double> > kGramTile ? kLanes<double> : kGramTile;
+  return (k + step - 1) / step * step;
+}
+
+// G[i.., j..] += sum over n packed rows of a_i a_j, for kGramTile x N vectors.
+template <int N>
+NONNEG_INLINE void gram_tile(const double *rows, Index n, Index width, Index i, Index j,
+                             int k, double *G) {
+  using V = Vec<double>;
+  constexpr int L = kLanes<double>;
+  V sum[kGramTile][N];
+#pragma GCC unroll 8
+  for (int r = 0; r < kGramTile; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < N; ++v)
+      sum[r][v] = fill<V>(0.0);
+  for (Index row = 0; row < n; ++row) {
+    const double *a = rows + row * width;
+    V right[N];
+#pragma GCC unroll 2
+    for (int v = 0; v < N; ++v)
+      right[v] = load<V>(a + j + v * L);
+#pragma GCC unroll 8
+    for (int r = 0; r < kGramTile; ++r) {
+      const V left = fill<V>(a[i + r]);
+#pragma GCC unroll 2
+      for (int v = 0; v < N; ++v)
+        sum[r][v] += left * right[v];
+    }
+  }
+  for (int r = 0; r < kGramTile && i + r < k; ++r)
+    for (int v = 0; v < N; ++v)
+      for (int l = 0; l < L && j + v * L + l < k; ++l)
+        G[(i + r) * k + j + v * L + l] += sum[r][v][l];
+}
+
+template <class T>
+static void gram(MatrixView<const T> A, double *G, double *scratch) {
+  constexpr int L = kLanes<double>;
+  const int k = static_cast<int>(A.cols);
+  const Index width = gram_width(k);
+  for (Index first = 0; first < A.rows; first += kGramRows) {
+    const Index n = smaller<Index>(kGramRows, A.rows - first);
+    for (Index row = 0; row < n; ++row) {
+      const T *a = A.data + (first + row) * A.stride;
+      for (int t = 0; t < k; ++t)
+        scratch[row * width + t] = static_cast<double>(a[t]);
+      for (Index t = k; t < width; ++t)
+        scratch[row * width + t] = 0;
+    }
+    for (Index i = 0; i < k; i += kGramTile) {
+      Index j = i / L * L; // tiles wholly below the diagonal follow by symmetry
+      for (; j + 2 * L <= width; j += 2 * L)
+        gram_tile<2>(scratch, n, width, i, j, k, G);
+      for (; j + L <= width && j < k; j += L)
+        gram_tile<1>(scratch, n, width, i, j, k, G);
+    }
+  }
+}
+
+// ---- CSR ---------------------------------------------------------------------------
+
+constexpr int kCsrVectors = NONNEG_VECTOR_BYTES == 64 ? 8 : 6;
+constexpr Index kPrefetch = 8; // non-zeros ahead
+
+template <class T>
+NONNEG_INLINE void prefetch_row(const T *row, int bytes, bool for_write) {
+  for (int b = 0; b < bytes; b += 64) {
+    if (for_write)
+      __builtin_prefetch(reinterpret_cast<const char *>(row) + b, 1);
+    else
+      __builtin_prefetch(reinterpret_cast<const char *>(row) + b, 0);
+  }
+}
+
+// One row of X times packed B, into a packed row.
+template <class T, class I>
+NONNEG_INLINE void csr_row_product(const CsrView<T, I> &X, Index row, Index end,
+                                   const T *B, int kp, T *out) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  const Index first = X.indptr[row], last = X.indptr[row + 1];
+  for_vectors<kCsrVectors>(kp / L, [&](auto count, int at) {
+    constexpr int N = decltype(count)::value;
+    V sum[N];
+#pragma GCC unroll 8
+    for (int v = 0; v < N; ++v)
+      sum[v] = fill<V>(T(0));
+    for (Index e = first; e < last; ++e) {
+      const T *b = B + static_cast<Index>(X.indices[e]) * kp + at * L;
+      if (e + kPrefetch < end)
+        prefetch_row(B + static_cast<Index>(X.indices[e + kPrefetch]) * kp + at * L,
+                     N * NONNEG_VECTOR_BYTES, false);
+      const V x = fill<V>(X.values[e]);
+#pragma GCC unroll 8
+      for (int v = 0; v < N; ++v)
+        sum[v] += x * load<V>(b + v * L);
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < N; ++v)
+      store(out + (at + v) * L, sum[v]);
+  });
+}
+
+// sum[j,:] += x_ij a for the entries [first, last), a a packed row.
+template <class T, class I>
+NONNEG_INLINE void csr_scatter(const CsrView<T, I> &X, Index first, Index last, Index end,
+                               const T *a, int kp, T *sum) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  for_vectors<kCsrVectors>(kp / L, [&](auto count, int at) {
+    constexpr int N = decltype(count)::value;
+    V row[N];
+#pragma GCC unroll 8
+    for (int v = 0; v < N; ++v)
+      row[v] = load<V>(a + (at + v) * L);
+    for (Index e = first; e < last; ++e) {
+      T *s = sum + static_cast<Index>(X.indices[e]) * kp + at * L;
+      if (e + kPrefetch < end)
+        prefetch_row(sum + static_cast<Index>(X.indices[e + kPrefetch]) * kp + at * L,
+                     N * NONNEG_VECTOR_BYTES, true);
+      const V x = fill<V>(X.values[e]);
+#pragma GCC unroll 8
+      for (int v = 0; v < N; ++v)
+        store(s + v * L, load<V>(s + v * L) + x * row[v]);
+    }
+  });
+}
+
+template <class T, class I>
+static void csr_product(const CsrView<T, I> &X, Index first, Index last, const T *B,
+                        int k, MatrixView<T> out, void *scratch) {
+  const int kp = padded<T>(k);
+  T *packed = static_cast<T *>(scratch);
+  const Index end = X.indptr[last];
+  for (Index i = first; i < last; ++i) {
+    csr_row_product(X, i, end, B, kp, packed);
+    for (int t = 0; t < k; ++t)
+      out.data[i * out.stride + t] = packed[t];
+  }
+}
+
+template <class T, class I>
+static void csr_transposed(const CsrView<T, I> &X, Index first, Index last,
+                           MatrixView<const T> A, T *sum, void *scratch) {
+  const int k = static_cast<int>(A.cols), kp = padded<T>(k);
+  T *packed = static_cast<T *>(scratch);
+  for (Index i = first; i < last; ++i) {
+    pack_row(A.data + i * A.stride, k, kp, packed);
+    csr_scatter(X, X.indptr[i], X.indptr[i + 1], X.indptr[last], packed, kp, sum);
+  }
+}
+
+// First entry in [from, to) whose sorted index is not below column.
+template <class I>
+NONNEG_INLINE Index lower_bound(const I *indices, Index from, Index to, Index column) {
+  while (from < to) {
+    const Index middle = from + (to - from) / 2;
+    if (static_cast<Index>(indices[middle]) < column)
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return from;
+}
+
+template <class T, class I>
+static void csr_transposed_panel(const CsrView<T, I> &X, Index column, Index column_end,
+                                 MatrixView<const T> A, T *sum, void *scratch) {
+  const int k = static_cast<int>(A.cols), kp = padded<T>(k);
+  T *packed = static_cast<T *>(scratch);
+  for (Index i = 0; i < X.rows; ++i) {
+    const Index last = X.indptr[i + 1];
+    const Index from = lower_bound(X.indices, X.indptr[i], last, column);
+    const Index to = lower_bound(X.indices, from, last, column_end);
+    pack_row(A.data + i * A.stride, k, kp, packed);
+    csr_scatter(X, from, to, to, packed, kp, sum);
+  }
+}
+
+// ---- dense -------------------------------------------------------------------------
+
+// Own register tiles serve packed rows of at most this many vectors, BLAS wider ones.
+constexpr int kOwnVectors = 2;
+
+template <int N> constexpr int kTileHeight = NONNEG_VECTOR_BYTES == 64
+                                                 ? (N == 1 ? 12 : N == 2 ? 10 : 6)
+                                                 : (N == 1 ? 8 : N == 2 ? 5 : 3);
+
+// P[r,:] = sum_j X[r,j] B[j,:] for H rows and N vectors.
+template <int H, int N, class T>
+NONNEG_INLINE void product_tile(const T *X, Index stride, Index cols, const T *B, int kp,
+                                T *out, Index out_stride) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  V sum[H][N];
+#pragma GCC unroll 16
+  for (int r = 0; r < H; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < N; ++v)
+      sum[r][v] = fill<V>(T(0));
+  for (Index j = 0; j < cols; ++j) {
+    V b[N];
+#pragma GCC unroll 4
+    for (int v = 0; v < N; ++v)
+      b[v] = load<V>(B + j * kp + v * L);
+#pragma GCC unroll 16
+    for (int r = 0; r < H; ++r) {
+      const V x = fill<V>(X[r * stride + j]);
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v)
+        sum[r][v] += x * b[v];
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < H; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < N; ++v)
+      store(out + r * out_stride + v * L, sum[r][v]);
+}
+
+// sum[j,:] += sum_i X[i,j] A[i,:] for H columns and N vectors.
+template <int H, int N, class T>
+NONNEG_INLINE void transposed_tile(const T *X, Index stride, Index rows, const T *A,
+                                   int kp, T *out) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  V sum[H][N];
+#pragma GCC unroll 16
+  for (int r = 0; r < H; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < N; ++v)
+      sum[r][v] = load<V>(out + r * kp + v * L);
+  for (Index i = 0; i < rows; ++i) {
+    V a[N];
+#pragma GCC unroll 4
+    for (int v = 0; v < N; ++v)
+      a[v] = load<V>(A + i * kp + v * L);
+#pragma GCC unroll 16
+    for (int r = 0; r < H; ++r) {
+      const V x = fill<V>(X[i * stride + r]);
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v)
+        sum[r][v] += x * a[v];
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < H; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < N; ++v)
+      store(out + r * kp + v * L, sum[r][v]);
+}
+
+template <class I, class F, class T>
+NONNEG_INLINE void call_gemm(void *gemm, char transB, Index m, Index n, Index k,
+                             const T *A, Index lda, const T *B, Index ldb, T beta, T *C,
+                             Index ldc) {
+  char none = 'N';
+  T one = 1;
+  I mi = static_cast<I>(m), ni = static_cast<I>(n), ki = static_cast<I>(k),
+    la = static_cast<I>(lda), lb = static_cast<I>(ldb), lc = static_cast<I>(ldc);
+  reinterpret_cast<F>(gemm)(&none, &transB, &mi, &ni, &ki, &one, const_cast<T *>(A), &la,
+                            const_cast<T *>(B), &lb, &beta, C, &lc);
+}
+
+// C (column-major m x n) = A op(B) + beta C.
+template <class T>
+static void gemm(const Blas &blas, char transB, Index m, Index n, Index k, const T *A,
+                 Index lda, const T *B, Index ldb, T beta, T *C, Index ldc) {
+  void *f = sizeof(T) == 4 ? blas.sgemm : blas.dgemm;
+  using Narrow = void (*)(char *, char *, int *, int *, int *, T *, T *, int *, T *, int *,
+                          T *, T *, int *);
+  using Wide = void (*)(char *, char *, int64_t *, int64_t *, int64_t *, T *, T *,
+                        int64_t *, T *, int64_t *, T *, T *, int64_t *);
+  if (blas.wide)
+    call_gemm<int64_t, Wide>(f, transB, m, n, k, A, lda, B, ldb, beta, C, ldc);
+  else
+    call_gemm<int, Narrow>(f, transB, m, n, k, A, lda, B, ldb, beta, C, ldc);
+}
+
+template <class T> NONNEG_INLINE bool own_product(const Blas &blas, int kp) {
+  const void *f = sizeof(T) == 4 ? blas.sgemm : blas.dgemm;
+  return f == nullptr || kp <= kOwnVectors * kLanes<T>;
+}
+
+// P (packed rows) = X B.
+template <class T>
+static void dense_product_packed(MatrixView<const T> X, const T *B, int k, T *P,
+                                 const Blas &blas) {
+  constexpr int L = kLanes<T>;
+  const int kp = padded<T>(k);
+  if (!own_product<T>(blas, kp)) {
+    gemm<T>(blas, 'N', k, X.rows, X.cols, B, kp, X.data, X.stride, T(0), P, kp);
+    return;
+  }
+  for_vectors<2>(kp / L, [&](auto count, int at) {
+    constexpr int N = decltype(count)::value, H = kTileHeight<N>;
+    Index i = 0;
+    for (; i + H <= X.rows; i += H)
+      product_tile<H, N>(X.data + i * X.stride, X.stride, X.cols, B + at * L, kp,
+                         P + i * kp + at * L, kp);
+    for (; i < X.rows; ++i)
+      product_tile<1, N>(X.data + i * X.stride, X.stride, X.cols, B + at * L, kp,
+                         P + i * kp + at * L, kp);
+  });
+}
+
+// sum (packed) += X' A, A packed rows.
+template <class T>
+static void dense_transposed_packed(MatrixView<const T> X, const T *A, int k, T *sum,
+                                    const Blas &blas) {
+  constexpr int L = kLanes<T>;
+  const int kp = padded<T>(k);
+  if (!own_product<T>(blas, kp)) {
+    gemm<T>(blas, 'T', k, X.cols, X.rows, A, kp, X.data, X.stride, T(1), sum, kp);
+    return;
+  }
+  for_vectors<2>(kp / L, [&](auto count, int at) {
+    constexpr int N = decltype(count)::value, H = kTileHeight<N>;
+    Index j = 0;
+    for (; j + H <= X.cols; j += H)
+      transposed_tile<H, N>(X.data + j, X.stride, X.rows, A + at * L, kp,
+                            sum + j * kp + at * L);
+    for (; j < X.cols; ++j)
+      transposed_tile<1, N>(X.data + j, X.stride, X.rows, A + at * L, kp,
+                            sum + j * kp + at * L);
+  });
+}
+
+template <class T>
+static void dense_product(MatrixView<const T> X, const T *B, int k, MatrixView<T> out,
+                          const Blas &blas, void *scratch) {
+  const int kp = padded<T>(k);
+  T *P = static_cast<T *>(scratch);
+  dense_product_packed(X, B, k, P, blas);
+  for (Index i = 0; i < X.rows; ++i)
+    for (int t = 0; t < k; ++t)
+      out.data[i * out.stride + t] = P[i * kp + t];
+}
+
+template <class T>
+static void dense_transposed(MatrixView<const T> X, MatrixView<const T> A, T *sum,
+                             const Blas &blas, void *scratch) {
+  T *packed = static_cast<T *>(scratch);
+  pack(A, packed);
+  dense_transposed_packed(X, packed, static_cast<int>(A.cols), sum, blas);
+}

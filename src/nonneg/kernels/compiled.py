@@ -1,0 +1,162 @@
+"""Bridge from arrays and steps to the compiled core `_core`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cython_blas
+
+from .. import _core
+from ..protocols import Rows, Shared, Step, Sums
+from . import reference
+from .reference import SweepReport
+
+Array = NDArray[Any]
+
+_capsules = getattr(cython_blas, "__pyx_capi__", {})
+has_blas = {"sgemm", "dgemm"} <= _capsules.keys() and _core.set_blas(
+    _capsules["sgemm"], _capsules["dgemm"]
+)
+"""Whether SciPy's BLAS could be reached; without it own products are used."""
+
+
+def simd_available() -> list[str]:
+    """Instruction sets compiled in that this processor can run, the best one first."""
+    return list(_core.available_sets())
+
+
+def simd_name() -> str:
+    """Instruction set in use."""
+    return str(_core.chosen_set())
+
+
+def _obey_environment() -> None:
+    wanted = os.environ.get("NONNEG_SIMD", "")
+    if wanted and not _core.choose_set(wanted):
+        allowed = ", ".join([*simd_available(), "reference"])
+        msg = (
+            f"NONNEG_SIMD={wanted!r} is not available on this machine; "
+            f"unset it, or choose one of: {allowed}."
+        )
+        raise ImportError(msg)
+
+
+_obey_environment()
+
+
+def _inverse_diagonal(gram: Array) -> Array:
+    """1/G[t,t], and 0 where the coordinate has no curvature and must stay."""
+    diagonal = np.ascontiguousarray(gram.diagonal())
+    inverse = np.zeros_like(diagonal)
+    # a subnormal curvature has an infinite reciprocal: too flat to step along
+    np.divide(1, diagonal, out=inverse, where=diagonal > np.finfo(gram.dtype).tiny)
+    return inverse
+
+
+def _order(order: Sequence[int] | None, k: int) -> Array:
+    return np.arange(k) if order is None else np.asarray(order, dtype=np.int64)
+
+
+def _tame(array: Array, dtype: Any) -> Array:
+    """The array as the kernels take it: of that dtype, with contiguous rows."""
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def coordinate_sweep(
+    A: Array,
+    rhs: Array,
+    gram: Array,
+    l1: Array,
+    order: Sequence[int] | None = None,
+    n_threads: int = 1,
+) -> SweepReport:
+    """Compiled twin of `reference.coordinate_sweep`."""
+    if gram.ndim == 3 or not A.flags.c_contiguous:
+        return reference.coordinate_sweep(A, rhs, gram, l1, order)
+    dtype, k = A.dtype, A.shape[1]
+    gram = _tame(gram, dtype)
+    report = _core.sweep(
+        A,
+        _tame(rhs, dtype),
+        gram,
+        _inverse_diagonal(gram),
+        _tame(l1, dtype),
+        _order(order, k),
+        n_threads,
+    )
+    return SweepReport(*report)
+
+
+def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
+    """Compiled twin of `reference.gram`."""
+    out = np.empty((A.shape[1], A.shape[1]))
+    _core.gram(np.ascontiguousarray(A), out, n_threads)
+    return out
+
+
+def _source(operand: Any) -> tuple[str, Any]:
+    """Suffix of the bindings for X, and X as they take it."""
+    X = operand.X
+    if operand.kind == "dense":
+        # read by columns it has no contiguous rows; the callers go by columns then
+        return "dense", X if X.strides[1] == X.itemsize else np.ascontiguousarray(X)
+    X = X if X.format == "csr" else X.tocsr()
+    suffix = "csr32" if X.indices.dtype == np.int32 else "csr64"
+    indptr = X.indptr.astype(X.indices.dtype, copy=False)
+    return suffix, (X.data, X.indices, indptr)
+
+
+def _matmul(operand: Any, step: Step, rows: Rows, shared: Shared) -> Sums:  # noqa: ARG001
+    suffix, X = _source(operand)
+    call = getattr(_core, f"matmul_{suffix}")
+    call(X, _tame(shared["B"], operand.dtype), rows["out"], operand.n_threads)
+    return {}
+
+
+def _rmatmul(operand: Any, step: Step, rows: Rows, shared: Shared) -> Sums:  # noqa: ARG001
+    suffix, X = _source(operand)
+    A = _tame(rows["A"], operand.dtype)
+    out = np.empty((operand.shape[1], A.shape[1]), dtype=operand.dtype)
+    getattr(_core, f"rmatmul_{suffix}")(X, A, out, operand.n_threads)
+    return {"product": out}
+
+
+def _row_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+    suffix, X = _source(operand)
+    W, dtype = rows["W"], operand.dtype
+    k = W.shape[1]
+    gram = _tame(shared["gram"], dtype)
+    rhs = np.empty((operand.shape[1] if step.accumulate else 0, k), dtype=dtype)
+    gram_W = np.empty((k, k))
+    violation, cross = getattr(_core, f"update_{suffix}")(
+        X,
+        _tame(shared["Ht"], dtype),
+        W,
+        gram,
+        _inverse_diagonal(gram),
+        _tame(shared["l1"], dtype),
+        _order(step.order, k),
+        rhs,
+        gram_W,
+        operand.n_threads,
+    )
+    sums: Sums = {"violation": violation, "cross": cross}
+    if step.accumulate:
+        sums.update(rhs=rhs, gram=gram_W)
+    return sums
+
+
+PASSES: dict[tuple[str, str], Callable[[Any, Step, Rows, Shared], Sums]] = {
+    (kind, name): run
+    for kind in ("dense", "csr")
+    for name, run in (
+        ("matmul", _matmul),
+        ("rmatmul", _rmatmul),
+        ("row_update", _row_update),
+    )
+}
+"""Compiled steps by kind of operand and name of step."""
