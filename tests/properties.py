@@ -1,0 +1,68 @@
+"""What every updater must do on every kind of input, as functions that tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import oracles
+from tolerances import tol
+
+from nonneg.loop import Limits, Outcome, run
+from nonneg.protocols import Problem
+
+
+def fit(
+    updater: Any, problem: Problem, W: Any, Ht: Any, n_iter: int
+) -> tuple[Any, Any, Outcome]:
+    """Iterate on copies of the start: (W, Ht, outcome)."""
+    state = updater.start(problem, W.copy(), Ht.copy())
+    outcome = run(updater, problem, state, Limits(max_iter=n_iter, tol=0.0))
+    W, Ht = updater.finish(problem, outcome.state)
+    return W, Ht, outcome
+
+
+def assert_valid(W: Any, Ht: Any, dtype: Any) -> None:
+    """Factors are finite, not negative, of the dtype of X and stored row by row."""
+    for factor in (W, Ht):
+        assert factor.dtype == dtype
+        assert factor.flags.c_contiguous
+        assert np.isfinite(factor).all()
+        assert (factor >= 0).all()
+
+
+def assert_descends(
+    updater: Any,
+    problem: Problem,
+    X: Any,
+    W: Any,
+    Ht: Any,
+    n_iter: int = 12,
+    mask: Any = None,
+) -> list[float]:
+    """The objective never rises, and is what the history and the definition say.
+
+    Returns the objectives by the definition, the start's first.
+    """
+    dense = oracles.to_float64(X)
+    extra = getattr(updater, "extra_penalties", None)
+    penalties = (problem.penalty_W, problem.penalty_H)
+    if extra is not None:
+        penalties = extra(problem, W.shape[1])
+    values = [oracles.objective(dense, W, Ht, *penalties, mask)]
+    dtype = W.dtype
+    # rounding of ½‖X‖² − ⟨X, WH⟩ + ½‖WH‖², of which the objective is the small rest
+    size = float(np.sum(dense**2)) + values[0]
+    noise = tol(dtype, dense.size) * size
+    state = updater.start(problem, W.copy(), Ht.copy())
+    for _ in range(n_iter):
+        progress = updater.iterate(problem, state)
+        state.n_iter += 1
+        done = updater.finish(problem, state)
+        assert_valid(*done, dtype)
+        values.append(oracles.objective(dense, *done, *penalties, mask))
+        if progress.objective is not None:
+            assert abs(progress.objective.min() - values[-1]) <= noise
+        assert np.isfinite(progress.residual).all()
+    assert max(np.diff(values)) <= noise
+    return values
