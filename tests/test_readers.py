@@ -16,6 +16,7 @@ import scipy.io
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nonneg.readers import read_matrix
 from nonneg.writers import replacing, write_matrix
 

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .estimators import NMF
-from .result import StopReason
 
 FORMAT = "nonneg-model"
 FORMAT_VERSION = 1
@@ -119,6 +118,7 @@ def save(
         _LEFT_OUT: left_out,
         "attributes": scalars,
         "notes": dict(notes or {}),
+        "members": sorted(arrays),
     }
     members = {_HEADER: _to_json("a note", header), **arrays}
     with replacing(path) as file:
@@ -152,7 +152,7 @@ def load(path: str | os.PathLike[str]) -> NMF:
             if not _ATTRIBUTE.fullmatch(name):
                 msg = f"holds an unknown entry {name!r}"
                 raise _Foreign(msg)
-            setattr(model, name, StopReason(value) if name == "stop_reason_" else value)
+            setattr(model, name, value)
         _check_consistent(model)
     except _Foreign as error:
         raise ValueError(_sentence(path, str(error))) from None
@@ -170,7 +170,7 @@ def read_contents(path: str | os.PathLike[str]) -> Contents:
     -------
     contents : Contents
         `header` with the keys format, format_version, nonneg_version, class, params,
-        left_out, attributes and notes, and `arrays`, by attribute.
+        left_out, attributes, notes and members, and `arrays`, by attribute.
 
     Raises
     ------
@@ -215,9 +215,9 @@ def _storable_params(model: NMF) -> tuple[dict[str, Any], list[str]]:
             left_out.append(name)
         else:
             msg = (
-                f"The parameter {name}={value!r} can't be stored in a model file; "
-                "numbers, texts, True, False and None can. Set another one before "
-                "saving."
+                f"The parameter {name} of type {type(value).__name__} can't be stored "
+                "in a model file; numbers, texts, True, False and None can. Set "
+                "another value before saving."
             )
             raise ValueError(msg)
     return params, left_out
@@ -279,6 +279,9 @@ def _read_archive(file: IO[bytes]) -> Contents:
             msg = "is damaged; its checksums don't match"
             raise _Foreign(msg)
         header = _checked_header(_member(archive, members.pop(_HEADER)))
+        if sorted(members) != header["members"]:
+            msg = "is damaged; members are missing"
+            raise _Foreign(msg)
         arrays = {key: _member(archive, name) for key, name in members.items()}
     return Contents(header, _assembled(arrays))
 
