@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 SOURCES := pyproject.toml README.md LICENSE $(wildcard CMakeLists.txt) \
-	$(shell find src -name __pycache__ -prune -o -print)
+	$(shell find src -name __pycache__ -prune -o ! -name '*.so' -print)
 
 # the tests must meet the installed package, not what the shell points to
 unexport PYTHONPATH

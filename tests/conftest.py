@@ -15,7 +15,13 @@ _COMMON = {
     "suppress_health_check": [hypothesis.HealthCheck.function_scoped_fixture],
 }
 hypothesis.settings.register_profile(
-    "default", max_examples=30, derandomize=True, database=None, **_COMMON
+    "default",
+    max_examples=30,
+    derandomize=True,
+    database=None,
+    # examples are small as they come, and shrinking a slow one takes minutes
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+    **_COMMON,
 )
 hypothesis.settings.register_profile("slow", max_examples=1000, **_COMMON)
 hypothesis.settings.load_profile("default")
@@ -23,7 +29,7 @@ hypothesis.settings.load_profile("default")
 
 def pytest_report_header() -> str:
     """Say which package and which instruction set the run tests."""
-    simd = "reference" if kernels.compiled is None else kernels.compiled.simd()
+    simd = "reference" if kernels.compiled is None else kernels.compiled.simd_name()
     folder = os.path.dirname(nonneg.__file__)
     return f"nonneg from {folder}, kernels: {simd}"
 

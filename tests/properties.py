@@ -9,7 +9,7 @@ import oracles
 from tolerances import tol
 
 from nonneg.loop import Limits, Outcome, run
-from nonneg.protocols import Problem
+from nonneg.protocols import Penalty, Problem
 
 
 def fit(
@@ -20,6 +20,24 @@ def fit(
     outcome = run(updater, problem, state, Limits(max_iter=n_iter, tol=0.0))
     W, Ht = updater.finish(problem, outcome.state)
     return W, Ht, outcome
+
+
+def all_penalties(updater: Any, problem: Problem, k: int) -> tuple[Penalty, Penalty]:
+    """The problem's penalties, with those that "pg" adds for its `sparseness`.
+
+    Sparse factor: ½·beta·(sum of a row's entries)²; the other: ½·eta·|row|².
+    """
+    penalty_W, penalty_H = problem.penalty_W, problem.penalty_H
+    wanted = getattr(updater, "sparseness", None)
+    if wanted is None:
+        return penalty_W, penalty_H
+    terms = [updater.beta * np.ones((k, k)), updater.eta * np.eye(k)]
+    if wanted == "components":
+        terms.reverse()
+    return (
+        Penalty(penalty_W.l1, penalty_W.Q + terms[0]),
+        Penalty(penalty_H.l1, penalty_H.Q + terms[1]),
+    )
 
 
 def assert_valid(W: Any, Ht: Any, dtype: Any) -> None:
@@ -45,10 +63,7 @@ def assert_descends(
     Returns the objectives by the definition, the start's first.
     """
     dense = oracles.to_float64(X)
-    extra = getattr(updater, "extra_penalties", None)
-    penalties = (problem.penalty_W, problem.penalty_H)
-    if extra is not None:
-        penalties = extra(problem, W.shape[1])
+    penalties = all_penalties(updater, problem, W.shape[1])
     values = [oracles.objective(dense, W, Ht, *penalties, mask)]
     dtype = W.dtype
     # rounding of ½‖X‖² − ⟨X, WH⟩ + ½‖WH‖², of which the objective is the small rest
