@@ -7,6 +7,7 @@ operand runs the step's own reference block by block.
 
 from __future__ import annotations
 
+import importlib
 import os
 import warnings
 from collections.abc import Callable
@@ -23,7 +24,7 @@ compiled: Any = None
 
 if os.environ.get("NONNEG_SIMD") != "reference":
     try:
-        from . import compiled as _compiled
+        compiled = importlib.import_module(".compiled", __name__)
     except ModuleNotFoundError as error:
         if error.name != "nonneg._core":
             raise
@@ -33,8 +34,6 @@ if os.environ.get("NONNEG_SIMD") != "reference":
             RuntimeWarning,
             stacklevel=2,
         )
-    else:
-        compiled = _compiled
 
 coordinate_sweep = (compiled or reference).coordinate_sweep
 gram = (compiled or reference).gram
