@@ -19,7 +19,7 @@ from .protocols import Array, Loss, Operand, Problem
 from .result import ADVICE, FactorizationResult, Iteration, StopReason
 from .starts import INITS, starting_factors
 from .threads import resolve_n_threads, single_threaded_blas
-from .updaters import make_updater, updaters
+from .updaters import iteration_limit, make_updater, updaters
 
 LOSS = "frobenius"
 
@@ -261,8 +261,9 @@ def factorize(
             X, loss, penalty_W, penalty_H, update_H, parameters.random_state
         )
         updater = make_updater(parameters.solver, **vars(parameters))
+        own_limit = iteration_limit(updater, problem)
         limits = Limits(
-            max_iter=parameters.max_iter,
+            max_iter=own_limit or parameters.max_iter,
             tol=parameters.tol,
             max_time=parameters.max_time,
             callback=parameters.callback,
@@ -275,7 +276,8 @@ def factorize(
     if outcome.interrupt is not None:
         outcome.interrupt.result = result  # type: ignore[attr-defined]
         raise outcome.interrupt
-    if result.stop_reason is StopReason.MAX_ITER and parameters.tol > 0:
+    unconverged = result.stop_reason is StopReason.MAX_ITER and parameters.tol > 0
+    if unconverged and own_limit is None:
         advice = ADVICE[StopReason.MAX_ITER]
         validation.warn(
             advice.format(max_iter=parameters.max_iter, tol=parameters.tol),

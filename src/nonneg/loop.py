@@ -48,20 +48,21 @@ def run(updater: Updater, problem: Problem, state: Any, limits: Limits) -> Outco
     history = History()
     start = time.perf_counter()
     reason = StopReason.MAX_ITER
+    prints = bool(limits.verbose and updater.measure)
     try:
         while state.n_iter < limits.max_iter:
             progress = updater.iterate(problem, state)
             state.n_iter += 1
             seconds = time.perf_counter() - start
             _record(history, progress, seconds)
-            if limits.verbose:
+            if prints:
                 print(f"{updater.measure}:", history.residual[-1])  # noqa: T201
             if _wants_stop(limits, state.n_iter, history, seconds):
                 reason = StopReason.CALLBACK
                 break
             if bool(progress.converged.all()):
                 reason = StopReason.CONVERGED
-                if limits.verbose:
+                if prints:
                     print("Converged at iteration", state.n_iter)  # noqa: T201
                 break
             if limits.max_time is not None and seconds >= limits.max_time:

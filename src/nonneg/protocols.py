@@ -188,7 +188,7 @@ class Updater(Protocol):
     requires: ClassVar[frozenset[str]]
     """What a loss must provide: {"quadratic"} or {"terms"}."""
     measure: ClassVar[str]
-    """Name of `Progress.residual` in printed output."""
+    """Name of `Progress.residual` in printed output; "" if nothing is to be printed."""
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> Any:
         """Return the state before the first iteration; W and Ht may be kept and written."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from ..protocols import Updater
+from ..protocols import Problem, Updater
 from ..registry import Registry
 
 updaters: Registry[Updater] = Registry("solver")
@@ -22,6 +22,17 @@ def make_updater(name: str, **options: Any) -> Updater:
     return cls(**{key: value for key, value in options.items() if key in wanted})
 
 
-from . import cd
+def iteration_limit(updater: Updater, problem: Problem) -> int | None:
+    """Limit that the updater sets in place of `max_iter`, or None.
 
-__all__ = ["cd", "make_updater", "updaters"]
+    An updater that does has a method `iteration_limit(problem)`, and tells the user
+    itself when the limit was reached.
+    """
+    own = getattr(updater, "iteration_limit", None)
+    limit: int | None = None if own is None else own(problem)
+    return limit
+
+
+from . import cd, pg
+
+__all__ = ["cd", "iteration_limit", "make_updater", "pg", "updaters"]
