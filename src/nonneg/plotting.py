@@ -83,7 +83,7 @@ def _draw_residual(ax: Any, x: Any, residual: NDArray[Any], marker: Any) -> None
     ax.plot(x, residual, color=ORANGE, linestyle="--", marker=marker)
     if (residual > 0).any():
         ax.set_yscale("log")
-    ax.set_ylabel("residual, compared with tol (dashed)", color=ORANGE)
+    ax.set_ylabel("residual (dashed)", color=ORANGE)
     ax.tick_params(axis="y", labelcolor=ORANGE)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import json
-import math
 import os
 import zipfile
 from collections.abc import Callable, Iterator
@@ -20,10 +17,8 @@ import scipy.io
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .textfiles import Refused, read_text
 from .writers import COLUMN_NAMES, ROW_NAMES, import_pyarrow
-
-LOOK_AHEAD = 100
-"""Rows of a text file that decide whether its first column holds names."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +101,8 @@ def read_matrix(
         msg = f"No such file: {str(path)!r}."
         raise FileNotFoundError(msg)
     if suffix in _TEXT:
-        return _read_text(path, _TEXT[suffix], header, row_names)
+        with _damage_told(path):
+            return Table(*read_text(path, _TEXT[suffix], header, row_names))
     return _READERS[suffix](path)
 
 
@@ -115,7 +111,7 @@ def _damage_told(path: Path) -> Iterator[None]:
     """Turn what a library says about a damaged file into one sentence."""
     try:
         yield
-    except _Refused as error:
+    except Refused as error:
         msg = f"{str(path)!r} {error}."
         raise ValueError(msg) from None
     except Exception as error:
@@ -127,18 +123,14 @@ def _damage_told(path: Path) -> Iterator[None]:
         raise ValueError(msg) from error
 
 
-class _Refused(Exception):
-    """Why a file is refused, as the end of the sentence about it."""
-
-
 def _checked(X: Any) -> Any:
     """Return X if it is a matrix of real numbers."""
     if X.ndim != 2:
         msg = f"holds an array of {X.ndim} dimensions; a matrix has 2"
-        raise _Refused(msg)
+        raise Refused(msg)
     if X.dtype.kind not in "biuf":
         msg = f"holds values of type {X.dtype}; real numbers are needed"
-        raise _Refused(msg)
+        raise Refused(msg)
     return X
 
 
@@ -148,14 +140,14 @@ def _read_npy(path: Path) -> Table:
             magic = np.lib.format.MAGIC_PREFIX
             if file.read(len(magic)) != magic:
                 msg = "is not a .npy file"
-                raise _Refused(msg)
+                raise Refused(msg)
             file.seek(0)
             if _holds_objects(file):
                 msg = (
                     "holds Python objects, which only pickle could read, and a pickle "
                     "can run any code; save an array of numbers instead"
                 )
-                raise _Refused(msg)
+                raise Refused(msg)
         return Table(_checked(np.load(path, mmap_mode="r", allow_pickle=False)))
 
 
@@ -174,7 +166,7 @@ def _read_npz(path: Path) -> Table:
     with _damage_told(path):
         if not zipfile.is_zipfile(path):
             msg = "is not a complete .npz file"
-            raise _Refused(msg)
+            raise Refused(msg)
         with np.load(path, allow_pickle=False) as archive:
             names = set(archive.files)
             if {"format", "shape", "data"} <= names:
@@ -183,7 +175,7 @@ def _read_npz(path: Path) -> Table:
                 return Table(_checked(X if kept else X.tocsr()))
             if {"header", "components_"} <= names:
                 msg = "is a model, not data; `nonneg info` shows what it holds"
-                raise _Refused(msg)
+                raise Refused(msg)
             rows, columns = (
                 [str(text) for text in archive[key]] if key in names else None
                 for key in (ROW_NAMES, COLUMN_NAMES)
@@ -194,7 +186,7 @@ def _read_npz(path: Path) -> Table:
                     f"holds {len(matrices)} arrays ({', '.join(matrices[:5])}); "
                     "save the matrix alone"
                 )
-                raise _Refused(msg)
+                raise Refused(msg)
             X = _checked(archive[matrices[0]])
         return _with_names(X, rows, columns)
 
@@ -206,7 +198,7 @@ def _with_names(X: Any, rows: list[str] | None, columns: list[str] | None) -> Ta
     ):
         if names is not None and len(names) != size:
             msg = f"has {size} {what}s, but {len(names)} {what} names"
-            raise _Refused(msg)
+            raise Refused(msg)
     return Table(X, rows, columns)
 
 
@@ -228,7 +220,7 @@ def _read_parquet(path: Path) -> Table:
         columns = [_numbers(types, table.column(name), name) for name in names]
         if not columns:
             msg = "holds no column of numbers"
-            raise _Refused(msg)
+            raise Refused(msg)
         dtype = np.result_type(*columns, np.float32)
         X = np.empty((table.num_rows, len(columns)), dtype=dtype)
         for j, column in enumerate(columns):
@@ -247,7 +239,7 @@ def _pandas_index(schema: Any, names: list[str]) -> str | None:
     stored = [name for name in json.loads(text)["index_columns"] if name in names]
     if len(stored) > 1:
         msg = "has an index of several levels; flatten it before writing"
-        raise _Refused(msg)
+        raise Refused(msg)
     return stored[0] if stored else None
 
 
@@ -264,149 +256,13 @@ def _numbers(types: Any, column: Any, name: str) -> NDArray[Any]:
         column = column.cast("float64")
     elif not (types.is_integer(kind) or types.is_floating(kind) or kind == "bool"):
         msg = f"has values of type {kind} in column {name!r}; numbers are needed"
-        raise _Refused(msg)
+        raise Refused(msg)
     if column.null_count:
         row = column.is_null().to_pylist().index(True)
         msg = f"has no value in row {row} (counted from 0), column {name!r}"
-        raise _Refused(msg)
+        raise Refused(msg)
     array: NDArray[Any] = column.to_numpy()
     return array
-
-
-class _Layout:
-    """Where in a text file the names are, and how wide it is."""
-
-    def __init__(
-        self, head: list[list[str]], header: bool | None, row_names: bool | None
-    ) -> None:
-        first, below = head[0], head[1:]
-        if header is None:
-            header = self._looks_like_header(first, below)
-        rows = below if header else head
-        if not rows:
-            msg = "has a header, but no rows"
-            raise _Refused(msg)
-        width = len(rows[0])
-        if row_names is None:
-            row_names = (
-                header and (len(first) == width - 1 or not first[0].strip())
-            ) or not any(_is_number(row[0]) for row in rows if row)
-        self.header = header
-        self.row_names = row_names
-        self.width = width
-        self.columns: list[str] | None = None
-        if header:
-            self.columns = first[1:] if row_names and len(first) == width else first
-            if len(self.columns) != width - row_names:
-                msg = (
-                    f"has {len(first)} cells in its header, but {width} in the next row"
-                )
-                raise _Refused(msg)
-        if width - row_names < 1:
-            msg = (
-                "holds one column, and it is not of numbers; .csv files are separated "
-            )
-            msg += "by commas, .tsv files by tabs"
-            raise _Refused(msg)
-
-    @staticmethod
-    def _looks_like_header(first: list[str], below: list[list[str]]) -> bool:
-        if not all(_is_number(cell) for cell in first[1:]):
-            return True
-        if _is_number(first[0]):
-            return False
-        only_names = not any(_is_number(row[0]) for row in below)
-        if first[0].strip() and only_names and len(first) > 1:
-            msg = (
-                f"begins with a row of the text {first[0]!r} and numbers, which may be "
-                "a header or data; say which with header=True or False (--header or "
-                "--no-header)"
-            )
-            raise _Refused(msg)
-        return True
-
-
-def _read_text(
-    path: Path, delimiter: str, header: bool | None, row_names: bool | None
-) -> Table:
-    """Read numbers separated by commas or tabs."""
-    with _damage_told(path), _open_text(path) as file:
-        lines = csv.reader(file, delimiter=delimiter)
-        head = [
-            row for row, _ in zip(_filled(lines), range(LOOK_AHEAD + 1), strict=False)
-        ]
-        if not head:
-            msg = "is empty"
-            raise _Refused(msg)
-        layout = _Layout(head, header, row_names)
-        names: list[str] = []
-        file.seek(0)
-        lines = csv.reader(file, delimiter=delimiter)
-        rows = _cells(lines, layout, names)
-        try:
-            X = np.loadtxt(rows, delimiter=delimiter, comments=None, ndmin=2)
-        except ValueError:
-            file.seek(0)
-            _name_bad_cell(csv.reader(file, delimiter=delimiter), layout)
-            raise
-        return Table(X, names if layout.row_names else None, layout.columns)
-
-
-@contextmanager
-def _open_text(path: Path) -> Iterator[io.TextIOWrapper]:
-    """Open a text file, zipped or not; a byte order mark is skipped."""
-    opener: Callable[..., Any] = gzip.open if path.name.endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-        yield file
-
-
-def _filled(lines: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Rows, without the empty lines between them."""
-    return (row for row in lines if row)
-
-
-def _cells(lines: Any, layout: _Layout, names: list[str]) -> Iterator[str]:
-    """Rows of numbers as text; the names are taken off them and collected."""
-    rows = _filled(lines)
-    if layout.header:
-        next(rows)
-    delimiter = lines.dialect.delimiter
-    for row in rows:
-        if len(row) != layout.width:
-            msg = (
-                f"has {len(row)} cells in line {lines.line_num}, but {layout.width} "
-                "in the rows before it"
-            )
-            raise _Refused(msg)
-        if layout.row_names:
-            names.append(row.pop(0))
-        yield delimiter.join(row)
-
-
-def _name_bad_cell(lines: Any, layout: _Layout) -> None:
-    """Find the first cell that is not a number and refuse the file for it."""
-    rows = _filled(lines)
-    if layout.header:
-        next(rows)
-    for row in rows:
-        for j, cell in enumerate(row[layout.row_names :]):
-            if not _is_number(cell):
-                column = repr(layout.columns[j]) if layout.columns else str(j + 1)
-                what = f"the text {cell!r}" if cell.strip() else "an empty cell"
-                msg = f"has {what} in line {lines.line_num}, column {column}; "
-                msg += "only numbers can be factorized"
-                raise _Refused(msg)
-
-
-def _is_number(cell: str) -> bool:
-    """Whether a cell is a number, in the way that `np.loadtxt` reads it."""
-    if "_" in cell:
-        return False
-    try:
-        math.isnan(float(cell))
-    except ValueError:
-        return False
-    return True
 
 
 _READERS: dict[str, Callable[[Path], Table]] = {

@@ -207,7 +207,9 @@ def feature_labels(model: Any, feature_names: Sequence[str] | None) -> list[str]
     return [str(name) for name in feature_names]
 
 
-def component_table(components: Sequence[Component], width: int = 80) -> str:
+def component_table(
+    components: Sequence[Component], width: int = 80, *, what: str = "top features"
+) -> str:
     """Format components as a table that is `width` characters wide at most.
 
     Each feature is followed by its part of the component, in percent; as many
@@ -216,7 +218,7 @@ def component_table(components: Sequence[Component], width: int = 80) -> str:
     with_share = any(component.share is not None for component in components)
     digits = max(2, len(str(max((c.component for c in components), default=0))))
     left = f"{'#':>{digits}}" + ("   share" if with_share else "")
-    title = f"{left}  top features, each with its % of the component"
+    title = f"{left}  {what}, each with its % of the component"
     lines = [title[:width].rstrip()]
     for component in components:
         start = f"{component.component:>{digits}}"
@@ -247,11 +249,11 @@ def _printable(text: str) -> str:
 
 
 _ENDS = {
-    "converged": "converged",
-    "max_iter": "stopped at the largest number of sweeps, not yet converged",
-    "max_time": "stopped at the time limit, not yet converged",
-    "callback": "stopped by the callback",
-    "interrupted": "interrupted",
+    "converged": "converged after {} in {}",
+    "max_iter": "not converged within the {} allowed, {}",
+    "max_time": "stopped at the time limit after {} in {}, not converged",
+    "callback": "stopped by the callback after {} in {}",
+    "interrupted": "interrupted after {} in {}, not converged",
 }
 
 
@@ -262,8 +264,8 @@ def summary_text(summary: Summary) -> str:
         size = f"{summary.n_samples:,} × {summary.n_features:,} matrix"
     what = f"{size}, {summary.n_components} components, solver {summary.solver}"
     sweeps = f"{summary.n_iter} sweep{'' if summary.n_iter == 1 else 's'}"
-    end = _ENDS.get(summary.stop_reason, summary.stop_reason)
-    lines = [what, f"{end} after {sweeps} in {seconds_text(summary.seconds)}"]
+    end = _ENDS.get(summary.stop_reason, f"{summary.stop_reason} after {{}} in {{}}")
+    lines = [what, end.format(sweeps, seconds_text(summary.seconds))]
     error = f"error ‖X − WH‖ = {summary.reconstruction_err:.6g}"
     if summary.relative_err is not None:
         error += f", {100 * summary.relative_err:.2f} % of ‖X‖"

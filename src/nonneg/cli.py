@@ -1,0 +1,59 @@
+"""The command `nonneg`: it starts the commands, or says what they need to be installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+NEEDED = ("typer", "rich", "click")
+"""Packages without which there is no command line."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, default=None
+        None takes those of the process.
+
+    Returns
+    -------
+    code : int
+        0 when all went well, 2 after an error (told in one line on standard error),
+        130 after Ctrl-C, 1 when the reader of standard output has gone.
+    """
+    try:
+        from .commands import app
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in NEEDED:
+            raise
+        message = "Error: the command line needs typer and rich: "
+        print(f"{message}pip install 'nonneg[cli]'.", file=sys.stderr)
+        return 2
+    for stream in (sys.stdout, sys.stderr):
+        _print_what_it_can(stream)
+    try:
+        app(None if arguments is None else list(arguments), prog_name="nonneg")
+        sys.stdout.flush()
+    except SystemExit as end:
+        return _code(end)
+    except BrokenPipeError:
+        # as `| head` does; nothing may be written at the end of the process either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def _code(end: SystemExit) -> int:
+    if end.code is None:
+        return 0
+    return end.code if isinstance(end.code, int) else 1
+
+
+def _print_what_it_can(stream: Any) -> None:
+    """Let a terminal that lacks a sign show a question mark, not stop the command."""
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="replace")

@@ -1,0 +1,368 @@
+"""The commands of the command line: `fit`, `transform`, `info` and `demo`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import __version__, demo, jobs, report
+from .estimators import NMF
+from .persistence import load, read_contents, save
+from .progress import progress_display
+from .readers import read_matrix
+from .shell import INTERRUPTED, OneLineErrors, say
+from .updaters import updaters
+from .writers import write_matrix, writer_for
+
+
+def _ignore(text: str) -> None:
+    """Print nothing."""
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Non-negative matrix factorization: X ≈ W·H with W, H ≥ 0.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nonneg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the version.",
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="The matrix: .npy, .npz, .mtx, .csv, .tsv (the last three also .gz), "
+        ".parquet.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model file.", show_default=False)
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print nothing but errors and warnings.")
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header", help="Whether a text file begins with column names.",
+        show_default="recognised",
+    ),
+]  # fmt: skip
+RowNames = Annotated[
+    bool | None,
+    typer.Option(
+        "--row-names/--no-row-names", help="Whether its first column holds names.",
+        show_default="recognised",
+    ),
+]  # fmt: skip
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="Threads to use.", show_default="all cores"),
+]
+Top = Annotated[int, typer.Option(min=1, help="Features to show of each component.")]
+
+SPARSER = "Sparseness (solver pg)"
+PENALTY = "Penalties"
+START = "Start and end of the fit"
+
+
+def _panel(panel: str, *names: str, help: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, **more)
+
+
+@app.command()
+def fit(
+    data: Data,
+    n_components: Annotated[
+        int,
+        typer.Option("-k", "--components", min=1, help="Number of components.",
+                     show_default=False),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="MODEL", help="Model file to write.",
+                     show_default=False),
+    ],
+    save_w: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write W as well, as `transform` does."),
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Text file with one feature name a line."),
+    ] = None,
+    solver: Annotated[
+        str, typer.Option(help=f"Solver: {', '.join(updaters)}.")
+    ] = "cd",
+    init: Annotated[
+        str | None,
+        _panel(START, help="random, nndsvd, nndsvda, nndsvdar or nnsvd-lrc.",
+               show_default="nndsvd where it can be, else random"),
+    ] = None,
+    seed: Annotated[int, _panel(START, help="Seed of all random numbers.")] = 0,
+    tol: Annotated[float, _panel(START, help="Tolerance of the stopping rule.")] = 1e-4,
+    max_iter: Annotated[int, _panel(START, min=1, help="Largest number of sweeps.")] = 200,
+    max_time: Annotated[
+        float | None, _panel(START, help="Seconds after which no sweep is begun.")
+    ] = None,
+    shuffle: Annotated[
+        bool, _panel(START, "--shuffle", help="Visit components in random order (cd).")
+    ] = False,
+    alpha: Annotated[float, _panel(PENALTY, help="Weight of the penalty, unscaled.")] = 0.0,
+    regularization: Annotated[
+        str, _panel(PENALTY, help="What alpha penalises: both, components (H), "
+                                  "transformation (W) or none.")
+    ] = "both",
+    alpha_w: Annotated[
+        float, _panel(PENALTY, "--alpha-W", help="Weight on W, times n_features.")
+    ] = 0.0,
+    alpha_h: Annotated[
+        str, _panel(PENALTY, "--alpha-H", help="Weight on H, times n_samples, or same.")
+    ] = "same",
+    l1_ratio: Annotated[
+        float, _panel(PENALTY, help="Share of L1 in the penalties, 0 to 1.")
+    ] = 0.0,
+    sparseness: Annotated[
+        str | None, _panel(SPARSER, help="Factor to make sparse: data or components.")
+    ] = None,
+    beta: Annotated[float, _panel(SPARSER, help="Degree of sparseness.")] = 1.0,
+    eta: Annotated[float, _panel(SPARSER, help="Degree of correctness.")] = 0.1,
+    nls_max_iter: Annotated[
+        int, _panel(SPARSER, min=1, help="Iterations of a subproblem of pg.")
+    ] = 2000,
+    threads: Threads = None,
+    header: Header = None,
+    row_names: RowNames = None,
+    top: Top = 8,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Factorize a matrix and write the model to a file."""
+    jobs.check_outputs(data, output, save_w)
+    if save_w is not None:
+        writer_for(save_w)
+    model = NMF(
+        n_components,
+        init=init,
+        solver=solver,
+        tol=tol,
+        max_iter=max_iter,
+        random_state=seed,
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        shuffle=shuffle,
+        nls_max_iter=nls_max_iter,
+        sparseness=sparseness,
+        beta=beta,
+        eta=eta,
+        regularization=None if regularization == "none" else regularization,
+        alpha_W=alpha_w,
+        alpha_H="same" if alpha_h == "same" else _number("--alpha-H", alpha_h),
+        max_time=max_time,
+        n_threads=threads,
+    )
+    with progress_display(not quiet) as display:
+        display.stage(f"Reading {data.name}")
+        table = read_matrix(data, header=header, row_names=row_names)
+        if features is not None:
+            table = jobs.with_feature_names(table, features)
+        display.stage("Starting the fit")
+        model.callback = display.callback(max_time)
+        done = jobs.fit(model, table, display.say)
+    _write_model(done, data, output)
+    files = {"data": str(data), "model": str(output)}
+    if save_w is not None:
+        names = model.get_feature_names_out().tolist()
+        write_matrix(save_w, done.W, table.row_names, names)
+        files["W"] = str(save_w)
+    found = report.list_components(model, shares=done.shares, n_top=top)
+    if as_json:
+        _print_json("fit", files, done.summary, found)
+    elif not quiet:
+        _print_report(done.summary, found)
+        typer.echo(f"\nModel written to {output}")
+    if done.interrupted:
+        say(f"Interrupted; {output} holds the model found so far.")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        msg = f"Invalid value for {option}: {text!r} is neither a number nor 'same'."
+        raise ValueError(msg) from None
+
+
+def _write_model(done: jobs.Fitted, data: Path, output: Path) -> None:
+    notes = {
+        "data": str(data),
+        "shares": done.shares.tolist(),
+        "summary": done.summary.as_dict(),
+    }
+    save(done.model, output, notes=notes)
+
+
+@app.command()
+def transform(
+    model_file: Model,
+    data: Data,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="FILE", show_default=False,
+                     help="W, by its suffix: .npy, .npz, .csv, .tsv (also .gz), "
+                          ".parquet."),
+    ],
+    threads: Threads = None,
+    header: Header = None,
+    row_names: RowNames = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Compute W for a matrix and the components of a model."""
+    jobs.check_outputs(data, output)
+    jobs.check_outputs(model_file, output)
+    writer_for(output)
+    model = load(model_file)
+    with progress_display(not quiet) as display:
+        display.stage(f"Reading {data.name}")
+        table = read_matrix(data, header=header, row_names=row_names)
+        model.set_params(callback=display.callback(model.max_time))
+        if threads is not None:
+            model.set_params(n_threads=threads)
+        start = time.perf_counter()
+        W = jobs.transform(model, table, display.say)
+        seconds = time.perf_counter() - start
+    names = model.get_feature_names_out().tolist()
+    write_matrix(output, W, table.row_names, names)
+    if as_json:
+        files = {"model": str(model_file), "data": str(data), "output": str(output)}
+        size = {"n_samples": W.shape[0], "n_components": W.shape[1], "seconds": seconds}
+        _print_json("transform", {**files, **size})
+    elif not quiet:
+        typer.echo(
+            f"{W.shape[0]:,} × {W.shape[1]} matrix W in {report.seconds_text(seconds)}, "
+            f"written to {output}"
+        )
+
+
+@app.command()
+def info(
+    model_file: Model,
+    top: Top = 8,
+    as_json: Json = False,
+) -> None:
+    """Show what a model file holds."""
+    header = read_contents(model_file).header
+    model = load(model_file)
+    notes = header["notes"]
+    shares = notes.get("shares")
+    if shares is not None and len(shares) != model.n_components_:
+        shares = None
+    summary = _noted_summary(notes) or report.summarize(model)
+    found = report.list_components(model, shares=shares, n_top=top)
+    params = header["params"]
+    if as_json:
+        keys = ("format_version", "nonneg_version", "class", "params", "left_out")
+        facts = {"model": str(model_file), **{key: header[key] for key in keys}}
+        _print_json("info", {**facts, "data": notes.get("data")}, summary, found)
+        return
+    origin = f", fitted to {notes['data']}" if "data" in notes else ""
+    typer.echo(f"{header['class']} of nonneg {header['nonneg_version']}{origin}")
+    defaults = NMF().get_params()
+    changed = [f"{k}={v!r}" for k, v in params.items() if v != defaults[k]]
+    typer.echo(f"Parameters: {', '.join(changed) or 'all default'}\n")
+    _print_report(summary, found)
+
+
+def _noted_summary(notes: Mapping[str, Any]) -> report.Summary | None:
+    """Return the summary that `fit` left in the file, if it did."""
+    try:
+        return report.Summary(**notes["summary"])
+    except (KeyError, TypeError):
+        return None
+
+
+@app.command(name="demo")
+def run_demo(
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="FILE", help="Picture to write (PNG)."),
+    ] = Path(demo.PICTURE),
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Factorize real data: Python's own documentation, and handwritten digits."""
+    jobs.check_outputs(Path(), output)
+    silent = as_json or quiet
+    with progress_display(not quiet) as display:
+        display.stage("Reading the documentation of the standard library")
+        with jobs.told_warnings(display.say):
+            result = demo.run(
+                output,
+                echo=_ignore if silent else display.echo,
+                callback=display.callback(),
+                width=_width(),
+            )
+    if as_json:
+        _print_json("demo", result)
+
+
+def _print_report(summary: report.Summary, found: list[report.Component]) -> None:
+    typer.echo(report.summary_text(summary) + "\n")
+    typer.echo(report.component_table(found, _width()))
+
+
+def _width() -> int:
+    """Columns of the terminal; 80 where the output is not one."""
+    if not sys.stdout.isatty():
+        return 80
+    return max(40, shutil.get_terminal_size().columns)
+
+
+def _print_json(
+    command: str,
+    facts: Mapping[str, Any],
+    summary: report.Summary | None = None,
+    found: list[report.Component] | None = None,
+) -> None:
+    whole = {"command": command, **facts}
+    if summary is not None:
+        whole |= summary.as_dict()
+    if found is not None:
+        whole["components"] = [dataclasses.asdict(component) for component in found]
+    typer.echo(json.dumps(jobs.plain(whole), allow_nan=False))

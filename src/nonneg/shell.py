@@ -1,0 +1,61 @@
+"""Errors of the command line: one line on standard error and an exit code each."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+import typer.core
+
+REFUSALS = (OSError, ValueError, TypeError, ImportError, MemoryError, OverflowError)
+"""What bad input raises: told in one line. Anything else is a defect of ours."""
+
+INTERRUPTED = 130
+
+
+class OneLineErrors(typer.core.TyperGroup):
+    """A group of commands that tells each error in one line and exits with code 2."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command and exit."""
+        extra["standalone_mode"] = False  # typer's own errors fill many lines
+        try:
+            code = super().main(*args, **extra)
+        except typer.Abort:
+            code = INTERRUPTED
+        except BrokenPipeError:
+            raise
+        except REFUSALS as error:
+            code = _fail(_sentence(error))
+        except Exception as error:
+            if not hasattr(error, "format_message"):
+                raise
+            # what typer says about a wrong option; its class has moved between versions
+            text = error.format_message() or "no command given; see nonneg --help"
+            code = _fail(text)
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; Ctrl-C ends it without a word of Python's."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say("Interrupted; nothing was written.")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _fail(text: str) -> int:
+    say(f"Error: {text}")
+    return 2
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'Input or output'}: {error.strerror}."
+    return str(error) or type(error).__name__
+
+
+def say(text: str) -> None:
+    """One line on standard error."""
+    typer.echo(" ".join(str(text).split()), err=True)

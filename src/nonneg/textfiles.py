@@ -1,0 +1,179 @@
+"""Text files of numbers: where their names are, and which cell is not a number."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Names = list[str] | None
+
+LOOK_AHEAD = 100
+"""Rows of a text file that decide whether its first column holds names."""
+
+
+class Refused(Exception):
+    """Why a file is refused, as the end of the sentence about it."""
+
+
+class _Layout:
+    """Where in a text file the names are, and how wide it is."""
+
+    def __init__(
+        self, head: list[list[str]], header: bool | None, row_names: bool | None
+    ) -> None:
+        first, below = head[0], head[1:]
+        if header is None:
+            header = self._looks_like_header(first, below)
+        rows = below if header else head
+        if not rows:
+            msg = "has a header, but no rows"
+            raise Refused(msg)
+        width = len(rows[0])
+        if row_names is None:
+            row_names = (
+                header and (len(first) == width - 1 or not first[0].strip())
+            ) or not any(_is_number(row[0]) for row in rows if row)
+        self.header = header
+        self.row_names = row_names
+        self.width = width
+        self.columns: list[str] | None = None
+        if header:
+            self.columns = first[1:] if row_names and len(first) == width else first
+            if len(self.columns) != width - row_names:
+                msg = (
+                    f"has {len(first)} cells in its header, but {width} in the next row"
+                )
+                raise Refused(msg)
+        if width - row_names < 1:
+            msg = (
+                "holds one column, and it is not of numbers; .csv files are separated "
+            )
+            msg += "by commas, .tsv files by tabs"
+            raise Refused(msg)
+
+    @staticmethod
+    def _looks_like_header(first: list[str], below: list[list[str]]) -> bool:
+        if not all(_is_number(cell) for cell in first[1:]):
+            return True
+        if _is_number(first[0]):
+            return False
+        only_names = not any(_is_number(row[0]) for row in below)
+        if first[0].strip() and only_names and len(first) > 1:
+            msg = (
+                f"begins with a row of the text {first[0]!r} and numbers, which may be "
+                "a header or data; say which with header=True or False (--header or "
+                "--no-header)"
+            )
+            raise Refused(msg)
+        return True
+
+
+def read_text(
+    path: Path, delimiter: str, header: bool | None, row_names: bool | None
+) -> tuple[NDArray[np.float64], Names, Names]:
+    """Read numbers separated by commas or tabs.
+
+    Parameters
+    ----------
+    path : Path
+        A name that ends in .gz is unzipped.
+    delimiter : str
+    header, row_names : bool or None
+        Whether the first row and column are names; None decides by what is in them.
+
+    Returns
+    -------
+    X : ndarray of shape (n_rows, n_columns), float64
+    row_names, column_names : list of str, or None
+
+    Raises
+    ------
+    Refused
+        If the file holds no matrix of numbers, with the cell that is none.
+    """
+    with _open_text(path) as file:
+        lines = csv.reader(file, delimiter=delimiter)
+        head = [
+            row for row, _ in zip(_filled(lines), range(LOOK_AHEAD + 1), strict=False)
+        ]
+        if not head:
+            msg = "is empty"
+            raise Refused(msg)
+        layout = _Layout(head, header, row_names)
+        names: list[str] = []
+        file.seek(0)
+        lines = csv.reader(file, delimiter=delimiter)
+        rows = _cells(lines, layout, names)
+        try:
+            X = np.loadtxt(rows, delimiter=delimiter, comments=None, ndmin=2)
+        except ValueError:
+            file.seek(0)
+            _name_bad_cell(csv.reader(file, delimiter=delimiter), layout)
+            raise
+        return X, names if layout.row_names else None, layout.columns
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[io.TextIOWrapper]:
+    """Open a text file, zipped or not; a byte order mark is skipped."""
+    opener: Callable[..., Any] = gzip.open if path.name.endswith(".gz") else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        yield file
+
+
+def _filled(lines: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Rows, without the empty lines between them."""
+    return (row for row in lines if row)
+
+
+def _cells(lines: Any, layout: _Layout, names: list[str]) -> Iterator[str]:
+    """Rows of numbers as text; the names are taken off them and collected."""
+    rows = _filled(lines)
+    if layout.header:
+        next(rows)
+    delimiter = lines.dialect.delimiter
+    for row in rows:
+        if len(row) != layout.width:
+            msg = (
+                f"has {len(row)} cells in line {lines.line_num}, but {layout.width} "
+                "in the rows before it"
+            )
+            raise Refused(msg)
+        if layout.row_names:
+            names.append(row.pop(0))
+        yield delimiter.join(row)
+
+
+def _name_bad_cell(lines: Any, layout: _Layout) -> None:
+    """Find the first cell that is not a number and refuse the file for it."""
+    rows = _filled(lines)
+    if layout.header:
+        next(rows)
+    for row in rows:
+        for j, cell in enumerate(row[layout.row_names :]):
+            if not _is_number(cell):
+                column = repr(layout.columns[j]) if layout.columns else str(j + 1)
+                what = f"the text {cell!r}" if cell.strip() else "an empty cell"
+                msg = f"has {what} in line {lines.line_num}, column {column}; "
+                msg += "only numbers can be factorized"
+                raise Refused(msg)
+
+
+def _is_number(cell: str) -> bool:
+    """Whether a cell is a number, in the way that `np.loadtxt` reads it."""
+    if "_" in cell:
+        return False
+    try:
+        math.isnan(float(cell))
+    except ValueError:
+        return False
+    return True
