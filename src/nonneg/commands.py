@@ -30,7 +30,7 @@ def _ignore(text: str) -> None:
 app = typer.Typer(
     cls=OneLineErrors,
     add_completion=False,
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     help="Non-negative matrix factorization: X ≈ W·H with W, H ≥ 0.",
 )
@@ -44,7 +44,8 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[
+    ctx: typer.Context,
+    version: Annotated[  # noqa: ARG001
         bool,
         typer.Option(
             "--version",
@@ -54,7 +55,10 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    pass
+    if ctx.invoked_subcommand is None:
+        help_text = ctx.get_help()  # empty where rich has printed it
+        if help_text:
+            typer.echo(help_text)
 
 
 Data = Annotated[
@@ -91,9 +95,11 @@ RowNames = Annotated[
 ]  # fmt: skip
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="Threads to use.", show_default="all cores"),
+    typer.Option(metavar="N", min=1, help="Threads to use.", show_default="all cores"),
 ]
-Top = Annotated[int, typer.Option(min=1, help="Features to show of each component.")]
+Top = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Features to show of each component.")
+]
 
 SPARSER = "Sparseness (solver pg)"
 PENALTY = "Penalties"
@@ -101,6 +107,7 @@ START = "Start and end of the fit"
 
 
 def _panel(panel: str, *names: str, help: str, **more: Any) -> Any:
+    """Option that the help shows in a panel of its own."""
     return typer.Option(*names, help=help, rich_help_panel=panel, **more)
 
 
@@ -109,7 +116,7 @@ def fit(
     data: Data,
     n_components: Annotated[
         int,
-        typer.Option("-k", "--components", min=1, help="Number of components.",
+        typer.Option("-k", "--components", metavar="K", min=1, help="Number of components.",
                      show_default=False),
     ],
     output: Annotated[
@@ -126,43 +133,43 @@ def fit(
         typer.Option(metavar="FILE", help="Text file with one feature name a line."),
     ] = None,
     solver: Annotated[
-        str, typer.Option(help=f"Solver: {', '.join(updaters)}.")
+        str, typer.Option(metavar="NAME", help=f"Solver: {', '.join(updaters)}.")
     ] = "cd",
     init: Annotated[
         str | None,
-        _panel(START, help="random, nndsvd, nndsvda, nndsvdar or nnsvd-lrc.",
+        _panel(START, metavar="NAME", help="random, nndsvd, nndsvda, nndsvdar or nnsvd-lrc.",
                show_default="nndsvd where it can be, else random"),
     ] = None,
-    seed: Annotated[int, _panel(START, help="Seed of all random numbers.")] = 0,
-    tol: Annotated[float, _panel(START, help="Tolerance of the stopping rule.")] = 1e-4,
-    max_iter: Annotated[int, _panel(START, min=1, help="Largest number of sweeps.")] = 200,
+    seed: Annotated[int, _panel(START, metavar="N", help="Seed of all random numbers.")] = 0,
+    tol: Annotated[float, _panel(START, metavar="X", help="Tolerance of the stopping rule.")] = 1e-4,
+    max_iter: Annotated[int, _panel(START, metavar="N", min=1, help="Largest number of sweeps.")] = 200,
     max_time: Annotated[
-        float | None, _panel(START, help="Seconds after which no sweep is begun.")
+        float | None, _panel(START, metavar="X", help="Seconds after which no sweep is begun.")
     ] = None,
     shuffle: Annotated[
         bool, _panel(START, "--shuffle", help="Visit components in random order (cd).")
     ] = False,
-    alpha: Annotated[float, _panel(PENALTY, help="Weight of the penalty, unscaled.")] = 0.0,
+    alpha: Annotated[float, _panel(PENALTY, metavar="X", help="Weight of the penalty, unscaled.")] = 0.0,
     regularization: Annotated[
-        str, _panel(PENALTY, help="What alpha penalises: both, components (H), "
+        str, _panel(PENALTY, metavar="NAME", help="What alpha penalises: both, components (H), "
                                   "transformation (W) or none.")
     ] = "both",
     alpha_w: Annotated[
-        float, _panel(PENALTY, "--alpha-W", help="Weight on W, times n_features.")
+        float, _panel(PENALTY, "--alpha-W", metavar="X", help="Weight on W, times n_features.")
     ] = 0.0,
     alpha_h: Annotated[
-        str, _panel(PENALTY, "--alpha-H", help="Weight on H, times n_samples, or same.")
+        str, _panel(PENALTY, "--alpha-H", metavar="X", help="Weight on H, times n_samples, or same.")
     ] = "same",
     l1_ratio: Annotated[
-        float, _panel(PENALTY, help="Share of L1 in the penalties, 0 to 1.")
+        float, _panel(PENALTY, metavar="X", help="Share of L1 in the penalties, 0 to 1.")
     ] = 0.0,
     sparseness: Annotated[
-        str | None, _panel(SPARSER, help="Factor to make sparse: data or components.")
+        str | None, _panel(SPARSER, metavar="NAME", help="Factor to make sparse: data or components.")
     ] = None,
-    beta: Annotated[float, _panel(SPARSER, help="Degree of sparseness.")] = 1.0,
-    eta: Annotated[float, _panel(SPARSER, help="Degree of correctness.")] = 0.1,
+    beta: Annotated[float, _panel(SPARSER, metavar="X", help="Degree of sparseness.")] = 1.0,
+    eta: Annotated[float, _panel(SPARSER, metavar="X", help="Degree of correctness.")] = 0.1,
     nls_max_iter: Annotated[
-        int, _panel(SPARSER, min=1, help="Iterations of a subproblem of pg.")
+        int, _panel(SPARSER, metavar="N", min=1, help="Iterations of a subproblem of pg.")
     ] = 2000,
     threads: Threads = None,
     header: Header = None,
@@ -195,6 +202,7 @@ def fit(
         max_time=max_time,
         n_threads=threads,
     )
+    jobs.check_parameters(model)
     with progress_display(not quiet) as display:
         display.stage(f"Reading {data.name}")
         table = read_matrix(data, header=header, row_names=row_names)

@@ -60,6 +60,17 @@ def check_outputs(data: Path, *outputs: Path | None) -> None:
             raise FileNotFoundError(msg)
 
 
+def check_parameters(model: NMF) -> None:
+    """Refuse wrong parameters before a long file is read for nothing.
+
+    Raises
+    ------
+    ValueError
+        As the fit would.
+    """
+    model._parameters()
+
+
 def with_feature_names(table: Table, path: Path) -> Table:
     """Name the columns by the lines of a text file.
 

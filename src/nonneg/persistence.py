@@ -15,7 +15,6 @@ import os
 import re
 import zipfile
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -100,6 +99,7 @@ def save(
     >>> np.array_equal(model.transform(X), again.transform(X))
     True
     """
+    from . import __version__
     from .writers import replacing  # only saving needs it
 
     name = type(model).__name__
@@ -112,7 +112,7 @@ def save(
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "nonneg_version": version(),
+        "nonneg_version": __version__,
         "class": name,
         "params": params,
         _LEFT_OUT: left_out,
@@ -157,8 +157,8 @@ def load(path: str | os.PathLike[str]) -> NMF:
     except _Foreign as error:
         raise ValueError(_sentence(path, str(error))) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = f"was written by nonneg {header.get('nonneg_version')}, this is "
-        reason += f"{version()}, which can't use it: {error}"
+        reason = f"was written by nonneg {header.get('nonneg_version')}; this one "
+        reason += f"can't use it: {error}"
         raise ValueError(_sentence(path, reason)) from error
     return model
 
@@ -188,14 +188,6 @@ def read_contents(path: str | os.PathLike[str]) -> Contents:
             # zipfile, zlib and NumPy meet damage with a dozen classes of exceptions
             reason = "is damaged or incomplete; it can't be read"
             raise ValueError(_sentence(path, reason)) from error
-
-
-def version() -> str:
-    """Return the version of nonneg that is installed."""
-    try:
-        return metadata.version("nonneg")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def _sentence(path: str | os.PathLike[str], reason: str) -> str:

@@ -32,8 +32,7 @@ class OneLineErrors(typer.core.TyperGroup):
             if not hasattr(error, "format_message"):
                 raise
             # what typer says about a wrong option; its class has moved between versions
-            text = error.format_message() or "no command given; see nonneg --help"
-            code = _fail(text)
+            code = _fail(error.format_message())
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
