@@ -58,21 +58,38 @@ class _BlasHold:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._holders = 0
-        self._limiter: Any = None
+        self._before: list[tuple[Any, int]] = []
 
     def acquire(self) -> None:
         with self._lock:
             if self._holders == 0:
-                controller = ThreadpoolController()
-                self._limiter = controller.limit(limits=1, user_api="blas")
+                self._before = [
+                    (library, library.num_threads)
+                    for library in ThreadpoolController().lib_controllers
+                    if library.user_api == "blas" and library.num_threads
+                ]
+                for library, _ in self._before:
+                    _set_num_threads(library, 1)
             self._holders += 1
 
     def release(self) -> None:
         with self._lock:
             self._holders -= 1
             if self._holders == 0:
-                self._limiter.restore_original_limits()
-                self._limiter = None
+                for library, n_threads in self._before:
+                    _set_num_threads(library, n_threads)
+                self._before = []
+
+
+def _set_num_threads(library: Any, n_threads: int) -> None:
+    """Set the number for the whole process, whichever thread calls.
+
+    Newer versions of threadpoolctl ignore a Python thread's wish for OpenBLAS while
+    another one has set a limit; but the fit that ends last has to lift the limit that
+    the first one set.
+    """
+    setter = getattr(library, "_real_set_num_threads", library.set_num_threads)
+    setter(n_threads)
 
 
 _hold = _BlasHold()
