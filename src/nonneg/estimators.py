@@ -16,10 +16,11 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .factorization import factorize, frobenius_error, prepare_X, validated
+from .nnls import hoyer_sparseness
 from .parameters import Parameters
 from .protocols import Array, Operand
 from .result import FactorizationResult, Iteration
-from .validation import FLOATS, refuse_non_numbers
+from .validation import FLOATS, as_numbers
 
 
 class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -292,9 +293,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             Data of the original shape.
         """
         check_is_fitted(self, "components_")
-        refuse_non_numbers(X)
         W = check_array(
-            X,
+            as_numbers(X),
             accept_sparse=("csr", "csc", "coo"),
             dtype=list(FLOATS),
             input_name="X",
@@ -345,8 +345,6 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             if hasattr(self, name):
                 delattr(self, name)
         if result.solver == "pg":
-            from .nnls import hoyer_sparseness
-
             self.comp_sparseness_ = hoyer_sparseness(result.H)
             self.data_sparseness_ = hoyer_sparseness(result.W)
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import check_array
 
 from . import validation
 from .operands import as_operand, rmatmul
@@ -338,8 +337,7 @@ def _prepared(
     X: Any, W: Any, H: Any, name: str, owner: str, start: str = "H"
 ) -> tuple[Operand, Array, Array]:
     """Operand of X and both factors, checked against each other."""
-    validation.refuse_non_numbers(X, name)
-    X = check_array(X, input_name=name, estimator=owner, **validation.ARRAY_CHECK)
+    X = validation.check_X(X, owner, name)
     W, H = (_converted(A, X.dtype, key, owner) for key, A in (("W", W), ("H", H)))
     shape = (W.shape[0], H.shape[1])
     if W.shape[1] != H.shape[0] or shape != tuple(X.shape):

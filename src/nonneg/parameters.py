@@ -30,80 +30,86 @@ def _one_of(options: Collection[str], advice: str, none: bool = True) -> Rule:
     return Rule(satisfied, allowed + (" or None" if none else ""), advice)
 
 
+def _is_text(value: Any, text: str) -> bool:
+    return isinstance(value, str) and value == text
+
+
 _NON_NEGATIVE = "a float in the range [0.0, inf)"
+_POSITIVE_INTEGER = "an int in the range [1, inf)"
+_WEIGHT = Rule(is_real, _NON_NEGATIVE, "Pass 0 for no penalty.")
+
+_FIRST = {
+    "n_components": Rule(
+        lambda v: v is None or _is_text(v, "auto") or is_integer(v),
+        f"{_POSITIVE_INTEGER}, None or a str among {{'auto'}}",
+        "Pass the number of components; None keeps all features, 'auto' takes it "
+        "from a given H.",
+    ),
+    "max_iter": Rule(
+        is_integer, _POSITIVE_INTEGER, "Pass the largest number of iterations."
+    ),
+    "tol": Rule(is_real, _NON_NEGATIVE, "Pass 0 to do all `max_iter` iterations."),
+}
+_SECOND = {
+    "random_state": Rule(
+        _is_seed,
+        "an int in the range [0, 4294967295], an instance of "
+        "'numpy.random.mtrand.RandomState' or None",
+        "Pass an int for the same result each time.",
+    ),
+    "alpha": _WEIGHT,
+    "l1_ratio": Rule(
+        lambda v: is_real(v, 0.0, 1.0),
+        "a float in the range [0.0, 1.0]",
+        "0 makes the penalty L2, 1 makes it L1.",
+    ),
+    "regularization": _one_of(
+        REGULARIZATIONS,
+        "'components' penalises H, 'transformation' W, None neither.",
+    ),
+    "alpha_W": _WEIGHT,
+    "alpha_H": Rule(
+        lambda v: _is_text(v, "same") or is_real(v),
+        f"{_NON_NEGATIVE} or a str among {{'same'}}",
+        "'same' takes the value of `alpha_W`; 0 is no penalty.",
+    ),
+    "verbose": Rule(
+        lambda v: is_bool(v) or is_integer(v, 0),
+        f"an int in the range [0, inf), {BOOL.allowed}",
+        "Pass 0 for silence.",
+    ),
+    "shuffle": BOOL,
+    "nls_max_iter": Rule(
+        is_integer,
+        _POSITIVE_INTEGER,
+        "Pass the largest number of iterations of a subproblem.",
+    ),
+    "beta": Rule(is_real, _NON_NEGATIVE, "A larger value makes it sparser."),
+    "eta": Rule(is_real, _NON_NEGATIVE, "A smaller value allows a larger error."),
+    "max_time": Rule(
+        lambda v: v is None or (is_real(v) and v > 0),
+        "a float in the range (0.0, inf) or None",
+        "Pass seconds, or None for no limit.",
+    ),
+    "callback": Rule(
+        lambda v: v is None or callable(v),
+        "a callable or None",
+        "It is called with an `Iteration` and may return True to stop.",
+    ),
+}
 
 
 def _rules(solvers: Collection[str], inits: Collection[str]) -> dict[str, Rule]:
     """Rules by parameter, in the order in which they are applied."""
-    penalty = "Pass 0 for no penalty."
     return {
         "sparseness": _one_of(
             SPARSENESSES, "'data' makes W sparse, 'components' H, None neither."
         ),
         "solver": _one_of(solvers, "Pass one of these names.", none=False),
-        "n_components": Rule(
-            lambda v: v is None or _is_text(v, "auto") or is_integer(v),
-            "an int in the range [1, inf), None or a str among {'auto'}",
-            "Pass the number of components; None keeps all features, 'auto' takes it "
-            "from a given H.",
-        ),
-        "max_iter": Rule(
-            is_integer,
-            "an int in the range [1, inf)",
-            "Pass the largest number of iterations.",
-        ),
-        "tol": Rule(is_real, _NON_NEGATIVE, "Pass 0 to do all `max_iter` iterations."),
+        **_FIRST,
         "init": _one_of(inits, "None chooses by the shape of X."),
-        "random_state": Rule(
-            _is_seed,
-            "an int in the range [0, 4294967295], an instance of "
-            "'numpy.random.mtrand.RandomState' or None",
-            "Pass an int for the same result each time.",
-        ),
-        "alpha": Rule(is_real, _NON_NEGATIVE, penalty),
-        "l1_ratio": Rule(
-            lambda v: is_real(v, 0.0, 1.0),
-            "a float in the range [0.0, 1.0]",
-            "0 makes the penalty L2, 1 makes it L1.",
-        ),
-        "regularization": _one_of(
-            REGULARIZATIONS,
-            "'components' penalises H, 'transformation' W, None neither.",
-        ),
-        "alpha_W": Rule(is_real, _NON_NEGATIVE, penalty),
-        "alpha_H": Rule(
-            lambda v: _is_text(v, "same") or is_real(v),
-            f"{_NON_NEGATIVE} or a str among {{'same'}}",
-            "'same' takes the value of `alpha_W`; 0 is no penalty.",
-        ),
-        "verbose": Rule(
-            lambda v: is_bool(v) or is_integer(v, 0),
-            f"an int in the range [0, inf), {BOOL.allowed}",
-            "Pass 0 for silence.",
-        ),
-        "shuffle": BOOL,
-        "nls_max_iter": Rule(
-            is_integer,
-            "an int in the range [1, inf)",
-            "Pass the largest number of iterations of a subproblem.",
-        ),
-        "beta": Rule(is_real, _NON_NEGATIVE, "A larger value makes it sparser."),
-        "eta": Rule(is_real, _NON_NEGATIVE, "A smaller value allows a larger error."),
-        "max_time": Rule(
-            lambda v: v is None or (is_real(v) and v > 0),
-            "a float in the range (0.0, inf) or None",
-            "Pass seconds, or None for no limit.",
-        ),
-        "callback": Rule(
-            lambda v: v is None or callable(v),
-            "a callable or None",
-            "It is called with an `Iteration` and may return True to stop.",
-        ),
+        **_SECOND,
     }
-
-
-def _is_text(value: Any, text: str) -> bool:
-    return isinstance(value, str) and value == text
 
 
 @dataclass(frozen=True)

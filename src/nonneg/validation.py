@@ -95,7 +95,7 @@ BOOL = Rule(
 )
 
 
-def check_X(X: Any, whom: str = "NMF") -> Array:
+def check_X(X: Any, whom: str = "NMF", name: str = "X") -> Array:
     """Return X as a float array or CSR/CSC matrix, checked by scikit-learn.
 
     Parameters
@@ -103,8 +103,8 @@ def check_X(X: Any, whom: str = "NMF") -> Array:
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         float32 and float64 are kept, other dtypes become float64; CSR and CSC are
         kept, other sparse formats become CSR. Nothing is copied without need.
-    whom : str
-        Name used in scikit-learn's messages.
+    whom, name : str
+        Names of the caller and of X for the messages.
 
     Raises
     ------
@@ -113,18 +113,21 @@ def check_X(X: Any, whom: str = "NMF") -> Array:
     TypeError
         If its elements can't be numbers.
     """
-    refuse_non_numbers(X)
-    checked: Array = check_array(X, input_name="X", estimator=whom, **ARRAY_CHECK)
+    X = as_numbers(X, name)
+    checked: Array = check_array(X, input_name=name, estimator=whom, **ARRAY_CHECK)
     return checked
 
 
-def refuse_non_numbers(X: Any, name: str = "X") -> None:
-    """Refuse what a conversion to float would accept without a word, or badly.
+def as_numbers(X: Any, name: str = "X") -> Any:
+    """Return sequences as arrays; refuse what can't be a matrix of real numbers.
+
+    What `check_array` would refuse less clearly, or take without a word: texts, dates,
+    masked entries, rows of unequal length. The values are left to it.
 
     Raises
     ------
     ValueError
-        For texts, dates, masked entries and rows of unequal length.
+        For any of these.
     """
     if isinstance(X, np.ma.MaskedArray) and np.any(X.mask):
         msg = (
@@ -133,7 +136,7 @@ def refuse_non_numbers(X: Any, name: str = "X") -> None:
             "leave out their rows."
         )
         raise ValueError(msg)
-    if isinstance(X, list | tuple) and not any(map(sp.issparse, X)):
+    if _is_sequence(X) or _is_plain_array_like(X):
         try:
             X = np.asarray(X)
         except ValueError as error:
@@ -143,17 +146,45 @@ def refuse_non_numbers(X: Any, name: str = "X") -> None:
             )
             raise ValueError(msg) from error
     dtype = getattr(X, "dtype", None)
-    if isinstance(dtype, np.dtype) and dtype.kind in "USmMV":
+    if not isinstance(dtype, np.dtype):
+        return X
+    if dtype.kind == "c":
+        msg = (
+            f"Complex data not supported: {name} has dtype {dtype}. Pass real numbers, "
+            "e.g. its absolute values."
+        )
+        raise ValueError(msg)
+    if dtype.kind in "USmMV":
         msg = (
             f"{name} must be numeric; got elements of dtype {dtype}. Convert them to "
             "numbers first, e.g. by X.astype(float)."
         )
         raise ValueError(msg)
+    if sp.issparse(X) and X.ndim != 2:
+        msg = (
+            f"Expected 2D array, got {X.ndim}D sparse array instead. {name} must have "
+            "a row for each sample and a column for each feature."
+        )
+        raise ValueError(msg)
+    return X
+
+
+def _is_sequence(X: Any) -> bool:
+    return isinstance(X, list | tuple) and not any(map(sp.issparse, X))
+
+
+def _is_plain_array_like(X: Any) -> bool:
+    """Whether `np.asarray` gives X with its dtype, which scikit-learn can't look up.
+
+    Polars frames are such; pandas frames, whose dtypes are an array, are not.
+    """
+    is_pandas = hasattr(getattr(X, "dtypes", None), "__array__")
+    return hasattr(X, "__array__") and not (hasattr(X, "dtype") or is_pandas)
 
 
 def check_matrix(A: Any, name: str, whom: str) -> Array:
     """Return a finite 2-d float array of any sign, float32 kept (see `check_X`)."""
-    refuse_non_numbers(A, name)
+    A = as_numbers(A, name)
     checked: Array = check_array(A, dtype=list(FLOATS), input_name=name, estimator=whom)
     return checked
 
@@ -196,9 +227,10 @@ def check_factor(
         If it is sparse.
     """
     name = "W" if "W" in whom else "H"
-    refuse_non_numbers(A, name)
+    is_list = isinstance(A, list | tuple)
+    A = as_numbers(A, name)
     given = getattr(A, "dtype", None)
-    is_float = isinstance(given, np.dtype) and given.kind == "f"
+    is_float = isinstance(given, np.dtype) and given.kind == "f" and not is_list
     checked: Array = check_array(
         A,
         dtype=None if is_float else dtype,
