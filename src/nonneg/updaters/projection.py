@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -15,6 +16,9 @@ from ..protocols import Array, Operand, Penalty, Rows, Shared, Sums
 
 MAX_TRIALS = 20
 """Step sizes that a line search tries; without a decision A stays where it is."""
+
+MEMORY = 9
+"""Accepted steps whose decreases a rise of the objective is measured against."""
 
 BLOCK = 1 << 15
 """Numbers in a block of rows: a few of them fit into a core's cache."""
@@ -44,7 +48,10 @@ class Subproblem:
     gram : ndarray of shape (k, k) or (n_rows, k, k), float64
         G, positive semi-definite: one for all rows, or one for each.
     penalty : Penalty
-        Its Q is left out of the test for sufficient decrease, as in scikit-learn.
+        As in scikit-learn, its Q is left out of the test for sufficient decrease. So
+        that a strong L2 penalty can't make the iterates oscillate, a step must also
+        end below the highest of the last objectives [2]_; none is ever above the
+        start's.
     Q : ndarray of shape (k, k), optional
         Quadratic terms that the test sees.
     sigma : float
@@ -62,6 +69,9 @@ class Subproblem:
     .. [1] Lin, "Projected gradient methods for nonnegative matrix factorization",
        Neural Computation 19 (2007) 2756-2779,
        https://doi.org/10.1162/neco.2007.19.10.2756
+    .. [2] Grippo, Lampariello & Lucidi, "A nonmonotone line search technique for
+       Newton's method", SIAM Journal on Numerical Analysis 23 (1986) 707-716,
+       https://doi.org/10.1137/0723046
     """
 
     def __init__(
@@ -85,6 +95,7 @@ class Subproblem:
         self.beta = beta
         self.step = step
         self.stalled = False
+        self.recent: deque[float] = deque(maxlen=MEMORY)
         self.gradient = np.empty_like(A)
 
     def _blocks(self) -> Iterator[slice]:
@@ -120,7 +131,7 @@ class Subproblem:
         for number in range(MAX_TRIALS):
             trial = self._try(self.step, before[0] if before else None)
             bound = (1.0 - self.sigma) * trial.slope + 0.5 * trial.curvature
-            sufficient = bound < 0
+            sufficient = bound < 0 < trial.decrease + self._slack()
             if number == 0:
                 shrinking = not sufficient
             if shrinking:
@@ -158,9 +169,18 @@ class Subproblem:
         penalty = float(np.sum(self.penalty_Q * outer))
         return Trial(slope, curvature, -slope - 0.5 * (curvature + penalty), repeated)
 
+    def _slack(self) -> float:
+        """How far below the highest of the last objectives that of A is."""
+        slack = total = 0.0
+        for decrease in reversed(self.recent):
+            total += decrease
+            slack = max(slack, total)
+        return slack
+
     def _move(self, step: float, trial: Trial) -> float:
         for rows in self._blocks():
             self.A[rows] = _step(self.A[rows], self.gradient[rows], step)
+        self.recent.append(trial.decrease)
         return trial.decrease
 
     def solve(self, tol: float, max_iter: int) -> tuple[int, float]:
