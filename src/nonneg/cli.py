@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = "Error: the command line needs typer and rich: "
         print(f"{message}pip install 'nonneg[cli]'.", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     for stream in (sys.stdout, sys.stderr):
         _print_what_it_can(stream)
     try:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from .report import seconds_text
 from .result import Iteration
 
 WINDOW = 50
@@ -46,6 +45,15 @@ def sweeps_left(residuals: Sequence[float], tol: float, max_iter: int) -> float:
     return min(most, max(0.0, math.log(now / tol) / rate))
 
 
+def clock(seconds: float) -> str:
+    """Format a duration as minutes:seconds or hours:minutes:seconds, rounded up."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{minutes}:{rest:02d}"
+
+
 class FitProgress:
     """What a progress bar shows of a fit; its instance is the `callback` of the fit.
 
@@ -80,10 +88,11 @@ class FitProgress:
             )
             part = max(part, min(1.0, iteration.seconds / self.max_time))
         self.part = max(self.part, part)  # an estimate that grows moves no bar back
-        text = f"sweep {iteration.n_iter}/{iteration.max_iter}"
+        width = len(str(iteration.max_iter))  # so that nothing moves while it counts
+        text = f"sweep {iteration.n_iter:>{width}}/{iteration.max_iter}"
         if math.isfinite(iteration.objective):
-            text += f"  objective {iteration.objective:.6g}"
-        self.show(self.part, f"{text}  {seconds_text(max(1.0, seconds_left))} left")
+            text += f"  objective {iteration.objective:.4e}"
+        self.show(self.part, f"{text}  {clock(seconds_left)} left")
 
     def _seconds_per_sweep(self) -> float:
         recent = self.seconds[-WINDOW:]
@@ -124,6 +133,23 @@ class _Bar(Display):
     def callback(self, max_time: float | None = None) -> Any:
         return FitProgress(self._show, max_time)
 
+    def say(self, text: str) -> None:
+        with self._paused():
+            super().say(text)
+
+    def echo(self, text: str) -> None:
+        with self._paused():
+            super().echo(text)
+
+    @contextmanager
+    def _paused(self) -> Iterator[None]:
+        """Take the bar away while something else is written."""
+        self.bar.stop()
+        try:
+            yield
+        finally:
+            self.bar.start()
+
     def _show(self, part: float, text: str) -> None:
         self.bar.update(
             self.task, total=1.0, completed=part, description="Fitting", text=text
@@ -153,6 +179,13 @@ def progress_display(wanted: bool = True) -> Iterator[Display]:
         BarColumn(bar_width=None),
         TextColumn("{task.fields[text]}", markup=False),
     )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, expand=True) as bar:
+    bar = Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        expand=True,
+        redirect_stdout=False,  # or what is printed would go to standard error
+        redirect_stderr=False,
+    )
+    with bar:
         yield _Bar(bar)
