@@ -49,7 +49,7 @@ format: $(VENV)/.lint ## put the sources into the house style
 install: $(VENV)/.installed ## set up: virtual environment, build, install
 
 symbols: $(VENV)/.installed ## no code for one instruction set leaks into another's
-	tools/check_symbols.sh build
+	tools/check_symbols.sh build/cp*
 
 stress-tsan: ## stress of the thread pool under the thread sanitizer
 	tools/stress_tsan.sh build/tsan
