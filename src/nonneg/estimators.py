@@ -12,7 +12,6 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .factorization import factorize, frobenius_error, prepare_X, validated
@@ -20,7 +19,7 @@ from .nnls import hoyer_sparseness
 from .parameters import Parameters
 from .protocols import Array, Operand
 from .result import FactorizationResult, Iteration
-from .validation import FLOATS, as_numbers
+from .validation import check_X
 
 
 class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -293,13 +292,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             Data of the original shape.
         """
         check_is_fitted(self, "components_")
-        W = check_array(
-            as_numbers(X),
-            accept_sparse=("csr", "csc", "coo"),
-            dtype=list(FLOATS),
-            input_name="X",
-            estimator=self,
-        )
+        W = check_X(X)
         k = self.components_.shape[0]
         if W.shape[1] != k:
             msg = (

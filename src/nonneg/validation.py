@@ -33,7 +33,7 @@ ARRAY_CHECK: dict[str, Any] = {"accept_sparse": ("csr", "csc"), "dtype": list(FL
 
 def warn(message: str, category: type[Warning]) -> None:
     """Warn at the line of the user's that called into this package or scikit-learn."""
-    level = 1
+    level = 2
     frame = sys._getframe(1)
     while frame.f_back is not None and _is_inside(frame.f_globals):
         frame = frame.f_back
@@ -113,12 +113,33 @@ def check_X(X: Any, whom: str = "NMF", name: str = "X") -> Array:
     TypeError
         If its elements can't be numbers.
     """
-    X = as_numbers(X, name)
-    checked: Array = check_array(X, input_name=name, estimator=whom, **ARRAY_CHECK)
+    return check_array_like(X, name, whom, **ARRAY_CHECK)
+
+
+def check_array_like(A: Any, name: str, whom: str, **how: Any) -> Array:
+    """Run scikit-learn's `check_array` on what `as_numbers` lets through."""
+    try:
+        checked: Array = check_array(
+            as_numbers(A, name, whom), input_name=name, estimator=whom, **how
+        )
+    except (TypeError, ValueError) as error:
+        if "contains NaN" in str(error):
+            first = str(error).partition("\n")[0]
+            msg = (
+                f"{first} Every entry must be a finite number: fill the missing ones, "
+                "e.g. by sklearn.impute.SimpleImputer, or drop their rows."
+            )
+            raise ValueError(msg) from error
+        if "could not convert" in str(error) or "argument must be" in str(error):
+            msg = (
+                f"{name} must be numeric; {error}. Convert its texts to numbers first."
+            )
+            raise type(error)(msg) from error
+        raise
     return checked
 
 
-def as_numbers(X: Any, name: str = "X") -> Any:
+def as_numbers(X: Any, name: str = "X", whom: str = "NMF") -> Any:
     """Return sequences as arrays; refuse what can't be a matrix of real numbers.
 
     What `check_array` would refuse less clearly, or take without a word: texts, dates,
@@ -129,13 +150,6 @@ def as_numbers(X: Any, name: str = "X") -> Any:
     ValueError
         For any of these.
     """
-    if isinstance(X, np.ma.MaskedArray) and np.any(X.mask):
-        msg = (
-            f"{name} is a masked array with {np.sum(X.mask)} masked entries, "
-            "which would be taken as observed. Fill them, e.g. by X.filled(0), or "
-            "leave out their rows."
-        )
-        raise ValueError(msg)
     if _is_sequence(X) or _is_plain_array_like(X):
         try:
             X = np.asarray(X)
@@ -145,28 +159,50 @@ def as_numbers(X: Any, name: str = "X") -> Any:
                 f"that are not numbers ({error}). Pass rows of equal length."
             )
             raise ValueError(msg) from error
+    _require_two_dimensions(X, name, whom)
+    if isinstance(X, np.ma.MaskedArray) and np.any(X.mask):
+        msg = (
+            f"{name} is a masked array with {np.sum(X.mask)} masked entries, "
+            "which would be taken as observed. Fill them, e.g. by X.filled(0), or "
+            "leave out their rows."
+        )
+        raise ValueError(msg)
     dtype = getattr(X, "dtype", None)
-    if not isinstance(dtype, np.dtype):
-        return X
-    if dtype.kind == "c":
+    kind = dtype.kind if isinstance(dtype, np.dtype) else ""
+    if kind == "c":
         msg = (
             f"Complex data not supported: {name} has dtype {dtype}. Pass real numbers, "
             "e.g. its absolute values."
         )
         raise ValueError(msg)
-    if dtype.kind in "USmMV":
+    if kind and kind in "USmMV":
         msg = (
             f"{name} must be numeric; got elements of dtype {dtype}. Convert them to "
             "numbers first, e.g. by X.astype(float)."
         )
         raise ValueError(msg)
-    if sp.issparse(X) and X.ndim != 2:
+    return X
+
+
+def _require_two_dimensions(X: Any, name: str, whom: str) -> None:
+    """Raise ValueError, worded as scikit-learn's, unless X has two dimensions."""
+    shape = getattr(X, "shape", None)
+    n = len(shape) if isinstance(shape, tuple) else np.ndim(X)
+    if n == 2:
+        return
+    if n > 2:
         msg = (
-            f"Expected 2D array, got {X.ndim}D sparse array instead. {name} must have "
-            "a row for each sample and a column for each feature."
+            f"Found array with dim {n}, while dim <= 2 is required by {whom}. "
+            f"{name} has shape {shape}; pass a matrix."
         )
         raise ValueError(msg)
-    return X
+    what = f"has shape {shape}" if shape else f"is {show(X)}"
+    msg = (
+        f"Expected 2D array, got {'1D' if n else 'scalar'} array instead: {name} "
+        f"{what}. Reshape your data using array.reshape(1, -1) if it contains a single "
+        "sample, or array.reshape(-1, 1) if it has a single feature."
+    )
+    raise ValueError(msg)
 
 
 def _is_sequence(X: Any) -> bool:
@@ -184,9 +220,7 @@ def _is_plain_array_like(X: Any) -> bool:
 
 def check_matrix(A: Any, name: str, whom: str) -> Array:
     """Return a finite 2-d float array of any sign, float32 kept (see `check_X`)."""
-    A = as_numbers(A, name)
-    checked: Array = check_array(A, dtype=list(FLOATS), input_name=name, estimator=whom)
-    return checked
+    return check_array_like(A, name, whom, dtype=list(FLOATS))
 
 
 def check_non_negative(A: Any, whom: str) -> None:
@@ -227,17 +261,9 @@ def check_factor(
         If it is sparse.
     """
     name = "W" if "W" in whom else "H"
-    is_list = isinstance(A, list | tuple)
-    A = as_numbers(A, name)
     given = getattr(A, "dtype", None)
-    is_float = isinstance(given, np.dtype) and given.kind == "f" and not is_list
-    checked: Array = check_array(
-        A,
-        dtype=None if is_float else dtype,
-        accept_sparse=False,
-        input_name=name,
-        estimator="NMF",
-    )
+    is_float = isinstance(given, np.dtype) and given.kind == "f"
+    checked = check_array_like(A, name, whom, dtype=None if is_float else dtype)
     for axis, (word, expected) in enumerate(
         zip(("first", "second"), shape, strict=True)
     ):
