@@ -349,6 +349,7 @@ class TestProcess:
             capture_output=True,
             text=True,
             timeout=120,
+            check=False,
             **options,
         )
 

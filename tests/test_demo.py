@@ -19,8 +19,16 @@ LONG = "word " * 50
 
 
 @pytest.fixture(scope="module")
-def parts():
-    return demo.factorize_documents(), demo.factorize_digits()
+def corpus():
+    """Documentation strings of the standard library: seconds to collect."""
+    return docstrings()
+
+
+@pytest.fixture(scope="module")
+def parts(corpus):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "docstrings", lambda: corpus)
+        return demo.factorize_documents(), demo.factorize_digits()
 
 
 def write(folder, files):
@@ -68,10 +76,9 @@ class TestDocstrings:
         with pytest.raises(FileNotFoundError, match="No Python source files"):
             docstrings(tmp_path)
 
-    def test_the_standard_library_gives_the_same_each_time(self):
-        one, other = docstrings(), docstrings()
-        assert one == other
-        texts, names = one
+    def test_the_standard_library_gives_the_same_each_time(self, corpus):
+        assert docstrings() == corpus
+        texts, names = corpus
         assert len(texts) == len(names) == len(set(texts)) > 1000
         assert all(len(text) >= 200 for text in texts)
         assert "json" in names
@@ -142,6 +149,12 @@ class TestStarting:
         assert "handwritten digits" in out
         assert max(map(len, out.replace(str(picture), "").splitlines())) <= 80
 
+    @pytest.fixture
+    def no_picture(self, monkeypatch):
+        """An empty file for the picture, which takes longer than all the rest."""
+        monkeypatch.setattr(demo, "draw", lambda *given: Path(given[-1]).touch())
+
+    @pytest.mark.usefixtures("no_picture")
     def test_command(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         done = CliRunner().invoke(app, ["demo"])
@@ -149,6 +162,7 @@ class TestStarting:
         assert "Picture: " in done.stdout
         assert Path("nonneg-demo.png").exists()
 
+    @pytest.mark.usefixtures("no_picture")
     def test_json(self, tmp_path):
         picture = str(tmp_path / "p.png")
         done = CliRunner().invoke(app, ["demo", "--json", "-o", picture])
