@@ -151,10 +151,6 @@ UPDATERS = [
     for name in updaters
     for options in OPTIONS.get(name, [{}])
 ]
-UNSEEN_L2 = {"pg"}
-"""Updaters whose line search, kept as it was published, does not see the L2 penalty:
-a strong one may make their objective rise."""
-
 PAIRS = [
     (loss, updater)
     for loss in LOSSES

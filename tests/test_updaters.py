@@ -16,7 +16,6 @@ from cases import (
     MAIN_STORAGES,
     PAIRS,
     STORAGES,
-    UNSEEN_L2,
     UPDATERS,
     UpdaterCase,
     data,
@@ -311,7 +310,6 @@ def test_the_start_is_all_that_an_updater_may_write_to(case):
     start=st.integers(0, 5),
 )
 def test_any_small_problem(X, k, storage, case, l1, l2, start):
-    l2 = 0.0 if case.name in UNSEEN_L2 else l2
     problem = make_problem(STORAGES[storage](X), k, l1=l1, l2=l2, random_state=0)
     W, Ht = factors(X.shape, k, seed=start)
     values = assert_descends(case.make(tol=0.0), problem, X, W, Ht, n_iter=6)

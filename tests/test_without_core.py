@@ -17,6 +17,7 @@ import warnings
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     import nonneg
+    from nonneg import kernels
 assert kernels.compiled is None
 for warning in caught:
     print(warning.category.__name__, warning.message, sep=": ")
@@ -70,7 +71,6 @@ def test_who_asks_for_the_reference_is_not_warned(without_core):
 
 
 def test_an_unknown_instruction_set_is_an_error():
-
     done = subprocess.run(
         [sys.executable, "-c", "import nonneg"],
         env={**os.environ, "NONNEG_SIMD": "x86-64-v9"},
@@ -78,7 +78,6 @@ def test_an_unknown_instruction_set_is_an_error():
         text=True,
         check=False,
     )
-
     assert done.returncode == 1
     assert "NONNEG_SIMD='x86-64-v9' is not available" in done.stderr
     assert "reference" in done.stderr

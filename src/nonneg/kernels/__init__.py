@@ -24,6 +24,7 @@ compiled: Any = None
 
 if os.environ.get("NONNEG_SIMD") != "reference":
     try:
+        importlib.import_module("nonneg._core")
         compiled = importlib.import_module(".compiled", __name__)
     except ModuleNotFoundError as error:
         if error.name != "nonneg._core":
