@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import oracles
-from tolerances import tol
 
+import oracles
 from nonneg.loop import Limits, Outcome, run
 from nonneg.protocols import Penalty, Problem
+from tolerances import tol
 
 
 def fit(

@@ -46,13 +46,21 @@ class Landweber:
         change = self.half(problem.X, state.W, state.Ht, problem.penalty_W)
         if problem.update_H:
             change += self.half(problem.X.T, state.Ht, state.W, problem.penalty_H)
-        residual = np.sqrt([change / (np.sum(state.W**2) + np.sum(state.Ht**2) + 1e-300)])
-        return Progress(self.objective(problem, state), residual, None, residual <= self.tol)
+        residual = np.sqrt(
+            [change / (np.sum(state.W**2) + np.sum(state.Ht**2) + 1e-300)]
+        )
+        return Progress(
+            self.objective(problem, state), residual, None, residual <= self.tol
+        )
 
     def half(self, X, A, B, penalty):
         # the largest curvature, over observed entries or all of them
         length = max(float(np.linalg.norm(gram(B) + penalty.Q, 2)), 1e-300)
-        shared = {"Ht": B, "l1": penalty.l1.astype(A.dtype), "Q": penalty.Q.astype(A.dtype)}
+        shared = {
+            "Ht": B,
+            "l1": penalty.l1.astype(A.dtype),
+            "Q": penalty.Q.astype(A.dtype),
+        }
         return X.run_pass(LandweberStep(length), {"W": A}, shared)["change"]
 
     def objective(self, problem, state):
