@@ -149,15 +149,18 @@ class ProjectedGradient:
         return state.W, state.Ht
 
     def _step_in_W(self, problem: Problem, state: ProjectedGradientState) -> Progress:
-        half = self._half_W(problem, state, state.step)
-        residual = math.sqrt(half.evaluate())
-        objective = problem.loss.from_products(problem.X, *half.products())
-        decrease = 0.0
-        converged = residual < self.tol
-        if not (converged or state.stalled):
-            decrease = half.descend()
+        decrease, converged = 0.0, False
+        if not state.stalled:
+            half = self._half_W(problem, state, state.step)
+            state.projected_W = half.evaluate()
+            state.objective = problem.loss.from_products(problem.X, *half.products())
+            converged = math.sqrt(state.projected_W) < self.tol
+            if not converged:
+                decrease = half.descend()
+            state.objective -= decrease
             state.step, state.stalled = half.step, half.stalled
-        return _progress(objective - decrease, residual, decrease, converged)
+        residual = math.sqrt(state.projected_W)
+        return _progress(state.objective, residual, decrease, converged)
 
     def _alternate(self, problem: Problem, state: ProjectedGradientState) -> float:
         """One subproblem in W, one in H; return the decrease of the objective."""
