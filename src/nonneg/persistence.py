@@ -131,6 +131,7 @@ def load(path: str | os.PathLike[str]) -> NMF:
     Parameters
     ----------
     path : str or path-like
+        A file that `save` wrote.
 
     Returns
     -------
