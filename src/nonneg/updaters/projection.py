@@ -94,6 +94,7 @@ class Subproblem:
         self.sigma = sigma
         self.beta = beta
         self.step = step
+        self.largest_step = math.sqrt(float(np.finfo(A.dtype).max))
         self.stalled = False
         self.recent: deque[float] = deque(maxlen=MEMORY)
         self.gradient = np.empty_like(A)
@@ -146,6 +147,8 @@ class Subproblem:
                 return self._move(*before)
             else:
                 before = (self.step, trial)
+                if self.step > self.largest_step:
+                    return self._move(*before)
                 self.step /= self.beta
         return 0.0
 
@@ -165,8 +168,8 @@ class Subproblem:
                 curvature += float(np.einsum("ir,irs,is->", moved, G, moved))
             outer += gram(moved)
         if self.search_gram.ndim == 2:
-            curvature = float(np.sum(self.search_gram * outer))
-        penalty = float(np.sum(self.penalty_Q * outer))
+            curvature = float(np.vdot(self.search_gram, outer))
+        penalty = float(np.vdot(self.penalty_Q, outer))
         return Trial(slope, curvature, -slope - 0.5 * (curvature + penalty), repeated)
 
     def _slack(self) -> float:
