@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Builds the core with the address and undefined-behaviour sanitizers into an
 # environment of its own and runs the kernel tests there.
-# Usage: sanitized_tests.sh ENVIRONMENT [PYTHON]
+# Usage: sanitized_tests.sh ENVIRONMENT [TESTS...]
 set -euo pipefail
-venv=$1 python=${2:-python3}
+venv=$1
+shift
+[ $# -gt 0 ] || set -- tests/test_kernels.py
 export CXX=${CXX:-g++}
 
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+[ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet 'pip>=25.1'
 "$venv/bin/python" -m pip install --quiet . --group test \
     -C build-dir=build/asan \
@@ -19,4 +21,4 @@ export LD_PRELOAD="$(runtime libasan.so) $(runtime libstdc++.so)"
 # the interpreter itself never frees all it allocates
 export ASAN_OPTIONS="detect_leaks=0:abort_on_error=1"
 export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
-"$venv/bin/python" -m pytest -q -p no:cacheprovider tests/test_kernels.py
+"$venv/bin/python" -m pytest -q -p no:cacheprovider "$@"
