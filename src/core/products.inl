@@ -6,7 +6,7 @@ template <class T> NONNEG_INLINE int padded(int k) {
 }
 
 // Calls f with the number of vectors as a compile-time constant, chunk by chunk.
-template <int Most, class F> NONNEG_INLINE void for_vectors(int count, F &&f) {
+template <int Most, class F> NONNEG_INLINE void for_vectors(int count, F f) {
   int at = 0;
   for (; count - at > Most; at += Most)
     f(std::integral_constant<int, Most>{}, at);
@@ -65,30 +65,22 @@ NONNEG_INLINE void gram_tile(const double *rows, Index n, Index width, Index i, 
                              int k, double *G) {
   using V = Vec<double>;
   constexpr int L = kLanes<double>;
-  V sum[kGramTile][N];
-#pragma GCC unroll 8
-  for (int r = 0; r < kGramTile; ++r)
-#pragma GCC unroll 2
-    for (int v = 0; v < N; ++v)
-      sum[r][v] = fill<V>(0.0);
+  V sum[kGramTile * N];
+  unroll<kGramTile * N>([&](auto i) NONNEG_LAMBDA { sum[i] = fill<V>(0.0); });
   for (Index row = 0; row < n; ++row) {
     const double *a = rows + row * width;
     V right[N];
-#pragma GCC unroll 2
-    for (int v = 0; v < N; ++v)
-      right[v] = load<V>(a + j + v * L);
-#pragma GCC unroll 8
-    for (int r = 0; r < kGramTile; ++r) {
+    unroll<N>([&](auto v) NONNEG_LAMBDA { right[v] = load<V>(a + j + v * L); });
+    unroll<kGramTile>([&](auto r) NONNEG_LAMBDA {
       const V left = fill<V>(a[i + r]);
-#pragma GCC unroll 2
-      for (int v = 0; v < N; ++v)
-        sum[r][v] += left * right[v];
-    }
+      unroll<N>([&](auto v) NONNEG_LAMBDA { sum[r * N + v] += left * right[v]; });
+    });
   }
-  for (int r = 0; r < kGramTile && i + r < k; ++r)
-    for (int v = 0; v < N; ++v)
-      for (int l = 0; l < L && j + v * L + l < k; ++l)
-        G[(i + r) * k + j + v * L + l] += sum[r][v][l];
+  alignas(64) double total[kGramTile * N * L];
+  unroll<kGramTile * N>([&](auto i) NONNEG_LAMBDA { store(total + i * L, sum[i]); });
+  for (Index r = 0; r < kGramTile && i + r < k; ++r)
+    for (Index c = 0; c < N * L && j + c < k; ++c)
+      G[(i + r) * k + j + c] += total[r * N * L + c];
 }
 
 template <class T>
@@ -137,25 +129,19 @@ NONNEG_INLINE void csr_row_product(const CsrView<T, I> &X, Index row, Index end,
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
   const Index first = X.indptr[row], last = X.indptr[row + 1];
-  for_vectors<kCsrVectors>(kp / L, [&](auto count, int at) {
+  for_vectors<kCsrVectors>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value;
     V sum[N];
-#pragma GCC unroll 8
-    for (int v = 0; v < N; ++v)
-      sum[v] = fill<V>(T(0));
+    unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] = fill<V>(T(0)); });
     for (Index e = first; e < last; ++e) {
       const T *b = B + static_cast<Index>(X.indices[e]) * kp + at * L;
       if (e + kPrefetch < end)
         prefetch_row(B + static_cast<Index>(X.indices[e + kPrefetch]) * kp + at * L,
                      N * NONNEG_VECTOR_BYTES, false);
       const V x = fill<V>(X.values[e]);
-#pragma GCC unroll 8
-      for (int v = 0; v < N; ++v)
-        sum[v] += x * load<V>(b + v * L);
+      unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] += x * load<V>(b + v * L); });
     }
-#pragma GCC unroll 8
-    for (int v = 0; v < N; ++v)
-      store(out + (at + v) * L, sum[v]);
+    unroll<N>([&](auto v) NONNEG_LAMBDA { store(out + (at + v) * L, sum[v]); });
   });
 }
 
@@ -165,21 +151,19 @@ NONNEG_INLINE void csr_scatter(const CsrView<T, I> &X, Index first, Index last, 
                                const T *a, int kp, T *sum) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
-  for_vectors<kCsrVectors>(kp / L, [&](auto count, int at) {
+  for_vectors<kCsrVectors>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value;
     V row[N];
-#pragma GCC unroll 8
-    for (int v = 0; v < N; ++v)
-      row[v] = load<V>(a + (at + v) * L);
+    unroll<N>([&](auto v) NONNEG_LAMBDA { row[v] = load<V>(a + (at + v) * L); });
     for (Index e = first; e < last; ++e) {
       T *s = sum + static_cast<Index>(X.indices[e]) * kp + at * L;
       if (e + kPrefetch < end)
         prefetch_row(sum + static_cast<Index>(X.indices[e + kPrefetch]) * kp + at * L,
                      N * NONNEG_VECTOR_BYTES, true);
       const V x = fill<V>(X.values[e]);
-#pragma GCC unroll 8
-      for (int v = 0; v < N; ++v)
+      unroll<N>([&](auto v) NONNEG_LAMBDA {
         store(s + v * L, load<V>(s + v * L) + x * row[v]);
+      });
     }
   });
 }
@@ -240,72 +224,55 @@ static void csr_transposed_panel(const CsrView<T, I> &X, Index column, Index col
 // Own register tiles serve packed rows of at most this many vectors, BLAS wider ones.
 constexpr int kOwnVectors = 2;
 
-template <int N> constexpr int kTileHeight = NONNEG_VECTOR_BYTES == 64
-                                                 ? (N == 1 ? 12 : N == 2 ? 10 : 6)
-                                                 : (N == 1 ? 8 : N == 2 ? 5 : 3);
+// Rows (columns for X'A, where a tile had better span whole cache lines) per tile, so that
+// H x N sums, N vectors and a broadcast fit into the registers: 32, or 16 below AVX-512.
+constexpr bool kManyRegisters = NONNEG_VECTOR_BYTES == 64;
+template <int N> constexpr int kProductHeight = kManyRegisters ? (N == 1 ? 12 : 10)
+                                                               : (N == 1 ? 8 : 5);
+template <int N> constexpr int kTransposedHeight = kManyRegisters ? (N == 1 ? 16 : 12)
+                                                                  : (N == 1 ? 8 : 5);
 
-// P[r,:] = sum_j X[r,j] B[j,:] for H rows and N vectors.
+// out[r,:] = sum_j X[r,j] B[j,:] for H rows and N vectors.
 template <int H, int N, class T>
-NONNEG_INLINE void product_tile(const T *X, Index stride, Index cols, const T *B, int kp,
-                                T *out, Index out_stride) {
+static void product_tile(const T *X, Index stride, Index cols, const T *B, int kp, T *out) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
-  V sum[H][N];
-#pragma GCC unroll 16
-  for (int r = 0; r < H; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < N; ++v)
-      sum[r][v] = fill<V>(T(0));
+  V sum[H * N];
+  unroll<H * N>([&](auto i) NONNEG_LAMBDA { sum[i] = fill<V>(T(0)); });
   for (Index j = 0; j < cols; ++j) {
     V b[N];
-#pragma GCC unroll 4
-    for (int v = 0; v < N; ++v)
-      b[v] = load<V>(B + j * kp + v * L);
-#pragma GCC unroll 16
-    for (int r = 0; r < H; ++r) {
+    unroll<N>([&](auto v) NONNEG_LAMBDA { b[v] = load<V>(B + j * kp + v * L); });
+    unroll<H>([&](auto r) NONNEG_LAMBDA {
       const V x = fill<V>(X[r * stride + j]);
-#pragma GCC unroll 4
-      for (int v = 0; v < N; ++v)
-        sum[r][v] += x * b[v];
-    }
+      unroll<N>([&](auto v) NONNEG_LAMBDA { sum[r * N + v] += x * b[v]; });
+    });
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < H; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < N; ++v)
-      store(out + r * out_stride + v * L, sum[r][v]);
+  unroll<H>([&](auto r) NONNEG_LAMBDA {
+    unroll<N>([&](auto v) NONNEG_LAMBDA { store(out + r * kp + v * L, sum[r * N + v]); });
+  });
 }
 
-// sum[j,:] += sum_i X[i,j] A[i,:] for H columns and N vectors.
+// out[j,:] += sum_i X[i,j] A[i,:] for H columns and N vectors.
 template <int H, int N, class T>
-NONNEG_INLINE void transposed_tile(const T *X, Index stride, Index rows, const T *A,
-                                   int kp, T *out) {
+static void transposed_tile(const T *X, Index stride, Index rows, const T *A, int kp,
+                            T *out) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
-  V sum[H][N];
-#pragma GCC unroll 16
-  for (int r = 0; r < H; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < N; ++v)
-      sum[r][v] = load<V>(out + r * kp + v * L);
+  V sum[H * N];
+  unroll<H>([&](auto r) NONNEG_LAMBDA {
+    unroll<N>([&](auto v) NONNEG_LAMBDA { sum[r * N + v] = load<V>(out + r * kp + v * L); });
+  });
   for (Index i = 0; i < rows; ++i) {
     V a[N];
-#pragma GCC unroll 4
-    for (int v = 0; v < N; ++v)
-      a[v] = load<V>(A + i * kp + v * L);
-#pragma GCC unroll 16
-    for (int r = 0; r < H; ++r) {
+    unroll<N>([&](auto v) NONNEG_LAMBDA { a[v] = load<V>(A + i * kp + v * L); });
+    unroll<H>([&](auto r) NONNEG_LAMBDA {
       const V x = fill<V>(X[i * stride + r]);
-#pragma GCC unroll 4
-      for (int v = 0; v < N; ++v)
-        sum[r][v] += x * a[v];
-    }
+      unroll<N>([&](auto v) NONNEG_LAMBDA { sum[r * N + v] += x * a[v]; });
+    });
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < H; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < N; ++v)
-      store(out + r * kp + v * L, sum[r][v]);
+  unroll<H>([&](auto r) NONNEG_LAMBDA {
+    unroll<N>([&](auto v) NONNEG_LAMBDA { store(out + r * kp + v * L, sum[r * N + v]); });
+  });
 }
 
 template <class I, class F, class T>
@@ -350,15 +317,15 @@ static void dense_product_packed(MatrixView<const T> X, const T *B, int k, T *P,
     gemm<T>(blas, 'N', k, X.rows, X.cols, B, kp, X.data, X.stride, T(0), P, kp);
     return;
   }
-  for_vectors<2>(kp / L, [&](auto count, int at) {
-    constexpr int N = decltype(count)::value, H = kTileHeight<N>;
+  for_vectors<2>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
+    constexpr int N = decltype(count)::value, H = kProductHeight<N>;
     Index i = 0;
     for (; i + H <= X.rows; i += H)
       product_tile<H, N>(X.data + i * X.stride, X.stride, X.cols, B + at * L, kp,
-                         P + i * kp + at * L, kp);
+                         P + i * kp + at * L);
     for (; i < X.rows; ++i)
       product_tile<1, N>(X.data + i * X.stride, X.stride, X.cols, B + at * L, kp,
-                         P + i * kp + at * L, kp);
+                         P + i * kp + at * L);
   });
 }
 
@@ -372,8 +339,8 @@ static void dense_transposed_packed(MatrixView<const T> X, const T *A, int k, T 
     gemm<T>(blas, 'T', k, X.cols, X.rows, A, kp, X.data, X.stride, T(1), sum, kp);
     return;
   }
-  for_vectors<2>(kp / L, [&](auto count, int at) {
-    constexpr int N = decltype(count)::value, H = kTileHeight<N>;
+  for_vectors<2>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
+    constexpr int N = decltype(count)::value, H = kTransposedHeight<N>;
     Index j = 0;
     for (; j + H <= X.cols; j += H)
       transposed_tile<H, N>(X.data + j, X.stride, X.rows, A + at * L, kp,

@@ -23,11 +23,12 @@ template <class V, class T> NONNEG_INLINE void store(T *p, V v) {
   *reinterpret_cast<typename VectorOf<T, W>::unaligned *>(p) = v;
 }
 
+template <class V, class T, size_t... I>
+NONNEG_INLINE V fill_lanes(T x, std::index_sequence<I...>) {
+  return V{(static_cast<void>(I), x)...}; // recognised as one broadcast
+}
 template <class V, class T> NONNEG_INLINE V fill(T x) {
-  V v;
-  for (unsigned i = 0; i < sizeof(V) / sizeof(T); ++i)
-    v[i] = x;
-  return v;
+  return fill_lanes<V>(x, std::make_index_sequence<sizeof(V) / sizeof(T)>{});
 }
 
 template <class T> NONNEG_INLINE T smaller(T a, T b) { return a < b ? a : b; }
@@ -40,6 +41,17 @@ template <class T, class V> NONNEG_INLINE double sum_lanes(V v) {
   return total;
 }
 
+// f(0), ..., f(N - 1) with constant arguments. Arrays indexed by them stay in registers,
+// which a loop does not guarantee: the compiler may unroll it too late to see that.
+template <class F, int... I>
+NONNEG_INLINE void unroll_sequence(F &f, std::integer_sequence<int, I...>) {
+  (f(std::integral_constant<int, I>{}), ...);
+}
+template <int N, class F> NONNEG_INLINE void unroll(F f) {
+  unroll_sequence(f, std::make_integer_sequence<int, N>{});
+}
+#define NONNEG_LAMBDA __attribute__((always_inline))
+
 // Interleaved halves of a and b: a0 b0 a1 b1 ... from the low or the high half.
 template <bool high, int W, class V, size_t... I>
 NONNEG_INLINE V zip(V a, V b, std::index_sequence<I...>) {
@@ -48,18 +60,15 @@ NONNEG_INLINE V zip(V a, V b, std::index_sequence<I...>) {
 }
 
 // Transposes W vectors of W lanes: a perfect-shuffle network of log2(W) stages.
-template <int W, class V> NONNEG_INLINE void transpose(V (&v)[W]) {
-  constexpr auto lanes = std::make_index_sequence<W>{};
-#pragma GCC unroll 8
-  for (int stage = W; stage > 1; stage /= 2) {
+template <int W, int Stage = W, class V> NONNEG_INLINE void transpose(V (&v)[W]) {
+  if constexpr (Stage > 1) {
+    constexpr auto lanes = std::make_index_sequence<W>{};
     V next[W];
-#pragma GCC unroll 16
-    for (int i = 0; i < W / 2; ++i) {
+    unroll<W / 2>([&](auto i) NONNEG_LAMBDA {
       next[2 * i] = zip<false, W>(v[i], v[i + W / 2], lanes);
       next[2 * i + 1] = zip<true, W>(v[i], v[i + W / 2], lanes);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < W; ++i)
-      v[i] = next[i];
+    });
+    unroll<W>([&](auto i) NONNEG_LAMBDA { v[i] = next[i]; });
+    transpose<W, Stage / 2>(v);
   }
 }

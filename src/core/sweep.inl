@@ -13,13 +13,9 @@ NONNEG_INLINE void turn_rows(const T *rows, Index stride, int k, T *tile, int la
   for (int c = 0; c < k; c += W) {
     const int column = smaller(c, k - W);
     V v[W];
-#pragma GCC unroll 16
-    for (int i = 0; i < W; ++i)
-      v[i] = load<V>(rows + i * stride + column);
+    unroll<W>([&](auto i) NONNEG_LAMBDA { v[i] = load<V>(rows + i * stride + column); });
     transpose<W>(v);
-#pragma GCC unroll 16
-    for (int i = 0; i < W; ++i)
-      store(tile + (column + i) * lanes, v[i]);
+    unroll<W>([&](auto i) NONNEG_LAMBDA { store(tile + (column + i) * lanes, v[i]); });
   }
 }
 
@@ -29,13 +25,9 @@ NONNEG_INLINE void turn_back(const T *tile, int lanes, int k, T *rows, Index str
   for (int c = 0; c < k; c += W) {
     const int column = smaller(c, k - W);
     V v[W];
-#pragma GCC unroll 16
-    for (int i = 0; i < W; ++i)
-      v[i] = load<V>(tile + (column + i) * lanes);
+    unroll<W>([&](auto i) NONNEG_LAMBDA { v[i] = load<V>(tile + (column + i) * lanes); });
     transpose<W>(v);
-#pragma GCC unroll 16
-    for (int i = 0; i < W; ++i)
-      store(rows + i * stride + column, v[i]);
+    unroll<W>([&](auto i) NONNEG_LAMBDA { store(rows + i * stride + column, v[i]); });
   }
 }
 
@@ -87,36 +79,31 @@ static void sweep_tile(const Sweep<T> &s, T *a, const T *p, SweepSums &sums) {
   const V zero = fill<V>(T(0));
   const int k = s.k;
   V violation[R];
-  for (int v = 0; v < R; ++v)
-    violation[v] = zero;
+  unroll<R>([&](auto v) NONNEG_LAMBDA { violation[v] = zero; });
   for (int c = 0; c < k; ++c) {
     const int t = static_cast<int>(s.order[c]);
     const T *g = s.gram + static_cast<Index>(t) * k;
+    const V l1 = fill<V>(s.l1[t]);
     V even[R], odd[R];
-#pragma GCC unroll 8
-    for (int v = 0; v < R; ++v) {
-      even[v] = fill<V>(s.l1[t]) - load<V>(p + t * B + v * L);
+    unroll<R>([&](auto v) NONNEG_LAMBDA {
+      even[v] = l1 - load<V>(p + t * B + v * L);
       odd[v] = zero;
-    }
+    });
     int r = 0;
     for (; r + 1 < k; r += 2) {
       const V g0 = fill<V>(g[r]), g1 = fill<V>(g[r + 1]);
-#pragma GCC unroll 8
-      for (int v = 0; v < R; ++v) {
+      unroll<R>([&](auto v) NONNEG_LAMBDA {
         even[v] += g0 * load<V>(a + r * B + v * L);
         odd[v] += g1 * load<V>(a + (r + 1) * B + v * L);
-      }
+      });
     }
     if (r < k) {
       const V g0 = fill<V>(g[r]);
-#pragma GCC unroll 8
-      for (int v = 0; v < R; ++v)
-        even[v] += g0 * load<V>(a + r * B + v * L);
+      unroll<R>([&](auto v) NONNEG_LAMBDA { even[v] += g0 * load<V>(a + r * B + v * L); });
     }
     const V inverse = fill<V>(s.inverse[t]);
     const bool curved = s.inverse[t] > 0;
-#pragma GCC unroll 8
-    for (int v = 0; v < R; ++v) {
+    unroll<R>([&](auto v) NONNEG_LAMBDA {
       const V gradient = even[v] + odd[v];
       const V old = load<V>(a + t * B + v * L);
       const V clipped = gradient < zero ? gradient : zero;
@@ -125,10 +112,9 @@ static void sweep_tile(const Sweep<T> &s, T *a, const T *p, SweepSums &sums) {
       const V moved = old - gradient * inverse;
       if (curved)
         store(a + t * B + v * L, moved > zero ? moved : zero);
-    }
+    });
   }
-  for (int v = 0; v < R; ++v)
-    sums.violation += sum_lanes<T>(violation[v]);
+  unroll<R>([&](auto v) NONNEG_LAMBDA { sums.violation += sum_lanes<T>(violation[v]); });
   double cross = 0;
   for (Index i = 0; i < static_cast<Index>(k) * B; i += L) {
     using W = typename VectorOf<double, L>::type;
