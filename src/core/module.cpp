@@ -27,7 +27,7 @@ template <class T> const Kernels<T> &kernels() {
 }
 
 template <class T, class A> MatrixView<T> view(const A &array) {
-  if (array.shape(1) > 1 && array.stride(1) != 1)
+  if (array.shape(0) > 0 && array.shape(1) > 1 && array.stride(1) != 1)
     throw nb::value_error("the rows of a matrix must be contiguous");
   return {array.data(), static_cast<Index>(array.shape(0)),
           static_cast<Index>(array.shape(1)), static_cast<Index>(array.stride(0))};

@@ -17,11 +17,16 @@ from .reference import SweepReport
 
 Array = NDArray[Any]
 
-_capsules = getattr(cython_blas, "__pyx_capi__", {})
-has_blas = {"sgemm", "dgemm"} <= _capsules.keys() and _core.set_blas(
-    _capsules["sgemm"], _capsules["dgemm"]
-)
-"""Whether SciPy's BLAS could be reached; without it own products are used."""
+
+def connect_blas() -> bool:
+    """Let the core call SciPy's BLAS; without it the core's own products are used."""
+    capsules = getattr(cython_blas, "__pyx_capi__", {})
+    if not {"sgemm", "dgemm"} <= capsules.keys():
+        return False
+    return bool(_core.set_blas(capsules["sgemm"], capsules["dgemm"]))
+
+
+has_blas = connect_blas()
 
 
 def simd_available() -> list[str]:

@@ -47,7 +47,8 @@ def coordinate_sweep(
         gradient += l1[t] - rhs[:, t]
         projected = np.where(column > 0, gradient, np.minimum(gradient, 0))
         violation += float(np.abs(projected).sum(dtype=np.float64))
-        flat = curvature <= 0
+        # a subnormal curvature is too flat to step along: the step would overflow
+        flat = curvature <= np.finfo(A.dtype).tiny
         moved = np.maximum(column - gradient / np.where(flat, 1, curvature), 0)
         A[:, t] = np.where(flat, column, moved)
     return SweepReport(violation, inner(rhs, A))
