@@ -43,6 +43,8 @@ class ProjectedGradientState(State):
 
     initial: float = 0.0
     """Squared norm of the gradients at the start, without any penalty."""
+    floor: float = 0.0
+    """Squared norm that rounding alone gives the gradients: below it they are zero."""
     projected_W: float = 0.0
     projected_H: float = 0.0
     tol_W: float = 0.0
@@ -120,6 +122,8 @@ class ProjectedGradient:
         half_H = Subproblem(Ht, rmatmul(X, W), gram_for(X.T, W), none)
         state.projected_H = half_H.evaluate()
         state.initial += inner(half_H.gradient, half_H.gradient)
+        products = inner(product, product) + inner(half_H.rhs, half_H.rhs)
+        state.floor = max(X.shape) * float(np.finfo(W.dtype).eps) ** 2 * products
         state.tol_W = state.tol_H = max(0.001, self.tol) * math.sqrt(state.initial)
         return state
 
@@ -130,10 +134,23 @@ class ProjectedGradient:
         projected = state.projected_W + state.projected_H
         ratio = projected / state.initial if state.initial else 0.0
         decrease = 0.0
-        converged = ratio < self.tol**2
+        converged = ratio < self.tol**2 or self._is_optimal(problem, state, projected)
         if not converged:
             decrease = self._alternate(problem, state)
         return _progress(state.objective, math.sqrt(ratio), decrease, converged)
+
+    def _is_optimal(
+        self, problem: Problem, state: ProjectedGradientState, projected: float
+    ) -> bool:
+        """Whether only rounding is left of the gradients, so that no step improves.
+
+        A start that is optimal already, as an SVD's is at rank 1, makes the relative
+        test meaningless. The first gradients know no penalty and say nothing with one.
+        """
+        penalties = (problem.penalty_W, problem.penalty_H)
+        free = self.sparseness is None and all(p.is_zero for p in penalties)
+        known = free or state.n_iter > 0
+        return self.tol > 0 and known and projected <= state.floor
 
     def finish(
         self, problem: Problem, state: ProjectedGradientState
@@ -200,6 +217,8 @@ class ProjectedGradient:
     def _solve(
         self, state: ProjectedGradientState, half: Subproblem, tol: float
     ) -> tuple[int, float]:
+        if self.tol > 0:
+            tol = max(tol, math.sqrt(state.floor))
         n_iter, decrease = half.solve(tol, self.nls_max_iter)
         if n_iter == self.nls_max_iter:
             self._note_limit(state)
