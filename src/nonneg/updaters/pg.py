@@ -57,6 +57,8 @@ class ProjectedGradientState(State):
     """HHᵀ of the current H (one for each row of a masked X)."""
     step: float = 1.0
     """Step size that a fit with fixed H tries next."""
+    last_decrease: float = 0.0
+    """Decrease that its last step brought."""
     stalled: bool = False
 
 
@@ -122,8 +124,12 @@ class ProjectedGradient:
         half_H = Subproblem(Ht, rmatmul(X, W), gram_for(X.T, W), none)
         state.projected_H = half_H.evaluate()
         state.initial += inner(half_H.gradient, half_H.gradient)
+        state.objective = self._objective(
+            problem, state, half_H.rhs, half_H.search_gram
+        )
         products = inner(product, product) + inner(half_H.rhs, half_H.rhs)
-        state.floor = max(X.shape) * float(np.finfo(W.dtype).eps) ** 2 * products
+        eps = float(np.finfo(W.dtype).eps)
+        state.floor = (4 * eps) ** 2 * max(X.shape) * products
         state.tol_W = state.tol_H = max(0.001, self.tol) * math.sqrt(state.initial)
         return state
 
@@ -168,14 +174,15 @@ class ProjectedGradient:
     def _step_in_W(self, problem: Problem, state: ProjectedGradientState) -> Progress:
         decrease, converged = 0.0, False
         if not state.stalled:
-            half = self._half_W(problem, state, state.step)
+            half = self._half_W(problem, state, state.step, state.last_decrease)
             state.projected_W = half.evaluate()
             state.objective = problem.loss.from_products(problem.X, *half.products())
             converged = math.sqrt(state.projected_W) < self.tol
             if not converged:
                 decrease = half.descend()
             state.objective -= decrease
-            state.step, state.stalled = half.step, half.stalled
+            state.step, state.last_decrease = half.step, half.last_decrease
+            state.stalled = half.stalled
         residual = math.sqrt(state.projected_W)
         return _progress(state.objective, residual, decrease, converged)
 
@@ -193,17 +200,31 @@ class ProjectedGradient:
         state.projected_H = half.projected()
         if n_iter == 1:
             state.tol_H *= 0.1
-        state.objective = self._objective(problem, state, half)
+        _, Q_H = self._terms(state.Ht)
+        G = half.search_gram - Q_H
+        state.objective = self._objective(problem, state, half.rhs, G)
         return decrease_W + decrease_H
 
     def _half_W(
-        self, problem: Problem, state: ProjectedGradientState, step: float = 1.0
+        self,
+        problem: Problem,
+        state: ProjectedGradientState,
+        step: float = 1.0,
+        last_decrease: float = 0.0,
     ) -> Subproblem:
         X, Ht = problem.X, state.Ht
         product = matmul(X, Ht) if state.product is None else state.product
         G = gram_for(X, Ht) if state.gram_H is None else state.gram_H
         Q, _ = self._terms(Ht)
-        return Subproblem(state.W, product, G, problem.penalty_W, Q, step=step)
+        return Subproblem(
+            state.W,
+            product,
+            G,
+            problem.penalty_W,
+            Q,
+            step=step,
+            last_decrease=last_decrease,
+        )
 
     def _half_H(self, problem: Problem, state: ProjectedGradientState) -> Subproblem:
         W, Ht = state.W, state.Ht
@@ -218,7 +239,7 @@ class ProjectedGradient:
         self, state: ProjectedGradientState, half: Subproblem, tol: float
     ) -> tuple[int, float]:
         if self.tol > 0:
-            tol = max(tol, math.sqrt(state.floor))
+            tol = max(tol, math.sqrt(state.floor / 2))
         n_iter, decrease = half.solve(tol, self.nls_max_iter)
         if n_iter == self.nls_max_iter:
             self._note_limit(state)
@@ -234,18 +255,21 @@ class ProjectedGradient:
         state.limit_reached = True
 
     def _objective(
-        self, problem: Problem, state: ProjectedGradientState, half_H: Subproblem
+        self,
+        problem: Problem,
+        state: ProjectedGradientState,
+        rhs: Array,
+        G: NDArray[np.float64],
     ) -> float:
-        """Penalised objective, the terms of `sparseness` among its penalties."""
+        """Penalised objective from XᵀW and WᵀW, the terms of `sparseness` included."""
         W, Ht = state.W, state.Ht
         Q_W, Q_H = self._terms(Ht)
         gram_W, gram_H = gram(W, problem.X.n_threads), gram(Ht, problem.X.n_threads)
-        G = half_H.search_gram - Q_H
         if G.ndim == 2:
             square = float(np.sum(G * gram_H))
         else:
             square = float(np.einsum("jr,jrs,js->", Ht, G, Ht))
-        value = problem.loss.from_products(problem.X, inner(half_H.rhs, Ht), square)
+        value = problem.loss.from_products(problem.X, inner(rhs, Ht), square)
         for penalty, Q, A, gram_A in (
             (problem.penalty_W, Q_W, W, gram_W),
             (problem.penalty_H, Q_H, Ht, gram_H),

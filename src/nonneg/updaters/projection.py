@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -16,9 +15,6 @@ from ..protocols import Array, Operand, Penalty, Rows, Shared, Sums
 
 MAX_TRIALS = 20
 """Step sizes that a line search tries; without a decision A stays where it is."""
-
-MEMORY = 9
-"""Accepted steps whose decreases a rise of the objective is measured against."""
 
 BLOCK = 1 << 15
 """Numbers in a block of rows: a few of them fit into a core's cache."""
@@ -50,14 +46,17 @@ class Subproblem:
     penalty : Penalty
         As in scikit-learn, its Q is left out of the test for sufficient decrease. So
         that a strong L2 penalty can't make the iterates oscillate, a step must also
-        end below the highest of the last objectives [2]_; none is ever above the
-        start's.
+        end sufficiently below the higher of the last two objectives [2]_; none is
+        ever above the start's.
     Q : ndarray of shape (k, k), optional
         Quadratic terms that the test sees.
     sigma : float
         Constant of the test: the smaller, the looser.
     beta : float
         Factor from one trial step size to the next.
+    step, last_decrease : float
+        First step size to try, and the decrease that the step before brought, where
+        this goes on with a search that was begun elsewhere.
 
     Notes
     -----
@@ -84,6 +83,7 @@ class Subproblem:
         sigma: float = 0.01,
         beta: float = 0.1,
         step: float = 1.0,
+        last_decrease: float = 0.0,
     ) -> None:
         self.A = A
         self.rhs = rhs
@@ -94,9 +94,9 @@ class Subproblem:
         self.sigma = sigma
         self.beta = beta
         self.step = step
+        self.last_decrease = last_decrease
         self.largest_step = math.sqrt(float(np.finfo(A.dtype).max))
         self.stalled = False
-        self.recent: deque[float] = deque(maxlen=MEMORY)
         self.gradient = np.empty_like(A)
 
     def _blocks(self) -> Iterator[slice]:
@@ -131,8 +131,7 @@ class Subproblem:
         shrinking = False
         for number in range(MAX_TRIALS):
             trial = self._try(self.step, before[0] if before else None)
-            bound = (1.0 - self.sigma) * trial.slope + 0.5 * trial.curvature
-            sufficient = bound < 0 < trial.decrease + self._slack()
+            sufficient = self._is_sufficient(trial)
             if number == 0:
                 shrinking = not sufficient
             if shrinking:
@@ -172,18 +171,16 @@ class Subproblem:
         penalty = float(np.vdot(self.penalty_Q, outer))
         return Trial(slope, curvature, -slope - 0.5 * (curvature + penalty), repeated)
 
-    def _slack(self) -> float:
-        """How far below the highest of the last objectives that of A is."""
-        slack = total = 0.0
-        for decrease in reversed(self.recent):
-            total += decrease
-            slack = max(slack, total)
-        return slack
+    def _is_sufficient(self, trial: Trial) -> bool:
+        """Lin's test, and a decrease against one of the last two objectives."""
+        decreases = (1.0 - self.sigma) * trial.slope + 0.5 * trial.curvature < 0
+        gained = trial.decrease + max(0.0, self.last_decrease)
+        return decreases and gained > -self.sigma * trial.slope
 
     def _move(self, step: float, trial: Trial) -> float:
         for rows in self._blocks():
             self.A[rows] = _step(self.A[rows], self.gradient[rows], step)
-        self.recent.append(trial.decrease)
+        self.last_decrease = trial.decrease
         return trial.decrease
 
     def solve(self, tol: float, max_iter: int) -> tuple[int, float]:
