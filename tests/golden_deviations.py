@@ -126,6 +126,13 @@ DEVIATIONS = (
             )
         ),
     ),
+    Deviation(
+        "pg-stops-at-rounding",
+        1,
+        "from an optimal start pg went on to max_iter, as its test compares with the "
+        "gradients of the start, which are rounding then",
+        on=lambda case: case.id == "n_components__one_pg",
+    ),
     # Rule 2: pg obeys regularization, returns H, warns once; nothing is deprecated
     Deviation(
         "pg-obeys-regularization",
