@@ -252,8 +252,8 @@ def test_empty_rows_and_columns(storage):
 @pytest.mark.parametrize("accumulate", [True, False])
 def test_features_too_many_for_accumulators(storage, accumulate):
     # above 48 MB per accumulator, X'W is summed by panels of features instead
-    n, m, k = 40, 170_000, 37
-    X = random_X(n, m, 0.0005, np.float64)
+    n, m, k = 9, 170_000, 37
+    X = random_X(n, m, 0.001, np.float64)
     rng = np.random.default_rng(8)
     W, Ht = rng.random((n, k)), rng.random((m, k))
     operand = as_operand(as_storage(X, storage), n_threads=2)
@@ -263,6 +263,25 @@ def test_features_too_many_for_accumulators(storage, accumulate):
         assert_close(sums["gram"], moved.T @ moved, np.float64, n)
     product = operand.run_pass(RMatMul(), {"A": W}, {})["product"]
     assert_close(product, X.T @ W, np.float64, n)
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_large_factor_touched_often_is_read_by_panels(index):
+    # more than 4 MB of factor, and blocks with more than two entries per feature
+    n, m, k = 300, 9000, 70
+    # a full row and an empty one among the others
+    parts = [random_X(n - 1, m, 0.02, np.float64), sp.csr_matrix(np.ones((1, m)))]
+    X = sp.vstack([*parts, sp.csr_matrix((1, m))]).tocsr()
+    rng = np.random.default_rng(13)
+    W, Ht = rng.random((n + 1, k)), rng.random((m, k))
+    operand = as_operand(as_storage(X, index), n_threads=2)
+    out = np.empty((n + 1, k))
+    operand.run_pass(MatMul(), {"out": out}, {"B": Ht})
+    assert_close(out, X @ Ht, np.float64, m)
+    product = operand.run_pass(RMatMul(), {"A": W}, {})["product"]
+    assert_close(product, X.T @ W, np.float64, n)
+    moved, sums, _ = run_update(operand, W, Ht)
+    assert_close(sums["rhs"], X.T @ moved, np.float64, n)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -167,7 +167,7 @@ template <class T, class X> Cut cut_pass(const Kernels<T> &K, const X &x, int k)
   cut.block = block_rows(x);
   cut.n_blocks = std::max<Index>(1, ceil_div(x.rows, cut.block));
   cut.slot_size = x.cols * K.padded(k);
-  const Index bytes = std::max<Index>(1, x.cols * k * 8);
+  const Index bytes = std::max<Index>(1, cut.slot_size * 8);
   const Index fitting = std::clamp<Index>(kSlotBytes / bytes, 2, kMostSlots);
   cut.n_slots =
       static_cast<int>(std::min({fitting, kMostSlotBytes / bytes, cut.n_blocks}));

@@ -122,17 +122,16 @@ NONNEG_INLINE void prefetch_row(const T *row, int bytes, bool for_write) {
   }
 }
 
-// One row of X times packed B, into a packed row.
+// out += the entries [first, last) of a row of X times packed B; out a packed row.
 template <class T, class I>
-NONNEG_INLINE void csr_row_product(const CsrView<T, I> &X, Index row, Index end,
-                                   const T *B, int kp, T *out) {
+NONNEG_INLINE void csr_gather(const CsrView<T, I> &X, Index first, Index last, Index end,
+                              const T *B, int kp, T *out) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
-  const Index first = X.indptr[row], last = X.indptr[row + 1];
   for_vectors<kCsrVectors>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value;
     V sum[N];
-    unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] = fill<V>(T(0)); });
+    unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] = load<V>(out + (at + v) * L); });
     for (Index e = first; e < last; ++e) {
       const T *b = B + static_cast<Index>(X.indices[e]) * kp + at * L;
       if (e + kPrefetch < end)
@@ -168,28 +167,63 @@ NONNEG_INLINE void csr_scatter(const CsrView<T, I> &X, Index first, Index last, 
   });
 }
 
-template <class T, class I>
-static void csr_product(const CsrView<T, I> &X, Index first, Index last, const T *B,
-                        int k, MatrixView<T> out, void *scratch) {
-  const int kp = padded<T>(k);
-  T *packed = static_cast<T *>(scratch);
+// Where the packed factor is far larger than the second-level cache and a block of rows
+// touches each of its rows several times, the block goes through the features by panels
+// that fit; a row's entries are still added in their order, to the same bits. One thread
+// of an Ice Lake Xeon (1.25 MB of that cache), float64, X B and X'A in ms, whole -> panels:
+// 20,000 x 30,000 with 380 a row, k = 50 (13 MB): 167, 215 -> 107, 146; PBMC counts,
+// 2,638 x 13,713 with 850 a row, k = 20 (2.6 MB): 10, 17 -> 14, 26.
+constexpr Index kPanelBytes = 1 << 19;
+constexpr Index kPanelFactorBytes = 1 << 22;
+constexpr Index kPanelTouches = 2;
+
+// Calls part(row, first, last, end) for the rows [first, last), whole or panel by panel;
+// entries up to end may be fetched ahead.
+template <class T, class I, class F>
+NONNEG_INLINE void for_row_parts(const CsrView<T, I> &X, Index first, Index last, int kp,
+                                 Index *cursor, F part) {
   const Index end = X.indptr[last];
-  for (Index i = first; i < last; ++i) {
-    csr_row_product(X, i, end, B, kp, packed);
-    for (int t = 0; t < k; ++t)
-      out.data[i * out.stride + t] = packed[t];
+  const Index row_bytes = kp * static_cast<Index>(sizeof(T));
+  const Index width = larger<Index>(64, kPanelBytes / row_bytes);
+  if (X.cols * row_bytes < kPanelFactorBytes ||
+      end - X.indptr[first] < kPanelTouches * X.cols) {
+    for (Index i = first; i < last; ++i)
+      part(i, static_cast<Index>(X.indptr[i]), static_cast<Index>(X.indptr[i + 1]), end);
+    return;
   }
+  for (Index i = first; i < last; ++i)
+    cursor[i - first] = X.indptr[i];
+  for (Index column = width; column < X.cols + width; column += width)
+    for (Index i = first; i < last; ++i) {
+      const Index from = cursor[i - first], row_end = X.indptr[i + 1];
+      Index to = from;
+      while (to < row_end && static_cast<Index>(X.indices[to]) < column)
+        ++to;
+      part(i, from, to, to);
+      cursor[i - first] = to;
+    }
 }
 
+// P (packed rows) = X B.
 template <class T, class I>
-static void csr_transposed(const CsrView<T, I> &X, Index first, Index last,
-                           MatrixView<const T> A, T *sum, void *scratch) {
-  const int k = static_cast<int>(A.cols), kp = padded<T>(k);
-  T *packed = static_cast<T *>(scratch);
-  for (Index i = first; i < last; ++i) {
-    pack_row(A.data + i * A.stride, k, kp, packed);
-    csr_scatter(X, X.indptr[i], X.indptr[i + 1], X.indptr[last], packed, kp, sum);
-  }
+NONNEG_INLINE void csr_product_packed(const CsrView<T, I> &X, Index first, Index last,
+                                      const T *B, int kp, T *P, Index *cursor) {
+  for (Index i = 0; i < (last - first) * kp; ++i)
+    P[i] = 0;
+  for_row_parts(X, first, last, kp, cursor,
+                [&](Index i, Index from, Index to, Index end) NONNEG_LAMBDA {
+                  csr_gather(X, from, to, end, B, kp, P + (i - first) * kp);
+                });
+}
+
+// sum (packed) += X' A, A packed rows.
+template <class T, class I>
+NONNEG_INLINE void csr_transposed_packed(const CsrView<T, I> &X, Index first, Index last,
+                                         const T *A, int kp, T *sum, Index *cursor) {
+  for_row_parts(X, first, last, kp, cursor,
+                [&](Index i, Index from, Index to, Index end) NONNEG_LAMBDA {
+                  csr_scatter(X, from, to, end, A + (i - first) * kp, kp, sum);
+                });
 }
 
 // First entry in [from, to) whose sorted index is not below column.
@@ -349,23 +383,4 @@ static void dense_transposed_packed(MatrixView<const T> X, const T *A, int k, T 
       transposed_tile<1, N>(X.data + j, X.stride, X.rows, A + at * L, kp,
                             sum + j * kp + at * L);
   });
-}
-
-template <class T>
-static void dense_product(MatrixView<const T> X, const T *B, int k, MatrixView<T> out,
-                          const Blas &blas, void *scratch) {
-  const int kp = padded<T>(k);
-  T *P = static_cast<T *>(scratch);
-  dense_product_packed(X, B, k, P, blas);
-  for (Index i = 0; i < X.rows; ++i)
-    for (int t = 0; t < k; ++t)
-      out.data[i * out.stride + t] = P[i * kp + t];
-}
-
-template <class T>
-static void dense_transposed(MatrixView<const T> X, MatrixView<const T> A, T *sum,
-                             const Blas &blas, void *scratch) {
-  T *packed = static_cast<T *>(scratch);
-  pack(A, packed);
-  dense_transposed_packed(X, packed, static_cast<int>(A.cols), sum, blas);
 }
