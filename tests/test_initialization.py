@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.decomposition import _nmf as peer
@@ -138,6 +140,23 @@ def test_svd_of_a_low_rank_matrix_is_exact(shape, cls):
     np.testing.assert_allclose(s, np.linalg.svd(X, compute_uv=False)[:6], rtol=1e-9)
     largest = np.abs(U).argmax(axis=0)
     assert (U[largest, np.arange(6)] > 0).all()
+
+
+@pytest.mark.parametrize("init", SVD_INITS)
+@pytest.mark.parametrize("storage", MAIN_STORAGES)
+def test_peak_memory(storage, init):
+    """Two arrays of rank + 10 vectors, and what the small parts need."""
+    n_samples, n_features, k = 30_000, 40, 12
+    X = STORAGES[storage](data(n_samples, n_features, density=0.1))
+    operand = as_operand(X)
+    operand.stats()
+    tracemalloc.start()
+    initial_factors(operand, k, init, 1e-6, 0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # X·Q of a Fortran-ordered X comes from a copy where the kernels are the reference's
+    blocks = X.nbytes if storage == "dense-F" else 1 << 21
+    assert peak <= 2.5 * (n_samples + n_features) * (k + 10) * 8 + blocks
 
 
 # The random stream

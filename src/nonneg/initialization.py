@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 from sklearn.utils import check_random_state
-from sklearn.utils.extmath import randomized_svd, svd_flip
 
 from .kernels import coordinate_sweep, gram
 from .operands import as_operand, matmul, rmatmul
@@ -209,10 +208,11 @@ Svd = tuple[Array, Array, Array]
 def truncated_svd(
     X: Operand, rank: int, random_state: Any, n_iter: int | None = None
 ) -> Svd:
-    """Leading singular triplets by a randomized SVD with LU-normalised powers.
+    """Leading singular triplets by a randomized SVD with LU-normalised powers [1]_.
 
-    The sign of each pair makes the largest entry of its left vector positive. The
-    same random stream, hence the same numbers up to rounding, for every storage.
+    Up to rounding these are the numbers of scikit-learn's `randomized_svd` with the
+    same random stream. That one holds four arrays of n_samples·(rank + 10) numbers and
+    needs X as an array; this one holds two, and sees X in passes alone.
 
     Parameters
     ----------
@@ -226,65 +226,73 @@ def truncated_svd(
     Returns
     -------
     U : ndarray of shape (n_samples, rank)
+        The largest entry of each column is positive.
     s : ndarray of shape (rank,)
     V : ndarray of shape (n_features, rank)
+
+    References
+    ----------
+    .. [1] Halko, Martinsson & Tropp, "Finding structure with randomness", SIAM Review
+       53 (2011) 217-288, https://doi.org/10.1137/090771806
     """
     if n_iter is None:
         n_iter = 7 if rank < 0.1 * min(X.shape) else 4
-    native = X.native()
-    if native is None:
-        return _svd_by_passes(X, rank, random_state, n_iter)
-    U, s, Vt = randomized_svd(
-        native,
-        rank,
-        n_oversamples=OVERSAMPLES,
-        n_iter=n_iter,
-        power_iteration_normalizer="LU",
-        random_state=random_state,
-    )
-    return U, s, Vt.T
-
-
-def _svd_by_passes(X: Operand, rank: int, random_state: Any, n_iter: int) -> Svd:
-    """Do what `randomized_svd` does, for an X that is only seen in passes."""
     wide = X.shape[0] < X.shape[1]
     A = X.T if wide else X
     rng = check_random_state(random_state)
     Q = rng.normal(size=(A.shape[1], rank + OVERSAMPLES)).astype(X.dtype, copy=False)
     for _ in range(n_iter):
-        Q, _ = linalg.lu(matmul(A, Q), permute_l=True, check_finite=False)
-        Q, _ = linalg.lu(_rmatmul(A, Q), permute_l=True, check_finite=False)
-        Q = np.ascontiguousarray(Q)
-    Q, _ = linalg.qr(matmul(A, Q), mode="economic", check_finite=False)
-    U, s, Vt = linalg.svd(_rmatmul(A, Q).T, full_matrices=False)
-    # signs by the left vectors of X, which are the right ones of its transpose
-    U, Vt = svd_flip(Q @ U, Vt, u_based_decision=not wide)
-    left, right = (Vt.T, U) if wide else (U, Vt.T)
-    return left[:, :rank], s[:rank], right[:, :rank]
+        Q = _lower(matmul(A, Q))
+        Q = _lower(rmatmul(A, Q))
+    Q, _ = _orthonormal(matmul(A, Q))
+    # QᵀA = (P·R)ᵀ, so that the small SVD is one of R
+    P, R = _orthonormal(rmatmul(A, Q))
+    small_V, s, small_U = linalg.svd(R, full_matrices=False)
+    U = Q @ np.ascontiguousarray(small_U[:rank].T)
+    V = P @ np.ascontiguousarray(small_V[:, :rank])
+    del P, Q
+    left, right = (V, U) if wide else (U, V)
+    largest = np.abs(left).argmax(axis=0)
+    sign = np.sign(left[largest, np.arange(rank)])
+    left *= sign
+    right *= sign
+    return left, s[:rank], right
 
 
-def _rmatmul(A: Operand, Q: Array) -> Array:
-    return rmatmul(A, np.ascontiguousarray(Q))
+def _lower(A: Array) -> Array:
+    """Row-permuted lower factor of A = L·U, which spans what A does; in its place."""
+    L, _ = linalg.lu(A, permute_l=True, overwrite_a=True, check_finite=False)
+    return np.ascontiguousarray(L)
+
+
+def _orthonormal(A: Array) -> tuple[Array, Array]:
+    """Factors Q and R of A; Q replaces A where it has as many columns."""
+    # in Fortran order LAPACK works in place
+    F = np.asfortranarray(A)
+    Q, R = linalg.qr(F, mode="economic", overwrite_a=True, check_finite=False)
+    if Q.shape != A.shape:
+        return np.ascontiguousarray(Q), R
+    A[...] = Q
+    return A, R
 
 
 def _nndsvd(svd: Svd) -> tuple[Array, Array]:
-    """Of each pair of singular vectors the signed part with the larger norm."""
+    """Of each pair of singular vectors the signed part with the larger norm, in place."""
     U, s, V = svd
     norms = {sign: (_norms(U, sign), _norms(V, sign)) for sign in (1, -1)}
     positive, negative = (norms[sign][0] * norms[sign][1] for sign in (1, -1))
     # a tie goes to the negative parts
     sign = np.where(positive > negative, 1, -1)
     weight = np.sqrt(s * np.maximum(positive, negative))
-    factors = []
     for side, A in enumerate((U, V)):
         norm = np.where(sign > 0, norms[1][side], norms[-1][side])
         scale = np.divide(sign * weight, norm, out=np.zeros(s.size), where=norm > 0)
-        scaled = A * scale.astype(A.dtype)
-        factor = np.maximum(scaled, 0, out=np.empty(A.shape, A.dtype))
         # the leading vectors of a non-negative matrix have one sign each
-        factor[:, 0] = np.sqrt(s[0]) * np.abs(A[:, 0])
-        factors.append(factor)
-    return factors[0], factors[1]
+        leading = np.sqrt(s[0]) * np.abs(A[:, 0])
+        A *= scale.astype(A.dtype)
+        np.maximum(A, 0, out=A)
+        A[:, 0] = leading
+    return U, V
 
 
 def _norms(A: Array, sign: int) -> NDArray[np.float64]:
@@ -315,8 +323,9 @@ def _fill_zeros_randomly(W: Array, Ht: Array, mean: float, random_state: Any) ->
 def _nnsvd_lrc(svd: Svd, k: int, n_threads: int) -> tuple[Array, Array]:
     """Both signed parts of each pair of vectors, corrected towards their product."""
     U, s, V = svd
-    root = np.sqrt(s)
-    Y, Z = U * root, V * root
+    Y, Z = U, V
+    for A in (Y, Z):
+        A *= np.sqrt(s)
     component = np.arange(k)
     pair = (component + 1) // 2
     sign = np.where(component % 2, 1, -1).astype(Y.dtype)
