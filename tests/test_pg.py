@@ -21,6 +21,7 @@ from nonneg import (
 from nonneg.operands.dense import DenseOperand
 from nonneg.protocols import Penalty
 from nonneg.updaters import make_updater
+from nonneg.updaters.projection import Subproblem
 from properties import fit
 from tolerances import assert_close
 
@@ -357,6 +358,24 @@ def test_W_is_solved_for_once_more_at_max_iter():
     final = fit(make_updater("pg", tol=tol, max_iter=2), problem, W0, Ht0, 2)
     np.testing.assert_array_equal(loose[1], final[1])
     assert (loose[0] != final[0]).any()
+
+
+def test_interrupted_in_the_last_solution_for_W(monkeypatch):
+    X, tol = data(), 1e-5
+    solve = Subproblem.solve
+
+    def interrupted(self, at_tol, max_iter):
+        if at_tol == tol:
+            raise KeyboardInterrupt
+        return solve(self, at_tol, max_iter)
+
+    monkeypatch.setattr(Subproblem, "solve", interrupted)
+    model = NMF(4, "random", "pg", tol=tol, max_iter=2, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert model.stop_reason_ == "interrupted"
+    assert model.n_iter_ == 2
+    assert np.isfinite(model.reconstruction_err_)
 
 
 def test_inner_limit_warns_once_a_fit():

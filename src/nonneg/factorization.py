@@ -271,7 +271,12 @@ def factorize(
         )
         state = updater.start(problem, W, Ht)
         outcome = run(updater, problem, state, limits)
-        W, Ht = updater.finish(problem, outcome.state)
+        try:
+            W, Ht = updater.finish(problem, outcome.state)
+        except KeyboardInterrupt as interrupt:
+            outcome.interrupt = interrupt
+            outcome.stop_reason = StopReason.INTERRUPTED
+            W, Ht = outcome.state.W, outcome.state.Ht
     result = _result(W, Ht, outcome, parameters.solver)
     if outcome.interrupt is not None:
         outcome.interrupt.result = result  # type: ignore[attr-defined]
