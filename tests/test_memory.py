@@ -29,6 +29,10 @@ else:
     X = X.asformat(storage[:3])
 nonneg.NMF(2, init="random", tol=0, max_iter=1).fit(X[:1000])  # loads what a fit loads
 
+given = {}
+if init == "custom":
+    given = {"W": rng.random((X.shape[0], k)), "H": rng.random((k, X.shape[1]))}
+
 def peak():
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 # the peak so far is above what is in use by what making X took; fill that up
@@ -40,14 +44,15 @@ model = nonneg.NMF(k, solver=solver, init=init, random_state=0, tol=0, max_iter=
                    nls_max_iter=3)
 import warnings
 warnings.simplefilter("ignore")
-model.fit_transform(X)
+model.fit_transform(X, **given)
 print(peak() - before, 4 * sum(X.shape) * k * 8 + 64 * 2**20)
 """
 
 
 @pytest.mark.parametrize("storage", MAIN_STORAGES)
 @pytest.mark.parametrize(
-    ("solver", "init"), [("cd", "random"), ("cd", "nndsvd"), ("pg", "random")]
+    ("solver", "init"),
+    [("cd", "random"), ("cd", "custom"), ("cd", "nndsvd"), ("pg", "random")],
 )
 def test_peak_memory_above_X(storage, solver, init):
     done = subprocess.run(
