@@ -1,11 +1,11 @@
 """Types of the compiled core; called through `kernels.compiled` only."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Csr = tuple[Array, Array, Array]
+Array: TypeAlias = NDArray[Any]
+Csr: TypeAlias = tuple[Array, Array, Array]
 
 def available_sets() -> list[str]: ...
 def choose_set(name: str) -> bool: ...
