@@ -32,6 +32,17 @@ def _peer_may_not_converge():
         yield
 
 
+def start(X, k=K, dtype=np.float64):
+    """W and Ht whose product has about the size of X.
+
+    Far from it, the first sweep leaves components that are zero but for rounding, and
+    they grow back from whatever the rounding was.
+    """
+    W, Ht = factors(X.shape, k, dtype)
+    scale = np.sqrt(X.mean() / (W @ Ht.T).mean()).astype(dtype)
+    return W * scale, Ht * scale
+
+
 def assert_same(actual, expected):
     """Equal to 1e-10 of the largest entry, the bound that is promised in float64."""
     largest = np.max(np.abs(expected))
@@ -55,7 +66,7 @@ def fit_both(X, W, H, **parameters):
 @pytest.mark.parametrize("storage", MAIN_STORAGES)
 def test_the_same_sweeps(storage, shape, n_sweeps, shuffle, penalty):
     X = STORAGES[storage](data(*shape))
-    W0, Ht0 = factors(shape, K)
+    W0, Ht0 = start(X)
     (W, ours), (expected, theirs) = fit_both(
         X,
         W0,
@@ -76,7 +87,7 @@ def test_the_same_sweeps(storage, shape, n_sweeps, shuffle, penalty):
 def test_both_dtypes_are_kept_and_stay_near(storage, dtype):
     """float32 stays float32; its rounding differs from that of the peer."""
     X = data(40, 23, dtype=dtype)
-    W0, Ht0 = factors(X.shape, K, dtype)
+    W0, Ht0 = start(X, dtype=dtype)
     (W, ours), (expected, theirs) = fit_both(
         STORAGES[storage](X), W0, Ht0.T.copy(), max_iter=3, tol=0
     )
@@ -91,7 +102,7 @@ def test_both_dtypes_are_kept_and_stay_near(storage, dtype):
 @pytest.mark.parametrize("storage", MAIN_STORAGES)
 def test_the_same_W_for_a_fixed_H(storage, penalty, shuffle):
     X = STORAGES[storage](data())
-    H = factors(X.shape, K)[1].T.copy()
+    H = start(X)[1].T.copy()
     W, H_out, n_iter = nonneg.non_negative_factorization(
         X,
         H=H,
@@ -120,7 +131,7 @@ def test_the_same_W_for_a_fixed_H(storage, penalty, shuffle):
 @pytest.mark.parametrize("storage", MAIN_STORAGES)
 def test_it_stops_where_the_peer_stops(storage, penalty, tol):
     X = STORAGES[storage](data(30, 12, density=0.7))
-    W0, Ht0 = factors(X.shape, K)
+    W0, Ht0 = start(X)
     (W, ours), (expected, theirs) = fit_both(
         X, W0, Ht0.T.copy(), tol=tol, **PENALTIES[penalty]
     )
@@ -137,7 +148,7 @@ def test_it_stops_where_the_peer_stops(storage, penalty, tol):
 def test_transform_agrees(storage):
     X = STORAGES[storage](data())
     more = STORAGES[storage](data(9, 17, seed=5))
-    W0, Ht0 = factors(X.shape, K)
+    W0, Ht0 = start(X)
     parameters = {"alpha_W": 1e-3, "l1_ratio": 0.3, "max_iter": 30}
     (_, ours), (_, theirs) = fit_both(X, W0, Ht0.T.copy(), **parameters)
     assert_same(ours.transform(more), theirs.transform(more))
@@ -151,7 +162,7 @@ def test_old_penalties_are_new_ones_divided_by_the_shape(storage, regularization
     """`alpha` is unscaled; `alpha_W` and `alpha_H` are scaled by the shape."""
     X = STORAGES[storage](data())
     n_samples, n_features = X.shape
-    W0, Ht0 = factors(X.shape, K)
+    W0, Ht0 = start(X)
     alpha = 0.3
     ours = nonneg.NMF(
         K,
