@@ -266,9 +266,10 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
 
         Notes
         -----
-        The same solver, `tol` and penalties as in `fit`, to the same accuracy; for the
-        fitted X it is close, not equal, to the W of `fit_transform`. An iteration
-        costs (n_samples·k²) multiply-adds; X is read once for "cd" where that pays.
+        The same solver, `tol` and penalties as in `fit`; for the fitted X the result
+        is close, not equal, to the W of `fit_transform`. With "pg" `nls_max_iter` is
+        the limit in place of `max_iter`. X is read once; an iteration then costs
+        n_samples·k² multiply-adds.
         """
         check_is_fitted(self, "components_")
         operand = self._operand(X, reset=False)
