@@ -112,7 +112,7 @@ def _rules(solvers: Collection[str], inits: Collection[str]) -> dict[str, Rule]:
     }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Parameters:
     """Everything that a factorization is asked for, beside the arrays."""
 

@@ -46,7 +46,7 @@ def _is_inside(module_globals: dict[str, Any]) -> bool:
     return name.partition(".")[0] in ("nonneg", "sklearn")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rule:
     """What one parameter may be, in code and in words, and what to do instead."""
 
