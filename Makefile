@@ -18,7 +18,7 @@ SOURCES := pyproject.toml README.md LICENSE $(wildcard CMakeLists.txt) \
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help check venv install demo test test-slow lint format bench-quick symbols \
+.PHONY: help check venv install demo test test-slow lint format bench symbols \
 	stress-tsan clean
 
 help: ## list the targets
@@ -45,6 +45,9 @@ lint: $(VENV)/.lint ## style, types and docstrings
 format: $(VENV)/.lint ## put the sources into the house style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+bench: $(VENV)/.installed ## time sweeps beside scikit-learn's (a few minutes)
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/cd_sweeps.py
 
 install: $(VENV)/.installed ## set up: virtual environment, build, install
 
