@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -25,6 +26,16 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("slow", max_examples=1000, **_COMMON)
 hypothesis.settings.load_profile("default")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the tests that send it.
+
+    A shell starts its background jobs with SIGINT ignored, and a Python started so,
+    with its children, would never be interrupted.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
