@@ -309,6 +309,17 @@ def test_any_number_of_threads_gives_the_same_bits(k, storage, dtype):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [3, 40])
+def test_a_single_row_may_have_any_stride(k, dtype):
+    # the transpose of a column has the strides of a column
+    x = np.random.default_rng(14).random((50, 1)).astype(dtype)
+    A = np.random.default_rng(15).random((50, k)).astype(dtype)
+    out = np.empty((1, k), dtype=dtype)
+    as_operand(x.T).run_pass(MatMul(), {"out": out}, {"B": A})
+    assert_close(out, x.T.astype(np.float64) @ A, dtype, 50)
+
+
 def test_steps_write_only_what_they_say():
     X = random_X(64, 20, 0.3, np.float64)
     for part in (X.data, X.indices, X.indptr):

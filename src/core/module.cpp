@@ -29,8 +29,11 @@ template <class T> const Kernels<T> &kernels() {
 template <class T, class A> MatrixView<T> view(const A &array) {
   if (array.shape(0) > 0 && array.shape(1) > 1 && array.stride(1) != 1)
     throw nb::value_error("the rows of a matrix must be contiguous");
+  // a single row may come with any stride, and BLAS insists on one of at least its length
+  const Index stride = array.shape(0) > 1 ? static_cast<Index>(array.stride(0))
+                                          : static_cast<Index>(array.shape(1));
   return {array.data(), static_cast<Index>(array.shape(0)),
-          static_cast<Index>(array.shape(1)), static_cast<Index>(array.stride(0))};
+          static_cast<Index>(array.shape(1)), stride};
 }
 
 void require(bool ok, const char *what) {
