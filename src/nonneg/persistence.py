@@ -122,7 +122,8 @@ def save(
     }
     members = {_HEADER: _to_json("a note", header), **arrays}
     with replacing(path) as file:
-        np.savez(file, allow_pickle=False, **members)
+        # numbers only; `allow_pickle` would be one more array before NumPy 2.1
+        np.savez(file, **members)
 
 
 def load(path: str | os.PathLike[str]) -> NMF:

@@ -145,7 +145,8 @@ def _write_npz(
         arrays[ROW_NAMES] = np.array(list(row_names), dtype=np.str_)
     if column_names is not None:
         arrays[COLUMN_NAMES] = np.array(list(column_names), dtype=np.str_)
-    np.savez(file, allow_pickle=False, **arrays)
+    # `allow_pickle` is no parameter before NumPy 2.1, but one more array
+    np.savez(file, **arrays)
 
 
 def _delimited(delimiter: str) -> Callable[[IO[bytes], Any, Names, Names], None]:
