@@ -123,7 +123,8 @@ def save(
     members = {_HEADER: _to_json("a note", header), **arrays}
     with replacing(path) as file:
         # numbers only; `allow_pickle` would be one more array before NumPy 2.1
-        np.savez(file, **members)
+        untyped: Any = members
+        np.savez(file, **untyped)
 
 
 def load(path: str | os.PathLike[str]) -> NMF:

@@ -146,7 +146,8 @@ def _write_npz(
     if column_names is not None:
         arrays[COLUMN_NAMES] = np.array(list(column_names), dtype=np.str_)
     # `allow_pickle` is no parameter before NumPy 2.1, but one more array
-    np.savez(file, **arrays)
+    untyped: Any = arrays
+    np.savez(file, **untyped)
 
 
 def _delimited(delimiter: str) -> Callable[[IO[bytes], Any, Names, Names], None]:
