@@ -135,7 +135,11 @@ rng = np.random.default_rng(0)
 if storage == "dense":
     X, k = rng.random((20_000, 1_000)), 40
 else:
-    X, k = sp.random_array((60_000, 20_000), density=1e-3, rng=rng, format=storage), 30
+    columns = rng.integers(0, 20_000, (60_000, 20), dtype=np.int32).ravel()
+    starts = np.arange(0, columns.size + 1, 20, dtype=np.int32)
+    X = sp.csr_array((rng.random(columns.size), columns, starts), (60_000, 20_000))
+    X.sum_duplicates()
+    X, k = X.asformat(storage), 30
 model = nonneg.NMF(k, init="random", solver=solver, tol=0, max_iter=10**6,
                    random_state=0, nls_max_iter=10**6)
 

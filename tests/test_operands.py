@@ -216,12 +216,10 @@ def test_sparse_input_is_not_copied(name):
 @pytest.mark.parametrize("name", ["csr-array", "csc-array"])
 def test_sparse_passes_never_densify(name, passes):
     n_samples, n_features, k = 3000, 3000, 3
-    X = sp.random_array(
-        (n_samples, n_features),
-        density=1e-3,
-        rng=np.random.default_rng(0),
-        format="csr",
-    )
+    rng = np.random.default_rng(0)
+    columns, rows = rng.integers(0, n_features, 9000), np.repeat(range(n_samples), 3)
+    X = sp.coo_array((rng.random(9000), (rows, columns)), (n_samples, n_features))
+    X = X.tocsr()
     X = STORAGES[name](X)
     W, Ht = factors(X.shape, k)
     operand = as_operand(X)
