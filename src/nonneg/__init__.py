@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
 
 from .config import show_config
@@ -9,7 +12,9 @@ from .estimators import NMF
 from .factorization import non_negative_factorization, reconstruction_error
 from .initialization import initialize
 from .nnls import hoyer_sparseness, nls_subproblem, projected_gradient_update
-from .persistence import load, save
+
+if TYPE_CHECKING:
+    from .persistence import load, save
 
 __all__ = [
     "NMF",
@@ -24,3 +29,19 @@ __all__ = [
     "save",
     "show_config",
 ]
+
+_ON_DEMAND = {"load": ".persistence", "save": ".persistence"}
+"""Names that most programs never use: imported when they are first asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(importlib.import_module(_ON_DEMAND[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -18,7 +18,7 @@ Callback = Callable[[Iteration], bool | None]
 """Called after each iteration; a true return value ends the fit."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Limits:
     """When the loop ends at the latest, and what it tells on the way."""
 
@@ -29,7 +29,7 @@ class Limits:
     verbose: int = 0
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Outcome:
     """State after the last iteration, with the record of the way there."""
 

@@ -102,7 +102,7 @@ class Operand(Protocol):
         """X as an array or sparse matrix that `randomized_svd` takes, if it is one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Penalty:
     """Penalty on one factor A (rows a): l1·a + ½ a Q aᵀ, summed over its rows.
 
@@ -145,7 +145,7 @@ class Loss(Protocol):
         """`reconstruction_err_` that belongs to a loss value."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """What an updater solves: data, loss, penalties and which factors may move."""
 
@@ -157,7 +157,7 @@ class Problem:
     random_state: Any = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Progress:
     """What one outer iteration reports; each array has one entry per model (R of them)."""
 
@@ -172,7 +172,7 @@ class Progress:
     """Inner sweeps per half-step, on average."""
 
 
-@dataclass
+@dataclass(eq=False)
 class State:
     """Base of updater states: named arrays, scalars and random states, nothing else."""
 

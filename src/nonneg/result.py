@@ -29,7 +29,7 @@ ADVICE = {
 """Sentence shown to the user for each reason that deserves one."""
 
 
-@dataclass
+@dataclass(eq=False)
 class History:
     """What each outer iteration reported; a list per quantity, oldest first."""
 
@@ -43,7 +43,7 @@ class History:
         return {name: np.array(column) for name, column in vars(self).items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FactorizationResult:
     """Factors and how they came about.
 

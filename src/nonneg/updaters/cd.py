@@ -15,7 +15,7 @@ from ..protocols import Array, Problem, Progress
 from . import halves, updaters
 
 
-@dataclass
+@dataclass(eq=False)
 class CoordinateDescentState(halves.HalvesState):
     """Factors, the first sweep's violation and the random stream of `shuffle`."""
 

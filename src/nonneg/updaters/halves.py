@@ -20,7 +20,7 @@ from ..protocols import Array, Operand, Penalty, Problem, State
 Order = Sequence[int] | None
 
 
-@dataclass
+@dataclass(eq=False)
 class HalvesState(State):
     """Factors of an alternation and what one iteration hands to the next."""
 
@@ -30,7 +30,7 @@ class HalvesState(State):
     """HHᵀ of the current H in float64."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Alternated:
     """What both half-steps reported; `loss` is None where it would cost a pass."""
 

@@ -37,7 +37,7 @@ def sparseness_terms(
     return (sparse, other) if sparseness == "data" else (other, sparse)
 
 
-@dataclass
+@dataclass(eq=False)
 class ProjectedGradientState(State):
     """Factors, the tolerances of the subproblems and what the stopping test needs."""
 
