@@ -29,7 +29,7 @@ ADVICE = {
 """Sentence shown to the user for each reason that deserves one."""
 
 
-@dataclass(eq=False)
+@dataclass
 class History:
     """What each outer iteration reported; a list per quantity, oldest first."""
 
