@@ -260,9 +260,21 @@ def truncated_svd(
 
 
 def _lower(A: Array) -> Array:
-    """Row-permuted lower factor of A = L·U, which spans what A does; in its place."""
-    L, _ = linalg.lu(A, permute_l=True, overwrite_a=True, check_finite=False)
-    return np.ascontiguousarray(L)
+    """Row-permuted lower factor L of A = L·U, which spans what A does; A is spent."""
+    # by getrf, in place: `scipy.linalg.lu` holds up to four arrays of A's size
+    F = np.asfortranarray(A)
+    (getrf,) = linalg.get_lapack_funcs(("getrf",), (F,))
+    F, pivots, _ = getrf(F, overwrite_a=True)
+    k = min(F.shape)
+    L = F[:, :k]
+    L[:k][np.triu_indices(k, 1)] = 0
+    np.fill_diagonal(L, 1)
+    order = np.arange(F.shape[0])
+    for i, pivot in enumerate(pivots):
+        order[[i, pivot]] = order[[pivot, i]]
+    out = A if L.shape == A.shape else np.empty(L.shape, A.dtype)
+    out[order] = L
+    return out
 
 
 def _orthonormal(A: Array) -> tuple[Array, Array]:
