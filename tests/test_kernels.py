@@ -384,12 +384,23 @@ def test_bindings_refuse_arrays_that_do_not_fit():
     core = kernels.compiled._core
     A, rhs, gram, l1 = random_problem(6, 3, np.float64)
     inverse, order = 1 / gram.diagonal(), np.arange(3)
-    with pytest.raises(ValueError, match="number of rows"):
-        core.sweep(A, rhs[:5], gram, inverse, l1, order, 1)
+
+    def solve(start=A, rhs=rhs, l1=l1, order=order, moved=None, measures=None):
+        options = (gram, inverse, l1, order, True, 8, 0.01, 0.5)
+        return core.solve64((start, A, moved), rhs, options, None, None, measures, 1)
+
+    with pytest.raises(ValueError, match="shape of the factor"):
+        solve(rhs=rhs[:5])
     with pytest.raises(ValueError, match="k entries"):
-        core.sweep(A, rhs, gram, inverse, l1[:2].copy(), order, 1)
+        solve(l1=l1[:2].copy())
     with pytest.raises(ValueError, match="coordinates in"):
-        core.sweep(A, rhs, gram, inverse, l1, order + 1, 1)
+        solve(order=order + 1)
+    with pytest.raises(ValueError, match="number of rows"):
+        solve(moved=A[:4].copy())
+    with pytest.raises(ValueError, match="number of columns"):
+        solve(start=A[:, :2].copy())
+    with pytest.raises(ValueError, match="2 x k"):
+        solve(measures=np.empty((3, 2)))
     with pytest.raises(ValueError, match="shapes of X, B and out"):
         core.matmul_dense(np.ones((4, 5)), np.ones((6, 2)), np.ones((4, 2)), 1)
     with pytest.raises(ValueError, match="must be contiguous"):

@@ -36,16 +36,50 @@ template <class T> struct Sweep {
   int k;
 };
 
-struct SweepSums {
-  double violation = 0; // sum of |projected gradient|, each just before its update
-  double cross = 0;     // <p, a> after the sweep
+// How the rows of a factor are solved for, given their right-hand sides.
+enum class Method { sweep, adaptive };
+
+template <class T> struct Solve {
+  Sweep<T> sweep;
+  Method method = Method::sweep;
+  int most = 1;             // adaptive: sweeps at most
+  T settled = 0;            // a row stops at this share of its first squared step
+  T momentum = 0;
+  bool wants_cross = true;
 };
 
-// What a fused block adds to: packed A'X (or null) and A'A.
-template <class T> struct BlockSums {
-  T *rhs;
-  double *gram;
-  SweepSums sweep;
+// start is read and solved written; they may be one array. moved, if any, holds the
+// former rows and becomes max(0, solved + momentum (solved - moved)).
+template <class T> struct RowArrays {
+  MatrixView<const T> start;
+  MatrixView<T> solved, moved;
+
+  // The rows that the other half-step sees.
+  MatrixView<const T> result() const {
+    const MatrixView<T> &A = moved.data ? moved : solved;
+    return {A.data, A.rows, A.cols, A.stride};
+  }
+};
+
+struct SolveSums {
+  double violation = 0; // sum of |projected gradient|, each just before its update
+  double cross = 0;     // <p, a> after the solve
+  double decrease = 0;  // adaptive: exact decrease of the objective
+  double sweeps = 0;    // adaptive: sweeps, summed over the rows
+};
+
+// One of the models that share a pass: packed side by side, `at` numbers from the left.
+template <class T> struct Model {
+  Solve<T> solve;
+  RowArrays<T> rows;
+  int at;
+};
+
+// What a block adds to for a model: the Gram matrix of its result (k x k, or null) and
+// 2 k sums of squares (projected gradient, right-hand side), for Method::adaptive.
+struct ModelSums {
+  double *gram, *measures;
+  SolveSums sums;
 };
 
 // gemm of the BLAS that SciPy carries, with 32- or 64-bit integers; null where absent.
@@ -64,9 +98,10 @@ template <class T, class I> struct CsrKernels {
   // The same for features [column, column_end) only; rows must be sorted.
   void (*transposed_panel)(const CsrView<T, I> &, Index column, Index column_end,
                            MatrixView<const T> A, T *sum, void *scratch);
-  // Product, sweep over rows of A, sums: each row of X is read once.
-  void (*update)(const CsrView<T, I> &, Index first, Index last, const T *B,
-                 const Sweep<T> &, MatrixView<T> A, BlockSums<T> &, void *scratch);
+  // Product, solve and sums of every model: each row of X is read once. B and rhs
+  // (X' times the results, or null) are packed to `width`.
+  void (*update)(const CsrView<T, I> &, Index first, Index last, const T *B, int width,
+                 const Model<T> *, ModelSums *, int n_models, T *rhs, void *scratch);
 };
 
 template <class T> struct DenseKernels {
@@ -74,22 +109,27 @@ template <class T> struct DenseKernels {
                   const Blas &, void *scratch);
   void (*transposed)(MatrixView<const T> X, MatrixView<const T> A, T *sum, const Blas &,
                      void *scratch);
-  void (*update)(MatrixView<const T> X, const T *B, const Sweep<T> &, MatrixView<T> A,
-                 BlockSums<T> &, const Blas &, void *scratch);
+  // The block is X, whose first row is the factors' row `first`.
+  void (*update)(MatrixView<const T> X, Index first, const T *B, int width,
+                 const Model<T> *, ModelSums *, int n_models, T *rhs, const Blas &,
+                 void *scratch);
 };
 
 template <class T> struct Kernels {
   int (*padded)(int k);
-  // Bytes of scratch, 64-byte aligned, that any kernel needs for a block of n_rows.
-  size_t (*scratch_bytes)(Index n_rows, int k);
-  void (*sweep)(const Sweep<T> &, MatrixView<T> A, MatrixView<const T> P, SweepSums &,
-                void *scratch);
+  // Bytes of scratch, 64-byte aligned, that any kernel needs for a block of n_rows and
+  // packed rows of `width` numbers, for at most k components a model.
+  size_t (*scratch_bytes)(Index n_rows, int width, int k);
+  void (*solve)(const Solve<T> &, const RowArrays<T> &, MatrixView<const T> P, SolveSums &,
+                double *measures, void *scratch);
   // G (k x k, float64) += A'A; only on and above the diagonal blocks, see symmetrize.
   void (*gram)(MatrixView<const T> A, double *G, void *scratch);
-  void (*pack)(MatrixView<const T> B, T *packed);
-  // out = sum over the n_slots packed arrays, `slot_size` apart, rows [first, last).
-  void (*reduce)(const T *slots, Index slot_size, int n_slots, Index first, Index last,
-                 MatrixView<T> out);
+  // Rows of B to packed rows, `stride` apart.
+  void (*pack)(MatrixView<const T> B, T *packed, Index stride);
+  // out = sum over the n_slots packed arrays, `slot_size` apart, rows [first, last) of
+  // `width` numbers.
+  void (*reduce)(const T *slots, Index slot_size, int n_slots, int width, Index first,
+                 Index last, MatrixView<T> out);
   DenseKernels<T> dense;
   CsrKernels<T, int32_t> csr32;
   CsrKernels<T, int64_t> csr64;

@@ -15,6 +15,8 @@ namespace nonneg::NONNEG_ISA {
 
 #include "sweep.inl"
 
+#include "adaptive.inl"
+
 #include "products.inl"
 
 #include "update.inl"
@@ -27,7 +29,7 @@ template <class T, class I> static constexpr CsrKernels<T, I> csr_kernels() {
 template <class T> static constexpr Kernels<T> kernels() {
   return {[](int k) { return padded<T>(k); },
           scratch_bytes<T>,
-          sweep_only<T>,
+          solve_only<T>,
           gram_only<T>,
           pack<T>,
           reduce<T>,

@@ -66,11 +66,6 @@ template <class F> void call(int n_threads, F &&f) {
     throw nb::python_error();
 }
 
-template <class T> struct SweepArrays {
-  Vector<T> inverse, l1;
-  Vector<int64_t> order;
-};
-
 template <class T>
 Sweep<T> sweep_of(const In<T> &gram, const Vector<T> &inverse, const Vector<T> &l1,
                   const Vector<int64_t> &order, size_t k) {
@@ -85,25 +80,74 @@ Sweep<T> sweep_of(const In<T> &gram, const Vector<T> &inverse, const Vector<T> &
   return {gram.data(), inverse.data(), l1.data(), order.data(), static_cast<int>(k)};
 }
 
-nb::tuple report(const SweepSums &sums) { return nb::make_tuple(sums.violation, sums.cross); }
+nb::tuple report(const SolveSums &sums) {
+  return nb::make_tuple(sums.violation, sums.cross, sums.decrease, sums.sweeps);
+}
 
-template <class T> void bind_factors(nb::module_ &m) {
-  m.def("sweep",
-        [](Out<T> A, In<T> P, In<T> gram, Vector<T> inverse, Vector<T> l1,
-           Vector<int64_t> order, int n_threads) {
-          require_rows(A, P);
-          require_columns(A, P);
-          const Sweep<T> s = sweep_of<T>(gram, inverse, l1, order, A.shape(1));
-          const auto a = view<T>(A);
+// A contiguous array of the given shape, or null for None.
+double *square_of(nb::handle array, Index rows, Index cols) {
+  if (array.is_none())
+    return nullptr;
+  const auto A =
+      nb::cast<nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu>>(array,
+                                                                               false);
+  require(static_cast<Index>(A.shape(0)) == rows && static_cast<Index>(A.shape(1)) == cols,
+          "a Gram matrix must be k x k, the measures 2 x k");
+  return A.data();
+}
+
+// How rows are solved for: (gram, inverse, l1, order, adaptive, most, settled, momentum).
+template <class T> Solve<T> solve_of(const nb::tuple &options, size_t k) {
+  Solve<T> solve;
+  solve.sweep = sweep_of<T>(nb::cast<In<T>>(options[0], false),
+                            nb::cast<Vector<T>>(options[1], false),
+                            nb::cast<Vector<T>>(options[2], false),
+                            nb::cast<Vector<int64_t>>(options[3], false), k);
+  solve.method = nb::cast<bool>(options[4]) ? Method::adaptive : Method::sweep;
+  solve.most = nb::cast<int>(options[5]);
+  solve.settled = static_cast<T>(nb::cast<double>(options[6]));
+  solve.momentum = static_cast<T>(nb::cast<double>(options[7]));
+  return solve;
+}
+
+// The rows of a factor: (start, solved, moved or None).
+template <class T> RowArrays<T> rows_of(const nb::tuple &arrays) {
+  const auto start = nb::cast<In<T>>(arrays[0], false);
+  const auto solved = nb::cast<Out<T>>(arrays[1], false);
+  require_rows(start, solved);
+  require_columns(start, solved);
+  RowArrays<T> rows{view<const T>(start), view<T>(solved), {nullptr, 0, 0, 0}};
+  if (!arrays[2].is_none()) {
+    const auto moved = nb::cast<Out<T>>(arrays[2], false);
+    require_rows(moved, solved);
+    require_columns(moved, solved);
+    rows.moved = view<T>(moved);
+  }
+  return rows;
+}
+
+template <class T> void bind_factors(nb::module_ &m, const char *solve_name) {
+  m.def(solve_name,
+        [](nb::tuple arrays, In<T> P, nb::tuple options, nb::handle gram_solved,
+           nb::handle gram_result, nb::handle measures, int n_threads) {
+          const RowArrays<T> rows = rows_of<T>(arrays);
           const auto p = view<const T>(P);
-          SweepSums sums;
-          call(n_threads,
-               [&](Run run) { return sweep(kernels<T>(), s, a, p, sums, run); });
+          const Index k = rows.solved.cols;
+          require(p.rows == rows.solved.rows && p.cols == k,
+                  "the right-hand side must have the shape of the factor");
+          const Solve<T> s = solve_of<T>(options, static_cast<size_t>(k));
+          double *const g = square_of(gram_solved, k, k);
+          double *const h = square_of(gram_result, k, k);
+          double *const q = square_of(measures, 2, k);
+          SolveSums sums;
+          call(n_threads, [&](Run run) {
+            return solve(kernels<T>(), s, rows, p, g, h, q, sums, run);
+          });
           return report(sums);
         },
-        nb::arg("A").noconvert(), nb::arg("P").noconvert(), nb::arg("gram").noconvert(),
-        nb::arg("inverse").noconvert(), nb::arg("l1").noconvert(),
-        nb::arg("order").noconvert(), nb::arg("n_threads"));
+        nb::arg("arrays"), nb::arg("P").noconvert(), nb::arg("options"),
+        nb::arg("gram_solved").none(), nb::arg("gram_result").none(),
+        nb::arg("measures").none(), nb::arg("n_threads"));
   m.def("gram",
         [](In<T> A, Out<double> G, int n_threads) {
           require(G.shape(0) == A.shape(1) && G.shape(1) == A.shape(1) &&
@@ -140,11 +184,33 @@ template <class T, class I> struct CsrArg {
   }
 };
 
+// A model of a fused half-step: (arrays, Ht, options, rhs or None, gram or None, measures
+// or None), see rows_of and solve_of.
+template <class T>
+FusedModel<T> fused_model(const nb::tuple &item, Index n_rows, Index n_columns) {
+  FusedModel<T> fused{};
+  const RowArrays<T> rows = rows_of<T>(nb::cast<nb::tuple>(item[0]));
+  const Index k = rows.solved.cols;
+  fused.model.rows = rows;
+  fused.model.solve = solve_of<T>(nb::cast<nb::tuple>(item[2]), static_cast<size_t>(k));
+  fused.Ht = view<const T>(nb::cast<In<T>>(item[1], false));
+  require(rows.solved.rows == n_rows && fused.Ht.rows == n_columns && fused.Ht.cols == k,
+          "the shapes of X and the factors do not fit");
+  if (!item[3].is_none()) {
+    fused.rhs = view<T>(nb::cast<Out<T>>(item[3], false));
+    require(fused.rhs.rows == n_columns && fused.rhs.cols == k && !item[4].is_none(),
+            "the sums do not fit the factors");
+  }
+  fused.gram = square_of(item[4], k, k);
+  fused.measures = square_of(item[5], 2, k);
+  return fused;
+}
+
 template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suffix) {
   using Arrays = typename Arg::Arrays;
   const std::string matmul_name = std::string("matmul_") + suffix,
                     rmatmul_name = std::string("rmatmul_") + suffix,
-                    update_name = std::string("update_") + suffix;
+                    update_name = std::string(sizeof(T) == 4 ? "update32_" : "update64_") + suffix;
   m.def(matmul_name.c_str(),
         [](Arrays X, In<T> B, Out<T> out, int n_threads) {
           const auto x = Arg::view_of(X, static_cast<Index>(B.shape(0)));
@@ -168,36 +234,30 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
         nb::arg("X").noconvert(), nb::arg("A").noconvert(), nb::arg("out").noconvert(),
         nb::arg("n_threads"));
   m.def(update_name.c_str(),
-        [](Arrays X, In<T> Ht, Out<T> A, In<T> gram, Vector<T> inverse, Vector<T> l1,
-           Vector<int64_t> order, Out<T> rhs, Out<double> G, int n_threads) {
-          const auto x = Arg::view_of(X, static_cast<Index>(Ht.shape(0)));
-          const auto h = view<const T>(Ht);
-          const auto a = view<T>(A);
-          const Sweep<T> s = sweep_of<T>(gram, inverse, l1, order, A.shape(1));
-          auto r = view<T>(rhs);
-          const bool wanted = rhs.shape(0) > 0; // an empty array asks for no sums
-          require(x.rows == a.rows && x.cols == h.rows && a.cols == h.cols &&
-                      (!wanted || (r.rows == x.cols && r.cols == a.cols)),
-                  "the shapes of X, A, Ht and rhs do not fit");
-          require(!wanted || (G.shape(0) == A.shape(1) && G.shape(1) == A.shape(1) &&
-                              (a.cols == 1 || G.stride(0) == a.cols)),
-                  "G must be a contiguous k x k array");
-          if (!wanted)
-            r.data = nullptr;
-          SweepSums sums;
+        [](Arrays X, nb::list models, Index n_columns, int n_threads) {
+          const auto x = Arg::view_of(X, n_columns);
+          std::vector<FusedModel<T>> fused;
+          for (nb::handle item : models)
+            fused.push_back(fused_model<T>(nb::cast<nb::tuple>(item), x.rows, n_columns));
+          require(!fused.empty(), "there must be a model");
+          for (const FusedModel<T> &model : fused)
+            require(!model.rhs.data == !fused[0].rhs.data,
+                    "either all models want sums or none");
           call(n_threads, [&](Run run) {
-            return update(kernels<T>(), x, h, s, a, r, G.data(), sums, run);
+            return update(kernels<T>(), x, fused.data(), static_cast<int>(fused.size()),
+                          run);
           });
-          return report(sums);
+          nb::list reports;
+          for (const FusedModel<T> &model : fused)
+            reports.append(report(model.sums));
+          return reports;
         },
-        nb::arg("X").noconvert(), nb::arg("Ht").noconvert(), nb::arg("A").noconvert(),
-        nb::arg("gram").noconvert(), nb::arg("inverse").noconvert(),
-        nb::arg("l1").noconvert(), nb::arg("order").noconvert(),
-        nb::arg("rhs").noconvert(), nb::arg("G").noconvert(), nb::arg("n_threads"));
+        nb::arg("X").noconvert(), nb::arg("models"), nb::arg("n_columns"),
+        nb::arg("n_threads"));
 }
 
 template <class T> void bind_dtype(nb::module_ &m) {
-  bind_factors<T>(m);
+  bind_factors<T>(m, sizeof(T) == 4 ? "solve32" : "solve64");
   bind_storage<T, DenseArg<T>>(m, "dense");
   bind_storage<T, CsrArg<T, int32_t>>(m, "csr32");
   bind_storage<T, CsrArg<T, int64_t>>(m, "csr64");

@@ -16,11 +16,24 @@ struct Run {
 
 extern Blas blas; // set once, when the module is imported
 
+// One of the models that a fused half-step moves together.
+template <class T> struct FusedModel {
+  Model<T> model;
+  MatrixView<const T> Ht;   // the other factor
+  MatrixView<T> rhs;        // X' times the result (n_cols x k), if rhs.data
+  double *gram;             // Gram matrix of the result (k x k), with rhs
+  double *measures;         // 2 k sums of squares, for Method::adaptive
+  SolveSums sums;
+};
+
 // Each returns false if the run was asked to stop; rows not reached keep their values.
 
+// Solves for the rows of one factor by right-hand sides P at hand. gram_solved and
+// gram_result (k x k, or null) receive the Gram matrices of solved and of the result.
 template <class T>
-bool sweep(const Kernels<T> &, const Sweep<T> &, MatrixView<T> A, MatrixView<const T> P,
-           SweepSums &, Run);
+bool solve(const Kernels<T> &, const Solve<T> &, const RowArrays<T> &,
+           MatrixView<const T> P, double *gram_solved, double *gram_result,
+           double *measures, SolveSums &, Run);
 
 // G (k x k) = A'A.
 template <class T> bool gram(const Kernels<T> &, MatrixView<const T> A, double *G, Run);
@@ -33,9 +46,9 @@ bool matmul(const Kernels<T> &, const X &, MatrixView<const T> B, MatrixView<T> 
 template <class T, class X>
 bool rmatmul(const Kernels<T> &, const X &, MatrixView<const T> A, MatrixView<T> out, Run);
 
-// Fused half-step; rhs (n_cols x k) = X' A and G (k x k) = A'A after it, if rhs.data.
+// Fused half-step: the product with X, the solve and the sums for the other half, X read
+// once for all models. Either all of them want sums or none.
 template <class T, class X>
-bool update(const Kernels<T> &, const X &, MatrixView<const T> Ht, const Sweep<T> &,
-            MatrixView<T> A, MatrixView<T> rhs, double *G, SweepSums &, Run);
+bool update(const Kernels<T> &, const X &, FusedModel<T> *, int n_models, Run);
 
 } // namespace nonneg

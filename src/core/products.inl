@@ -30,21 +30,20 @@ NONNEG_INLINE void pack_row(const T *row, int k, int kp, T *packed) {
     packed[t] = 0;
 }
 
-template <class T> static void pack(MatrixView<const T> B, T *packed) {
+template <class T> static void pack(MatrixView<const T> B, T *packed, Index stride) {
   const int k = static_cast<int>(B.cols), kp = padded<T>(k);
   for (Index i = 0; i < B.rows; ++i)
-    pack_row(B.data + i * B.stride, k, kp, packed + i * kp);
+    pack_row(B.data + i * B.stride, k, kp, packed + i * stride);
 }
 
 template <class T>
-static void reduce(const T *slots, Index slot_size, int n_slots, Index first, Index last,
-                   MatrixView<T> out) {
-  const int kp = padded<T>(static_cast<int>(out.cols));
+static void reduce(const T *slots, Index slot_size, int n_slots, int width, Index first,
+                   Index last, MatrixView<T> out) {
   for (Index i = first; i < last; ++i)
     for (Index t = 0; t < out.cols; ++t) {
-      T total = slots[i * kp + t];
+      T total = slots[i * width + t];
       for (int s = 1; s < n_slots; ++s)
-        total += slots[s * slot_size + i * kp + t];
+        total += slots[s * slot_size + i * width + t];
       out.data[i * out.stride + t] = total;
     }
 }
@@ -341,12 +340,11 @@ template <class T> NONNEG_INLINE bool own_product(const Blas &blas, int kp) {
   return f == nullptr || kp <= kOwnVectors * kLanes<T>;
 }
 
-// P (packed rows) = X B.
+// P (packed rows of kp numbers, k of them wanted) = X B.
 template <class T>
-static void dense_product_packed(MatrixView<const T> X, const T *B, int k, T *P,
+static void dense_product_packed(MatrixView<const T> X, const T *B, int k, int kp, T *P,
                                  const Blas &blas) {
   constexpr int L = kLanes<T>;
-  const int kp = padded<T>(k);
   if (!own_product<T>(blas, kp)) {
     gemm<T>(blas, 'N', k, X.rows, X.cols, B, kp, X.data, X.stride, T(0), P, kp);
     return;
@@ -363,12 +361,11 @@ static void dense_product_packed(MatrixView<const T> X, const T *B, int k, T *P,
   });
 }
 
-// sum (packed) += X' A, A packed rows.
+// sum (packed) += X' A, A packed rows of kp numbers, k of them wanted.
 template <class T>
-static void dense_transposed_packed(MatrixView<const T> X, const T *A, int k, T *sum,
-                                    const Blas &blas) {
+static void dense_transposed_packed(MatrixView<const T> X, const T *A, int k, int kp,
+                                    T *sum, const Blas &blas) {
   constexpr int L = kLanes<T>;
-  const int kp = padded<T>(k);
   if (!own_product<T>(blas, kp)) {
     gemm<T>(blas, 'T', k, X.cols, X.rows, A, kp, X.data, X.stride, T(1), sum, kp);
     return;

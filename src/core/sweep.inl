@@ -73,7 +73,7 @@ static void store_tile(const T *tile, int lanes, Index n, int k, T *rows, Index 
 // Sweeps a turned tile of R vectors of rows. The dot product runs in two halves, to
 // keep both multiply-add units busy; a row's arithmetic does not depend on R.
 template <class T, int R>
-static void sweep_tile(const Sweep<T> &s, T *a, const T *p, SweepSums &sums) {
+static void sweep_tile(const Sweep<T> &s, T *a, const T *p, SolveSums &sums) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>, B = R * L;
   const V zero = fill<V>(T(0));
@@ -131,7 +131,7 @@ template <class T> NONNEG_INLINE size_t sweep_scratch(int k) {
 
 template <class T, int R>
 NONNEG_INLINE void sweep_some(const Sweep<T> &s, MatrixView<T> A, MatrixView<const T> P,
-                              Index first, Index n, SweepSums &sums, T *scratch) {
+                              Index first, Index n, SolveSums &sums, T *scratch) {
   constexpr int B = R * kLanes<T>;
   T *a = scratch, *p = scratch + static_cast<Index>(s.k) * B;
   load_tile(A.data + first * A.stride, A.stride, n, s.k, a, B);
@@ -142,11 +142,15 @@ NONNEG_INLINE void sweep_some(const Sweep<T> &s, MatrixView<T> A, MatrixView<con
 
 template <class T>
 static void sweep_rows(const Sweep<T> &s, MatrixView<T> A, MatrixView<const T> P,
-                       SweepSums &sums, T *scratch) {
+                       SolveSums &sums, T *scratch) {
   constexpr int B = kTileRows<T>, L = kLanes<T>;
   Index i = 0;
   for (; i + B <= A.rows; i += B)
     sweep_some<T, kTileVectors>(s, A, P, i, B, sums, scratch);
+  if (constexpr Index H = 2 * L; i + H <= A.rows) {
+    sweep_some<T, 2>(s, A, P, i, H, sums, scratch);
+    i += H;
+  }
   for (; i < A.rows; i += L)
     sweep_some<T, 1>(s, A, P, i, smaller<Index>(L, A.rows - i), sums, scratch);
 }

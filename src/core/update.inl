@@ -1,8 +1,8 @@
-// Fused half-step on one block: product, sweep and sums while the block is in cache.
+// Fused half-step on one block: product, solve and sums while the block is in cache.
 
 template <class T> struct BlockScratch {
   T *rows;       // packed rows: first the right-hand sides, then the new factor rows
-  T *tile;       // for sweep_rows
+  T *tile;       // for solve_rows
   double *gram;  // for gram
   Index *cursor; // one place in each row of a CSR block
 };
@@ -10,10 +10,11 @@ template <class T> struct BlockScratch {
 NONNEG_INLINE size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 template <class T>
-NONNEG_INLINE BlockScratch<T> cut(void *scratch, Index n_rows, int k, size_t *bytes) {
+NONNEG_INLINE BlockScratch<T> cut(void *scratch, Index n_rows, int width, int k,
+                                  size_t *bytes) {
   const size_t sizes[] = {
-      rounded(sizeof(T) * static_cast<size_t>(n_rows * padded<T>(k))),
-      rounded(sizeof(T) * sweep_scratch<T>(k)),
+      rounded(sizeof(T) * static_cast<size_t>(n_rows * width)),
+      rounded(sizeof(T) * adaptive_scratch<T>(k)),
       rounded(sizeof(double) * static_cast<size_t>(kGramRows * gram_width(k))),
       rounded(sizeof(Index) * static_cast<size_t>(n_rows))};
   char *const rows = static_cast<char *>(scratch), *const tile = rows + sizes[0],
@@ -26,56 +27,96 @@ NONNEG_INLINE BlockScratch<T> cut(void *scratch, Index n_rows, int k, size_t *by
 
 template <class T>
 NONNEG_INLINE BlockScratch<T> cut(void *scratch, Index n_rows, int k) {
-  return cut<T>(scratch, n_rows, k, nullptr);
+  return cut<T>(scratch, n_rows, padded<T>(k), k, nullptr);
+}
+
+// Solves for the rows by whatever method is asked for.
+template <class T>
+NONNEG_INLINE void solve_rows(const Solve<T> &solve, const RowArrays<T> &rows,
+                              MatrixView<const T> P, SolveSums &sums, double *measures,
+                              T *tile) {
+  if (solve.method == Method::sweep)
+    sweep_rows(solve.sweep, rows.solved, P, sums, tile);
+  else
+    adaptive_rows(solve, rows, P, sums, measures, tile);
 }
 
 template <class T>
-static void sweep_only(const Sweep<T> &s, MatrixView<T> A, MatrixView<const T> P,
-                       SweepSums &sums, void *scratch) {
-  sweep_rows(s, A, P, sums, cut<T>(scratch, 0, s.k).tile);
+static void solve_only(const Solve<T> &solve, const RowArrays<T> &rows,
+                       MatrixView<const T> P, SolveSums &sums, double *measures,
+                       void *scratch) {
+  solve_rows(solve, rows, P, sums, measures, cut<T>(scratch, 0, solve.sweep.k).tile);
 }
 
 template <class T> static void gram_only(MatrixView<const T> A, double *G, void *scratch) {
   gram<T>(A, G, cut<T>(scratch, 0, static_cast<int>(A.cols)).gram);
 }
 
-// Sweeps the block's rows by the packed right-hand sides in scratch.rows, adds its Gram
-// matrix, and leaves the packed new rows in place of the right-hand sides.
 template <class T>
-NONNEG_INLINE void sweep_block(const Sweep<T> &s, MatrixView<T> A, BlockSums<T> &sums,
+NONNEG_INLINE RowArrays<T> block_of(const RowArrays<T> &all, Index first, Index last) {
+  const auto part = [&](auto A) NONNEG_LAMBDA {
+    A.data = A.data ? A.data + first * A.stride : nullptr;
+    A.rows = last - first;
+    return A;
+  };
+  return {part(all.start), part(all.solved), part(all.moved)};
+}
+
+// Solves for the rows [first, last) of every model by the packed right-hand sides in
+// scratch.rows, adds Gram matrices, and leaves the packed results in their place.
+template <class T>
+NONNEG_INLINE void solve_block(const Model<T> *models, ModelSums *sums, int n_models,
+                               Index first, Index last, int width, bool pack_results,
                                const BlockScratch<T> &scratch) {
-  const int kp = padded<T>(s.k);
-  sweep_rows(s, A, MatrixView<const T>{scratch.rows, A.rows, s.k, kp}, sums.sweep,
-             scratch.tile);
-  if (!sums.rhs)
-    return;
-  const MatrixView<const T> rows{A.data, A.rows, s.k, A.stride};
-  gram<T>(rows, sums.gram, scratch.gram);
-  pack(rows, scratch.rows);
+  for (int m = 0; m < n_models; ++m) {
+    const Model<T> &model = models[m];
+    const RowArrays<T> rows = block_of(model.rows, first, last);
+    T *const P = scratch.rows + model.at;
+    solve_rows(model.solve, rows,
+               MatrixView<const T>{P, last - first, model.solve.sweep.k, width},
+               sums[m].sums, sums[m].measures, scratch.tile);
+    if (sums[m].gram)
+      gram<T>(rows.result(), sums[m].gram, scratch.gram);
+    if (pack_results)
+      pack(rows.result(), P, width);
+  }
+}
+
+// Components that a product must reach: all but the padding of the last model.
+template <class T> NONNEG_INLINE int reach(const Model<T> *models, int n_models) {
+  return models[n_models - 1].at + models[n_models - 1].solve.sweep.k;
 }
 
 template <class T>
-static void dense_update(MatrixView<const T> X, const T *B, const Sweep<T> &s,
-                         MatrixView<T> A, BlockSums<T> &sums, const Blas &blas,
-                         void *scratch) {
-  const BlockScratch<T> cuts = cut<T>(scratch, A.rows, s.k);
-  dense_product_packed(X, B, s.k, cuts.rows, blas);
-  sweep_block(s, A, sums, cuts);
-  if (sums.rhs)
-    dense_transposed_packed(X, cuts.rows, s.k, sums.rhs, blas);
+NONNEG_INLINE BlockScratch<T> cut_for(void *scratch, Index n_rows, int width,
+                                      const Model<T> *models, int n_models) {
+  int k = 0;
+  for (int m = 0; m < n_models; ++m)
+    k = larger(k, models[m].solve.sweep.k);
+  return cut<T>(scratch, n_rows, width, k, nullptr);
+}
+
+template <class T>
+static void dense_update(MatrixView<const T> X, Index first, const T *B, int width,
+                         const Model<T> *models, ModelSums *sums, int n_models, T *rhs,
+                         const Blas &blas, void *scratch) {
+  const BlockScratch<T> cuts = cut_for(scratch, X.rows, width, models, n_models);
+  const int k = reach(models, n_models);
+  dense_product_packed(X, B, k, width, cuts.rows, blas);
+  solve_block(models, sums, n_models, first, first + X.rows, width, rhs != nullptr, cuts);
+  if (rhs)
+    dense_transposed_packed(X, cuts.rows, k, width, rhs, blas);
 }
 
 template <class T, class I>
 static void csr_update(const CsrView<T, I> &X, Index first, Index last, const T *B,
-                       const Sweep<T> &s, MatrixView<T> A, BlockSums<T> &sums,
-                       void *scratch) {
-  const int kp = padded<T>(s.k);
-  const BlockScratch<T> cuts = cut<T>(scratch, last - first, s.k);
-  csr_product_packed(X, first, last, B, kp, cuts.rows, cuts.cursor);
-  sweep_block(s, MatrixView<T>{A.data + first * A.stride, last - first, s.k, A.stride},
-              sums, cuts);
-  if (sums.rhs)
-    csr_transposed_packed(X, first, last, cuts.rows, kp, sums.rhs, cuts.cursor);
+                       int width, const Model<T> *models, ModelSums *sums, int n_models,
+                       T *rhs, void *scratch) {
+  const BlockScratch<T> cuts = cut_for(scratch, last - first, width, models, n_models);
+  csr_product_packed(X, first, last, B, width, cuts.rows, cuts.cursor);
+  solve_block(models, sums, n_models, first, last, width, rhs != nullptr, cuts);
+  if (rhs)
+    csr_transposed_packed(X, first, last, cuts.rows, width, rhs, cuts.cursor);
 }
 
 // ---- products alone ------------------------------------------------------------------
@@ -103,28 +144,30 @@ static void csr_transposed(const CsrView<T, I> &X, Index first, Index last,
   const int k = static_cast<int>(A.cols);
   const BlockScratch<T> cuts = cut<T>(scratch, last - first, k);
   pack(MatrixView<const T>{A.data + first * A.stride, last - first, k, A.stride},
-       cuts.rows);
+       cuts.rows, padded<T>(k));
   csr_transposed_packed(X, first, last, cuts.rows, padded<T>(k), sum, cuts.cursor);
 }
 
 template <class T>
 static void dense_product(MatrixView<const T> X, const T *B, int k, MatrixView<T> out,
                           const Blas &blas, void *scratch) {
+  const int kp = padded<T>(k);
   const BlockScratch<T> cuts = cut<T>(scratch, X.rows, k);
-  dense_product_packed(X, B, k, cuts.rows, blas);
-  unpack(cuts.rows, k, padded<T>(k), out);
+  dense_product_packed(X, B, k, kp, cuts.rows, blas);
+  unpack(cuts.rows, k, kp, out);
 }
 
 template <class T>
 static void dense_transposed(MatrixView<const T> X, MatrixView<const T> A, T *sum,
                              const Blas &blas, void *scratch) {
-  const BlockScratch<T> cuts = cut<T>(scratch, X.rows, static_cast<int>(A.cols));
-  pack(A, cuts.rows);
-  dense_transposed_packed(X, cuts.rows, static_cast<int>(A.cols), sum, blas);
+  const int k = static_cast<int>(A.cols), kp = padded<T>(k);
+  const BlockScratch<T> cuts = cut<T>(scratch, X.rows, k);
+  pack(A, cuts.rows, kp);
+  dense_transposed_packed(X, cuts.rows, k, kp, sum, blas);
 }
 
-template <class T> static size_t scratch_bytes(Index n_rows, int k) {
+template <class T> static size_t scratch_bytes(Index n_rows, int width, int k) {
   size_t bytes = 0;
-  cut<T>(nullptr, n_rows, k, &bytes);
+  cut<T>(nullptr, n_rows, width, k, &bytes);
   return bytes;
 }

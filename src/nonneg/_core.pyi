@@ -14,15 +14,27 @@ def set_blas(sgemm: object, dgemm: object) -> bool: ...
 def unset_blas() -> None: ...
 def pool_size() -> int: ...
 def shut_down_pool() -> None: ...
-def sweep(
-    A: Array,
+
+Report: TypeAlias = tuple[float, float, float, float]
+
+def solve32(
+    arrays: tuple[Array, Array, Array | None],
     P: Array,
-    gram: Array,
-    inverse: Array,
-    l1: Array,
-    order: Array,
+    options: tuple[Any, ...],
+    gram_solved: Array | None,
+    gram_result: Array | None,
+    measures: Array | None,
     n_threads: int,
-) -> tuple[float, float]: ...
+) -> Report: ...
+def solve64(
+    arrays: tuple[Array, Array, Array | None],
+    P: Array,
+    options: tuple[Any, ...],
+    gram_solved: Array | None,
+    gram_result: Array | None,
+    measures: Array | None,
+    n_threads: int,
+) -> Report: ...
 def gram(A: Array, G: Array, n_threads: int) -> None: ...
 def matmul_dense(X: Array, B: Array, out: Array, n_threads: int) -> None: ...
 def matmul_csr32(X: Csr, B: Array, out: Array, n_threads: int) -> None: ...
@@ -30,39 +42,21 @@ def matmul_csr64(X: Csr, B: Array, out: Array, n_threads: int) -> None: ...
 def rmatmul_dense(X: Array, A: Array, out: Array, n_threads: int) -> None: ...
 def rmatmul_csr32(X: Csr, A: Array, out: Array, n_threads: int) -> None: ...
 def rmatmul_csr64(X: Csr, A: Array, out: Array, n_threads: int) -> None: ...
-def update_dense(
-    X: Array,
-    Ht: Array,
-    A: Array,
-    gram: Array,
-    inverse: Array,
-    l1: Array,
-    order: Array,
-    rhs: Array,
-    G: Array,
-    n_threads: int,
-) -> tuple[float, float]: ...
-def update_csr32(
-    X: Csr,
-    Ht: Array,
-    A: Array,
-    gram: Array,
-    inverse: Array,
-    l1: Array,
-    order: Array,
-    rhs: Array,
-    G: Array,
-    n_threads: int,
-) -> tuple[float, float]: ...
-def update_csr64(
-    X: Csr,
-    Ht: Array,
-    A: Array,
-    gram: Array,
-    inverse: Array,
-    l1: Array,
-    order: Array,
-    rhs: Array,
-    G: Array,
-    n_threads: int,
-) -> tuple[float, float]: ...
+def update32_dense(
+    X: Array, models: list[Any], n_columns: int, n_threads: int
+) -> list[Report]: ...
+def update32_csr32(
+    X: Csr, models: list[Any], n_columns: int, n_threads: int
+) -> list[Report]: ...
+def update32_csr64(
+    X: Csr, models: list[Any], n_columns: int, n_threads: int
+) -> list[Report]: ...
+def update64_dense(
+    X: Array, models: list[Any], n_columns: int, n_threads: int
+) -> list[Report]: ...
+def update64_csr32(
+    X: Csr, models: list[Any], n_columns: int, n_threads: int
+) -> list[Report]: ...
+def update64_csr64(
+    X: Csr, models: list[Any], n_columns: int, n_threads: int
+) -> list[Report]: ...

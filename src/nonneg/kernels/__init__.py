@@ -15,7 +15,7 @@ from typing import Any
 
 from ..protocols import Rows, Shared, Step, Sums
 from . import reference
-from .reference import SweepReport, inner
+from .reference import Adaptive, SolveReport, SweepReport, inner
 
 NativePass = Callable[[Any, Step, Rows, Shared], Sums]
 
@@ -38,6 +38,7 @@ if os.environ.get("NONNEG_SIMD") != "reference":
 
 coordinate_sweep = (compiled or reference).coordinate_sweep
 gram = (compiled or reference).gram
+solve_rows = (compiled or reference).solve_rows
 
 
 def native_pass(kind: str, step: Step) -> NativePass | None:
@@ -48,4 +49,13 @@ def native_pass(kind: str, step: Step) -> NativePass | None:
     return found
 
 
-__all__ = ["SweepReport", "coordinate_sweep", "gram", "inner", "native_pass"]
+__all__ = [
+    "Adaptive",
+    "SolveReport",
+    "SweepReport",
+    "coordinate_sweep",
+    "gram",
+    "inner",
+    "native_pass",
+    "solve_rows",
+]

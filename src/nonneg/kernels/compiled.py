@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from scipy.linalg import cython_blas
 from .. import _core
 from ..protocols import Rows, Shared, Step, Sums
 from . import reference
-from .reference import SweepReport
+from .reference import Adaptive, SolveReport, SweepReport
 
 Array = NDArray[Any]
 
@@ -82,18 +83,58 @@ def coordinate_sweep(
     """Compiled twin of `reference.coordinate_sweep`."""
     if gram.ndim == 3 or not A.flags.c_contiguous:
         return reference.coordinate_sweep(A, rhs, gram, l1, order)
-    dtype, k = A.dtype, A.shape[1]
+    solve = _core.solve32 if A.dtype == np.float32 else _core.solve64
+    options = _options(gram, l1, A.dtype, order)
+    rhs = _tame(rhs, A.dtype)
+    report = solve((A, A, None), rhs, options, None, None, None, n_threads)
+    return SweepReport(*report[:2])
+
+
+def _options(
+    gram: Array,
+    l1: Array,
+    dtype: Any,
+    order: Sequence[int] | None = None,
+    adaptive: tuple[int, float, float] | None = None,
+) -> tuple[Any, ...]:
+    """How rows are solved for, as the bindings take it."""
     gram = _tame(gram, dtype)
-    report = _core.sweep(
-        A,
-        _tame(rhs, dtype),
-        gram,
-        _inverse_diagonal(gram),
-        _tame(l1, dtype),
-        _order(order, k),
+    inverse, l1 = _inverse_diagonal(gram), _tame(l1, dtype)
+    rest = (False, 1, 0.0, 0.0) if adaptive is None else (True, *adaptive)
+    return (gram, inverse, l1, _order(order, gram.shape[0]), *rest)
+
+
+def solve_rows(
+    start: Array,
+    solved: Array,
+    moved: Array | None,
+    rhs: Array,
+    gram: Array,
+    l1: Array,
+    how: Adaptive,
+    grams: bool = False,
+    n_threads: int = 1,
+) -> SolveReport:
+    """Compiled twin of `reference.solve_rows`."""
+    if gram.ndim == 3:
+        return reference.solve_rows(start, solved, moved, rhs, gram, l1, how, grams)
+    k = solved.shape[1]
+    solve = _core.solve32 if solved.dtype == np.float32 else _core.solve64
+    options = _options(gram, l1, solved.dtype, None, dataclasses.astuple(how))
+    measures = np.empty((2, k))
+    gram_solved, gram_result = (
+        (np.empty((k, k)), np.empty((k, k))) if grams else (None,) * 2
+    )
+    _, cross, decrease, sweeps = solve(
+        (start, solved, moved),
+        _tame(rhs, solved.dtype),
+        options,
+        gram_solved,
+        gram_result,
+        measures,
         n_threads,
     )
-    return SweepReport(*report)
+    return SolveReport(cross, decrease, sweeps, measures, gram_solved, gram_result)
 
 
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
@@ -130,28 +171,59 @@ def _rmatmul(operand: Any, step: Step, rows: Rows, shared: Shared) -> Sums:  # n
     return {"product": out}
 
 
-def _row_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+def _fused(operand: Any, models: list[Any]) -> list[tuple[float, ...]]:
     suffix, X = _source(operand)
+    bits = 8 * operand.dtype.itemsize
+    update = getattr(_core, f"update{bits}_{suffix}")
+    reports: list[tuple[float, ...]] = update(
+        X, models, operand.shape[1], operand.n_threads
+    )
+    return reports
+
+
+def _row_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     W, dtype = rows["W"], operand.dtype
     k = W.shape[1]
-    gram = _tame(shared["gram"], dtype)
-    rhs = np.empty((operand.shape[1] if step.accumulate else 0, k), dtype=dtype)
-    gram_W = np.empty((k, k))
-    violation, cross = getattr(_core, f"update_{suffix}")(
-        X,
-        _tame(shared["Ht"], dtype),
-        W,
-        gram,
-        _inverse_diagonal(gram),
-        _tame(shared["l1"], dtype),
-        _order(step.order, k),
-        rhs,
-        gram_W,
-        operand.n_threads,
-    )
+    rhs = np.empty((operand.shape[1], k), dtype=dtype) if step.accumulate else None
+    gram_W = np.empty((k, k)) if step.accumulate else None
+    options = _options(shared["gram"], shared["l1"], dtype, step.order)
+    model = ((W, W, None), _tame(shared["Ht"], dtype), options, rhs, gram_W, None)
+    violation, cross, *_ = _fused(operand, [model])[0]
     sums: Sums = {"violation": violation, "cross": cross}
     if step.accumulate:
         sums.update(rhs=rhs, gram=gram_W)
+    return sums
+
+
+def _row_solve(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+    dtype, n_columns = operand.dtype, operand.shape[1]
+    sums: Sums = {}
+    models = []
+    for r, how in enumerate(step.how):
+        solved = rows[f"solved/{r}"]
+        k = solved.shape[1]
+        sums[f"measures/{r}"] = np.empty((2, k))
+        if step.accumulate:
+            sums[f"rhs/{r}"] = np.empty((n_columns, k), dtype=dtype)
+            sums[f"gram/{r}"] = np.empty((k, k))
+        models.append(
+            (
+                (rows[f"start/{r}"], solved, rows.get(f"moved/{r}")),
+                _tame(shared[f"Ht/{r}"], dtype),
+                _options(
+                    shared[f"gram/{r}"],
+                    shared[f"l1/{r}"],
+                    dtype,
+                    None,
+                    dataclasses.astuple(how),
+                ),
+                sums.get(f"rhs/{r}"),
+                sums.get(f"gram/{r}"),
+                sums[f"measures/{r}"],
+            )
+        )
+    for r, report in enumerate(_fused(operand, models)):
+        _, sums[f"cross/{r}"], sums[f"decrease/{r}"], sums[f"sweeps/{r}"] = report
     return sums
 
 
@@ -162,6 +234,7 @@ PASSES: dict[tuple[str, str], Callable[[Any, Step, Rows, Shared], Sums]] = {
         ("matmul", _matmul),
         ("rmatmul", _rmatmul),
         ("row_update", _row_update),
+        ("row_solve", _row_solve),
     )
 }
 """Compiled steps by kind of operand and name of step."""

@@ -107,6 +107,68 @@ class RowUpdate:
 
 
 @dataclass(frozen=True)
+class RowSolve:
+    """Fused half-step of one or more models: X is read once for all of them.
+
+    For each block and model r, P_b = X_b·shared["Ht/r"] is the right-hand side of the
+    rows; they are solved for as how[r] says, from rows["start/r"] into
+    rows["solved/r"], with shared["gram/r"] (k, k) and shared["l1/r"] (k,). If there are
+    rows["moved/r"], which hold the former rows, they become the extrapolated ones. The
+    result (moved, else solved) is what the sums for the other half-step are made of.
+
+    Sums of model r: "rhs/r" = Xᵀ·result (n_features, k) and "gram/r" =
+    resultᵀ·result, in the shapes of `RowUpdate`; and "cross/r", "decrease/r",
+    "sweeps/r", "measures/r" as in `SolveReport`.
+
+    Parameters
+    ----------
+    how : tuple of Adaptive
+        One for each model.
+    accumulate : bool
+        Whether "rhs" and "gram" are wanted.
+    """
+
+    name: ClassVar[str] = "row_solve"
+    how: tuple[reference.Adaptive, ...]
+    accumulate: bool = True
+
+    def __call__(
+        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
+    ) -> Sums:
+        """Solve for the block's rows of each model and return its sums."""
+        observed = _masked(X_b, mask_b)
+        sums: Sums = {}
+        for r, how in enumerate(self.how):
+            Ht, gram = shared[f"Ht/{r}"], shared[f"gram/{r}"]
+            if mask_b is not None:
+                # shared["gram"] is HHᵀ + Q; the part of Q is kept, HHᵀ is by row
+                penalty = gram - reference.gram(Ht)
+                gram = np.einsum("ij,jr,js->irs", mask_b, Ht, Ht) + penalty
+            solved, moved = rows_b[f"solved/{r}"], rows_b.get(f"moved/{r}")
+            report = reference.solve_rows(
+                rows_b[f"start/{r}"],
+                solved,
+                moved,
+                _plain(observed @ Ht),
+                gram,
+                shared[f"l1/{r}"],
+                how,
+            )
+            for name in ("cross", "decrease", "sweeps", "measures"):
+                sums[f"{name}/{r}"] = getattr(report, name)
+            if not self.accumulate:
+                continue
+            result = solved if moved is None else moved
+            sums[f"rhs/{r}"] = _plain(observed.T @ result)
+            sums[f"gram/{r}"] = (
+                reference.gram(result)
+                if mask_b is None
+                else np.einsum("ij,ir,is->jrs", mask_b, result, result, dtype=float)
+            )
+        return sums
+
+
+@dataclass(frozen=True)
 class SquaredResidual:
     """Sum "value" = ‖X_b − rows["W"]·shared["Ht"]ᵀ‖² over observed entries, in float64.
 

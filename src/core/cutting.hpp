@@ -1,0 +1,204 @@
+// How the drivers cut a pass: blocks, slots, panels and scratch memory, from shapes and k
+// alone, never from the number of threads; and the two storages, alike to the drivers.
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+#include "passes.hpp"
+
+namespace nonneg {
+
+inline constexpr Index kFactorBlock = 512;            // rows of a factor per task
+inline constexpr Index kCsrBlock = 256;               // rows of a sparse X per block
+inline constexpr Index kDenseBlockBytes = 1 << 20;    // of a dense X per block: about an L2
+// Accumulators for X'A: as many as fit into kSlotBytes, at least two, at most
+// kMostSlots, and never more than kMostSlotBytes. Beyond the last-level cache's share they
+// cost more than they bring: X'A of a 60,000 x 20,000 CSR (30 a row), k = 30, float64, on
+// an Ice Lake Xeon with one thread took 31, 31, 35, 50 and 73 ms for 1, 2, 4, 8, 16 slots
+// (5 MB each); 60,000 features (15 MB each) 54 ms for 1 and 2 slots, 84 ms for 3.
+inline constexpr Index kSlotBytes = Index(16) << 20;
+inline constexpr Index kMostSlotBytes = Index(48) << 20;
+inline constexpr Index kMostSlots = 16;
+inline constexpr int kPanels = 16;                    // of features, where slots are too large
+inline constexpr double kThreadWork = 4e5; // multiply-adds worth waking a worker for
+
+template <class T> class Buffer {
+public:
+  explicit Buffer(size_t count)
+      : data_(static_cast<T *>(std::aligned_alloc(
+            64, (std::max<size_t>(count, 1) * sizeof(T) + 63) / 64 * 64))) {
+    if (!data_)
+      throw std::bad_alloc();
+  }
+  T *get() const { return data_.get(); }
+
+private:
+  struct Free {
+    void operator()(void *p) const { std::free(p); }
+  };
+  std::unique_ptr<T, Free> data_;
+};
+
+// One scratch area per worker.
+class Scratch {
+public:
+  Scratch(size_t bytes, int n_workers)
+      : bytes_((bytes + 63) / 64 * 64), all_(bytes_ * static_cast<size_t>(n_workers)) {}
+  void *operator()(int worker) const {
+    return all_.get() + bytes_ * static_cast<size_t>(worker);
+  }
+
+private:
+  size_t bytes_;
+  Buffer<char> all_;
+};
+
+inline int threads_for(double work, int n_threads) {
+  return work < kThreadWork ? 1 : n_threads;
+}
+
+inline Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
+
+// ---- the two storages, alike to the drivers ------------------------------------------
+
+template <class T> Index block_rows(const MatrixView<const T> &X) {
+  const Index row = std::max<Index>(1, X.cols * static_cast<Index>(sizeof(T)));
+  const Index fit = kDenseBlockBytes / row / 32 * 32;
+  return std::clamp<Index>(fit, 32, 512);
+}
+
+template <class T, class I> Index block_rows(const CsrView<T, I> &) { return kCsrBlock; }
+
+template <class T> double entries(const MatrixView<const T> &X) {
+  return double(X.rows) * double(X.cols);
+}
+
+template <class T, class I> double entries(const CsrView<T, I> &X) {
+  return double(X.indptr[X.rows]);
+}
+
+template <class T, class I> const auto &csr_of(const Kernels<T> &K, const CsrView<T, I> &) {
+  if constexpr (sizeof(I) == 4)
+    return K.csr32;
+  else
+    return K.csr64;
+}
+
+template <class T>
+MatrixView<T> rows_of(MatrixView<T> A, Index first, Index last) {
+  return {A.data + first * A.stride, last - first, A.cols, A.stride};
+}
+
+template <class T>
+void product(const Kernels<T> &K, const MatrixView<const T> &X, Index first, Index last,
+             const T *B, int k, MatrixView<T> out, void *scratch) {
+  K.dense.product(rows_of(X, first, last), B, k, rows_of(out, first, last), blas, scratch);
+}
+
+template <class T, class I>
+void product(const Kernels<T> &K, const CsrView<T, I> &X, Index first, Index last,
+             const T *B, int k, MatrixView<T> out, void *scratch) {
+  csr_of(K, X).product(X, first, last, B, k, out, scratch);
+}
+
+template <class T>
+void transposed(const Kernels<T> &K, const MatrixView<const T> &X, Index first, Index last,
+                MatrixView<const T> A, T *sum, void *scratch) {
+  K.dense.transposed(rows_of(X, first, last), rows_of(A, first, last), sum, blas, scratch);
+}
+
+template <class T, class I>
+void transposed(const Kernels<T> &K, const CsrView<T, I> &X, Index first, Index last,
+                MatrixView<const T> A, T *sum, void *scratch) {
+  csr_of(K, X).transposed(X, first, last, A, sum, scratch);
+}
+
+// The features [column, column_end) of X'A, over all rows.
+template <class T>
+void transposed_panel(const Kernels<T> &K, const MatrixView<const T> &X, Index column,
+                      Index column_end, MatrixView<const T> A, T *sum, void *scratch) {
+  const Index step = block_rows(X);
+  T *const panel = sum + column * K.padded(static_cast<int>(A.cols));
+  for (Index first = 0; first < X.rows; first += step) {
+    const Index last = std::min(first + step, X.rows);
+    const MatrixView<const T> part{X.data + first * X.stride + column, last - first,
+                                   column_end - column, X.stride};
+    K.dense.transposed(part, rows_of(A, first, last), panel, blas, scratch);
+  }
+}
+
+template <class T, class I>
+void transposed_panel(const Kernels<T> &K, const CsrView<T, I> &X, Index column,
+                      Index column_end, MatrixView<const T> A, T *sum, void *scratch) {
+  csr_of(K, X).transposed_panel(X, column, column_end, A, sum, scratch);
+}
+
+// ---- parts of a pass -------------------------------------------------------------------
+
+// Of a pass that accumulates X'A.
+struct Cut {
+  Index block, n_blocks;
+  int n_slots; // 0: the accumulators would be too large; panels of features instead
+  Index slot_size;
+
+  Index first_block(Index slot) const { return n_blocks * slot / n_slots; }
+};
+
+template <class X> Cut cut_pass(const X &x, int width) {
+  Cut cut;
+  cut.block = block_rows(x);
+  cut.n_blocks = std::max<Index>(1, ceil_div(x.rows, cut.block));
+  cut.slot_size = x.cols * width;
+  const Index bytes = std::max<Index>(1, cut.slot_size * 8);
+  const Index fitting = std::clamp<Index>(kSlotBytes / bytes, 2, kMostSlots);
+  cut.n_slots =
+      static_cast<int>(std::min({fitting, kMostSlotBytes / bytes, cut.n_blocks}));
+  return cut;
+}
+
+// Packs a factor into rows of `width` numbers.
+template <class T>
+bool pack_factor(const Kernels<T> &K, MatrixView<const T> B, T *packed, Index width,
+                 Run run) {
+  auto task = [&](int64_t i, int) {
+    const Index first = i * kFactorBlock;
+    K.pack(rows_of(B, first, std::min(first + kFactorBlock, B.rows)),
+           packed + first * width, width);
+  };
+  return parallel_for(ceil_div(B.rows, kFactorBlock),
+                      threads_for(double(B.rows) * double(B.cols) / 4, run.n_threads),
+                      task, run.poll);
+}
+
+template <class T>
+bool add_slots(const Kernels<T> &K, const T *slots, Index slot_size, int n_slots,
+               int width, MatrixView<T> out, Run run) {
+  auto task = [&](int64_t i, int) {
+    const Index first = i * kFactorBlock;
+    K.reduce(slots, slot_size, n_slots, width, first,
+             std::min(first + kFactorBlock, out.rows), out);
+  };
+  const double work = double(out.rows) * double(out.cols) * n_slots;
+  return parallel_for(ceil_div(out.rows, kFactorBlock), threads_for(work, run.n_threads),
+                      task, run.poll);
+}
+
+inline void symmetrize(double *G, int k) {
+  for (int i = 0; i < k; ++i)
+    for (int j = 0; j < i; ++j)
+      G[i * k + j] = G[j * k + i];
+}
+
+// G = sum of the n parts, in order.
+inline void add_grams(const double *parts, Index n, int k, double *G) {
+  std::fill(G, G + k * k, 0.0);
+  for (Index s = 0; s < n; ++s)
+    for (int i = 0; i < k * k; ++i)
+      G[i] += parts[s * k * k + i];
+  symmetrize(G, k);
+}
+
+} // namespace nonneg
