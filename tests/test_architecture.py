@@ -221,7 +221,7 @@ def test_registered_names_appear_in_their_own_file_only(layer):
     [
         ("from ..estimators import NMF", {"estimators"}),
         ("from .. import loop", {"loop"}),
-        ("from .steps import RowUpdate", {"kernels"}),
+        ("from .steps import RowSolve", {"kernels"}),
         ("from . import reference", {"kernels"}),
         ("import nonneg.cli", {"cli"}),
         ("from nonneg import NMF", {""}),

@@ -17,7 +17,8 @@ import pytest
 import scipy.sparse as sp
 
 from nonneg import kernels
-from nonneg.kernels.steps import MatMul, RMatMul, RowUpdate
+from nonneg.kernels import Cyclic
+from nonneg.kernels.steps import MatMul, RMatMul, RowSolve
 from nonneg.operands import as_operand
 from tolerances import assert_close, tol
 
@@ -193,8 +194,12 @@ def run_update(operand, W, Ht, order=None, accumulate=True):
     gram = kernels.gram(Ht) + 0.1 * np.eye(k)
     shared = {"Ht": Ht, "gram": gram.astype(dtype), "l1": np.full(k, 0.05, dtype)}
     W = W.copy()
-    step = RowUpdate(order, accumulate)
-    return W, operand.run_pass(step, {"W": W}, shared), shared
+    sums = operand.run_pass(
+        RowSolve((Cyclic(order),), accumulate),
+        {"start/0": W, "solved/0": W},
+        {f"{name}/0": array for name, array in shared.items()},
+    )
+    return W, {name.removesuffix("/0"): value for name, value in sums.items()}, shared
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -387,7 +392,7 @@ def test_bindings_refuse_arrays_that_do_not_fit():
 
     def solve(start=A, rhs=rhs, l1=l1, order=order, moved=None, measures=None):
         options = (gram, inverse, l1, order, True, 8, 0.01, 0.5)
-        return core.solve64((start, A, moved), rhs, options, None, None, measures, 1)
+        return core.solve64((start, A, A, moved), rhs, options, None, None, measures, 1)
 
     with pytest.raises(ValueError, match="shape of the factor"):
         solve(rhs=rhs[:5])

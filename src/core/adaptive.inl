@@ -110,7 +110,7 @@ template <class T> NONNEG_INLINE double tile_cross(const T *a, const T *p, Index
   return sum_lanes<double>(total);
 }
 
-// moved = max(0, solved + momentum (solved - moved)), row by row.
+// moved = max(0, solved + momentum (solved - previous)), row by row.
 template <class T>
 NONNEG_INLINE void extrapolate(const RowArrays<T> &rows, Index first, Index n, T momentum) {
   using V = Vec<T>;
@@ -119,15 +119,16 @@ NONNEG_INLINE void extrapolate(const RowArrays<T> &rows, Index first, Index n, T
   const Index k = rows.solved.cols;
   for (Index i = first; i < first + n; ++i) {
     const T *solved = rows.solved.data + i * rows.solved.stride;
+    const T *previous = rows.previous.data + i * rows.previous.stride;
     T *moved = rows.moved.data + i * rows.moved.stride;
     Index t = 0;
     for (; t + L <= k; t += L) {
       const V x = load<V>(solved + t);
-      const V y = x + beta * (x - load<V>(moved + t));
+      const V y = x + beta * (x - load<V>(previous + t));
       store(moved + t, y > zero ? y : zero);
     }
     for (; t < k; ++t)
-      moved[t] = larger(T(0), solved[t] + momentum * (solved[t] - moved[t]));
+      moved[t] = larger(T(0), solved[t] + momentum * (solved[t] - previous[t]));
   }
 }
 

@@ -79,8 +79,13 @@ void update_block(const Kernels<T> &K, const CsrView<T, I> &X, Index first, Inde
 }
 
 template <class T> RowArrays<T> rows_of(const RowArrays<T> &A, Index first, Index last) {
-  const MatrixView<T> moved = A.moved.data ? rows_of(A.moved, first, last) : A.moved;
-  return {rows_of(A.start, first, last), rows_of(A.solved, first, last), moved};
+  RowArrays<T> block{rows_of(A.start, first, last), A.previous,
+                     rows_of(A.solved, first, last), A.moved};
+  if (A.moved.data) {
+    block.previous = rows_of(A.previous, first, last);
+    block.moved = rows_of(A.moved, first, last);
+  }
+  return block;
 }
 
 // The half-step without sums over X, or where they would take too much memory.

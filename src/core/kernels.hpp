@@ -48,10 +48,11 @@ template <class T> struct Solve {
   bool wants_cross = true;
 };
 
-// start is read and solved written; they may be one array. moved, if any, holds the
-// former rows and becomes max(0, solved + momentum (solved - moved)).
+// start is read and solved written; moved, if any, becomes
+// max(0, solved + momentum (solved - previous)). start and solved may be one array, and
+// moved may be start or previous.
 template <class T> struct RowArrays {
-  MatrixView<const T> start;
+  MatrixView<const T> start, previous;
   MatrixView<T> solved, moved;
 
   // The rows that the other half-step sees.

@@ -110,18 +110,20 @@ template <class T> Solve<T> solve_of(const nb::tuple &options, size_t k) {
   return solve;
 }
 
-// The rows of a factor: (start, solved, moved or None).
+// The rows of a factor: (start, solved, previous or None, moved or None).
 template <class T> RowArrays<T> rows_of(const nb::tuple &arrays) {
-  const auto start = nb::cast<In<T>>(arrays[0], false);
   const auto solved = nb::cast<Out<T>>(arrays[1], false);
-  require_rows(start, solved);
-  require_columns(start, solved);
-  RowArrays<T> rows{view<const T>(start), view<T>(solved), {nullptr, 0, 0, 0}};
-  if (!arrays[2].is_none()) {
-    const auto moved = nb::cast<Out<T>>(arrays[2], false);
-    require_rows(moved, solved);
-    require_columns(moved, solved);
-    rows.moved = view<T>(moved);
+  const auto like_solved = [&](const auto &array) {
+    require_rows(array, solved);
+    require_columns(array, solved);
+    return array;
+  };
+  RowArrays<T> rows{};
+  rows.start = view<const T>(like_solved(nb::cast<In<T>>(arrays[0], false)));
+  rows.solved = view<T>(solved);
+  if (!arrays[3].is_none()) {
+    rows.previous = view<const T>(like_solved(nb::cast<In<T>>(arrays[2], false)));
+    rows.moved = view<T>(like_solved(nb::cast<Out<T>>(arrays[3], false)));
   }
   return rows;
 }

@@ -59,7 +59,7 @@ NONNEG_INLINE RowArrays<T> block_of(const RowArrays<T> &all, Index first, Index 
     A.rows = last - first;
     return A;
   };
-  return {part(all.start), part(all.solved), part(all.moved)};
+  return {part(all.start), part(all.previous), part(all.solved), part(all.moved)};
 }
 
 // Solves for the rows [first, last) of every model by the packed right-hand sides in

@@ -18,7 +18,7 @@ def shut_down_pool() -> None: ...
 Report: TypeAlias = tuple[float, float, float, float]
 
 def solve32(
-    arrays: tuple[Array, Array, Array | None],
+    arrays: tuple[Array | None, ...],
     P: Array,
     options: tuple[Any, ...],
     gram_solved: Array | None,
@@ -27,7 +27,7 @@ def solve32(
     n_threads: int,
 ) -> Report: ...
 def solve64(
-    arrays: tuple[Array, Array, Array | None],
+    arrays: tuple[Array | None, ...],
     P: Array,
     options: tuple[Any, ...],
     gram_solved: Array | None,

@@ -15,7 +15,8 @@ from typing import Any
 
 from ..protocols import Rows, Shared, Step, Sums
 from . import reference
-from .reference import Adaptive, SolveReport, SweepReport, inner
+from .methods import Adaptive, Cyclic, Method, RowArrays, SolveReport, SweepReport
+from .reference import inner
 
 NativePass = Callable[[Any, Step, Rows, Shared], Sums]
 
@@ -51,6 +52,9 @@ def native_pass(kind: str, step: Step) -> NativePass | None:
 
 __all__ = [
     "Adaptive",
+    "Cyclic",
+    "Method",
+    "RowArrays",
     "SolveReport",
     "SweepReport",
     "coordinate_sweep",

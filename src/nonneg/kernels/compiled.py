@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +13,8 @@ from scipy.linalg import cython_blas
 from .. import _core
 from ..protocols import Rows, Shared, Step, Sums
 from . import reference
-from .reference import Adaptive, SolveReport, SweepReport
+from .methods import Adaptive, Cyclic, Method, RowArrays, SolveReport, SweepReport
+from .steps import REPORTED, row_arrays
 
 Array = NDArray[Any]
 
@@ -63,10 +63,6 @@ def _inverse_diagonal(gram: Array) -> Array:
     return inverse
 
 
-def _order(order: Sequence[int] | None, k: int) -> Array:
-    return np.arange(k) if order is None else np.asarray(order, dtype=np.int64)
-
-
 def _tame(array: Array, dtype: Any) -> Array:
     """The array as the kernels take it: of that dtype, with contiguous rows."""
     return np.ascontiguousarray(array, dtype=dtype)
@@ -83,58 +79,52 @@ def coordinate_sweep(
     """Compiled twin of `reference.coordinate_sweep`."""
     if gram.ndim == 3 or not A.flags.c_contiguous:
         return reference.coordinate_sweep(A, rhs, gram, l1, order)
-    solve = _core.solve32 if A.dtype == np.float32 else _core.solve64
-    options = _options(gram, l1, A.dtype, order)
-    rhs = _tame(rhs, A.dtype)
-    report = solve((A, A, None), rhs, options, None, None, None, n_threads)
-    return SweepReport(*report[:2])
+    how = Cyclic(None if order is None else tuple(order))
+    report = solve_rows(RowArrays(A, A), rhs, gram, l1, how, n_threads=n_threads)
+    return SweepReport(report.violation, report.cross)
 
 
-def _options(
-    gram: Array,
-    l1: Array,
-    dtype: Any,
-    order: Sequence[int] | None = None,
-    adaptive: tuple[int, float, float] | None = None,
-) -> tuple[Any, ...]:
+def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> tuple[Any, ...]:
     """How rows are solved for, as the bindings take it."""
     gram = _tame(gram, dtype)
-    inverse, l1 = _inverse_diagonal(gram), _tame(l1, dtype)
-    rest = (False, 1, 0.0, 0.0) if adaptive is None else (True, *adaptive)
-    return (gram, inverse, l1, _order(order, gram.shape[0]), *rest)
+    k = gram.shape[0]
+    order = np.arange(k)
+    method: tuple[Any, ...] = (False, 1, 0.0, 0.0)
+    if isinstance(how, Adaptive):
+        method = (True, how.sweeps, how.settled, how.momentum)
+    elif how.order is not None:
+        order = np.asarray(how.order, dtype=np.int64)
+    return (gram, _inverse_diagonal(gram), _tame(l1, dtype), order, *method)
 
 
 def solve_rows(
-    start: Array,
-    solved: Array,
-    moved: Array | None,
+    rows: RowArrays,
     rhs: Array,
     gram: Array,
     l1: Array,
-    how: Adaptive,
+    how: Method,
     grams: bool = False,
     n_threads: int = 1,
 ) -> SolveReport:
     """Compiled twin of `reference.solve_rows`."""
     if gram.ndim == 3:
-        return reference.solve_rows(start, solved, moved, rhs, gram, l1, how, grams)
-    k = solved.shape[1]
-    solve = _core.solve32 if solved.dtype == np.float32 else _core.solve64
-    options = _options(gram, l1, solved.dtype, None, dataclasses.astuple(how))
-    measures = np.empty((2, k))
+        return reference.solve_rows(rows, rhs, gram, l1, how, grams)
+    dtype, k = rows.solved.dtype, rows.solved.shape[1]
+    solve = _core.solve32 if dtype == np.float32 else _core.solve64
     gram_solved, gram_result = (
-        (np.empty((k, k)), np.empty((k, k))) if grams else (None,) * 2
+        (np.empty((k, k)), np.empty((k, k))) if grams else (None, None)
     )
-    _, cross, decrease, sweeps = solve(
-        (start, solved, moved),
-        _tame(rhs, solved.dtype),
-        options,
+    measures = np.empty((2, k))
+    report = solve(
+        tuple(rows),
+        _tame(rhs, dtype),
+        _options(gram, l1, dtype, how),
         gram_solved,
         gram_result,
         measures,
         n_threads,
     )
-    return SolveReport(cross, decrease, sweeps, measures, gram_solved, gram_result)
+    return SolveReport(*report, measures, gram_solved, gram_result)
 
 
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
@@ -171,59 +161,26 @@ def _rmatmul(operand: Any, step: Step, rows: Rows, shared: Shared) -> Sums:  # n
     return {"product": out}
 
 
-def _fused(operand: Any, models: list[Any]) -> list[tuple[float, ...]]:
-    suffix, X = _source(operand)
-    bits = 8 * operand.dtype.itemsize
-    update = getattr(_core, f"update{bits}_{suffix}")
-    reports: list[tuple[float, ...]] = update(
-        X, models, operand.shape[1], operand.n_threads
-    )
-    return reports
-
-
-def _row_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
-    W, dtype = rows["W"], operand.dtype
-    k = W.shape[1]
-    rhs = np.empty((operand.shape[1], k), dtype=dtype) if step.accumulate else None
-    gram_W = np.empty((k, k)) if step.accumulate else None
-    options = _options(shared["gram"], shared["l1"], dtype, step.order)
-    model = ((W, W, None), _tame(shared["Ht"], dtype), options, rhs, gram_W, None)
-    violation, cross, *_ = _fused(operand, [model])[0]
-    sums: Sums = {"violation": violation, "cross": cross}
-    if step.accumulate:
-        sums.update(rhs=rhs, gram=gram_W)
-    return sums
-
-
 def _row_solve(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     dtype, n_columns = operand.dtype, operand.shape[1]
     sums: Sums = {}
     models = []
     for r, how in enumerate(step.how):
-        solved = rows[f"solved/{r}"]
-        k = solved.shape[1]
-        sums[f"measures/{r}"] = np.empty((2, k))
+        arrays = row_arrays(rows, r)
+        k = arrays.solved.shape[1]
+        sums[f"measures/{r}"] = measures = np.empty((2, k))
+        rhs = gram = None
         if step.accumulate:
-            sums[f"rhs/{r}"] = np.empty((n_columns, k), dtype=dtype)
-            sums[f"gram/{r}"] = np.empty((k, k))
-        models.append(
-            (
-                (rows[f"start/{r}"], solved, rows.get(f"moved/{r}")),
-                _tame(shared[f"Ht/{r}"], dtype),
-                _options(
-                    shared[f"gram/{r}"],
-                    shared[f"l1/{r}"],
-                    dtype,
-                    None,
-                    dataclasses.astuple(how),
-                ),
-                sums.get(f"rhs/{r}"),
-                sums.get(f"gram/{r}"),
-                sums[f"measures/{r}"],
-            )
-        )
-    for r, report in enumerate(_fused(operand, models)):
-        _, sums[f"cross/{r}"], sums[f"decrease/{r}"], sums[f"sweeps/{r}"] = report
+            sums[f"rhs/{r}"] = rhs = np.empty((n_columns, k), dtype=dtype)
+            sums[f"gram/{r}"] = gram = np.empty((k, k))
+        options = _options(shared[f"gram/{r}"], shared[f"l1/{r}"], dtype, how)
+        Ht = _tame(shared[f"Ht/{r}"], dtype)
+        models.append((tuple(arrays), Ht, options, rhs, gram, measures))
+    suffix, X = _source(operand)
+    update = getattr(_core, f"update{8 * dtype.itemsize}_{suffix}")
+    for r, report in enumerate(update(X, models, n_columns, operand.n_threads)):
+        for name, value in zip(REPORTED, report, strict=False):
+            sums[f"{name}/{r}"] = value
     return sums
 
 
@@ -233,7 +190,6 @@ PASSES: dict[tuple[str, str], Callable[[Any, Step, Rows, Shared], Sums]] = {
     for name, run in (
         ("matmul", _matmul),
         ("rmatmul", _rmatmul),
-        ("row_update", _row_update),
         ("row_solve", _row_solve),
     )
 }

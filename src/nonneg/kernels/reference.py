@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .methods import Adaptive, Cyclic, Method, RowArrays, SolveReport, SweepReport
+
 Array = NDArray[Any]
-
-
-class SweepReport(NamedTuple):
-    """What a coordinate sweep knows at no extra cost, in float64."""
-
-    violation: float
-    """Sum of |projected gradient|, each entry taken just before its update."""
-    cross: float
-    """⟨rhs, A⟩ after the sweep."""
 
 
 def coordinate_sweep(
@@ -61,63 +53,40 @@ def _gradient(
     return gradient, curvature <= np.finfo(A.dtype).tiny, curvature
 
 
-@dataclass(frozen=True)
-class Adaptive:
-    """Adaptive coordinate sweeps with extrapolation, as parameters of a row solve.
-
-    Parameters
-    ----------
-    sweeps : int
-        Most sweeps for a row.
-    settled : float
-        A row is done after a sweep whose squared step is at most this share of that of
-        the row's first sweep (Gillis & Glineur 2012, doi:10.1162/NECO_a_00256).
-    momentum : float
-        β of max(0, A + β·(A − former A)), the point where the other factor goes on.
-    """
-
-    sweeps: int = 8
-    settled: float = 0.01
-    momentum: float = 0.0
-
-
-class SolveReport(NamedTuple):
-    """What a row solve knows at no extra cost, in float64."""
-
-    cross: float
-    """⟨rhs, A⟩ of the solved rows."""
-    decrease: float
-    """Exact decrease of the objective from the start to the solved rows."""
-    sweeps: float
-    """Sweeps, summed over the rows."""
-    measures: Array
-    """Sums of squares by component, (2, k): of the projected gradient, each entry taken
-    just before its first update, and of the right-hand side less l1."""
-    gram_solved: Array | None = None
-    """AᵀA of the solved rows (k, k), if asked for."""
-    gram_result: Array | None = None
-    """The same of the extrapolated rows."""
-
-
 def solve_rows(
-    start: Array,
-    solved: Array,
-    moved: Array | None,
+    rows: RowArrays,
     rhs: Array,
     gram: Array,
     l1: Array,
-    how: Adaptive,
+    how: Method,
     grams: bool = False,
     n_threads: int = 1,  # noqa: ARG001  (signature of the compiled twin)
 ) -> SolveReport:
-    """Coordinate sweeps over the rows, each until it has settled.
+    """Solve for the rows of a factor as `how` says; see `coordinate_sweep`."""
+    if isinstance(how, Cyclic):
+        rows.solved[...] = rows.start
+        report = coordinate_sweep(rows.solved, rhs, gram, l1, how.order)
+        done = SolveReport(*report, measures=np.zeros((2, gram.shape[-1])))
+    else:
+        done = _adaptive_sweeps(rows, rhs, gram, l1, how)
+    if rows.moved is not None:
+        beta = rows.solved.dtype.type(how.momentum)
+        solved = rows.solved
+        np.maximum(solved + beta * (solved - rows.previous), 0, out=rows.moved)
+    if not grams:
+        return done
+    return done._replace(
+        gram_solved=gram_of(rows.solved), gram_result=gram_of(rows.result)
+    )
 
-    Reads `start` and writes `solved`, which may be one array; `moved` holds the former
-    rows and becomes the extrapolated ones. See `coordinate_sweep` for the problem.
-    """
-    A = start.copy()
+
+def _adaptive_sweeps(
+    rows: RowArrays, rhs: Array, gram: Array, l1: Array, how: Adaptive
+) -> SolveReport:
+    """Sweeps over all rows, each until it has settled."""
+    A = rows.start.copy()
     n_rows, k = A.shape
-    measures, decrease = np.zeros((2, k)), 0.0
+    measures, violation, decrease = np.zeros((2, k)), 0.0, 0.0
     first, alive, n_sweeps = np.zeros(n_rows), np.ones(n_rows, dtype=bool), 0.0
     for number in range(how.sweeps):
         n_sweeps += np.count_nonzero(alive)
@@ -141,14 +110,8 @@ def solve_rows(
             alive &= squares > how.settled * first
         if not alive.any():
             break
-    solved[...] = A
-    gram_solved = gram_of(A) if grams else None
-    gram_result = gram_solved
-    if moved is not None:
-        np.maximum(A + A.dtype.type(how.momentum) * (A - moved), 0, out=moved)
-        gram_result = gram_of(moved) if grams else None
-    cross = inner(rhs, A)
-    return SolveReport(cross, decrease, n_sweeps, measures, gram_solved, gram_result)
+    rows.solved[...] = A
+    return SolveReport(violation, inner(rhs, A), decrease, n_sweeps, measures)
 
 
 def inner(A: Array, B: Array) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..protocols import Array, Rows, Shared, Sums
 from . import reference
+from .methods import Method, RowArrays
 
 
 def _plain(array: Any) -> Array:
@@ -57,53 +58,8 @@ class RMatMul:
         return {"product": _plain(_masked(X_b, mask_b).T @ rows_b["A"])}
 
 
-@dataclass(frozen=True)
-class RowUpdate:
-    """Fused half-step: X is read once for the product, the update and the sums.
-
-    For each block, P_b = X_b·shared["Ht"]; the rows of rows["W"] make one coordinate
-    sweep with shared["gram"] (k, k) and shared["l1"] (k,); then the right-hand side
-    and the Gram matrix of the other half-step are summed.
-
-    Sums: "rhs" = XᵀW (n_features, k) and "gram" = WᵀW in float64 — (k, k), or
-    (n_features, k, k) with a mask — after the update, "violation" and
-    "cross" = ⟨XHᵀ, W⟩ as in `SweepReport`.
-
-    Parameters
-    ----------
-    order : tuple of int or None
-        Order of the coordinates; None is 0, 1, …, k-1.
-    accumulate : bool
-        Whether "rhs" and "gram" are wanted.
-    """
-
-    name: ClassVar[str] = "row_update"
-    order: tuple[int, ...] | None = None
-    accumulate: bool = True
-
-    def __call__(
-        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
-    ) -> Sums:
-        """Update the block's rows of W and return its sums."""
-        W, Ht, l1 = rows_b["W"], shared["Ht"], shared["l1"]
-        observed = _masked(X_b, mask_b)
-        gram = shared["gram"]
-        if mask_b is not None:
-            # shared["gram"] is HHᵀ + Q; the part of Q is kept, HHᵀ is by row
-            penalty = gram - reference.gram(Ht)
-            gram = np.einsum("ij,jr,js->irs", mask_b, Ht, Ht) + penalty
-        report = reference.coordinate_sweep(
-            W, _plain(observed @ Ht), gram, l1, self.order
-        )
-        sums: Sums = {"violation": report.violation, "cross": report.cross}
-        if self.accumulate:
-            sums["rhs"] = _plain(observed.T @ W)
-            sums["gram"] = (
-                reference.gram(W)
-                if mask_b is None
-                else np.einsum("ij,ir,is->jrs", mask_b, W, W, dtype=np.float64)
-            )
-        return sums
+ROW_ARRAYS = ("start", "solved", "previous", "moved")
+REPORTED = ("violation", "cross", "decrease", "sweeps", "measures")
 
 
 @dataclass(frozen=True)
@@ -111,25 +67,25 @@ class RowSolve:
     """Fused half-step of one or more models: X is read once for all of them.
 
     For each block and model r, P_b = X_b·shared["Ht/r"] is the right-hand side of the
-    rows; they are solved for as how[r] says, from rows["start/r"] into
-    rows["solved/r"], with shared["gram/r"] (k, k) and shared["l1/r"] (k,). If there are
-    rows["moved/r"], which hold the former rows, they become the extrapolated ones. The
-    result (moved, else solved) is what the sums for the other half-step are made of.
+    rows. They are solved for as how[r] says, with shared["gram/r"] (k, k) and
+    shared["l1/r"] (k,), from rows["start/r"] into rows["solved/r"]; "previous/r" and
+    "moved/r" are optional, see `RowArrays`. Their result is what the sums for the
+    other half-step are made of.
 
     Sums of model r: "rhs/r" = Xᵀ·result (n_features, k) and "gram/r" =
-    resultᵀ·result, in the shapes of `RowUpdate`; and "cross/r", "decrease/r",
-    "sweeps/r", "measures/r" as in `SolveReport`.
+    resultᵀ·result in float64 — (k, k), or (n_features, k, k) with a mask —, and
+    the numbers of a `SolveReport` from "violation/r" to "measures/r".
 
     Parameters
     ----------
-    how : tuple of Adaptive
+    how : tuple of Method
         One for each model.
     accumulate : bool
         Whether "rhs" and "gram" are wanted.
     """
 
     name: ClassVar[str] = "row_solve"
-    how: tuple[reference.Adaptive, ...]
+    how: tuple[Method, ...]
     accumulate: bool = True
 
     def __call__(
@@ -144,28 +100,26 @@ class RowSolve:
                 # shared["gram"] is HHᵀ + Q; the part of Q is kept, HHᵀ is by row
                 penalty = gram - reference.gram(Ht)
                 gram = np.einsum("ij,jr,js->irs", mask_b, Ht, Ht) + penalty
-            solved, moved = rows_b[f"solved/{r}"], rows_b.get(f"moved/{r}")
+            rows = row_arrays(rows_b, r)
             report = reference.solve_rows(
-                rows_b[f"start/{r}"],
-                solved,
-                moved,
-                _plain(observed @ Ht),
-                gram,
-                shared[f"l1/{r}"],
-                how,
+                rows, _plain(observed @ Ht), gram, shared[f"l1/{r}"], how
             )
-            for name in ("cross", "decrease", "sweeps", "measures"):
-                sums[f"{name}/{r}"] = getattr(report, name)
+            sums.update({f"{name}/{r}": getattr(report, name) for name in REPORTED})
             if not self.accumulate:
                 continue
-            result = solved if moved is None else moved
-            sums[f"rhs/{r}"] = _plain(observed.T @ result)
+            A = rows.result
+            sums[f"rhs/{r}"] = _plain(observed.T @ A)
             sums[f"gram/{r}"] = (
-                reference.gram(result)
+                reference.gram(A)
                 if mask_b is None
-                else np.einsum("ij,ir,is->jrs", mask_b, result, result, dtype=float)
+                else np.einsum("ij,ir,is->jrs", mask_b, A, A, dtype=np.float64)
             )
         return sums
+
+
+def row_arrays(rows: Rows, r: int) -> RowArrays:
+    """Return the arrays of model r."""
+    return RowArrays(*(rows.get(f"{name}/{r}") for name in ROW_ARRAYS))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from ..protocols import Array, Problem, Progress
 from . import halves, updaters
+from .passes import Iteration, drive
 
 
 @dataclass(eq=False)
@@ -65,9 +66,13 @@ class CoordinateDescent:
 
     def iterate(self, problem: Problem, state: CoordinateDescentState) -> Progress:
         """One sweep over W and, unless it is fixed, one over H."""
+        return drive(problem.X, self.iteration(problem, state))
+
+    def iteration(self, problem: Problem, state: CoordinateDescentState) -> Iteration:
+        """Return the iteration as half-steps that can share a pass."""
         order_W = self._order(state)
         order_H = self._order(state) if problem.update_H else None
-        done = halves.alternate(problem, state, order_W, order_H)
+        done = yield from halves.alternate(problem, state, order_W, order_H)
         if state.violation_init < 0:
             state.violation_init = done.violation
         ratio = done.violation / state.violation_init if state.violation_init else 0.0

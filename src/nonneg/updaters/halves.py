@@ -7,15 +7,15 @@ next iteration's W. Either way W moves before H, and X is read once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels import coordinate_sweep, gram
-from ..kernels.steps import RowUpdate
+from ..kernels import Cyclic, RowArrays, SolveReport, gram, solve_rows
 from ..operands import matmul
-from ..protocols import Array, Operand, Penalty, Problem, State
+from ..protocols import Array, Penalty, Problem, State
+from .passes import HalfStep, HalfSums, half_step, quadratic_terms
 
 Order = Sequence[int] | None
 
@@ -47,91 +47,83 @@ def start(problem: Problem, W: Array, Ht: Array) -> HalvesState:
     return HalvesState(W, Ht, product=product, gram_H=gram(Ht, X.n_threads))
 
 
+Alternation = Generator[HalfStep, HalfSums, Alternated]
+
+
 def alternate(
     problem: Problem, state: HalvesState, order_W: Order, order_H: Order
-) -> Alternated:
+) -> Alternation:
     """One sweep over W, then one over H, in place."""
+    how_W, how_H = (
+        Cyclic(None if order is None else tuple(order)) for order in (order_W, order_H)
+    )
     if not problem.update_H:
-        return _fixed_H(problem, state, order_W)
+        return _fixed_H(problem, state, how_W)
     if state.product is None:
-        return _by_rows(problem, state, order_W, order_H)
-    return _by_columns(problem, state, order_W, order_H)
-
-
-def _shared(factor: Array, gram_factor: Array, penalty: Penalty) -> dict[str, Array]:
-    """Arrays that a row update needs from the other factor, in its dtype."""
-    dtype = factor.dtype
-    return {
-        "Ht": factor,
-        "gram": (gram_factor + penalty.Q).astype(dtype, copy=False),
-        "l1": penalty.l1.astype(dtype),
-    }
+        return _by_rows(problem, state, how_W, how_H)
+    return _by_columns(problem, state, how_W, how_H)
 
 
 def _sweep(
-    A: Array, rhs: Array, gram_other: Array, penalty: Penalty, order: Order, n: int
-) -> tuple[float, float]:
-    """Sweep over A by a right-hand side already at hand: (violation, cross)."""
-    shared = _shared(A, gram_other, penalty)
+    A: Array, rhs: Array, gram_other: Array, penalty: Penalty, how: Cyclic, n: int
+) -> SolveReport:
+    """Sweep over A by a right-hand side already at hand."""
+    gram_, l1 = quadratic_terms(gram_other, penalty, A.dtype)
     rhs = rhs.astype(A.dtype, copy=False)
-    report = coordinate_sweep(A, rhs, shared["gram"], shared["l1"], order, n)
-    return report.violation, report.cross
+    report: SolveReport = solve_rows(RowArrays(A, A), rhs, gram_, l1, how, n_threads=n)
+    return report
 
 
-def _update_rows(
-    X: Operand, W: Array, shared: dict[str, Array], order: Order, accumulate: bool
-) -> dict[str, Array]:
-    step = RowUpdate(None if order is None else tuple(order), accumulate)
-    return X.run_pass(step, {"W": W}, shared)
-
-
-def _fixed_H(problem: Problem, state: HalvesState, order: Order) -> Alternated:
-    X, penalty = problem.X, problem.penalty_W
+def _fixed_H(problem: Problem, state: HalvesState, how: Cyclic) -> Alternation:
+    W, penalty = state.W, problem.penalty_W
     assert state.gram_H is not None
     if state.product is None:
-        shared = _shared(state.Ht, state.gram_H, penalty)
-        sums = _update_rows(X, state.W, shared, order, accumulate=False)
-        return Alternated(float(sums["violation"]), None, None)
-    violation, _ = _sweep(
-        state.W, state.product, state.gram_H, penalty, order, X.n_threads
-    )
-    return Alternated(violation, None, None)
+        sums = yield half_step(
+            RowArrays(W, W), state.Ht, state.gram_H, penalty, how, accumulate=False
+        )
+        return Alternated(float(sums.report.violation), None, None)
+    n = problem.X.n_threads
+    report = _sweep(W, state.product, state.gram_H, penalty, how, n)
+    return Alternated(report.violation, None, None)
 
 
 def _by_rows(
-    problem: Problem, state: HalvesState, order_W: Order, order_H: Order
-) -> Alternated:
+    problem: Problem, state: HalvesState, how_W: Cyclic, how_H: Cyclic
+) -> Alternation:
     X, W, Ht = problem.X, state.W, state.Ht
     assert state.gram_H is not None
-    shared = _shared(Ht, state.gram_H, problem.penalty_W)
-    sums = _update_rows(X, W, shared, order_W, accumulate=True)
-    gram_W = sums["gram"]
-    violation, cross = _sweep(
-        Ht, sums["rhs"], gram_W, problem.penalty_H, order_H, X.n_threads
-    )
+    sums = yield half_step(RowArrays(W, W), Ht, state.gram_H, problem.penalty_W, how_W)
+    gram_W = sums.gram
+    report = _sweep(Ht, sums.rhs, gram_W, problem.penalty_H, how_H, X.n_threads)
     state.gram_H = gram(Ht, X.n_threads)
-    if gram_W.ndim == 2:
-        square = float(np.sum(gram_W * state.gram_H))
-    else:  # one Gram matrix per feature
-        square = float(np.einsum("jr,jrs,js->", Ht, gram_W, Ht))
+    square = gram_square(Ht, gram_W, state.gram_H)
+    if gram_W.ndim == 3:
         gram_W = gram(W, X.n_threads)
-    loss = problem.loss.from_products(X, cross, square)
-    return Alternated(float(sums["violation"]) + violation, loss, gram_W)
+    loss = problem.loss.from_products(X, report.cross, square)
+    violation = float(sums.report.violation) + report.violation
+    return Alternated(violation, loss, gram_W)
+
+
+def gram_square(Ht: Array, gram_W: Array, gram_H: Array) -> float:
+    """‖WH‖² over the observed entries, gram_W being one matrix or one per feature."""
+    if gram_W.ndim == 2:
+        return float(np.sum(gram_W * gram_H))
+    return float(np.einsum("jr,jrs,js->", Ht, gram_W, Ht, dtype=np.float64))
 
 
 def _by_columns(
-    problem: Problem, state: HalvesState, order_W: Order, order_H: Order
-) -> Alternated:
+    problem: Problem, state: HalvesState, how_W: Cyclic, how_H: Cyclic
+) -> Alternation:
     X, W, Ht = problem.X, state.W, state.Ht
     assert state.gram_H is not None
     assert state.product is not None
-    violation, _ = _sweep(
-        W, state.product, state.gram_H, problem.penalty_W, order_W, X.n_threads
+    n = X.n_threads
+    report = _sweep(W, state.product, state.gram_H, problem.penalty_W, how_W, n)
+    gram_W = gram(W, n)
+    sums = yield half_step(
+        RowArrays(Ht, Ht), W, gram_W, problem.penalty_H, how_H, by_columns=True
     )
-    gram_W = gram(W, X.n_threads)
-    shared = _shared(W, gram_W, problem.penalty_H)
-    sums = _update_rows(X.T, Ht, shared, order_H, accumulate=True)
-    state.product, state.gram_H = sums["rhs"], sums["gram"]
+    state.product, state.gram_H = sums.rhs, sums.gram
     square = float(np.sum(gram_W * state.gram_H))
-    loss = problem.loss.from_products(X, float(sums["cross"]), square)
-    return Alternated(violation + float(sums["violation"]), loss, gram_W)
+    loss = problem.loss.from_products(X, float(sums.report.cross), square)
+    return Alternated(report.violation + float(sums.report.violation), loss, gram_W)
