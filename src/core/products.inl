@@ -22,6 +22,21 @@ template <int Most, class F> NONNEG_INLINE void for_vectors(int count, F f) {
   }
 }
 
+// The same in as few chunks as possible, as equal as possible.
+template <int Most, class F> NONNEG_INLINE void for_balanced(int count, F f) {
+  int at = 0;
+  for (int chunks = (count + Most - 1) / Most; chunks > 0; --chunks) {
+    const int size = (count - at + chunks - 1) / chunks;
+    switch (size) {
+    case 1: f(std::integral_constant<int, 1>{}, at); break;
+    case 2: f(std::integral_constant<int, (Most >= 2 ? 2 : 1)>{}, at); break;
+    case 3: f(std::integral_constant<int, (Most >= 3 ? 3 : 1)>{}, at); break;
+    case 4: f(std::integral_constant<int, (Most >= 4 ? 4 : 1)>{}, at); break;
+    }
+    at += size;
+  }
+}
+
 template <class T>
 NONNEG_INLINE void pack_row(const T *row, int k, int kp, T *packed) {
   for (int t = 0; t < k; ++t)
@@ -254,16 +269,28 @@ static void csr_transposed_panel(const CsrView<T, I> &X, Index column, Index col
 
 // ---- dense -------------------------------------------------------------------------
 
-// Own register tiles serve packed rows of at most this many vectors, BLAS wider ones.
-constexpr int kOwnVectors = 2;
+// Own register tiles serve packed factors of at most this many bytes, BLAS larger ones:
+// the tiles do not block the inner dimension. One thread of a Sapphire Rapids Xeon, fused
+// half-step in Gflop/s, own / OpenBLAS 0.3 by blocks, for AVX-512, AVX2 (with OpenBLAS's
+// Haswell kernels) and SSE4 (Nehalem's): 784 features, k = 32, float32 119/79, 79/64,
+// 31/25; k = 64 116/89, 77/68, 33/28; k = 128 111/90, 72/64, 30/25; 5,000 features, k = 50
+// (1.2 MB) 97/64, 68/58, 32/27; 1,000 features, k = 20, float64 56/50, 44/29, 19/14;
+// 1,000 features, k = 300 (2.4 MB) 39/37, 26/28; 2,000 features, k = 500, float32 (4 MB)
+// 51/70, 58/56; 10,000 features, k = 200, float64 (16 MB) 17/41, 12/27.
+constexpr Index kOwnBytes = Index(3) << 20;
 
-// Rows (columns for X'A, where a tile had better span whole cache lines) per tile, so that
-// H x N sums, N vectors and a broadcast fit into the registers: 32, or 16 below AVX-512.
+// Rows (columns for X'A) in a tile of N vectors, so that H x N sums, N vectors and a
+// broadcast fit into the registers: 32, or 16 below AVX-512. Wider tiles need fewer
+// broadcasts per multiply-add.
 constexpr bool kManyRegisters = NONNEG_VECTOR_BYTES == 64;
-template <int N> constexpr int kProductHeight = kManyRegisters ? (N == 1 ? 12 : 10)
-                                                               : (N == 1 ? 8 : 5);
-template <int N> constexpr int kTransposedHeight = kManyRegisters ? (N == 1 ? 16 : 12)
-                                                                  : (N == 1 ? 8 : 5);
+constexpr int kMostDense = kManyRegisters ? 4 : 3;
+constexpr int kProductHeights[] = {0, 12, 10, 8, 6};
+constexpr int kTransposedHeights[] = {0, 16, 12, 8, 6};
+constexpr int kFewHeights[] = {0, 8, 6, 4};
+template <int N>
+constexpr int kProductHeight = kManyRegisters ? kProductHeights[N] : kFewHeights[N];
+template <int N>
+constexpr int kTransposedHeight = kManyRegisters ? kTransposedHeights[N] : kFewHeights[N];
 
 // out[r,:] = sum_j X[r,j] B[j,:] for H rows and N vectors.
 template <int H, int N, class T>
@@ -335,9 +362,9 @@ static void gemm(const Blas &blas, char transB, Index m, Index n, Index k, const
     call_gemm<int, Narrow>(f, transB, m, n, k, A, lda, B, ldb, beta, C, ldc);
 }
 
-template <class T> NONNEG_INLINE bool own_product(const Blas &blas, int kp) {
+template <class T> NONNEG_INLINE bool own_product(const Blas &blas, Index cols, int kp) {
   const void *f = sizeof(T) == 4 ? blas.sgemm : blas.dgemm;
-  return f == nullptr || kp <= kOwnVectors * kLanes<T>;
+  return f == nullptr || cols * kp * static_cast<Index>(sizeof(T)) <= kOwnBytes;
 }
 
 // P (packed rows of kp numbers, k of them wanted) = X B.
@@ -345,11 +372,11 @@ template <class T>
 static void dense_product_packed(MatrixView<const T> X, const T *B, int k, int kp, T *P,
                                  const Blas &blas) {
   constexpr int L = kLanes<T>;
-  if (!own_product<T>(blas, kp)) {
+  if (!own_product<T>(blas, X.cols, kp)) {
     gemm<T>(blas, 'N', k, X.rows, X.cols, B, kp, X.data, X.stride, T(0), P, kp);
     return;
   }
-  for_vectors<2>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
+  for_balanced<kMostDense>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value, H = kProductHeight<N>;
     Index i = 0;
     for (; i + H <= X.rows; i += H)
@@ -366,11 +393,11 @@ template <class T>
 static void dense_transposed_packed(MatrixView<const T> X, const T *A, int k, int kp,
                                     T *sum, const Blas &blas) {
   constexpr int L = kLanes<T>;
-  if (!own_product<T>(blas, kp)) {
+  if (!own_product<T>(blas, X.cols, kp)) {
     gemm<T>(blas, 'T', k, X.cols, X.rows, A, kp, X.data, X.stride, T(1), sum, kp);
     return;
   }
-  for_vectors<2>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
+  for_balanced<kMostDense>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value, H = kTransposedHeight<N>;
     Index j = 0;
     for (; j + H <= X.cols; j += H)
