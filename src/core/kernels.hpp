@@ -41,6 +41,22 @@ struct SweepSums {
   double cross = 0;     // <p, a> after the sweep
 };
 
+// Exact minimisation of 1/2 a G a' - (p - l1) a' over 0 <= a <= upper, row by row; always
+// in float64.
+struct Exact {
+  const double *gram;  // k x k, positive semi-definite, L2 on its diagonal
+  const double *l1;    // k
+  const double *upper; // k, positive, or null for none
+  int k;
+};
+
+struct ExactSums {
+  double cross = 0;            // <p, a> after the solve
+  int64_t fallbacks = 0;       // rows that pivoting did not finish
+  int64_t factorizations = 0;  // one per row and passive set tried
+  double *gradient = nullptr;  // k, or null: += squared projected gradient after the solve
+};
+
 // What a fused block adds to: packed A'X (or null) and A'A.
 template <class T> struct BlockSums {
   T *rhs;
@@ -83,6 +99,11 @@ template <class T> struct Kernels {
   // Bytes of scratch, 64-byte aligned, that any kernel needs for a block of n_rows.
   size_t (*scratch_bytes)(Index n_rows, int k);
   void (*sweep)(const Sweep<T> &, MatrixView<T> A, MatrixView<const T> P, SweepSums &,
+                void *scratch);
+  // Bytes of scratch, 64-byte aligned, for `exact` on any number of rows.
+  size_t (*exact_scratch)(int k);
+  // Positive entries of A are the passive sets to start from.
+  void (*exact)(const Exact &, MatrixView<T> A, MatrixView<const T> P, ExactSums &,
                 void *scratch);
   // G (k x k, float64) += A'A; only on and above the diagonal blocks, see symmetrize.
   void (*gram)(MatrixView<const T> A, double *G, void *scratch);

@@ -15,6 +15,8 @@ namespace nonneg::NONNEG_ISA {
 
 #include "sweep.inl"
 
+#include "bpp.inl"
+
 #include "products.inl"
 
 #include "update.inl"
@@ -28,6 +30,8 @@ template <class T> static constexpr Kernels<T> kernels() {
   return {[](int k) { return padded<T>(k); },
           scratch_bytes<T>,
           sweep_only<T>,
+          exact_scratch,
+          exact_rows<T>,
           gram_only<T>,
           pack<T>,
           reduce<T>,

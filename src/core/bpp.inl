@@ -1,0 +1,518 @@
+// Exact non-negative rows by block principal pivoting (Kim and Park 2011,
+// doi:10.1137/110821172; bounds as in Judice and Pires 1994), one row per SIMD lane.
+//
+// Each lane holds a row with a passive set of its own. The sets' Gram matrices are
+// gathered side by side and factored together, padded with zeros to the largest set, so
+// that divisions and short loops are shared; a lane whose row is done takes the next one.
+// No operation crosses lanes: a row's bits do not depend on its neighbours.
+
+constexpr int kExactLanes = kLanes<double>;
+using ExactVec = Vec<double>;
+using ExactInt = decltype(ExactVec{} < ExactVec{});
+
+// A pivot below this share of its diagonal is rounding: the column depends on the ones
+// before, and its coordinate stays 0 in this set.
+constexpr double kExactPivot = 1e-13;
+constexpr int kExactFullExchanges = 3; // without progress, before single exchanges
+constexpr int kExactLoops = 5;         // times k, before the fallback
+constexpr int kExactSweeps = 200;      // of coordinate descent as the fallback
+constexpr int kExactPad = 8;           // rows of zeros below a factor, see factor
+
+// Share of a row's scale below which a sign does not count. The arithmetic is float64 for
+// float32 rows too; only what their rounding would hide is ignored.
+template <class T> constexpr double kExactTolerance = sizeof(T) == 4 ? 1e-8 : 1e-12;
+
+// Where a coordinate is.
+constexpr int64_t kAtZero = 0, kFree = 1, kAtUpper = 2;
+
+struct ExactLane {
+  Index row; // -1: idle
+  int size;  // of the passive set
+  int loops, chances, fewest;
+  double tolerance, scale;
+};
+
+// Arrays over coordinates have k + 1 entries, the last one a null coordinate of zeros;
+// entries are vectors except for the first three. Coordinates are scaled by powers of
+// two to a diagonal in [1, 4): exact, and one tolerance serves them all.
+struct ExactTile {
+  int k, n;           // n: the largest passive set
+  Index stride;       // of the factor, in vectors
+  bool changed;       // the factor is not that of the sets
+  double *gram;       // (k + 1) x (k + 1)
+  double *unit;       // k: a coordinate is its scaled one times this; 0: no curvature
+  double *upper;      // k
+  double *factor;     // L D, by rows
+  double *inverse;    // of D, 0 where dependent
+  double *scaled;     // a row of L
+  double *rhs, *part; // q = (p - l1) scaled; the solution on the passive sets
+  double *x, *y;      // solution and gradient
+  int64_t *side;      // kAtZero, kFree or kAtUpper
+  int64_t *violated;  // -1 or 0
+  int64_t *index;     // coordinates of the passive sets in order, then k
+  ExactLane lanes[kExactLanes];
+};
+
+NONNEG_INLINE ExactTile cut_exact(void *scratch, int k, size_t *bytes) {
+  ExactTile tile{};
+  tile.k = k;
+  tile.stride = (k + 1) | 1; // odd: rows fall into different sets of the cache
+  const size_t c = static_cast<size_t>(k) + 1, padded_k = c + kExactPad;
+  const size_t L = kExactLanes, s = static_cast<size_t>(tile.stride);
+  const size_t sizes[] = {c * c,        c,     c,     padded_k * s * L, padded_k * L,
+                          padded_k * L, c * L, padded_k * L, c * L, c * L,
+                          c * L,        c * L, padded_k * L};
+  double **const arrays[] = {&tile.gram,    &tile.unit, &tile.upper, &tile.factor,
+                             &tile.inverse, &tile.scaled, &tile.rhs, &tile.part,
+                             &tile.x,       &tile.y};
+  char *at = static_cast<char *>(scratch);
+  size_t total = 0;
+  for (int i = 0; i < 13; ++i) {
+    void *const here = at + total;
+    if (i < 10)
+      *arrays[i] = static_cast<double *>(here);
+    else
+      (i == 10 ? tile.side : i == 11 ? tile.violated : tile.index) =
+          static_cast<int64_t *>(here);
+    total += (sizes[i] * sizeof(double) + 63) / 64 * 64;
+  }
+  if (bytes)
+    *bytes = total;
+  return tile;
+}
+
+static size_t exact_scratch(int k) {
+  size_t bytes = 0;
+  char nothing = 0;
+  cut_exact(&nothing, k, &bytes);
+  return bytes;
+}
+
+// The power of two nearest below 1 / sqrt(d).
+NONNEG_INLINE double exact_unit(double d) {
+  if (!(d > 1e-300 && d < 1e300))
+    return 0;
+  double unit = 1;
+  for (; d >= 4; d *= 0.25)
+    unit *= 0.5;
+  for (; d < 1; d *= 4)
+    unit *= 2;
+  return unit;
+}
+
+static void prepare_exact(const Exact &e, ExactTile &tile) {
+  const int k = e.k, c = k + 1;
+  for (int t = 0; t < k; ++t) {
+    tile.unit[t] = exact_unit(e.gram[static_cast<Index>(t) * k + t]);
+    tile.upper[t] = __builtin_inf();
+    if (e.upper && tile.unit[t] > 0)
+      tile.upper[t] = e.upper[t] / tile.unit[t];
+  }
+  for (int t = 0; t < c; ++t)
+    for (int s = 0; s < c; ++s) {
+      const bool null = t == k || s == k;
+      tile.gram[static_cast<Index>(t) * c + s] =
+          null ? 0 : e.gram[static_cast<Index>(t) * k + s] * tile.unit[t] * tile.unit[s];
+    }
+  const Index L = kExactLanes;
+  for (Index i = 0; i < c * L; ++i)
+    tile.rhs[i] = tile.x[i] = tile.y[i] = 0, tile.side[i] = kAtZero, tile.violated[i] = 0;
+  for (Index i = 0; i < (c + kExactPad) * L; ++i)
+    tile.index[i] = k;
+  for (ExactLane &lane : tile.lanes)
+    lane = {-1, 0, 0, 0, 0, 0, 0};
+  tile.n = 0;
+  tile.changed = true;
+}
+
+// ---- a row into a lane and out of it -------------------------------------------------
+
+// Lists the lane's passive coordinates; a list unlike the last one outdates the factor.
+static void list_passive(ExactTile &tile, int l) {
+  constexpr int L = kExactLanes;
+  const int k = tile.k, old = tile.lanes[l].size;
+  int n = 0;
+  bool changed = false;
+  for (int t = 0; t < k; ++t)
+    if (tile.side[t * L + l] == kFree) {
+      int64_t &place = tile.index[n++ * L + l];
+      changed |= place != t;
+      place = t;
+    }
+  for (int i = n; i < old; ++i)
+    tile.index[i * L + l] = k;
+  tile.lanes[l].size = n;
+  tile.changed |= changed || n != old;
+}
+
+template <class T>
+static void load_row(const Exact &e, ExactTile &tile, int l, Index row, const T *a,
+                     const T *p) {
+  constexpr int L = kExactLanes;
+  ExactLane &lane = tile.lanes[l];
+  double scale = 0;
+  bool cold = true;
+  for (int t = 0; t < e.k; ++t) {
+    double q = (static_cast<double>(p[t]) - e.l1[t]) * tile.unit[t];
+    q = q < 1e300 ? q : 1e300;
+    q = q > -1e300 ? q : -1e300;
+    tile.rhs[t * L + l] = q;
+    scale = larger(scale, q > 0 ? q : -q);
+    const bool passive = a[t] > 0 && tile.unit[t] > 0;
+    cold &= !passive;
+    tile.side[t * L + l] =
+        !passive ? kAtZero
+        : e.upper && static_cast<double>(a[t]) >= e.upper[t] ? kAtUpper : kFree;
+  }
+  if (cold) // the first exchange, done at once
+    for (int t = 0; t < e.k; ++t)
+      tile.side[t * L + l] = tile.rhs[t * L + l] > 0 ? kFree : kAtZero;
+  lane.row = row;
+  lane.loops = 0;
+  lane.chances = kExactFullExchanges;
+  lane.fewest = e.k + 1;
+  lane.tolerance = kExactTolerance<T>;
+  lane.scale = scale;
+  list_passive(tile, l);
+}
+
+template <class T> NONNEG_INLINE T stored(double x, double upper) {
+  constexpr double largest = sizeof(T) == 4 ? 3.4028234663852886e38 : 1.7976931348623157e308;
+  x = x > 0 ? x : 0; // NaN is 0 too
+  return static_cast<T>(smaller(smaller(x, upper), largest));
+}
+
+template <class T>
+static void store_row(const Exact &e, const ExactTile &tile, int l, T *a, const T *p,
+                      ExactSums &sums) {
+  constexpr int L = kExactLanes;
+  double cross = 0;
+  for (int t = 0; t < e.k; ++t) {
+    const double upper = e.upper ? e.upper[t] : __builtin_inf();
+    a[t] = stored<T>(tile.x[t * L + l] * tile.unit[t], upper);
+    cross += static_cast<double>(p[t]) * static_cast<double>(a[t]);
+    if (sums.gradient && tile.unit[t] > 0) {
+      const int64_t side = tile.side[t * L + l];
+      double y = tile.y[t * L + l] / tile.unit[t];
+      y = side == kAtZero ? smaller(y, 0.0) : side == kAtUpper ? larger(y, 0.0) : y;
+      sums.gradient[t] += y * y;
+    }
+  }
+  sums.cross += cross;
+}
+
+// ---- fallback --------------------------------------------------------------------------
+
+// y = G x - q for one lane; returns the objective.
+static double lane_gradient(ExactTile &tile, int l) {
+  constexpr int L = kExactLanes;
+  const int k = tile.k;
+  double twice = 0;
+  for (int t = 0; t < k; ++t) {
+    double y = -tile.rhs[t * L + l];
+    for (int s = 0; s < k; ++s)
+      y += tile.gram[static_cast<Index>(t) * (k + 1) + s] * tile.x[s * L + l];
+    tile.y[t * L + l] = y;
+    twice += tile.x[t * L + l] * (y - tile.rhs[t * L + l]);
+  }
+  return twice / 2;
+}
+
+// Coordinate descent from the lane's point or the given row, whichever is lower.
+template <class T>
+static void descend_lane(const Exact &e, ExactTile &tile, int l, const T *a) {
+  constexpr int L = kExactLanes;
+  const int k = tile.k;
+  auto clip = [&](double x, int t) {
+    x = x > 0 && tile.unit[t] > 0 ? x : 0;
+    return smaller(x, tile.upper[t]);
+  };
+  for (int t = 0; t < k; ++t)
+    tile.x[t * L + l] = clip(tile.x[t * L + l], t);
+  const double here = lane_gradient(tile, l);
+  double *const kept = tile.scaled; // free between two factorizations
+  for (int t = 0; t < k; ++t) {
+    kept[t] = tile.x[t * L + l];
+    tile.x[t * L + l] =
+        tile.unit[t] > 0 ? clip(static_cast<double>(a[t]) / tile.unit[t], t) : 0;
+  }
+  if (here < lane_gradient(tile, l)) // not where one of them is NaN
+    for (int t = 0; t < k; ++t)
+      tile.x[t * L + l] = kept[t];
+  lane_gradient(tile, l);
+  for (int sweep = 0; sweep < kExactSweeps; ++sweep) {
+    double moved = 0, size = 0;
+    for (int t = 0; t < k; ++t) {
+      const double *const g = tile.gram + static_cast<Index>(t) * (k + 1);
+      if (!(g[t] > 0))
+        continue;
+      const double old = tile.x[t * L + l];
+      const double now = clip(old - tile.y[t * L + l] / g[t], t), step = now - old;
+      tile.x[t * L + l] = now;
+      size = larger(size, now);
+      moved = larger(moved, step > 0 ? step : -step);
+      if (step != 0)
+        for (int s = 0; s < k; ++s)
+          tile.y[s * L + l] += step * g[s];
+    }
+    if (moved <= 1e-15 * size)
+      break;
+  }
+  lane_gradient(tile, l);
+  for (int t = 0; t < k; ++t)
+    tile.side[t * L + l] = !(tile.x[t * L + l] > 0)                        ? kAtZero
+                           : e.upper && tile.x[t * L + l] >= tile.upper[t] ? kAtUpper
+                                                                           : kFree;
+}
+
+// ---- all lanes at once -----------------------------------------------------------------
+
+// R rows of the factor, from `row` on, less the columns before j: entry j of each.
+template <int R>
+NONNEG_INLINE void reduce_rows(double *row, Index stride, const double *scaled, int j) {
+  constexpr int L = kExactLanes;
+  using V = ExactVec;
+  V sum[R];
+  unroll<R>([&](auto v) NONNEG_LAMBDA { sum[v] = load<V>(row + (v * stride + j) * L); });
+  for (int p = 0; p < j; ++p) {
+    const V f = load<V>(scaled + p * L);
+    unroll<R>([&](auto v) NONNEG_LAMBDA {
+      sum[v] -= load<V>(row + (v * stride + p) * L) * f;
+    });
+  }
+  unroll<R>([&](auto v) NONNEG_LAMBDA { store(row + (v * stride + j) * L, sum[v]); });
+}
+
+// G[F,F] = L D L' in every lane. Rows below n, null in all lanes, spare the loop a tail.
+static void factor(ExactTile &tile) {
+  constexpr int L = kExactLanes;
+  using V = ExactVec;
+  int n = 0;
+  for (const ExactLane &lane : tile.lanes)
+    n = larger(n, lane.size);
+  tile.n = n;
+  tile.changed = false;
+  const Index stride = tile.stride, c = tile.k + 1;
+  for (int i = 0; i < n; ++i) {
+    const double *rows[L];
+    for (int l = 0; l < L; ++l)
+      rows[l] = tile.gram + tile.index[i * L + l] * c;
+    double *out = tile.factor + i * stride * L;
+    for (int j = 0; j <= i; ++j, out += L)
+      for (int l = 0; l < L; ++l)
+        out[l] = rows[l][tile.index[j * L + l]];
+  }
+  const V zero = fill<V>(0.0), one = fill<V>(1.0), smallest = fill<V>(kExactPivot);
+  for (int i = n; i < n + 3; ++i)
+    for (int j = 0; j < n; ++j)
+      store(tile.factor + (i * stride + j) * L, zero);
+  for (int j = 0; j < n; ++j) {
+    double *const row = tile.factor + j * stride * L;
+    const V diagonal = load<V>(row + j * L);
+    for (int p = 0; p < j; ++p)
+      store(tile.scaled + p * L, load<V>(row + p * L) * load<V>(tile.inverse + p * L));
+    int i = j;
+    for (; i + 8 <= n; i += 8)
+      reduce_rows<8>(tile.factor + i * stride * L, stride, tile.scaled, j);
+    for (; i < n; i += 4)
+      reduce_rows<4>(tile.factor + i * stride * L, stride, tile.scaled, j);
+    const V pivot = load<V>(row + j * L);
+    const auto sound = pivot > diagonal * smallest;
+    store(tile.inverse + j * L, sound ? one / (sound ? pivot : one) : zero);
+  }
+}
+
+// part = (L D L')^-1 part.
+static void solve_parts(ExactTile &tile) {
+  constexpr int L = kExactLanes;
+  using V = ExactVec;
+  const int n = tile.n;
+  double *const z = tile.part;
+  for (int i = 0; i < n; ++i) {
+    const double *const row = tile.factor + i * tile.stride * L;
+    V even = load<V>(z + i * L), odd = fill<V>(0.0);
+    int p = 0;
+    for (; p + 1 < i; p += 2) {
+      even -= load<V>(row + p * L) * load<V>(tile.scaled + p * L);
+      odd -= load<V>(row + (p + 1) * L) * load<V>(tile.scaled + (p + 1) * L);
+    }
+    if (p < i)
+      even -= load<V>(row + p * L) * load<V>(tile.scaled + p * L);
+    even += odd;
+    store(z + i * L, even);
+    store(tile.scaled + i * L, even * load<V>(tile.inverse + i * L));
+  }
+  for (int j = n - 1; j >= 0; --j) {
+    const double *const row = tile.factor + j * tile.stride * L;
+    const V x = load<V>(z + j * L) * load<V>(tile.inverse + j * L);
+    store(z + j * L, x);
+    for (int i = 0; i < j; ++i)
+      store(z + i * L, load<V>(z + i * L) - load<V>(row + i * L) * x);
+  }
+}
+
+template <int R> NONNEG_INLINE void gradient_rows(ExactTile &tile, int t) {
+  constexpr int L = kExactLanes;
+  using V = ExactVec;
+  const Index c = tile.k + 1;
+  const double *const g = tile.gram + t * c;
+  V sum[R];
+  unroll<R>([&](auto v) NONNEG_LAMBDA { sum[v] = -load<V>(tile.rhs + (t + v) * L); });
+  for (int s = 0; s < tile.k; ++s) {
+    const V x = load<V>(tile.x + s * L);
+    unroll<R>([&](auto v) NONNEG_LAMBDA { sum[v] += fill<V>(g[v * c + s]) * x; });
+  }
+  unroll<R>([&](auto v) NONNEG_LAMBDA { store(tile.y + (t + v) * L, sum[v]); });
+}
+
+// y = G x - q.
+static void gradient(ExactTile &tile) {
+  int t = 0;
+  for (; t + 8 <= tile.k; t += 8)
+    gradient_rows<8>(tile, t);
+  for (; t + 4 <= tile.k; t += 4)
+    gradient_rows<4>(tile, t);
+  for (; t + 2 <= tile.k; t += 2)
+    gradient_rows<2>(tile, t);
+  if (t < tile.k)
+    gradient_rows<1>(tile, t);
+}
+
+// x on the passive sets, the bounds elsewhere, and the gradient.
+static void solve_lanes(ExactTile &tile, bool bounded) {
+  constexpr int L = kExactLanes;
+  using V = ExactVec;
+  const int k = tile.k;
+  bool any_upper = false;
+  for (int t = 0; t < k; ++t) {
+    store(tile.x + t * L, fill<V>(0.0));
+    if (bounded)
+      for (int l = 0; l < L; ++l)
+        if (tile.side[t * L + l] == kAtUpper)
+          any_upper = true, tile.x[t * L + l] = tile.upper[t];
+  }
+  if (any_upper)
+    gradient(tile);
+  for (int i = 0; i < tile.n; ++i)
+    for (int l = 0; l < L; ++l) {
+      const Index at = tile.index[i * L + l] * L + l;
+      tile.part[i * L + l] = any_upper ? -tile.y[at] : tile.rhs[at];
+    }
+  solve_parts(tile);
+  for (int i = 0; i < tile.n; ++i)
+    for (int l = 0; l < L; ++l)
+      tile.x[tile.index[i * L + l] * L + l] = tile.part[i * L + l];
+  gradient(tile);
+}
+
+// Marks the coordinates whose sign is wrong for their side; per lane how many they are,
+// and the last of them.
+static void judge(ExactTile &tile, int64_t *count, int64_t *last) {
+  constexpr int L = kExactLanes;
+  using V = ExactVec;
+  using I = ExactInt;
+  const V zero = fill<V>(0.0);
+  V scale, tolerance;
+  for (int l = 0; l < L; ++l)
+    scale[l] = tile.lanes[l].scale, tolerance[l] = tile.lanes[l].tolerance;
+  for (int t = 0; t < tile.k; ++t) {
+    const V x = load<V>(tile.x + t * L), size = x < zero ? -x : x;
+    scale = size > scale ? size : scale;
+  }
+  const V slack = tolerance * scale, least = -slack;
+  I n = I{}, at = I{};
+  for (int t = 0; t < tile.k; ++t) {
+    const V x = load<V>(tile.x + t * L), y = load<V>(tile.y + t * L);
+    const I side = load<I>(tile.side + t * L);
+    const V most = fill<V>(tile.upper[t]) + slack;
+    const I wrong = ((side == kFree) & ((x < least) | (x > most))) |
+                    ((side == kAtZero) & (y < least)) | ((side == kAtUpper) & (y > slack));
+    n -= wrong;
+    at = wrong ? (I{} + t) : at;
+    store(tile.violated + t * L, wrong);
+  }
+  store(count, n);
+  store(last, at);
+}
+
+// Moves the marked coordinates to their other side: all of a lane's, or the one given.
+static void exchange(ExactTile &tile, const int64_t *only) {
+  constexpr int L = kExactLanes;
+  using V = ExactVec;
+  using I = ExactInt;
+  const I chosen = load<I>(only);
+  for (int t = 0; t < tile.k; ++t) {
+    const I side = load<I>(tile.side + t * L);
+    const I moves = load<I>(tile.violated + t * L) & ((chosen < 0) | (chosen == t));
+    const I bound = load<V>(tile.x + t * L) > fill<V>(0.0) ? I{} + kAtUpper : I{} + kAtZero;
+    const I other = side == kFree ? bound : I{} + kFree;
+    store(tile.side + t * L, moves ? other : side);
+  }
+}
+
+// Kim and Park's rule: exchange all while their number falls, three times more where it
+// doesn't, then one at a time, which ends by Murty's theorem. Returns the choice for
+// `exchange`, negative for all.
+NONNEG_INLINE int64_t choose(ExactLane &lane, int64_t count, int64_t last) {
+  if (count < lane.fewest) {
+    lane.fewest = static_cast<int>(count);
+    lane.chances = kExactFullExchanges;
+    return -1;
+  }
+  if (lane.chances > 0) {
+    --lane.chances;
+    return -1;
+  }
+  return last;
+}
+
+// Each row of A becomes the minimiser of 1/2 a G a' - (p - l1) a over 0 <= a <= upper;
+// on entry its positive entries are the passive set to start from.
+template <class T>
+static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
+                       ExactSums &sums, void *scratch) {
+  constexpr int L = kExactLanes;
+  ExactTile tile = cut_exact(scratch, e.k, nullptr);
+  prepare_exact(e, tile);
+  Index next = 0;
+  int active = 0;
+  auto refill = [&](int l) {
+    tile.lanes[l].row = -1;
+    if (next == A.rows)
+      return false;
+    load_row(e, tile, l, next, A.data + next * A.stride, P.data + next * P.stride);
+    ++next;
+    return true;
+  };
+  for (int l = 0; l < L; ++l)
+    active += refill(l);
+  alignas(64) int64_t count[L], last[L], only[L];
+  while (active) {
+    if (tile.changed) {
+      factor(tile);
+      sums.factorizations += active;
+    }
+    solve_lanes(tile, e.upper != nullptr);
+    judge(tile, count, last);
+    for (int l = 0; l < L; ++l)
+      only[l] = choose(tile.lanes[l], count[l], last[l]);
+    exchange(tile, only);
+    for (int l = 0; l < L; ++l) {
+      ExactLane &lane = tile.lanes[l];
+      if (lane.row < 0)
+        continue;
+      const bool stuck = count[l] > 0 && ++lane.loops >= kExactLoops * (e.k + 1);
+      if (count[l] > 0 && !stuck) {
+        list_passive(tile, l);
+        continue;
+      }
+      T *const a = A.data + lane.row * A.stride;
+      if (stuck) {
+        ++sums.fallbacks;
+        descend_lane(e, tile, l, a);
+      }
+      store_row(e, tile, l, a, P.data + lane.row * P.stride, sums);
+      active -= !refill(l);
+    }
+  }
+}
