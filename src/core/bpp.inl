@@ -16,7 +16,12 @@ constexpr double kExactPivot = 1e-13;
 constexpr int kExactFullExchanges = 3; // without progress, before single exchanges
 constexpr int kExactLoops = 5;         // times k, before the fallback
 constexpr int kExactSweeps = 200;      // of coordinate descent as the fallback
-constexpr int kExactPad = 8;           // rows of zeros below a factor, see factor
+constexpr int kExactPad = 4;           // rows below a factor, for rows of zeros
+
+// Columns that one pass over the rows below them reduces, R rows at a time: as many sums
+// as the registers hold. Left to one column at a time, k = 100 takes 1.4 times as long.
+constexpr int kPanelColumns = NONNEG_VECTOR_BYTES == 64 ? 4 : 2;
+constexpr int kPanelRows = 4;
 
 // Share of a row's scale below which a sign does not count. The arithmetic is float64 for
 // float32 rows too; only what their rounding would hide is ignored.
@@ -29,7 +34,6 @@ struct ExactLane {
   Index row; // -1: idle
   int size;  // of the passive set
   int loops, chances, fewest;
-  double tolerance, scale;
 };
 
 // Arrays over coordinates have k + 1 entries, the last one a null coordinate of zeros;
@@ -39,14 +43,19 @@ struct ExactTile {
   int k, n;           // n: the largest passive set
   Index stride;       // of the factor, in vectors
   bool changed;       // the factor is not that of the sets
+  bool has_whole;
   double *gram;       // (k + 1) x (k + 1)
   double *unit;       // k: a coordinate is its scaled one times this; 0: no curvature
   double *upper;      // k
+  double *whole;      // k x k: the factor of all coordinates, once a row asks for it
   double *factor;     // L D, by rows
   double *inverse;    // of D, 0 where dependent
-  double *scaled;     // a row of L
+  double *scaled;     // kPanelColumns rows of L
   double *rhs, *part; // q = (p - l1) scaled; the solution on the passive sets
   double *x, *y;      // solution and gradient
+  double *out;        // solution, unscaled and within the bounds
+  double *squares;    // sums of squared projected gradients
+  double *row;        // k numbers
   int64_t *side;      // kAtZero, kFree or kAtUpper
   int64_t *violated;  // -1 or 0
   int64_t *index;     // coordinates of the passive sets in order, then k
@@ -59,23 +68,26 @@ NONNEG_INLINE ExactTile cut_exact(void *scratch, int k, size_t *bytes) {
   tile.stride = (k + 1) | 1; // odd: rows fall into different sets of the cache
   const size_t c = static_cast<size_t>(k) + 1, padded_k = c + kExactPad;
   const size_t L = kExactLanes, s = static_cast<size_t>(tile.stride);
-  const size_t sizes[] = {c * c,        c,     c,     padded_k * s * L, padded_k * L,
-                          padded_k * L, c * L, padded_k * L, c * L, c * L,
-                          c * L,        c * L, padded_k * L};
-  double **const arrays[] = {&tile.gram,    &tile.unit, &tile.upper, &tile.factor,
-                             &tile.inverse, &tile.scaled, &tile.rhs, &tile.part,
-                             &tile.x,       &tile.y};
-  char *at = static_cast<char *>(scratch);
   size_t total = 0;
-  for (int i = 0; i < 13; ++i) {
-    void *const here = at + total;
-    if (i < 10)
-      *arrays[i] = static_cast<double *>(here);
-    else
-      (i == 10 ? tile.side : i == 11 ? tile.violated : tile.index) =
-          static_cast<int64_t *>(here);
-    total += (sizes[i] * sizeof(double) + 63) / 64 * 64;
-  }
+  auto take = [&](auto *&array, size_t count) {
+    array = reinterpret_cast<std::remove_reference_t<decltype(array)>>(
+        static_cast<char *>(scratch) + total);
+    total += (count * sizeof *array + 63) / 64 * 64;
+  };
+  take(tile.gram, c * c);
+  take(tile.unit, c);
+  take(tile.upper, c);
+  take(tile.whole, c * c);
+  take(tile.row, c);
+  take(tile.factor, padded_k * s * L);
+  take(tile.scaled, kPanelColumns * padded_k * L);
+  for (double **array : {&tile.inverse, &tile.part})
+    take(*array, padded_k * L);
+  for (double **array : {&tile.rhs, &tile.x, &tile.y, &tile.out, &tile.squares})
+    take(*array, c * L);
+  take(tile.side, c * L);
+  take(tile.violated, c * L);
+  take(tile.index, padded_k * L);
   if (bytes)
     *bytes = total;
   return tile;
@@ -103,7 +115,7 @@ NONNEG_INLINE double exact_unit(double d) {
 static void prepare_exact(const Exact &e, ExactTile &tile) {
   const int k = e.k, c = k + 1;
   for (int t = 0; t < k; ++t) {
-    tile.unit[t] = exact_unit(e.gram[static_cast<Index>(t) * k + t]);
+    tile.unit[t] = exact_unit(e.gram[static_cast<Index>(t) * (k + 1)]);
     tile.upper[t] = __builtin_inf();
     if (e.upper && tile.unit[t] > 0)
       tile.upper[t] = e.upper[t] / tile.unit[t];
@@ -116,11 +128,11 @@ static void prepare_exact(const Exact &e, ExactTile &tile) {
     }
   const Index L = kExactLanes;
   for (Index i = 0; i < c * L; ++i)
-    tile.rhs[i] = tile.x[i] = tile.y[i] = 0, tile.side[i] = kAtZero, tile.violated[i] = 0;
+    tile.rhs[i] = tile.x[i] = tile.y[i] = tile.squares[i] = 0, tile.side[i] = kAtZero;
   for (Index i = 0; i < (c + kExactPad) * L; ++i)
     tile.index[i] = k;
   for (ExactLane &lane : tile.lanes)
-    lane = {-1, 0, 0, 0, 0, 0, 0};
+    lane = {-1, 0, 0, 0, 0};
   tile.n = 0;
   tile.changed = true;
 }
@@ -128,21 +140,83 @@ static void prepare_exact(const Exact &e, ExactTile &tile) {
 // ---- a row into a lane and out of it -------------------------------------------------
 
 // Lists the lane's passive coordinates; a list unlike the last one outdates the factor.
+// Free of branches: a misprediction costs as much as ten coordinates.
 static void list_passive(ExactTile &tile, int l) {
   constexpr int L = kExactLanes;
-  const int k = tile.k, old = tile.lanes[l].size;
+  const int old = tile.lanes[l].size;
   int n = 0;
-  bool changed = false;
-  for (int t = 0; t < k; ++t)
-    if (tile.side[t * L + l] == kFree) {
-      int64_t &place = tile.index[n++ * L + l];
-      changed |= place != t;
-      place = t;
-    }
+  int64_t changed = 0;
+  for (int t = 0; t < tile.k; ++t) {
+    const int64_t passive = tile.side[t * L + l] & kFree;
+    int64_t &place = tile.index[n * L + l];
+    const int64_t difference = (place ^ t) & -passive;
+    changed |= difference;
+    place ^= difference;
+    n += static_cast<int>(passive);
+  }
   for (int i = n; i < old; ++i)
-    tile.index[i * L + l] = k;
+    tile.index[i * L + l] = tile.k;
   tile.lanes[l].size = n;
   tile.changed |= changed || n != old;
+}
+
+NONNEG_INLINE double exact_dot(const double *a, const double *b, int n) {
+  using V = ExactVec;
+  constexpr int W = kExactLanes;
+  V sum = fill<V>(0.0);
+  int i = 0;
+  for (; i + W <= n; i += W)
+    sum += load<V>(a + i) * load<V>(b + i);
+  double total = sum_lanes<double>(sum);
+  for (; i < n; ++i)
+    total += a[i] * b[i];
+  return total;
+}
+
+// G = L D L' of all coordinates: rows of L D in `whole`, the inverse of D on its diagonal.
+static void factor_whole(ExactTile &tile) {
+  const int k = tile.k;
+  double *const row = tile.part; // free between two solves
+  for (int i = 0; i < k; ++i) {
+    double *const now = tile.whole + static_cast<Index>(i) * k;
+    const double *const g = tile.gram + static_cast<Index>(i) * (k + 1);
+    for (int j = 0; j < i; ++j) {
+      const double *const before = tile.whole + static_cast<Index>(j) * k;
+      now[j] = g[j] - exact_dot(before, row, j);
+      row[j] = now[j] * before[j];
+    }
+    double pivot = g[i];
+    for (int p = 0; p < i; ++p)
+      pivot -= now[p] * row[p];
+    now[i] = pivot > g[i] * kExactPivot ? 1 / pivot : 0;
+  }
+  tile.has_whole = true;
+}
+
+// Passive set of a row that brings none: the positive part of its solution without
+// constraints, by a factor that all such rows share. tile.row holds q, and is used up.
+static void guess_passive(ExactTile &tile, int l) {
+  using V = ExactVec;
+  constexpr int L = kExactLanes, W = kExactLanes;
+  const int k = tile.k;
+  if (!tile.has_whole)
+    factor_whole(tile);
+  double *const z = tile.row, *const scaled = tile.scaled;
+  for (int i = 0; i < k; ++i) {
+    const double *const row = tile.whole + static_cast<Index>(i) * k;
+    z[i] -= exact_dot(row, scaled, i);
+    scaled[i] = z[i] * row[i];
+  }
+  for (int j = k - 1; j >= 0; --j) {
+    const double *const row = tile.whole + static_cast<Index>(j) * k;
+    const double x = z[j] * row[j];
+    tile.side[j * L + l] = x > 0 ? kFree : kAtZero;
+    int i = 0;
+    for (; i + W <= j; i += W)
+      store(z + i, load<V>(z + i) - load<V>(row + i) * fill<V>(x));
+    for (; i < j; ++i)
+      z[i] -= row[i] * x;
+  }
 }
 
 template <class T>
@@ -150,55 +224,67 @@ static void load_row(const Exact &e, ExactTile &tile, int l, Index row, const T 
                      const T *p) {
   constexpr int L = kExactLanes;
   ExactLane &lane = tile.lanes[l];
-  double scale = 0;
-  bool cold = true;
+  double *const q = tile.row;
   for (int t = 0; t < e.k; ++t) {
-    double q = (static_cast<double>(p[t]) - e.l1[t]) * tile.unit[t];
-    q = q < 1e300 ? q : 1e300;
-    q = q > -1e300 ? q : -1e300;
-    tile.rhs[t * L + l] = q;
-    scale = larger(scale, q > 0 ? q : -q);
-    const bool passive = a[t] > 0 && tile.unit[t] > 0;
-    cold &= !passive;
-    tile.side[t * L + l] =
-        !passive ? kAtZero
-        : e.upper && static_cast<double>(a[t]) >= e.upper[t] ? kAtUpper : kFree;
+    const double scaled = (static_cast<double>(p[t]) - e.l1[t]) * tile.unit[t];
+    q[t] = larger(smaller(scaled, 1e300), -1e300);
   }
-  if (cold) // the first exchange, done at once
+  int64_t warm = 0;
+  for (int t = 0; t < e.k; ++t) {
+    const int64_t passive = (a[t] > 0) & (tile.unit[t] > 0);
+    warm |= passive;
+    tile.rhs[t * L + l] = q[t];
+    tile.side[t * L + l] = passive; // kFree or kAtZero
+  }
+  if (!warm)
+    guess_passive(tile, l);
+  else if (e.upper)
     for (int t = 0; t < e.k; ++t)
-      tile.side[t * L + l] = tile.rhs[t * L + l] > 0 ? kFree : kAtZero;
+      if (tile.side[t * L + l] == kFree && static_cast<double>(a[t]) >= e.upper[t])
+        tile.side[t * L + l] = kAtUpper;
   lane.row = row;
   lane.loops = 0;
   lane.chances = kExactFullExchanges;
   lane.fewest = e.k + 1;
-  lane.tolerance = kExactTolerance<T>;
-  lane.scale = scale;
   list_passive(tile, l);
 }
 
-template <class T> NONNEG_INLINE T stored(double x, double upper) {
-  constexpr double largest = sizeof(T) == 4 ? 3.4028234663852886e38 : 1.7976931348623157e308;
-  x = x > 0 ? x : 0; // NaN is 0 too
-  return static_cast<T>(smaller(smaller(x, upper), largest));
+// The solution of every lane, unscaled and within the bounds; of the lanes that are done
+// the squared projected gradients.
+static void settle(const Exact &e, ExactTile &tile, const int64_t *done) {
+  constexpr int L = kExactLanes;
+  using V = ExactVec;
+  using I = ExactInt;
+  const V zero = fill<V>(0.0);
+  const I finished = load<I>(done);
+  for (int t = 0; t < tile.k; ++t) {
+    const double unit = tile.unit[t], largest = 1.7976931348623157e308;
+    const V most = fill<V>(e.upper ? smaller(e.upper[t], largest) : largest);
+    V x = load<V>(tile.x + t * L) * fill<V>(unit);
+    x = x > zero ? x : zero; // NaN becomes 0 too
+    store(tile.out + t * L, x < most ? x : most);
+    const V y = load<V>(tile.y + t * L) * fill<V>(unit > 0 ? 1 / unit : 0.0);
+    const I side = load<I>(tile.side + t * L);
+    const I counts = finished & ((side == kFree) | ((side == kAtZero) & (y < zero)) |
+                                 ((side == kAtUpper) & (y > zero)));
+    store(tile.squares + t * L, load<V>(tile.squares + t * L) + (counts ? y * y : zero));
+  }
 }
 
 template <class T>
-static void store_row(const Exact &e, const ExactTile &tile, int l, T *a, const T *p,
-                      ExactSums &sums) {
+static void store_row(const ExactTile &tile, int l, T *a, const T *p, ExactSums &sums) {
   constexpr int L = kExactLanes;
-  double cross = 0;
-  for (int t = 0; t < e.k; ++t) {
-    const double upper = e.upper ? e.upper[t] : __builtin_inf();
-    a[t] = stored<T>(tile.x[t * L + l] * tile.unit[t], upper);
-    cross += static_cast<double>(p[t]) * static_cast<double>(a[t]);
-    if (sums.gradient && tile.unit[t] > 0) {
-      const int64_t side = tile.side[t * L + l];
-      double y = tile.y[t * L + l] / tile.unit[t];
-      y = side == kAtZero ? smaller(y, 0.0) : side == kAtUpper ? larger(y, 0.0) : y;
-      sums.gradient[t] += y * y;
-    }
-  }
-  sums.cross += cross;
+  constexpr double largest = sizeof(T) == 4 ? 3.4028234663852886e38 : 1.7976931348623157e308;
+  for (int t = 0; t < tile.k; ++t)
+    a[t] = static_cast<T>(smaller(tile.out[t * L + l], largest));
+  double cross[4] = {0, 0, 0, 0};
+  int t = 0;
+  for (; t + 4 <= tile.k; t += 4)
+    for (int i = 0; i < 4; ++i)
+      cross[i] += static_cast<double>(p[t + i]) * static_cast<double>(a[t + i]);
+  for (; t < tile.k; ++t)
+    cross[0] += static_cast<double>(p[t]) * static_cast<double>(a[t]);
+  sums.cross += (cross[0] + cross[1]) + (cross[2] + cross[3]);
 }
 
 // ---- fallback --------------------------------------------------------------------------
@@ -267,7 +353,7 @@ static void descend_lane(const Exact &e, ExactTile &tile, int l, const T *a) {
 
 // ---- all lanes at once -----------------------------------------------------------------
 
-// R rows of the factor, from `row` on, less the columns before j: entry j of each.
+// Entry j of R rows of L D, less the columns before j.
 template <int R>
 NONNEG_INLINE void reduce_rows(double *row, Index stride, const double *scaled, int j) {
   constexpr int L = kExactLanes;
@@ -283,16 +369,49 @@ NONNEG_INLINE void reduce_rows(double *row, Index stride, const double *scaled, 
   unroll<R>([&](auto v) NONNEG_LAMBDA { store(row + (v * stride + j) * L, sum[v]); });
 }
 
-// G[F,F] = L D L' in every lane. Rows below n, null in all lanes, spare the loop a tail.
-static void factor(ExactTile &tile) {
-  constexpr int L = kExactLanes;
+// The entries of a panel, columns j and on, in the R rows; scaled rows are `step` apart.
+template <int R>
+NONNEG_INLINE void reduce_panel(double *row, Index stride, const double *scaled, Index step,
+                                int j) {
+  constexpr int L = kExactLanes, C = kPanelColumns;
   using V = ExactVec;
+  V sum[R][C];
+  unroll<R>([&](auto v) NONNEG_LAMBDA {
+    unroll<C>([&](auto c) NONNEG_LAMBDA {
+      sum[v][c] = load<V>(row + (v * stride + j + c) * L);
+    });
+  });
+  for (int p = 0; p < j; ++p) {
+    V f[C];
+    unroll<C>([&](auto c) NONNEG_LAMBDA { f[c] = load<V>(scaled + (c * step + p) * L); });
+    unroll<R>([&](auto v) NONNEG_LAMBDA {
+      const V entry = load<V>(row + (v * stride + p) * L);
+      unroll<C>([&](auto c) NONNEG_LAMBDA { sum[v][c] -= entry * f[c]; });
+    });
+  }
+  unroll<C>([&](auto p) NONNEG_LAMBDA {
+    unroll<C>([&](auto c) NONNEG_LAMBDA {
+      if constexpr (c > p) {
+        const V f = load<V>(scaled + (c * step + j + p) * L);
+        unroll<R>([&](auto v) NONNEG_LAMBDA { sum[v][c] -= sum[v][p] * f; });
+      }
+    });
+  });
+  unroll<R>([&](auto v) NONNEG_LAMBDA {
+    unroll<C>([&](auto c) NONNEG_LAMBDA {
+      store(row + (v * stride + j + c) * L, sum[v][c]);
+    });
+  });
+}
+
+// G[F,F] of every lane, side by side, and rows of zeros that spare the panels a tail.
+static void gather_sets(ExactTile &tile) {
+  constexpr int L = kExactLanes;
+  const Index stride = tile.stride, c = tile.k + 1;
   int n = 0;
   for (const ExactLane &lane : tile.lanes)
     n = larger(n, lane.size);
   tile.n = n;
-  tile.changed = false;
-  const Index stride = tile.stride, c = tile.k + 1;
   for (int i = 0; i < n; ++i) {
     const double *rows[L];
     for (int l = 0; l < L; ++l)
@@ -302,23 +421,52 @@ static void factor(ExactTile &tile) {
       for (int l = 0; l < L; ++l)
         out[l] = rows[l][tile.index[j * L + l]];
   }
-  const V zero = fill<V>(0.0), one = fill<V>(1.0), smallest = fill<V>(kExactPivot);
-  for (int i = n; i < n + 3; ++i)
+  for (int i = n; i < n + kPanelRows - 1; ++i)
     for (int j = 0; j < n; ++j)
-      store(tile.factor + (i * stride + j) * L, zero);
-  for (int j = 0; j < n; ++j) {
-    double *const row = tile.factor + j * stride * L;
-    const V diagonal = load<V>(row + j * L);
-    for (int p = 0; p < j; ++p)
-      store(tile.scaled + p * L, load<V>(row + p * L) * load<V>(tile.inverse + p * L));
-    int i = j;
-    for (; i + 8 <= n; i += 8)
-      reduce_rows<8>(tile.factor + i * stride * L, stride, tile.scaled, j);
-    for (; i < n; i += 4)
-      reduce_rows<4>(tile.factor + i * stride * L, stride, tile.scaled, j);
-    const V pivot = load<V>(row + j * L);
-    const auto sound = pivot > diagonal * smallest;
-    store(tile.inverse + j * L, sound ? one / (sound ? pivot : one) : zero);
+      store(tile.factor + (i * stride + j) * L, fill<ExactVec>(0.0));
+}
+
+// One column of the panel's own rows, `left` of them from the pivot's on.
+static void pivot_column(ExactTile &tile, double *scaled, int j, int left) {
+  constexpr int L = kExactLanes;
+  using V = ExactVec;
+  const Index stride = tile.stride;
+  double *const row = tile.factor + j * stride * L;
+  for (int p = 0; p < j; ++p)
+    store(scaled + p * L, load<V>(row + p * L) * load<V>(tile.inverse + p * L));
+  const V diagonal = load<V>(row + j * L), one = fill<V>(1.0);
+  switch (left) {
+  case 1:
+    reduce_rows<1>(row, stride, scaled, j);
+    break;
+  case 2:
+    reduce_rows<2>(row, stride, scaled, j);
+    break;
+  case 3:
+    reduce_rows<3>(row, stride, scaled, j);
+    break;
+  default:
+    reduce_rows<4>(row, stride, scaled, j);
+  }
+  const V pivot = load<V>(row + j * L);
+  const auto sound = pivot > diagonal * fill<V>(kExactPivot);
+  store(tile.inverse + j * L, sound ? one / (sound ? pivot : one) : fill<V>(0.0));
+}
+
+// G[F,F] = L D L' in every lane. The order of a row's operations depends on neither n nor
+// the panels.
+static void factor(ExactTile &tile) {
+  constexpr int L = kExactLanes, C = kPanelColumns;
+  gather_sets(tile);
+  tile.changed = false;
+  const Index stride = tile.stride, step = tile.k + kExactPad;
+  const int n = tile.n;
+  for (int j = 0; j < n; j += C) {
+    const int columns = smaller(C, n - j);
+    for (int c = 0; c < columns; ++c)
+      pivot_column(tile, tile.scaled + c * step * L, j + c, columns - c);
+    for (int i = j + C; i < n; i += kPanelRows)
+      reduce_panel<kPanelRows>(tile.factor + i * stride * L, stride, tile.scaled, step, j);
   }
 }
 
@@ -407,19 +555,19 @@ static void solve_lanes(ExactTile &tile, bool bounded) {
 
 // Marks the coordinates whose sign is wrong for their side; per lane how many they are,
 // and the last of them.
-static void judge(ExactTile &tile, int64_t *count, int64_t *last) {
+static void judge(ExactTile &tile, double tolerance, int64_t *count, int64_t *last) {
   constexpr int L = kExactLanes;
   using V = ExactVec;
   using I = ExactInt;
   const V zero = fill<V>(0.0);
-  V scale, tolerance;
-  for (int l = 0; l < L; ++l)
-    scale[l] = tile.lanes[l].scale, tolerance[l] = tile.lanes[l].tolerance;
+  V scale = zero;
   for (int t = 0; t < tile.k; ++t) {
-    const V x = load<V>(tile.x + t * L), size = x < zero ? -x : x;
-    scale = size > scale ? size : scale;
+    const V x = load<V>(tile.x + t * L), q = load<V>(tile.rhs + t * L);
+    const V a = x < zero ? -x : x, b = q < zero ? -q : q;
+    scale = a > scale ? a : scale;
+    scale = b > scale ? b : scale;
   }
-  const V slack = tolerance * scale, least = -slack;
+  const V slack = fill<V>(tolerance) * scale, least = -slack;
   I n = I{}, at = I{};
   for (int t = 0; t < tile.k; ++t) {
     const V x = load<V>(tile.x + t * L), y = load<V>(tile.y + t * L);
@@ -486,33 +634,42 @@ static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
   };
   for (int l = 0; l < L; ++l)
     active += refill(l);
-  alignas(64) int64_t count[L], last[L], only[L];
+  alignas(64) int64_t count[L], last[L], only[L], done[L];
   while (active) {
     if (tile.changed) {
       factor(tile);
       sums.factorizations += active;
     }
     solve_lanes(tile, e.upper != nullptr);
-    judge(tile, count, last);
+    judge(tile, kExactTolerance<T>, count, last);
     for (int l = 0; l < L; ++l)
       only[l] = choose(tile.lanes[l], count[l], last[l]);
     exchange(tile, only);
+    bool any = false;
     for (int l = 0; l < L; ++l) {
       ExactLane &lane = tile.lanes[l];
-      if (lane.row < 0)
-        continue;
       const bool stuck = count[l] > 0 && ++lane.loops >= kExactLoops * (e.k + 1);
-      if (count[l] > 0 && !stuck) {
-        list_passive(tile, l);
-        continue;
-      }
-      T *const a = A.data + lane.row * A.stride;
-      if (stuck) {
+      done[l] = lane.row >= 0 && (stuck || count[l] == 0) ? -1 : 0;
+      any |= done[l] != 0;
+      if (stuck && lane.row >= 0) {
         ++sums.fallbacks;
-        descend_lane(e, tile, l, a);
+        descend_lane(e, tile, l, A.data + lane.row * A.stride);
       }
-      store_row(e, tile, l, a, P.data + lane.row * P.stride, sums);
-      active -= !refill(l);
+    }
+    if (any)
+      settle(e, tile, done);
+    for (int l = 0; l < L; ++l) {
+      const Index row = tile.lanes[l].row;
+      if (done[l]) {
+        store_row(tile, l, A.data + row * A.stride, P.data + row * P.stride, sums);
+        active -= !refill(l);
+      } else if (row >= 0) {
+        list_passive(tile, l);
+      }
     }
   }
+  if (sums.gradient)
+    for (int t = 0; t < e.k; ++t)
+      for (int l = 0; l < L; ++l)
+        sums.gradient[t] += tile.squares[t * L + l];
 }
