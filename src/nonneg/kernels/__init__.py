@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..protocols import Rows, Shared, Step, Sums
-from . import reference
+from . import pivoting, reference
+from .pivoting import ExactReport
 from .reference import SweepReport, inner
 
 NativePass = Callable[[Any, Step, Rows, Shared], Sums]
@@ -37,6 +38,7 @@ if os.environ.get("NONNEG_SIMD") != "reference":
         )
 
 coordinate_sweep = (compiled or reference).coordinate_sweep
+exact_solve = (compiled or pivoting).exact_solve
 gram = (compiled or reference).gram
 
 
@@ -48,4 +50,12 @@ def native_pass(kind: str, step: Step) -> NativePass | None:
     return found
 
 
-__all__ = ["SweepReport", "coordinate_sweep", "gram", "inner", "native_pass"]
+__all__ = [
+    "ExactReport",
+    "SweepReport",
+    "coordinate_sweep",
+    "exact_solve",
+    "gram",
+    "inner",
+    "native_pass",
+]

@@ -12,7 +12,8 @@ from scipy.linalg import cython_blas
 
 from .. import _core
 from ..protocols import Rows, Shared, Step, Sums
-from . import reference
+from . import pivoting, reference
+from .pivoting import ExactReport
 from .reference import SweepReport
 
 Array = NDArray[Any]
@@ -94,6 +95,30 @@ def coordinate_sweep(
         n_threads,
     )
     return SweepReport(*report)
+
+
+def exact_solve(
+    A: Array,
+    rhs: Array,
+    gram: Array,
+    l1: Array,
+    upper: Array | None = None,
+    n_threads: int = 1,
+) -> ExactReport:
+    """Compiled twin of `pivoting.exact_solve`."""
+    if not A.flags.c_contiguous:
+        return pivoting.exact_solve(A, rhs, gram, l1, upper)
+    squares = np.zeros(A.shape[1])
+    report = _core.exact_solve(
+        A,
+        _tame(rhs, A.dtype),
+        _tame(gram, np.float64).ravel(),
+        _tame(l1, np.float64),
+        None if upper is None else _tame(upper, np.float64),
+        squares,
+        n_threads,
+    )
+    return ExactReport(*report, squares)
 
 
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:

@@ -1,0 +1,216 @@
+"""Reference of the exact row solve: block principal pivoting on many rows at once."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+PIVOT = 1e-13
+"""A pivot below this share of its diagonal is rounding: the column is dependent."""
+LOOPS = 5
+"""Exchanges allowed, times k + 1, before a row goes to coordinate descent."""
+SWEEPS = 200
+"""Sweeps of coordinate descent for such a row."""
+
+
+class ExactReport(NamedTuple):
+    """What an exact solve knows at no extra cost, in float64."""
+
+    cross: float
+    """⟨rhs, A⟩ after the solve."""
+    n_fallback: int
+    """Rows that pivoting did not finish; coordinate descent did what it could."""
+    n_factorizations: int
+    """Passive sets that were factored, summed over rows."""
+    gradient: Float
+    """Per component, the sum of squared projected gradients after the solve, (k,)."""
+
+
+def tolerance(dtype: Any) -> float:
+    """Share of a row's scale below which a sign does not count."""
+    return 1e-8 if np.dtype(dtype).itemsize == 4 else 1e-12
+
+
+def units(gram: Array) -> Float:
+    """Powers of two that scale the diagonal into [1, 4); 0 without curvature."""
+    diagonal = np.asarray(gram.diagonal(), dtype=np.float64)
+    sound = (diagonal > 1e-300) & (diagonal < 1e300)
+    exponent = np.frexp(np.where(sound, diagonal, 1.0))[1]
+    return np.where(sound, np.ldexp(1.0, -((exponent - 1) // 2)), 0.0)
+
+
+def exact_solve(
+    A: Array,
+    rhs: Array,
+    gram: Array,
+    l1: Array,
+    upper: Array | None = None,
+    n_threads: int = 1,  # noqa: ARG001  (signature of the compiled twin)
+) -> ExactReport:
+    r"""Exact minimisation over each row of A, in place, starting from its passive set.
+
+    Row a of A becomes the minimiser of :math:`½ a G aᵀ - (p - l_1) aᵀ` over
+    0 ≤ a ≤ `upper`, where p is its row of `rhs`; its positive entries on entry are the
+    passive set to start from. Arithmetic is float64 for every dtype. Coordinates
+    without curvature become 0, and so does all but one of a dependent set.
+
+    Parameters
+    ----------
+    A, rhs : ndarray of shape (n_rows, k), float32 or float64
+    gram : ndarray of shape (k, k)
+        Positive semi-definite, an L2 penalty on its diagonal included.
+    l1 : ndarray of shape (k,)
+    upper : ndarray of shape (k,), default=None
+        Bounds, positive; None for none.
+
+    References
+    ----------
+    Kim and Park (2011), doi:10.1137/110821172; bounds: Júdice and Pires (1994),
+    doi:10.1016/0305-0548(94)90106-6.
+    """
+    k = A.shape[1]
+    gram, l1 = gram.astype(np.float64), l1.astype(np.float64)
+    unit = units(gram)
+    G = gram * unit * unit[:, None]
+    bound = np.full(k, np.inf)
+    if upper is not None:
+        np.divide(upper, unit, out=bound, where=unit > 0)
+    cross, n_fallback, n_factorizations = 0.0, 0, 0
+    squares = np.zeros(k)
+    n_rows = max(1, (1 << 21) // max(1, k * k))
+    for start in range(0, A.shape[0], n_rows):
+        rows = slice(start, start + n_rows)
+        q = np.clip((rhs[rows].astype(np.float64) - l1) * unit, -1e300, 1e300)
+        warm = np.where(unit > 0, A[rows] / np.where(unit > 0, unit, 1), 0.0)
+        solver = _Rows(G, np.nan_to_num(q), warm, bound, tolerance(A.dtype))
+        solver.run()
+        y = solver.y / np.where(unit > 0, unit, np.inf)
+        y = np.where(solver.at_zero, np.minimum(y, 0), y)
+        y = np.where(solver.at_upper, np.maximum(y, 0), y)
+        squares += (y**2).sum(0)
+        largest = float(np.finfo(A.dtype).max)
+        most = largest if upper is None else np.minimum(upper, largest)
+        x = np.nan_to_num(solver.x * unit, nan=0.0, posinf=largest)
+        A[rows] = np.clip(x, 0, most)
+        cross += float((rhs[rows].astype(np.float64) * A[rows]).sum())
+        n_fallback += solver.n_fallback
+        n_factorizations += solver.n_factorizations
+    return ExactReport(cross, n_fallback, n_factorizations, squares)
+
+
+class _Rows:
+    """Pivoting over all rows of a block; rows that are done drop out."""
+
+    def __init__(self, G: Float, q: Float, warm: Float, bound: Float, tol: float):
+        self.G, self.q, self.warm, self.bound, self.tol = G, q, warm, bound, tol
+        self.at_upper = warm >= bound
+        free = (warm > 0) & ~self.at_upper
+        cold = ~(warm > 0).any(1)
+        if cold.any():  # the positive part of the solution without constraints
+            free[cold] = solve_sets(G, np.ones_like(free[cold]), q[cold]) > 0
+        self.at_zero = ~free & ~self.at_upper
+        self.x, self.y = np.zeros_like(q), -q
+        self.n_fallback = self.n_factorizations = 0
+
+    def _solve(self, rows: Any) -> None:
+        fixed = np.where(self.at_upper[rows], self.bound, 0.0)
+        free = ~self.at_upper[rows] & ~self.at_zero[rows]
+        rest = self.q[rows] - fixed @ self.G
+        self.x[rows] = fixed + solve_sets(self.G, free, rest)
+        self.y[rows] = self.x[rows] @ self.G - self.q[rows]
+
+    def _violated(self, rows: Any) -> Bool:
+        x, y, zero, full = (
+            part[rows] for part in (self.x, self.y, self.at_zero, self.at_upper)
+        )
+        scale = np.maximum(np.abs(x).max(1), np.abs(self.q[rows]).max(1))
+        slack = self.tol * scale[:, None]
+        wrong = (x < -slack) | (x > self.bound + slack)
+        return np.where(zero, y < -slack, np.where(full, y > slack, wrong))
+
+    def run(self) -> None:
+        n, k = self.q.shape
+        rows = np.arange(n)
+        chances, fewest = np.full(n, 3), np.full(n, k + 1)
+        for _ in range(LOOPS * (k + 1)):
+            self.n_factorizations += len(rows)
+            self._solve(rows)
+            wrong = self._violated(rows)
+            count = wrong.sum(1)
+            rows, wrong, count = rows[count > 0], wrong[count > 0], count[count > 0]
+            if not len(rows):
+                return
+            better = count < fewest[rows]
+            fewest[rows] = np.minimum(count, fewest[rows])
+            single = ~better & (chances[rows] == 0)
+            chances[rows] = np.where(better, 3, np.maximum(chances[rows] - 1, 0))
+            # one at a time ends by Murty's theorem
+            last = k - 1 - np.argmax(wrong[:, ::-1], axis=1)
+            wrong[single] &= np.arange(k) == last[single, None]
+            bound, zero = self.at_upper[rows] | self.at_zero[rows], self.x[rows] <= 0
+            self.at_zero[rows] = np.where(wrong, ~bound & zero, self.at_zero[rows])
+            self.at_upper[rows] = np.where(wrong, ~bound & ~zero, self.at_upper[rows])
+        self.n_fallback = len(rows)
+        self._descend(rows)
+
+    def _descend(self, rows: Any) -> None:
+        """Coordinate descent from the last or the given point, whichever is lower."""
+        G, q = self.G, self.q[rows]
+        points = [np.clip(x[rows], 0, self.bound) for x in (self.x, self.warm)]
+        values = [((x @ G) / 2 - q) * x for x in points]
+        last_is_lower = values[0].sum(1) < values[1].sum(1)
+        x = np.where(last_is_lower[:, None], points[0], points[1])
+        curved = np.flatnonzero(G.diagonal() > 0)
+        for _ in range(SWEEPS):
+            before = x.copy()
+            for t in curved:
+                step = (q[:, t] - x @ G[t]) / G[t, t]
+                x[:, t] = np.clip(x[:, t] + step, 0, self.bound[t])
+            if (np.abs(x - before).max(1) <= 1e-15 * np.abs(x).max(1)).all():
+                break
+        self.x[rows], self.y[rows] = x, x @ G - q
+        self.at_zero[rows], self.at_upper[rows] = x <= 0, x >= self.bound
+
+
+def solve_sets(G: Float, free: Bool, q: Float) -> Float:
+    """G[F,F]⁻¹ q[F] for each row's set F, zeros elsewhere and where G[F,F] is dependent."""
+    k = G.shape[0]
+    M = G * (free[:, :, None] & free[:, None, :])
+    z = np.where(free, q, 0.0)
+    diagonal = np.arange(k)
+    M[:, diagonal, diagonal] += ~free
+    try:
+        pivots = np.linalg.cholesky(M)[:, diagonal, diagonal] ** 2
+    except np.linalg.LinAlgError:
+        sound = np.zeros(len(M), dtype=bool)
+    else:
+        sound = (pivots > PIVOT * M[:, diagonal, diagonal]).all(1)
+    x = np.empty_like(z)
+    if sound.any():
+        x[sound] = np.linalg.solve(M[sound], z[sound, :, None])[:, :, 0]
+    if not sound.all():
+        x[~sound] = _eliminate(M[~sound], z[~sound])
+    return np.where(free, x, 0.0)
+
+
+def _eliminate(M: Float, z: Float) -> Float:
+    """Solve symmetric systems, with 0 for coordinates whose pivot is mere rounding."""
+    k = M.shape[1]
+    smallest = PIVOT * M.diagonal(axis1=1, axis2=2)
+    inverse = np.zeros_like(z)
+    for j in range(k):
+        pivot = M[:, j, j]
+        np.divide(1, pivot, out=inverse[:, j], where=pivot > smallest[:, j])
+        scaled = M[:, j + 1 :, j] * inverse[:, j, None]
+        M[:, j + 1 :, j + 1 :] -= scaled[:, :, None] * M[:, None, j, j + 1 :]
+        z[:, j + 1 :] -= scaled * z[:, j, None]
+    for j in reversed(range(k)):
+        z[:, j] -= (M[:, j, j + 1 :] * z[:, j + 1 :]).sum(1)
+        z[:, j] *= inverse[:, j]
+    return z
