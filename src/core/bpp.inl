@@ -13,8 +13,18 @@ using ExactInt = decltype(ExactVec{} < ExactVec{});
 // A pivot below this share of its diagonal is rounding: the column depends on the ones
 // before, and its coordinate stays 0 in this set.
 constexpr double kExactPivot = 1e-13;
+// A dependent coordinate whose gradient would still fall, as under an L1 penalty, moves
+// along its null direction as if its pivot were that share: far enough to end the
+// dependence, by driving another coordinate below 0.
+constexpr double kExactSoftPivot = 1e-10;
+// Share of a row's scale above which it falls: the rounding of the right-hand sides.
+template <class T> constexpr double kExactFalls = sizeof(T) == 4 ? 2e-6 : 1e-11;
+constexpr double kExactLargest = 1e120; // of a scaled right-hand side
 constexpr int kExactFullExchanges = 3; // without progress, before single exchanges
 constexpr int kExactLoops = 5;         // times k, before the fallback
+// Added to the scaled diagonal for a row that did not finish, before a second attempt:
+// well above the rounding that made its sets go round.
+constexpr double kExactRidge = 1e-10;
 constexpr int kExactSweeps = 200;      // of coordinate descent as the fallback
 constexpr int kExactPad = 4;           // rows below a factor, for rows of zeros
 
@@ -34,6 +44,7 @@ struct ExactLane {
   Index row; // -1: idle
   int size;  // of the passive set
   int loops, chances, fewest;
+  double ridge;
 };
 
 // Arrays over coordinates have k + 1 entries, the last one a null coordinate of zeros;
@@ -132,12 +143,21 @@ static void prepare_exact(const Exact &e, ExactTile &tile) {
   for (Index i = 0; i < (c + kExactPad) * L; ++i)
     tile.index[i] = k;
   for (ExactLane &lane : tile.lanes)
-    lane = {-1, 0, 0, 0, 0};
+    lane = {-1, 0, 0, 0, 0, 0};
   tile.n = 0;
   tile.changed = true;
 }
 
 // ---- a row into a lane and out of it -------------------------------------------------
+
+static void begin_lane(ExactTile &tile, int l, double ridge) {
+  ExactLane &lane = tile.lanes[l];
+  lane.loops = 0;
+  lane.chances = kExactFullExchanges;
+  lane.fewest = tile.k + 1;
+  tile.changed |= lane.ridge != ridge;
+  lane.ridge = ridge;
+}
 
 // Lists the lane's passive coordinates; a list unlike the last one outdates the factor.
 // Free of branches: a misprediction costs as much as ten coordinates.
@@ -227,7 +247,7 @@ static void load_row(const Exact &e, ExactTile &tile, int l, Index row, const T 
   double *const q = tile.row;
   for (int t = 0; t < e.k; ++t) {
     const double scaled = (static_cast<double>(p[t]) - e.l1[t]) * tile.unit[t];
-    q[t] = larger(smaller(scaled, 1e300), -1e300);
+    q[t] = larger(smaller(scaled, kExactLargest), -kExactLargest);
   }
   int64_t warm = 0;
   for (int t = 0; t < e.k; ++t) {
@@ -243,9 +263,7 @@ static void load_row(const Exact &e, ExactTile &tile, int l, Index row, const T 
       if (tile.side[t * L + l] == kFree && static_cast<double>(a[t]) >= e.upper[t])
         tile.side[t * L + l] = kAtUpper;
   lane.row = row;
-  lane.loops = 0;
-  lane.chances = kExactFullExchanges;
-  lane.fewest = e.k + 1;
+  begin_lane(tile, l, 0);
   list_passive(tile, l);
 }
 
@@ -420,6 +438,8 @@ static void gather_sets(ExactTile &tile) {
     for (int j = 0; j <= i; ++j, out += L)
       for (int l = 0; l < L; ++l)
         out[l] = rows[l][tile.index[j * L + l]];
+    for (int l = 0; l < L; ++l)
+      out[l - L] += tile.index[i * L + l] < tile.k ? tile.lanes[l].ridge : 0.0;
   }
   for (int i = n; i < n + kPanelRows - 1; ++i)
     for (int j = 0; j < n; ++j)
@@ -471,14 +491,21 @@ static void factor(ExactTile &tile) {
 }
 
 // part = (L D L')^-1 part.
-static void solve_parts(ExactTile &tile) {
+static void solve_parts(ExactTile &tile, double falls) {
   constexpr int L = kExactLanes;
   using V = ExactVec;
   const int n = tile.n;
+  const V zero = fill<V>(0.0);
+  V least = zero;
+  for (int t = 0; t < tile.k; ++t) {
+    const V q = load<V>(tile.rhs + t * L), size = q < zero ? -q : q;
+    least = size > least ? size : least;
+  }
+  least *= fill<V>(falls);
   double *const z = tile.part;
   for (int i = 0; i < n; ++i) {
     const double *const row = tile.factor + i * tile.stride * L;
-    V even = load<V>(z + i * L), odd = fill<V>(0.0);
+    V even = load<V>(z + i * L), odd = zero;
     int p = 0;
     for (; p + 1 < i; p += 2) {
       even -= load<V>(row + p * L) * load<V>(tile.scaled + p * L);
@@ -487,15 +514,18 @@ static void solve_parts(ExactTile &tile) {
     if (p < i)
       even -= load<V>(row + p * L) * load<V>(tile.scaled + p * L);
     even += odd;
-    store(z + i * L, even);
-    store(tile.scaled + i * L, even * load<V>(tile.inverse + i * L));
+    const V inverse = load<V>(tile.inverse + i * L);
+    // a dependent coordinate has no part in later ones, and moves only where it falls
+    store(tile.scaled + i * L, even * inverse);
+    const V soft = even > least ? even * fill<V>(1 / kExactSoftPivot) : zero;
+    store(z + i * L, inverse > zero ? even * inverse : soft);
   }
   for (int j = n - 1; j >= 0; --j) {
     const double *const row = tile.factor + j * tile.stride * L;
-    const V x = load<V>(z + j * L) * load<V>(tile.inverse + j * L);
-    store(z + j * L, x);
+    const V x = load<V>(z + j * L);
     for (int i = 0; i < j; ++i)
-      store(z + i * L, load<V>(z + i * L) - load<V>(row + i * L) * x);
+      store(z + i * L, load<V>(z + i * L) -
+                           load<V>(row + i * L) * load<V>(tile.inverse + i * L) * x);
   }
 }
 
@@ -527,7 +557,7 @@ static void gradient(ExactTile &tile) {
 }
 
 // x on the passive sets, the bounds elsewhere, and the gradient.
-static void solve_lanes(ExactTile &tile, bool bounded) {
+static void solve_lanes(ExactTile &tile, bool bounded, double falls) {
   constexpr int L = kExactLanes;
   using V = ExactVec;
   const int k = tile.k;
@@ -546,7 +576,7 @@ static void solve_lanes(ExactTile &tile, bool bounded) {
       const Index at = tile.index[i * L + l] * L + l;
       tile.part[i * L + l] = any_upper ? -tile.y[at] : tile.rhs[at];
     }
-  solve_parts(tile);
+  solve_parts(tile, falls);
   for (int i = 0; i < tile.n; ++i)
     for (int l = 0; l < L; ++l)
       tile.x[tile.index[i * L + l] * L + l] = tile.part[i * L + l];
@@ -640,7 +670,7 @@ static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
       factor(tile);
       sums.factorizations += active;
     }
-    solve_lanes(tile, e.upper != nullptr);
+    solve_lanes(tile, e.upper != nullptr, kExactFalls<T>);
     judge(tile, kExactTolerance<T>, count, last);
     for (int l = 0; l < L; ++l)
       only[l] = choose(tile.lanes[l], count[l], last[l]);
@@ -648,13 +678,17 @@ static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
     bool any = false;
     for (int l = 0; l < L; ++l) {
       ExactLane &lane = tile.lanes[l];
-      const bool stuck = count[l] > 0 && ++lane.loops >= kExactLoops * (e.k + 1);
-      done[l] = lane.row >= 0 && (stuck || count[l] == 0) ? -1 : 0;
-      any |= done[l] != 0;
-      if (stuck && lane.row >= 0) {
-        ++sums.fallbacks;
-        descend_lane(e, tile, l, A.data + lane.row * A.stride);
+      done[l] = lane.row >= 0 && count[l] == 0 ? -1 : 0;
+      if (lane.row >= 0 && count[l] > 0 && ++lane.loops >= kExactLoops * (e.k + 1)) {
+        sums.fallbacks += lane.ridge == 0;
+        if (lane.ridge == 0) {
+          begin_lane(tile, l, kExactRidge);
+        } else {
+          descend_lane(e, tile, l, A.data + lane.row * A.stride);
+          done[l] = -1;
+        }
       }
+      any |= done[l] != 0;
     }
     if (any)
       settle(e, tile, done);

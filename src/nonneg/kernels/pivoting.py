@@ -13,10 +13,19 @@ Bool = NDArray[np.bool_]
 
 PIVOT = 1e-13
 """A pivot below this share of its diagonal is rounding: the column is dependent."""
+SOFT_PIVOT = 1e-10
+"""Pivot of a dependent coordinate whose gradient would still fall, as under L1.
+
+It moves along its null direction, far enough to drive another one below 0.
+"""
+LARGEST = 1e120
+"""Of a scaled right-hand side."""
 LOOPS = 5
-"""Exchanges allowed, times k + 1, before a row goes to coordinate descent."""
+"""Exchanges allowed in one attempt, times k + 1."""
+RIDGE = 1e-10
+"""Added to the scaled diagonal for a row's second attempt."""
 SWEEPS = 200
-"""Sweeps of coordinate descent for such a row."""
+"""Sweeps of coordinate descent for a row that does not finish that either."""
 
 
 class ExactReport(NamedTuple):
@@ -25,7 +34,7 @@ class ExactReport(NamedTuple):
     cross: float
     """⟨rhs, A⟩ after the solve."""
     n_fallback: int
-    """Rows that pivoting did not finish; coordinate descent did what it could."""
+    """Rows that needed a ridge, or in the end coordinate descent."""
     n_factorizations: int
     """Passive sets that were factored, summed over rows."""
     gradient: Float
@@ -35,6 +44,11 @@ class ExactReport(NamedTuple):
 def tolerance(dtype: Any) -> float:
     """Share of a row's scale below which a sign does not count."""
     return 1e-8 if np.dtype(dtype).itemsize == 4 else 1e-12
+
+
+def falling(dtype: Any) -> float:
+    """Share of a row's scale above which a gradient falls: more than rhs's rounding."""
+    return 2e-6 if np.dtype(dtype).itemsize == 4 else 1e-11
 
 
 def units(gram: Array) -> Float:
@@ -86,9 +100,9 @@ def exact_solve(
     n_rows = max(1, (1 << 21) // max(1, k * k))
     for start in range(0, A.shape[0], n_rows):
         rows = slice(start, start + n_rows)
-        q = np.clip((rhs[rows].astype(np.float64) - l1) * unit, -1e300, 1e300)
+        q = np.clip((rhs[rows].astype(np.float64) - l1) * unit, -LARGEST, LARGEST)
         warm = np.where(unit > 0, A[rows] / np.where(unit > 0, unit, 1), 0.0)
-        solver = _Rows(G, np.nan_to_num(q), warm, bound, tolerance(A.dtype))
+        solver = _Rows(G, np.nan_to_num(q), warm, bound, A.dtype)
         solver.run()
         y = solver.y / np.where(unit > 0, unit, np.inf)
         y = np.where(solver.at_zero, np.minimum(y, 0), y)
@@ -98,7 +112,8 @@ def exact_solve(
         most = largest if upper is None else np.minimum(upper, largest)
         x = np.nan_to_num(solver.x * unit, nan=0.0, posinf=largest)
         A[rows] = np.clip(x, 0, most)
-        cross += float((rhs[rows].astype(np.float64) * A[rows]).sum())
+        with np.errstate(invalid="ignore"):  # an infinite rhs times 0
+            cross += float((rhs[rows].astype(np.float64) * A[rows]).sum())
         n_fallback += solver.n_fallback
         n_factorizations += solver.n_factorizations
     return ExactReport(cross, n_fallback, n_factorizations, squares)
@@ -107,22 +122,25 @@ def exact_solve(
 class _Rows:
     """Pivoting over all rows of a block; rows that are done drop out."""
 
-    def __init__(self, G: Float, q: Float, warm: Float, bound: Float, tol: float):
-        self.G, self.q, self.warm, self.bound, self.tol = G, q, warm, bound, tol
+    def __init__(self, G: Float, q: Float, warm: Float, bound: Float, dtype: Any):
+        self.G, self.q, self.warm, self.bound = G, q, warm, bound
+        self.tol = tolerance(dtype)
+        self.least = falling(dtype) * np.abs(q).max(1)
         self.at_upper = warm >= bound
         free = (warm > 0) & ~self.at_upper
         cold = ~(warm > 0).any(1)
         if cold.any():  # the positive part of the solution without constraints
-            free[cold] = solve_sets(G, np.ones_like(free[cold]), q[cold]) > 0
+            free[cold] = solve_sets(G, np.ones_like(free[cold]), q[cold], np.inf) > 0
         self.at_zero = ~free & ~self.at_upper
         self.x, self.y = np.zeros_like(q), -q
         self.n_fallback = self.n_factorizations = 0
 
-    def _solve(self, rows: Any) -> None:
+    def _solve(self, rows: Any, ridge: float) -> None:
         fixed = np.where(self.at_upper[rows], self.bound, 0.0)
         free = ~self.at_upper[rows] & ~self.at_zero[rows]
         rest = self.q[rows] - fixed @ self.G
-        self.x[rows] = fixed + solve_sets(self.G, free, rest)
+        G = self.G + ridge * np.eye(len(self.G)) if ridge else self.G
+        self.x[rows] = fixed + solve_sets(G, free, rest, self.least[rows])
         self.y[rows] = self.x[rows] @ self.G - self.q[rows]
 
     def _violated(self, rows: Any) -> Bool:
@@ -135,17 +153,26 @@ class _Rows:
         return np.where(zero, y < -slack, np.where(full, y > slack, wrong))
 
     def run(self) -> None:
+        """Pivot; again with a ridge where it goes round; then descend."""
+        rows = self._pivot(np.arange(len(self.q)), 0.0)
+        self.n_fallback = len(rows)
+        if len(rows):
+            rows = self._pivot(rows, RIDGE)
+        if len(rows):
+            self._descend(rows)
+
+    def _pivot(self, rows: Any, ridge: float) -> Any:
+        """Exchange until no sign is wrong; return the rows that did not get there."""
         n, k = self.q.shape
-        rows = np.arange(n)
         chances, fewest = np.full(n, 3), np.full(n, k + 1)
         for _ in range(LOOPS * (k + 1)):
             self.n_factorizations += len(rows)
-            self._solve(rows)
+            self._solve(rows, ridge)
             wrong = self._violated(rows)
             count = wrong.sum(1)
             rows, wrong, count = rows[count > 0], wrong[count > 0], count[count > 0]
             if not len(rows):
-                return
+                break
             better = count < fewest[rows]
             fewest[rows] = np.minimum(count, fewest[rows])
             single = ~better & (chances[rows] == 0)
@@ -156,8 +183,7 @@ class _Rows:
             bound, zero = self.at_upper[rows] | self.at_zero[rows], self.x[rows] <= 0
             self.at_zero[rows] = np.where(wrong, ~bound & zero, self.at_zero[rows])
             self.at_upper[rows] = np.where(wrong, ~bound & ~zero, self.at_upper[rows])
-        self.n_fallback = len(rows)
-        self._descend(rows)
+        return rows
 
     def _descend(self, rows: Any) -> None:
         """Coordinate descent from the last or the given point, whichever is lower."""
@@ -178,8 +204,12 @@ class _Rows:
         self.at_zero[rows], self.at_upper[rows] = x <= 0, x >= self.bound
 
 
-def solve_sets(G: Float, free: Bool, q: Float) -> Float:
-    """G[F,F]⁻¹ q[F] for each row's set F, zeros elsewhere and where G[F,F] is dependent."""
+def solve_sets(G: Float, free: Bool, q: Float, least: Any) -> Float:
+    """G[F,F]⁻¹ q[F] for each row's set F, zeros elsewhere.
+
+    A coordinate that depends on those before it is 0, or moves along its null
+    direction where its right-hand side, reduced, is above the row's `least`.
+    """
     k = G.shape[0]
     M = G * (free[:, :, None] & free[:, None, :])
     z = np.where(free, q, 0.0)
@@ -195,12 +225,14 @@ def solve_sets(G: Float, free: Bool, q: Float) -> Float:
     if sound.any():
         x[sound] = np.linalg.solve(M[sound], z[sound, :, None])[:, :, 0]
     if not sound.all():
-        x[~sound] = _eliminate(M[~sound], z[~sound])
+        x[~sound] = _eliminate(
+            M[~sound], z[~sound], np.broadcast_to(least, len(z))[~sound]
+        )
     return np.where(free, x, 0.0)
 
 
-def _eliminate(M: Float, z: Float) -> Float:
-    """Solve symmetric systems, with 0 for coordinates whose pivot is mere rounding."""
+def _eliminate(M: Float, z: Float, least: Float) -> Float:
+    """Solve symmetric systems with dependent coordinates, as `solve_sets` says."""
     k = M.shape[1]
     smallest = PIVOT * M.diagonal(axis1=1, axis2=2)
     inverse = np.zeros_like(z)
@@ -210,7 +242,8 @@ def _eliminate(M: Float, z: Float) -> Float:
         scaled = M[:, j + 1 :, j] * inverse[:, j, None]
         M[:, j + 1 :, j + 1 :] -= scaled[:, :, None] * M[:, None, j, j + 1 :]
         z[:, j + 1 :] -= scaled * z[:, j, None]
+    soft = np.where(z > least[:, None], z / SOFT_PIVOT, 0.0)
+    x = np.where(inverse > 0, z * inverse, soft)
     for j in reversed(range(k)):
-        z[:, j] -= (M[:, j, j + 1 :] * z[:, j + 1 :]).sum(1)
-        z[:, j] *= inverse[:, j]
-    return z
+        x[:, j] -= (M[:, j, j + 1 :] * x[:, j + 1 :]).sum(1) * inverse[:, j]
+    return x
