@@ -15,6 +15,10 @@ namespace nonneg::NONNEG_ISA {
 
 #include "sweep.inl"
 
+#include "bpp_tile.inl"
+
+#include "bpp_factor.inl"
+
 #include "bpp.inl"
 
 #include "products.inl"
