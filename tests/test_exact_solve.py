@@ -214,6 +214,22 @@ def test_any_number_of_threads_gives_the_same_bits(k, dtype):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [1, 6, 19])
+def test_solve_on_sets_ignores_signs(k, dtype):
+    _, G, _ = problem(1, k)
+    rng = np.random.default_rng(5)
+    A = np.maximum(rng.standard_normal((41, k)), 0).astype(dtype)
+    A[7] = 0
+    rhs, free = rng.standard_normal((41, k)).astype(dtype), A > 0
+    kernels.solve_on_sets(A, rhs, G, 2)
+    bound = np.linalg.cond(G) * np.finfo(dtype).eps * 8
+    for a, p, F in zip(A, rhs, free, strict=True):
+        expected = np.linalg.solve(G[F][:, F], p[F])
+        np.testing.assert_allclose(a[F], expected, rtol=bound, atol=bound)
+        assert (a[~F] == 0).all()
+
+
 def test_warm_rows_cost_one_factorization():
     B, G, X = problem(500, 20)
     A = np.zeros((500, 20))
@@ -253,8 +269,8 @@ def test_bindings_refuse_arrays_that_do_not_fit():
     core = kernels.compiled._core
     A, rhs, g, l1 = np.ones((4, 3)), np.ones((4, 3)), np.eye(3).ravel(), np.zeros(3)
     with pytest.raises(ValueError, match="number of rows"):
-        core.exact_solve(A, rhs[:3], g, l1, None, l1.copy(), 1)
+        core.exact_solve(A, rhs[:3], g, l1, None, l1.copy(), False, 1)
     with pytest.raises(ValueError, match="k entries"):
-        core.exact_solve(A, rhs, g[:4], l1, None, l1.copy(), 1)
+        core.exact_solve(A, rhs, g[:4], l1, None, l1.copy(), False, 1)
     with pytest.raises(ValueError, match="k entries"):
-        core.exact_solve(A, rhs, g, l1, l1[:2], l1.copy(), 1)
+        core.exact_solve(A, rhs, g, l1, l1[:2], l1.copy(), False, 1)

@@ -95,7 +95,7 @@ static void load_row(const Exact &e, ExactTile &tile, int l, Index row, const T 
     tile.rhs[t * L + l] = q[t];
     tile.side[t * L + l] = passive; // kFree or kAtZero
   }
-  if (!warm)
+  if (!warm && !e.fixed)
     guess_passive(tile, l);
   else if (e.upper)
     for (int t = 0; t < e.k; ++t)
@@ -118,8 +118,11 @@ static void settle(const Exact &e, ExactTile &tile, const int64_t *done) {
     const double unit = tile.unit[t], largest = 1.7976931348623157e308;
     const V most = fill<V>(e.upper ? smaller(e.upper[t], largest) : largest);
     V x = load<V>(tile.x + t * L) * fill<V>(unit);
-    x = x > zero ? x : zero; // NaN becomes 0 too
-    store(tile.out + t * L, x < most ? x : most);
+    if (!e.fixed) {
+      x = x > zero ? x : zero; // NaN becomes 0 too
+      x = x < most ? x : most;
+    }
+    store(tile.out + t * L, x);
     const V y = load<V>(tile.y + t * L) * fill<V>(unit > 0 ? 1 / unit : 0.0);
     const I side = load<I>(tile.side + t * L);
     const I counts = finished & ((side == kFree) | ((side == kAtZero) & (y < zero)) |
@@ -351,8 +354,8 @@ static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
       factor(tile);
       sums.factorizations += active;
     }
-    solve_lanes(tile, e.upper != nullptr, kExactFalls<T>);
-    judge(tile, kExactTolerance<T>, count, last);
+    solve_lanes(tile, e.upper != nullptr, e.fixed ? __builtin_inf() : kExactFalls<T>);
+    judge(tile, e.fixed ? __builtin_inf() : kExactTolerance<T>, count, last);
     for (int l = 0; l < L; ++l)
       only[l] = choose(tile.lanes[l], count[l], last[l]);
     exchange(tile, only);

@@ -46,8 +46,9 @@ struct SweepSums {
 struct Exact {
   const double *gram;  // k x k, positive semi-definite, L2 on its diagonal
   const double *l1;    // k
-  const double *upper; // k, positive, or null for none
+  const double *upper; // k, not negative, or null for none
   int k;
+  bool fixed = false; // solve on the given passive sets, whatever the signs
 };
 
 struct ExactSums {

@@ -15,7 +15,7 @@ template <class T> void bind_exact(nb::module_ &m) {
   m.def("exact_solve",
         [](Out<T> A, In<T> P, Vector<double> gram, Vector<double> l1,
            std::optional<Vector<double>> upper, Mutable gradient,
-           int n_threads) {
+           bool fixed, int n_threads) {
           const size_t k = A.shape(1);
           require_rows(A, P);
           require_columns(A, P);
@@ -23,7 +23,7 @@ template <class T> void bind_exact(nb::module_ &m) {
                       gradient.shape(0) == k && (!upper || upper->shape(0) == k),
                   "the Gram matrix, l1, upper and gradient must all have k entries a side");
           const Exact e{gram.data(), l1.data(), upper ? upper->data() : nullptr,
-                        static_cast<int>(k)};
+                        static_cast<int>(k), fixed};
           const auto a = view<T>(A);
           const auto p = view<const T>(P);
           ExactSums sums;
@@ -34,7 +34,7 @@ template <class T> void bind_exact(nb::module_ &m) {
         },
         nb::arg("A").noconvert(), nb::arg("P").noconvert(), nb::arg("gram").noconvert(),
         nb::arg("l1").noconvert(), nb::arg("upper").noconvert().none(),
-        nb::arg("gradient").noconvert(), nb::arg("n_threads"));
+        nb::arg("gradient").noconvert(), nb::arg("fixed"), nb::arg("n_threads"));
 }
 
 } // namespace

@@ -9,8 +9,8 @@ namespace nonneg {
 namespace {
 
 constexpr Index kBlock = 512; // rows per task; fewer where they are too few for the pool
-constexpr Index kLeastBlock = 32;
-constexpr Index kFewTasks = 32;
+constexpr Index kLeastBlock = 64;
+constexpr Index kFewTasks = 16;
 constexpr double kThreadWork = 1e5; // rows times k squared worth waking a worker for
 
 Index block_of(Index rows) {

@@ -30,6 +30,7 @@ def exact_solve(
     l1: Array,
     upper: Array | None,
     gradient: Array,
+    fixed: bool,
     n_threads: int,
 ) -> tuple[float, int, int]: ...
 def gram(A: Array, G: Array, n_threads: int) -> None: ...

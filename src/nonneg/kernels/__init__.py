@@ -39,6 +39,7 @@ if os.environ.get("NONNEG_SIMD") != "reference":
 
 coordinate_sweep = (compiled or reference).coordinate_sweep
 exact_solve = (compiled or pivoting).exact_solve
+solve_on_sets = (compiled or pivoting).solve_on_sets
 gram = (compiled or reference).gram
 
 
@@ -58,4 +59,5 @@ __all__ = [
     "gram",
     "inner",
     "native_pass",
+    "solve_on_sets",
 ]

@@ -116,9 +116,20 @@ def exact_solve(
         _tame(l1, np.float64),
         None if upper is None else _tame(upper, np.float64),
         squares,
+        False,
         n_threads,
     )
     return ExactReport(*report, squares)
+
+
+def solve_on_sets(A: Array, rhs: Array, gram: Array, n_threads: int = 1) -> None:
+    """Compiled twin of `pivoting.solve_on_sets`."""
+    k = A.shape[1]
+    gram = _tame(gram, np.float64).ravel()
+    unused, zero = np.zeros(k), np.zeros(k)
+    _core.exact_solve(
+        A, _tame(rhs, A.dtype), gram, zero, None, unused, True, n_threads
+    )
 
 
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:

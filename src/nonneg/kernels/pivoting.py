@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,9 +98,7 @@ def exact_solve(
         np.divide(upper, unit, out=bound, where=unit > 0)
     cross, n_fallback, n_factorizations = 0.0, 0, 0
     squares = np.zeros(k)
-    n_rows = max(1, (1 << 21) // max(1, k * k))
-    for start in range(0, A.shape[0], n_rows):
-        rows = slice(start, start + n_rows)
+    for rows in _chunks(A):
         q = np.clip((rhs[rows].astype(np.float64) - l1) * unit, -LARGEST, LARGEST)
         warm = np.where(unit > 0, A[rows] / np.where(unit > 0, unit, 1), 0.0)
         solver = _Rows(G, np.nan_to_num(q), warm, bound, A.dtype)
@@ -117,6 +116,30 @@ def exact_solve(
         n_fallback += solver.n_fallback
         n_factorizations += solver.n_factorizations
     return ExactReport(cross, n_fallback, n_factorizations, squares)
+
+
+def solve_on_sets(
+    A: Array,
+    rhs: Array,
+    gram: Array,
+    n_threads: int = 1,  # noqa: ARG001  (signature of the compiled twin)
+) -> None:
+    """Solve G[F,F]·a[F] = p[F] for each row, F where the row is positive on entry.
+
+    In place, and whatever signs come out; all other entries become 0.
+    """
+    unit = units(gram)
+    G = gram.astype(np.float64) * unit * unit[:, None]
+    for rows in _chunks(A):
+        free = (A[rows] > 0) & (unit > 0)
+        A[rows] = solve_sets(G, free, rhs[rows] * unit, np.inf) * unit
+
+
+def _chunks(A: Array) -> Iterator[slice]:
+    """Rows whose k x k matrices fit into about 16 MB."""
+    n_rows = max(1, (1 << 21) // max(1, A.shape[1] ** 2))
+    for start in range(0, A.shape[0], n_rows):
+        yield slice(start, start + n_rows)
 
 
 class _Rows:
