@@ -21,6 +21,7 @@ LAYERS = [
     {"config", "operands"},
     {"losses", "updaters"},
     {"loop", "normal_equations"},
+    {"one_by_one"},
     {"initialization", "least_squares", "projected_gradient"},
     {"starts"},
     {"factorization"},
@@ -41,8 +42,10 @@ REQUIRED = {"numpy", "scipy", "sklearn", "threadpoolctl", "nonneg"}
 """What may be imported at module level besides the standard library."""
 COMMAND_LINE = {"cli", "commands", "progress", "shell"}
 EXTRA = {f"{name}.py": {"rich", "typer"} for name in COMMAND_LINE}
-ON_DEMAND = {"least_squares", "normal_equations", "plotting", "readers", "report"}
-LAZY = COMMAND_LINE | ON_DEMAND | {"corpora", "demo", "jobs"}
+SOLVES = {"least_squares", "normal_equations", "one_by_one"}
+"""What only `nnls` needs."""
+ON_DEMAND = {"corpora", "demo", "jobs", "plotting", "readers", "report"}
+LAZY = COMMAND_LINE | ON_DEMAND | SOLVES
 """Modules that `import nonneg` must not load."""
 
 

@@ -43,7 +43,7 @@ def objective(A, rhs, gram, l1):
 def projected_gradient(A, rhs, gram, l1, upper=None):
     y = A @ gram - (rhs - l1)
     y = np.where(A > 0, y, np.minimum(y, 0))
-    return y if upper is None else np.where(A >= upper, np.maximum(y, 0), y)
+    return y if upper is None else np.where(upper <= A, np.maximum(y, 0), y)
 
 
 @twins
@@ -97,7 +97,7 @@ def test_upper_bounds(solve, k, start):
     rhs = X @ B
     report = solve(A, rhs, G, np.zeros(k), upper)
     assert report.n_fallback == 0
-    assert (A <= upper).all()
+    assert (upper >= A).all()
     residual = projected_gradient(A, rhs, G, 0, upper)
     assert np.abs(residual).max() <= 1e-10 * np.abs(rhs).max()
     for x, a in zip(X[:5], A[:5], strict=True):

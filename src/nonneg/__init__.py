@@ -11,7 +11,11 @@ from .config import show_config
 from .estimators import NMF
 from .factorization import non_negative_factorization, reconstruction_error
 from .initialization import initialize
-from .projected_gradient import hoyer_sparseness, nls_subproblem, projected_gradient_update
+from .projected_gradient import (
+    hoyer_sparseness,
+    nls_subproblem,
+    projected_gradient_update,
+)
 
 if TYPE_CHECKING:
     from .least_squares import NNLSResult, nnls

@@ -20,6 +20,7 @@ from .normal_equations import (
     power_of_two,
     times_diagonal,
 )
+from .one_by_one import OneByOne
 from .protocols import Array
 from .threads import resolve_n_threads, single_threaded_blas
 from .validation import Rule, is_bool, is_real, require
@@ -31,8 +32,6 @@ MOST_COLUMNS = 1024
 """Right-hand sides in a block, at most."""
 WELL_CONDITIONED = 1e4
 """Condition of the Gram matrix below which its own error stays under 1e-11."""
-MOST_DENSE = 1 << 24
-"""Entries of a sparse A up to which single columns may be solved on a dense copy."""
 
 _PENALTY = Rule(is_real, "a float in the range [0.0, inf)", "Pass 0 for no penalty.")
 _FLAG = Rule(is_bool, "a bool", "Pass True or False.")
@@ -42,7 +41,7 @@ _FLAG = Rule(is_bool, "a bool", "Pass True or False.")
 class NNLSResult:
     """What `nnls` found out besides X.
 
-    Attributes
+    Parameters
     ----------
     residual_norms : ndarray of shape (r,), or float for one right-hand side b
         ‖√weights·(A x - b)‖.
@@ -272,19 +271,20 @@ def _weights(weights: Any, m: int) -> Array:
 
 
 def _start(X0: Any, shape: tuple[int, int], is_vector: bool) -> Array:
-    X0 = np.asarray(X0)
-    if is_vector and X0.ndim == 1:
-        X0 = X0[:, None]
-    X0 = validation.check_array_like(X0, "X0", WHOM, dtype=[np.float64, np.float32])
-    if X0.shape != shape:
+    start = np.asarray(X0)
+    if is_vector and start.ndim == 1:
+        start = start[:, None]
+    start = validation.check_matrix(start, "X0", WHOM)
+    if start.shape != shape:
         msg = (
-            f"X0 has shape {X0.shape}; it must have that of X, {shape}, or leave it out."
+            f"X0 has shape {np.shape(X0)}; pass an array of the shape that X will "
+            f"have, ({shape[0]}, {shape[1]}), or leave it out."
         )
         raise ValueError(msg)
-    if (X0 < 0).any():
-        msg = f"X0 must not have negative entries; the smallest is {X0.min():g}."
+    if (start < 0).any():
+        msg = f"X0 must not have negative entries; the smallest is {start.min():g}."
         raise ValueError(msg)
-    return X0
+    return start
 
 
 # ---- blocks of right-hand sides -----------------------------------------------------
@@ -361,12 +361,13 @@ class _Block:
         return self._solve_anew(X, fit)
 
     def _tolerance(self) -> float:
-        return 10 * max(self.system.A.shape) * EPS
+        """Of the optimality: SciPy's own, 10·max(m, n) roundings."""
+        return float(10 * max(self.system.A.shape) * EPS)
 
     def _solve_anew(self, X: Array, fit: Fit) -> tuple[Array, Fit, int]:
         """Replace what is not optimal by a solution from A itself, if that is better."""
         doubtful = np.flatnonzero(~(fit.optimality <= self._tolerance()))
-        solver = _DenseSolver.of(self.system) if len(doubtful) else None
+        solver = OneByOne.of(self.system) if len(doubtful) else None
         if solver is None:
             return X, fit, 0
         X, n_solved = X.copy(), 0
@@ -384,40 +385,3 @@ def _merged(better: Array, new: Fit, old: Fit) -> Fit:
         np.where(better, new.gradient, old.gradient),
         np.where(flat, new.optimality, old.optimality),
     )
-
-
-class _DenseSolver:
-    """SciPy's solvers on A itself, for single right-hand sides."""
-
-    def __init__(self, system: NormalEquations) -> None:
-        A = system.A.toarray() if sp.issparse(system.A) else system.A
-        self.upper = system.upper
-        self.root_l2 = np.sqrt(np.minimum(system.l2, 1e300))
-        self.penalised = bool(system.l2.any())
-        self.A = np.vstack([A, np.diag(self.root_l2)]) if self.penalised else A
-
-    @classmethod
-    def of(cls, system: NormalEquations) -> _DenseSolver | None:
-        """The solver, or None where A is too large or an L1 penalty can't be put in."""
-        too_large = sp.issparse(system.A) and np.prod(system.A.shape) > MOST_DENSE
-        lone_l1 = system.l1.any() and not system.l2.any()
-        return None if too_large or lone_l1 else cls(system)
-
-    def improve(self, x: Array, b: Array, l1: Array) -> bool:
-        """Write a better solution into x, if there is one; whether it was looked for."""
-        from scipy.optimize import lsq_linear, nnls as one_nnls
-
-        if self.penalised:  # ½ l2‖x‖² + l1·x is ½‖√l2·x + l1/√l2‖², less a constant
-            b = np.concatenate([b, -l1 / self.root_l2])
-        try:
-            if self.upper is None:
-                other = one_nnls(self.A, b)[0]
-            else:
-                upper = np.maximum(self.upper, 1e-300)
-                other = lsq_linear(self.A, b, (0, upper), method="bvls").x
-                other = np.clip(other, 0, self.upper)
-        except (RuntimeError, ValueError, np.linalg.LinAlgError):
-            return False
-        if np.linalg.norm(self.A @ other - b) < np.linalg.norm(self.A @ x - b):
-            x[...] = other
-        return True

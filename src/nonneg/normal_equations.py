@@ -30,11 +30,12 @@ LARGEST_COMPILED = 1000
 def power_of_two(sizes: Array) -> Float:
     """Powers of two that bring the sizes into [½, 1); 1 for a size of 0."""
     exponents = np.frexp(np.where(sizes > 0, sizes, 0.5))[1]
-    return np.ldexp(1.0, -np.clip(exponents, -1020, 1020))
+    powers: Float = np.ldexp(1.0, -np.clip(exponents, -1020, 1020))
+    return powers
 
 
 def largest_in_columns(M: Any) -> Float:
-    """max |entry| of each column, dense or sparse, without a copy of M."""
+    """Largest |entry| of each column, dense or sparse, without a copy of M."""
     if M.shape[0] == 0:
         return np.zeros(M.shape[1])
     top, low = M.max(axis=0), M.min(axis=0)
@@ -131,19 +132,23 @@ class NormalEquations:
 
     def transposed_times(self, M: Any) -> Float:
         """MᵀA of shape (r, n) for a dense or sparse M (m, r)."""
+        product: Float
         if not sp.issparse(self.A):
-            product: Float = rmatmul(as_operand(M, self.n_threads), self.A)
+            product = rmatmul(as_operand(M, self.n_threads), self.A)
             return product
         if sp.issparse(M):
-            return np.asarray((M.T @ self.A).toarray())
-        return np.ascontiguousarray(rmatmul(self.operand, M).T)
+            product = (M.T @ self.A).toarray()
+        else:
+            product = np.ascontiguousarray(rmatmul(self.operand, M).T)
+        return product
 
     def minus_product(self, B: Any, X: Float) -> Float:
         """B - A·Xᵀ of shape (m, r), dense."""
-        product = matmul(self.operand, np.ascontiguousarray(X.T))
+        product: Float = matmul(self.operand, np.ascontiguousarray(X.T))
         if sp.issparse(B):
             return np.asarray(B - product)
-        return np.subtract(B, product, out=product)
+        np.subtract(B, product, out=product)
+        return product
 
     def solve(self, X: Float, rhs: Float) -> int:
         """Minimise over each row of X, in place; return how many did not finish."""
@@ -151,7 +156,7 @@ class NormalEquations:
         solve = kernels.exact_solve if compiled else pivoting.exact_solve
         zero = np.zeros(X.shape[1])
         report = solve(X, rhs, self.gram, zero, self.upper, self.n_threads)
-        return report.n_fallback
+        return int(report.n_fallback)
 
     def fit(self, X: Float, B: Any, l1: Float) -> Fit:
         """Residuals of the rows of X, from A itself."""
@@ -161,7 +166,8 @@ class NormalEquations:
             pull = np.nan_to_num(self.l2 * X, nan=0.0)
         gradient = l1 + pull - self.transposed_times(R)
         projected = self.projected(X, gradient)
-        size = np.sqrt(norms**2 + np.einsum("ij,ij->i", X @ self.gram, X))
+        fitted = np.einsum("ij,ij->i", X @ self.gram, X)
+        size = np.sqrt(norms**2 + np.maximum(fitted, 0))  # about ‖b‖
         scale = np.maximum(self.norms, self.norms.max() * EPS) * size[:, None]
         scale += l1 + pull
         ratios = np.divide(
@@ -171,7 +177,7 @@ class NormalEquations:
 
     def projected(self, X: Float, gradient: Float) -> Float:
         """The gradient without the parts that the bounds hold back."""
-        projected = np.where(X > 0, gradient, np.minimum(gradient, 0))
+        projected: Float = np.where(X > 0, gradient, np.minimum(gradient, 0))
         if self.upper is not None:
             full = self.upper <= X
             projected = np.where(full, np.maximum(projected, 0), projected)
@@ -188,4 +194,5 @@ class NormalEquations:
         else:
             pivoting.solve_on_sets(step, -gradient, self.gram)
         upper = np.inf if self.upper is None else self.upper
-        return np.clip(X + step, 0, upper)
+        refined: Float = np.clip(X + step, 0, upper)
+        return refined

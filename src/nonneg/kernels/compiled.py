@@ -127,9 +127,7 @@ def solve_on_sets(A: Array, rhs: Array, gram: Array, n_threads: int = 1) -> None
     k = A.shape[1]
     gram = _tame(gram, np.float64).ravel()
     unused, zero = np.zeros(k), np.zeros(k)
-    _core.exact_solve(
-        A, _tame(rhs, A.dtype), gram, zero, None, unused, True, n_threads
-    )
+    _core.exact_solve(A, _tame(rhs, A.dtype), gram, zero, None, unused, True, n_threads)
 
 
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:

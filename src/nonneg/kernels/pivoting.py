@@ -173,7 +173,8 @@ class _Rows:
         scale = np.maximum(np.abs(x).max(1), np.abs(self.q[rows]).max(1))
         slack = self.tol * scale[:, None]
         wrong = (x < -slack) | (x > self.bound + slack)
-        return np.where(zero, y < -slack, np.where(full, y > slack, wrong))
+        wrong = np.where(zero, y < -slack, np.where(full, y > slack, wrong))
+        return np.asarray(wrong, dtype=bool)
 
     def run(self) -> None:
         """Pivot; again with a ridge where it goes round; then descend."""
@@ -238,12 +239,13 @@ def solve_sets(G: Float, free: Bool, q: Float, least: Any) -> Float:
     z = np.where(free, q, 0.0)
     diagonal = np.arange(k)
     M[:, diagonal, diagonal] += ~free
+    sound: Bool = np.zeros(len(M), dtype=bool)
     try:
         pivots = np.linalg.cholesky(M)[:, diagonal, diagonal] ** 2
     except np.linalg.LinAlgError:
-        sound = np.zeros(len(M), dtype=bool)
+        pass
     else:
-        sound = (pivots > PIVOT * M[:, diagonal, diagonal]).all(1)
+        sound[:] = (pivots > PIVOT * M[:, diagonal, diagonal]).all(1)
     x = np.empty_like(z)
     if sound.any():
         x[sound] = np.linalg.solve(M[sound], z[sound, :, None])[:, :, 0]
