@@ -20,8 +20,9 @@ LAYERS = [
     {"kernels"},
     {"config", "operands"},
     {"losses", "updaters"},
-    {"loop"},
-    {"initialization", "nnls"},
+    {"loop", "normal_equations"},
+    {"one_by_one"},
+    {"initialization", "least_squares", "projected_gradient"},
     {"starts"},
     {"factorization"},
     {"estimators"},
@@ -41,7 +42,10 @@ REQUIRED = {"numpy", "scipy", "sklearn", "threadpoolctl", "nonneg"}
 """What may be imported at module level besides the standard library."""
 COMMAND_LINE = {"cli", "commands", "progress", "shell"}
 EXTRA = {f"{name}.py": {"rich", "typer"} for name in COMMAND_LINE}
-LAZY = COMMAND_LINE | {"corpora", "demo", "jobs", "plotting", "readers", "report"}
+SOLVES = {"least_squares", "normal_equations", "one_by_one"}
+"""What only `nnls` needs."""
+ON_DEMAND = {"corpora", "demo", "jobs", "plotting", "readers", "report"}
+LAZY = COMMAND_LINE | ON_DEMAND | SOLVES
 """Modules that `import nonneg` must not load."""
 
 

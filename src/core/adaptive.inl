@@ -112,12 +112,12 @@ template <class T> NONNEG_INLINE double tile_cross(const T *a, const T *p, Index
 
 // moved = max(0, solved + momentum (solved - previous)), row by row.
 template <class T>
-NONNEG_INLINE void extrapolate(const RowArrays<T> &rows, Index first, Index n, T momentum) {
+NONNEG_INLINE void extrapolate(const RowArrays<T> &rows, T momentum) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
   const V zero = fill<V>(T(0)), beta = fill<V>(momentum);
   const Index k = rows.solved.cols;
-  for (Index i = first; i < first + n; ++i) {
+  for (Index i = 0; i < rows.solved.rows; ++i) {
     const T *solved = rows.solved.data + i * rows.solved.stride;
     const T *previous = rows.previous.data + i * rows.previous.stride;
     T *moved = rows.moved.data + i * rows.moved.stride;
@@ -180,6 +180,4 @@ static void adaptive_rows(const Solve<T> &solve, const RowArrays<T> &rows,
   const double missing = static_cast<double>(i - n_rows);
   for (int t = 0; missing > 0 && t < k; ++t)
     measures[k + t] -= missing * solve.sweep.l1[t] * solve.sweep.l1[t];
-  if (rows.moved.data)
-    extrapolate(rows, 0, n_rows, solve.momentum);
 }

@@ -36,11 +36,29 @@ template <class T> struct Sweep {
   int k;
 };
 
+// Exact minimisation of 1/2 a G a' - (p - l1) a' over 0 <= a <= upper, row by row; always
+// in float64.
+struct Exact {
+  const double *gram;  // k x k, positive semi-definite, L2 on its diagonal
+  const double *l1;    // k
+  const double *upper; // k, not negative, or null for none
+  int k;
+  bool fixed = false; // solve on the given passive sets, whatever the signs
+};
+
+struct ExactSums {
+  double cross = 0;            // <p, a> after the solve
+  int64_t fallbacks = 0;       // rows that pivoting did not finish
+  int64_t factorizations = 0;  // one per row and passive set tried
+  double *gradient = nullptr;  // k, or null: += squared projected gradient after the solve
+};
+
 // How the rows of a factor are solved for, given their right-hand sides.
-enum class Method { sweep, adaptive };
+enum class Method { sweep, adaptive, exact };
 
 template <class T> struct Solve {
-  Sweep<T> sweep;
+  Sweep<T> sweep; // exact: k alone
+  Exact exact;
   Method method = Method::sweep;
   int most = 1;             // adaptive: sweeps at most
   T settled = 0;            // a row stops at this share of its first squared step
@@ -65,8 +83,8 @@ template <class T> struct RowArrays {
 struct SolveSums {
   double violation = 0; // sum of |projected gradient|, each just before its update
   double cross = 0;     // <p, a> after the solve
-  double decrease = 0;  // adaptive: exact decrease of the objective
-  double sweeps = 0;    // adaptive: sweeps, summed over the rows
+  double decrease = 0;  // adaptive, exact: decrease of the objective
+  double sweeps = 0;    // sweeps, or passive sets tried, summed over the rows
 };
 
 // One of the models that share a pass: packed side by side, `at` numbers from the left.
@@ -77,7 +95,7 @@ template <class T> struct Model {
 };
 
 // What a block adds to for a model: the Gram matrix of its result (k x k, or null) and
-// 2 k sums of squares (projected gradient, right-hand side), for Method::adaptive.
+// 2 k sums of squares (projected gradient, right-hand side), but for Method::sweep.
 struct ModelSums {
   double *gram, *measures;
   SolveSums sums;
@@ -123,6 +141,11 @@ template <class T> struct Kernels {
   size_t (*scratch_bytes)(Index n_rows, int width, int k);
   void (*solve)(const Solve<T> &, const RowArrays<T> &, MatrixView<const T> P, SolveSums &,
                 double *measures, void *scratch);
+  // Bytes of scratch, 64-byte aligned, for `exact` on any number of rows.
+  size_t (*exact_scratch)(int k);
+  // Positive entries of A are the passive sets to start from.
+  void (*exact)(const Exact &, MatrixView<T> A, MatrixView<const T> P, ExactSums &,
+                void *scratch);
   // G (k x k, float64) += A'A; only on and above the diagonal blocks, see symmetrize.
   void (*gram)(MatrixView<const T> A, double *G, void *scratch);
   // Rows of B to packed rows, `stride` apart.

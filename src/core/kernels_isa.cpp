@@ -17,6 +17,14 @@ namespace nonneg::NONNEG_ISA {
 
 #include "adaptive.inl"
 
+#include "bpp_tile.inl"
+
+#include "bpp_factor.inl"
+
+#include "bpp.inl"
+
+#include "exact.inl"
+
 #include "products.inl"
 
 #include "update.inl"
@@ -30,6 +38,8 @@ template <class T> static constexpr Kernels<T> kernels() {
   return {[](int k) { return padded<T>(k); },
           scratch_bytes<T>,
           solve_only<T>,
+          exact_scratch,
+          exact_rows<T>,
           gram_only<T>,
           pack<T>,
           reduce<T>,

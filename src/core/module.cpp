@@ -6,65 +6,10 @@
 
 #include <cstring>
 
-#include "dispatch.hpp"
-#include "passes.hpp"
-
-namespace nb = nanobind;
+#include "bindings.hpp"
 
 namespace nonneg {
 namespace {
-
-template <class T> using In = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
-template <class T> using Out = nb::ndarray<T, nb::ndim<2>, nb::device::cpu>;
-template <class T>
-using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-template <class T> const Kernels<T> &kernels() {
-  if constexpr (sizeof(T) == 4)
-    return kernel_table().f32;
-  else
-    return kernel_table().f64;
-}
-
-template <class T, class A> MatrixView<T> view(const A &array) {
-  if (array.shape(0) > 0 && array.shape(1) > 1 && array.stride(1) != 1)
-    throw nb::value_error("the rows of a matrix must be contiguous");
-  // a single row may come with any stride, and BLAS insists on one of at least its length
-  const Index stride = array.shape(0) > 1 ? static_cast<Index>(array.stride(0))
-                                          : static_cast<Index>(array.shape(1));
-  return {array.data(), static_cast<Index>(array.shape(0)),
-          static_cast<Index>(array.shape(1)), stride};
-}
-
-void require(bool ok, const char *what) {
-  if (!ok)
-    throw nb::value_error(what);
-}
-
-template <class A, class B> void require_rows(const A &a, const B &b) {
-  require(a.shape(0) == b.shape(0), "the arrays differ in their number of rows");
-}
-
-template <class A, class B> void require_columns(const A &a, const B &b) {
-  require(a.shape(1) == b.shape(1), "the arrays differ in their number of columns");
-}
-
-// Runs pending signal handlers; true if one of them raised.
-bool poll_signals() {
-  nb::gil_scoped_acquire gil;
-  return PyErr_CheckSignals() != 0;
-}
-
-// Calls f without the GIL; a handler's exception (KeyboardInterrupt) goes on from here.
-template <class F> void call(int n_threads, F &&f) {
-  bool done;
-  {
-    nb::gil_scoped_release release;
-    done = f(Run{n_threads, poll_signals});
-  }
-  if (!done)
-    throw nb::python_error();
-}
 
 template <class T>
 Sweep<T> sweep_of(const In<T> &gram, const Vector<T> &inverse, const Vector<T> &l1,
@@ -96,9 +41,21 @@ double *square_of(nb::handle array, Index rows, Index cols) {
   return A.data();
 }
 
-// How rows are solved for: (gram, inverse, l1, order, adaptive, most, settled, momentum).
+// How rows are solved for: (gram, inverse, l1, order, adaptive, most, settled, momentum),
+// or, exactly, (gram, l1, momentum) in float64.
 template <class T> Solve<T> solve_of(const nb::tuple &options, size_t k) {
-  Solve<T> solve;
+  Solve<T> solve{};
+  if (options.size() == 3) {
+    const double *const gram = square_of(options[0], static_cast<Index>(k),
+                                         static_cast<Index>(k));
+    const auto l1 = nb::cast<Vector<double>>(options[1], false);
+    require(gram && l1.shape(0) == k, "the Gram matrix and l1 must have k entries a side");
+    solve.method = Method::exact;
+    solve.exact = {gram, l1.data(), nullptr, static_cast<int>(k)};
+    solve.sweep.k = static_cast<int>(k);
+    solve.momentum = static_cast<T>(nb::cast<double>(options[2]));
+    return solve;
+  }
   solve.sweep = sweep_of<T>(nb::cast<In<T>>(options[0], false),
                             nb::cast<Vector<T>>(options[1], false),
                             nb::cast<Vector<T>>(options[2], false),
@@ -306,4 +263,5 @@ NB_MODULE(_core, m) {
   m.def("shut_down_pool", shut_down_pool, nb::call_guard<nb::gil_scoped_release>());
   bind_dtype<float>(m);
   bind_dtype<double>(m);
+  bind_nnls(m);
 }

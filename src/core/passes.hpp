@@ -22,7 +22,7 @@ template <class T> struct FusedModel {
   MatrixView<const T> Ht;   // the other factor
   MatrixView<T> rhs;        // X' times the result (n_cols x k), if rhs.data
   double *gram;             // Gram matrix of the result (k x k), with rhs
-  double *measures;         // 2 k sums of squares, for Method::adaptive
+  double *measures;         // 2 k sums of squares, but for Method::sweep
   SolveSums sums;
 };
 

@@ -14,7 +14,7 @@ NONNEG_INLINE BlockScratch<T> cut(void *scratch, Index n_rows, int width, int k,
                                   size_t *bytes) {
   const size_t sizes[] = {
       rounded(sizeof(T) * static_cast<size_t>(n_rows * width)),
-      rounded(sizeof(T) * adaptive_scratch<T>(k)),
+      rounded(larger(sizeof(T) * adaptive_scratch<T>(k), exact_method_scratch<T>(k))),
       rounded(sizeof(double) * static_cast<size_t>(kGramRows * gram_width(k))),
       rounded(sizeof(Index) * static_cast<size_t>(n_rows))};
   char *const rows = static_cast<char *>(scratch), *const tile = rows + sizes[0],
@@ -35,10 +35,13 @@ template <class T>
 NONNEG_INLINE void solve_rows(const Solve<T> &solve, const RowArrays<T> &rows,
                               MatrixView<const T> P, SolveSums &sums, double *measures,
                               T *tile) {
-  if (solve.method == Method::sweep)
-    sweep_rows(solve.sweep, rows.solved, P, sums, tile);
-  else
-    adaptive_rows(solve, rows, P, sums, measures, tile);
+  switch (solve.method) {
+  case Method::sweep: sweep_rows(solve.sweep, rows.solved, P, sums, tile); return;
+  case Method::adaptive: adaptive_rows(solve, rows, P, sums, measures, tile); break;
+  case Method::exact: exact_method(solve, rows, P, sums, measures, tile); break;
+  }
+  if (rows.moved.data)
+    extrapolate(rows, solve.momentum);
 }
 
 template <class T>

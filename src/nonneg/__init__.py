@@ -11,18 +11,25 @@ from .config import show_config
 from .estimators import NMF
 from .factorization import non_negative_factorization, reconstruction_error
 from .initialization import initialize
-from .nnls import hoyer_sparseness, nls_subproblem, projected_gradient_update
+from .projected_gradient import (
+    hoyer_sparseness,
+    nls_subproblem,
+    projected_gradient_update,
+)
 
 if TYPE_CHECKING:
+    from .least_squares import NNLSResult, nnls
     from .persistence import load, save
 
 __all__ = [
     "NMF",
+    "NNLSResult",
     "__version__",
     "hoyer_sparseness",
     "initialize",
     "load",
     "nls_subproblem",
+    "nnls",
     "non_negative_factorization",
     "projected_gradient_update",
     "reconstruction_error",
@@ -30,7 +37,12 @@ __all__ = [
     "show_config",
 ]
 
-_ON_DEMAND = {"load": ".persistence", "save": ".persistence"}
+_ON_DEMAND = {
+    "NNLSResult": ".least_squares",
+    "load": ".persistence",
+    "nnls": ".least_squares",
+    "save": ".persistence",
+}
 """Names that most programs never use: imported when they are first asked for."""
 
 

@@ -35,6 +35,16 @@ def solve64(
     measures: Array | None,
     n_threads: int,
 ) -> Report: ...
+def exact_solve(
+    A: Array,
+    P: Array,
+    gram: Array,
+    l1: Array,
+    upper: Array | None,
+    gradient: Array,
+    fixed: bool,
+    n_threads: int,
+) -> tuple[float, int, int]: ...
 def gram(A: Array, G: Array, n_threads: int) -> None: ...
 def matmul_dense(X: Array, B: Array, out: Array, n_threads: int) -> None: ...
 def matmul_csr32(X: Csr, B: Array, out: Array, n_threads: int) -> None: ...

@@ -15,8 +15,8 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .factorization import factorize, frobenius_error, prepare_X, validated
-from .nnls import hoyer_sparseness
 from .parameters import Parameters
+from .projected_gradient import hoyer_sparseness
 from .protocols import Array, Operand
 from .result import FactorizationResult, Iteration
 from .validation import check_X

@@ -14,8 +14,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ..protocols import Rows, Shared, Step, Sums
-from . import reference
-from .methods import Adaptive, Cyclic, Method, RowArrays, SolveReport, SweepReport
+from . import pivoting, reference
+from .methods import (
+    Adaptive,
+    Cyclic,
+    Exact,
+    Method,
+    RowArrays,
+    SolveReport,
+    SweepReport,
+)
+from .pivoting import ExactReport
 from .reference import inner
 
 NativePass = Callable[[Any, Step, Rows, Shared], Sums]
@@ -38,6 +47,8 @@ if os.environ.get("NONNEG_SIMD") != "reference":
         )
 
 coordinate_sweep = (compiled or reference).coordinate_sweep
+exact_solve = (compiled or pivoting).exact_solve
+solve_on_sets = (compiled or pivoting).solve_on_sets
 gram = (compiled or reference).gram
 solve_rows = (compiled or reference).solve_rows
 
@@ -53,13 +64,17 @@ def native_pass(kind: str, step: Step) -> NativePass | None:
 __all__ = [
     "Adaptive",
     "Cyclic",
+    "Exact",
+    "ExactReport",
     "Method",
     "RowArrays",
     "SolveReport",
     "SweepReport",
     "coordinate_sweep",
+    "exact_solve",
     "gram",
     "inner",
     "native_pass",
+    "solve_on_sets",
     "solve_rows",
 ]

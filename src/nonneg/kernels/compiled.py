@@ -12,8 +12,17 @@ from scipy.linalg import cython_blas
 
 from .. import _core
 from ..protocols import Rows, Shared, Step, Sums
-from . import reference
-from .methods import Adaptive, Cyclic, Method, RowArrays, SolveReport, SweepReport
+from . import pivoting, reference
+from .methods import (
+    Adaptive,
+    Cyclic,
+    Exact,
+    Method,
+    RowArrays,
+    SolveReport,
+    SweepReport,
+)
+from .pivoting import ExactReport
 from .steps import REPORTED, row_arrays
 
 Array = NDArray[Any]
@@ -86,6 +95,8 @@ def coordinate_sweep(
 
 def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> tuple[Any, ...]:
     """How rows are solved for, as the bindings take it."""
+    if isinstance(how, Exact):
+        return _tame(gram, np.float64), _tame(l1, np.float64), how.momentum
     gram = _tame(gram, dtype)
     k = gram.shape[0]
     order = np.arange(k)
@@ -125,6 +136,39 @@ def solve_rows(
         n_threads,
     )
     return SolveReport(*report, measures, gram_solved, gram_result)
+
+
+def exact_solve(
+    A: Array,
+    rhs: Array,
+    gram: Array,
+    l1: Array,
+    upper: Array | None = None,
+    n_threads: int = 1,
+) -> ExactReport:
+    """Compiled twin of `pivoting.exact_solve`."""
+    if not A.flags.c_contiguous:
+        return pivoting.exact_solve(A, rhs, gram, l1, upper)
+    squares = np.zeros(A.shape[1])
+    report = _core.exact_solve(
+        A,
+        _tame(rhs, A.dtype),
+        _tame(gram, np.float64).ravel(),
+        _tame(l1, np.float64),
+        None if upper is None else _tame(upper, np.float64),
+        squares,
+        False,
+        n_threads,
+    )
+    return ExactReport(*report, squares)
+
+
+def solve_on_sets(A: Array, rhs: Array, gram: Array, n_threads: int = 1) -> None:
+    """Compiled twin of `pivoting.solve_on_sets`."""
+    k = A.shape[1]
+    gram = _tame(gram, np.float64).ravel()
+    unused, zero = np.zeros(k), np.zeros(k)
+    _core.exact_solve(A, _tame(rhs, A.dtype), gram, zero, None, unused, True, n_threads)
 
 
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:

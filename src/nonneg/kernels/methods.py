@@ -50,7 +50,20 @@ class Adaptive:
     momentum: float = 0.0
 
 
-Method: TypeAlias = Cyclic | Adaptive
+@dataclass(frozen=True)
+class Exact:
+    """The exact minimum, by block principal pivoting, then extrapolation.
+
+    Parameters
+    ----------
+    momentum : float
+        As in `Adaptive`.
+    """
+
+    momentum: float = 0.0
+
+
+Method: TypeAlias = Cyclic | Adaptive | Exact
 
 
 class RowArrays(NamedTuple):
@@ -89,12 +102,12 @@ class SolveReport(NamedTuple):
     cross: float
     """⟨rhs, A⟩ of the solved rows."""
     decrease: float = 0.0
-    """Exact decrease of the objective from the start to the solved rows (adaptive)."""
+    """Decrease of the objective from the start to the solved rows; cyclic: 0."""
     sweeps: float = 0.0
-    """Sweeps, summed over the rows (adaptive)."""
+    """Sweeps, or passive sets tried, summed over the rows."""
     measures: Any = None
     """Sums of squares by component, (2, k): of the projected gradient, each entry taken
-    just before its first update, and of the right-hand side less l1 (adaptive)."""
+    before its first update, and of the right-hand side less l1; cyclic: not set."""
     gram_solved: Any = None
     """AᵀA of the solved rows (k, k), if asked for."""
     gram_result: Any = None

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .methods import Adaptive, Cyclic, Method, RowArrays, SolveReport, SweepReport
+from . import pivoting
+from .methods import (
+    Adaptive,
+    Cyclic,
+    Exact,
+    Method,
+    RowArrays,
+    SolveReport,
+    SweepReport,
+)
 
 Array = NDArray[Any]
 
@@ -27,6 +36,7 @@ def coordinate_sweep(
     where p is its row of `rhs`. `gram` is one (k, k) matrix for all rows, or
     (n_rows, k, k). Coordinates without curvature stay where they are.
     """
+    gram, l1 = gram.astype(A.dtype, copy=False), l1.astype(A.dtype, copy=False)
     violation = 0.0
     for t in range(A.shape[1]) if order is None else order:
         column = A[:, t]
@@ -63,7 +73,9 @@ def solve_rows(
     n_threads: int = 1,  # noqa: ARG001  (signature of the compiled twin)
 ) -> SolveReport:
     """Solve for the rows of a factor as `how` says; see `coordinate_sweep`."""
-    if isinstance(how, Cyclic):
+    if isinstance(how, Exact):
+        done = _exactly(rows, rhs, gram, l1)
+    elif isinstance(how, Cyclic):
         rows.solved[...] = rows.start
         report = coordinate_sweep(rows.solved, rhs, gram, l1, how.order)
         done = SolveReport(*report, measures=np.zeros((2, gram.shape[-1])))
@@ -86,6 +98,7 @@ def _adaptive_sweeps(
     """Sweeps over all rows, each until it has settled."""
     A = rows.start.copy()
     n_rows, k = A.shape
+    gram, l1 = gram.astype(A.dtype, copy=False), l1.astype(A.dtype, copy=False)
     measures, violation, decrease = np.zeros((2, k)), 0.0, 0.0
     first, alive, n_sweeps = np.zeros(n_rows), np.ones(n_rows, dtype=bool), 0.0
     for number in range(how.sweeps):
@@ -112,6 +125,31 @@ def _adaptive_sweeps(
             break
     rows.solved[...] = A
     return SolveReport(violation, inner(rhs, A), decrease, n_sweeps, measures)
+
+
+def _exactly(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveReport:
+    """Exact solves, with the measures of the rows before them."""
+    A = rows.start.astype(np.float64)
+    k = A.shape[1]
+    linear = rhs - l1.astype(np.float64)
+    G = np.broadcast_to(gram, (A.shape[0], k, k))
+    gradient = np.einsum("ir,irs->is", A, G) - linear
+    projected = np.where(A > 0, gradient, np.minimum(gradient, 0))
+    measures = np.stack([np.square(M).sum(axis=0) for M in (projected, linear)])
+    rows.solved[...] = rows.start
+    cross, factorizations = 0.0, 0
+    if gram.ndim == 2:
+        report = pivoting.exact_solve(rows.solved, rhs, gram, l1)
+        cross, factorizations = report.cross, report.n_factorizations
+    else:
+        for i in range(A.shape[0]):  # a Gram matrix of its own for each row
+            row = slice(i, i + 1)
+            report = pivoting.exact_solve(rows.solved[row], rhs[row], gram[i], l1)
+            cross += report.cross
+            factorizations += report.n_factorizations
+    # at the solution the gradient is orthogonal to the rows
+    decrease = 0.5 * (inner(A, gradient - linear) + inner(linear, rows.solved))
+    return SolveReport(0.0, cross, decrease, float(factorizations), measures)
 
 
 def inner(A: Array, B: Array) -> float:

@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import Adaptive, RowArrays, SolveReport, gram, solve_rows
+from ..kernels import Adaptive, RowArrays, SolveReport, gram
 from ..operands import matmul, rmatmul
-from ..protocols import Array, Penalty, Problem, Progress, State
+from ..protocols import Array, Problem, Progress, State
 from . import scaling, updaters
 from .halves import gram_square
-from .passes import HalfStep, HalfSums, Iteration, drive, half_step, quadratic_terms
+from .passes import HalfStep, HalfSums, Iteration, drive, half_step, solve_half
 
 MOMENTUM = 0.5
 GROWTH, CAP_GROWTH, SHRINKAGE = 1.1, 1.05, 1.5
@@ -336,8 +336,8 @@ def _solve_pair(
         )
         report_W, gram_W, rhs = sums.report, sums.gram, sums.rhs
     else:
-        report_W = _solve(
-            rows_W, state.product, state.gram_H, problem.penalty_W, how, n
+        report_W = solve_half(
+            rows_W, state.product, state.gram_H, problem.penalty_W, how, n, True
         )
         gram_W = report_W.gram_result
         rhs = None if by_columns else rmatmul(X, rows_W.result)
@@ -349,7 +349,7 @@ def _solve_pair(
         report_H, product, gram_Hx = sums.report, sums.rhs, sums.gram
         gram_Hn = gram(rows_H.solved, n)
     else:
-        report_H = _solve(rows_H, rhs, gram_W, problem.penalty_H, how, n)
+        report_H = solve_half(rows_H, rhs, gram_W, problem.penalty_H, how, n, True)
         gram_Hn, gram_Hx = report_H.gram_solved, report_H.gram_result
     square = gram_square(rows_H.solved, gram_W, gram_Hn)
     loss = problem.loss.from_products(X, float(report_H.cross), square)
@@ -365,19 +365,3 @@ def _solve_pair(
     return Pair(
         rows_W, rows_H, report_W, report_H, gram_W, gram_Hn, gram_Hx, product, objective
     )
-
-
-def _solve(
-    rows: RowArrays,
-    rhs: Array,
-    gram_other: Array,
-    penalty: Penalty,
-    how: Adaptive,
-    n_threads: int,
-) -> SolveReport:
-    """Solve for rows whose right-hand sides are at hand."""
-    dtype = rows.solved.dtype
-    gram_, l1 = quadratic_terms(gram_other, penalty, dtype)
-    rhs = rhs.astype(dtype, copy=False)
-    report: SolveReport = solve_rows(rows, rhs, gram_, l1, how, True, n_threads)
-    return report

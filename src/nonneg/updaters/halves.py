@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels import Cyclic, RowArrays, SolveReport, gram, solve_rows
+from ..kernels import Cyclic, RowArrays, gram
 from ..operands import matmul
-from ..protocols import Array, Penalty, Problem, State
-from .passes import HalfStep, HalfSums, half_step, quadratic_terms
+from ..protocols import Array, Problem, State
+from .passes import HalfStep, HalfSums, half_step, solve_half
 
 Order = Sequence[int] | None
 
@@ -64,16 +64,6 @@ def alternate(
     return _by_columns(problem, state, how_W, how_H)
 
 
-def _sweep(
-    A: Array, rhs: Array, gram_other: Array, penalty: Penalty, how: Cyclic, n: int
-) -> SolveReport:
-    """Sweep over A by a right-hand side already at hand."""
-    gram_, l1 = quadratic_terms(gram_other, penalty, A.dtype)
-    rhs = rhs.astype(A.dtype, copy=False)
-    report: SolveReport = solve_rows(RowArrays(A, A), rhs, gram_, l1, how, n_threads=n)
-    return report
-
-
 def _fixed_H(problem: Problem, state: HalvesState, how: Cyclic) -> Alternation:
     W, penalty = state.W, problem.penalty_W
     assert state.gram_H is not None
@@ -83,7 +73,7 @@ def _fixed_H(problem: Problem, state: HalvesState, how: Cyclic) -> Alternation:
         )
         return Alternated(float(sums.report.violation), None, None)
     n = problem.X.n_threads
-    report = _sweep(W, state.product, state.gram_H, penalty, how, n)
+    report = solve_half(RowArrays(W, W), state.product, state.gram_H, penalty, how, n)
     return Alternated(report.violation, None, None)
 
 
@@ -94,7 +84,9 @@ def _by_rows(
     assert state.gram_H is not None
     sums = yield half_step(RowArrays(W, W), Ht, state.gram_H, problem.penalty_W, how_W)
     gram_W = sums.gram
-    report = _sweep(Ht, sums.rhs, gram_W, problem.penalty_H, how_H, X.n_threads)
+    report = solve_half(
+        RowArrays(Ht, Ht), sums.rhs, gram_W, problem.penalty_H, how_H, X.n_threads
+    )
     state.gram_H = gram(Ht, X.n_threads)
     square = gram_square(Ht, gram_W, state.gram_H)
     if gram_W.ndim == 3:
@@ -118,7 +110,9 @@ def _by_columns(
     assert state.gram_H is not None
     assert state.product is not None
     n = X.n_threads
-    report = _sweep(W, state.product, state.gram_H, problem.penalty_W, how_W, n)
+    report = solve_half(
+        RowArrays(W, W), state.product, state.gram_H, problem.penalty_W, how_W, n
+    )
     gram_W = gram(W, n)
     sums = yield half_step(
         RowArrays(Ht, Ht), W, gram_W, problem.penalty_H, how_H, by_columns=True

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from ..kernels import Method, RowArrays, SolveReport
+from ..kernels import Method, RowArrays, SolveReport, solve_rows
 from ..kernels.steps import REPORTED, ROW_ARRAYS, RowSolve
 from ..protocols import Array, Operand, Penalty, Progress
 
@@ -26,7 +26,7 @@ class HalfStep(NamedTuple):
     other: Array
     """The other factor, (n_features, k) or, by columns, (n_samples, k)."""
     gram: Array
-    """Its Gram matrix plus the penalty's Q, in the dtype of the factors."""
+    """Its Gram matrix plus the penalty's Q, in float64."""
     l1: Array
     how: Method
     accumulate: bool
@@ -54,16 +54,25 @@ def half_step(
     accumulate: bool = True,
 ) -> HalfStep:
     """Request for the factor with these rows and this penalty."""
-    gram, l1 = quadratic_terms(gram_other, penalty, other.dtype)
-    return HalfStep(by_columns, rows, other, gram, l1, how, accumulate)
+    gram = gram_other + penalty.Q
+    return HalfStep(by_columns, rows, other, gram, penalty.l1, how, accumulate)
 
 
-def quadratic_terms(
-    gram_other: Array, penalty: Penalty, dtype: Any
-) -> tuple[Array, Array]:
-    """Gram matrix and linear term of a factor's rows, penalty included, in its dtype."""
-    gram = (gram_other + penalty.Q).astype(dtype, copy=False)
-    return gram, penalty.l1.astype(dtype, copy=False)
+def solve_half(
+    rows: RowArrays,
+    rhs: Array,
+    gram_other: Array,
+    penalty: Penalty,
+    how: Method,
+    n_threads: int,
+    grams: bool = False,
+) -> SolveReport:
+    """The half-step by a right-hand side already at hand."""
+    rhs = rhs.astype(rows.solved.dtype, copy=False)
+    report: SolveReport = solve_rows(
+        rows, rhs, gram_other + penalty.Q, penalty.l1, how, grams, n_threads
+    )
+    return report
 
 
 def drive(X: Operand, iteration: Iteration) -> Progress:

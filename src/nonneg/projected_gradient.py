@@ -1,4 +1,4 @@
-"""Non-negative least squares, the parts of solver "pg" on their own, and Hoyer sparseness."""
+"""The parts of solver "pg" on their own, and Hoyer sparseness."""
 
 from __future__ import annotations
 

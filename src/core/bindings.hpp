@@ -1,0 +1,69 @@
+// What every file of bindings needs: array types, checks, and calls without the GIL.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include "dispatch.hpp"
+#include "passes.hpp"
+
+namespace nb = nanobind;
+
+namespace nonneg {
+
+template <class T> using In = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
+template <class T> using Out = nb::ndarray<T, nb::ndim<2>, nb::device::cpu>;
+template <class T>
+using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class T> const Kernels<T> &kernels() {
+  if constexpr (sizeof(T) == 4)
+    return kernel_table().f32;
+  else
+    return kernel_table().f64;
+}
+
+template <class T, class A> MatrixView<T> view(const A &array) {
+  if (array.shape(0) > 0 && array.shape(1) > 1 && array.stride(1) != 1)
+    throw nb::value_error("the rows of a matrix must be contiguous");
+  // a single row may come with any stride, and BLAS insists on one of at least its length
+  const Index stride = array.shape(0) > 1 ? static_cast<Index>(array.stride(0))
+                                          : static_cast<Index>(array.shape(1));
+  return {array.data(), static_cast<Index>(array.shape(0)),
+          static_cast<Index>(array.shape(1)), stride};
+}
+
+inline void require(bool ok, const char *what) {
+  if (!ok)
+    throw nb::value_error(what);
+}
+
+template <class A, class B> void require_rows(const A &a, const B &b) {
+  require(a.shape(0) == b.shape(0), "the arrays differ in their number of rows");
+}
+
+template <class A, class B> void require_columns(const A &a, const B &b) {
+  require(a.shape(1) == b.shape(1), "the arrays differ in their number of columns");
+}
+
+// Runs pending signal handlers; true if one of them raised.
+inline bool poll_signals() {
+  nb::gil_scoped_acquire gil;
+  return PyErr_CheckSignals() != 0;
+}
+
+// Calls f without the GIL; a handler's exception (KeyboardInterrupt) goes on from here.
+template <class F> void call(int n_threads, F &&f) {
+  bool done;
+  {
+    nb::gil_scoped_release release;
+    done = f(Run{n_threads, poll_signals});
+  }
+  if (!done)
+    throw nb::python_error();
+}
+
+// Bindings of other files, for NB_MODULE.
+void bind_nnls(nb::module_ &);
+
+} // namespace nonneg
