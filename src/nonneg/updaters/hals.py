@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..kernels import Adaptive, RowArrays, SolveReport, gram
-from ..operands import matmul, rmatmul
-from ..protocols import Array, Problem, Progress, State
+from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
+from ..operands import matmul
+from ..protocols import Array, Problem, Progress
 from . import scaling, updaters
-from .halves import gram_square
-from .passes import HalfStep, HalfSums, Iteration, drive, half_step, solve_half
+from .extrapolation import (
+    CAP_GROWTH,
+    GROWTH,
+    PAUSE,
+    SHRINKAGE,
+    WINDOW,
+    ExtrapolatedState,
+)
+from .pairs import Pair, Start, solve_pair, solve_W, start_value
+from .passes import Iteration, drive
 
-MOMENTUM = 0.5
-GROWTH, CAP_GROWTH, SHRINKAGE = 1.1, 1.05, 1.5
-"""β starts at MOMENTUM, grows by GROWTH up to a cap that itself grows by CAP_GROWTH, and
-is divided by SHRINKAGE at a restart."""
-WINDOW, PAUSE = 20, 10
-"""If more than half of the last WINDOW iterations were restarts, PAUSE go without β."""
 RESET_FLOAT32 = 50
 """float32: iterations after which one goes without β."""
 LEAST_DECREASE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-6}
@@ -29,84 +29,6 @@ FLOOR = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-5}
 """Share of ½‖X‖² below which the objective from products is no guide any more."""
 SETTLED_WITHIN = 5
 """Iterations whose decrease the second stopping rule looks at."""
-
-
-@dataclass(eq=False)
-class HalsState(State):
-    """The best pair measured (W, Ht), the point to go on from, and the momentum.
-
-    Of each factor there are three arrays in turn: the start of the next solve, the
-    plain iterate before it, and the best one; some of them may be the same.
-    """
-
-    start_W: Array
-    start_H: Array
-    plain_W: Array
-    plain_H: Array
-    spare_W: Array
-    spare_H: Array
-    extra_W: Array
-    extra_H: Array
-    gram_H: NDArray[np.float64]
-    """Gram matrix of `start_H`."""
-    product: Array | None
-    """X·start_H: before the first iteration, and always where X is read by columns."""
-    momentum: float = MOMENTUM
-    cap: float = 1.0
-    last: float = np.inf
-    best: float = np.inf
-    pause: int = 0
-    quiet: int = 0
-    """Iterations in a row whose residual was within `tol`."""
-    restarts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    decreases: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-
-    def arrays(self, factor: str) -> RowArrays:
-        """Arrays of the next solve for "W" or "H"."""
-        start, plain = (
-            getattr(self, f"{role}_{factor}") for role in ("start", "plain")
-        )
-        best = self._best(factor) if np.isfinite(self.best) else None
-        return _targets(start, plain, best, self._pool(factor))
-
-    def go_on(self, factor: str, start: Array, plain: Array, best: Array) -> None:
-        """Set the roles for the next iteration, and keep the other arrays at hand."""
-        pool = self._pool(factor)
-        unused = [A for A in pool if not _is_in(A, (start, plain, best))]
-        spare, extra = (*unused, start, start)[:2]
-        roles = {"start": start, "plain": plain, "spare": spare, "extra": extra}
-        for role, A in roles.items():
-            setattr(self, f"{role}_{factor}", A)
-        setattr(self, "W" if factor == "W" else "Ht", best)
-
-    def _best(self, factor: str) -> Array:
-        return self.W if factor == "W" else self.Ht
-
-    def _pool(self, factor: str) -> tuple[Array, ...]:
-        """Return the distinct arrays of a factor but the best one, then that."""
-        found: list[Array] = []
-        for role in ("start", "plain", "spare", "extra"):
-            A = getattr(self, f"{role}_{factor}")
-            if not _is_in(A, (*found, self._best(factor))):
-                found.append(A)
-        return (*found, self._best(factor))
-
-
-def _is_in(A: Array, arrays: tuple[Array | None, ...]) -> bool:
-    return any(A is B for B in arrays)
-
-
-def _targets(
-    start: Array, plain: Array, best: Array | None, pool: tuple[Array, ...]
-) -> RowArrays:
-    """Where a solve may write: not over the best array, nor over what it reads later."""
-    free = [A for A in pool if A is not best]
-    if _is_in(start, (best, plain)):
-        solved = next(A for A in free if not _is_in(A, (start, plain)))
-    else:
-        solved = start
-    moved = plain if plain is not best else next(A for A in free if A is not solved)
-    return RowArrays(start, solved, plain, moved)
 
 
 @updaters.register("hals")
@@ -155,59 +77,74 @@ class Hals:
     sweeps: int = 8
     settled: float = 0.01
 
-    def start(self, problem: Problem, W: Array, Ht: Array) -> HalsState:
+    def start(self, problem: Problem, W: Array, Ht: Array) -> ExtrapolatedState:
         """Scale the factors; one product with X, which the first iteration goes on with."""
         X = problem.X
-        product = matmul(X, Ht)
-        gram_H, gram_W = gram(Ht, X.n_threads), gram(W, X.n_threads)
-        scale = scaling.best_scale(W, product, gram_H, gram_W, problem.penalty_W)
-        d = scaling.balance(
-            W,
-            Ht,
-            gram_W.diagonal() * scale**2,
-            gram_H.diagonal(),
-            problem.penalty_W,
-            problem.penalty_H,
-        )
-        W *= (scale * d).astype(W.dtype)
-        Ht /= d.astype(Ht.dtype)
-        product /= d.astype(product.dtype)
-        return HalsState(
-            W=W,
-            Ht=Ht,
-            start_W=W,
-            start_H=Ht,
-            plain_W=W,
-            plain_H=Ht,
-            spare_W=np.empty_like(W),
-            spare_H=np.empty_like(Ht),
-            extra_W=np.empty_like(W),
-            extra_H=np.empty_like(Ht),
-            gram_H=gram(Ht, X.n_threads),
-            product=product,
-        )
+        product = None
+        if problem.update_H and X.shared_gram:
+            product = matmul(X, Ht)
+            _scale(problem, W, Ht, product)
+        gram_H = gram(Ht, X.n_threads)
+        value = None
+        if problem.update_H:
+            value = start_value(problem, W, Ht, product, gram_H)
+        return ExtrapolatedState.at(W, Ht, gram_H, product, value)
 
-    def iterate(self, problem: Problem, state: HalsState) -> Progress:
+    def iterate(self, problem: Problem, state: ExtrapolatedState) -> Progress:
         """One half-step in W and one in H, with extrapolation."""
         return drive(problem.X, self.iteration(problem, state))
 
-    def iteration(self, problem: Problem, state: HalsState) -> Iteration:
+    def iteration(self, problem: Problem, state: ExtrapolatedState) -> Iteration:
         """Return the iteration as half-steps that can share a pass."""
+        start = Start(state.start_H, state.gram_H, state.product)
+        if not problem.update_H:
+            report, objective = yield from solve_W(problem, state.W, start)
+            return _certified(report, objective, state.W.shape[0])
         momentum = 0.0 if self._pauses(problem, state) else state.momentum
-        how = Adaptive(self.sweeps, self.settled, momentum)
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
-        pair = yield from _solve_pair(problem, state, rows_W, rows_H, how)
+        pair = yield from solve_pair(
+            problem, start, rows_W, rows_H, self._method(momentum)
+        )
         return self._conclude(problem, state, pair)
+
+    def polish(self, problem: Problem, state: ExtrapolatedState) -> Progress | None:
+        """One plain iteration from the best pair, then W solved for exactly."""
+        if not problem.update_H:
+            return None
+        return drive(problem.X, self._polishing(problem, state))
 
     def finish(
         self,
         problem: Problem,  # noqa: ARG002
-        state: HalsState,
+        state: ExtrapolatedState,
     ) -> tuple[Array, Array]:
         """Return the best pair measured."""
         return state.W, state.Ht
 
-    def _pauses(self, problem: Problem, state: HalsState) -> bool:
+    def _method(self, momentum: float) -> Method:
+        return Adaptive(self.sweeps, self.settled, momentum)
+
+    def _polishing(self, problem: Problem, state: ExtrapolatedState) -> Iteration:
+        W, Ht, n = state.W, state.Ht, problem.X.n_threads
+        product = matmul(problem.X, Ht) if problem.X.by_columns else None
+        start = Start(Ht, gram(Ht, n), product if problem.X.shared_gram else None)
+        # the best pair stays as it is until the new one is complete
+        rows_W, rows_H = (
+            RowArrays(A, other)
+            for A, other in ((W, state.other("W")), (Ht, state.other("H")))
+        )
+        pair = yield from solve_pair(problem, start, rows_W, rows_H, self._method(0.0))
+        if pair.objective <= state.best:
+            W, Ht, product = rows_W.solved, rows_H.solved, pair.product
+            start = Start(Ht, pair.gram_Hn, product)
+        solved = W if W is not state.W else state.other("W")
+        solved[...] = W
+        report, objective = yield from solve_W(problem, solved, start)
+        if objective <= state.best:
+            state.W, state.Ht, state.best = solved, Ht, objective
+        return _certified(report, objective, solved.shape[0])
+
+    def _pauses(self, problem: Problem, state: ExtrapolatedState) -> bool:
         """Whether the iteration goes without momentum."""
         if state.pause > 0:
             state.pause -= 1
@@ -218,7 +155,9 @@ class Hals:
         reset = problem.X.dtype == np.float32 and state.n_iter % RESET_FLOAT32 == 0
         return bool(reset and state.n_iter > 0)
 
-    def _conclude(self, problem: Problem, state: HalsState, pair: Pair) -> Progress:
+    def _conclude(
+        self, problem: Problem, state: ExtrapolatedState, pair: Pair
+    ) -> Progress:
         """Keep the pair if it is the best one; go on from it, or beyond it."""
         W, Ht = pair.rows_W.result, pair.rows_H.solved
         restart = bool(pair.objective > state.last)
@@ -233,10 +172,7 @@ class Hals:
             state.go_on("W", W, W, best_W)
             state.go_on("H", Ht, Ht, best_H)
             state.gram_H = pair.gram_Hn
-            if problem.X.by_columns and problem.X.shared_gram:
-                state.product = matmul(problem.X, Ht)
-            else:
-                state.product = None
+            state.product = matmul(problem.X, Ht) if pair.product is not None else None
             if np.count_nonzero(state.restarts) > WINDOW // 2:
                 state.pause, state.restarts = PAUSE, state.restarts[:0]
         else:
@@ -259,7 +195,7 @@ class Hals:
     def _converged(
         self,
         problem: Problem,
-        state: HalsState,
+        state: ExtrapolatedState,
         pair: Pair,
         residual: float,
         restart: bool,
@@ -278,90 +214,55 @@ class Hals:
         return state.quiet >= 2 or bool(still)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Pair:
-    """Both factors after an iteration and what is known of them."""
-
-    rows_W: RowArrays
-    rows_H: RowArrays
-    report_W: SolveReport
-    report_H: SolveReport
-    gram_W: Array
-    gram_Hn: Array
-    gram_Hx: Array
-    product: Array | None
-    objective: float
-
-    @property
-    def decrease(self) -> float:
-        """Exact decrease of both half-steps, from the extrapolated point."""
-        return float(self.report_W.decrease + self.report_H.decrease)
-
-    @property
-    def sweeps(self) -> float:
-        """Sweeps per row, on average."""
-        n_rows = self.rows_W.solved.shape[0] + self.rows_H.solved.shape[0]
-        return float((self.report_W.sweeps + self.report_H.sweeps) / n_rows)
-
-    def residual(self) -> float:
-        """‖projected gradient‖ over ‖XHᵀ − l1‖ + ‖XᵀW − l1‖, components balanced.
-
-        Multiplying a column of W by d and dividing that of H by d divides the gradient
-        of W by d; d² = ‖h‖/‖w‖ balances them.
-        """
-        square_W, square_H = self.gram_W.diagonal(), self.gram_Hn.diagonal()
-        alive = (square_W > 0) & (square_H > 0)
-        d = np.ones_like(square_W)
-        d[alive] = np.sqrt(square_H[alive] / square_W[alive])
-        projected_W, linear_W = self.report_W.measures / d
-        projected_H, linear_H = self.report_H.measures * d
-        gradient = np.sqrt(projected_W.sum() + projected_H.sum())
-        size = np.sqrt(linear_W.sum()) + np.sqrt(linear_H.sum())
-        return float(gradient / size) if size > 0 else 0.0
+def _scale(problem: Problem, W: Array, Ht: Array, product: Array) -> None:
+    """Give W its best scale, balance the components; in place, product = X·Ht too."""
+    n = problem.X.n_threads
+    gram_H, gram_W = gram(Ht, n), gram(W, n)
+    penalties = (problem.penalty_W, problem.penalty_H)
+    scale = scaling.best_scale(W, product, gram_H, gram_W, problem.penalty_W)
+    squares = (gram_W.diagonal() * scale**2, gram_H.diagonal())
+    d = scaling.balance(W * W.dtype.type(scale), Ht, *squares, *penalties)
+    W *= (scale * d).astype(W.dtype)
+    Ht /= d.astype(Ht.dtype)
+    product /= d.astype(product.dtype)
 
 
-def _solve_pair(
-    problem: Problem,
-    state: HalsState,
-    rows_W: RowArrays,
-    rows_H: RowArrays,
-    how: Adaptive,
-) -> Generator[HalfStep, HalfSums, Pair]:
-    """Solve for W, then for H, and measure the objective of the pair."""
-    X, n = problem.X, problem.X.n_threads
-    by_columns = X.by_columns and X.shared_gram
-    if state.product is None:
-        sums = yield half_step(
-            rows_W, state.start_H, state.gram_H, problem.penalty_W, how
-        )
-        report_W, gram_W, rhs = sums.report, sums.gram, sums.rhs
-    else:
-        report_W = solve_half(
-            rows_W, state.product, state.gram_H, problem.penalty_W, how, n, True
-        )
-        gram_W = report_W.gram_result
-        rhs = None if by_columns else rmatmul(X, rows_W.result)
-    product = None
-    if by_columns:
-        sums = yield half_step(
-            rows_H, rows_W.result, gram_W, problem.penalty_H, how, by_columns=True
-        )
-        report_H, product, gram_Hx = sums.report, sums.rhs, sums.gram
-        gram_Hn = gram(rows_H.solved, n)
-    else:
-        report_H = solve_half(rows_H, rhs, gram_W, problem.penalty_H, how, n, True)
-        gram_Hn, gram_Hx = report_H.gram_solved, report_H.gram_result
-    square = gram_square(rows_H.solved, gram_W, gram_Hn)
-    loss = problem.loss.from_products(X, float(report_H.cross), square)
-    if gram_W.ndim == 3:
-        gram_W = gram(rows_W.result, n)
-    objective = loss + sum(
-        penalty.value(scaling.column_sums(A), G) if not penalty.is_zero else 0.0
-        for penalty, A, G in (
-            (problem.penalty_W, rows_W.result, gram_W),
-            (problem.penalty_H, rows_H.solved, gram_Hn),
-        )
+def _certified(report: SolveReport, objective: float, n_rows: int) -> Progress:
+    """Progress of an exact solve for W."""
+    return Progress(
+        objective=np.array([objective]),
+        residual=np.array([0.0]),
+        decrease=np.array([float(report.decrease)]),
+        converged=np.array([True]),
+        sweeps=float(report.sweeps) / n_rows,
     )
-    return Pair(
-        rows_W, rows_H, report_W, report_H, gram_W, gram_Hn, gram_Hx, product, objective
-    )
+
+
+@updaters.register("bpp")
+@dataclass(frozen=True)
+class BlockPivoting(Hals):
+    """Alternating exact least squares by block principal pivoting, extrapolated.
+
+    As `Hals`, but every row is solved for exactly [1]_, whatever the conditioning.
+
+    Parameters
+    ----------
+    tol : float
+        As in `Hals`.
+
+    Notes
+    -----
+    An iteration costs 4·nnz·k flops for the products and, for each row, about one
+    Cholesky factorization of its passive set.
+
+    References
+    ----------
+    .. [1] Kim & Park, "Fast nonnegative matrix factorization: an active-set-like method
+       and comparisons", SIAM Journal on Scientific Computing 33 (2011) 3261-3281,
+       https://doi.org/10.1137/110821172
+    """
+
+    name: ClassVar[str] = "bpp"
+
+    def _method(self, momentum: float) -> Method:
+        return Exact(momentum)
