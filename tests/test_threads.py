@@ -9,13 +9,13 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import joblib
 import numpy as np
 import pytest
 import threadpoolctl
 
 import nonneg
 from cases import DTYPES, MAIN_STORAGES, PAIRS, STORAGES, data, factors, make_problem
+from nonneg import threads
 from nonneg.operands import as_operand, matmul, rmatmul
 from nonneg.threads import resolve_n_threads, single_threaded_blas
 from properties import fit
@@ -272,7 +272,7 @@ def test_two_fits_at_once_leave_the_limits_as_they_were(three_blas_threads):
     ],
 )
 def test_the_default_number(environment, expected, monkeypatch):
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
+    monkeypatch.setattr(threads, "_cores", lambda affinity: 8)
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
     assert resolve_n_threads(None) == expected

@@ -9,13 +9,14 @@ __version__ = "0.1.0"
 
 from .config import show_config
 from .estimators import NMF
-from .factorization import non_negative_factorization, reconstruction_error
+from .factorization import non_negative_factorization
 from .initialization import initialize
 from .projected_gradient import (
     hoyer_sparseness,
     nls_subproblem,
     projected_gradient_update,
 )
+from .reconstruction import reconstruction_error
 
 if TYPE_CHECKING:
     from .least_squares import NNLSResult, nnls

@@ -14,10 +14,13 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .factorization import factorize, frobenius_error, prepare_X, validated
+from .choice import AUTO
+from .factorization import factorize, prepare_X, validated
+from .fixed import FixedFactorCache
 from .parameters import Parameters
 from .projected_gradient import hoyer_sparseness
 from .protocols import Array, Operand
+from .reconstruction import frobenius_error
 from .result import FactorizationResult, Iteration
 from .validation import check_X
 
@@ -49,11 +52,17 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         - "nnsvd-lrc": non-negative SVD with low-rank correction;
         - "custom": the W and H given to `fit`;
         - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random".
-    solver : {"cd", "pg"}, default="cd"
-        "cd" is cyclic coordinate descent [1]_, "pg" projected gradient [2]_.
+    solver : {"cd", "hals", "bpp", "pg", "auto"}, default="cd"
+        - "cd": cyclic coordinate descent [1]_, with scikit-learn's iterates;
+        - "hals": the fast one: coordinate descent in adaptive sweeps, extrapolated [3]_;
+        - "bpp": as "hals" with exact solves by block principal pivoting [4]_, for
+          components that are nearly dependent;
+        - "pg": projected gradient [2]_;
+        - "auto": the fast one for this loss, storage and k; `solver_` says which.
     tol : float, default=1e-4
         Tolerance of the stopping condition, of the meaning that it has for the
-        solver; 0 means that `max_iter` iterations are done, without a warning.
+        solver: for "hals" and "bpp" the scale-free size of the projected gradient, see
+        Notes. 0 means that `max_iter` iterations are done, without a warning.
     max_iter : int, default=200
         Largest number of iterations.
     random_state : int, RandomState instance or None, default=None
@@ -81,6 +90,10 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         Weight of the penalty on W, times n_features. Can't be combined with `alpha`.
     alpha_H : float or "same", default="same"
         Weight of the penalty on H, times n_samples; "same" takes that of `alpha_W`.
+    n_init : int, default=1
+        Number of starts, fitted together; the best one is kept. The first is as `init`
+        and `random_state` say, the others are random, with seeds drawn from
+        `random_state`. "cd", "hals" and "bpp" read X once per iteration for all of them.
     max_time : float or None, default=None
         Seconds after which no further iteration is begun.
     callback : callable or None, default=None
@@ -107,7 +120,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     history_ : dict of ndarray
         One entry per iteration each: "objective" (penalised, with its ½; NaN where the
         solver does not know it), "residual" (the measure that is compared with `tol`),
-        "sweeps" (per half-step) and "seconds" since the start.
+        "sweeps" (per row) and "seconds" since the start. With `n_init` > 1 also
+        "objectives" (n, n_init), the smallest so far of each start.
     stop_reason_ : str
         "converged", "max_iter", "max_time", "callback" or "interrupted".
     solver_ : str
@@ -124,7 +138,14 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     Notes
     -----
     An iteration of "cd" costs 4·k flops per stored entry of X, which is read once, and
-    (n_samples + n_features)·k² multiply-adds. Beside X a fit holds a few arrays of the
+    (n_samples + n_features)·k² multiply-adds. Those of "hals" cost a few times the
+    latter more, and far fewer of them are needed. It and "bpp" stop when
+    ‖projected gradient‖ ≤ tol·(‖XHᵀ − l1‖ + ‖XᵀW − l1‖) twice in a row, components
+    balanced, or when five iterations bring less than 1e-7 of the objective (float32:
+    1e-6); they end with an exact solve for W, the last row of `history_`, so that
+    `transform` of the fitted X returns the same W.
+
+    Beside X a fit holds a few arrays of the
     size of W and H. An interrupted fit (Ctrl-C) sets the fitted attributes from what
     was found so far before the KeyboardInterrupt goes on.
 
@@ -136,6 +157,12 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     .. [2] Lin, "Projected gradient methods for nonnegative matrix factorization",
        Neural Computation 19 (2007) 2756-2779,
        https://doi.org/10.1162/neco.2007.19.10.2756
+    .. [3] Ang & Gillis, "Accelerating nonnegative matrix factorization algorithms using
+       extrapolation", Neural Computation 31 (2019) 417-439,
+       https://doi.org/10.1162/neco_a_01157
+    .. [4] Kim & Park, "Fast nonnegative matrix factorization: an active-set-like method
+       and comparisons", SIAM Journal on Scientific Computing 33 (2011) 3261-3281,
+       https://doi.org/10.1137/110821172
 
     Examples
     --------
@@ -171,6 +198,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         regularization: str | None = "both",
         alpha_W: float = 0.0,
         alpha_H: float | Literal["same"] = "same",
+        n_init: int = 1,
         max_time: float | None = None,
         callback: Callable[[Iteration], bool | None] | None = None,
         n_threads: int | None = None,
@@ -192,6 +220,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.regularization = regularization
         self.alpha_W = alpha_W
         self.alpha_H = alpha_H
+        self.n_init = n_init
         self.max_time = max_time
         self.callback = callback
         self.n_threads = n_threads
@@ -266,18 +295,30 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
 
         Notes
         -----
-        The same solver, `tol` and penalties as in `fit`; for the fitted X the result
-        is close, not equal, to the W of `fit_transform`. With "pg" `nls_max_iter` is
-        the limit in place of `max_iter`. X is read once; an iteration then costs
-        n_samples·k² multiply-adds.
+        The same penalties as in `fit`. "hals" and "bpp" solve for each row exactly, so
+        that the fitted X gives the W of `fit_transform` again; what is computed from
+        H is kept for the next call. "cd" and "pg" iterate as in `fit`, with its `tol`
+        (and `nls_max_iter` in place of `max_iter` for "pg"); the fitted X then gives a
+        W that is close, not equal. X is read once.
         """
         check_is_fitted(self, "components_")
         operand = self._operand(X, reset=False)
-        components = self.components_.astype(operand.dtype, copy=False)
         parameters = dataclasses.replace(
             self._parameters(), n_components=self.components_.shape[0]
         )
-        return factorize(operand, parameters, H=components, update_H=False).W
+        if parameters.solver == AUTO:
+            parameters = dataclasses.replace(parameters, solver=self.solver_)
+        if parameters.solver in ("cd", "pg"):
+            H = self.components_.astype(operand.dtype, copy=False)
+            return factorize(operand, parameters, H=H, update_H=False).W
+        if not hasattr(self, "_fixed"):
+            self._fixed = FixedFactorCache()
+        fixed = self._fixed.get(self.components_, operand.dtype, operand.n_threads)
+        return factorize(operand, parameters, fixed=fixed).W
+
+    def __getstate__(self) -> Any:
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_fixed"}
 
     def inverse_transform(self, X: Any) -> Array:
         """Return W·H for transformed data W.

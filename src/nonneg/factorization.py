@@ -10,16 +10,19 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from . import validation
+from .choice import AUTO, choose_solver
+from .fixed import FixedFactor
 from .loop import Limits, Outcome, run
 from .losses import losses
 from .operands import as_operand, has_own_operand
 from .parameters import Parameters
 from .penalties import scaled_penalties
-from .protocols import Array, Loss, Operand, Problem
+from .protocols import Array, Loss, Operand, Problem, Updater
 from .result import ADVICE, FactorizationResult, Iteration, StopReason
-from .starts import INITS, starting_factors
+from .starts import INITS, restart_seeds, starting_factors
 from .threads import resolve_n_threads, single_threaded_blas
 from .updaters import iteration_limit, make_updater, updaters
+from .updaters.batch import Batch
 
 LOSS = "frobenius"
 
@@ -85,11 +88,17 @@ def non_negative_factorization(
         - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random".
     update_H : bool, default=True
         False keeps H as it is given and solves for W alone, from zero.
-    solver : {"cd", "pg"}, default="cd"
-        "cd" is cyclic coordinate descent [1]_, "pg" projected gradient [2]_.
+    solver : {"cd", "hals", "bpp", "pg", "auto"}, default="cd"
+        - "cd": cyclic coordinate descent [1]_, with scikit-learn's iterates;
+        - "hals": the fast one: coordinate descent in adaptive sweeps, extrapolated [3]_;
+        - "bpp": as "hals" with exact solves by block principal pivoting [4]_, for
+          components that are nearly dependent;
+        - "pg": projected gradient [2]_;
+        - "auto": the fast one for this loss, storage and k; see `NMF`.
     tol : float, default=1e-4
         Tolerance of the stopping condition, of the meaning that it has for the
-        solver; 0 means that `max_iter` iterations are done, without a warning.
+        solver: for "hals" and "bpp" the scale-free size of the projected gradient, see
+        `NMF`. 0 means that `max_iter` iterations are done, without a warning.
     max_iter : int, default=200
         Largest number of iterations.
     alpha : float, default=0.0
@@ -170,6 +179,12 @@ def non_negative_factorization(
     .. [2] Lin, "Projected gradient methods for nonnegative matrix factorization",
        Neural Computation 19 (2007) 2756-2779,
        https://doi.org/10.1162/neco.2007.19.10.2756
+    .. [3] Ang & Gillis, "Accelerating nonnegative matrix factorization algorithms using
+       extrapolation", Neural Computation 31 (2019) 417-439,
+       https://doi.org/10.1162/neco_a_01157
+    .. [4] Kim & Park, "Fast nonnegative matrix factorization: an active-set-like method
+       and comparisons", SIAM Journal on Scientific Computing 33 (2011) 3261-3281,
+       https://doi.org/10.1137/110821172
 
     Examples
     --------
@@ -208,7 +223,7 @@ def prepare_X(X: Any, n_threads: int | None, whom: str = "NMF") -> Operand:
 
 def validated(parameters: Parameters) -> Parameters:
     """Check the parameters against the solvers and starts that there are."""
-    return parameters.validated(tuple(updaters), INITS)
+    return parameters.validated((*updaters, AUTO), INITS)
 
 
 def factorize(
@@ -218,6 +233,7 @@ def factorize(
     H: Any = None,
     *,
     update_H: bool = True,
+    fixed: FixedFactor | None = None,
 ) -> FactorizationResult:
     """Factorize X by checked parameters.
 
@@ -231,6 +247,8 @@ def factorize(
         They are copied.
     update_H : bool
         False solves for W alone, from zero.
+    fixed : FixedFactor or None
+        The same with a checked H; then W, H and `update_H` are not looked at.
 
     Returns
     -------
@@ -244,21 +262,21 @@ def factorize(
         If W or H is not what it has to be, or the start is impossible for the shape.
     """
     loss = losses[LOSS]()
-    _require_possible(parameters.solver, loss)
+    if parameters.solver != AUTO:
+        _require_possible(parameters.solver, loss)
     with single_threaded_blas():
-        W, Ht = starting_factors(X, parameters, W, H, update_H)
-        k = Ht.shape[1]
-        penalty_W, penalty_H = scaled_penalties(
-            k,
-            X.shape,
-            alpha=parameters.alpha,
-            l1_ratio=parameters.l1_ratio,
-            regularization=parameters.regularization,
-            alpha_W=parameters.alpha_W,
-            alpha_H=parameters.alpha_H,
-        )
+        if fixed is None:
+            W, Ht = starting_factors(X, parameters, W, H, update_H)
+        else:
+            Ht, update_H = fixed.Ht, False
+            W = np.zeros((X.shape[0], Ht.shape[1]), dtype=X.dtype)
+        if parameters.solver == AUTO:
+            solver = choose_solver(loss, X, Ht.shape[1])
+            parameters = dataclasses.replace(parameters, solver=solver)
+        penalties = scaled_penalties(Ht.shape[1], X.shape, **_weights(parameters))
+        gram_H = None if fixed is None else fixed.gram
         problem = Problem(
-            X, loss, penalty_W, penalty_H, update_H, parameters.random_state
+            X, loss, *penalties, update_H, parameters.random_state, gram_H
         )
         updater = make_updater(parameters.solver, **vars(parameters))
         own_limit = iteration_limit(updater, problem)
@@ -269,6 +287,8 @@ def factorize(
             callback=parameters.callback,
             verbose=parameters.verbose,
         )
+        if parameters.n_init > 1 and update_H:
+            updater = _several(updater, problem, parameters, (W, Ht))
         state = updater.start(problem, W, Ht)
         outcome = run(updater, problem, state, limits)
         try:
@@ -289,6 +309,30 @@ def factorize(
             ConvergenceWarning,
         )
     return result
+
+
+def _weights(parameters: Parameters) -> dict[str, Any]:
+    """The parameters that penalties are made of."""
+    names = ("alpha", "l1_ratio", "regularization", "alpha_W", "alpha_H")
+    return {name: getattr(parameters, name) for name in names}
+
+
+def _several(
+    updater: Updater,
+    problem: Problem,
+    parameters: Parameters,
+    first: tuple[Array, Array],
+) -> Batch:
+    """`n_init` models: the one asked for, and further ones that start randomly."""
+    problems, starts = [problem], [first]
+    k = first[1].shape[1]
+    for seed in restart_seeds(parameters)[1:]:
+        own = dataclasses.replace(
+            parameters, init="random", n_components=k, random_state=seed
+        )
+        problems.append(dataclasses.replace(problem, random_state=seed))
+        starts.append(starting_factors(problem.X, own, None, None, True))
+    return Batch(updater, problems, starts)
 
 
 def _require_possible(solver: str, loss: Loss) -> None:
@@ -315,69 +359,3 @@ def _result(W: Array, Ht: Array, outcome: Outcome, solver: str) -> Factorization
         objective=None if np.isnan(objective) else objective,
         solver=solver,
     )
-
-
-def frobenius_error(X: Operand, W: Array, Ht: Array) -> float:
-    """‖X − W·H‖ of checked arrays."""
-    loss = losses[LOSS]()
-    with single_threaded_blas():
-        return loss.error(loss.value(X, W, Ht))
-
-
-def reconstruction_error(X: Any, W: Any, H: Any) -> float:
-    """Frobenius norm of X − W·H.
-
-    Parameters
-    ----------
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
-    W : array-like of shape (n_samples, n_components)
-    H : array-like of shape (n_components, n_features)
-        Of any real dtype; the computation is in float32 if all three are of that
-        dtype, else in float64. Entries may have any sign.
-
-    Returns
-    -------
-    error : float
-        ‖X − WH‖_F: no square, no half, no penalty. The sum is accumulated in float64,
-        and for sparse X nothing of the size of X is made dense; a nearly exact fit
-        keeps its relative accuracy.
-
-    Raises
-    ------
-    ValueError
-        If the shapes don't fit together or an entry is NaN or infinite.
-
-    Notes
-    -----
-    The cost is 2·k flops per stored entry of X; if the fit is so close that the
-    expanded square of a sparse X would lose its digits, 2·n_samples·n_features·k.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from nonneg import reconstruction_error
-    >>> X = np.array([[1.0, 2.0], [2.0, 4.0]])
-    >>> reconstruction_error(X, [[1.0], [2.0]], [[1.0, 1.0]])
-    2.23606797749979
-    """
-    if not has_own_operand(X):
-        X = validation.check_X(X, "reconstruction_error")
-    W, H = (
-        validation.check_matrix(A, name, "reconstruction_error")
-        for name, A in (("W", W), ("H", H))
-    )
-    shape = (W.shape[0], H.shape[1])
-    if W.shape[1] != H.shape[0] or shape != tuple(X.shape):
-        msg = (
-            f"X has shape {tuple(X.shape)}, but W and H have shapes {W.shape} and "
-            f"{H.shape}; they must be (n_samples, n_components) and (n_components, "
-            "n_features)."
-        )
-        raise ValueError(msg)
-    dtype = np.result_type(X.dtype, W.dtype, H.dtype)
-    if not has_own_operand(X):
-        X = X.astype(dtype, copy=False)
-    operand = as_operand(X, resolve_n_threads(None))
-    W = np.ascontiguousarray(W, dtype=operand.dtype)
-    Ht = np.ascontiguousarray(H.T, dtype=operand.dtype)
-    return frobenius_error(operand, W, Ht)

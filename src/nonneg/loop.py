@@ -68,9 +68,20 @@ def run(updater: Updater, problem: Problem, state: Any, limits: Limits) -> Outco
             if limits.max_time is not None and seconds >= limits.max_time:
                 reason = StopReason.MAX_TIME
                 break
+        _polish(updater, problem, state, history, start)
     except KeyboardInterrupt as interrupt:
         return Outcome(state, StopReason.INTERRUPTED, history, interrupt)
     return Outcome(state, reason, history)
+
+
+def _polish(
+    updater: Updater, problem: Problem, state: Any, history: History, start: float
+) -> None:
+    """Let an updater with a method `polish` improve its result: one more row."""
+    polish = getattr(updater, "polish", None)
+    progress = None if polish is None else polish(problem, state)
+    if progress is not None:
+        _record(history, progress, time.perf_counter() - start)
 
 
 def _record(history: History, progress: Progress, seconds: float) -> None:
@@ -79,6 +90,8 @@ def _record(history: History, progress: Progress, seconds: float) -> None:
     history.objective.append(
         float("nan") if objective is None else float(min(objective))
     )
+    if objective is not None and (objective.size > 1 or history.objectives):
+        history.objectives.append(objective)
     history.residual.append(float(max(progress.residual)))
     history.sweeps.append(float(progress.sweeps))
     history.seconds.append(seconds)

@@ -86,6 +86,9 @@ _SECOND = {
     ),
     "beta": Rule(is_real, _NON_NEGATIVE, "A larger value makes it sparser."),
     "eta": Rule(is_real, _NON_NEGATIVE, "A smaller value allows a larger error."),
+    "n_init": Rule(
+        is_integer, _POSITIVE_INTEGER, "Pass the number of starts, 1 for a single one."
+    ),
     "max_time": Rule(
         lambda v: v is None or (is_real(v) and v > 0),
         "a float in the range (0.0, inf) or None",
@@ -133,6 +136,7 @@ class Parameters:
     regularization: str | None = "both"
     alpha_W: float = 0.0
     alpha_H: float | Literal["same"] = "same"
+    n_init: int = 1
     max_time: float | None = None
     callback: Callable[[Any], bool | None] | None = None
     n_threads: int | None = None

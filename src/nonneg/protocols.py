@@ -155,6 +155,8 @@ class Problem:
     penalty_H: Penalty
     update_H: bool = True
     random_state: Any = None
+    gram_H: NDArray[np.float64] | None = None
+    """HHᵀ of a fixed H, where it is known already."""
 
 
 @dataclass(eq=False)
@@ -182,7 +184,12 @@ class State:
 
 
 class Updater(Protocol):
-    """How the factors move. Its unit is one outer iteration."""
+    """How the factors move. Its unit is one outer iteration.
+
+    Two methods are optional: `polish(problem, state) -> Progress | None` improves the
+    result once after the last iteration, and `iteration(problem, state)` returns an
+    iteration as half-steps that several models can share (see `updaters.passes`).
+    """
 
     name: ClassVar[str]
     requires: ClassVar[frozenset[str]]

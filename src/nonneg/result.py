@@ -31,16 +31,24 @@ ADVICE = {
 
 @dataclass
 class History:
-    """What each outer iteration reported; a list per quantity, oldest first."""
+    """What each outer iteration reported; a list per quantity, oldest first.
+
+    With several models `objective` is that of the best one, and `objectives` has a row
+    of the smallest so far of each.
+    """
 
     objective: list[float] = field(default_factory=list)
     residual: list[float] = field(default_factory=list)
     sweeps: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    objectives: list[NDArray[np.float64]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, NDArray[np.float64]]:
         """Columns as arrays of one length: the form of the attribute `history_`."""
-        return {name: np.array(column) for name, column in vars(self).items()}
+        columns = {name: np.array(column) for name, column in vars(self).items()}
+        if not self.objectives:
+            del columns["objectives"]
+        return columns
 
 
 @dataclass(frozen=True, eq=False)

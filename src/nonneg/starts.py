@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from . import initialization, validation
 from .parameters import Parameters
@@ -13,6 +15,17 @@ from .protocols import Array, Operand
 CUSTOM = "custom"
 INITS = (*initialization.INITS, CUSTOM)
 """Values of `init`, besides None."""
+
+
+def restart_seeds(parameters: Parameters) -> list[int]:
+    """Seeds of `n_init` restarts; the first start uses `random_state` itself instead.
+
+    A RandomState instance is not advanced, so that the first start is that of a single
+    run.
+    """
+    rng = check_random_state(copy.deepcopy(parameters.random_state))
+    seeds = rng.randint(2**31 - 1, size=parameters.n_init)
+    return [int(seed) for seed in seeds]
 
 
 def starting_factors(

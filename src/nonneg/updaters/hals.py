@@ -84,7 +84,7 @@ class Hals:
         if problem.update_H and X.shared_gram:
             product = matmul(X, Ht)
             _scale(problem, W, Ht, product)
-        gram_H = gram(Ht, X.n_threads)
+        gram_H = gram(Ht, X.n_threads) if problem.gram_H is None else problem.gram_H
         value = None
         if problem.update_H:
             value = start_value(problem, W, Ht, product, gram_H)

@@ -1,0 +1,47 @@
+"""A fixed H with what is computed from it once, for many transforms by the same H."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .kernels import gram
+from .protocols import Array
+from .validation import check_matrix, check_non_negative
+
+
+class FixedFactor(NamedTuple):
+    """Hᵀ (n_features, k), C-contiguous, and HHᵀ (k, k) in float64."""
+
+    Ht: Array
+    gram: NDArray[np.float64]
+
+
+class FixedFactorCache:
+    """The last `FixedFactor`, kept until the content of H or its dtype changes.
+
+    H is compared entry by entry with a copy: that costs less than the transpose and
+    the Gram matrix, and no change in place goes unseen.
+    """
+
+    def __init__(self) -> None:
+        self._H: Array | None = None
+        self._fixed: FixedFactor | None = None
+
+    def get(self, H: Array, dtype: Any, n_threads: int) -> FixedFactor:
+        """Return what belongs to H (k, n_features) in this dtype."""
+        H = H.astype(dtype, copy=False)
+        if (
+            self._fixed is None
+            or self._H is None
+            or self._H.dtype != H.dtype
+            or not np.array_equal(self._H, H)
+        ):
+            check_matrix(H, "H", "NMF (components_)")
+            check_non_negative(H, "NMF (components_)")
+            Ht = np.array(H.T, order="C", copy=True)
+            self._H = H.copy()
+            self._fixed = FixedFactor(Ht, gram(Ht, n_threads))
+        return self._fixed

@@ -1,0 +1,128 @@
+"""Several models of one problem in step: X is read once for all that can share a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..protocols import Array, Problem, Progress, Updater
+from .passes import together
+
+
+@dataclass(eq=False)
+class BatchState:
+    """States of the models, and the smallest objective that each has reported."""
+
+    models: list[Any]
+    last: list[Progress | None]
+    best: NDArray[np.float64]
+    n_iter: int = 0
+
+    @property
+    def leader(self) -> int:
+        """The model with the smallest objective so far, the first one of equals."""
+        return int(np.argmin(self.best))
+
+    @property
+    def W(self) -> Array:
+        """W of the best model."""
+        W: Array = self.models[self.leader].W
+        return W
+
+    @property
+    def Ht(self) -> Array:
+        """Hᵀ of the best model."""
+        Ht: Array = self.models[self.leader].Ht
+        return Ht
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Turns R models by one updater; those that have converged drop out.
+
+    Parameters
+    ----------
+    base : Updater
+        Models share passes over X if it has a method `iteration`, else each one reads
+        X for itself.
+    problems : sequence of Problem
+        One for each model; they differ in their random states alone.
+    starts : sequence of (W, Ht)
+        As `problems`; kept and written to.
+    """
+
+    name: ClassVar[str] = "batch"
+    requires: ClassVar[frozenset[str]] = frozenset()
+    measure: ClassVar[str] = "largest residual"
+    base: Updater
+    problems: Sequence[Problem]
+    starts: Sequence[tuple[Array, Array]]
+
+    def start(self, problem: Problem, W: Array, Ht: Array) -> BatchState:  # noqa: ARG002
+        """Return the states of all models; W and Ht are those of the first."""
+        models = [
+            self.base.start(own, *start)
+            for own, start in zip(self.problems, self.starts, strict=True)
+        ]
+        return BatchState(models, [None] * len(models), np.full(len(models), np.inf))
+
+    def iterate(self, problem: Problem, state: BatchState) -> Progress:
+        """One iteration of every model that has not converged."""
+        active = [
+            r
+            for r, last in enumerate(state.last)
+            if last is None or not last.converged.all()
+        ]
+        for r, progress in zip(
+            active, self._iterate(problem, state, active), strict=True
+        ):
+            state.models[r].n_iter += 1
+            state.last[r] = progress
+            state.best[r] = min(state.best[r], self._objective(state, r, progress))
+        done = [progress for progress in state.last if progress is not None]
+        return Progress(
+            objective=state.best.copy(),
+            residual=np.concatenate([p.residual for p in done]),
+            decrease=None,
+            converged=np.concatenate([p.converged for p in done]),
+            sweeps=float(np.mean([state.last[r].sweeps for r in active])),  # type: ignore[union-attr]
+        )
+
+    def polish(self, problem: Problem, state: BatchState) -> Progress | None:  # noqa: ARG002
+        """Improve the best model, as its updater does."""
+        own = getattr(self.base, "polish", None)
+        r = state.leader
+        progress: Progress | None = (
+            None if own is None else own(self.problems[r], state.models[r])
+        )
+        if progress is not None:
+            state.best[r] = min(state.best[r], self._objective(state, r, progress))
+            progress.objective = state.best.copy()
+        return progress
+
+    def finish(self, problem: Problem, state: BatchState) -> tuple[Array, Array]:  # noqa: ARG002
+        """Return the factors of the best model."""
+        r = state.leader
+        return self.base.finish(self.problems[r], state.models[r])
+
+    def _iterate(
+        self, problem: Problem, state: BatchState, active: list[int]
+    ) -> list[Progress]:
+        iteration = getattr(self.base, "iteration", None)
+        if iteration is None:
+            return [
+                self.base.iterate(self.problems[r], state.models[r]) for r in active
+            ]
+        return together(
+            problem.X, [iteration(self.problems[r], state.models[r]) for r in active]
+        )
+
+    def _objective(self, state: BatchState, r: int, progress: Progress) -> float:
+        if progress.objective is not None:
+            return float(progress.objective.min())
+        own = self.problems[r]
+        return own.loss.value(own.X, *self.base.finish(own, state.models[r]))
