@@ -126,12 +126,13 @@ OLD_FUNCTION = [
     "eta",
 ]
 NEW = ["alpha_W", "alpha_H", "max_time", "callback", "n_threads"]
+NEW_NMF = ["regularization", "alpha_W", "alpha_H", "n_init", *NEW[2:]]
 
 
 @pytest.mark.parametrize(
     ("function", "positional", "keyword"),
     [
-        (NMF, OLD_NMF, ["regularization", *NEW]),
+        (NMF, OLD_NMF, NEW_NMF),
         (non_negative_factorization, OLD_FUNCTION, NEW),
     ],
 )

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .choice import AUTO
 from .factorization import factorize, prepare_X, validated
-from .fixed import FixedFactorCache
+from .fixed import fixed_factor
 from .parameters import Parameters
 from .projected_gradient import hoyer_sparseness
 from .protocols import Array, Operand
@@ -311,14 +311,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         if parameters.solver in ("cd", "pg"):
             H = self.components_.astype(operand.dtype, copy=False)
             return factorize(operand, parameters, H=H, update_H=False).W
-        if not hasattr(self, "_fixed"):
-            self._fixed = FixedFactorCache()
-        fixed = self._fixed.get(self.components_, operand.dtype, operand.n_threads)
+        fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
         return factorize(operand, parameters, fixed=fixed).W
-
-    def __getstate__(self) -> Any:
-        state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_fixed"}
 
     def inverse_transform(self, X: Any) -> Array:
         """Return W·H for transformed data W.

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from . import validation
 from .choice import AUTO, choose_solver
 from .fixed import FixedFactor
-from .loop import Limits, Outcome, run
+from .loop import Limits, Outcome, polish, run
 from .losses import losses
 from .operands import as_operand, has_own_operand
 from .parameters import Parameters
@@ -291,6 +291,7 @@ def factorize(
             updater = _several(updater, problem, parameters, (W, Ht))
         state = updater.start(problem, W, Ht)
         outcome = run(updater, problem, state, limits)
+        polish(updater, problem, outcome)
         try:
             W, Ht = updater.finish(problem, outcome.state)
         except KeyboardInterrupt as interrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,14 @@ class FixedFactor(NamedTuple):
 
     Ht: Array
     gram: NDArray[np.float64]
+
+
+_caches: WeakKeyDictionary[Any, FixedFactorCache] = WeakKeyDictionary()
+
+
+def fixed_factor(owner: Any, H: Array, dtype: Any, n_threads: int) -> FixedFactor:
+    """What belongs to the H of an estimator, from the last time if H is the same."""
+    return _caches.setdefault(owner, FixedFactorCache()).get(H, dtype, n_threads)
 
 
 class FixedFactorCache:

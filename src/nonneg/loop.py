@@ -68,20 +68,28 @@ def run(updater: Updater, problem: Problem, state: Any, limits: Limits) -> Outco
             if limits.max_time is not None and seconds >= limits.max_time:
                 reason = StopReason.MAX_TIME
                 break
-        _polish(updater, problem, state, history, start)
     except KeyboardInterrupt as interrupt:
         return Outcome(state, StopReason.INTERRUPTED, history, interrupt)
     return Outcome(state, reason, history)
 
 
-def _polish(
-    updater: Updater, problem: Problem, state: Any, history: History, start: float
-) -> None:
-    """Let an updater with a method `polish` improve its result: one more row."""
-    polish = getattr(updater, "polish", None)
-    progress = None if polish is None else polish(problem, state)
+def polish(updater: Updater, problem: Problem, outcome: Outcome) -> None:
+    """Let an updater with a method `polish` improve its result: one more row.
+
+    An interrupt ends it with what there was before.
+    """
+    own = getattr(updater, "polish", None)
+    if own is None or outcome.interrupt is not None:
+        return
+    start = time.perf_counter()
+    try:
+        progress = own(problem, outcome.state)
+    except KeyboardInterrupt as interrupt:
+        outcome.interrupt, outcome.stop_reason = interrupt, StopReason.INTERRUPTED
+        return
     if progress is not None:
-        _record(history, progress, time.perf_counter() - start)
+        before = outcome.history.seconds[-1] if outcome.history.seconds else 0.0
+        _record(outcome.history, progress, before + time.perf_counter() - start)
 
 
 def _record(history: History, progress: Progress, seconds: float) -> None:

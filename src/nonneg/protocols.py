@@ -174,9 +174,16 @@ class Progress:
     """Inner sweeps per half-step, on average."""
 
 
+SCRATCH = {"scratch": True}
+"""Metadata of a state's field whose content need not outlive an iteration."""
+
+
 @dataclass(eq=False)
 class State:
-    """Base of updater states: named arrays, scalars and random states, nothing else."""
+    """Base of updater states: named arrays, scalars and random states, nothing else.
+
+    A field with the metadata `SCRATCH` is not stored, and None where it is restored.
+    """
 
     W: Array
     Ht: Array
@@ -187,7 +194,7 @@ class Updater(Protocol):
     """How the factors move. Its unit is one outer iteration.
 
     Two methods are optional: `polish(problem, state) -> Progress | None` improves the
-    result once after the last iteration, and `iteration(problem, state)` returns an
+    result once after the last iteration, the state being of no further use, and `iteration(problem, state)` returns an
     iteration as half-steps that several models can share (see `updaters.passes`).
     """
 

@@ -36,7 +36,7 @@ def to_arrays(state: Any) -> Arrays:
     Returns
     -------
     dict of str to ndarray
-        An array field keeps its name and is not copied. Any other field's key is
+        An array field keeps its name and is not copied; a scratch field is None. Any other field's key is
         "field.kind": a Python float stays one when it comes back, and a NumPy
         scalar keeps its dtype, since the two promote differently.
 
@@ -48,6 +48,8 @@ def to_arrays(state: Any) -> Arrays:
     arrays: Arrays = {}
     for field in dataclasses.fields(state):
         value = getattr(state, field.name)
+        if field.metadata.get("scratch"):
+            value = None
         for suffix, array in _encode(field.name, value).items():
             arrays[f"{field.name}.{suffix}" if suffix else field.name] = array
     return arrays

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels import RowArrays
-from ..protocols import Array, State
+from ..protocols import SCRATCH, Array, State
 
 MOMENTUM = 0.5
 GROWTH, CAP_GROWTH, SHRINKAGE = 1.1, 1.05, 1.5
@@ -30,10 +30,6 @@ class ExtrapolatedState(State):
     start_H: Array
     plain_W: Array
     plain_H: Array
-    spare_W: Array
-    spare_H: Array
-    extra_W: Array
-    extra_H: Array
     gram_H: NDArray[np.float64]
     """Gram matrix of `start_H`."""
     product: Array | None
@@ -47,6 +43,10 @@ class ExtrapolatedState(State):
     """Iterations in a row whose residual was within `tol`."""
     restarts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     decreases: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    spare_W: Array | None = field(default=None, metadata=SCRATCH)
+    spare_H: Array | None = field(default=None, metadata=SCRATCH)
+    extra_W: Array | None = field(default=None, metadata=SCRATCH)
+    extra_H: Array | None = field(default=None, metadata=SCRATCH)
 
     @classmethod
     def at(
@@ -57,10 +57,7 @@ class ExtrapolatedState(State):
         product: Array | None,
         value: float | None,
     ) -> ExtrapolatedState:
-        """State at a start with this objective; with None there is nothing to turn."""
-        spare_W, spare_H, extra_W, extra_H = (
-            A if value is None else np.empty_like(A) for A in (W, Ht, W, Ht)
-        )
+        """State at a start with this objective, if it is known."""
         known = value if value is not None and np.isfinite(value) else np.inf
         return cls(
             W=W,
@@ -69,10 +66,6 @@ class ExtrapolatedState(State):
             start_H=Ht,
             plain_W=W,
             plain_H=Ht,
-            spare_W=spare_W,
-            spare_H=spare_H,
-            extra_W=extra_W,
-            extra_H=extra_H,
             gram_H=gram_H,
             product=product,
             last=known,
@@ -94,7 +87,8 @@ class ExtrapolatedState(State):
         """Set the roles for the next iteration, and keep the other arrays at hand."""
         pool = self._pool(factor)
         unused = [A for A in pool if not _is_in(A, (start, plain, best))]
-        spare, extra = (*unused, start, start)[:2]
+        spare, extra = (*unused, None, None)[:2]
+        roles: dict[str, Array | None]
         roles = {"start": start, "plain": plain, "spare": spare, "extra": extra}
         for role, A in roles.items():
             setattr(self, f"{role}_{factor}", A)
@@ -104,13 +98,18 @@ class ExtrapolatedState(State):
         return self.W if factor == "W" else self.Ht
 
     def _pool(self, factor: str) -> tuple[Array, ...]:
-        """Return the distinct arrays of a factor but the best one, then that."""
+        """Return the distinct arrays of a factor, at least three, the best one last."""
+        best = self._best(factor)
         found: list[Array] = []
         for role in ("start", "plain", "spare", "extra"):
             A = getattr(self, f"{role}_{factor}")
-            if not _is_in(A, (*found, self._best(factor))):
+            if A is not None and not _is_in(A, (*found, best)):
                 found.append(A)
-        return (*found, self._best(factor))
+        for role in ("spare", "extra"):
+            if len(found) < 2 and getattr(self, f"{role}_{factor}") is None:
+                found.append(np.empty_like(best))
+                setattr(self, f"{role}_{factor}", found[-1])
+        return (*found, best)
 
 
 def _is_in(A: Array, arrays: tuple[Array, ...]) -> bool:

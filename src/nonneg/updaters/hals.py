@@ -77,6 +77,10 @@ class Hals:
     sweeps: int = 8
     settled: float = 0.01
 
+    def iteration_limit(self, problem: Problem) -> int | None:
+        """With H fixed there is one exact solve."""
+        return None if problem.update_H else 1
+
     def start(self, problem: Problem, W: Array, Ht: Array) -> ExtrapolatedState:
         """Scale the factors; one product with X, which the first iteration goes on with."""
         X = problem.X
