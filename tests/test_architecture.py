@@ -15,7 +15,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = [
     {"_core", "protocols", "registry", "result", "threads"},
-    {"penalties", "states", "validation"},
+    {"orthogonal", "penalties", "states", "validation"},
     {"parameters"},
     {"kernels"},
     {"config", "operands"},

@@ -126,7 +126,7 @@ OLD_FUNCTION = [
     "eta",
 ]
 NEW = ["alpha_W", "alpha_H", "max_time", "callback", "n_threads"]
-NEW_NMF = ["regularization", "alpha_W", "alpha_H", "n_init", *NEW[2:]]
+NEW_NMF = ["regularization", "alpha_W", "alpha_H", "n_init", *NEW[2:], "compress"]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,11 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     n_threads : int or None, default=None
         Threads to use; None takes every core that the process may use, at most
         `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
+    compress : bool or "auto", default=False
+        Whether "hals" or "bpp" starts on a compressed dense X, k + 20 directions of its
+        range, and finishes with at least five iterations on X itself. "auto" does so
+        where that was measured to be faster. Objectives are always those of X; NaN in
+        `history_` before the finish.
 
     Attributes
     ----------
@@ -202,6 +207,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         max_time: float | None = None,
         callback: Callable[[Iteration], bool | None] | None = None,
         n_threads: int | None = None,
+        compress: bool | Literal["auto"] = False,
     ) -> None:
         self.n_components = n_components
         self.init = init
@@ -224,6 +230,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.max_time = max_time
         self.callback = callback
         self.n_threads = n_threads
+        self.compress = compress
 
     def fit(
         self,

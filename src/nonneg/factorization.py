@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 
 from . import validation
-from .choice import AUTO, choose_solver
+from .choice import AUTO, choose_solver, compresses
 from .fixed import FixedFactor
 from .loop import Limits, Outcome, polish, run
 from .losses import losses
 from .operands import as_operand, has_own_operand
+from .operands.compressed import compressed
 from .parameters import Parameters
 from .penalties import scaled_penalties
 from .protocols import Array, Loss, Operand, Problem, Updater
@@ -23,6 +26,7 @@ from .starts import INITS, restart_seeds, starting_factors
 from .threads import resolve_n_threads, single_threaded_blas
 from .updaters import iteration_limit, make_updater, updaters
 from .updaters.batch import Batch
+from .updaters.compression import CompressedStart
 
 LOSS = "frobenius"
 
@@ -287,6 +291,10 @@ def factorize(
             callback=parameters.callback,
             verbose=parameters.verbose,
         )
+        if compresses(parameters, X, Ht.shape[1]) and update_H:
+            rng = check_random_state(copy.deepcopy(parameters.random_state))
+            sketch = compressed(X, Ht.shape[1], rng)
+            updater = CompressedStart(updater, sketch)
         if parameters.n_init > 1 and update_H:
             updater = _several(updater, problem, parameters, (W, Ht))
         state = updater.start(problem, W, Ht)

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from .kernels import coordinate_sweep, gram
 from .operands import as_operand, matmul, rmatmul
+from .orthogonal import lower_factor, orthonormal
 from .parameters import Parameters
 from .protocols import Array, Operand
 from .threads import resolve_n_threads, single_threaded_blas
@@ -242,11 +243,11 @@ def truncated_svd(
     rng = check_random_state(random_state)
     Q = rng.normal(size=(A.shape[1], rank + OVERSAMPLES)).astype(X.dtype, copy=False)
     for _ in range(n_iter):
-        Q = _lower(matmul(A, Q))
-        Q = _lower(rmatmul(A, Q))
-    Q, _ = _orthonormal(matmul(A, Q))
+        Q = lower_factor(matmul(A, Q))
+        Q = lower_factor(rmatmul(A, Q))
+    Q, _ = orthonormal(matmul(A, Q))
     # QᵀA = (P·R)ᵀ, so that the small SVD is one of R
-    P, R = _orthonormal(rmatmul(A, Q))
+    P, R = orthonormal(rmatmul(A, Q))
     small_V, s, small_U = linalg.svd(R, full_matrices=False)
     U = Q @ np.ascontiguousarray(small_U[:rank].T)
     V = P @ np.ascontiguousarray(small_V[:, :rank])
@@ -257,35 +258,6 @@ def truncated_svd(
     left *= sign
     right *= sign
     return left, s[:rank], right
-
-
-def _lower(A: Array) -> Array:
-    """Row-permuted lower factor L of A = L·U, which spans what A does; A is spent."""
-    # by getrf, in place: `scipy.linalg.lu` holds up to four arrays of A's size
-    F = np.asfortranarray(A)
-    (getrf,) = linalg.get_lapack_funcs(("getrf",), (F,))
-    F, pivots, _ = getrf(F, overwrite_a=True)
-    k = min(F.shape)
-    L = F[:, :k]
-    L[:k][np.triu_indices(k, 1)] = 0
-    np.fill_diagonal(L, 1)
-    order = np.arange(F.shape[0])
-    for i, pivot in enumerate(pivots):
-        order[[i, pivot]] = order[[pivot, i]]
-    out = A if L.shape == A.shape else np.empty(L.shape, A.dtype)
-    out[order] = L
-    return out
-
-
-def _orthonormal(A: Array) -> tuple[Array, Array]:
-    """Factors Q and R of A; Q replaces A where it has as many columns."""
-    # in Fortran order LAPACK works in place
-    F = np.asfortranarray(A)
-    Q, R = linalg.qr(F, mode="economic", overwrite_a=True, check_finite=False)
-    if Q.shape != A.shape:
-        return np.ascontiguousarray(Q), R
-    A[...] = Q
-    return A, R
 
 
 def _nndsvd(svd: Svd) -> tuple[Array, Array]:

@@ -94,6 +94,11 @@ _SECOND = {
         "a float in the range (0.0, inf) or None",
         "Pass seconds, or None for no limit.",
     ),
+    "compress": Rule(
+        lambda v: is_bool(v) or _is_text(v, "auto"),
+        f"{BOOL.allowed} or a str among {{'auto'}}",
+        "'auto' compresses dense data where that was measured to be faster.",
+    ),
     "callback": Rule(
         lambda v: v is None or callable(v),
         "a callable or None",
@@ -140,6 +145,7 @@ class Parameters:
     max_time: float | None = None
     callback: Callable[[Any], bool | None] | None = None
     n_threads: int | None = None
+    compress: bool | Literal["auto"] = False
 
     def validated(self, solvers: Collection[str], inits: Collection[str]) -> Parameters:
         """Check every parameter; return them as plain Python numbers.

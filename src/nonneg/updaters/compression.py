@@ -1,0 +1,99 @@
+"""A fit of dense data that starts on a compressed X and finishes on X itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..protocols import Array, Operand, Problem, Progress, Updater
+
+EXACT_ITERATIONS = 5
+"""Iterations on X itself that a fit ends with at least."""
+
+
+@dataclass(eq=False)
+class CompressedState:
+    """State of the updater beneath, and how far the fit on X itself has come."""
+
+    base: Any
+    exact: int = -1
+    """Iterations on X itself; -1 on the compressed one."""
+    n_iter: int = 0
+
+    @property
+    def W(self) -> Array:
+        """W of the updater beneath."""
+        W: Array = self.base.W
+        return W
+
+    @property
+    def Ht(self) -> Array:
+        """Hᵀ of the updater beneath."""
+        Ht: Array = self.base.Ht
+        return Ht
+
+
+@dataclass(frozen=True, eq=False)
+class CompressedStart:
+    """Iterates on `sketch` in place of X until that has converged, then on X.
+
+    Objectives are reported for X itself alone.
+
+    Parameters
+    ----------
+    base : Updater
+    sketch : Operand
+        X compressed.
+    """
+
+    name: ClassVar[str] = "compressed"
+    requires: ClassVar[frozenset[str]] = frozenset()
+    measure: ClassVar[str] = "residual"
+    base: Updater
+    sketch: Operand
+
+    def start(self, problem: Problem, W: Array, Ht: Array) -> CompressedState:
+        """Start on the compressed X."""
+        return CompressedState(self.base.start(self._sketched(problem), W, Ht))
+
+    def iterate(self, problem: Problem, state: CompressedState) -> Progress:
+        """One iteration, on the compressed X or on X itself."""
+        if state.exact < 0:
+            progress = self.base.iterate(self._sketched(problem), state.base)
+            state.base.n_iter += 1
+            if progress.converged.all():
+                self._go_over(problem, state)
+            return replace(
+                progress, objective=None, converged=np.zeros_like(progress.converged)
+            )
+        progress = self.base.iterate(problem, state.base)
+        state.base.n_iter += 1
+        state.exact += 1
+        if state.exact < EXACT_ITERATIONS:
+            progress.converged = np.zeros_like(progress.converged)
+        return progress
+
+    def polish(self, problem: Problem, state: CompressedState) -> Progress | None:
+        """Do the exact iterations that are missing, and what the updater beneath does."""
+        if state.exact < 0:
+            self._go_over(problem, state)
+        progress = None
+        while state.exact < EXACT_ITERATIONS:
+            progress = self.iterate(problem, state)
+        own = getattr(self.base, "polish", None)
+        return progress if own is None else own(problem, state.base)
+
+    def finish(self, problem: Problem, state: CompressedState) -> tuple[Array, Array]:
+        """Return the factors of the updater beneath."""
+        return self.base.finish(problem, state.base)
+
+    def _sketched(self, problem: Problem) -> Problem:
+        return replace(problem, X=self.sketch)
+
+    def _go_over(self, problem: Problem, state: CompressedState) -> None:
+        """Start on X itself from where the compressed one has led."""
+        factors = self.base.finish(self._sketched(problem), state.base)
+        state.base = self.base.start(problem, *factors)
+        state.exact = 0
