@@ -100,14 +100,14 @@ class Hals:
 
     def iteration(self, problem: Problem, state: ExtrapolatedState) -> Iteration:
         """Return the iteration as half-steps that can share a pass."""
-        start = Start(state.start_H, state.gram_H, state.product)
         if not problem.update_H:
+            start = Start(state.start_H, state.gram_H, None)
             report, objective = yield from solve_W(problem, state.W, start)
             return _certified(report, objective, state.W.shape[0])
         momentum = 0.0 if self._pauses(problem, state) else state.momentum
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
         pair = yield from solve_pair(
-            problem, start, rows_W, rows_H, self._method(momentum)
+            problem, _take_start(state), rows_W, rows_H, self._method(momentum)
         )
         return self._conclude(problem, state, pair)
 
@@ -216,6 +216,13 @@ class Hals:
             state.decreases.size == SETTLED_WITHIN and state.decreases.sum() <= least
         )
         return state.quiet >= 2 or bool(still)
+
+
+def _take_start(state: ExtrapolatedState) -> Start:
+    """Where the iteration starts; the state lets go of the product."""
+    start = Start(state.start_H, state.gram_H, state.product)
+    state.product = None
+    return start
 
 
 def _scale(problem: Problem, W: Array, Ht: Array, product: Array) -> None:

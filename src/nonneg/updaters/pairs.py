@@ -86,6 +86,7 @@ def solve_pair(
             rows_W, start.product, start.gram, problem.penalty_W, how, n, True
         )
         gram_W = report_W.gram_result
+        start = start._replace(product=None)  # its memory is wanted for the next one
         rhs = None if by_columns else rmatmul(X, rows_W.result)
     product = None
     if by_columns:
