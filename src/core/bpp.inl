@@ -55,26 +55,23 @@ static void list_passive(ExactTile &tile, int l) {
 // Passive set of a row that brings none: the positive part of its solution without
 // constraints, by a factor that all such rows share. tile.row holds q, and is used up.
 static void guess_passive(ExactTile &tile, int l) {
-  using V = ExactVec;
-  constexpr int L = kExactLanes, W = kExactLanes;
+  constexpr int L = kExactLanes;
   const int k = tile.k;
   if (!tile.has_whole)
     factor_whole(tile);
-  double *const z = tile.row, *const scaled = tile.scaled;
-  for (int i = 0; i < k; ++i) {
-    const double *const row = tile.whole + static_cast<Index>(i) * k;
-    z[i] -= exact_dot(row, scaled, i);
-    scaled[i] = z[i] * row[i];
+  // loads and stores of one alignment, or each would wait for the ones before; what that
+  // spoils has been saved
+  double *const q = tile.row, *const z = tile.part;
+  for (int j = 0; j < k; ++j) {
+    const double *const row = tile.whole + j * tile.whole_stride;
+    z[j] = q[j];
+    subtract_scaled(q, row, q[j] * row[j], (j + 1) / L * L, k);
   }
   for (int j = k - 1; j >= 0; --j) {
-    const double *const row = tile.whole + static_cast<Index>(j) * k;
+    const double *const row = tile.whole + j * tile.whole_stride;
     const double x = z[j] * row[j];
     tile.side[j * L + l] = x > 0 ? kFree : kAtZero;
-    int i = 0;
-    for (; i + W <= j; i += W)
-      store(z + i, load<V>(z + i) - load<V>(row + i) * fill<V>(x));
-    for (; i < j; ++i)
-      z[i] -= row[i] * x;
+    subtract_scaled(z, row, x, 0, j);
   }
 }
 
@@ -136,7 +133,7 @@ static void store_row(const ExactTile &tile, int l, T *a, const T *p, ExactSums 
   constexpr int L = kExactLanes;
   constexpr double largest = sizeof(T) == 4 ? 3.4028234663852886e38 : 1.7976931348623157e308;
   for (int t = 0; t < tile.k; ++t)
-    a[t] = static_cast<T>(smaller(tile.out[t * L + l], largest));
+    a[t] = static_cast<T>(larger(smaller(tile.out[t * L + l], largest), -largest));
   double cross[4] = {0, 0, 0, 0};
   int t = 0;
   for (; t + 4 <= tile.k; t += 4)
