@@ -77,8 +77,6 @@ static void gather_sets(ExactTile &tile) {
     for (int j = 0; j <= i; ++j, out += L)
       for (int l = 0; l < L; ++l)
         out[l] = rows[l][tile.index[j * L + l]];
-    for (int l = 0; l < L; ++l)
-      out[l - L] += tile.index[i * L + l] < tile.k ? tile.lanes[l].ridge : 0.0;
   }
   for (int i = n; i < n + kPanelRows - 1; ++i)
     for (int j = 0; j < n; ++j)

@@ -19,7 +19,6 @@ struct ExactLane {
   Index row; // -1: idle
   int size;  // of the passive set
   int loops, chances, fewest;
-  double ridge;
 };
 
 // Arrays over coordinates have k + 1 entries, the last one a null coordinate of zeros;
@@ -120,7 +119,7 @@ static void prepare_exact(const Exact &e, ExactTile &tile) {
   for (Index i = 0; i < (c + kExactPad) * L; ++i)
     tile.index[i] = k;
   for (ExactLane &lane : tile.lanes)
-    lane = {-1, 0, 0, 0, 0, 0};
+    lane = {-1, 0, 0, 0, 0};
   tile.n = 0;
   tile.changed = true;
 }

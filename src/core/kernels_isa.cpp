@@ -19,6 +19,8 @@ namespace nonneg::NONNEG_ISA {
 
 #include "bpp_factor.inl"
 
+#include "bpp_active.inl"
+
 #include "bpp.inl"
 
 #include "products.inl"
