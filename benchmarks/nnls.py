@@ -2,8 +2,9 @@
 
     python benchmarks/nnls.py [--threads 2] [--repeats 5] [--kernel]
 
-With --kernel: nanoseconds a row on one thread, for rows that start from nothing, from the
-solution of a problem 2 % away, and from their own solution. Without: `nonneg.nnls` beside
+With --kernel: nanoseconds a row on one thread (least of the repeats; in brackets the
+factorizations), for rows that start from nothing, from the solution of a problem 2 % away,
+and from their own solution. Without: `nonneg.nnls` beside
 `scipy.optimize.nnls` in a loop, in turns; medians, and the largest difference.
 """
 
@@ -31,51 +32,52 @@ def problem(m: int, n: int, r: int, seed: int = 0) -> tuple[Any, Any]:
     return A, A @ X + 0.05 * rng.standard_normal((m, r))
 
 
-def seconds(run: Callable[[], Any], repeats: int) -> float:
-    """Median time of a run."""
+def seconds(run: Callable[[], Any], repeats: int) -> list[float]:
+    """Times of the runs, sorted."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)
-    return median(times)
+    return sorted(times)
+
+
+def nanoseconds(start: Any, rhs: Any, gram: Any, repeats: int) -> tuple[float, float]:
+    """Least time a row, free of other processes' turns, and factorizations a row."""
+    rows, k = start.shape
+    work, found = start.copy(), []
+
+    def run() -> None:
+        found.append(kernels.exact_solve(work, rhs, gram, np.zeros(k)))
+
+    times = []
+    for _ in range(repeats):
+        work[...] = start
+        times += seconds(run, 1)
+    return min(times) / rows * 1e9, found[0].n_factorizations / rows
 
 
 def kernel_table(repeats: int) -> None:
     """Print nanoseconds a row by k, dtype and start."""
-    print("dtype    k    cold  2 % off   solved  one row (ns; factorizations a row)")
+    print("dtype      k         cold       2 % off        solved  one row alone")
     for dtype in (np.float64, np.float32):
         for k in (10, 20, 32, 50, 100):
-            r = 8192 if k <= 32 else 2048
-            A, B = problem(5 * k, k, r)
+            rows = 2048 if k <= 32 else 512
+            A, B = problem(5 * k, k, rows)
             rng = np.random.default_rng(1)
             near = A * (1 + 0.02 * rng.standard_normal(A.shape))
-            grams = A.T @ A, near.T @ near
-            sides = [(B.T @ M).astype(dtype) for M in (A, near)]
-            solved = np.zeros((r, k), dtype=dtype)
-            kernels.exact_solve(solved, sides[0], grams[0], np.zeros(k))
-            cells = []
-            for start, case in ((0 * solved, 0), (solved, 1), (solved, 0)):
-                work, counts = np.empty_like(solved), []
-
-                def run(start: Any = start, case: int = case, work: Any = work) -> None:
-                    work[...] = start
-                    report = kernels.exact_solve(
-                        work, sides[case], grams[case], np.zeros(k)
-                    )
-                    counts.append(report.n_factorizations)
-
-                cells.append((seconds(run, repeats) / r * 1e9, counts[0] / r))
-            row, side = np.zeros((1, k), dtype=dtype), sides[0][:1]
-
-            def single() -> None:
-                row[...] = 0
-                kernels.exact_solve(row, side, grams[0], np.zeros(k))
-
-            text = "  ".join(f"{t:6.0f} ({c:.2f})" for t, c in cells)
-            print(
-                f"{np.dtype(dtype).name} {k:4d}  {text}  {seconds(single, 50) * 1e9:.0f}"
-            )
+            rhs, rhs_near = ((B.T @ M).astype(dtype) for M in (A, near))
+            gram, zeros = A.T @ A, np.zeros((rows, k), dtype=dtype)
+            solved = zeros.copy()
+            kernels.exact_solve(solved, rhs, gram, np.zeros(k))
+            cells = [
+                nanoseconds(zeros, rhs, gram, repeats),
+                nanoseconds(solved, rhs_near, near.T @ near, repeats),
+                nanoseconds(solved, rhs, gram, repeats),
+            ]
+            single, _ = nanoseconds(zeros[:1], rhs[:1], gram, 10 * repeats)
+            text = "  ".join(f"{t:6.0f} ({count:.2f})" for t, count in cells)
+            print(f"{np.dtype(dtype).name} {k:4d}  {text}  {single:8.0f}")
 
 
 def compare(name: str, A: Any, B: Any, repeats: int, threads: int) -> None:
@@ -84,17 +86,17 @@ def compare(name: str, A: Any, B: Any, repeats: int, threads: int) -> None:
     columns = B.toarray() if sp.issparse(B) else B
     some = min(columns.shape[1], 1000)  # SciPy's time is proportional to their number
     X = nonneg.nnls(A, B, n_threads=threads)
-    ours = seconds(lambda: nonneg.nnls(A, B, n_threads=threads), repeats)
-    one = seconds(lambda: nonneg.nnls(A, B, n_threads=1), repeats)
+    ours = median(seconds(lambda: nonneg.nnls(A, B, n_threads=threads), repeats))
+    one = median(seconds(lambda: nonneg.nnls(A, B, n_threads=1), repeats))
 
     def loop() -> Any:
         return np.array([peer(dense, b)[0] for b in columns.T[:some]]).T
 
-    theirs = seconds(loop, repeats) * columns.shape[1] / some
+    theirs = median(seconds(loop, repeats)) * columns.shape[1] / some
     difference = np.abs(X[:, :some] - loop()).max()
     print(
-        f"{name:34s} {theirs:8.3f} s {one:8.4f} s {ours:8.4f} s "
-        f"{theirs / ours:6.0f} x   {difference:.0e}"
+        f"{name:30s} {1e3 * theirs:8.2f} {1e3 * one:8.2f} {1e3 * ours:8.2f} "
+        f"{theirs / ours:8.1f} x   {difference:.0e}"
     )
 
 
@@ -108,7 +110,9 @@ def main() -> None:
     if options.kernel:
         kernel_table(options.repeats)
         return
-    print(f"A, B{'':30s} {'SciPy':>10s} {'1 thread':>10s} {'threads':>10s}")
+    print(
+        "milliseconds                      SciPy 1 thread  threads    ratio  difference"
+    )
     for m, n, r in ((500, 20, 10_000), (200, 50, 5000), (1000, 100, 1000)):
         A, B = problem(m, n, r)
         compare(f"{m} x {n}, {r}", A, B, options.repeats, options.threads)

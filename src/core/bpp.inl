@@ -6,8 +6,17 @@
 // that divisions and short loops are shared; a lane whose row is done takes the next one.
 // No operation crosses lanes: a row's bits do not depend on its neighbours.
 //
-// Nanoseconds a row, one thread of a Rocket Lake Xeon (x86-64-v4), 40 % passive:
-// MEASURED
+// Nanoseconds a row (and factorizations), float64, 40 % passive, one thread of a Rocket
+// Lake Xeon, x86-64-v4, least of 15 (benchmarks/nnls.py --kernel); float32 is the same:
+//     k   from nothing   from 2 % off   solved already   a single row from nothing
+//    10    250 (1.7)      135 (1.4)        97 (1)           3,000
+//    20    600 (2.0)      380 (1.9)       210 (1)           6,400
+//    32   1340 (2.2)      950 (2.2)       440 (1)          10,000
+//    50   2980 (2.4)     2370 (2.5)       960 (1)          24,000
+//   100  12800 (2.7)    11400 (3.0)      3700 (1)          86,000
+// One lane for each row beats sorting rows by their sets and factoring each set once: a
+// factorization costs a lane little more than the solution that every row needs anyway.
+// Only where all lanes keep their sets (all passive, say) is the last factor used again.
 
 constexpr int kExactFullExchanges = 3; // without progress, before single exchanges
 // Exchanges, plus k / 4, before a row is solved by its active set: rows that end need 2

@@ -18,12 +18,11 @@ from .projected_gradient import (
 )
 
 if TYPE_CHECKING:
-    from .least_squares import NNLSResult, nnls
+    from .least_squares import nnls
     from .persistence import load, save
 
 __all__ = [
     "NMF",
-    "NNLSResult",
     "__version__",
     "hoyer_sparseness",
     "initialize",
@@ -38,7 +37,6 @@ __all__ = [
 ]
 
 _ON_DEMAND = {
-    "NNLSResult": ".least_squares",
     "load": ".persistence",
     "nnls": ".least_squares",
     "save": ".persistence",

@@ -196,7 +196,7 @@ class _Rows:
             self.at_upper[rows] = np.where(wrong, ~bound & ~zero, self.at_upper[rows])
         self.n_fallback = len(rows)
         for i in rows:
-            self._by_active_set(i)
+            self._by_active_set(int(i))
 
     def _by_active_set(self, i: int) -> None:
         x = active_set(self.G, self.q[i], self.bound, self.tol)
