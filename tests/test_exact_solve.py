@@ -127,6 +127,40 @@ def test_dependent_columns_give_a_minimiser(solve, seed, dtype):
 
 
 @twins
+@pytest.mark.parametrize("bounded", [False, True])
+@pytest.mark.parametrize(("m", "k"), [(1, 3), (5, 14), (20, 40), (30, 60)])
+def test_more_coordinates_than_equations(solve, m, k, bounded):
+    # pivoting goes round on most of these rows
+    rng = np.random.default_rng(6)
+    B, X = rng.random((m, k)), rng.standard_normal((25, m)) + 2
+    upper = np.full(k, 3.0 / k) if bounded else None
+    rhs, G, A = X @ B, B.T @ B, np.zeros((25, k))
+    report = solve(A, rhs, G, np.zeros(k), upper)
+    assert report.n_factorizations < 25 * (k + 20)
+    residual = projected_gradient(A, rhs, G, 0, upper)
+    assert np.abs(residual).max() <= 1e-9 * np.abs(rhs).max()
+    if bounded:
+        assert (upper >= A).all()
+    else:
+        least = [nnls(B, x)[1] for x in X]
+        found = np.linalg.norm(X - A @ B.T, axis=1)
+        np.testing.assert_allclose(found, least, rtol=1e-9, atol=1e-6)
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+@pytest.mark.parametrize("k", [1, 4, 11, 30])
+def test_active_sets_end_where_pivoting_does(k, bounded):
+    _, G, X = problem(12, k)
+    q = X @ problem(12, k)[0]
+    bound = np.full(k, 0.4 if bounded else np.inf)
+    A = np.zeros((12, k))
+    kernels.exact_solve(A, q, G, np.zeros(k), bound if bounded else None)
+    for a, p in zip(A, q, strict=True):
+        x = pivoting.active_set(G, p, bound, 1e-12)
+        np.testing.assert_allclose(x, a, rtol=1e-8, atol=1e-10)
+
+
+@twins
 def test_coordinates_without_curvature_become_zero(solve):
     _, G, X = problem(9, 4)
     G[2] = G[:, 2] = 0

@@ -6,30 +6,28 @@
 // that divisions and short loops are shared; a lane whose row is done takes the next one.
 // No operation crosses lanes: a row's bits do not depend on its neighbours.
 //
-// Nanoseconds a row, one thread of a Rocket Lake Xeon (x86-64-v4), 40 % passive:
-// MEASURED
+// Nanoseconds a row (and factorizations), float64, 40 % passive, one thread of a Rocket
+// Lake Xeon, x86-64-v4, least of 15 (benchmarks/nnls.py --kernel); float32 is the same:
+//     k   from nothing   from 2 % off   solved already   a single row from nothing
+//    10    250 (1.7)      135 (1.4)        97 (1)           3,000
+//    20    600 (2.0)      380 (1.9)       210 (1)           6,400
+//    32   1340 (2.2)      950 (2.2)       440 (1)          10,000
+//    50   2980 (2.4)     2370 (2.5)       960 (1)          24,000
+//   100  12800 (2.7)    11400 (3.0)      3700 (1)          86,000
+// One lane for each row beats sorting rows by their sets and factoring each set once: a
+// factorization costs a lane little more than the solution that every row needs anyway.
+// Only where all lanes keep their sets (all passive, say) is the last factor used again.
 
 constexpr int kExactFullExchanges = 3; // without progress, before single exchanges
-constexpr int kExactLoops = 5;         // times k + 1, before the next attempt
-// Added to the scaled diagonal for a row that did not finish, before a second attempt:
-// well above the rounding that made its sets go round.
-constexpr double kExactRidge = 1e-10;
-constexpr int kExactSweeps = 200; // of coordinate descent, the last attempt
+// Exchanges, plus k / 4, before a row is solved by its active set: rows that end need 2
+// to 8, and those of a Gram matrix without full rank may go round for ever.
+constexpr int kExactLoops = 20;
 
 // Share of a row's scale below which a sign does not count. The arithmetic is float64 for
 // float32 rows too; only what their rounding would hide is ignored.
 template <class T> constexpr double kExactTolerance = sizeof(T) == 4 ? 1e-8 : 1e-12;
 
 // ---- a row into a lane and out of it -------------------------------------------------
-
-static void begin_lane(ExactTile &tile, int l, double ridge) {
-  ExactLane &lane = tile.lanes[l];
-  lane.loops = 0;
-  lane.chances = kExactFullExchanges;
-  lane.fewest = tile.k + 1;
-  tile.changed |= lane.ridge != ridge;
-  lane.ridge = ridge;
-}
 
 // Lists the lane's passive coordinates; a list unlike the last one outdates the factor.
 // Free of branches: a misprediction costs as much as ten coordinates.
@@ -55,26 +53,23 @@ static void list_passive(ExactTile &tile, int l) {
 // Passive set of a row that brings none: the positive part of its solution without
 // constraints, by a factor that all such rows share. tile.row holds q, and is used up.
 static void guess_passive(ExactTile &tile, int l) {
-  using V = ExactVec;
-  constexpr int L = kExactLanes, W = kExactLanes;
+  constexpr int L = kExactLanes;
   const int k = tile.k;
   if (!tile.has_whole)
     factor_whole(tile);
-  double *const z = tile.row, *const scaled = tile.scaled;
-  for (int i = 0; i < k; ++i) {
-    const double *const row = tile.whole + static_cast<Index>(i) * k;
-    z[i] -= exact_dot(row, scaled, i);
-    scaled[i] = z[i] * row[i];
+  // loads and stores of one alignment, or each would wait for the ones before; what that
+  // spoils has been saved
+  double *const q = tile.row, *const z = tile.part;
+  for (int j = 0; j < k; ++j) {
+    const double *const row = tile.whole + j * tile.whole_stride;
+    z[j] = q[j];
+    subtract_scaled(q, row, q[j] * row[j], (j + 1) / L * L, k);
   }
   for (int j = k - 1; j >= 0; --j) {
-    const double *const row = tile.whole + static_cast<Index>(j) * k;
+    const double *const row = tile.whole + j * tile.whole_stride;
     const double x = z[j] * row[j];
     tile.side[j * L + l] = x > 0 ? kFree : kAtZero;
-    int i = 0;
-    for (; i + W <= j; i += W)
-      store(z + i, load<V>(z + i) - load<V>(row + i) * fill<V>(x));
-    for (; i < j; ++i)
-      z[i] -= row[i] * x;
+    subtract_scaled(z, row, x, 0, j);
   }
 }
 
@@ -102,7 +97,9 @@ static void load_row(const Exact &e, ExactTile &tile, int l, Index row, const T 
       if (tile.side[t * L + l] == kFree && static_cast<double>(a[t]) >= e.upper[t])
         tile.side[t * L + l] = kAtUpper;
   lane.row = row;
-  begin_lane(tile, l, 0);
+  lane.loops = 0;
+  lane.chances = kExactFullExchanges;
+  lane.fewest = e.k + 1;
   list_passive(tile, l);
 }
 
@@ -136,7 +133,7 @@ static void store_row(const ExactTile &tile, int l, T *a, const T *p, ExactSums 
   constexpr int L = kExactLanes;
   constexpr double largest = sizeof(T) == 4 ? 3.4028234663852886e38 : 1.7976931348623157e308;
   for (int t = 0; t < tile.k; ++t)
-    a[t] = static_cast<T>(smaller(tile.out[t * L + l], largest));
+    a[t] = static_cast<T>(larger(smaller(tile.out[t * L + l], largest), -largest));
   double cross[4] = {0, 0, 0, 0};
   int t = 0;
   for (; t + 4 <= tile.k; t += 4)
@@ -145,70 +142,6 @@ static void store_row(const ExactTile &tile, int l, T *a, const T *p, ExactSums 
   for (; t < tile.k; ++t)
     cross[0] += static_cast<double>(p[t]) * static_cast<double>(a[t]);
   sums.cross += (cross[0] + cross[1]) + (cross[2] + cross[3]);
-}
-
-// ---- fallback --------------------------------------------------------------------------
-
-// y = G x - q for one lane; returns the objective.
-static double lane_gradient(ExactTile &tile, int l) {
-  constexpr int L = kExactLanes;
-  const int k = tile.k;
-  double twice = 0;
-  for (int t = 0; t < k; ++t) {
-    double y = -tile.rhs[t * L + l];
-    for (int s = 0; s < k; ++s)
-      y += tile.gram[static_cast<Index>(t) * (k + 1) + s] * tile.x[s * L + l];
-    tile.y[t * L + l] = y;
-    twice += tile.x[t * L + l] * (y - tile.rhs[t * L + l]);
-  }
-  return twice / 2;
-}
-
-// Coordinate descent from the lane's point or the given row, whichever is lower.
-template <class T>
-static void descend_lane(const Exact &e, ExactTile &tile, int l, const T *a) {
-  constexpr int L = kExactLanes;
-  const int k = tile.k;
-  auto clip = [&](double x, int t) {
-    x = x > 0 && tile.unit[t] > 0 ? x : 0;
-    return smaller(x, tile.upper[t]);
-  };
-  for (int t = 0; t < k; ++t)
-    tile.x[t * L + l] = clip(tile.x[t * L + l], t);
-  const double here = lane_gradient(tile, l);
-  double *const kept = tile.scaled; // free between two factorizations
-  for (int t = 0; t < k; ++t) {
-    kept[t] = tile.x[t * L + l];
-    tile.x[t * L + l] =
-        tile.unit[t] > 0 ? clip(static_cast<double>(a[t]) / tile.unit[t], t) : 0;
-  }
-  if (here < lane_gradient(tile, l)) // not where one of them is NaN
-    for (int t = 0; t < k; ++t)
-      tile.x[t * L + l] = kept[t];
-  lane_gradient(tile, l);
-  for (int sweep = 0; sweep < kExactSweeps; ++sweep) {
-    double moved = 0, size = 0;
-    for (int t = 0; t < k; ++t) {
-      const double *const g = tile.gram + static_cast<Index>(t) * (k + 1);
-      if (!(g[t] > 0))
-        continue;
-      const double old = tile.x[t * L + l];
-      const double now = clip(old - tile.y[t * L + l] / g[t], t), step = now - old;
-      tile.x[t * L + l] = now;
-      size = larger(size, now);
-      moved = larger(moved, step > 0 ? step : -step);
-      if (step != 0)
-        for (int s = 0; s < k; ++s)
-          tile.y[s * L + l] += step * g[s];
-    }
-    if (moved <= 1e-15 * size)
-      break;
-  }
-  lane_gradient(tile, l);
-  for (int t = 0; t < k; ++t)
-    tile.side[t * L + l] = !(tile.x[t * L + l] > 0)                        ? kAtZero
-                           : e.upper && tile.x[t * L + l] >= tile.upper[t] ? kAtUpper
-                                                                           : kFree;
 }
 
 // ---- all lanes at once -----------------------------------------------------------------
@@ -363,14 +296,10 @@ static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
     for (int l = 0; l < L; ++l) {
       ExactLane &lane = tile.lanes[l];
       done[l] = lane.row >= 0 && count[l] == 0 ? -1 : 0;
-      if (lane.row >= 0 && count[l] > 0 && ++lane.loops >= kExactLoops * (e.k + 1)) {
-        sums.fallbacks += lane.ridge == 0;
-        if (lane.ridge == 0) {
-          begin_lane(tile, l, kExactRidge);
-        } else {
-          descend_lane(e, tile, l, A.data + lane.row * A.stride);
-          done[l] = -1;
-        }
+      if (lane.row >= 0 && count[l] > 0 && ++lane.loops >= kExactLoops + e.k / 4) {
+        ++sums.fallbacks;
+        solve_by_active_set(tile, l, kExactTolerance<T>);
+        done[l] = -1;
       }
       any |= done[l] != 0;
     }

@@ -77,8 +77,6 @@ static void gather_sets(ExactTile &tile) {
     for (int j = 0; j <= i; ++j, out += L)
       for (int l = 0; l < L; ++l)
         out[l] = rows[l][tile.index[j * L + l]];
-    for (int l = 0; l < L; ++l)
-      out[l - L] += tile.index[i * L + l] < tile.k ? tile.lanes[l].ridge : 0.0;
   }
   for (int i = n; i < n + kPanelRows - 1; ++i)
     for (int j = 0; j < n; ++j)
@@ -170,35 +168,32 @@ static void solve_parts(ExactTile &tile, double falls) {
 
 // ---- one factor for rows without a set of their own ------------------------------------
 
-NONNEG_INLINE double exact_dot(const double *a, const double *b, int n) {
+// a -= f b from entry `first` on. Writes up to a vector beyond n: there `a` is free or done.
+NONNEG_INLINE void subtract_scaled(double *a, const double *b, double f, int first, int n) {
   using V = ExactVec;
-  constexpr int W = kExactLanes;
-  V sum = fill<V>(0.0);
-  int i = 0;
-  for (; i + W <= n; i += W)
-    sum += load<V>(a + i) * load<V>(b + i);
-  double total = sum_lanes<double>(sum);
-  for (; i < n; ++i)
-    total += a[i] * b[i];
-  return total;
+  for (int i = first; i < n; i += kExactLanes)
+    store(a + i, load<V>(a + i) - load<V>(b + i) * fill<V>(f));
 }
 
-// G = L D L' of all coordinates: rows of L D in `whole`, the inverse of D on its diagonal.
+// G = L D L' of all coordinates: D L' above the diagonal of `whole`, L D below it, so that
+// both halves of a solution run along rows; the inverse of D on the diagonal.
 static void factor_whole(ExactTile &tile) {
   const int k = tile.k;
-  double *const row = tile.part; // free between two solves
-  for (int i = 0; i < k; ++i) {
-    double *const now = tile.whole + static_cast<Index>(i) * k;
-    const double *const g = tile.gram + static_cast<Index>(i) * (k + 1);
-    for (int j = 0; j < i; ++j) {
-      const double *const before = tile.whole + static_cast<Index>(j) * k;
-      now[j] = g[j] - exact_dot(before, row, j);
-      row[j] = now[j] * before[j];
+  const Index stride = tile.whole_stride;
+  for (int i = 0; i < k; ++i)
+    for (int j = 0; j < stride; ++j)
+      tile.whole[i * stride + j] =
+          j < k ? tile.gram[static_cast<Index>(i) * (k + 1) + j] : 0;
+  for (int j = 0; j < k; ++j) {
+    double *const row = tile.whole + j * stride;
+    const double smallest = tile.gram[static_cast<Index>(j) * (k + 2)] * kExactPivot;
+    const double inverse = row[j] > smallest ? 1 / row[j] : 0;
+    for (int i = j + 1; i < k; ++i) {
+      double *const below = tile.whole + i * stride;
+      subtract_scaled(below, row, row[i] * inverse, i, k);
+      below[j] = row[i];
     }
-    double pivot = g[i];
-    for (int p = 0; p < i; ++p)
-      pivot -= now[p] * row[p];
-    now[i] = pivot > g[i] * kExactPivot ? 1 / pivot : 0;
+    row[j] = inverse;
   }
   tile.has_whole = true;
 }

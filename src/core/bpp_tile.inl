@@ -19,7 +19,6 @@ struct ExactLane {
   Index row; // -1: idle
   int size;  // of the passive set
   int loops, chances, fewest;
-  double ridge;
 };
 
 // Arrays over coordinates have k + 1 entries, the last one a null coordinate of zeros;
@@ -27,13 +26,14 @@ struct ExactLane {
 // two to a diagonal in [1, 4): exact, and one tolerance serves them all.
 struct ExactTile {
   int k, n;           // n: the largest passive set
-  Index stride;       // of the factor, in vectors
+  Index stride;       // of `factor`, in vectors
+  Index whole_stride; // of `whole`: rows end with room for a vector
   bool changed;       // the factor is not that of the sets
   bool has_whole;     // `whole` is filled
   double *gram;       // (k + 1) x (k + 1)
   double *unit;       // k: a coordinate is its scaled one times this; 0: no curvature
   double *upper;      // k
-  double *whole;      // k x k: the factor of all coordinates, once a row asks for it
+  double *whole;      // k rows: the factor of all coordinates, once a row asks for it
   double *factor;     // L D, by rows
   double *inverse;    // of D, 0 where dependent
   double *scaled;     // kPanelColumns rows of L
@@ -63,8 +63,9 @@ NONNEG_INLINE ExactTile cut_exact(void *scratch, int k, size_t *bytes) {
   take(tile.gram, c * c);
   take(tile.unit, c);
   take(tile.upper, c);
-  take(tile.whole, c * c);
-  take(tile.row, c);
+  tile.whole_stride = (k / kExactLanes + 2) * kExactLanes;
+  take(tile.whole, c * static_cast<size_t>(tile.whole_stride));
+  take(tile.row, c + kExactLanes);
   take(tile.factor, padded_k * s * L);
   take(tile.scaled, kPanelColumns * padded_k * L);
   for (double **array : {&tile.inverse, &tile.part})
@@ -118,7 +119,7 @@ static void prepare_exact(const Exact &e, ExactTile &tile) {
   for (Index i = 0; i < (c + kExactPad) * L; ++i)
     tile.index[i] = k;
   for (ExactLane &lane : tile.lanes)
-    lane = {-1, 0, 0, 0, 0, 0};
+    lane = {-1, 0, 0, 0, 0};
   tile.n = 0;
   tile.changed = true;
 }

@@ -21,6 +21,8 @@ namespace nonneg::NONNEG_ISA {
 
 #include "bpp_factor.inl"
 
+#include "bpp_active.inl"
+
 #include "bpp.inl"
 
 #include "exact.inl"

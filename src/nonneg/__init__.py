@@ -19,12 +19,11 @@ from .projected_gradient import (
 from .reconstruction import reconstruction_error
 
 if TYPE_CHECKING:
-    from .least_squares import NNLSResult, nnls
+    from .least_squares import nnls
     from .persistence import load, save
 
 __all__ = [
     "NMF",
-    "NNLSResult",
     "__version__",
     "hoyer_sparseness",
     "initialize",
@@ -39,7 +38,6 @@ __all__ = [
 ]
 
 _ON_DEMAND = {
-    "NNLSResult": ".least_squares",
     "load": ".persistence",
     "nnls": ".least_squares",
     "save": ".persistence",

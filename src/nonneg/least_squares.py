@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
@@ -30,6 +31,8 @@ BLOCK_ENTRIES = 1 << 21
 """Entries of a block of right-hand sides: 16 MB."""
 MOST_COLUMNS = 1024
 """Right-hand sides in a block, at most."""
+SMALL_WORK = 1 << 20
+"""Multiply-adds below which BLAS is left alone: it starts no threads for them."""
 WELL_CONDITIONED = 1e4
 """Condition of the Gram matrix below which its own error stays under 1e-11."""
 
@@ -194,7 +197,9 @@ def nnls(
     root_weights = None if weights is None else np.sqrt(_weights(weights, m))
     start = None if X0 is None else _start(X0, (n, B.shape[1]), is_vector)
     dtype = np.result_type(A.dtype, B.dtype)
-    with single_threaded_blas():
+    # to look up every BLAS of the process takes longer than a small problem
+    small = m * n * (n + B.shape[1]) < SMALL_WORK
+    with nullcontext() if small else single_threaded_blas():
         system = NormalEquations(
             A, float(l1), float(l2), upper, root_weights, n_threads
         )

@@ -21,12 +21,8 @@ It moves along its null direction, far enough to drive another one below 0.
 """
 LARGEST = 1e120
 """Of a scaled right-hand side."""
-LOOPS = 5
-"""Exchanges allowed in one attempt, times k + 1."""
-RIDGE = 1e-10
-"""Added to the scaled diagonal for a row's second attempt."""
-SWEEPS = 200
-"""Sweeps of coordinate descent for a row that does not finish that either."""
+LOOPS = 20
+"""Exchanges, plus k / 4, before a row is solved by its active set."""
 
 
 class ExactReport(NamedTuple):
@@ -35,7 +31,7 @@ class ExactReport(NamedTuple):
     cross: float
     """⟨rhs, A⟩ after the solve."""
     n_fallback: int
-    """Rows that needed a ridge, or in the end coordinate descent."""
+    """Rows that pivoting did not finish, and that were solved by their active sets."""
     n_factorizations: int
     """Passive sets that were factored, summed over rows."""
     gradient: Float
@@ -158,12 +154,11 @@ class _Rows:
         self.x, self.y = np.zeros_like(q), -q
         self.n_fallback = self.n_factorizations = 0
 
-    def _solve(self, rows: Any, ridge: float) -> None:
+    def _solve(self, rows: Any) -> None:
         fixed = np.where(self.at_upper[rows], self.bound, 0.0)
         free = ~self.at_upper[rows] & ~self.at_zero[rows]
         rest = self.q[rows] - fixed @ self.G
-        G = self.G + ridge * np.eye(len(self.G)) if ridge else self.G
-        self.x[rows] = fixed + solve_sets(G, free, rest, self.least[rows])
+        self.x[rows] = fixed + solve_sets(self.G, free, rest, self.least[rows])
         self.y[rows] = self.x[rows] @ self.G - self.q[rows]
 
     def _violated(self, rows: Any) -> Bool:
@@ -177,26 +172,18 @@ class _Rows:
         return np.asarray(wrong, dtype=bool)
 
     def run(self) -> None:
-        """Pivot; again with a ridge where it goes round; then descend."""
-        rows = self._pivot(np.arange(len(self.q)), 0.0)
-        self.n_fallback = len(rows)
-        if len(rows):
-            rows = self._pivot(rows, RIDGE)
-        if len(rows):
-            self._descend(rows)
-
-    def _pivot(self, rows: Any, ridge: float) -> Any:
-        """Exchange until no sign is wrong; return the rows that did not get there."""
+        """Exchange until no sign is wrong; where that goes round, by the active set."""
         n, k = self.q.shape
+        rows = np.arange(n)
         chances, fewest = np.full(n, 3), np.full(n, k + 1)
-        for _ in range(LOOPS * (k + 1)):
+        for _ in range(LOOPS + k // 4):
             self.n_factorizations += len(rows)
-            self._solve(rows, ridge)
+            self._solve(rows)
             wrong = self._violated(rows)
             count = wrong.sum(1)
             rows, wrong, count = rows[count > 0], wrong[count > 0], count[count > 0]
             if not len(rows):
-                break
+                return
             better = count < fewest[rows]
             fewest[rows] = np.minimum(count, fewest[rows])
             single = ~better & (chances[rows] == 0)
@@ -207,25 +194,69 @@ class _Rows:
             bound, zero = self.at_upper[rows] | self.at_zero[rows], self.x[rows] <= 0
             self.at_zero[rows] = np.where(wrong, ~bound & zero, self.at_zero[rows])
             self.at_upper[rows] = np.where(wrong, ~bound & ~zero, self.at_upper[rows])
-        return rows
+        self.n_fallback = len(rows)
+        for i in rows:
+            self._by_active_set(int(i))
 
-    def _descend(self, rows: Any) -> None:
-        """Coordinate descent from the last or the given point, whichever is lower."""
-        G, q = self.G, self.q[rows]
-        points = [np.clip(x[rows], 0, self.bound) for x in (self.x, self.warm)]
-        values = [((x @ G) / 2 - q) * x for x in points]
-        last_is_lower = values[0].sum(1) < values[1].sum(1)
-        x = np.where(last_is_lower[:, None], points[0], points[1])
-        curved = np.flatnonzero(G.diagonal() > 0)
-        for _ in range(SWEEPS):
-            before = x.copy()
-            for t in curved:
-                step = (q[:, t] - x @ G[t]) / G[t, t]
-                x[:, t] = np.clip(x[:, t] + step, 0, self.bound[t])
-            if (np.abs(x - before).max(1) <= 1e-15 * np.abs(x).max(1)).all():
-                break
-        self.x[rows], self.y[rows] = x, x @ G - q
-        self.at_zero[rows], self.at_upper[rows] = x <= 0, x >= self.bound
+    def _by_active_set(self, i: int) -> None:
+        x = active_set(self.G, self.q[i], self.bound, self.tol)
+        self.x[i], self.y[i] = x, self.G @ x - self.q[i]
+        self.at_zero[i], self.at_upper[i] = x <= 0, x >= self.bound
+
+
+def active_set(G: Float, q: Float, bound: Float, tol: float) -> Float:
+    """Lawson and Hanson's method on the Gram matrix: slower, but it never goes round.
+
+    Bro and de Jong (1997),
+    doi:10.1002/(SICI)1099-128X(199709/10)11:5<393::AID-CEM483>3.0.CO;2-L.
+    """
+    k = len(q)
+    x, free = np.zeros(k), np.zeros(k, dtype=bool)
+    barred = (G.diagonal() <= 0) | (bound <= 0)
+    for _ in range(5 * k + 10):
+        y = G @ x - q
+        gain = np.where(free | barred, 0.0, np.where(x > 0, y, -y))
+        t = int(np.argmax(gain))
+        if gain[t] <= tol * max(np.abs(q).max(), x.max()):
+            break
+        if _enter(G, q, bound, x, free, t):
+            barred = (G.diagonal() <= 0) | (bound <= 0)
+        else:
+            barred[t] = True
+    return x
+
+
+def _enter(G: Float, q: Float, bound: Float, x: Float, free: Bool, t: int) -> bool:
+    """Let t in, and go to the solution on the set as far as the bounds allow."""
+    start, first = x[t], True
+    # the newcomer last: it is the one that may depend on the others
+    passive = [*np.flatnonzero(free), t]
+    while passive:
+        F = np.array(passive)
+        M, rest = G[np.ix_(F, F)], q[F] - (G[F] @ x - G[np.ix_(F, F)] @ x[F])
+        z = _eliminate(M[None].copy(), rest[None].copy(), np.zeros(1))[0]
+        sound = _eliminate(M[None].copy(), rest[None].copy(), np.full(1, np.inf))[0]
+        if first and (z[-1] >= start if start > 0 else z[-1] <= 0):
+            return False
+        out = (z <= 0) | (z >= bound[F])
+        if not out.any():
+            if not np.array_equal(sound, z):  # along a null direction without end
+                return False
+            x[F], free[F] = z, True
+            return True
+        goal = np.where(z <= 0, 0.0, bound[F])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.where(out & (z != x[F]), (goal - x[F]) / (z - x[F]), 2.0)
+        shares[out & (z == x[F])] = 1.0
+        share = min(1.0, float(shares.min()))
+        moved = x[F] + share * (z - x[F])
+        blocking = int(np.argmin(shares))
+        moved[blocking] = goal[blocking]
+        x[F] = np.clip(moved, 0, bound[F])
+        free[F] = (x[F] > 0) & (x[F] < bound[F])
+        passive = [f for f in passive if free[f]]
+        first = False
+    return True
 
 
 def solve_sets(G: Float, free: Bool, q: Float, least: Any) -> Float:
