@@ -134,9 +134,10 @@ def _by_contestant(runs: Iterable[Run]) -> dict[str, dict[int, list[Run]]]:
 def table(runs: Sequence[Run], baseline: str) -> list[Row]:
     """Rows by the rule, in the order in which the contestants appear.
 
-    The baseline's time is that to the target; where it never arrives, all the time
-    that it was given, which is less than it would have needed. Any other run that
-    does not arrive within `CAP` times the baseline's time counts as that cap.
+    The baseline's time is that to the target. A run that does not arrive within `CAP`
+    times that counts as this cap. From a start from which the baseline itself does
+    not arrive, whoever does not counts as the time that the baseline ran, which is
+    less than it would have needed: in doubt against us.
     """
     best = best_by_seed(runs)
     grouped = _by_contestant(runs)
@@ -159,11 +160,14 @@ def table(runs: Sequence[Run], baseline: str) -> list[Row]:
                 counted.append(baseline_time[seed])
                 arrived += baseline_arrived[seed] is not None
                 continue
-            cap = CAP * baseline_time[seed]
+            factor = 1.0 if baseline_arrived[seed] is None else CAP
+            cap = factor * baseline_time[seed]
             time = _arrival(group, TARGET * best[seed])
-            in_time = time is not None and time <= cap
-            arrived += in_time
-            counted.append(time if time is not None and in_time else cap)
+            if time is None or time > CAP * baseline_time[seed]:
+                counted.append(cap)
+            else:
+                counted.append(time)
+                arrived += 1
         every = [run for group in by_seed.values() for run in group]
         own = [run.curve.time_to(TARGET * run.curve.best) for run in every]
         seconds = median(counted)

@@ -27,7 +27,7 @@ def processor() -> str:
         text = Path("/proc/cpuinfo").read_text(errors="replace")
     except OSError:
         text = ""
-    found = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", text, flags=re.M)
+    found = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", text, flags=re.MULTILINE)
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 

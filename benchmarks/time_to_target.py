@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import datetime
+import datetime as dt
 import gc
 import json
 import subprocess
@@ -122,7 +122,7 @@ def measure(item: Input, args: argparse.Namespace) -> dict[str, Any]:
         "flat": gain,
         "own start": [one.name for one in field if not one.same_start],
         "machine": machine.facts(PACKAGES),
-        "date": datetime.date.today().isoformat(),
+        "date": dt.date.today().isoformat(),
         "rows": [dataclasses.asdict(row) for row in rows],
         "runs": records,
     }
