@@ -22,11 +22,18 @@ def uniform_csr(n_rows: int, n_columns: int, per_row: int, seed: int = 0) -> Any
     return X
 
 
-def low_rank(n_rows: int, n_columns: int, rank: int, dtype: Any, seed: int = 0) -> Any:
-    """A product of random non-negative factors, half of them zero, plus 10 % noise."""
+def low_rank(
+    n_rows: int,
+    n_columns: int,
+    rank: int,
+    dtype: Any,
+    seed: int = 0,
+    zeros: float = 0.5,
+) -> Any:
+    """A product of uniform factors, half of them zero, plus 10 % noise."""
     rng = np.random.default_rng(seed)
-    W = rng.random((n_rows, rank)) * (rng.random((n_rows, rank)) < 0.5)
-    H = rng.random((rank, n_columns)) * (rng.random((rank, n_columns)) < 0.5)
+    W = rng.random((n_rows, rank)) * (rng.random((n_rows, rank)) >= zeros)
+    H = rng.random((rank, n_columns)) * (rng.random((rank, n_columns)) >= zeros)
     noise = 0.1 * float(W.mean(axis=0) @ H.mean(axis=1))  # 10 % of the product's mean
     X = np.empty((n_rows, n_columns), dtype=dtype)
     for start in range(0, n_rows, BLOCK_ROWS):

@@ -67,7 +67,7 @@ def draw(result: dict[str, Any], folder: Path) -> Path:
         )
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_ylim(bottom=FLOOR)
+    ax.set_ylim(bottom=0.6 * FLOOR)
     ax.axhline(1e-3, color="0.35", linewidth=1, linestyle="--", zorder=1)
     ax.annotate(
         "target: 0.1 % above the best",
@@ -94,6 +94,6 @@ def draw(result: dict[str, Any], folder: Path) -> Path:
     ax.legend(frameon=False, fontsize=9)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result['input']}.png"
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=100)
     plt.close(figure)
     return path
