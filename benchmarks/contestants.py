@@ -169,18 +169,24 @@ def run_sklearn_mu(problem: Problem, limits: Limits) -> Result:
 
 
 def run_again_and_again(
-    problem: Problem, limits: Limits, fit: Callable[[int], tuple[Any, Any]]
+    problem: Problem,
+    limits: Limits,
+    fit: Callable[[int], tuple[Any, Any]],
+    complete: Callable[[Any, Any], tuple[Any, Any]] = lambda W, H: (W, H),
 ) -> Result:
     """Curve of a library that can't be heard: runs of 1, 2, 4, … iterations.
 
-    Each starts anew, and each is a point.
+    Each starts anew, and each is a point. `complete` makes factors of what the fit
+    returned, and is not timed.
     """
     curve = Curve()
     n_iter = 1
     while True:
         began = time.perf_counter()
         W, H = fit(n_iter)
-        curve.add(time.perf_counter() - began, problem.objective(W, H), n_iter)
+        seconds = time.perf_counter() - began
+        W, H = complete(W, H)
+        curve.add(seconds, problem.objective(W, H), n_iter)
         if limits.over(curve) or 2 * curve.end > limits.seconds:
             break
         n_iter *= 2

@@ -226,7 +226,9 @@ class Server:
         self.process.wait()
 
 
-def compare(servers: list[Server], case: str, rounds: int) -> tuple[float, float] | None:
+def compare(
+    servers: list[Server], case: str, rounds: int
+) -> tuple[float, float] | None:
     """Medians of both, taken in turns; None where one of them can't run the case.
 
     What looks slower is measured again, with twice the rounds, up to `CONFIRM` times:
