@@ -159,7 +159,7 @@ def small(quick: bool) -> Loaded:  # noqa: ARG001
 
 
 INPUTS = [
-    Input("fashion", 32, fashion_mnist, 10, seconds=240),
+    Input("fashion", 32, fashion_mnist, 10, seconds=150),
     Input("debian", 30, debian_descriptions, 7, seconds=60),
     Input("low-rank", 50, low_rank, 6, seconds=200),
     Input("topics", 50, topics, 7, seconds=300),

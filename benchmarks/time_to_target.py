@@ -90,7 +90,7 @@ def measure(item: Input, args: argparse.Namespace) -> dict[str, Any]:
     field = [one for one in field if item.task in one.tasks]
     print(f"\n{item.name}: {described(X)}, k={item.n_components}; {loaded.source}")
     seconds = item.seconds / (10 if args.quick else 1)
-    gain = curves.FLAT_GAIN * (5 if args.quick else 1)
+    gain = curves.FLAT_GAIN * (2 if args.quick else 1)
     repeats = 1 if args.quick else item.repeats
     runs: list[curves.Run] = []
     records = []

@@ -114,7 +114,7 @@ def test_a_run_is_flat_when_doubling_its_iterations_gains_nothing(curves: Any) -
         curves.Curve(slow.seconds[:i], slow.objective[:i], list(n[:i])).is_flat()
         for i in range(1, 199)
     ]
-    # 10/(n/2) − 10/n = 10/n is below 2e-4 · 100 from n = 500 on
+    # 10/(n/2) − 10/n = 10/n is below 5e-4 · 100 from n = 200 on
     assert not any(seen)
     constant = [1.0] * 199
     assert not curves.Curve(list(n[:19]), constant[:19], list(n[:19])).is_flat()
