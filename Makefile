@@ -11,6 +11,9 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
+BENCH := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks
+BENCH_ARGS ?=
+BASE ?=
 SOURCES := pyproject.toml README.md LICENSE $(wildcard CMakeLists.txt) \
 	$(shell find src -name __pycache__ -prune -o ! -name '*.so' -print)
 
@@ -18,8 +21,8 @@ SOURCES := pyproject.toml README.md LICENSE $(wildcard CMakeLists.txt) \
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help check venv install demo test test-slow lint format bench symbols \
-	stress-tsan clean
+.PHONY: help check venv install demo test test-slow lint format bench bench-quick \
+	bench-floors bench-sweeps bench-gate symbols stress-tsan clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -46,8 +49,21 @@ format: $(VENV)/.lint ## put the sources into the house style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.installed ## time sweeps beside scikit-learn's (a few minutes)
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/cd_sweeps.py
+bench: $(VENV)/.installed ## time to target beside scikit-learn (half an hour)
+	$(BENCH)/time_to_target.py $(BENCH_ARGS)
+
+bench-quick: $(VENV)/.installed ## the same on small matrices, and the floors
+	$(BENCH)/time_to_target.py --quick $(BENCH_ARGS)
+	$(BENCH)/floors.py --quick
+
+bench-floors: $(VENV)/.installed ## one pass over X against what the machine allows
+	$(BENCH)/floors.py
+
+bench-sweeps: $(VENV)/.installed ## time of a sweep beside scikit-learn's
+	$(BENCH)/cd_sweeps.py
+
+bench-gate: $(VENV)/.installed ## is HEAD slower than BASE=<commit>?
+	$(BENCH)/regression.py $(BASE)
 
 install: $(VENV)/.installed ## set up: virtual environment, build, install
 

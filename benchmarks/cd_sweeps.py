@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import machine
 import numpy as np
 import sklearn
-from inputs import INPUTS
+from inputs import pbmc3k, start
+from matrices import low_rank, uniform_csr
 from sklearn.decomposition import non_negative_factorization as peer
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
@@ -25,13 +28,47 @@ from threadpoolctl import threadpool_limits
 import nonneg
 
 
-def start(X: Any, k: int) -> tuple[Any, Any]:
-    """Scaled random factors, as init="random" makes them."""
-    rng = np.random.RandomState(0)
-    scale = np.sqrt(X.mean() / k)
-    H = np.abs(scale * rng.standard_normal((k, X.shape[1])))
-    W = np.abs(scale * rng.standard_normal((X.shape[0], k)))
-    return W.astype(X.dtype), H.astype(X.dtype)
+@dataclass(frozen=True)
+class Case:
+    """A named matrix and the number of components to fit."""
+
+    name: str
+    n_components: int
+    load: Callable[[], Any]
+
+
+def uniform() -> Any:
+    return uniform_csr(60_000, 20_000, 30)
+
+
+def counts() -> Any:
+    return pbmc3k(quick=False).X
+
+
+CASES = [
+    Case("CSR 60,000 × 20,000, 30 a row, float64", 30, uniform),
+    Case("the same as CSC", 30, lambda: uniform().tocsc()),
+    Case("the same as CSR, float32", 30, lambda: uniform().astype(np.float32)),
+    Case("PBMC 3k counts, CSR 2,638 × 13,713, float64", 20, counts),
+    Case("the same as CSC", 20, lambda: counts().tocsc()),
+    Case(
+        "dense 20,000 × 784, float64", 32, lambda: low_rank(20_000, 784, 32, np.float64)
+    ),
+    Case("the same, float32", 32, lambda: low_rank(20_000, 784, 32, np.float32)),
+    Case("the same, float32", 10, lambda: low_rank(20_000, 784, 10, np.float32)),
+    Case(
+        "the same, float32, Fortran order",
+        10,
+        lambda: np.asfortranarray(low_rank(20_000, 784, 10, np.float32)),
+    ),
+    Case(
+        "dense 2,000 × 5,000, float32", 50, lambda: low_rank(2000, 5000, 50, np.float32)
+    ),
+    Case(
+        "dense 1,000 × 1,000, float64", 20, lambda: low_rank(1000, 1000, 20, np.float64)
+    ),
+]
+"""Inputs with at least a million stored entries each."""
 
 
 def seconds_per_sweep(fit: Any, sweeps: int) -> tuple[float, Any]:
@@ -89,14 +126,14 @@ def main() -> None:
     config = nonneg.show_config(mode="dicts")
     print(
         f"nonneg {nonneg.__version__} ({config['SIMD']['in use']}), scikit-learn "
-        f"{sklearn.__version__}, {args.threads} threads, {platform.processor() or platform.machine()}"
+        f"{sklearn.__version__}, {args.threads} threads, {machine.processor()}"
     )
     header = (
         f"{'input':46s} {'k':>3s} {'nonneg':>10s} {'scikit-learn':>13s} {'ratio':>6s}"
     )
     print(header + "\n" + "-" * len(header))
     rows = []
-    for item in INPUTS:
+    for item in CASES:
         X = item.load()
         with threadpool_limits(args.threads):
             row = compare(X, item.n_components, args.sweeps, args.repeats, args.threads)
