@@ -19,7 +19,7 @@
 // Only where all lanes keep their sets (all passive, say) is the last factor used again.
 
 constexpr int kExactFullExchanges = 3; // without progress, before single exchanges
-// Exchanges, plus k / 4, before a row is solved by its active set: rows that end need 2
+// Exchanges, plus k / 16, before a row is solved by its active set: rows that end need 2
 // to 8, and those of a Gram matrix without full rank may go round for ever.
 constexpr int kExactLoops = 20;
 
@@ -296,7 +296,7 @@ static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
     for (int l = 0; l < L; ++l) {
       ExactLane &lane = tile.lanes[l];
       done[l] = lane.row >= 0 && count[l] == 0 ? -1 : 0;
-      if (lane.row >= 0 && count[l] > 0 && ++lane.loops >= kExactLoops + e.k / 4) {
+      if (lane.row >= 0 && count[l] > 0 && ++lane.loops >= kExactLoops + e.k / 16) {
         ++sums.fallbacks;
         solve_by_active_set(tile, l, kExactTolerance<T>);
         done[l] = -1;

@@ -11,8 +11,20 @@ struct ActiveSet {
   double *scaled, *q, *x, *y, *z;
   int64_t *list;   // the passive coordinates, in their order of entry
   int64_t *barred; // 1: passive, or of no use until the next step
+  bool bounded;    // some upper bound is finite
   bool sound;      // no coordinate depends on those before
 };
+
+NONNEG_INLINE double exact_dot(const double *a, const double *b, int n) {
+  ExactVec sum = fill<ExactVec>(0.0);
+  int i = 0;
+  for (; i + kExactLanes <= n; i += kExactLanes)
+    sum += load<ExactVec>(a + i) * load<ExactVec>(b + i);
+  double total = sum_lanes<double>(sum);
+  for (; i < n; ++i)
+    total += a[i] * b[i];
+  return total;
+}
 
 // In the memory of the tile's factor, which holds twice as much.
 static ActiveSet begin_active_set(ExactTile &tile, int l) {
@@ -32,6 +44,7 @@ static ActiveSet begin_active_set(ExactTile &tile, int l) {
     s.x[t] = 0;
     s.y[t] = -s.q[t];
     s.barred[t] = !(tile.unit[t] > 0);
+    s.bounded |= s.upper[t] < __builtin_inf();
   }
   return s;
 }
@@ -45,9 +58,7 @@ static void factor_rows(ActiveSet &s, int first) {
     const double smallest = pivot * kExactPivot, soft = pivot * kExactSoftPivot;
     for (int j = 0; j < i; ++j) {
       const double *const before = s.factor + static_cast<Index>(j) * s.k;
-      double entry = g[s.list[j]];
-      for (int p = 0; p < j; ++p)
-        entry -= before[p] * s.scaled[p];
+      const double entry = g[s.list[j]] - exact_dot(before, s.scaled, j);
       now[j] = entry;
       s.scaled[j] = entry * s.inverse[j];
       pivot -= entry * s.scaled[j];
@@ -61,11 +72,13 @@ static void factor_rows(ActiveSet &s, int first) {
 static void solve_passive(ActiveSet &s) {
   for (int i = 0; i < s.n; ++i) {
     const int64_t f = s.list[i];
-    double sum = -s.y[f];
-    for (int j = 0; j < s.n; ++j) // y is the gradient at x, F included
-      sum += s.gram[f * (s.k + 1) + s.list[j]] * s.x[s.list[j]];
-    for (int p = 0; p < i; ++p)
-      sum -= s.factor[static_cast<Index>(i) * s.k + p] * s.scaled[p];
+    double sum = s.q[f];
+    if (s.bounded) { // y is the gradient at x, F included
+      sum = -s.y[f];
+      for (int j = 0; j < s.n; ++j)
+        sum += s.gram[f * (s.k + 1) + s.list[j]] * s.x[s.list[j]];
+    }
+    sum -= exact_dot(s.factor + static_cast<Index>(i) * s.k, s.scaled, i);
     s.z[i] = sum;
     s.scaled[i] = sum * s.inverse[i];
   }

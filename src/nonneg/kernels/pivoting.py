@@ -22,7 +22,7 @@ It moves along its null direction, far enough to drive another one below 0.
 LARGEST = 1e120
 """Of a scaled right-hand side."""
 LOOPS = 20
-"""Exchanges, plus k / 4, before a row is solved by its active set."""
+"""Exchanges, plus k / 16, before a row is solved by its active set."""
 
 
 class ExactReport(NamedTuple):
@@ -176,7 +176,7 @@ class _Rows:
         n, k = self.q.shape
         rows = np.arange(n)
         chances, fewest = np.full(n, 3), np.full(n, k + 1)
-        for _ in range(LOOPS + k // 4):
+        for _ in range(LOOPS + k // 16):
             self.n_factorizations += len(rows)
             self._solve(rows)
             wrong = self._violated(rows)
