@@ -299,7 +299,12 @@ static void product_tile(const T *X, Index stride, Index cols, const T *B, int k
   constexpr int L = kLanes<T>;
   V sum[H * N];
   unroll<H * N>([&](auto i) NONNEG_LAMBDA { sum[i] = fill<V>(T(0)); });
+  constexpr Index line = 64 / sizeof(T);
   for (Index j = 0; j < cols; ++j) {
+    if (j % line == 0)
+      unroll<H>([&](auto r) NONNEG_LAMBDA {
+        __builtin_prefetch(X + (r + H) * stride + j, 0, 2);
+      });
     V b[N];
     unroll<N>([&](auto v) NONNEG_LAMBDA { b[v] = load<V>(B + j * kp + v * L); });
     unroll<H>([&](auto r) NONNEG_LAMBDA {
