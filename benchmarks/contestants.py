@@ -20,7 +20,7 @@ import nonneg
 Result = tuple[Curve, Any, Any, float | None]
 """Curve, W, H and the last objective that the library itself reported, if any."""
 BASELINE = "scikit-learn cd"
-SOLVERS = ("cd",)
+SOLVERS = ("hals", "cd")
 """Solvers of nonneg that are run; what this version does not have is left out."""
 
 

@@ -153,7 +153,8 @@ template <class T> NONNEG_INLINE size_t adaptive_scratch(int k) {
   return sweep_scratch<T>(k) + 2 * static_cast<size_t>(k) * kLanes<T>;
 }
 
-// measures: 2 k sums over the rows, of squared projected gradients and right-hand sides.
+// measures: 2 k sums over the rows, of squared projected gradients and right-hand sides;
+// or null.
 template <class T>
 static void adaptive_rows(const Solve<T> &solve, const RowArrays<T> &rows,
                           MatrixView<const T> P, SolveSums &sums, double *measures,
@@ -174,10 +175,10 @@ static void adaptive_rows(const Solve<T> &solve, const RowArrays<T> &rows,
   for (; i < n_rows; i += L)
     adaptive_some<T, 1>(solve, rows, P, i, smaller<Index>(L, n_rows - i), sums, lanes,
                         scratch);
-  for (int t = 0; t < 2 * k; ++t)
+  for (int t = 0; measures && t < 2 * k; ++t)
     measures[t] += sum_lanes<T>(load<Vec<T>>(lanes + t * L));
   // the zero rows that fill the last tile have right-hand sides of -l1
   const double missing = static_cast<double>(i - n_rows);
-  for (int t = 0; missing > 0 && t < k; ++t)
+  for (int t = 0; measures && missing > 0 && t < k; ++t)
     measures[k + t] -= missing * solve.sweep.l1[t] * solve.sweep.l1[t];
 }

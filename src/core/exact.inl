@@ -1,21 +1,18 @@
 // The exact solve as a method of a half-step: with the measures of the rows before it.
 
 template <class T> NONNEG_INLINE size_t exact_method_scratch(int k) {
-  return exact_scratch(k) + sizeof(double) * static_cast<size_t>((k + 7) / 8 * 8);
+  return larger(exact_scratch(k) + sizeof(double) * static_cast<size_t>((k + 7) / 8 * 8),
+                sizeof(T) * adaptive_scratch<T>(k));
 }
 
 // measures: 2 k sums over the rows, of squared projected gradients before the solve and of
 // squared right-hand sides.
 template <class T>
-static void exact_method(const Solve<T> &solve, const RowArrays<T> &rows,
-                         MatrixView<const T> P, SolveSums &sums, double *measures,
-                         T *scratch) {
-  const Exact &e = solve.exact;
+static void measure_rows(const Exact &e, const RowArrays<T> &rows, MatrixView<const T> P,
+                         SolveSums &sums, double *measures, double *gradient) {
   const int k = e.k;
-  double *const gradient = reinterpret_cast<double *>(scratch);
   for (Index i = 0; i < rows.start.rows; ++i) {
     const T *a = rows.start.data + i * rows.start.stride, *p = P.data + i * P.stride;
-    T *solved = rows.solved.data + i * rows.solved.stride;
     for (int t = 0; t < k; ++t)
       gradient[t] = e.l1[t] - static_cast<double>(p[t]);
     for (int r = 0; r < k; ++r) {
@@ -30,8 +27,31 @@ static void exact_method(const Solve<T> &solve, const RowArrays<T> &rows,
       measures[t] += projected * projected;
       measures[k + t] += linear * linear;
       sums.decrease += 0.5 * x * (gradient[t] - linear);
-      solved[t] = a[t];
     }
+  }
+}
+
+// Some sweeps first bring cold rows near their passive sets: exact solves of 70,000 rows
+// from zero, k = 32, float32, took 60 ms with two threads of a Sapphire Rapids Xeon (2.8
+// sets a row); after up to 16 sweeps 10 + 39 ms (1.6 sets).
+template <class T>
+static void exact_method(const Solve<T> &solve, const RowArrays<T> &rows,
+                         MatrixView<const T> P, SolveSums &sums, double *measures,
+                         T *scratch) {
+  const Exact &e = solve.exact;
+  const int k = e.k;
+  double *const gradient = reinterpret_cast<double *>(scratch);
+  measure_rows(e, rows, P, sums, measures, gradient);
+  if (solve.most > 0) {
+    SolveSums unused;
+    Solve<T> before = solve;
+    before.wants_cross = false;
+    adaptive_rows<T>(before, rows, P, unused, nullptr, scratch);
+  } else {
+    for (Index i = 0; i < rows.start.rows; ++i)
+      for (int t = 0; t < k; ++t)
+        rows.solved.data[i * rows.solved.stride + t] =
+            rows.start.data[i * rows.start.stride + t];
   }
   ExactSums done;
   exact_rows(e, rows.solved, P, done, gradient + (k + 7) / 8 * 8);

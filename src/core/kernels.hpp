@@ -60,7 +60,7 @@ template <class T> struct Solve {
   Sweep<T> sweep; // exact: k alone
   Exact exact;
   Method method = Method::sweep;
-  int most = 1;             // adaptive: sweeps at most
+  int most = 1;             // adaptive: sweeps at most; exact: such sweeps beforehand
   T settled = 0;            // a row stops at this share of its first squared step
   T momentum = 0;
   bool wants_cross = true;
@@ -99,6 +99,11 @@ template <class T> struct Model {
 struct ModelSums {
   double *gram, *measures;
   SolveSums sums;
+};
+
+// Sum, sum of squares and smallest of some entries.
+struct Summary {
+  double sum = 0, square = 0, least = __builtin_inf();
 };
 
 // gemm of the BLAS that SciPy carries, with 32- or 64-bit integers; null where absent.
@@ -148,6 +153,8 @@ template <class T> struct Kernels {
                 void *scratch);
   // G (k x k, float64) += A'A; only on and above the diagonal blocks, see symmetrize.
   void (*gram)(MatrixView<const T> A, double *G, void *scratch);
+  // Adds X to what is known of the blocks before it.
+  void (*summary)(MatrixView<const T> X, Summary &);
   // Rows of B to packed rows, `stride` apart.
   void (*pack)(MatrixView<const T> B, T *packed, Index stride);
   // out = sum over the n_slots packed arrays, `slot_size` apart, rows [first, last) of

@@ -27,6 +27,8 @@ namespace nonneg::NONNEG_ISA {
 
 #include "exact.inl"
 
+#include "summary.inl"
+
 #include "products.inl"
 
 #include "update.inl"
@@ -43,6 +45,7 @@ template <class T> static constexpr Kernels<T> kernels() {
           exact_scratch,
           exact_rows<T>,
           gram_only<T>,
+          summary<T>,
           pack<T>,
           reduce<T>,
           {dense_product<T>, dense_transposed<T>, dense_update<T>},

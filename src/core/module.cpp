@@ -42,20 +42,9 @@ double *square_of(nb::handle array, Index rows, Index cols) {
 }
 
 // How rows are solved for: (gram, inverse, l1, order, adaptive, most, settled, momentum),
-// or, exactly, (gram, l1, momentum) in float64.
+// or, exactly, that and (gram, l1) in float64.
 template <class T> Solve<T> solve_of(const nb::tuple &options, size_t k) {
   Solve<T> solve{};
-  if (options.size() == 3) {
-    const double *const gram = square_of(options[0], static_cast<Index>(k),
-                                         static_cast<Index>(k));
-    const auto l1 = nb::cast<Vector<double>>(options[1], false);
-    require(gram && l1.shape(0) == k, "the Gram matrix and l1 must have k entries a side");
-    solve.method = Method::exact;
-    solve.exact = {gram, l1.data(), nullptr, static_cast<int>(k)};
-    solve.sweep.k = static_cast<int>(k);
-    solve.momentum = static_cast<T>(nb::cast<double>(options[2]));
-    return solve;
-  }
   solve.sweep = sweep_of<T>(nb::cast<In<T>>(options[0], false),
                             nb::cast<Vector<T>>(options[1], false),
                             nb::cast<Vector<T>>(options[2], false),
@@ -64,6 +53,14 @@ template <class T> Solve<T> solve_of(const nb::tuple &options, size_t k) {
   solve.most = nb::cast<int>(options[5]);
   solve.settled = static_cast<T>(nb::cast<double>(options[6]));
   solve.momentum = static_cast<T>(nb::cast<double>(options[7]));
+  if (options.size() == 10) {
+    const Index n = static_cast<Index>(k);
+    const auto l1 = nb::cast<Vector<double>>(options[9], false);
+    double *const gram = square_of(options[8], n, n);
+    require(gram && l1.shape(0) == k, "the Gram matrix and l1 must have k entries a side");
+    solve.method = Method::exact;
+    solve.exact = {gram, l1.data(), nullptr, static_cast<int>(k)};
+  }
   return solve;
 }
 
@@ -107,6 +104,14 @@ template <class T> void bind_factors(nb::module_ &m, const char *solve_name) {
         nb::arg("arrays"), nb::arg("P").noconvert(), nb::arg("options"),
         nb::arg("gram_solved").none(), nb::arg("gram_result").none(),
         nb::arg("measures").none(), nb::arg("n_threads"));
+  m.def("summary",
+        [](In<T> X, int n_threads) {
+          const auto x = view<const T>(X);
+          Summary all;
+          call(n_threads, [&](Run run) { return summary(kernels<T>(), x, all, run); });
+          return nb::make_tuple(all.sum, all.square, all.least);
+        },
+        nb::arg("X").noconvert(), nb::arg("n_threads"));
   m.def("gram",
         [](In<T> A, Out<double> G, int n_threads) {
           require(G.shape(0) == A.shape(1) && G.shape(1) == A.shape(1) &&

@@ -1,5 +1,7 @@
 #include "passes.hpp"
 
+#include <vector>
+
 #include "cutting.hpp"
 
 namespace nonneg {
@@ -41,6 +43,26 @@ bool gram(const Kernels<T> &K, MatrixView<const T> A, double *G, Run run) {
   };
   const bool done = parallel_for(n_tasks, n_threads, task, run.poll);
   add_grams(parts.get(), n_tasks, k, G);
+  return done;
+}
+
+template <class T>
+bool summary(const Kernels<T> &K, MatrixView<const T> X, Summary &out, Run run) {
+  const Index block = std::max<Index>(1, kSummaryBlock / std::max<Index>(1, X.cols));
+  const Index n_tasks = ceil_div(X.rows, block);
+  std::vector<Summary> parts(static_cast<size_t>(n_tasks));
+  auto task = [&](int64_t i, int) {
+    K.summary(rows_of(X, i * block, std::min((i + 1) * block, X.rows)),
+              parts[static_cast<size_t>(i)]);
+  };
+  const double work = double(X.rows) * double(X.cols);
+  const bool done =
+      parallel_for(n_tasks, threads_for(work, run.n_threads), task, run.poll);
+  for (const Summary &part : parts) {
+    out.sum += part.sum;
+    out.square += part.square;
+    out.least = std::min(out.least, part.least);
+  }
   return done;
 }
 
@@ -92,6 +114,7 @@ bool rmatmul(const Kernels<T> &K, const X &x, MatrixView<const T> A, MatrixView<
 
 #define NONNEG_DTYPE(T)                                                                    \
   template bool gram<T>(const Kernels<T> &, MatrixView<const T>, double *, Run);           \
+  template bool summary<T>(const Kernels<T> &, MatrixView<const T>, Summary &, Run);       \
   NONNEG_STORAGE(T, MatrixView<const T>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int64_t>)

@@ -38,6 +38,8 @@ bool solve(const Kernels<T> &, const Solve<T> &, const RowArrays<T> &,
 // G (k x k) = A'A.
 template <class T> bool gram(const Kernels<T> &, MatrixView<const T> A, double *G, Run);
 
+template <class T> bool summary(const Kernels<T> &, MatrixView<const T> X, Summary &, Run);
+
 // out = X B.
 template <class T, class X>
 bool matmul(const Kernels<T> &, const X &, MatrixView<const T> B, MatrixView<T> out, Run);

@@ -219,10 +219,12 @@ def prepare_X(X: Any, n_threads: int | None, whom: str = "NMF") -> Operand:
     What a plug-in operand has registered for itself is that operand's to check.
     """
     n_threads = resolve_n_threads(n_threads)
-    if not has_own_operand(X):
-        X = validation.check_X(X, whom)
-        validation.check_non_negative(X, f"{whom} (input X)")
-    return as_operand(X, n_threads)
+    if has_own_operand(X):
+        return as_operand(X, n_threads)
+    operand = as_operand(validation.check_X(X, whom), n_threads)
+    smallest = operand.summary.smallest  # type: ignore[attr-defined]
+    validation.require_non_negative(smallest, f"{whom} (input X)")
+    return operand
 
 
 def validated(parameters: Parameters) -> Parameters:

@@ -226,7 +226,11 @@ def check_matrix(A: Any, name: str, whom: str) -> Array:
 def check_non_negative(A: Any, whom: str) -> None:
     """Raise ValueError, worded as scikit-learn's, if an entry is below zero."""
     values = A.data if sp.issparse(A) else A
-    smallest = values.min() if values.size else 0
+    require_non_negative(values.min() if values.size else 0, whom)
+
+
+def require_non_negative(smallest: float, whom: str) -> None:
+    """Raise that error if the smallest entry is below zero."""
     if smallest < 0:
         msg = (
             f"Negative values in data passed to {whom}. The smallest is {smallest:g}; "

@@ -51,6 +51,7 @@ exact_solve = (compiled or pivoting).exact_solve
 solve_on_sets = (compiled or pivoting).solve_on_sets
 gram = (compiled or reference).gram
 solve_rows = (compiled or reference).solve_rows
+summary = (compiled or reference).summary
 
 
 def native_pass(kind: str, step: Step) -> NativePass | None:
@@ -77,4 +78,5 @@ __all__ = [
     "native_pass",
     "solve_on_sets",
     "solve_rows",
+    "summary",
 ]

@@ -14,12 +14,12 @@ from .. import _core
 from ..protocols import Rows, Shared, Step, Sums
 from . import pivoting, reference
 from .methods import (
-    Adaptive,
     Cyclic,
     Exact,
     Method,
     RowArrays,
     SolveReport,
+    Summary,
     SweepReport,
 )
 from .pivoting import ExactReport
@@ -95,17 +95,17 @@ def coordinate_sweep(
 
 def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> tuple[Any, ...]:
     """How rows are solved for, as the bindings take it."""
-    if isinstance(how, Exact):
-        return _tame(gram, np.float64), _tame(l1, np.float64), how.momentum
-    gram = _tame(gram, dtype)
-    k = gram.shape[0]
+    narrow = _tame(gram, dtype)
+    k = narrow.shape[0]
     order = np.arange(k)
     method: tuple[Any, ...] = (False, 1, 0.0, 0.0)
-    if isinstance(how, Adaptive):
+    if not isinstance(how, Cyclic):
         method = (True, how.sweeps, how.settled, how.momentum)
     elif how.order is not None:
         order = np.asarray(how.order, dtype=np.int64)
-    return (gram, _inverse_diagonal(gram), _tame(l1, dtype), order, *method)
+    if isinstance(how, Exact):
+        method = (*method, _tame(gram, np.float64), _tame(l1, np.float64))
+    return (narrow, _inverse_diagonal(narrow), _tame(l1, dtype), order, *method)
 
 
 def solve_rows(
@@ -169,6 +169,16 @@ def solve_on_sets(A: Array, rhs: Array, gram: Array, n_threads: int = 1) -> None
     gram = _tame(gram, np.float64).ravel()
     unused, zero = np.zeros(k), np.zeros(k)
     _core.exact_solve(A, _tame(rhs, A.dtype), gram, zero, None, unused, True, n_threads)
+
+
+def summary(A: Array, n_threads: int = 1) -> Summary:
+    """Compiled twin of `reference.summary`."""
+    if A.ndim == 1:  # in rows, for the threads
+        size = 1 << 16
+        whole = A.size // size * size
+        first = Summary(*_core.summary(A[:whole].reshape(-1, size), n_threads))
+        return first.joined(Summary(*_core.summary(A[whole:].reshape(1, -1), 1)))
+    return Summary(*_core.summary(A, n_threads))
 
 
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:

@@ -58,9 +58,15 @@ class Exact:
     ----------
     momentum : float
         As in `Adaptive`.
+    sweeps : int
+        Adaptive sweeps beforehand, for rows that start far from their passive sets.
+    settled : float
+        As in `Adaptive`, for these sweeps.
     """
 
     momentum: float = 0.0
+    sweeps: int = 0
+    settled: float = 0.001
 
 
 Method: TypeAlias = Cyclic | Adaptive | Exact
@@ -112,3 +118,19 @@ class SolveReport(NamedTuple):
     """AᵀA of the solved rows (k, k), if asked for."""
     gram_result: Any = None
     """The same of the result."""
+
+
+class Summary(NamedTuple):
+    """Sum, sum of squares and smallest of the entries of an array, in float64."""
+
+    sum: float
+    sum_sq: float
+    smallest: float
+
+    def joined(self, other: Summary) -> Summary:
+        """Of both arrays together."""
+        return Summary(
+            self.sum + other.sum,
+            self.sum_sq + other.sum_sq,
+            min(self.smallest, other.smallest),
+        )

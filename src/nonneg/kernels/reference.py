@@ -16,6 +16,7 @@ from .methods import (
     Method,
     RowArrays,
     SolveReport,
+    Summary,
     SweepReport,
 )
 
@@ -136,6 +137,7 @@ def _exactly(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveReport
     gradient = np.einsum("ir,irs->is", A, G) - linear
     projected = np.where(A > 0, gradient, np.minimum(gradient, 0))
     measures = np.stack([np.square(M).sum(axis=0) for M in (projected, linear)])
+    # sweeps beforehand would change nothing but the time
     rows.solved[...] = rows.start
     cross, factorizations = 0.0, 0
     if gram.ndim == 2:
@@ -159,6 +161,22 @@ def inner(A: Array, B: Array) -> float:
         block = slice(start, start + 4096)
         product = np.multiply(A[block], B[block], dtype=np.float64)
         total += float(product.sum())
+    return total
+
+
+def summary(A: Array, n_threads: int = 1) -> Summary:  # noqa: ARG001
+    """Sums and smallest entry of an array of one or two axes, by blocks of rows."""
+    total = Summary(0.0, 0.0, float("inf"))
+    size = max(1, (1 << 17) // max(1, A[:1].size))
+    for start in range(0, A.shape[0], size):
+        block = A[start : start + size].astype(np.float64, copy=False)
+        total = total.joined(
+            Summary(
+                float(block.sum()),
+                float(np.square(block).sum()),
+                float(block.min(initial=np.inf)),
+            )
+        )
     return total
 
 

@@ -8,6 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from .. import kernels
+from ..kernels.methods import Summary
 from ..protocols import Array, Stats
 from . import Block, BlockedOperand, register_operand
 
@@ -52,15 +54,12 @@ class DenseOperand(BlockedOperand):
             yield Block(start, stop, self.X[start:stop], None)
 
     @cached_property
-    def _stats(self) -> Stats:
+    def summary(self) -> Summary:
+        """Sums and smallest entry, from one pass."""
         X = self.X.T if self.by_columns else self.X
-        sum_sq = 0.0
-        for block in (self.T if self.by_columns else self).blocks():
-            values = block.X.astype(np.float64, copy=False).ravel()
-            sum_sq += float(values @ values)
-        total = float(X.sum(dtype=np.float64))
-        return Stats(total, sum_sq, X.size)
+        found: Summary = kernels.summary(X, self.n_threads)
+        return found
 
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries."""
-        return self._stats
+        return Stats(self.summary.sum, self.summary.sum_sq, self.X.size)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar
 
-import numpy as np
 import scipy.sparse as sp
 
+from .. import kernels
+from ..kernels.methods import Summary
 from ..protocols import Stats
 from . import Block, BlockedOperand, register_operand
 
@@ -56,15 +57,12 @@ class SparseOperand(BlockedOperand):
             yield Block(start, stop, X[start:stop], None)
 
     @cached_property
-    def _stats(self) -> Stats:
-        values = self.X.data
-        total = float(values.sum(dtype=np.float64))
-        sum_sq = 0.0
-        for start in range(0, values.size, 1 << 20):
-            part = values[start : start + (1 << 20)].astype(np.float64, copy=False)
-            sum_sq += float(part @ part)
-        return Stats(total, sum_sq, self.shape[0] * self.shape[1])
+    def summary(self) -> Summary:
+        """Sums and smallest of the stored entries, from one pass."""
+        found: Summary = kernels.summary(self.X.data, self.n_threads)
+        return found
 
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries, the implicit zeros among them."""
-        return self._stats
+        n_entries = self.shape[0] * self.shape[1]
+        return Stats(self.summary.sum, self.summary.sum_sq, n_entries)

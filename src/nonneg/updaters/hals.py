@@ -22,6 +22,8 @@ from .extrapolation import (
 from .pairs import Pair, Start, solve_pair, solve_W, start_value
 from .passes import Iteration, drive
 
+COLD = Exact(sweeps=16)
+"""For rows that start from zero."""
 RESET_FLOAT32 = 50
 """float32: iterations after which one goes without β."""
 LEAST_DECREASE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-6}
@@ -102,7 +104,7 @@ class Hals:
         """Return the iteration as half-steps that can share a pass."""
         if not problem.update_H:
             start = Start(state.start_H, state.gram_H, None)
-            report, objective = yield from solve_W(problem, state.W, start)
+            report, objective = yield from solve_W(problem, state.W, start, COLD)
             return _certified(report, objective, state.W.shape[0])
         momentum = 0.0 if self._pauses(problem, state) else state.momentum
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
@@ -143,7 +145,7 @@ class Hals:
             start = Start(Ht, pair.gram_Hn, product)
         solved = W if W is not state.W else state.other("W")
         solved[...] = W
-        report, objective = yield from solve_W(problem, solved, start)
+        report, objective = yield from solve_W(problem, solved, start, Exact())
         if objective <= state.best:
             state.W, state.Ht, state.best = solved, Ht, objective
         return _certified(report, objective, solved.shape[0])

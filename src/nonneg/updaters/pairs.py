@@ -109,7 +109,7 @@ def solve_pair(
 
 
 def solve_W(
-    problem: Problem, W: Array, start: Start
+    problem: Problem, W: Array, start: Start, how: Exact
 ) -> Generator[HalfStep, HalfSums, tuple[SolveReport, float]]:
     """Solve for W exactly, in place, beside a fixed H: (report, objective)."""
     X, n, rows = problem.X, problem.X.n_threads, RowArrays(W, W)
@@ -118,11 +118,11 @@ def solve_W(
         product = matmul(X, start.Ht)
     if product is None:
         sums = yield half_step(
-            rows, start.Ht, start.gram, problem.penalty_W, Exact(), accumulate=False
+            rows, start.Ht, start.gram, problem.penalty_W, how, accumulate=False
         )
         report = sums.report
     else:
-        report = solve_half(rows, product, start.gram, problem.penalty_W, Exact(), n)
+        report = solve_half(rows, product, start.gram, problem.penalty_W, how, n)
     gram_W = gram(W, n)
     if X.shared_gram:
         square = float(np.sum(gram_W * start.gram))
