@@ -72,58 +72,60 @@ class ExtrapolatedState(State):
             best=known,
         )
 
-    def other(self, factor: str) -> Array:
-        """An array of this factor that is not the best one, to be overwritten."""
-        return self._pool(factor)[0]
-
     def arrays(self, factor: str) -> RowArrays:
         """Arrays of the next solve for "W" or "H"."""
-        start, plain = (
-            getattr(self, f"{role}_{factor}") for role in ("start", "plain")
-        )
-        return _targets(start, plain, self._best(factor), self._pool(factor))
+        start, plain, best = self._roles(factor)
+        free = self._free(factor)
+        # not over the best array, nor over what the solve reads later
+        if start is best or start is plain:
+            solved = next(A for A in free if A is not start and A is not plain)
+        else:
+            solved = start
+        if plain is best:
+            return RowArrays(start, solved, plain, _other_than(solved, free))
+        return RowArrays(start, solved, plain, plain)
 
     def go_on(self, factor: str, start: Array, plain: Array, best: Array) -> None:
         """Set the roles for the next iteration, and keep the other arrays at hand."""
-        pool = self._pool(factor)
-        unused = [A for A in pool if not _is_in(A, (start, plain, best))]
+        before = (*self._free(factor), self._best(factor))
+        unused = [
+            A for A in before if A is not start and A is not plain and A is not best
+        ]
         spare, extra = (*unused, None, None)[:2]
-        roles: dict[str, Array | None]
-        roles = {"start": start, "plain": plain, "spare": spare, "extra": extra}
-        for role, A in roles.items():
-            setattr(self, f"{role}_{factor}", A)
-        setattr(self, "W" if factor == "W" else "Ht", best)
+        if factor == "W":
+            self.start_W, self.plain_W, self.W = start, plain, best
+            self.spare_W, self.extra_W = spare, extra
+        else:
+            self.start_H, self.plain_H, self.Ht = start, plain, best
+            self.spare_H, self.extra_H = spare, extra
+
+    def other(self, factor: str) -> Array:
+        """An array of this factor that is not the best one, to be overwritten."""
+        return self._free(factor)[0]
 
     def _best(self, factor: str) -> Array:
         return self.W if factor == "W" else self.Ht
 
-    def _pool(self, factor: str) -> tuple[Array, ...]:
-        """Return the distinct arrays of a factor, at least three, the best one last."""
-        best = self._best(factor)
-        found: list[Array] = []
-        for role in ("start", "plain", "spare", "extra"):
-            A = getattr(self, f"{role}_{factor}")
-            if A is not None and not _is_in(A, (*found, best)):
-                found.append(A)
-        for role in ("spare", "extra"):
-            if len(found) < 2 and getattr(self, f"{role}_{factor}") is None:
-                found.append(np.empty_like(best))
-                setattr(self, f"{role}_{factor}", found[-1])
-        return (*found, best)
+    def _roles(self, factor: str) -> tuple[Array, Array, Array]:
+        if factor == "W":
+            return self.start_W, self.plain_W, self.W
+        return self.start_H, self.plain_H, self.Ht
+
+    def _free(self, factor: str) -> list[Array]:
+        """Return the distinct arrays of a factor but the best one, at least two."""
+        start, plain, best = self._roles(factor)
+        free = [] if start is best else [start]
+        if plain is not best and plain is not start:
+            free.append(plain)
+        for role in (f"spare_{factor}", f"extra_{factor}"):
+            A = getattr(self, role)
+            if A is None and len(free) < 2:
+                A = np.empty_like(best)
+                setattr(self, role, A)
+            if A is not None:
+                free.append(A)
+        return free
 
 
-def _is_in(A: Array, arrays: tuple[Array, ...]) -> bool:
-    return any(A is B for B in arrays)
-
-
-def _targets(
-    start: Array, plain: Array, best: Array, pool: tuple[Array, ...]
-) -> RowArrays:
-    """Where a solve may write: not over the best array, nor over what it reads later."""
-    free = [A for A in pool if A is not best]
-    if _is_in(start, (best, plain)):
-        solved = next(A for A in free if not _is_in(A, (start, plain)))
-    else:
-        solved = start
-    moved = plain if plain is not best else next(A for A in free if A is not solved)
-    return RowArrays(start, solved, plain, moved)
+def _other_than(A: Array, arrays: list[Array]) -> Array:
+    return next(B for B in arrays if B is not A)
