@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from .operands.compressed import OVERSAMPLES
 from .parameters import Parameters
 from .protocols import Loss, Operand
 
 AUTO = "auto"
 COMPRESSIBLE = ("hals", "bpp")
+LEAST_SIDE = 40
+"""Smaller side of X, in multiples of the directions kept, from which compress="auto"
+compresses. "hals", two threads of a Sapphire Rapids Xeon, seconds to 0.1 % above the best
+objective, without and with: rank 50 plus 10 % noise, 20,000 × 5,000, k = 50 (71 times),
+float32: over 4.0, 1.8; Fashion-MNIST, 70,000 × 784, k = 32 (15 times): 1.9, 1.8 to 2.2."""
 
 
 def choose_solver(loss: Loss, X: Operand, k: int) -> str:  # noqa: ARG001
@@ -14,7 +20,7 @@ def choose_solver(loss: Loss, X: Operand, k: int) -> str:  # noqa: ARG001
     return "hals"
 
 
-def compresses(parameters: Parameters, X: Operand, k: int) -> bool:  # noqa: ARG001
+def compresses(parameters: Parameters, X: Operand, k: int) -> bool:
     """Whether a fit starts on a compressed X.
 
     Raises
@@ -22,16 +28,21 @@ def compresses(parameters: Parameters, X: Operand, k: int) -> bool:  # noqa: ARG
     ValueError
         If compression is asked for where it is impossible.
     """
-    if parameters.compress is True and X.kind != "dense":
+    if parameters.compress is False:
+        return False
+    possible = X.kind == "dense" and parameters.solver in COMPRESSIBLE
+    if parameters.compress == "auto":
+        return possible and min(X.shape) >= LEAST_SIDE * (k + OVERSAMPLES)
+    if X.kind != "dense":
         msg = (
             f"compress=True needs dense data; X is {X.kind}. Pass compress=False: the "
             "factors of a compressed sparse matrix would be dense, and slower."
         )
         raise ValueError(msg)
-    if parameters.compress is True and parameters.solver not in COMPRESSIBLE:
+    if not possible:
         msg = (
             f"compress=True works with solver={' or '.join(map(repr, COMPRESSIBLE))}; "
             f"got solver={parameters.solver!r}. Pass one of these, or compress=False."
         )
         raise ValueError(msg)
-    return parameters.compress is True
+    return True

@@ -7,12 +7,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import kernels
-from ..kernels.steps import REPORTED, row_arrays
 from ..orthogonal import lower_factor, orthonormal
 from ..protocols import Array, Operand, Rows, Shared, Stats, Step, Sums
 from . import Block, BlockedOperand, matmul, rmatmul
+from .dense import DenseOperand
 
+INNER = {"matmul": "B", "rmatmul": "-", "row_solve": "Ht/"}
+"""Steps that only multiply by X, and what begins the names of what it multiplies."""
+OUTER = ("product", "rhs/")
+"""What begins the names of their sums over the rows of X."""
 OVERSAMPLES = 20
 POWER_ITERATIONS = 2
 
@@ -42,8 +45,8 @@ class CompressedOperand(BlockedOperand):
     kind: ClassVar[str] = "compressed"
 
     def __init__(self, Q: Array, Bt: Array, stats: Stats, n_threads: int = 1) -> None:
-        self.Q = Q
-        self.Bt = Bt
+        self.Q = DenseOperand(Q, n_threads)
+        self.Bt = DenseOperand(Bt, n_threads)
         self._stats = stats
         self.n_threads = n_threads
         self.shape = (Q.shape[0], Bt.shape[0])
@@ -52,7 +55,7 @@ class CompressedOperand(BlockedOperand):
     @property
     def T(self) -> CompressedOperand:
         """The transpose, without a copy."""
-        return CompressedOperand(self.Bt, self.Q, self._stats, self.n_threads)
+        return CompressedOperand(self.Bt.X, self.Q.X, self._stats, self.n_threads)
 
     def stats(self) -> Stats:
         """Sums over X itself."""
@@ -62,43 +65,24 @@ class CompressedOperand(BlockedOperand):
         """Cut X into blocks of 512 rows."""
         for start in range(0, self.shape[0], 512):
             stop = min(start + 512, self.shape[0])
-            yield Block(start, stop, self.Q[start:stop] @ self.Bt.T, None)
+            yield Block(start, stop, self.Q.X[start:stop] @ self.Bt.X.T, None)
 
     def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
-        """Run the step by its products with Q and B, others block by block."""
-        if step.name == "matmul":
-            rows["out"][...] = self._product(shared["B"])
-            return {}
-        if step.name == "rmatmul":
-            return {"product": self._transposed(rows["A"])}
-        if step.name == "row_solve":
-            return self._row_solve(step, rows, shared)
-        return super().run_pass(step, rows, shared)
-
-    def _product(self, B: Array) -> Array:
-        return np.asarray(self.Q @ (self.Bt.T @ B))
-
-    def _transposed(self, A: Array) -> Array:
-        return np.asarray(self.Bt @ (self.Q.T @ A))
-
-    def _row_solve(self, step: Any, rows: Rows, shared: Shared) -> Sums:
-        sums: Sums = {}
-        for r, how in enumerate(step.how):
-            arrays = row_arrays(rows, r)
-            report = kernels.solve_rows(
-                arrays,
-                self._product(shared[f"Ht/{r}"]),
-                shared[f"gram/{r}"],
-                shared[f"l1/{r}"],
-                how,
-                step.accumulate,
-                self.n_threads,
-            )
-            sums.update({f"{name}/{r}": getattr(report, name) for name in REPORTED})
-            if step.accumulate:
-                sums[f"rhs/{r}"] = self._transposed(arrays.result)
-                sums[f"gram/{r}"] = report.gram_result
-        return sums
+        """Run the step on Q in place of X, other than product steps block by block."""
+        if step.name not in INNER:
+            return super().run_pass(step, rows, shared)
+        # X·Ht = Q·(B·Ht), and Xᵀ·A = Bᵀ·(Qᵀ·A)
+        inner = {
+            name: rmatmul(self.Bt, array)
+            if name.startswith(INNER[step.name])
+            else array
+            for name, array in shared.items()
+        }
+        sums = self.Q.run_pass(step, rows, inner)
+        return {
+            name: matmul(self.Bt, array) if name.startswith(OUTER) else array
+            for name, array in sums.items()
+        }
 
 
 def compressed(X: Operand, k: int, random_state: Any) -> CompressedOperand:

@@ -11,6 +11,10 @@ from ..protocols import Array, Operand, Problem, Progress, Updater
 
 EXACT_ITERATIONS = 5
 """Iterations on X itself that a fit ends with at least."""
+SKETCH_TOL = 2e-5
+"""`tol` on the compressed X, unless that of the fit is smaller (and not zero). Rank 50 plus
+10 % noise, 20,000 × 5,000: at a residual of 1.2e-4, 5e-5 and 8e-6 the objective of X was
+0.8, 0.2 and 0.02 % above the best, and iterations on X itself cost ten times as much."""
 
 
 @dataclass(eq=False)
@@ -54,14 +58,21 @@ class CompressedStart:
     base: Updater
     sketch: Operand
 
+    @property
+    def first(self) -> Any:
+        """The updater for the compressed X, which stops at its own precision."""
+        own: Any = self.base
+        tol = SKETCH_TOL if own.tol == 0 else min(own.tol, SKETCH_TOL)
+        return replace(own, tol=tol)
+
     def start(self, problem: Problem, W: Array, Ht: Array) -> CompressedState:
         """Start on the compressed X."""
-        return CompressedState(self.base.start(self._sketched(problem), W, Ht))
+        return CompressedState(self.first.start(self._sketched(problem), W, Ht))
 
     def iterate(self, problem: Problem, state: CompressedState) -> Progress:
         """One iteration, on the compressed X or on X itself."""
         if state.exact < 0:
-            progress = self.base.iterate(self._sketched(problem), state.base)
+            progress: Progress = self.first.iterate(self._sketched(problem), state.base)
             state.base.n_iter += 1
             if progress.converged.all():
                 self._go_over(problem, state)
@@ -94,6 +105,6 @@ class CompressedStart:
 
     def _go_over(self, problem: Problem, state: CompressedState) -> None:
         """Start on X itself from where the compressed one has led."""
-        factors = self.base.finish(self._sketched(problem), state.base)
+        factors = self.first.finish(self._sketched(problem), state.base)
         state.base = self.base.start(problem, *factors)
         state.exact = 0
