@@ -110,6 +110,15 @@ template <class T> NONNEG_INLINE double tile_cross(const T *a, const T *p, Index
   return sum_lanes<double>(total);
 }
 
+template <class T>
+NONNEG_INLINE void copy_rows(MatrixView<const T> from, MatrixView<T> to) {
+  if (from.data == to.data)
+    return;
+  for (Index i = 0; i < to.rows; ++i)
+    for (Index t = 0; t < to.cols; ++t)
+      to.data[i * to.stride + t] = from.data[i * from.stride + t];
+}
+
 // moved = max(0, solved + momentum (solved - previous)), row by row.
 template <class T>
 NONNEG_INLINE void extrapolate(const RowArrays<T> &rows, T momentum) {

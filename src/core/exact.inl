@@ -48,10 +48,7 @@ static void exact_method(const Solve<T> &solve, const RowArrays<T> &rows,
     before.wants_cross = false;
     adaptive_rows<T>(before, rows, P, unused, nullptr, scratch);
   } else {
-    for (Index i = 0; i < rows.start.rows; ++i)
-      for (int t = 0; t < k; ++t)
-        rows.solved.data[i * rows.solved.stride + t] =
-            rows.start.data[i * rows.start.stride + t];
+    copy_rows(rows.start, rows.solved);
   }
   ExactSums done;
   exact_rows(e, rows.solved, P, done, gradient + (k + 7) / 8 * 8);

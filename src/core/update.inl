@@ -36,7 +36,10 @@ NONNEG_INLINE void solve_rows(const Solve<T> &solve, const RowArrays<T> &rows,
                               MatrixView<const T> P, SolveSums &sums, double *measures,
                               T *tile) {
   switch (solve.method) {
-  case Method::sweep: sweep_rows(solve.sweep, rows.solved, P, sums, tile); return;
+  case Method::sweep:
+    copy_rows(rows.start, rows.solved);
+    sweep_rows(solve.sweep, rows.solved, P, sums, tile);
+    return;
   case Method::adaptive: adaptive_rows(solve, rows, P, sums, measures, tile); break;
   case Method::exact: exact_method(solve, rows, P, sums, measures, tile); break;
   }
