@@ -28,8 +28,8 @@ from inputs import described, select, start
 from rows import row_work
 from threadpoolctl import threadpool_limits
 
-from nonneg.kernels import gram
-from nonneg.kernels.steps import RowUpdate
+from nonneg.kernels import Adaptive, gram
+from nonneg.kernels.steps import RowSolve
 from nonneg.operands import as_operand
 from nonneg.threads import single_threaded_blas
 
@@ -96,19 +96,15 @@ def read_bandwidth(n_bytes: int, threads: int) -> float:
 
 
 def pass_seconds(X: Any, k: int, threads: int) -> float:
-    """Time of one fused pass: product, update of W, both sums."""
+    """Time of one fused pass: product, one sweep over W, both sums."""
     operand = as_operand(X, threads)
     W, H = start(X, k)
     Ht = np.ascontiguousarray(H.T)
-    shared = {
-        "Ht": Ht,
-        "gram": gram(Ht, threads).astype(X.dtype),
-        "l1": np.zeros(k, dtype=X.dtype),
-    }
+    shared = {"Ht/0": Ht, "gram/0": gram(Ht, threads), "l1/0": np.zeros(k)}
+    rows = {"start/0": W, "solved/0": W}
+    step = RowSolve((Adaptive(sweeps=1),))
     with single_threaded_blas():
-        return best_of(
-            lambda: operand.run_pass(RowUpdate(None, True), {"W": W}, shared)
-        )
+        return best_of(lambda: operand.run_pass(step, rows, shared))
 
 
 @dataclass

@@ -75,6 +75,10 @@ class TestFit:
         ("options", "params"),
         [
             (["--solver", "pg", "--nls-max-iter", 50], {"solver": "pg", "nls_max_iter": 50}),
+            (["--solver", "hals", "--n-init", 3, "--init", "random"],
+             {"solver": "hals", "n_init": 3, "init": "random"}),
+            (["--solver", "bpp", "--compress", "yes"], {"solver": "bpp", "compress": True}),
+            (["--solver", "auto", "--compress", "auto"], {"solver": "auto", "compress": "auto"}),
             (["--init", "random", "--seed", 5], {"init": "random", "random_state": 5}),
             (["--alpha", 0.1, "--l1-ratio", 0.5], {"alpha": 0.1, "l1_ratio": 0.5}),
             (["--alpha", 0.1, "--regularization", "none"],

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__, demo, jobs, report
+from .choice import AUTO
 from .estimators import NMF
 from .persistence import load, read_contents, save
 from .progress import progress_display
@@ -101,6 +102,7 @@ Top = Annotated[
     int, typer.Option(metavar="N", min=1, help="Features to show of each component.")
 ]
 
+COMPRESS: dict[str, Any] = {"no": False, "yes": True}
 SPARSER = "Sparseness (solver pg)"
 PENALTY = "Penalties"
 START = "Start and end of the fit"
@@ -133,7 +135,7 @@ def fit(
         typer.Option(metavar="FILE", help="Text file with one feature name a line."),
     ] = None,
     solver: Annotated[
-        str, typer.Option(metavar="NAME", help=f"Solver: {', '.join(updaters)}.")
+        str, typer.Option(metavar="NAME", help=f"Solver: {', '.join((*updaters, AUTO))}.")
     ] = "cd",
     init: Annotated[
         str | None,
@@ -141,6 +143,13 @@ def fit(
                show_default="nndsvd where it can be, else random"),
     ] = None,
     seed: Annotated[int, _panel(START, metavar="N", help="Seed of all random numbers.")] = 0,
+    n_init: Annotated[
+        int, _panel(START, metavar="N", min=1, help="Starts, the best of which is kept.")
+    ] = 1,
+    compress: Annotated[
+        str, _panel(START, metavar="NAME",
+                    help="Start on compressed dense data: no, yes or auto (hals, bpp).")
+    ] = "no",
     tol: Annotated[float, _panel(START, metavar="X", help="Tolerance of the stopping rule.")] = 1e-4,
     max_iter: Annotated[int, _panel(START, metavar="N", min=1, help="Largest number of sweeps.")] = 200,
     max_time: Annotated[
@@ -199,8 +208,10 @@ def fit(
         regularization=None if regularization == "none" else regularization,
         alpha_W=alpha_w,
         alpha_H="same" if alpha_h == "same" else _number("--alpha-H", alpha_h),
+        n_init=n_init,
         max_time=max_time,
         n_threads=threads,
+        compress=COMPRESS.get(compress, compress),
     )
     jobs.check_parameters(model)
     with progress_display(not quiet) as display:
