@@ -11,9 +11,13 @@ from ..kernels import RowArrays
 from ..protocols import SCRATCH, Array, State
 
 MOMENTUM = 0.5
-GROWTH, CAP_GROWTH, SHRINKAGE = 1.1, 1.05, 1.5
+GROWTH, CAP_GROWTH, SHRINKAGE = 1.05, 1.01, 1.5
 """β starts at MOMENTUM, grows by GROWTH up to a cap that itself grows by CAP_GROWTH, and
-is divided by SHRINKAGE at a restart."""
+is divided by SHRINKAGE at a restart. Iterations of "hals" to 0.1 % above the best objective
+of both settings, with (1.1, 1.05) and (1.05, 1.01), random starts: Fashion-MNIST, k = 32,
+64 97 never 52 and 44 59 58 never; tf-idf of package descriptions, k = 30, 10 9 14 and
+11 12 13; PBMC 3k, k = 20, 22 23 24 and 27 20 28; 2,000 × 1,500 of rank 20 with noise,
+24 18 18 and 19 19 20; 300 × 200, k = 6, 15 15 14 and 13 15 12."""
 WINDOW, PAUSE = 20, 10
 """If more than half of the last WINDOW iterations were restarts, PAUSE go without β."""
 
