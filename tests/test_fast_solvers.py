@@ -124,7 +124,8 @@ def test_every_iteration_leaves_a_row_and_the_finish_one_more(solver):
     assert {column.shape for column in history.values()} == {(13,)}
     assert np.all(np.diff(history["seconds"]) > 0)
     best = history["objective"].min()
-    assert best == history["objective"][-1]
+    # the last solve is the best but for rounding
+    np.testing.assert_allclose(history["objective"][-1], best, rtol=1e-12)
     np.testing.assert_allclose(0.5 * model.reconstruction_err_**2, best, rtol=1e-9)
     if solver == "hals":
         assert np.all((history["sweeps"][:-1] >= 1) & (history["sweeps"][:-1] <= 8))

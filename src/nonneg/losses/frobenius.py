@@ -16,7 +16,9 @@ RELIABLE = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-3}
 """The expanded square is trusted while the loss is above this share of ½‖X‖².
 
 Its absolute error is about 2e-16 (float64) and 3e-9 (float32 products) of ‖X‖², so
-above these shares the relative error stays below about 1e-8 and 1e-5.
+above these shares the relative error stays below about 1e-8 and 1e-5. For dense X, where
+the way entry by entry costs little more than the products, it must be above ten times
+as much.
 """
 
 
@@ -30,14 +32,15 @@ class Frobenius:
     def value(self, X: Operand, W: Array, Ht: Array) -> float:
         """½‖X − WH‖² in float64.
 
-        Sparse X: by the expanded square, or entry by entry (2·n_samples·n_features·k
-        flops, in tiles) where cancellation would leave too few digits.
+        By the expanded square, or entry by entry (2·n_samples·n_features·k flops, in
+        tiles) where cancellation would leave too few digits.
         """
-        if X.kind == "csr":
+        if X.shared_gram:
             cross = inner(matmul(X, Ht), W)
-            square = float(np.sum(gram(W) * gram(Ht)))
+            square = float(np.sum(gram(W, X.n_threads) * gram(Ht, X.n_threads)))
             value = self.from_products(X, cross, square)
-            if value > RELIABLE[X.dtype] * 0.5 * X.stats().sum_sq:
+            share = RELIABLE[X.dtype] * (1 if X.kind == "csr" else 10)
+            if value > share * 0.5 * X.stats().sum_sq:
                 return value
         if X.by_columns:
             X, W, Ht = X.T, Ht, W

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels import gram
 from ..protocols import Array, Problem, Progress, Updater
+from .pairs import penalties
 from .passes import together
 
 
@@ -82,10 +84,10 @@ class Batch:
         ):
             state.models[r].n_iter += 1
             state.last[r] = progress
-            state.best[r] = min(state.best[r], self._objective(state, r, progress))
+            state.best[r] = min(state.best[r], _reported(progress))
         done = [progress for progress in state.last if progress is not None]
         return Progress(
-            objective=state.best.copy(),
+            objective=np.where(np.isfinite(state.best), state.best, np.nan),
             residual=np.concatenate([p.residual for p in done]),
             decrease=None,
             converged=np.concatenate([p.converged for p in done]),
@@ -95,17 +97,19 @@ class Batch:
     def polish(self, problem: Problem, state: BatchState) -> Progress | None:  # noqa: ARG002
         """Improve the best model, as its updater does."""
         own = getattr(self.base, "polish", None)
+        self._evaluate(state)
         r = state.leader
         progress: Progress | None = (
             None if own is None else own(self.problems[r], state.models[r])
         )
         if progress is not None:
-            state.best[r] = min(state.best[r], self._objective(state, r, progress))
+            state.best[r] = min(state.best[r], _reported(progress))
             progress.objective = state.best.copy()
         return progress
 
     def finish(self, problem: Problem, state: BatchState) -> tuple[Array, Array]:  # noqa: ARG002
         """Return the factors of the best model."""
+        self._evaluate(state)
         r = state.leader
         return self.base.finish(self.problems[r], state.models[r])
 
@@ -121,8 +125,19 @@ class Batch:
             problem.X, [iteration(self.problems[r], state.models[r]) for r in active]
         )
 
-    def _objective(self, state: BatchState, r: int, progress: Progress) -> float:
-        if progress.objective is not None:
-            return float(progress.objective.min())
-        own = self.problems[r]
-        return own.loss.value(own.X, *self.base.finish(own, state.models[r]))
+    def _evaluate(self, state: BatchState) -> None:
+        """Compute the objectives that no iteration has told."""
+        for r in np.flatnonzero(~np.isfinite(state.best)).tolist():
+            own, model = self.problems[r], state.models[r]
+            W, Ht = self.base.finish(own, model)
+            grams = (gram(A, own.X.n_threads) for A in (W, Ht))
+            value = own.loss.value(own.X, W, Ht) + penalties(own, W, Ht, *grams)
+            state.best[r] = value if np.isfinite(value) else np.finfo(float).max
+
+
+def _reported(progress: Progress) -> float:
+    """Smallest objective of a progress, infinite where it tells none."""
+    if progress.objective is None:
+        return float("inf")
+    value = float(progress.objective.min())
+    return value if np.isfinite(value) else float("inf")

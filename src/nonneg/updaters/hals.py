@@ -105,7 +105,7 @@ class Hals:
         if not problem.update_H:
             start = Start(state.start_H, state.gram_H, None)
             report, objective = yield from solve_W(problem, state.W, start, COLD)
-            return _certified(report, objective, state.W.shape[0])
+            return _certified(report, objective, state.W.shape[0], residual=0.0)
         momentum = 0.0 if self._pauses(problem, state) else state.momentum
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
         pair = yield from solve_pair(
@@ -146,9 +146,10 @@ class Hals:
         solved = W if W is not state.W else state.other("W")
         solved[...] = W
         report, objective = yield from solve_W(problem, solved, start, Exact())
-        if objective <= state.best:
+        if np.isfinite(objective):
+            # never above the best but for rounding; `transform` finds this W again
             state.W, state.Ht, state.best = solved, Ht, objective
-        return _certified(report, objective, solved.shape[0])
+        return _certified(report, objective, solved.shape[0], pair.residual())
 
     def _pauses(self, problem: Problem, state: ExtrapolatedState) -> bool:
         """Whether the iteration goes without momentum."""
@@ -240,11 +241,13 @@ def _scale(problem: Problem, W: Array, Ht: Array, product: Array) -> None:
     product /= d.astype(product.dtype)
 
 
-def _certified(report: SolveReport, objective: float, n_rows: int) -> Progress:
+def _certified(
+    report: SolveReport, objective: float, n_rows: int, residual: float
+) -> Progress:
     """Progress of an exact solve for W."""
     return Progress(
         objective=np.array([objective]),
-        residual=np.array([0.0]),
+        residual=np.array([residual]),
         decrease=np.array([float(report.decrease)]),
         converged=np.array([True]),
         sweeps=float(report.sweeps) / n_rows,
