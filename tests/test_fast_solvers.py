@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -16,6 +17,7 @@ from nonneg.operands import as_operand
 from nonneg.operands.dense import DenseOperand
 from nonneg.protocols import Penalty
 from nonneg.updaters import make_updater, scaling
+from properties import fit
 from tolerances import scale
 
 FAST = ["hals", "bpp"]
@@ -167,6 +169,31 @@ def test_a_nearly_exact_float32_fit(solver):
         W = model.fit_transform(X)
     error = np.linalg.norm(X - W @ model.components_) / np.linalg.norm(X)
     assert error <= 3e-4
+
+
+@fast
+@storages
+def test_penalties_by_component(solver, storage):
+    """Each component may have its own l1 and l2; ties between components count too."""
+    X = low_rank()
+    rng = np.random.default_rng(3)
+    terms = [
+        Penalty(rng.random(5), np.diag(rng.random(5)) + 0.2),
+        Penalty(5 * rng.random(5), np.diag(rng.random(5))),
+    ]
+    problem = dataclasses.replace(
+        make_problem(STORAGES[storage](X), 5), penalty_W=terms[0], penalty_H=terms[1]
+    )
+    W, Ht, outcome = fit(
+        make_updater(solver, tol=1e-6), problem, *factors(X.shape, 5), n_iter=5000
+    )
+    assert outcome.stop_reason == "converged"
+    objective = oracles.objective(X, W, Ht, *terms)
+    np.testing.assert_allclose(min(outcome.history.objective), objective, rtol=1e-10)
+    for Y, A, B, term in ((X, W, Ht, terms[0]), (X.T, Ht, W, terms[1])):
+        gradient = oracles.gradient_W(Y, A, B, term)
+        projected = np.where(A > 0, gradient, np.minimum(gradient, 0))
+        assert np.linalg.norm(projected) <= 1e-4 * np.linalg.norm(Y @ B)
 
 
 # ---- transform -----------------------------------------------------------------------

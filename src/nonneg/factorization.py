@@ -296,7 +296,7 @@ def factorize(
         if compresses(parameters, X, Ht.shape[1]) and update_H:
             rng = check_random_state(copy.deepcopy(parameters.random_state))
             sketch = compressed(X, Ht.shape[1], rng)
-            updater = CompressedStart(updater, sketch)
+            updater = CompressedStart(updater, sketch, parameters.max_iter)
         if parameters.n_init > 1 and update_H:
             updater = _several(updater, problem, parameters, (W, Ht))
         state = updater.start(problem, W, Ht)

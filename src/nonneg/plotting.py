@@ -31,6 +31,8 @@ def plot_history(
 ) -> Any:
     """Draw objective and optimality measure over the sweeps or seconds of a fit.
 
+    Of several starts (`n_init`) the best objective is drawn, and faint lines for all.
+
     Parameters
     ----------
     model : NMF or mapping
@@ -66,9 +68,12 @@ def plot_history(
     ax = _axes(ax)
     x = np.arange(1, n_iter + 1) if by == "sweeps" else history["seconds"]
     # a line of one point would be invisible
-    marker = "o" if n_iter == 1 else None
+    marker = "o" if np.isfinite(history["objective"]).sum() == 1 else None
+    if "objectives" in history:  # of several starts: all of them, behind the best
+        ax.plot(x, history["objectives"], color=BLUE, alpha=0.3, linewidth=0.8)
     ax.plot(x, history["objective"], color=BLUE, marker=marker)
     ax.set_xlabel("sweep" if by == "sweeps" else "time (s)")
+    ax.ticklabel_format(axis="y", useOffset=False)
     ax.set_ylabel("objective", color=BLUE)
     ax.tick_params(axis="y", labelcolor=BLUE)
     ax.set_title("Progress of the fit")

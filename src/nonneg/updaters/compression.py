@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..protocols import Array, Operand, Problem, Progress, Updater
 
@@ -16,6 +17,10 @@ SKETCH_TOL = 2e-5
 10 % noise, 20,000 × 5,000: at a residual of 1.2e-4, 5e-5 and 8e-6 the objective of X was
 0.8, 0.2 and 0.02 % above the best, and iterations on X itself cost ten times as much."""
 
+FLAT, FLAT_WITHIN = 1e-4, 10
+"""The compressed X has no more to give when so many iterations gain less than this share
+of the objective."""
+
 
 @dataclass(eq=False)
 class CompressedState:
@@ -24,6 +29,8 @@ class CompressedState:
     base: Any
     exact: int = -1
     """Iterations on X itself; -1 on the compressed one."""
+    gains: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """Smallest objectives on the compressed X in the last iterations."""
     n_iter: int = 0
 
     @property
@@ -50,6 +57,8 @@ class CompressedStart:
     base : Updater
     sketch : Operand
         X compressed.
+    max_iter : int
+        Iterations of the whole fit; the last ones are on X itself.
     """
 
     name: ClassVar[str] = "compressed"
@@ -57,6 +66,7 @@ class CompressedStart:
     measure: ClassVar[str] = "residual"
     base: Updater
     sketch: Operand
+    max_iter: int
 
     @property
     def first(self) -> Any:
@@ -74,7 +84,7 @@ class CompressedStart:
         if state.exact < 0:
             progress: Progress = self.first.iterate(self._sketched(problem), state.base)
             state.base.n_iter += 1
-            if progress.converged.all():
+            if self._has_done(state, progress):
                 self._go_over(problem, state)
             return replace(
                 progress, objective=None, converged=np.zeros_like(progress.converged)
@@ -99,6 +109,17 @@ class CompressedStart:
     def finish(self, problem: Problem, state: CompressedState) -> tuple[Array, Array]:
         """Return the factors of the updater beneath."""
         return self.base.finish(problem, state.base)
+
+    def _has_done(self, state: CompressedState, progress: Progress) -> bool:
+        """Whether the compressed X has no more to give, or the time is up for it."""
+        value = np.inf if progress.objective is None else progress.objective.min()
+        best = min(value, state.gains[-1]) if state.gains.size else value
+        state.gains = np.append(state.gains, best)[-FLAT_WITHIN:]
+        flat = state.gains.size == FLAT_WITHIN and (
+            state.gains[0] - best <= FLAT * abs(best)
+        )
+        late = state.n_iter + 1 >= self.max_iter - EXACT_ITERATIONS
+        return bool(progress.converged.all() or flat or late)
 
     def _sketched(self, problem: Problem) -> Problem:
         return replace(problem, X=self.sketch)
