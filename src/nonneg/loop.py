@@ -6,12 +6,11 @@ behind `Updater.iterate`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from .protocols import Problem, Progress, Updater
 from .result import History, Iteration, StopReason
@@ -97,8 +96,9 @@ def polish(updater: Updater, problem: Problem, outcome: Outcome) -> None:
 def _record(history: History, progress: Progress, seconds: float) -> None:
     """Append one iteration, the best model standing for all of them."""
     objective = progress.objective
-    known = np.array([]) if objective is None else objective[np.isfinite(objective)]
-    history.objective.append(float(known.min()) if known.size else float("nan"))
+    values = [] if objective is None else [float(v) for v in objective]
+    known = [value for value in values if math.isfinite(value)]
+    history.objective.append(min(known, default=math.nan))
     if objective is not None and (objective.size > 1 or history.objectives):
         history.objectives.append(objective)
     history.residual.append(float(max(progress.residual)))

@@ -8,6 +8,7 @@ updater how the factors move; `loop` turns updaters without knowing any of them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -122,7 +123,7 @@ class Penalty:
         """Value for a factor with these column sums (k,) and Gram matrix AᵀA (k, k)."""
         return float(self.l1 @ column_sums + 0.5 * np.sum(self.Q * gram))
 
-    @property
+    @cached_property
     def is_zero(self) -> bool:
         """Whether it penalises nothing."""
         return not (self.l1.any() or self.Q.any())

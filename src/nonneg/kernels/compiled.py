@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,12 +64,22 @@ def _obey_environment() -> None:
 _obey_environment()
 
 
+_TINY = {np.dtype(t): np.finfo(t).tiny for t in (np.float32, np.float64)}
+
+
+@lru_cache(maxsize=64)
+def _in_order(k: int) -> Array:
+    return np.arange(k)
+
+
 def _inverse_diagonal(gram: Array) -> Array:
     """1/G[t,t], and 0 where the coordinate has no curvature and must stay."""
-    diagonal = np.ascontiguousarray(gram.diagonal())
+    diagonal = gram.diagonal()
+    if diagonal.min() > _TINY[diagonal.dtype]:
+        return np.asarray(1 / diagonal)
     inverse = np.zeros_like(diagonal)
     # a subnormal curvature has an infinite reciprocal: too flat to step along
-    np.divide(1, diagonal, out=inverse, where=diagonal > np.finfo(gram.dtype).tiny)
+    np.divide(1, diagonal, out=inverse, where=diagonal > _TINY[diagonal.dtype])
     return inverse
 
 
@@ -97,7 +108,7 @@ def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> tuple[Any, ...]
     """How rows are solved for, as the bindings take it."""
     narrow = _tame(gram, dtype)
     k = narrow.shape[0]
-    order = np.arange(k)
+    order = _in_order(k)
     method: tuple[Any, ...] = (False, 1, 0.0, 0.0)
     if not isinstance(how, Cyclic):
         method = (True, how.sweeps, how.settled, how.momentum)

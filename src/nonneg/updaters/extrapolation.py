@@ -21,6 +21,9 @@ of both settings, with (1.1, 1.05) and (1.05, 1.01), random starts: Fashion-MNIS
 WINDOW, PAUSE = 20, 10
 """If more than half of the last WINDOW iterations were restarts, PAUSE go without β."""
 
+SETTLED_WITHIN = 5
+"""Iterations whose decrease the second stopping rule looks at."""
+
 
 @dataclass(eq=False)
 class ExtrapolatedState(State):
@@ -45,8 +48,12 @@ class ExtrapolatedState(State):
     pause: int = 0
     quiet: int = 0
     """Iterations in a row whose residual was within `tol`."""
-    restarts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    decreases: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    restarts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(WINDOW, bool))
+    """Whether each of the last WINDOW iterations was a restart, in turn."""
+    decreases: NDArray[np.float64] = field(
+        default_factory=lambda: np.full(SETTLED_WITHIN, np.inf)
+    )
+    """Decreases of the last SETTLED_WITHIN iterations, in turn."""
     spare_W: Array | None = field(default=None, metadata=SCRATCH)
     spare_H: Array | None = field(default=None, metadata=SCRATCH)
     extra_W: Array | None = field(default=None, metadata=SCRATCH)

@@ -15,6 +15,7 @@ from .extrapolation import (
     CAP_GROWTH,
     GROWTH,
     PAUSE,
+    SETTLED_WITHIN,
     SHRINKAGE,
     WINDOW,
     ExtrapolatedState,
@@ -29,8 +30,6 @@ RESET_FLOAT32 = 50
 LEAST_DECREASE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-6}
 FLOOR = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-5}
 """Share of ½‖X‖² below which the objective from products is no guide any more."""
-SETTLED_WITHIN = 5
-"""Iterations whose decrease the second stopping rule looks at."""
 
 
 @updaters.register("hals")
@@ -169,7 +168,7 @@ class Hals:
         W, Ht = pair.rows_W.result, pair.rows_H.solved
         restart = bool(pair.objective > state.last)
         state.last = pair.objective
-        state.restarts = np.append(state.restarts, restart)[-WINDOW:]
+        state.restarts[state.n_iter % WINDOW] = restart
         best_W, best_H = state.W, state.Ht
         if pair.objective <= state.best:
             state.best, best_W, best_H = pair.objective, W, Ht
@@ -181,7 +180,8 @@ class Hals:
             state.gram_H = pair.gram_Hn
             state.product = matmul(problem.X, Ht) if pair.product is not None else None
             if np.count_nonzero(state.restarts) > WINDOW // 2:
-                state.pause, state.restarts = PAUSE, state.restarts[:0]
+                state.pause = PAUSE
+                state.restarts[:] = False
         else:
             state.momentum = min(state.cap, GROWTH * state.momentum)
             state.cap = min(1.0, CAP_GROWTH * state.cap)
@@ -207,7 +207,7 @@ class Hals:
         residual: float,
         restart: bool,
     ) -> bool:
-        state.decreases = np.append(state.decreases, pair.decrease)[-SETTLED_WITHIN:]
+        state.decreases[state.n_iter % SETTLED_WITHIN] = pair.decrease
         if self.tol == 0:
             return False
         if residual <= self.tol and not restart:
@@ -215,10 +215,7 @@ class Hals:
         else:
             state.quiet = 0
         least = LEAST_DECREASE[problem.X.dtype] * pair.objective
-        still = (
-            state.decreases.size == SETTLED_WITHIN and state.decreases.sum() <= least
-        )
-        return state.quiet >= 2 or bool(still)
+        return state.quiet >= 2 or bool(state.decreases.sum() <= least)
 
 
 def _take_start(state: ExtrapolatedState) -> Start:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -58,13 +59,16 @@ class Pair:
         of W by d; d² = ‖h‖/‖w‖ balances them.
         """
         square_W, square_H = self.gram_W.diagonal(), self.gram_Hn.diagonal()
-        alive = (square_W > 0) & (square_H > 0)
-        d = np.ones_like(square_W)
-        d[alive] = np.sqrt(square_H[alive] / square_W[alive])
-        projected_W, linear_W = self.report_W.measures / d
-        projected_H, linear_H = self.report_H.measures * d
-        gradient = np.sqrt(projected_W.sum() + projected_H.sum())
-        size = np.sqrt(linear_W.sum()) + np.sqrt(linear_H.sum())
+        if square_W.min() > 0 and square_H.min() > 0:
+            ratio = np.sqrt(square_H / square_W)
+        else:
+            alive = (square_W > 0) & (square_H > 0)
+            ratio = np.ones_like(square_W)
+            ratio[alive] = np.sqrt(square_H[alive] / square_W[alive])
+        projected_W, linear_W = (self.report_W.measures / ratio).sum(axis=1)
+        projected_H, linear_H = (self.report_H.measures * ratio).sum(axis=1)
+        gradient = math.sqrt(projected_W + projected_H)
+        size = math.sqrt(linear_W) + math.sqrt(linear_H)
         return float(gradient / size) if size > 0 else 0.0
 
 
