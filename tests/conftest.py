@@ -58,3 +58,15 @@ def passes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     if request.param == "reference":
         monkeypatch.setattr(kernels, "compiled", None)
     return request.param
+
+
+@pytest.fixture
+def eager_threads():
+    """Threads are woken for any work, as otherwise only for much of it."""
+    if kernels.compiled is None:
+        yield
+        return
+    core = kernels.compiled._core
+    core.set_thread_work(0)
+    yield
+    core.set_thread_work(4e6)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -168,7 +170,7 @@ def test_a_nearly_exact_float32_fit(solver):
         warnings.simplefilter("error")
         W = model.fit_transform(X)
     error = np.linalg.norm(X - W @ model.components_) / np.linalg.norm(X)
-    assert error <= 3e-4
+    assert error <= 1.5e-4
 
 
 @fast
@@ -279,6 +281,9 @@ def test_converged_starts_drop_out():
     assert len(set(counts)) > 1
     assert together.n_iter_ == max(counts)
     assert together.stop_reason_ == "converged"
+    objectives = together.history_["objectives"]
+    for r, count in enumerate(counts):
+        assert np.ptp(objectives[count - 1 : max(counts), r]) == 0
 
 
 def test_the_first_start_may_be_given():
@@ -320,15 +325,14 @@ def test_x_is_read_once_an_iteration(solver, order, n_init):
         parameters = Parameters(
             4, "random", solver, tol=0, max_iter=n_iter, random_state=0, n_init=n_init
         )
-        result = factorize(X, validated(parameters))
-        restarts = np.diff(result.history.objective[:n_iter]) > 0
-        return len(X.passes), np.count_nonzero(restarts)
+        factorize(X, validated(parameters))
+        return Counter(X.passes)
 
-    (few, _), (many, restarts) = passes(4), passes(9)
-    # read by columns, a restart needs the product with X anew
-    extra = restarts if order == "F" and n_init == 1 else 0
-    if order == "C" or n_init == 1:
-        assert many - few in range(5, 6 + extra)
+    more = passes(9) - passes(4)
+    assert more.pop("row_solve") == 5
+    # read by columns, a restart of a model needs its product with X anew
+    assert order == "F" or not more
+    assert sum(more.values()) <= 5 * n_init
 
 
 # ---- compressed start ----------------------------------------------------------------
@@ -371,6 +375,78 @@ def test_several_compressed_starts():
     one = NMF(6, compress=True, **options).fit(X)
     many = NMF(6, compress=True, n_init=3, **options).fit(X)
     assert many.reconstruction_err_ <= one.reconstruction_err_ * (1 + 1e-9)
+
+
+def test_a_compressed_fit_obeys_its_limits():
+    X = low_rank(300, 200, 6)
+    options = {"init": "random", "solver": "hals", "random_state": 0, "tol": 0}
+    for max_iter in (1, 4, 9, 40):
+        model = NMF(6, compress=True, max_iter=max_iter, **options).fit(X)
+        assert model.n_iter_ == max_iter
+        exact = np.isfinite(model.history_["objective"]).sum()
+        assert exact >= min(max_iter, 6)
+    stopped = NMF(6, compress=True, callback=lambda _: True, **options).fit(X)
+    assert (stopped.n_iter_, stopped.stop_reason_) == (1, "callback")
+    assert len(stopped.history_["objective"]) == 2
+
+
+def test_sparse_data_can_be_transformed_after_a_compressed_fit():
+    X = low_rank(300, 200, 6)
+    model = NMF(6, solver="hals", init="random", random_state=0, compress=True,
+                max_iter=20, tol=0).fit(X)  # fmt: skip
+    W = model.transform(STORAGES["csr-array"](X))
+    np.testing.assert_allclose(W, model.transform(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-18, 1e-9, 1e9, 1e13, 1e16])
+def test_float32_of_any_magnitude_converges_alike(size):
+    """Squares of such entries are beyond float32."""
+    X = low_rank().astype(np.float32)
+    options = {"init": "random", "solver": "hals", "random_state": 0, "max_iter": 2000}
+    plain = NMF(5, **options).fit(X)
+    scaled = NMF(5, **options).fit(X * np.float32(size))
+    assert scaled.stop_reason_ == "converged"
+    assert scaled.reconstruction_err_ <= 1.01 * size * plain.reconstruction_err_
+
+
+def test_transforms_in_other_threads_get_their_own_precision():
+    X = low_rank()
+    model = NMF(5, solver="hals", init="random", random_state=0, max_iter=5, tol=0)
+    expected = {t: model.fit(X).transform(X.astype(t)) for t in DTYPES}
+
+    def work(dtype):
+        for _ in range(50):
+            np.testing.assert_array_equal(
+                model.transform(X.astype(dtype)), expected[dtype]
+            )
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(work, dtype) for dtype in DTYPES * 2]:
+            done.result()
+
+
+def test_a_generator_of_random_numbers_serves_as_its_seed():
+    X = low_rank()
+    options = {"init": "random", "solver": "hals", "n_init": 3, "max_iter": 5, "tol": 0}
+    one = NMF(4, random_state=7, **options).fit(X)
+    other = NMF(4, random_state=np.random.RandomState(7), **options).fit(X)
+    np.testing.assert_array_equal(one.components_, other.components_)
+
+
+def test_many_wide_models_share_passes_as_far_as_memory_goes():
+    """Above 48 MB of accumulators they go in groups: the factors are the same."""
+    rng = np.random.default_rng(0)
+    X = STORAGES["csr-array"](
+        rng.random((40, 30_000)) * (rng.random((40, 30_000)) < 0.01)
+    )
+    options = {"init": "random", "solver": "hals", "max_iter": 3, "tol": 0}
+    together = NMF(24, n_init=10, random_state=0, **options).fit(X)
+    alone = NMF(24, random_state=0, **options).fit(X)
+    np.testing.assert_allclose(
+        together.history_["objectives"][2, 0],
+        np.min(alone.history_["objective"][:3]),
+        rtol=1e-9,
+    )
 
 
 def test_what_cannot_be_compressed_is_refused():

@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.preprocessing import MaxAbsScaler
 
 from cases import DTYPES, STORAGES, data, factors
@@ -377,3 +378,12 @@ def test_the_error_is_computed_in_the_wider_dtype():
 def test_the_error_refuses_shapes_that_do_not_fit(W, H):
     with pytest.raises(ValueError, match=r"X has shape \(23, 17\), but W and H"):
         reconstruction_error(data(), np.ones(W), np.ones(H))
+
+
+def test_overlapping_rows_are_copied():
+    """A window sliding over a series: BLAS can't take rows that share entries."""
+    series = np.random.default_rng(0).random(7100)
+    X = np.lib.stride_tricks.sliding_window_view(series, 7000)[:40]
+    model = NMF(64, init="random", random_state=0, tol=0, max_iter=2)
+    W = model.fit_transform(X)
+    np.testing.assert_allclose(W, clone(model).fit_transform(X.copy()))

@@ -22,6 +22,8 @@ from nonneg.kernels.steps import MatMul, RMatMul, RowSolve
 from nonneg.operands import as_operand
 from tolerances import assert_close, tol
 
+pytestmark = pytest.mark.usefixtures("eager_threads")
+
 DTYPES = [np.float32, np.float64]
 # around the lanes of every instruction set, and beyond one chunk of vectors
 RANKS = [1, 2, 3, 7, 8, 16, 17, 33, 70, 150]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import oracles
 from cases import DTYPES, LOSSES, STORAGES, data, factors
+from nonneg import reconstruction_error
 from nonneg.losses import losses
 from nonneg.operands import as_operand
 from tolerances import assert_close, tol
@@ -113,3 +114,12 @@ def test_a_loss_is_never_negative_and_does_not_depend_on_storage(
     dense = loss.value(as_operand(X), W, Ht)
     bound = tol(np.float64, X.size)
     assert value == pytest.approx(dense, rel=bound, abs=bound * float(np.sum(X**2)))
+
+
+def test_factors_of_both_signs_that_cancel():
+    """The expanded square would have no digit left."""
+    W = np.array([[1e8, -1e8 + 1.0], [1e8, -1e8], [0.5, 0.25]])
+    H = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
+    X = np.eye(3)
+    exact = np.linalg.norm(X - np.array([H[0], [0, 0, 0], 0.75 * H[0]]))
+    np.testing.assert_allclose(reconstruction_error(X, W, H), exact, rtol=1e-6)

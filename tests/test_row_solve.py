@@ -14,6 +14,7 @@ from nonneg.kernels.steps import RowSolve
 from nonneg.operands import as_operand
 from tolerances import assert_close, scale, tol
 
+pytestmark = pytest.mark.usefixtures("eager_threads")
 METHODS = {
     "cyclic": Cyclic(),
     "shuffled": Cyclic((2, 0, 1)),
@@ -132,6 +133,13 @@ def test_in_place_and_threads_change_no_bit(method, dtype):
         np.testing.assert_array_equal(again.result, rows.result)
         for name in report._fields:
             np.testing.assert_array_equal(getattr(report, name), getattr(other, name))
+
+
+def test_the_threads_are_there():
+    if kernels.compiled is not None:
+        given = problem(1500, 3, np.float64)
+        solve(kernels, "adaptive", *given, n_threads=2)
+        assert kernels.compiled._core.pool_size() >= 1
 
 
 @dtypes

@@ -20,6 +20,8 @@ from nonneg.operands import as_operand, matmul, rmatmul
 from nonneg.threads import resolve_n_threads, single_threaded_blas
 from properties import fit
 
+pytestmark = pytest.mark.usefixtures("eager_threads")
+
 
 def large(storage, dtype=np.float64):
     """Enough rows for several blocks of any kernel."""
@@ -78,11 +80,12 @@ import numpy as np
 import nonneg
 warnings.simplefilter("ignore", DeprecationWarning)  # of fork beside threads
 
-X = np.random.default_rng(0).random((6000, 40))
+X = np.random.default_rng(0).random((20_000, 60))  # enough for the threads
 def fit():
     model = nonneg.NMF(5, init="random", random_state=0, tol=0, max_iter=3, n_threads=3)
     return model.fit(X).components_
 expected = fit()
+assert nonneg.kernels.compiled is None or nonneg.kernels.compiled._core.pool_size()
 
 def child():
     sys.exit(0 if np.array_equal(fit(), expected) else 1)
@@ -131,7 +134,7 @@ import numpy as np
 import nonneg
 warnings.simplefilter("ignore", DeprecationWarning)
 
-X = np.random.default_rng(0).random((6000, 40))
+X = np.random.default_rng(0).random((20_000, 60))  # enough for the threads
 def fit(max_iter, **more):
     model = nonneg.NMF(5, init="random", random_state=0, tol=0, max_iter=max_iter,
                        n_threads=2, **more)

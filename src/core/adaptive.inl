@@ -9,12 +9,14 @@ template <class T, int R> struct TileState {
 
 // One sweep over a turned tile. The first one moves all rows, and adds for each
 // coordinate the squares of the projected gradient (just before the step) and of the
-// right-hand side to `lanes`: k vectors of each.
+// right-hand side to `lanes`: k vectors of each, in float64, where they can neither
+// overflow nor vanish.
 template <class T, int R, bool first>
 static void adaptive_sweep(const Sweep<T> &s, T *a, const T *p, TileState<T, R> &state,
-                           T *lanes) {
+                           double *lanes) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>, B = R * L;
+  using D = typename VectorOf<double, L>::type;
   const V zero = fill<V>(T(0));
   const int k = s.k;
   unroll<R>([&](auto v) NONNEG_LAMBDA { state.squares[v] = zero; });
@@ -28,8 +30,11 @@ static void adaptive_sweep(const Sweep<T> &s, T *a, const T *p, TileState<T, R> 
       odd[v] = zero;
     });
     if constexpr (first) {
-      V linear = load<V>(lanes + (k + t) * L);
-      unroll<R>([&](auto v) NONNEG_LAMBDA { linear += even[v] * even[v]; });
+      D linear = load<D>(lanes + (k + t) * L);
+      unroll<R>([&](auto v) NONNEG_LAMBDA {
+        const D wide = __builtin_convertvector(even[v], D);
+        linear += wide * wide;
+      });
       store(lanes + (k + t) * L, linear);
     }
     int r = 0;
@@ -45,7 +50,7 @@ static void adaptive_sweep(const Sweep<T> &s, T *a, const T *p, TileState<T, R> 
       unroll<R>([&](auto v) NONNEG_LAMBDA { even[v] += g0 * load<V>(a + r * B + v * L); });
     }
     const V inverse = fill<V>(s.inverse[t]), half = fill<V>(g[t] / 2);
-    V projected_square = zero;
+    D projected_square = fill<D>(0.0);
     unroll<R>([&](auto v) NONNEG_LAMBDA {
       const V gradient = even[v] + odd[v];
       const V old = load<V>(a + t * B + v * L);
@@ -54,7 +59,8 @@ static void adaptive_sweep(const Sweep<T> &s, T *a, const T *p, TileState<T, R> 
       if constexpr (first) {
         const V clipped = gradient < zero ? gradient : zero;
         const V projected = old > zero ? gradient : clipped;
-        projected_square += projected * projected;
+        const D wide = __builtin_convertvector(projected, D);
+        projected_square += wide * wide;
       } else {
         moved = state.alive[v] > zero ? moved : old;
       }
@@ -65,14 +71,14 @@ static void adaptive_sweep(const Sweep<T> &s, T *a, const T *p, TileState<T, R> 
       store(a + t * B + v * L, moved);
     });
     if constexpr (first)
-      store(lanes + t * L, load<V>(lanes + t * L) + projected_square);
+      store(lanes + t * L, load<D>(lanes + t * L) + projected_square);
   }
 }
 
 // Sweeps a turned tile of R vectors of rows, n of them real.
 template <class T, int R>
 static void adaptive_tile(const Solve<T> &solve, T *a, const T *p, Index n, SolveSums &sums,
-                          T *lanes) {
+                          double *lanes) {
   using V = Vec<T>;
   const V zero = fill<V>(T(0)), one = fill<V>(T(1));
   TileState<T, R> state;
@@ -136,15 +142,17 @@ NONNEG_INLINE void extrapolate(const RowArrays<T> &rows, T momentum) {
       const V y = x + beta * (x - load<V>(previous + t));
       store(moved + t, y > zero ? y : zero);
     }
-    for (; t < k; ++t)
-      moved[t] = larger(T(0), solved[t] + momentum * (solved[t] - previous[t]));
+    for (; t < k; ++t) {
+      const T y = solved[t] + momentum * (solved[t] - previous[t]);
+      moved[t] = y > T(0) ? y : T(0); // as above, also for NaN
+    }
   }
 }
 
 template <class T, int R>
 NONNEG_INLINE void adaptive_some(const Solve<T> &solve, const RowArrays<T> &rows,
                                  MatrixView<const T> P, Index first, Index n,
-                                 SolveSums &sums, T *lanes, T *scratch) {
+                                 SolveSums &sums, double *lanes, T *scratch) {
   constexpr int B = R * kLanes<T>;
   const int k = solve.sweep.k;
   T *a = scratch, *p = scratch + static_cast<Index>(k) * B;
@@ -159,7 +167,8 @@ NONNEG_INLINE void adaptive_some(const Solve<T> &solve, const RowArrays<T> &rows
 
 // Numbers of scratch that adaptive_rows needs.
 template <class T> NONNEG_INLINE size_t adaptive_scratch(int k) {
-  return sweep_scratch<T>(k) + 2 * static_cast<size_t>(k) * kLanes<T>;
+  return sweep_scratch<T>(k) +
+         2 * static_cast<size_t>(k) * kLanes<T> * sizeof(double) / sizeof(T);
 }
 
 // measures: 2 k sums over the rows, of squared projected gradients and right-hand sides;
@@ -170,7 +179,7 @@ static void adaptive_rows(const Solve<T> &solve, const RowArrays<T> &rows,
                           T *scratch) {
   constexpr int B = kTileRows<T>, L = kLanes<T>;
   const int k = solve.sweep.k;
-  T *lanes = scratch + sweep_scratch<T>(k);
+  double *lanes = reinterpret_cast<double *>(scratch + sweep_scratch<T>(k));
   for (int i = 0; i < 2 * k * L; ++i)
     lanes[i] = 0;
   const Index n_rows = rows.solved.rows;
@@ -185,9 +194,11 @@ static void adaptive_rows(const Solve<T> &solve, const RowArrays<T> &rows,
     adaptive_some<T, 1>(solve, rows, P, i, smaller<Index>(L, n_rows - i), sums, lanes,
                         scratch);
   for (int t = 0; measures && t < 2 * k; ++t)
-    measures[t] += sum_lanes<T>(load<Vec<T>>(lanes + t * L));
+    measures[t] += sum_lanes<double>(
+        load<typename VectorOf<double, L>::type>(lanes + t * L));
   // the zero rows that fill the last tile have right-hand sides of -l1
   const double missing = static_cast<double>(i - n_rows);
   for (int t = 0; measures && missing > 0 && t < k; ++t)
-    measures[k + t] -= missing * solve.sweep.l1[t] * solve.sweep.l1[t];
+    measures[k + t] -= missing * static_cast<double>(solve.sweep.l1[t]) *
+                       static_cast<double>(solve.sweep.l1[t]);
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "bindings.hpp"
+#include "cutting.hpp"
 
 namespace nonneg {
 namespace {
@@ -264,6 +265,7 @@ NB_MODULE(_core, m) {
   m.def("chosen_set", [] { return std::string(kernel_table().name); });
   m.def("set_blas", set_blas, nb::arg("sgemm"), nb::arg("dgemm"));
   m.def("unset_blas", [] { blas = Blas{}; });
+  m.def("set_thread_work", [](double work) { thread_work = work; }, nb::arg("work"));
   m.def("pool_size", pool_size);
   m.def("shut_down_pool", shut_down_pool, nb::call_guard<nb::gil_scoped_release>());
   bind_dtype<float>(m);

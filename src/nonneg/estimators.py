@@ -93,9 +93,11 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     n_init : int, default=1
         Number of starts, fitted together; the best one is kept. The first is as `init`
         and `random_state` say, the others are random, with seeds drawn from
-        `random_state`. "cd", "hals" and "bpp" read X once per iteration for all of them.
+        `random_state`. "cd", "hals" and "bpp" read X once per iteration for all of them
+        (for as many as 48 MB of sums over X allow); not so after a compressed start.
     max_time : float or None, default=None
-        Seconds after which no further iteration is begun.
+        Seconds after which no further iteration is begun; "hals" and "bpp" then still
+        do their last solve.
     callback : callable or None, default=None
         Called after each iteration with an `Iteration` (n_iter, objective, residual,
         seconds); the fit ends if it returns True.
@@ -104,7 +106,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
     compress : bool or "auto", default=False
         Whether "hals" or "bpp" starts on a compressed dense X, k + 20 directions of its
-        range, and finishes with at least five iterations on X itself. "auto" does so
+        range, and finishes with five iterations or more on X itself. "auto" does so
         where that was measured to be faster. Objectives are always those of X; NaN in
         `history_` before the finish.
 

@@ -270,6 +270,8 @@ def factorize(
     loss = losses[LOSS]()
     if parameters.solver != AUTO:
         _require_possible(parameters.solver, loss)
+    # drawn before the first start advances a RandomState instance
+    seeds = restart_seeds(parameters)
     with single_threaded_blas():
         if fixed is None:
             W, Ht = starting_factors(X, parameters, W, H, update_H)
@@ -293,12 +295,12 @@ def factorize(
             callback=parameters.callback,
             verbose=parameters.verbose,
         )
-        if compresses(parameters, X, Ht.shape[1]) and update_H:
+        if update_H and compresses(parameters, X, Ht.shape[1]):
             rng = check_random_state(copy.deepcopy(parameters.random_state))
             sketch = compressed(X, Ht.shape[1], rng)
             updater = CompressedStart(updater, sketch, parameters.max_iter)
         if parameters.n_init > 1 and update_H:
-            updater = _several(updater, problem, parameters, (W, Ht))
+            updater = _several(updater, problem, parameters, (W, Ht), seeds)
         state = updater.start(problem, W, Ht)
         outcome = run(updater, problem, state, limits)
         polish(updater, problem, outcome)
@@ -333,11 +335,12 @@ def _several(
     problem: Problem,
     parameters: Parameters,
     first: tuple[Array, Array],
+    seeds: list[int],
 ) -> Batch:
     """`n_init` models: the one asked for, and further ones that start randomly."""
     problems, starts = [problem], [first]
     k = first[1].shape[1]
-    for seed in restart_seeds(parameters)[1:]:
+    for seed in seeds[1:]:
         own = dataclasses.replace(
             parameters, init="random", n_components=k, random_state=seed
         )
@@ -360,13 +363,16 @@ def _require_possible(solver: str, loss: Loss) -> None:
 
 
 def _result(W: Array, Ht: Array, outcome: Outcome, solver: str) -> FactorizationResult:
-    objective = outcome.history.objective[-1] if outcome.history.objective else np.nan
+    objectives = outcome.history.objective or [np.nan]
+    # what is kept of an interrupted fit is the best pair, not the last one
+    interrupted = outcome.interrupt is not None and not np.isnan(objectives).all()
+    objective = np.nanmin(objectives) if interrupted else objectives[-1]
     return FactorizationResult(
         W=W,
         H=np.ascontiguousarray(Ht.T),
         n_iter=outcome.state.n_iter,
         stop_reason=outcome.stop_reason,
         history=outcome.history,
-        objective=None if np.isnan(objective) else objective,
+        objective=None if np.isnan(objective) else float(objective),
         solver=solver,
     )

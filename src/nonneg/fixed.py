@@ -36,21 +36,20 @@ class FixedFactorCache:
     """
 
     def __init__(self) -> None:
-        self._H: Array | None = None
-        self._fixed: FixedFactor | None = None
+        self._entry: tuple[Array, FixedFactor] | None = None
 
     def get(self, H: Array, dtype: Any, n_threads: int) -> FixedFactor:
         """Return what belongs to H (k, n_features) in this dtype."""
         H = H.astype(dtype, copy=False)
-        if (
-            self._fixed is None
-            or self._H is None
-            or self._H.dtype != H.dtype
-            or not np.array_equal(self._H, H)
-        ):
-            check_matrix(H, "H", "NMF (components_)")
-            check_non_negative(H, "NMF (components_)")
-            Ht = np.array(H.T, order="C", copy=True)
-            self._H = H.copy()
-            self._fixed = FixedFactor(Ht, gram(Ht, n_threads))
-        return self._fixed
+        # read and written as one: other threads may be doing the same
+        entry = self._entry
+        if entry is not None:
+            known, fixed = entry
+            if known.dtype == H.dtype and np.array_equal(known, H):
+                return fixed
+        check_matrix(H, "H", "NMF (components_)")
+        check_non_negative(H, "NMF (components_)")
+        Ht = np.array(H.T, order="C", copy=True)
+        fixed = FixedFactor(Ht, gram(Ht, n_threads))
+        self._entry = (H.copy(), fixed)
+        return fixed

@@ -23,6 +23,8 @@ def restart_seeds(parameters: Parameters) -> list[int]:
     A RandomState instance is not advanced, so that the first start is that of a single
     run.
     """
+    if parameters.n_init == 1:
+        return []
     rng = check_random_state(copy.deepcopy(parameters.random_state))
     seeds = rng.randint(2**31 - 1, size=parameters.n_init)
     return [int(seed) for seed in seeds]

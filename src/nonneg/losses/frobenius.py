@@ -37,10 +37,11 @@ class Frobenius:
         """
         if X.shared_gram:
             cross = inner(matmul(X, Ht), W)
-            square = float(np.sum(gram(W, X.n_threads) * gram(Ht, X.n_threads)))
-            value = self.from_products(X, cross, square)
-            share = RELIABLE[X.dtype] * (1 if X.kind == "csr" else 10)
-            if value > share * 0.5 * X.stats().sum_sq:
+            products = gram(W, X.n_threads) * gram(Ht, X.n_threads)
+            value = self.from_products(X, cross, float(products.sum()))
+            # factors of both signs may cancel, too
+            size = 0.5 * (X.stats().sum_sq + float(np.abs(products).sum()))
+            if value > RELIABLE[X.dtype] * (1 if X.kind == "csr" else 10) * size:
                 return value
         if X.by_columns:
             X, W, Ht = X.T, Ht, W

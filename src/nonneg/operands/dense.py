@@ -26,8 +26,12 @@ class DenseOperand(BlockedOperand):
     def __init__(self, X: Array, n_threads: int = 1) -> None:
         row_stride, column_stride = (abs(stride) for stride in X.strides)
         itemsize = X.itemsize
-        if itemsize not in X.strides or min(X.strides) < itemsize:
-            # the kernels need one axis without gaps, as BLAS does
+        inner = X.shape[0] if row_stride < column_stride else X.shape[1]
+        overlaps = (
+            max(row_stride, column_stride) < itemsize * inner and min(X.shape) > 1
+        )
+        if itemsize not in X.strides or min(X.strides) < itemsize or overlaps:
+            # the kernels need one axis without gaps, and lines apart, as BLAS does
             X = np.ascontiguousarray(X)
             row_stride, column_stride = X.strides
         self.X = X

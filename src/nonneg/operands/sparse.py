@@ -40,8 +40,8 @@ class SparseOperand(BlockedOperand):
         self.by_columns = X.format == "csc"
         self.column_access = self.by_columns
 
-    @property
-    def T(self) -> SparseOperand:
+    @cached_property
+    def T(self) -> SparseOperand:  # looks the indices over, once
         """The transpose, without a copy of the values."""
         return SparseOperand(self.X.T, self.n_threads)
 

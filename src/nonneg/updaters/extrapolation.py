@@ -54,6 +54,10 @@ class ExtrapolatedState(State):
         default_factory=lambda: np.full(SETTLED_WITHIN, np.inf)
     )
     """Decreases of the last SETTLED_WITHIN iterations, in turn."""
+    values: NDArray[np.float64] = field(
+        default_factory=lambda: np.full(SETTLED_WITHIN, np.inf)
+    )
+    """Best objectives after them."""
     spare_W: Array | None = field(default=None, metadata=SCRATCH)
     spare_H: Array | None = field(default=None, metadata=SCRATCH)
     extra_W: Array | None = field(default=None, metadata=SCRATCH)

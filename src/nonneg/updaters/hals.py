@@ -155,9 +155,8 @@ class Hals:
         if state.pause > 0:
             state.pause -= 1
             return True
-        tiny = FLOOR[problem.X.dtype] * 0.5 * problem.X.stats().sum_sq
-        if state.last < tiny:
-            return True  # the objective's differences are rounding
+        if _is_blind(problem, state.last):
+            return True
         reset = problem.X.dtype == np.float32 and state.n_iter % RESET_FLOAT32 == 0
         return bool(reset and state.n_iter > 0)
 
@@ -166,11 +165,12 @@ class Hals:
     ) -> Progress:
         """Keep the pair if it is the best one; go on from it, or beyond it."""
         W, Ht = pair.rows_W.result, pair.rows_H.solved
-        restart = bool(pair.objective > state.last)
+        blind = _is_blind(problem, pair.objective)
+        restart = bool(pair.objective > state.last) and not blind
         state.last = pair.objective
         state.restarts[state.n_iter % WINDOW] = restart
         best_W, best_H = state.W, state.Ht
-        if pair.objective <= state.best:
+        if pair.objective <= state.best or blind:  # plain iterations only go down
             state.best, best_W, best_H = pair.objective, W, Ht
         residual = pair.residual()
         if restart:
@@ -215,7 +215,16 @@ class Hals:
         else:
             state.quiet = 0
         least = LEAST_DECREASE[problem.X.dtype] * pair.objective
-        return state.quiet >= 2 or bool(state.decreases.sum() <= least)
+        at = state.n_iter % SETTLED_WITHIN
+        gained, state.values[at] = state.values[at] - state.best, state.best
+        still = state.decreases.sum() <= least and gained <= least
+        return state.quiet >= 2 or bool(still)
+
+
+def _is_blind(problem: Problem, objective: float) -> bool:
+    """Whether differences of such objectives are but rounding."""
+    tiny = FLOOR[problem.X.dtype] * 0.5 * problem.X.stats().sum_sq
+    return bool(objective < tiny)
 
 
 def _take_start(state: ExtrapolatedState) -> Start:

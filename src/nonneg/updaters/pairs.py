@@ -68,7 +68,10 @@ class Pair:
         projected_W, linear_W = (self.report_W.measures / ratio).sum(axis=1)
         projected_H, linear_H = (self.report_H.measures * ratio).sum(axis=1)
         gradient = math.sqrt(projected_W + projected_H)
-        size = math.sqrt(linear_W) + math.sqrt(linear_H)
+        # rounding may leave a sum of squares a little below zero
+        size = math.sqrt(max(0.0, linear_W)) + math.sqrt(max(0.0, linear_H))
+        if not (math.isfinite(gradient) and math.isfinite(size)):
+            return math.nan
         return float(gradient / size) if size > 0 else 0.0
 
 
