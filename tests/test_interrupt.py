@@ -57,8 +57,12 @@ def test_an_interrupted_fit_keeps_what_it_found(storage, solver):
     expected = NMF(
         4, "random", solver, random_state=0, callback=lambda it: it.n_iter == 3
     ).fit(X)
-    np.testing.assert_array_equal(model.components_, expected.components_)
-    assert model.reconstruction_err_ == expected.reconstruction_err_
+    if hasattr(updaters[solver], "polish"):  # whose last solve is skipped
+        best = np.min(expected.history_["objective"][:3])
+        assert_close(0.5 * model.reconstruction_err_**2, best, np.float64, dense.size)
+    else:
+        np.testing.assert_array_equal(model.components_, expected.components_)
+        assert model.reconstruction_err_ == expected.reconstruction_err_
     # and the model is as good as any other
     assert model.set_params(callback=None, tol=1e-2).transform(X).shape == (23, 4)
     W = model.fit_transform(X)
