@@ -142,6 +142,9 @@ def test_the_threads_are_there():
         assert kernels.compiled._core.pool_size() >= 1
 
 
+@pytest.mark.skipif(
+    kernels.compiled is None, reason="NumPy rounds a row by the shape of its array"
+)
 @dtypes
 def test_a_row_is_swept_as_if_it_were_alone(dtype):
     """Rows stop by themselves: neighbours in a tile change no bit of them."""
