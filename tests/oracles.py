@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 from nonneg.protocols import Penalty
 
@@ -80,3 +81,17 @@ def coordinate_sweep_W(
             if curvature[i] > 0:
                 W[i, t] = max(W[i, t] - g / curvature[i], 0.0)
     return W, violation
+
+
+def nnls(A: Any, b: Any) -> tuple[Any, float]:
+    """Non-negative least squares and its residual norm, by SciPy.
+
+    Where SciPy's `nnls` gives up, as some versions do on rank-deficient A, by its
+    least squares with bounds.
+    """
+    try:
+        x, norm = optimize.nnls(A, b)
+    except RuntimeError:
+        x = optimize.lsq_linear(A, b, (0, np.inf), method="bvls", tol=1e-15).x
+        norm = np.linalg.norm(A @ x - b)
+    return x, float(norm)

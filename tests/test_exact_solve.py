@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import lsq_linear, nnls
+from scipy.optimize import lsq_linear
 
 from nonneg import kernels
 from nonneg.kernels import pivoting
+from oracles import nnls
 
 DTYPES = [np.float64, np.float32]
 # around the lanes of every instruction set, the panels, and beyond one vector

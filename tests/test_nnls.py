@@ -14,6 +14,7 @@ from scipy.optimize import lsq_linear
 from scipy.optimize import nnls as scipy_nnls
 
 import nonneg
+import oracles
 from nonneg import nnls
 from nonneg.least_squares import NNLSResult
 
@@ -52,7 +53,7 @@ def oracle(A, B, l1=0.0, l2=0.0, upper=None, weights=None):
         A = np.vstack([A, np.sqrt(l2) * np.eye(n)])
         B = np.vstack([B, np.full((n, B.shape[1]), -l1 / np.sqrt(l2))])
     if upper is None:
-        return np.array([scipy_nnls(A, b)[0] for b in B.T]).T
+        return np.array([oracles.nnls(A, b)[0] for b in B.T]).T
     bounds = (0, np.broadcast_to(upper, A.shape[1]))
     return np.array([lsq_linear(A, b, bounds, method="bvls").x for b in B.T]).T
 
@@ -299,8 +300,11 @@ def test_memory_of_sparse_data_stays_small():
     # dense, A would take 800 MB and B 3.2 GB
     code = (
         "import sys, resource, numpy as np, scipy.sparse as sp, nonneg\n"
-        "A = sp.random_array((1_000_000, 100), density=1e-4, rng=0, format='csr')\n"
-        "B = sp.random_array((1_000_000, 400), density=1e-5, rng=1, format='csr')\n"
+        "rng = np.random.default_rng(0)\n"
+        "def random(n, nnz):\n"
+        "    places = rng.integers(0, 1_000_000, nnz), rng.integers(0, n, nnz)\n"
+        "    return sp.csr_array((rng.random(nnz), places), (1_000_000, n))\n"
+        "A, B = random(100, 10_000), random(400, 4_000)\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "X = nonneg.nnls(A, B)\n"
         "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
