@@ -91,7 +91,7 @@ def nnls(A: Any, b: Any) -> tuple[Any, float]:
     """
     try:
         x, norm = optimize.nnls(A, b)
-    except RuntimeError:
+    except (RuntimeError, np.linalg.LinAlgError):
         x = optimize.lsq_linear(A, b, (0, np.inf), method="bvls", tol=1e-15).x
         norm = np.linalg.norm(A @ x - b)
     return x, float(norm)
