@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from ..protocols import Array, Problem, Progress
 from . import halves, updaters
+from .pairs import penalties
 from .passes import Iteration, drive
 
 
@@ -104,10 +105,6 @@ class CoordinateDescent:
         """Penalised objective from what the half-steps left behind."""
         if done.loss is None or done.gram_W is None or state.gram_H is None:
             return None
-        sums = (A.sum(axis=0, dtype=np.float64) for A in (state.W, state.Ht))
-        penalties = (problem.penalty_W, problem.penalty_H)
-        grams = (done.gram_W, state.gram_H)
-        return done.loss + sum(
-            penalty.value(column_sums, gram)
-            for penalty, column_sums, gram in zip(penalties, sums, grams, strict=True)
+        return done.loss + penalties(
+            problem, state.W, state.Ht, done.gram_W, state.gram_H
         )

@@ -47,6 +47,7 @@ def balance(
     square_H: Vector,
     penalty_W: Penalty,
     penalty_H: Penalty,
+    scale: float = 1.0,
 ) -> Vector:
     """Factors d (k,) by which to multiply the columns of W, and divide those of Ht.
 
@@ -54,8 +55,10 @@ def balance(
     minimises them. A penalty on one factor alone, or one that ties components
     together, leaves the scales as they are, as does an empty component.
 
-    `square_W` and `square_H` (k,) are the columns' squared norms.
+    `square_W` and `square_H` (k,) are the columns' squared norms. With a `scale` it is
+    about scale·W.
     """
+    square_W = scale**2 * square_W
     ones = np.ones_like(square_W)
     for penalty in (penalty_W, penalty_H):
         if np.any(np.diag(penalty.Q.diagonal()) != penalty.Q):
@@ -65,10 +68,12 @@ def balance(
         up[1], down[1] = square_W, square_H
     else:
         up, down = (
-            np.stack([penalty.l1 * column_sums(A), penalty.Q.diagonal() * square])
-            for penalty, A, square in (
-                (penalty_W, W, square_W),
-                (penalty_H, Ht, square_H),
+            np.stack(
+                [unit * penalty.l1 * column_sums(A), penalty.Q.diagonal() * square]
+            )
+            for penalty, A, square, unit in (
+                (penalty_W, W, square_W, scale),
+                (penalty_H, Ht, square_H, 1.0),
             )
         )
     scalable = up.any(axis=0) & down.any(axis=0)
