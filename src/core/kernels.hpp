@@ -54,7 +54,8 @@ struct ExactSums {
 };
 
 // How the rows of a factor are solved for, given their right-hand sides.
-enum class Method { sweep, adaptive, exact };
+// Multiplicative: a p / (a G + l1), entry by entry.
+enum class Method { sweep, adaptive, multiplicative, exact };
 
 template <class T> struct Solve {
   Sweep<T> sweep; // exact: k alone
@@ -95,7 +96,8 @@ template <class T> struct Model {
 };
 
 // What a block adds to for a model: the Gram matrix of its result (k x k, or null) and
-// 2 k sums of squares (projected gradient, right-hand side), but for Method::sweep.
+// 2 k sums of squares (projected gradient, right-hand side), but for the
+// methods sweep and multiplicative.
 struct ModelSums {
   double *gram, *measures;
   SolveSums sums;

@@ -50,7 +50,10 @@ template <class T> Solve<T> solve_of(const nb::tuple &options, size_t k) {
                             nb::cast<Vector<T>>(options[1], false),
                             nb::cast<Vector<T>>(options[2], false),
                             nb::cast<Vector<int64_t>>(options[3], false), k);
-  solve.method = nb::cast<bool>(options[4]) ? Method::adaptive : Method::sweep;
+  constexpr Method methods[] = {Method::sweep, Method::adaptive, Method::multiplicative};
+  const int method = nb::cast<int>(options[4]);
+  require(method >= 0 && method < 3, "there is no such method");
+  solve.method = methods[method];
   solve.most = nb::cast<int>(options[5]);
   solve.settled = static_cast<T>(nb::cast<double>(options[6]));
   solve.momentum = static_cast<T>(nb::cast<double>(options[7]));

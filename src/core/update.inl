@@ -30,6 +30,31 @@ NONNEG_INLINE BlockScratch<T> cut(void *scratch, Index n_rows, int k) {
   return cut<T>(scratch, n_rows, padded<T>(k), k, nullptr);
 }
 
+// One multiplicative step for each row; `below` has room for k numbers.
+template <class T>
+static void multiplicative_rows(const Sweep<T> &s, const RowArrays<T> &rows,
+                                MatrixView<const T> P, SolveSums &sums, T *below) {
+  const int k = s.k;
+  double cross = 0;
+  for (Index i = 0; i < rows.solved.rows; ++i) {
+    const T *a = rows.start.data + i * rows.start.stride, *p = P.data + i * P.stride;
+    T *out = rows.solved.data + i * rows.solved.stride;
+    for (int t = 0; t < k; ++t)
+      below[t] = s.l1[t];
+    for (int r = 0; r < k; ++r) {
+      const T value = a[r], *g = s.gram + static_cast<Index>(r) * k;
+      for (int t = 0; t < k; ++t)
+        below[t] += value * g[t];
+    }
+    for (int t = 0; t < k; ++t) {
+      const T moved = below[t] > T(0) ? a[t] * (p[t] / below[t]) : T(0);
+      out[t] = moved;
+      cross += static_cast<double>(p[t]) * static_cast<double>(moved);
+    }
+  }
+  sums.cross += cross;
+}
+
 // Solves for the rows by whatever method is asked for.
 template <class T>
 NONNEG_INLINE void solve_rows(const Solve<T> &solve, const RowArrays<T> &rows,
@@ -41,6 +66,9 @@ NONNEG_INLINE void solve_rows(const Solve<T> &solve, const RowArrays<T> &rows,
     sweep_rows(solve.sweep, rows.solved, P, sums, tile);
     return;
   case Method::adaptive: adaptive_rows(solve, rows, P, sums, measures, tile); break;
+  case Method::multiplicative:
+    multiplicative_rows(solve.sweep, rows, P, sums, tile);
+    return;
   case Method::exact: exact_method(solve, rows, P, sums, measures, tile); break;
   }
   if (rows.moved.data)

@@ -17,11 +17,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .choice import AUTO
 from .factorization import factorize, prepare_X, validated
 from .fixed import fixed_factor
+from .losses import make_loss
 from .parameters import Parameters
 from .projected_gradient import hoyer_sparseness
 from .protocols import Array, Operand
-from .reconstruction import frobenius_error
+from .reconstruction import error_of
 from .result import FactorizationResult, Iteration
+from .updaters import updaters
 from .validation import check_X
 
 
@@ -202,6 +204,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         beta: float = 1,
         eta: float = 0.1,
         *,
+        beta_loss: float | str = "frobenius",
         regularization: str | None = "both",
         alpha_W: float = 0.0,
         alpha_H: float | Literal["same"] = "same",
@@ -210,6 +213,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         callback: Callable[[Iteration], bool | None] | None = None,
         n_threads: int | None = None,
         compress: bool | Literal["auto"] = False,
+        accelerate: bool = False,
     ) -> None:
         self.n_components = n_components
         self.init = init
@@ -225,6 +229,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.sparseness = sparseness
         self.beta = beta
         self.eta = eta
+        self.beta_loss = beta_loss
         self.regularization = regularization
         self.alpha_W = alpha_W
         self.alpha_H = alpha_H
@@ -233,6 +238,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.callback = callback
         self.n_threads = n_threads
         self.compress = compress
+        self.accelerate = accelerate
 
     def fit(
         self,
@@ -317,7 +323,7 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         )
         if parameters.solver == AUTO:
             parameters = dataclasses.replace(parameters, solver=self.solver_)
-        if parameters.solver in ("cd", "pg"):
+        if not getattr(updaters[parameters.solver], "certifies", False):
             H = self.components_.astype(operand.dtype, copy=False)
             return factorize(operand, parameters, H=H, update_H=False).W
         fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
@@ -373,8 +379,8 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.components_ = result.H
         self.n_components_ = result.H.shape[0]
         self.n_iter_ = result.n_iter
-        self.reconstruction_err_ = frobenius_error(
-            X, result.W, np.ascontiguousarray(result.H.T)
+        self.reconstruction_err_ = error_of(
+            make_loss(self.beta_loss), X, result.W, np.ascontiguousarray(result.H.T)
         )
         self.history_ = result.history.as_dict()
         self.stop_reason_ = str(result.stop_reason)

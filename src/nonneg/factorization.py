@@ -15,20 +15,18 @@ from . import validation
 from .choice import AUTO, choose_solver, compresses
 from .fixed import FixedFactor
 from .loop import Limits, Outcome, polish, run
-from .losses import losses
+from .losses import losses, make_loss
 from .operands import as_operand, has_own_operand
 from .operands.compressed import compressed
 from .parameters import Parameters
 from .penalties import scaled_penalties
 from .protocols import Array, Loss, Operand, Problem, Updater
 from .result import ADVICE, FactorizationResult, Iteration, StopReason
-from .starts import INITS, restart_seeds, starting_factors
+from .starts import INITS, level_start, restart_seeds, starting_factors
 from .threads import resolve_n_threads, single_threaded_blas
 from .updaters import iteration_limit, make_updater, updaters
 from .updaters.batch import Batch
 from .updaters.compression import CompressedStart
-
-LOSS = "frobenius"
 
 
 def non_negative_factorization(
@@ -52,11 +50,13 @@ def non_negative_factorization(
     beta: float = 1,
     eta: float = 0.1,
     *,
+    beta_loss: float | str = "frobenius",
     alpha_W: float = 0.0,
     alpha_H: float | Literal["same"] = "same",
     max_time: float | None = None,
     callback: Callable[[Iteration], bool | None] | None = None,
     n_threads: int | None = None,
+    accelerate: bool = False,
 ) -> tuple[Array, Array, int]:
     """Factorize X ≈ W·H with non-negative W and H, or solve for W with H fixed.
 
@@ -229,7 +229,7 @@ def prepare_X(X: Any, n_threads: int | None, whom: str = "NMF") -> Operand:
 
 def validated(parameters: Parameters) -> Parameters:
     """Check the parameters against the solvers and starts that there are."""
-    return parameters.validated((*updaters, AUTO), INITS)
+    return parameters.validated((*updaters, AUTO), INITS, tuple(losses))
 
 
 def factorize(
@@ -267,26 +267,28 @@ def factorize(
     ValueError, TypeError
         If W or H is not what it has to be, or the start is impossible for the shape.
     """
-    loss = losses[LOSS]()
-    if parameters.solver != AUTO:
-        _require_possible(parameters.solver, loss)
+    loss = make_loss(parameters.beta_loss)
+    if parameters.solver == AUTO:
+        solver = choose_solver(loss, X)
+        parameters = dataclasses.replace(parameters, solver=solver)
+    _require_possible(parameters, loss, X)
+    positive = getattr(updaters[parameters.solver], "positive_start", False)
     # drawn before the first start advances a RandomState instance
     seeds = restart_seeds(parameters)
     with single_threaded_blas():
         if fixed is None:
-            W, Ht = starting_factors(X, parameters, W, H, update_H)
+            W, Ht = starting_factors(X, parameters, W, H, update_H, positive)
         else:
             Ht, update_H = fixed.Ht, False
-            W = np.zeros((X.shape[0], Ht.shape[1]), dtype=X.dtype)
-        if parameters.solver == AUTO:
-            solver = choose_solver(loss, X, Ht.shape[1])
-            parameters = dataclasses.replace(parameters, solver=solver)
+            W = level_start(X, Ht.shape[1], positive)
         penalties = scaled_penalties(Ht.shape[1], X.shape, **_weights(parameters))
         gram_H = None if fixed is None else fixed.gram
         problem = Problem(
             X, loss, *penalties, update_H, parameters.random_state, gram_H
         )
         updater = make_updater(parameters.solver, **vars(parameters))
+        if hasattr(updater, "require"):
+            updater.require(problem)
         own_limit = iteration_limit(updater, problem)
         limits = Limits(
             max_iter=own_limit or parameters.max_iter,
@@ -349,17 +351,23 @@ def _several(
     return Batch(updater, problems, starts)
 
 
-def _require_possible(solver: str, loss: Loss) -> None:
-    """Refuse a solver that can't minimise the loss, naming those that can."""
-    needed = updaters[solver].requires
-    if needed <= loss.provides:
-        return
-    able = [name for name in updaters if updaters[name].requires <= loss.provides]
-    msg = (
-        f"solver={solver!r} can't minimise the {loss.name} loss; pass one of "
-        f"{', '.join(map(repr, able))}."
-    )
-    raise ValueError(msg)
+def _require_possible(parameters: Parameters, loss: Loss, X: Operand) -> None:
+    """Refuse a solver that can't minimise the loss, and an X that has none."""
+    solver = parameters.solver
+    if not updaters[solver].requires <= loss.provides:
+        able = [name for name in updaters if updaters[name].requires <= loss.provides]
+        msg = (
+            f"Invalid beta_loss parameter: solver {solver!r} does not handle beta_loss = "
+            f"{parameters.beta_loss!r}. "
+            + (
+                f"Pass solver={' or '.join(map(repr, able))}."
+                if able
+                else "No solver here does."
+            )
+        )
+        raise ValueError(msg)
+    if hasattr(loss, "require"):
+        loss.require(X)
 
 
 def _result(W: Array, Ht: Array, outcome: Outcome, solver: str) -> FactorizationResult:

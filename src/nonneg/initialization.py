@@ -97,7 +97,7 @@ def initialize(
     ((3, 2), (2, 2))
     """
     given = Parameters(n_components=n_components, init=init, random_state=random_state)
-    given = given.validated(("cd",), INITS)
+    given = given.validated(("cd",), INITS, ("frobenius",))
     positive = "a float in the range [0.0, inf)"
     require("eps", eps, Rule(is_real, positive, "Pass 0 to keep every entry."))
     X = check_X(X)
@@ -116,7 +116,7 @@ def initialize(
 
 
 def resolve_init(
-    init: str | None, n_components: int, shape: tuple[int, int], solver: str = "cd"
+    init: str | None, n_components: int, shape: tuple[int, int], positive: bool = False
 ) -> str:
     """Name of the start that None stands for, or the given name.
 
@@ -131,7 +131,7 @@ def resolve_init(
         if k >= n_features or k > n_samples:
             return "random"
         # zeros can't move under multiplicative updates
-        return "nndsvda" if solver == "mu" else "nndsvd"
+        return "nndsvda" if positive else "nndsvd"
     if init != "random" and _svd_rank(init, k) > min(shape):
         most = 2 * min(shape) - 1 if init == "nnsvd-lrc" else min(shape)
         msg = (
@@ -154,19 +154,19 @@ def initial_factors(
     init: str | None,
     eps: float,
     random_state: Any,
-    solver: str = "cd",
+    positive: bool = False,
 ) -> tuple[Array, Array]:
     """Starting factors (W, Ht), both C-contiguous and of X's dtype.
 
-    See `initialize` for the names; `solver` matters for None and nnsvd-lrc, whose
-    zeros a multiplicative solver ("mu") could never leave.
+    See `initialize` for the names; `positive` matters for None and nnsvd-lrc, whose
+    zeros multiplicative updates could never leave.
 
     Raises
     ------
     ValueError
         If X has too few rows or columns for the singular vectors that it needs.
     """
-    name = resolve_init(init, n_components, X.shape, solver)
+    name = resolve_init(init, n_components, X.shape, positive)
     if name == "random":
         return _random(X, n_components, random_state)
     rank = _svd_rank(name, n_components)
@@ -181,7 +181,7 @@ def initial_factors(
         _fill_zeros(W, Ht, X.stats().mean)
     elif name == "nndsvdar":
         _fill_zeros_randomly(W, Ht, X.stats().mean, random_state)
-    elif name == "nnsvd-lrc" and solver == "mu":
+    elif name == "nnsvd-lrc" and positive:
         _fill_zeros(W, Ht, 1e-6 * X.stats().mean)
     return W, Ht
 

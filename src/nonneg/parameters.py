@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -86,6 +87,7 @@ _SECOND = {
     ),
     "beta": Rule(is_real, _NON_NEGATIVE, "A larger value makes it sparser."),
     "eta": Rule(is_real, _NON_NEGATIVE, "A smaller value allows a larger error."),
+    "accelerate": BOOL,
     "n_init": Rule(
         is_integer, _POSITIVE_INTEGER, "Pass the number of starts, 1 for a single one."
     ),
@@ -107,7 +109,17 @@ _SECOND = {
 }
 
 
-def _rules(solvers: Collection[str], inits: Collection[str]) -> dict[str, Rule]:
+def _loss_rule(names: Collection[str]) -> Rule:
+    return Rule(
+        lambda v: v in names if isinstance(v, str) else is_real(v, -math.inf),
+        f"a str among {{{', '.join(map(repr, names))}}} or an instance of 'float'",
+        "Pass 1 or 'kullback-leibler' for counts, 2 or 'frobenius' for least squares.",
+    )
+
+
+def _rules(
+    solvers: Collection[str], inits: Collection[str], losses: Collection[str]
+) -> dict[str, Rule]:
     """Rules by parameter, in the order in which they are applied."""
     return {
         "sparseness": _one_of(
@@ -116,6 +128,7 @@ def _rules(solvers: Collection[str], inits: Collection[str]) -> dict[str, Rule]:
         "solver": _one_of(solvers, "Pass one of these names.", none=False),
         **_FIRST,
         "init": _one_of(inits, "None chooses by the shape of X."),
+        "beta_loss": _loss_rule(losses),
         **_SECOND,
     }
 
@@ -138,6 +151,7 @@ class Parameters:
     sparseness: str | None = None
     beta: float = 1.0
     eta: float = 0.1
+    beta_loss: float | str = "frobenius"
     regularization: str | None = "both"
     alpha_W: float = 0.0
     alpha_H: float | Literal["same"] = "same"
@@ -146,8 +160,14 @@ class Parameters:
     callback: Callable[[Any], bool | None] | None = None
     n_threads: int | None = None
     compress: bool | Literal["auto"] = False
+    accelerate: bool = False
 
-    def validated(self, solvers: Collection[str], inits: Collection[str]) -> Parameters:
+    def validated(
+        self,
+        solvers: Collection[str],
+        inits: Collection[str],
+        losses: Collection[str],
+    ) -> Parameters:
         """Check every parameter; return them as plain Python numbers.
 
         Raises
@@ -157,7 +177,7 @@ class Parameters:
         ValueError
             If the penalties of both conventions are given at once.
         """
-        for name, rule in _rules(solvers, inits).items():
+        for name, rule in _rules(solvers, inits, losses).items():
             require(name, getattr(self, name), rule)
         if self.alpha != 0 and (self.alpha_W != 0 or self.alpha_H not in ("same", 0)):
             msg = (

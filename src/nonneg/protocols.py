@@ -33,6 +33,8 @@ class Stats(NamedTuple):
     sum: float
     sum_sq: float
     n_entries: int
+    smallest: float = 0.0
+    """Smallest of them, implicit zeros among them; 0 where it is not known."""
 
     @property
     def mean(self) -> float:
@@ -134,7 +136,8 @@ class Loss(Protocol):
 
     name: ClassVar[str]
     provides: ClassVar[frozenset[str]]
-    """{"quadratic"} when Gram matrix and right-hand side suffice, {"terms"} for β-losses."""
+    """"quadratic" when Gram matrix and right-hand side suffice; "terms" when it is a sum
+    over entries, see `TermLoss`; "poisson" for the Kullback-Leibler divergence."""
 
     def value(self, X: Operand, W: Array, Ht: Array) -> float:
         """Loss at W·H, without penalties, in float64."""
@@ -144,6 +147,17 @@ class Loss(Protocol):
 
     def error(self, value: float) -> float:
         """`reconstruction_err_` that belongs to a loss value."""
+
+
+class TermLoss(Loss, Protocol):
+    """A loss that provides "terms".
+
+    An optional method `require(X)` of any loss raises ValueError for an X that it can't
+    be used with.
+    """
+
+    def terms(self, X: Operand) -> Any:
+        """Its `Terms` (see `kernels.terms`), at the scale of X."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,13 +209,16 @@ class Updater(Protocol):
     """How the factors move. Its unit is one outer iteration.
 
     Two methods are optional: `polish(problem, state) -> Progress | None` improves the
-    result once after the last iteration, the state being of no further use, and `iteration(problem, state)` returns an
-    iteration as half-steps that several models can share (see `updaters.passes`).
+    result once after the last iteration, the state being of no further use, and
+    `iteration(problem, state)` returns an iteration as half-steps that several models
+    can share (see `updaters.passes`). So are two attributes, False by default:
+    `positive_start` where zeros of a start could never be left, and `certifies` where
+    W is solved for exactly beside a fixed H, whatever it starts from.
     """
 
     name: ClassVar[str]
     requires: ClassVar[frozenset[str]]
-    """What a loss must provide: {"quadratic"} or {"terms"}."""
+    """What a loss must provide: {"quadratic"}, {"terms"} or {"poisson"}."""
     measure: ClassVar[str]
     """Name of `Progress.residual` in printed output; "" if nothing is to be printed."""
 

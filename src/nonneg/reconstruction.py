@@ -9,13 +9,12 @@ import numpy as np
 from . import validation
 from .losses import losses
 from .operands import as_operand, has_own_operand
-from .protocols import Array, Operand
+from .protocols import Array, Loss, Operand
 from .threads import resolve_n_threads, single_threaded_blas
 
 
-def frobenius_error(X: Operand, W: Array, Ht: Array) -> float:
-    """‖X − W·H‖ of checked arrays."""
-    loss = losses["frobenius"]()
+def error_of(loss: Loss, X: Operand, W: Array, Ht: Array) -> float:
+    """Error of checked arrays: ‖X − W·H‖, or sqrt(2·D) for a β-divergence."""
     with single_threaded_blas():
         return loss.error(loss.value(X, W, Ht))
 
@@ -76,4 +75,4 @@ def reconstruction_error(X: Any, W: Any, H: Any) -> float:
     operand = as_operand(X, resolve_n_threads(None))
     W = np.ascontiguousarray(W, dtype=operand.dtype)
     Ht = np.ascontiguousarray(H.T, dtype=operand.dtype)
-    return frobenius_error(operand, W, Ht)
+    return error_of(losses["frobenius"](), operand, W, Ht)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,13 @@ from .protocols import Array, Operand
 CUSTOM = "custom"
 INITS = (*initialization.INITS, CUSTOM)
 """Values of `init`, besides None."""
+
+
+ZEROS_STAY = (
+    "The multiplicative update ({solver!r}) solver cannot update zeros present in the "
+    "initialization, and so leads to poorer results when used jointly with "
+    "init='nndsvd'. You may try init='nndsvda' or init='nndsvdar' instead."
+)
 
 
 def restart_seeds(parameters: Parameters) -> list[int]:
@@ -31,13 +39,21 @@ def restart_seeds(parameters: Parameters) -> list[int]:
 
 
 def starting_factors(
-    X: Operand, parameters: Parameters, W: Any, H: Any, update_H: bool
+    X: Operand,
+    parameters: Parameters,
+    W: Any,
+    H: Any,
+    update_H: bool,
+    positive: bool = False,
 ) -> tuple[Array, Array]:
-    """W and Ht to start from: our own copies, C-contiguous, of X's dtype."""
+    """W and Ht to start from: our own copies, C-contiguous, of X's dtype.
+
+    `positive` is for solvers that zeros of a start could never leave.
+    """
     n_features = X.shape[1]
     k = n_features if parameters.n_components is None else parameters.n_components
     if not update_H:
-        return _fixed_H_start(X, None if k == "auto" else k, W, H)
+        return _fixed_H_start(X, None if k == "auto" else k, W, H, positive)
     if parameters.init == CUSTOM:
         return _custom_start(X, None if k == "auto" else k, W, H)
     if W is not None or H is not None:
@@ -46,17 +62,27 @@ def starting_factors(
             "use them as initialization.",
             RuntimeWarning,
         )
+    if positive and parameters.init == "nndsvd":
+        validation.warn(ZEROS_STAY.format(solver=parameters.solver), UserWarning)
     return initialization.initial_factors(
         X,
         n_features if k == "auto" else k,
         init=parameters.init,
         eps=1e-6,
         random_state=parameters.random_state,
-        solver=parameters.solver,
+        positive=positive,
     )
 
 
-def _fixed_H_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Array]:
+def level_start(X: Operand, k: int, positive: bool) -> Array:
+    """W beside a fixed H: zeros, or sqrt(mean of X / k) as in scikit-learn."""
+    level = math.sqrt(max(0.0, X.stats().mean) / k) if positive else 0.0
+    return np.full((X.shape[0], k), level, dtype=X.dtype)
+
+
+def _fixed_H_start(
+    X: Operand, k: int | None, W: Any, H: Any, positive: bool
+) -> tuple[Array, Array]:
     if W is not None:
         validation.warn(
             "When update_H=False, the provided initial W is not used.", RuntimeWarning
@@ -70,7 +96,7 @@ def _fixed_H_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Ar
     H = validation.check_factor(H, (k, X.shape[1]), "NMF (input H)", X.dtype)
     validation.require_same_dtype(X.dtype, H=H)
     Ht = np.array(H.T, order="C", copy=True)
-    return np.zeros((X.shape[0], Ht.shape[1]), dtype=X.dtype), Ht
+    return level_start(X, Ht.shape[1], positive), Ht
 
 
 def _custom_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ from .methods import (
     Cyclic,
     Exact,
     Method,
+    Multiplicative,
     RowArrays,
     SolveReport,
     Summary,
@@ -104,14 +105,20 @@ def coordinate_sweep(
     return SweepReport(report.violation, report.cross)
 
 
+CYCLIC, ADAPTIVE, MULTIPLICATIVE = range(3)
+"""How the bindings are told of a method."""
+
+
 def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> tuple[Any, ...]:
     """How rows are solved for, as the bindings take it."""
     narrow = _tame(gram, dtype)
     k = narrow.shape[0]
     order = _in_order(k)
-    method: tuple[Any, ...] = (False, 1, 0.0, 0.0)
-    if not isinstance(how, Cyclic):
-        method = (True, how.sweeps, how.settled, how.momentum)
+    method: tuple[Any, ...] = (CYCLIC, 1, 0.0, 0.0)
+    if isinstance(how, Multiplicative):
+        method = (MULTIPLICATIVE, 1, 0.0, 0.0)
+    elif not isinstance(how, Cyclic):
+        method = (ADAPTIVE, how.sweeps, how.settled, how.momentum)
     elif how.order is not None:
         order = np.asarray(how.order, dtype=np.int64)
     if isinstance(how, Exact):

@@ -69,7 +69,14 @@ class Exact:
     settled: float = 0.001
 
 
-Method: TypeAlias = Cyclic | Adaptive | Exact
+@dataclass(frozen=True)
+class Multiplicative:
+    """One multiplicative step: a·p/(a·G + l1), of rows that are not negative."""
+
+    momentum: ClassVar[float] = 0.0
+
+
+Method: TypeAlias = Cyclic | Adaptive | Exact | Multiplicative
 
 
 class RowArrays(NamedTuple):

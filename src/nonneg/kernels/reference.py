@@ -14,6 +14,7 @@ from .methods import (
     Cyclic,
     Exact,
     Method,
+    Multiplicative,
     RowArrays,
     SolveReport,
     Summary,
@@ -76,6 +77,8 @@ def solve_rows(
     """Solve for the rows of a factor as `how` says; see `coordinate_sweep`."""
     if isinstance(how, Exact):
         done = _exactly(rows, rhs, gram, l1)
+    elif isinstance(how, Multiplicative):
+        done = _multiplied(rows, rhs, gram, l1)
     elif isinstance(how, Cyclic):
         rows.solved[...] = rows.start
         report = coordinate_sweep(rows.solved, rhs, gram, l1, how.order)
@@ -91,6 +94,16 @@ def solve_rows(
     return done._replace(
         gram_solved=gram_of(rows.solved), gram_result=gram_of(rows.result)
     )
+
+
+def _multiplied(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveReport:
+    """One multiplicative step: no entry gets below zero, and zeros stay."""
+    A = rows.start
+    below = np.einsum("ir,...rs->is", A, gram.astype(A.dtype)) + l1.astype(A.dtype)
+    positive = below > 0
+    ratio = np.where(positive, rhs / np.where(positive, below, 1), 0)
+    rows.solved[...] = A * ratio
+    return SolveReport(0.0, inner(rhs, rows.solved), measures=np.zeros((2, A.shape[1])))
 
 
 def _adaptive_sweeps(

@@ -7,6 +7,7 @@ from ..registry import Registry
 
 losses: Registry[Loss] = Registry("loss")
 
-from . import frobenius
+from . import beta, frobenius
+from .beta import make_loss
 
-__all__ = ["frobenius", "losses"]
+__all__ = ["beta", "frobenius", "losses", "make_loss"]

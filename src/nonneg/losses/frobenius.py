@@ -8,6 +8,7 @@ import numpy as np
 
 from ..kernels import gram, inner
 from ..kernels.steps import SquaredResidual
+from ..kernels.terms import BetaTerms
 from ..operands import matmul
 from ..protocols import Array, Operand
 from . import losses
@@ -27,7 +28,11 @@ class Frobenius:
     """Half the squared Frobenius norm of X − WH over the observed entries."""
 
     name: ClassVar[str] = "frobenius"
-    provides: ClassVar[frozenset[str]] = frozenset({"quadratic"})
+    provides: ClassVar[frozenset[str]] = frozenset({"quadratic", "terms"})
+
+    def terms(self, X: Operand) -> BetaTerms:  # noqa: ARG002
+        """Those of the β-divergence with β = 2."""
+        return BetaTerms(2.0, 0.0)
 
     def value(self, X: Operand, W: Array, Ht: Array) -> float:
         """½‖X − WH‖² in float64.

@@ -66,4 +66,5 @@ class DenseOperand(BlockedOperand):
 
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries."""
-        return Stats(self.summary.sum, self.summary.sum_sq, self.X.size)
+        found = self.summary
+        return Stats(found.sum, found.sum_sq, self.X.size, found.smallest)

@@ -65,4 +65,8 @@ class SparseOperand(BlockedOperand):
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries, the implicit zeros among them."""
         n_entries = self.shape[0] * self.shape[1]
-        return Stats(self.summary.sum, self.summary.sum_sq, n_entries)
+        found = self.summary
+        smallest = (
+            found.smallest if self.X.nnz == n_entries else min(0.0, found.smallest)
+        )
+        return Stats(found.sum, found.sum_sq, n_entries, smallest)

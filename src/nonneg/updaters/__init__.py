@@ -33,6 +33,6 @@ def iteration_limit(updater: Updater, problem: Problem) -> int | None:
     return limit
 
 
-from . import cd, hals, pg
+from . import cd, hals, mu, pg
 
-__all__ = ["cd", "hals", "iteration_limit", "make_updater", "pg", "updaters"]
+__all__ = ["cd", "hals", "iteration_limit", "make_updater", "mu", "pg", "updaters"]

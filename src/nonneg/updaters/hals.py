@@ -74,6 +74,7 @@ class Hals:
     name: ClassVar[str] = "hals"
     requires: ClassVar[frozenset[str]] = frozenset({"quadratic"})
     measure: ClassVar[str] = "residual"
+    certifies: ClassVar[bool] = True
     tol: float = 1e-4
     sweeps: int = 8
     settled: float = 0.01

@@ -1,0 +1,96 @@
+"""β-divergences: Kullback-Leibler (β = 1), Itakura-Saito (β = 0) and any other β."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from ..kernels.term_steps import TermsUpdate
+from ..kernels.terms import BetaTerms
+from ..protocols import Array, Loss, Operand
+from . import losses
+
+EPSILON = float(np.finfo(np.float32).eps)
+"""Floor of W·H beside data of mean 1 or more; scikit-learn's, whatever the data."""
+NAMES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
+
+
+def make_loss(beta_loss: float | str) -> Loss:
+    """The loss for a name or a value of β."""
+    if isinstance(beta_loss, str) and beta_loss not in NAMES:
+        return losses[beta_loss]()
+    beta = float(NAMES[beta_loss] if isinstance(beta_loss, str) else beta_loss)
+    names = {value: name for name, value in NAMES.items()}
+    return losses[names[beta]]() if beta in names else BetaDivergence(beta)
+
+
+class BetaDivergence:
+    """Σ d(x, (WH)) over all entries, with d(x, y) the β-divergence.
+
+    (x^β + (β−1)·y^β − β·x·y^(β−1)) / (β·(β−1)), with its limits
+    x·log(x/y) − x + y at β = 1 and x/y − log(x/y) − 1 at β = 0.
+    """
+
+    name: ClassVar[str] = "beta-divergence"
+    provides: ClassVar[frozenset[str]] = frozenset({"terms"})
+
+    def __init__(self, beta: float) -> None:
+        self.beta = beta
+
+    def terms(self, X: Operand) -> BetaTerms:
+        """Its terms, with a floor that fits the scale of X."""
+        return BetaTerms(self.beta, floor_for(X))
+
+    def require(self, X: Operand) -> None:
+        """Refuse zeros where they would make the divergence infinite."""
+        if self.beta > 0 or X.stats().smallest > 0:
+            return
+        msg = (
+            "When beta_loss <= 0 and X contains zeros, the solver may diverge. Please "
+            "add small values to X, or use a positive beta_loss."
+        )
+        raise ValueError(msg)
+
+    def value(self, X: Operand, W: Array, Ht: Array) -> float:
+        """The divergence in float64, by one pass; W·H is never whole."""
+        if X.by_columns:
+            X, W, Ht = X.T, Ht, W
+        step = TermsUpdate(self.terms(X), move=False, accumulate=False, value=True)
+        shared = {"Ht": Ht, "column_sums": Ht.sum(axis=0, dtype=np.float64)}
+        return float(X.run_pass(step, {"start": W}, shared)["value"])
+
+    def from_products(self, X: Operand, cross: float, square: float) -> float:
+        """There is no such form of it."""
+        raise NotImplementedError
+
+    def error(self, value: float) -> float:
+        """sqrt(2·D), as in scikit-learn."""
+        return float(np.sqrt(2.0 * max(0.0, value)))
+
+
+@losses.register("kullback-leibler")
+class KullbackLeibler(BetaDivergence):
+    """The generalised Kullback-Leibler divergence, that of Poisson counts."""
+
+    name: ClassVar[str] = "kullback-leibler"
+    provides: ClassVar[frozenset[str]] = frozenset({"terms", "poisson"})
+
+    def __init__(self) -> None:
+        super().__init__(1.0)
+
+
+@losses.register("itakura-saito")
+class ItakuraSaito(BetaDivergence):
+    """The Itakura-Saito divergence, which does not depend on the scale."""
+
+    name: ClassVar[str] = "itakura-saito"
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+
+
+def floor_for(X: Operand) -> float:
+    """Floor of W·H in negative powers: tiny beside the entries of X."""
+    mean = X.stats().mean
+    return max(EPSILON * min(1.0, mean), float(np.finfo(X.dtype).tiny))

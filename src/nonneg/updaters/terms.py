@@ -1,0 +1,135 @@
+"""Multiplicative half-steps for any loss that is a sum over entries, quadratic or not."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from ..kernels import Multiplicative, gram, inner
+from ..kernels.steps import RowSolve
+from ..kernels.term_steps import TermsUpdate
+from ..kernels.terms import multiplied
+from ..operands import matmul
+from ..protocols import Array, Loss, Operand, Penalty, Problem, Sums, TermLoss
+
+
+class TermSums(NamedTuple):
+    """What a half-step leaves for the other factor, of which each has n rows."""
+
+    numerator: Array
+    """Sums of the negative terms, (n, k)."""
+    denominator: Array
+    """Sums of the positive terms, (n, k) or, where they are all alike, (k,)."""
+    value: float | None = None
+    """The loss at the rows after the step, if asked for."""
+
+
+def terms_of(problem: Problem) -> Any:
+    """The loss's terms at the scale of X."""
+    return cast(TermLoss, problem.loss).terms(problem.X)
+
+
+def by_products(loss: Loss, X: Operand) -> bool:
+    """Whether products with X and Gram matrices give the terms."""
+    return "quadratic" in loss.provides and X.shared_gram
+
+
+def update_rows(
+    loss: Loss,
+    X: Operand,
+    rows: tuple[Array, Array],
+    Ht: Array,
+    penalty: Penalty,
+    *,
+    accumulate: bool = True,
+    value: bool = False,
+    least: float = 0.0,
+) -> TermSums:
+    """One multiplicative step for the rows of a factor, X being read once.
+
+    Parameters
+    ----------
+    loss : Loss
+    X : Operand of shape (n_rows, n_features)
+        To be read by rows; a block of a larger X will do.
+    rows : tuple of ndarray (n_rows, k)
+        The factor before the step, and where it is written; they may be one array.
+    Ht : ndarray of shape (n_features, k)
+        The other factor.
+    penalty : Penalty
+        On the rows.
+    accumulate, value : bool
+        Whether the sums for the other factor and the loss after the step are wanted.
+    least : float
+        Entries that end below become 0.
+    """
+    start, solved = rows
+    if by_products(loss, X):
+        sums = _by_products(X, rows, Ht, penalty, accumulate)
+        return sums._replace(value=loss.value(X, solved, Ht) if value else None)
+    terms = cast(TermLoss, loss).terms(X)
+    step = TermsUpdate(terms, accumulate=accumulate, value=value, least=least)
+    shared = {"Ht": Ht, "column_sums": _sums(Ht)}
+    shared |= {"l1": penalty.l1, "l2": penalty.Q.diagonal()}
+    found = X.run_pass(step, {"start": start, "solved": solved}, shared)
+    return _term_sums(found, solved)
+
+
+def _term_sums(found: Sums, A: Array) -> TermSums:
+    return TermSums(
+        found.get("numerator", A[:0]),
+        found.get("denominator", _sums(A)),
+        found.get("value"),
+    )
+
+
+def _by_products(
+    X: Operand,
+    rows: tuple[Array, Array],
+    Ht: Array,
+    penalty: Penalty,
+    accumulate: bool,
+) -> TermSums:
+    start, solved = rows
+    step = RowSolve((Multiplicative(),), accumulate)
+    gram_H = gram(Ht, X.n_threads) + penalty.Q
+    shared = {"Ht/0": Ht, "gram/0": gram_H, "l1/0": penalty.l1}
+    sums = X.run_pass(step, {"start/0": start, "solved/0": solved}, shared)
+    if not accumulate:
+        return TermSums(solved[:0], solved[:0])
+    return TermSums(sums["rhs/0"], Ht @ sums["gram/0"].astype(Ht.dtype))
+
+
+def sums_for(
+    loss: Loss, X: Operand, A: Array, Ht: Array, value: bool = False
+) -> TermSums:
+    """Sums for Ht, of the rows A as they stand; X is read by rows."""
+    if by_products(loss, X):
+        numerator, gram_A = matmul(X.T, A), gram(A, X.n_threads)
+        at = None
+        if value:
+            square = float(np.sum(gram_A * gram(Ht, X.n_threads)))
+            at = loss.from_products(X, inner(numerator, Ht), square)
+        return TermSums(numerator, Ht @ gram_A.astype(Ht.dtype), at)
+    step = TermsUpdate(cast(TermLoss, loss).terms(X), move=False, value=value)
+    shared = {"Ht": Ht, "column_sums": _sums(Ht)}
+    return _term_sums(X.run_pass(step, {"start": A}, shared), A)
+
+
+def apply_sums(
+    loss: Loss,
+    X: Operand,
+    A: Array,
+    sums: TermSums,
+    penalty: Penalty,
+    least: float = 0.0,
+) -> Array:
+    """The factor A after a step by sums that are at hand."""
+    terms = cast(TermLoss, loss).terms(X)
+    l2 = penalty.Q.diagonal()
+    return multiplied(A, *sums[:2], penalty.l1, l2, terms, least)
+
+
+def _sums(A: Array) -> Array:
+    return np.asarray(A.sum(axis=0, dtype=np.float64))

@@ -1,0 +1,87 @@
+"""Zeros that multiplicative steps are stuck at though the optimum is elsewhere."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from ..kernels import gram
+from ..kernels.term_steps import TermsUpdate
+from ..operands import matmul
+from ..protocols import Array, Operand, Penalty, Problem, State, TermLoss
+from .pairs import penalties
+from .terms import TermSums, by_products, sums_for
+
+CLEARLY = 1e-3
+"""A zero is lifted where the negative terms exceed the positive ones by this share."""
+HEIGHTS = 10.0 ** -np.arange(2, 10)
+"""Shares of a component's mean entry that lifted zeros are tried at, largest first."""
+
+
+def unstick(problem: Problem, state: State, objective: float) -> bool:
+    """Lift such zeros in place so that the objective falls; whether there were any.
+
+    Costs two passes over X, and one for each height that is tried.
+    """
+    W, Ht = state.W, state.Ht
+    sums_W, sums_H = _sums_for_both(problem, W, Ht)
+    stuck_W = _stuck(W, sums_W, problem.penalty_W)
+    stuck_H = _stuck(Ht, sums_H, problem.penalty_H) & problem.update_H
+    if not (stuck_W.any() or stuck_H.any()):
+        return False
+    n = problem.X.n_threads
+    for height in HEIGHTS:
+        tried = [
+            np.where(stuck, height * _level(A), A).astype(A.dtype)
+            for A, stuck in ((W, stuck_W), (Ht, stuck_H))
+        ]
+        value = problem.loss.value(problem.X, *tried)
+        value += penalties(problem, *tried, *(gram(A, n) for A in tried))
+        if value < objective:
+            W[...], Ht[...] = tried
+            return True
+    return False
+
+
+def _sums_for_both(problem: Problem, W: Array, Ht: Array) -> tuple[TermSums, TermSums]:
+    """Terms of the gradients with respect to W and to Hᵀ."""
+    X, loss = problem.X, problem.loss
+    if by_products(loss, X):
+        n = X.n_threads
+        return (
+            TermSums(matmul(X, Ht), W @ gram(Ht, n).astype(W.dtype)),
+            sums_for(loss, X, W, Ht),
+        )
+    if X.by_columns:
+        rows_H, rows_W = _both_by_rows(problem, X.T, Ht, W)
+        return rows_W, rows_H
+    return _both_by_rows(problem, X, W, Ht)
+
+
+def _both_by_rows(
+    problem: Problem, X: Operand, A: Array, Bt: Array
+) -> tuple[TermSums, TermSums]:
+    terms = cast(TermLoss, problem.loss).terms(problem.X)
+    rows = {"start": A, "solved": np.empty_like(A), "below": np.empty_like(A)}
+    shared = {"Ht": Bt, "column_sums": Bt.sum(axis=0, dtype=np.float64)}
+    found = X.run_pass(TermsUpdate(terms, move=False), rows, shared)
+    own = A.sum(axis=0, dtype=np.float64)
+    return (
+        TermSums(rows["solved"], rows["below"]),
+        TermSums(found["numerator"], found.get("denominator", own)),
+    )
+
+
+def _stuck(A: Array, sums: TermSums, penalty: Penalty) -> Array:
+    below = (sums.denominator + penalty.l1) * (1 + CLEARLY)
+    stuck: Array = (A == 0) & (sums.numerator > below)
+    return stuck
+
+
+def _level(A: Array) -> Array:
+    """Mean of each component's entries that are not 0, or of all such."""
+    total, count = A.sum(axis=0, dtype=np.float64), np.count_nonzero(A, axis=0)
+    overall = total.sum() / max(1, count.sum())
+    level: Array = np.where(count > 0, total / np.maximum(count, 1), overall)
+    return level if overall > 0 else np.ones_like(level)
