@@ -63,7 +63,31 @@ template <class F> void call(int n_threads, F &&f) {
     throw nb::python_error();
 }
 
+// ---- X as the bindings take it, dense or CSR -------------------------------------------
+
+template <class T> struct DenseArg {
+  using Arrays = In<T>;
+  static auto view_of(const Arrays &X, Index) { return view<const T>(X); }
+  static size_t rows(const Arrays &X) { return X.shape(0); }
+};
+
+template <class T, class I> struct CsrArg {
+  using Arrays = nb::tuple; // values, indices, indptr
+  static CsrView<T, I> view_of(const Arrays &X, Index cols) {
+    const auto values = nb::cast<Vector<T>>(X[0], false);
+    const auto indices = nb::cast<Vector<I>>(X[1], false);
+    const auto indptr = nb::cast<Vector<I>>(X[2], false);
+    require(indptr.shape(0) >= 1 && values.shape(0) == indices.shape(0) &&
+                static_cast<size_t>(indptr.data()[indptr.shape(0) - 1]) <=
+                    values.shape(0),
+            "the three arrays of the CSR matrix do not belong together");
+    return {values.data(), indices.data(), indptr.data(),
+            static_cast<Index>(indptr.shape(0)) - 1, cols};
+  }
+};
+
 // Bindings of other files, for NB_MODULE.
 void bind_nnls(nb::module_ &);
+void bind_beta(nb::module_ &);
 
 } // namespace nonneg

@@ -103,6 +103,31 @@ struct ModelSums {
   SolveSums sums;
 };
 
+// One multiplicative step for the β-divergence, and the terms of its gradient.
+template <class T> struct Beta {
+  double beta;
+  T floor;              // least y in a negative power
+  T least;              // smaller entries of the result become 0
+  const T *column_sums; // k, of the other factor: the positive terms at β = 1
+  const T *l1, *l2;     // k
+  int k;
+  bool move;            // else solved receives the sums of the negative terms
+};
+
+// A block of rows for it. Of the other factor B has packed rows of `width` numbers, and H
+// is its transpose, k rows of `h_width`; null where no tiles are made. What is null in the
+// rest is not wanted; sums are packed as B and added to.
+template <class T> struct BetaBlock {
+  const Beta<T> *how;
+  MatrixView<const T> start; // by the rows of X, as are solved and below
+  MatrixView<T> solved, below;
+  const T *B, *H;
+  int width;
+  Index h_width;
+  T *numerator, *denominator;
+  double *value; // at β = 1 on CSR without the sum over W H
+};
+
 // Sum, sum of squares and smallest of some entries.
 struct Summary {
   double sum = 0, square = 0, least = __builtin_inf();
@@ -128,6 +153,11 @@ template <class T, class I> struct CsrKernels {
   // (X' times the results, or null) are packed to `width`.
   void (*update)(const CsrView<T, I> &, Index first, Index last, const T *B, int width,
                  const Model<T> *, ModelSums *, int n_models, T *rhs, void *scratch);
+  void (*beta)(const CsrView<T, I> &, Index first, Index last, const BetaBlock<T> &,
+               const Blas &, void *scratch);
+  // β = 1: the sums for the features [column, column_end) only; rows must be sorted.
+  void (*kullback_panel)(const CsrView<T, I> &, Index column, Index column_end,
+                         const BetaBlock<T> &, void *scratch);
 };
 
 template <class T> struct DenseKernels {
@@ -139,6 +169,8 @@ template <class T> struct DenseKernels {
   void (*update)(MatrixView<const T> X, Index first, const T *B, int width,
                  const Model<T> *, ModelSums *, int n_models, T *rhs, const Blas &,
                  void *scratch);
+  void (*beta)(MatrixView<const T> X, Index first, const BetaBlock<T> &, const Blas &,
+               void *scratch);
 };
 
 template <class T> struct Kernels {
@@ -153,6 +185,9 @@ template <class T> struct Kernels {
   // Positive entries of A are the passive sets to start from.
   void (*exact)(const Exact &, MatrixView<T> A, MatrixView<const T> P, ExactSums &,
                 void *scratch);
+  // Bytes of scratch, 64-byte aligned, for `beta` on any number of rows; with tiles
+  // unless X is sparse and β = 1.
+  size_t (*beta_scratch)(int width, Index n_columns, bool tiles);
   // G (k x k, float64) += A'A; only on and above the diagonal blocks, see symmetrize.
   void (*gram)(MatrixView<const T> A, double *G, void *scratch);
   // Adds X to what is known of the blocks before it.

@@ -256,6 +256,35 @@ def _row_solve(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     return sums
 
 
+def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+    dtype, n_columns = operand.dtype, operand.shape[1]
+    start, Ht = _tame(rows["start"], dtype), _tame(shared["Ht"], dtype)
+    flat = step.terms.is_flat
+    wanted: dict[str, Any] = {"numerator": None, "denominator": None}
+    if step.accumulate:
+        for name in ("numerator",) if flat else wanted:
+            wanted[name] = np.empty((n_columns, Ht.shape[1]), dtype=dtype)
+    none = np.zeros(Ht.shape[1], dtype=dtype)
+    weights = (
+        _tame(shared.get(name, none), dtype) for name in ("column_sums", "l1", "l2")
+    )
+    options = (step.terms.beta, step.terms.floor, step.least, *weights, step.move)
+    suffix, X = _source(operand)
+    value = getattr(_core, f"beta{8 * dtype.itemsize}_{suffix}")(
+        X, start, Ht, rows.get("solved"), rows.get("below"), *wanted.values(),
+        options, step.value, operand.n_threads,
+    )  # fmt: skip
+    sums: Sums = {name: A for name, A in wanted.items() if A is not None}
+    if step.value:
+        if flat and operand.kind == "csr":
+            moved = step.move and "solved" in rows
+            A = rows["solved"] if moved else start
+            both = (B.sum(axis=0, dtype=np.float64) for B in (A, Ht))
+            value += float(np.dot(*both))
+        sums["value"] = value
+    return sums
+
+
 PASSES: dict[tuple[str, str], Callable[[Any, Step, Rows, Shared], Sums]] = {
     (kind, name): run
     for kind in ("dense", "csr")
@@ -263,6 +292,7 @@ PASSES: dict[tuple[str, str], Callable[[Any, Step, Rows, Shared], Sums]] = {
         ("matmul", _matmul),
         ("rmatmul", _rmatmul),
         ("row_solve", _row_solve),
+        ("beta_update", _beta_update),
     )
 }
 """Compiled steps by kind of operand and name of step."""
