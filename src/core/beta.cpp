@@ -31,6 +31,22 @@ template <class T, class I> Index sorted_panels(const CsrView<T, I> &, double be
   return beta == 1 ? kPanels : 0;
 }
 
+// The vectors of k numbers, packed.
+template <class T> struct PackedVectors {
+  std::vector<T> numbers;
+  Beta<T> how;
+
+  PackedVectors(const Beta<T> &given, int width) : numbers(size_t(3 * width), T(0)), how(given) {
+    const T *from[] = {given.column_sums, given.l1, given.l2};
+    for (int v = 0; v < 3; ++v)
+      std::copy(from[v], from[v] + given.k, numbers.data() + v * width);
+    how.column_sums = numbers.data();
+    how.l1 = numbers.data() + width;
+    how.l2 = numbers.data() + 2 * width;
+    how.has_l2 = std::any_of(given.l2, given.l2 + given.k, [](T w) { return w > 0; });
+  }
+};
+
 // Sums for one range of features at a time, where a slot for each task would be too large.
 template <class T>
 bool sum_by_panels(const Kernels<T> &, const MatrixView<const T> &, const BetaBlock<T> &,
@@ -51,19 +67,6 @@ bool sum_by_panels(const Kernels<T> &K, const CsrView<T, I> &X, const BetaBlock<
     csr_of(K, X).kullback_panel(X, column, end, own, scratch(worker));
   };
   return parallel_for(kPanels, run.n_threads, task, run.poll);
-}
-
-// H (k rows of h_width numbers, zeros behind the features) from its transpose.
-template <class T>
-bool turn(MatrixView<const T> Ht, T *H, Index h_width, Run run) {
-  auto task = [&](int64_t t, int) {
-    T *const row = H + t * h_width;
-    for (Index j = 0; j < Ht.rows; ++j)
-      row[j] = Ht.data[j * Ht.stride + t];
-    std::fill(row + Ht.rows, row + h_width, T(0));
-  };
-  const double work = double(Ht.rows) * double(Ht.cols);
-  return parallel_for(Ht.cols, threads_for(work, run.n_threads), task, run.poll);
 }
 
 void add_up(const std::vector<double> &values, double *value) {
@@ -87,7 +90,8 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   if (!pack_factor(K, pass.Ht, packed.get(), width, run) ||
       (tiles && !turn(pass.Ht, turned.get(), h_width, run)))
     return false;
-  const BetaBlock<T> block{&pass.how,    pass.start, pass.solved,
+  const PackedVectors<T> vectors(pass.how, width);
+  const BetaBlock<T> block{&vectors.how,    pass.start, pass.solved,
                            pass.below,   packed.get(), tiles ? turned.get() : nullptr,
                            width,        h_width,    nullptr,
                            nullptr,      nullptr};
@@ -139,6 +143,41 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   return true;
 }
 
+template <class T>
+bool multiply(const Kernels<T> &K, const Beta<T> &how, MatrixView<const T> start,
+              MatrixView<const T> numerator, MatrixView<const T> denominator,
+              MatrixView<T> solved, Run run) {
+  const int width = K.padded(how.k);
+  const PackedVectors<T> vectors(how, width);
+  const int n_threads = threads_for(2 * double(start.rows) * width, run.n_threads);
+  const Scratch scratch(K.beta_scratch(width, 0, false), n_threads);
+  auto task = [&](int64_t i, int worker) {
+    const Index first = i * kFactorBlock, last = std::min(first + kFactorBlock, start.rows);
+    MatrixView<const T> below{};
+    if (denominator.data)
+      below = rows_of(denominator, first, last);
+    K.multiply(vectors.how, rows_of(start, first, last), rows_of(numerator, first, last),
+               below, rows_of(solved, first, last), scratch(worker));
+  };
+  return parallel_for(ceil_div(start.rows, kFactorBlock), n_threads, task, run.poll);
+}
+
+template <class T>
+bool column_sums(const Kernels<T> &K, MatrixView<const T> A, double *sums, Run run) {
+  const Index n_tasks = std::clamp<Index>(ceil_div(A.rows, kFactorBlock), 1, 16);
+  const int n_threads = threads_for(double(A.rows) * double(A.cols), run.n_threads);
+  std::vector<double> parts(static_cast<size_t>(n_tasks * A.cols), 0.0);
+  auto task = [&](int64_t i, int) {
+    K.column_sums(rows_of(A, A.rows * i / n_tasks, A.rows * (i + 1) / n_tasks),
+                  parts.data() + i * A.cols);
+  };
+  const bool done = parallel_for(n_tasks, n_threads, task, run.poll);
+  std::fill(sums, sums + A.cols, 0.0);
+  for (Index i = 0; i < n_tasks * A.cols; ++i)
+    sums[i % A.cols] += parts[static_cast<size_t>(i)];
+  return done;
+}
+
 // ---- instances -------------------------------------------------------------------------
 
 #define NONNEG_STORAGE(T, ...)                                                             \
@@ -146,6 +185,9 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
                                      const BetaPass<T> &, Run);
 
 #define NONNEG_DTYPE(T)                                                                    \
+  template bool multiply<T>(const Kernels<T> &, const Beta<T> &, MatrixView<const T>,      \
+                            MatrixView<const T>, MatrixView<const T>, MatrixView<T>, Run); \
+  template bool column_sums<T>(const Kernels<T> &, MatrixView<const T>, double *, Run);    \
   NONNEG_STORAGE(T, MatrixView<const T>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int64_t>)

@@ -19,4 +19,14 @@ template <class T> struct BetaPass {
 template <class T, class X>
 bool beta(const Kernels<T> &, const X &, const BetaPass<T> &, Run);
 
+// solved = the rows of start after a step by sums at hand; denominator.data may be null.
+template <class T>
+bool multiply(const Kernels<T> &, const Beta<T> &, MatrixView<const T> start,
+              MatrixView<const T> numerator, MatrixView<const T> denominator,
+              MatrixView<T> solved, Run);
+
+// sums (k) = the sums of A's columns.
+template <class T>
+bool column_sums(const Kernels<T> &, MatrixView<const T> A, double *sums, Run);
+
 } // namespace nonneg

@@ -99,12 +99,33 @@ static double ratio_with_l2(double n, double d, double c, double low, double hig
   return r;
 }
 
-// The row after its step. `row` is packed, and overwritten.
+// The row after its step where that is a plain ratio. All rows are packed.
 template <class T>
-static void multiply_row(const Beta<T> &how, T *row, const T *numerator,
+NONNEG_INLINE void multiply_plainly(const Beta<T> &how, int kp, T *row, const T *numerator,
+                                    const T *denominator) {
+  using V = Vec<T>;
+  const V zero = fill<V>(T(0)), one = fill<V>(T(1));
+  const V most = fill<V>(T(1) / FloatLayout<T>::least), least = fill<V>(how.least);
+  for (int t = 0; t < kp; t += kLanes<T>) {
+    const V a = load<V>(row + t);
+    const V below = load<V>(denominator + t) + (load<V>(how.l1 + t) + load<V>(how.l2 + t) * a);
+    V moved = a * (load<V>(numerator + t) / (below > zero ? below : one));
+    moved = moved < most ? moved : most;
+    moved = below > zero ? moved : zero;
+    store(row + t, moved < least ? zero : moved);
+  }
+}
+
+// The row after its step. `row` is overwritten; all are packed.
+template <class T>
+static void multiply_row(const Beta<T> &how, int kp, T *row, const T *numerator,
                          const T *denominator) {
   const T beta = static_cast<T>(how.beta);
   const T rise = beta > 1 ? beta - 1 : 0, fall = beta < 2 ? 2 - beta : 0;
+  if (rise + fall == 1 && (rise == 1 || !how.has_l2)) {
+    multiply_plainly(how, kp, row, numerator, denominator);
+    return;
+  }
   const T most = T(1) / FloatLayout<T>::least;
   for (int t = 0; t < how.k; ++t) {
     const T l2 = how.l2[t] * row[t];
@@ -124,6 +145,34 @@ static void multiply_row(const Beta<T> &how, T *row, const T *numerator,
   }
 }
 
+// The step for rows whose sums are at hand; `solved` may be `start`. Denominators are one
+// packed row for all, how.column_sums, where there are none.
+template <class T>
+static void multiply_rows(const Beta<T> &how, MatrixView<const T> start,
+                          MatrixView<const T> numerator, MatrixView<const T> denominator,
+                          MatrixView<T> solved, void *scratch) {
+  const int k = how.k, kp = padded<T>(k);
+  T *const row = static_cast<T *>(scratch), *const above = row + kp, *const below = above + kp;
+  for (Index i = 0; i < start.rows; ++i) {
+    pack_row(start.data + i * start.stride, k, kp, row);
+    pack_row(numerator.data + i * numerator.stride, k, kp, above);
+    if (denominator.data)
+      pack_row(denominator.data + i * denominator.stride, k, kp, below);
+    multiply_row(how, kp, row, above, denominator.data ? below : how.column_sums);
+    T *const out = solved.data + i * solved.stride;
+    for (int t = 0; t < k; ++t)
+      out[t] = row[t];
+  }
+}
+
+// sums += the sum of the rows.
+template <class T> static void column_sums(MatrixView<const T> A, double *sums) {
+  const int k = static_cast<int>(A.cols);
+  for (Index i = 0; i < A.rows; ++i)
+    for (int t = 0; t < k; ++t)
+      sums[t] += static_cast<double>(A.data[i * A.stride + t]);
+}
+
 // What the row's sums become: its next place, or the sums themselves.
 template <class T>
 NONNEG_INLINE void conclude_row(const BetaBlock<T> &b, Index i, T *row, const T *numerator,
@@ -132,7 +181,7 @@ NONNEG_INLINE void conclude_row(const BetaBlock<T> &b, Index i, T *row, const T 
     return;
   T *out = b.solved.data + i * b.solved.stride;
   if (b.how->move)
-    multiply_row(*b.how, row, numerator, denominator);
+    multiply_row(*b.how, b.width, row, numerator, denominator);
   const T *from = b.how->move ? row : numerator;
   for (int t = 0; t < b.how->k; ++t)
     out[t] = from[t];
@@ -149,10 +198,18 @@ template <class T> struct EntryGroup {
   Vec<T> x;
 };
 
+// Entries up to `end`, of the next rows, may be fetched ahead.
 template <class T, class I>
-NONNEG_INLINE void load_group(const CsrView<T, I> &X, Index at, Index n, const T *B, int kp,
-                              T *sums, EntryGroup<T> &group) {
+NONNEG_INLINE void load_group(const CsrView<T, I> &X, Index at, Index n, Index end,
+                              const T *B, int kp, T *sums, EntryGroup<T> &group) {
   constexpr int L = kLanes<T>;
+  const int bytes = kp * static_cast<int>(sizeof(T));
+  for (Index e = at + L; e < smaller(at + 2 * L, end); ++e) {
+    const Index j = static_cast<Index>(X.indices[e]) * kp;
+    prefetch_row(B + j, bytes, false);
+    if (sums)
+      prefetch_row(sums + j, bytes, true);
+  }
   if (n == L)
     group.x = load<Vec<T>>(X.values + at);
   else
@@ -223,7 +280,7 @@ NONNEG_INLINE void scatter_group(const EntryGroup<T> &group, Index n, Vec<T> r,
 
 // What the entries [from, to) of a row of X add to the sums, and to the value.
 template <class T, class I>
-NONNEG_INLINE void scatter_entries(const CsrView<T, I> &X, Index from, Index to,
+NONNEG_INLINE void scatter_entries(const CsrView<T, I> &X, Index from, Index to, Index end,
                                    const BetaBlock<T> &b, const BetaTerms<T> &terms,
                                    const T *row) {
   constexpr int L = kLanes<T>;
@@ -231,7 +288,7 @@ NONNEG_INLINE void scatter_entries(const CsrView<T, I> &X, Index from, Index to,
   Vec<T> value = fill<Vec<T>>(T(0));
   for (Index at = from; at < to; at += L) {
     const Index n = smaller<Index>(L, to - at);
-    load_group(X, at, n, b.B, b.width, b.numerator, group);
+    load_group(X, at, n, end, b.B, b.width, b.numerator, group);
     const Vec<T> y = group_dots(group, row, b.width);
     if (b.value)
       value += terms.present(group.x, y);
@@ -249,6 +306,7 @@ static void csr_kullback(const CsrView<T, I> &X, Index first, Index last,
   const BetaTerms<T> terms{T(1), fill<Vec<T>>(b.how->floor)};
   T *const row = scratch, *const numerator = scratch + b.width;
   EntryGroup<T> group;
+  const Index end = X.indptr[last];
   for (Index i = first; i < last; ++i) {
     const Index from = X.indptr[i], to = X.indptr[i + 1];
     pack_row(b.start.data + i * b.start.stride, b.how->k, b.width, row);
@@ -256,7 +314,7 @@ static void csr_kullback(const CsrView<T, I> &X, Index first, Index last,
       for (int t = 0; t < b.width; ++t)
         numerator[t] = 0;
       for (Index at = from; at < to; at += L) {
-        load_group(X, at, smaller<Index>(L, to - at), b.B, b.width,
+        load_group(X, at, smaller<Index>(L, to - at), end, b.B, b.width,
                    static_cast<T *>(nullptr), group);
         const Vec<T> y = group_dots(group, row, b.width);
         add_group(group, terms.negative(group.x, y), b.width, numerator);
@@ -264,7 +322,7 @@ static void csr_kullback(const CsrView<T, I> &X, Index first, Index last,
       conclude_row(b, i, row, numerator, b.how->column_sums);
     }
     if (b.numerator || b.value)
-      scatter_entries(X, from, to, b, terms, row);
+      scatter_entries(X, from, to, end, b, terms, row);
   }
 }
 
@@ -281,7 +339,7 @@ static void csr_kullback_panel(const CsrView<T, I> &X, Index column, Index colum
     if (from == to)
       continue;
     pack_row(b.start.data + i * b.start.stride, b.how->k, b.width, row);
-    scatter_entries(X, from, to, b, terms, row);
+    scatter_entries(X, from, to, to, b, terms, row);
   }
 }
 
@@ -489,6 +547,6 @@ static void csr_beta(const CsrView<T, I> &X, Index first, Index last, const Beta
 // Bytes that a block needs; `sparse` and β = 1 need no tile.
 template <class T> static size_t beta_scratch(int width, Index n_columns, bool tiles) {
   const Index n = beta_tile_rows(n_columns), wide = padded<T>(static_cast<int>(n_columns));
-  const Index numbers = tiles ? n * (3 * width + 2 * wide) : 2 * width;
+  const Index numbers = tiles ? n * (3 * width + 2 * wide) : 3 * width;
   return sizeof(T) * static_cast<size_t>(numbers);
 }

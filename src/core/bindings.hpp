@@ -86,8 +86,27 @@ template <class T, class I> struct CsrArg {
   }
 };
 
+// The rows of a factor: (start, solved, previous or None, moved or None).
+template <class T> RowArrays<T> rows_of(const nb::tuple &arrays) {
+  const auto solved = nb::cast<Out<T>>(arrays[1], false);
+  const auto like_solved = [&](const auto &array) {
+    require_rows(array, solved);
+    require_columns(array, solved);
+    return array;
+  };
+  RowArrays<T> rows{};
+  rows.start = view<const T>(like_solved(nb::cast<In<T>>(arrays[0], false)));
+  rows.solved = view<T>(solved);
+  if (!arrays[3].is_none()) {
+    rows.previous = view<const T>(like_solved(nb::cast<In<T>>(arrays[2], false)));
+    rows.moved = view<T>(like_solved(nb::cast<Out<T>>(arrays[3], false)));
+  }
+  return rows;
+}
+
 // Bindings of other files, for NB_MODULE.
 void bind_nnls(nb::module_ &);
 void bind_beta(nb::module_ &);
+void bind_newton(nb::module_ &);
 
 } // namespace nonneg

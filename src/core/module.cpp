@@ -68,24 +68,6 @@ template <class T> Solve<T> solve_of(const nb::tuple &options, size_t k) {
   return solve;
 }
 
-// The rows of a factor: (start, solved, previous or None, moved or None).
-template <class T> RowArrays<T> rows_of(const nb::tuple &arrays) {
-  const auto solved = nb::cast<Out<T>>(arrays[1], false);
-  const auto like_solved = [&](const auto &array) {
-    require_rows(array, solved);
-    require_columns(array, solved);
-    return array;
-  };
-  RowArrays<T> rows{};
-  rows.start = view<const T>(like_solved(nb::cast<In<T>>(arrays[0], false)));
-  rows.solved = view<T>(solved);
-  if (!arrays[3].is_none()) {
-    rows.previous = view<const T>(like_solved(nb::cast<In<T>>(arrays[2], false)));
-    rows.moved = view<T>(like_solved(nb::cast<Out<T>>(arrays[3], false)));
-  }
-  return rows;
-}
-
 template <class T> void bind_factors(nb::module_ &m, const char *solve_name) {
   m.def(solve_name,
         [](nb::tuple arrays, In<T> P, nb::tuple options, nb::handle gram_solved,
@@ -252,4 +234,5 @@ NB_MODULE(_core, m) {
   bind_dtype<double>(m);
   bind_nnls(m);
   bind_beta(m);
+  bind_newton(m);
 }

@@ -31,6 +31,7 @@ template <class T> Beta<T> beta_of(const nb::tuple &options, size_t k) {
           vector(4),
           vector(5),
           static_cast<int>(k),
+          false,
           nb::cast<bool>(options[6])};
 }
 
@@ -67,7 +68,44 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
         nb::arg("n_threads"));
 }
 
+template <class T> void bind_factors(nb::module_ &m) {
+  m.def(sizeof(T) == 4 ? "multiply32" : "multiply64",
+        [](In<T> start, In<T> numerator, nb::object denominator, Out<T> solved,
+           nb::tuple options, int n_threads) {
+          const auto s = view<T>(solved);
+          for (const In<T> &array : {start, numerator}) {
+            require_rows(array, solved);
+            require_columns(array, solved);
+          }
+          MatrixView<const T> below{};
+          if (!denominator.is_none()) {
+            const auto array = nb::cast<In<T>>(denominator, false);
+            require_rows(array, solved);
+            require_columns(array, solved);
+            below = view<const T>(array);
+          }
+          const Beta<T> how = beta_of<T>(options, solved.shape(1));
+          call(n_threads, [&](Run run) {
+            return multiply(kernels<T>(), how, view<const T>(start),
+                            view<const T>(numerator), below, s, run);
+          });
+        },
+        nb::arg("start").noconvert(), nb::arg("numerator").noconvert(),
+        nb::arg("denominator").none(), nb::arg("solved").noconvert(), nb::arg("options"),
+        nb::arg("n_threads"));
+  m.def("column_sums",
+        [](In<T> A, nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu> sums,
+           int n_threads) {
+          require(sums.shape(0) == A.shape(1), "there must be a sum for each column");
+          call(n_threads, [&](Run run) {
+            return column_sums(kernels<T>(), view<const T>(A), sums.data(), run);
+          });
+        },
+        nb::arg("A").noconvert(), nb::arg("sums").noconvert(), nb::arg("n_threads"));
+}
+
 template <class T> void bind_dtype(nb::module_ &m) {
+  bind_factors<T>(m);
   bind_storage<T, DenseArg<T>>(m, "dense");
   bind_storage<T, CsrArg<T, int32_t>>(m, "csr32");
   bind_storage<T, CsrArg<T, int64_t>>(m, "csr64");
