@@ -27,8 +27,8 @@ from threadpoolctl import threadpool_limits
 
 import nonneg
 
-WANTED = 20
-"""scikit-learn's time over nonneg's, at least."""
+WANTED = {"kl-debian": 20.0}
+"""scikit-learn's time over nonneg's, at least, where that is said."""
 BOUNDS = {"float64": 1e-8, "float32": 1e-2}
 """How far the factors may be apart, relative to the largest entry."""
 
@@ -101,12 +101,13 @@ def main(argv: list[str] | None = None) -> None:
         with threadpool_limits(args.threads):
             row = compare(X, k, args.iterations, args.repeats, args.threads)
         rows.append({"input": item.name, "k": k, **row})
-        ratio = row["scikit-learn"] / row["nonneg"]
+        ratio, wanted = row["scikit-learn"] / row["nonneg"], WANTED.get(item.name)
+        reached = "yes" if wanted and ratio >= wanted else "no"
+        goal = f" (wanted {wanted:g}x: {reached})" if wanted else ""
         print(
             f"  an iteration: nonneg {1e3 * row['nonneg']:.2f} ms, scikit-learn "
-            f"{1e3 * row['scikit-learn']:.1f} ms, {ratio:.1f}x (wanted {WANTED}x: "
-            f"{'yes' if ratio >= WANTED else 'no'}); factors apart by at most "
-            f"{row['difference']:.1e}",
+            f"{1e3 * row['scikit-learn']:.1f} ms, {ratio:.1f}x{goal}; factors apart by at "
+            f"most {row['difference']:.1e}",
             flush=True,
         )
     if args.json:
