@@ -132,6 +132,7 @@ template <class T> struct BetaBlock {
 // Scalar Newton steps for the Kullback-Leibler divergence.
 template <class T> struct Newton {
   T floor;              // least y
+  T unit;               // a power of two, about 1 over the mean of X
   T momentum;
   double tolerance;     // a row ends when its slack is this share of its sum of x
   const T *column_sums; // k, of the other factor

@@ -16,7 +16,7 @@ template <class T> struct StridedArg {
   }
 };
 
-// (floor, momentum, tolerance, column_sums, l1, l2, sweeps, rescale, wants_value)
+// (floor, unit, momentum, tolerance, column_sums, l1, l2, sweeps, rescale, wants_value)
 template <class T> Newton<T> newton_of(const nb::tuple &options, size_t k) {
   const auto vector = [&](size_t at) {
     const auto v = nb::cast<Vector<T>>(options[at], false);
@@ -25,14 +25,15 @@ template <class T> Newton<T> newton_of(const nb::tuple &options, size_t k) {
   };
   return {static_cast<T>(nb::cast<double>(options[0])),
           static_cast<T>(nb::cast<double>(options[1])),
-          nb::cast<double>(options[2]),
-          vector(3),
+          static_cast<T>(nb::cast<double>(options[2])),
+          nb::cast<double>(options[3]),
           vector(4),
           vector(5),
+          vector(6),
           static_cast<int>(k),
-          nb::cast<int>(options[6]),
-          nb::cast<bool>(options[7]),
-          nb::cast<bool>(options[8])};
+          nb::cast<int>(options[7]),
+          nb::cast<bool>(options[8]),
+          nb::cast<bool>(options[9])};
 }
 
 template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suffix) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -330,8 +331,10 @@ def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
 def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     dtype = operand.dtype
     vectors = (_tame(shared[name], dtype) for name in ("column_sums", "l1", "l2"))
+    mean = operand.stats().mean
+    unit = 2.0 ** -round(math.log2(mean)) if mean > 0 else 1.0
     options = (
-        step.floor, step.momentum, step.tolerance, *vectors,
+        step.floor, unit, step.momentum, step.tolerance, *vectors,
         step.sweeps, step.rescale, step.value,
     )  # fmt: skip
     arrays = tuple(rows.get(name) for name in ("start", "solved", "previous", "moved"))

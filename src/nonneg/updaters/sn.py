@@ -20,6 +20,11 @@ EXACT_SWEEPS = 2000
 EXACT = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
 """A row is solved for when it is within this share of its sum of x of the optimum."""
 LEAST_DECREASE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-6}
+SWEEPS = 3
+"""Sweeps over each row in a half-step. Iterations to 1 % and 0.1 % above the best objective of
+all, with 1, 2, 3 and 5 of them, two random starts: PBMC 3k, k = 20, 20 77, 10 37, 7 21, 6 18
+and 19 58, 9 39, 7 30, 6 20; counts of package descriptions, k = 30, 25 never, 14 never, 15 30,
+13 never. An iteration with 2, 3 and 5 takes 1.5, 2.0 and 3.0 times as long as with 1."""
 WARM_UP = 3
 """Iterations without momentum, from a start that may be anything."""
 
@@ -69,7 +74,7 @@ class ScalarNewton:
     positive_start: ClassVar[bool] = True
     certifies: ClassVar[bool] = True
     tol: float = 1e-4
-    sweeps: int = 1
+    sweeps: int = SWEEPS
 
     def iteration_limit(self, problem: Problem) -> int | None:
         """With H fixed there is one solve to optimality."""

@@ -68,7 +68,7 @@ def update_rows(
         sums = _by_products(X, rows, Ht, penalty, accumulate)
         if not value:
             return sums
-        return TermSums(*sums[:2], loss.value(X, solved, Ht))
+        return TermSums(sums.numerator, sums.denominator, loss.value(X, solved, Ht))
     terms = cast(TermLoss, loss).terms(X)
     step = TermsUpdate(terms, accumulate=accumulate, value=value, least=least)
     shared = {"Ht": Ht, "column_sums": column_sums(Ht, X.n_threads)}
