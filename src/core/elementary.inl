@@ -80,16 +80,24 @@ template <class T> NONNEG_INLINE Vec<T> power_of(Vec<T> x, T p) {
   return exp_of<T>(log_of<T>(x) * fill<Vec<T>>(p));
 }
 
-// Vector of the sums of W vectors of W lanes, one sum a lane.
-template <int W, int Stage = W, class V> NONNEG_INLINE V sums_of(V (&v)[W]) {
+// Vector of the folds of W vectors of W lanes, one of them a lane.
+template <int W, int Stage = W, class V, class F> NONNEG_INLINE V fold_lanes(V (&v)[W], F f) {
   if constexpr (Stage == 1)
     return v[0];
   else {
     constexpr auto lanes = std::make_index_sequence<W>{};
     unroll<Stage / 2>([&](auto i) NONNEG_LAMBDA {
-      v[i] = zip<false, W>(v[i], v[i + Stage / 2], lanes) +
-             zip<true, W>(v[i], v[i + Stage / 2], lanes);
+      v[i] = f(zip<false, W>(v[i], v[i + Stage / 2], lanes),
+               zip<true, W>(v[i], v[i + Stage / 2], lanes));
     });
-    return sums_of<W, Stage / 2>(v);
+    return fold_lanes<W, Stage / 2>(v, f);
   }
+}
+
+template <int W, class V> NONNEG_INLINE V sums_of(V (&v)[W]) {
+  return fold_lanes<W>(v, [](V a, V b) NONNEG_LAMBDA { return a + b; });
+}
+
+template <int W, class V> NONNEG_INLINE V largest_of(V (&v)[W]) {
+  return fold_lanes<W>(v, [](V a, V b) NONNEG_LAMBDA { return a > b ? a : b; });
 }

@@ -10,13 +10,22 @@
 // rows: 52, 40; over its transpose 33, 30; 2,638 x 13,713 with 850 a row, k = 20: 20, 21.
 constexpr int kTogether = NONNEG_VECTOR_BYTES == 64 ? 8 : 4;
 constexpr Index kLongRow = 4096 / kTogether;
-// A step that lowers an entry is damped where the third derivative may be large beside
-// the second: beyond this λ = c sqrt(h) |d|, c the largest 1/sqrt(x).
+// A step d that lowers an entry is damped where the second derivative may grow on the way:
+// with λ = |d| max h/y it is at most 1/(1 - λ)^2 times as large at the end. The full step
+// does not raise the objective up to the λ at which λ^2 = -log(1 - λ) - λ, and the step
+// d/(1 + λ) never does.
 constexpr double kUndamped = 0.683802;
 
-// 1/y for y of the size of 1/unit, within a few units in the last place. In float64 a
-// reciprocal in float32 is refined by one Newton step: a third of a division's time.
-NONNEG_INLINE Vec<float> inverse_of(Vec<float> y, float) { return fill<Vec<float>>(1.0f) / y; }
+// 1/y for y of the size of 1/unit, within a few units in the last place, at a third of a
+// division's time: from a guess in the number's bits (float32), or from a reciprocal in
+// float32 (float64), by Newton's method.
+NONNEG_INLINE Vec<float> inverse_of(Vec<float> y, float) {
+  using V = Vec<float>;
+  const V two = fill<V>(2.0f);
+  V guess = (V)(fill<IntVec<float>>(0x7ef311c3) - (IntVec<float>)y); // within 12 %
+  unroll<3>([&](auto) NONNEG_LAMBDA { guess = guess * (two - y * guess); });
+  return guess;
+}
 NONNEG_INLINE Vec<double> inverse_of(Vec<double> y, double unit) {
   using V = Vec<double>;
   using Narrow = typename VectorOf<float, kLanes<double>>::type;
@@ -37,12 +46,13 @@ template <class T> struct NewtonGroup {
 // What R rows need besides: w has R numbers for each component.
 template <class T, int R> struct NewtonRows {
   T *w;
-  double total[R], root[R]; // sum of x, largest 1/sqrt(x)
-  double alive[R];          // 1 while the row goes on
+  double total[R]; // sum of x
+  double alive[R]; // 1 while the row goes on
 };
 
-// The sums of N vectors, N at most 8.
-template <class T, int N> NONNEG_INLINE void lane_sums(const Vec<T> *v, double *out) {
+// The sums, or the largest lanes, of N vectors.
+template <class T, int N, bool largest>
+NONNEG_INLINE void fold_vectors(const Vec<T> *v, double *out) {
   constexpr int L = kLanes<T>, Rounds = (N + L - 1) / L;
   unroll<Rounds>([&](auto round) NONNEG_LAMBDA {
     constexpr int first = decltype(round)::value * L;
@@ -51,24 +61,31 @@ template <class T, int N> NONNEG_INLINE void lane_sums(const Vec<T> *v, double *
       constexpr int at = first + decltype(i)::value;
       part[i] = at < N ? v[at < N ? at : 0] : fill<Vec<T>>(T(0));
     });
-    alignas(64) T sums[L];
-    store(sums, sums_of<L>(part));
+    alignas(64) T folded[L];
+    if constexpr (largest)
+      store(folded, largest_of<L>(part));
+    else
+      store(folded, sums_of<L>(part));
     for (int i = 0; i < L && first + i < N; ++i)
-      out[first + i] = static_cast<double>(sums[i]);
+      out[first + i] = static_cast<double>(folded[i]);
   });
 }
 
-// y += d * (component `before`), then the sums of x h/y and, behind them, of x (h/y)^2 for
-// component t.
+// Of a component, for each of R rows: the sums of x h/y and of x (h/y)^2, the largest h/y.
+template <int R> struct NewtonTerms {
+  double sums[2 * R], largest[R];
+};
+
+// y += d * (component `before`), then the terms of component t.
 template <class T, int R>
-NONNEG_INLINE void newton_sums(const NewtonGroup<T> &g, int before, const T *d, int t,
-                               T floor, T unit, double *sums) {
+NONNEG_INLINE void newton_terms(const NewtonGroup<T> &g, int before, const T *d, int t,
+                                T floor, T unit, NewtonTerms<R> &terms) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
-  V both[2 * R], moved[R];
-  const V least = fill<V>(floor);
+  V both[2 * R], largest[R], moved[R];
+  const V least = fill<V>(floor), zero = fill<V>(T(0));
   unroll<R>([&](auto r) NONNEG_LAMBDA {
-    both[r] = both[R + r] = fill<V>(T(0));
+    both[r] = both[R + r] = largest[r] = zero;
     moved[r] = fill<V>(d[r]);
   });
   const T *const old = g.h + before * g.next, *const h = g.h + t * g.next;
@@ -77,12 +94,15 @@ NONNEG_INLINE void newton_sums(const NewtonGroup<T> &g, int before, const T *d, 
       V y = load<V>(g.y + r * g.n + p) + moved[r] * load<V>(old + r * g.own + p);
       y = y > least ? y : least;
       store(g.y + r * g.n + p, y);
+      const V x = load<V>(g.x + r * g.n + p);
       const V z = load<V>(h + r * g.own + p) * inverse_of(y, unit);
-      const V q = load<V>(g.x + r * g.n + p) * z;
-      both[r] += q;
-      both[R + r] += q * z;
+      const V present = x > zero ? z : zero;
+      largest[r] = largest[r] > present ? largest[r] : present;
+      both[r] += x * z;
+      both[R + r] += x * z * z;
     });
-  lane_sums<T, 2 * R>(both, sums);
+  fold_vectors<T, 2 * R, false>(both, terms.sums);
+  fold_vectors<T, R, true>(largest, terms.largest);
 }
 
 // y += d * (component t).
@@ -105,23 +125,25 @@ NONNEG_INLINE void newton_move(const NewtonGroup<T> &g, int t, const T *d, T flo
 template <class T, int R>
 static void newton_sweep(const Newton<T> &how, const NewtonGroup<T> &g, NewtonRows<T, R> &rows,
                          double *violation, double *slack) {
-  double worst[R], sums[2 * R];
+  double worst[R];
+  NewtonTerms<R> terms;
   T d[R];
   for (int r = 0; r < R; ++r)
     worst[r] = violation[r] = d[r] = 0;
   for (int t = 0; t < how.k; ++t) {
-    newton_sums<T, R>(g, t > 0 ? t - 1 : 0, d, t, how.floor, how.unit, sums);
+    newton_terms<T, R>(g, t > 0 ? t - 1 : 0, d, t, how.floor, how.unit, terms);
     const double linear = static_cast<double>(how.column_sums[t]) + static_cast<double>(how.l1[t]);
     const double l2 = static_cast<double>(how.l2[t]);
     const double share = linear > 0 ? 1 / linear : 0;
     T *const at = rows.w + t * R;
     for (int r = 0; r < R; ++r) {
       const double w = static_cast<double>(at[r]);
-      const double gradient = linear + l2 * w - sums[r], curvature = l2 + sums[R + r];
+      const double gradient = linear + l2 * w - terms.sums[r];
+      const double curvature = l2 + terms.sums[R + r];
       // without curvature the row is linear: it ends at zero, or stays
       double step = curvature > 0 ? -gradient / curvature : gradient > 0 ? -w : 0.0;
       step = step > -w ? step : -w;
-      const double lambda = rows.root[r] * __builtin_sqrt(curvature) * -step;
+      const double lambda = terms.largest[r] * -step;
       step = lambda > kUndamped ? step / (1 + lambda) : step;
       double moved = w + step * rows.alive[r];
       moved = moved > 0 ? moved : 0;
@@ -157,26 +179,19 @@ static void newton_start(const Newton<T> &how, const NewtonGroup<T> &g, const T 
       g.y[r * g.n + p] = T(1);
 }
 
-// Sum of x and largest 1/sqrt(x) of a row, and its y brought to the sum of x: the best
+// Sum of x of each row, and its y brought to the sum of x: the best
 // scale where there is no penalty, and a way out of zero.
 template <class T, int R>
 static void newton_scale(const Newton<T> &how, const NewtonGroup<T> &g,
                          NewtonRows<T, R> &rows) {
   using V = Vec<T>;
-  const V zero = fill<V>(T(0)), infinite = fill<V>(T(1) / T(0));
+  const V zero = fill<V>(T(0));
   for (int r = 0; r < R; ++r) {
-    V sum = zero, small = infinite;
-    for (Index p = 0; p < g.n; p += kLanes<T>) {
-      const V x = load<V>(g.x + r * g.n + p), present = x > zero ? x : infinite;
-      sum += x;
-      small = present < small ? present : small;
-    }
+    V sum = zero;
+    for (Index p = 0; p < g.n; p += kLanes<T>)
+      sum += load<V>(g.x + r * g.n + p);
     const double total = wide_sum<T>(sum);
-    double least = __builtin_inf();
-    for (int lane = 0; lane < kLanes<T>; ++lane)
-      least = smaller(least, static_cast<double>(small[lane]));
     rows.total[r] = total;
-    rows.root[r] = total > 0 ? 1 / __builtin_sqrt(least) : 0;
     rows.alive[r] = 1;
     double weight = 0;
     for (int t = 0; t < how.k; ++t)

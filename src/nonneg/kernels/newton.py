@@ -11,7 +11,10 @@ from ..protocols import Array, Rows, Shared, Sums
 from .term_steps import TILE, dense
 
 UNDAMPED = 0.683802
-"""Largest λ of a step that is not damped; self-concordance guarantees a decrease."""
+"""Largest λ = |d|·max h/y of a step d downwards that is not damped: λ² = −log(1 − λ) − λ.
+
+On the way the second derivative grows by 1/(1 − λ)² at most, so that neither this step
+nor, whatever λ is, the step d/(1 + λ) raises the objective."""
 
 
 class NewtonReport(NamedTuple):
@@ -99,12 +102,10 @@ class NewtonUpdate:
         total = X.sum(axis=1)
         self._scale(W, total, linear)
         Y = np.maximum(W @ Ht.T, self.floor)
-        least = np.where(X > 0, X, np.inf).min(axis=1, initial=np.inf)
-        root = np.where(total > 0, 1 / np.sqrt(np.where(total > 0, least, 1)), 0)
         alive, residual, n_sweeps = np.ones(len(W), dtype=bool), 0.0, 0.0
         for number in range(self.sweeps):
             n_sweeps += np.count_nonzero(alive)
-            violation, worst = self._sweep(W, X, Y, Ht, linear, l2, root, alive)
+            violation, worst = self._sweep(W, X, Y, Ht, linear, l2, alive)
             if number == 0:
                 residual = float(violation.sum())
             alive &= violation + total * worst > self.tolerance * total
@@ -139,7 +140,6 @@ class NewtonUpdate:
         Ht: Array,
         linear: Array,
         l2: Array,
-        root: Array,
         alive: Array,
     ) -> tuple[Array, Array]:
         violation, worst = np.zeros(len(W)), np.zeros(len(W))
@@ -152,7 +152,7 @@ class NewtonUpdate:
             curved = curvature > 0
             step = np.where(curved, -gradient / np.where(curved, curvature, 1), -np.inf)
             step = np.where(curved | (gradient > 0), np.maximum(step, -w), 0)
-            size = np.where(gradient > 0, root * np.sqrt(curvature) * -step, 0)
+            size = np.where(X > 0, Z, 0).max(axis=1, initial=0) * -step
             step = np.where(size > UNDAMPED, step / (1 + size), step)
             W[:, t] = np.where(alive, np.maximum(w + step, 0), w)
             violation += np.abs(gradient) * np.maximum(w, W[:, t])

@@ -78,8 +78,10 @@ def update_rows(
 
 
 def _term_sums(found: Sums, A: Array) -> TermSums:
-    below = found.get("denominator", found.get("column_sums", A[:0]))
-    return TermSums(found.get("numerator", A[:0]), below, found.get("value"))
+    none = A[:0]
+    above = found.get("numerator", none)
+    below: Array = found.get("denominator", found.get("column_sums", none))
+    return TermSums(above, below, found.get("value"))
 
 
 def _by_products(
