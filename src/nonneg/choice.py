@@ -19,7 +19,7 @@ def choose_solver(loss: Loss, X: Operand) -> str:  # noqa: ARG001
     """Name of the fast solver for this loss and storage."""
     if "quadratic" in loss.provides:
         return "hals"
-    return "mu"
+    return "sn" if "poisson" in loss.provides else "mu"
 
 
 def compresses(parameters: Parameters, X: Operand, k: int) -> bool:

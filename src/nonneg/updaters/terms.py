@@ -78,9 +78,8 @@ def update_rows(
 
 
 def _term_sums(found: Sums, A: Array) -> TermSums:
-    none = A[:0]
-    above = found.get("numerator", none)
-    below: Array = found.get("denominator", found.get("column_sums", none))
+    parts = ("numerator", "denominator" if "denominator" in found else "column_sums")
+    above, below = (found.get(name, A[:0]) for name in parts)
     return TermSums(above, below, found.get("value"))
 
 
