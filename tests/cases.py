@@ -173,6 +173,12 @@ def data(
     return (X * (rng.random(X.shape) < density)).astype(dtype)
 
 
+def data_for(loss: str, *args: Any, **more: Any) -> Array:
+    """The same, of entries that the loss can be used with."""
+    X = data(*args, **more)
+    return X + X.dtype.type(0.1) if loss == "itakura-saito" else X
+
+
 def factors(
     shape: tuple[int, int], k: int = 4, dtype: Any = np.float64, seed: int = 1
 ) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import optimize, special
 
 from nonneg.protocols import Penalty
 
@@ -30,6 +30,29 @@ def frobenius(X: Array, W: Array, Ht: Array, mask: Array | None = None) -> float
     return 0.5 * float(np.sum(M * (np.asarray(X, dtype=np.float64) - W @ Ht.T) ** 2))
 
 
+def divergence(
+    X: Array, W: Array, Ht: Array, beta: float, mask: Array | None = None
+) -> float:
+    """Σ mᵢⱼ d(xᵢⱼ, Σₜ wᵢₜ hⱼₜ) for the β-divergence d, with 0·log 0 = 0."""
+    x, y = to_float64(X), to_float64(W) @ to_float64(Ht).T
+    if beta == 1:
+        d = special.xlogy(x, x) - special.xlogy(x, y) - x + y
+    elif beta == 0:
+        d = x / y - np.log(x / y) - 1
+    else:
+        d = x**beta + (beta - 1) * y**beta - beta * x * y ** (beta - 1)
+        d /= beta * (beta - 1)
+    return float(np.sum(d if mask is None else mask * d))
+
+
+LOSSES = {
+    "frobenius": frobenius,
+    "kullback-leibler": lambda X, W, Ht, mask=None: divergence(X, W, Ht, 1, mask),
+    "itakura-saito": lambda X, W, Ht, mask=None: divergence(X, W, Ht, 0, mask),
+}
+"""By the names of the registry."""
+
+
 def penalty(A: Array, term: Penalty) -> float:
     """Σᵢ l1·aᵢ + ½ aᵢ Q aᵢᵀ, row by row."""
     return sum(float(term.l1 @ a + 0.5 * a @ term.Q @ a) for a in to_float64(A))
@@ -42,10 +65,11 @@ def objective(
     penalty_W: Penalty,
     penalty_H: Penalty,
     mask: Array | None = None,
+    loss: str = "frobenius",
 ) -> float:
-    """Penalised Frobenius objective."""
-    loss = frobenius(X, W, Ht, mask)
-    return loss + penalty(W, penalty_W) + penalty(Ht, penalty_H)
+    """Penalised objective."""
+    value = LOSSES[loss](X, W, Ht, mask)
+    return value + penalty(W, penalty_W) + penalty(Ht, penalty_H)
 
 
 def gradient_W(

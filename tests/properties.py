@@ -64,7 +64,7 @@ def assert_descends(
     """
     dense = oracles.to_float64(X)
     penalties = all_penalties(updater, problem, W.shape[1])
-    values = [oracles.objective(dense, W, Ht, *penalties, mask)]
+    values = [oracles.objective(dense, W, Ht, *penalties, mask, problem.loss.name)]
     dtype = W.dtype
     # rounding of ½‖X‖² − ⟨X, WH⟩ + ½‖WH‖², of which the objective is the small rest
     size = float(np.sum(dense**2)) + values[0]
@@ -75,7 +75,9 @@ def assert_descends(
         state.n_iter += 1
         done = updater.finish(problem, state)
         assert_valid(*done, dtype)
-        values.append(oracles.objective(dense, *done, *penalties, mask))
+        values.append(
+            oracles.objective(dense, *done, *penalties, mask, problem.loss.name)
+        )
         if progress.objective is not None:
             reported = progress.objective.min()
             assert values[-1] <= reported + noise

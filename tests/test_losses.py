@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oracles
-from cases import DTYPES, LOSSES, STORAGES, data, factors
+from cases import DTYPES, LOSSES, STORAGES, data, data_for, factors
 from nonneg import reconstruction_error
 from nonneg.losses import losses
 from nonneg.operands import as_operand
 from tolerances import assert_close, tol
 
-VALUES = {"frobenius": oracles.frobenius}
-DEGREES = {"frobenius": 2}
+VALUES = oracles.LOSSES
+DEGREES = {"frobenius": 2, "kullback-leibler": 1, "itakura-saito": 0}
 """The loss's law of scale: value(c·X, c·WH) = c^degree · value(X, WH)."""
 
 
@@ -27,7 +27,7 @@ def loss(request):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("storage", STORAGES)
 def test_value(loss, storage, dtype, passes):
-    X = data(dtype=dtype)
+    X = data_for(loss.name, dtype=dtype)
     W, Ht = factors(X.shape, dtype=dtype)
     value = loss.value(as_operand(STORAGES[storage](X)), W, Ht)
     assert isinstance(value, float)
@@ -40,6 +40,9 @@ def test_an_exact_fit_has_no_loss(loss, storage, dtype, passes):
     """Small whole numbers: each product is exact in either dtype."""
     rng = np.random.default_rng(0)
     W, Ht = (rng.integers(0, 4, (n, 3)).astype(dtype) for n in (23, 17))
+    if loss.name == "itakura-saito":  # not for zeros
+        W += 1
+        Ht += 1
     X = W @ Ht.T
     operand = as_operand(STORAGES[storage](X))
     assert loss.value(operand, W, Ht) == 0.0
@@ -50,6 +53,8 @@ def test_an_exact_fit_has_no_loss(loss, storage, dtype, passes):
 @pytest.mark.parametrize("distance", [1e-3, 1e-6, 1e-9])
 def test_a_nearly_exact_fit_keeps_its_digits(loss, storage, distance, passes):
     """The expanded square would have none left at 1e-9."""
+    if "quadratic" not in loss.provides:
+        pytest.skip("sums of x·log(x/y) − x + y have their own rounding")
     rng = np.random.default_rng(0)
     W, Ht = (rng.random((n, 3)) for n in (23, 17))
     X = W @ Ht.T
@@ -63,7 +68,7 @@ def test_a_nearly_exact_fit_keeps_its_digits(loss, storage, distance, passes):
 
 @pytest.mark.parametrize("storage", ["dense-C", "dense-F", "csr-array", "csc-array"])
 def test_error_is_the_root_of_twice_the_value(loss, storage):
-    X = data()
+    X = data_for(loss.name)
     W, Ht = factors(X.shape)
     value = loss.value(as_operand(STORAGES[storage](X)), W, Ht)
     assert loss.error(value) == pytest.approx(np.sqrt(2 * value))
@@ -73,7 +78,7 @@ def test_error_is_the_root_of_twice_the_value(loss, storage):
 @pytest.mark.parametrize("storage", ["dense-C", "dense-F", "csr-array", "csc-array"])
 @pytest.mark.parametrize("scale", [1e-60, 1e-3, 1e3, 1e60])
 def test_scale_law(loss, storage, scale):
-    X = data()
+    X = data_for(loss.name)
     W, Ht = factors(X.shape)
     store = STORAGES[storage]
     value = loss.value(as_operand(store(X)), W, Ht)
@@ -106,7 +111,7 @@ def test_quadratic_losses_from_products(loss):
 def test_a_loss_is_never_negative_and_does_not_depend_on_storage(
     seed, n_samples, n_features, k, storage, name
 ):
-    X = data(n_samples, n_features, seed=seed)
+    X = data_for(name, n_samples, n_features, seed=seed)
     W, Ht = factors(X.shape, k, seed=seed)
     loss = losses[name]()
     value = loss.value(as_operand(STORAGES[storage](X)), W, Ht)

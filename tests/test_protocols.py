@@ -17,10 +17,11 @@ import oracles
 from cases import (
     DTYPES,
     MAIN_STORAGES,
+    PAIRS,
     STORAGES,
-    UPDATERS,
     UpdaterCase,
     data,
+    data_for,
     factors,
     make_problem,
 )
@@ -121,10 +122,12 @@ def test_cd_on_masked_entries_is_the_oracle_s(masked, dtype, update_H, passes):
         assert_close(outcome.history.objective[-1], expected, dtype, X.size, factor=8)
 
 
-@pytest.mark.parametrize("case", UPDATERS, ids=str)
-def test_the_masked_objective_never_rises(masked, case):
-    X, mask = data(), hidden((23, 17))
-    problem = make_problem(np.ma.array(X, mask=mask), l1=0.05, l2=0.1, random_state=0)
+@pytest.mark.parametrize(("loss", "case"), PAIRS, ids=str)
+def test_the_masked_objective_never_rises(masked, loss, case):
+    X, mask = data_for(loss), hidden((23, 17))
+    problem = make_problem(
+        np.ma.array(X, mask=mask), loss=loss, l1=0.05, l2=0.1, random_state=0
+    )
     start = factors(X.shape)
     assert_descends(case.make(tol=0.0), problem, X, *start, mask=~mask)
 
@@ -245,12 +248,13 @@ def test_a_third_party_loss(absolute, storage):
     assert_close(value, np.abs(X - W @ Ht.T).sum(), np.float64, X.size)
 
 
-def test_an_impossible_pair_is_refused_before_any_work(absolute, monkeypatch):
-    from nonneg import factorization
-
-    monkeypatch.setattr(factorization, "LOSS", "absolute")
-    with pytest.raises(ValueError, match="'cd' can't minimise the absolute loss"):
-        nonneg.NMF(2, init="random").fit(data())
+def test_an_impossible_pair_is_refused_before_any_work(absolute):
+    text = "solver 'cd' does not handle beta_loss = 'absolute'. No solver here does"
+    with pytest.raises(ValueError, match=text):
+        nonneg.NMF(2, init="random", beta_loss="absolute").fit(data())
+    text = "solver 'hals' does not handle beta_loss = 1. Pass solver='mu' or 'sn'"
+    with pytest.raises(ValueError, match=text):
+        nonneg.NMF(2, init="random", solver="hals", beta_loss=1).fit(data())
 
 
 # --- the registry --------------------------------------------------------------------

@@ -16,12 +16,13 @@ from cases import (
     MAIN_STORAGES,
     PAIRS,
     STORAGES,
-    UPDATERS,
     UpdaterCase,
     data,
+    data_for,
     factors,
     make_problem,
 )
+from nonneg.losses import losses
 from nonneg.operands import as_operand
 from properties import assert_descends, assert_valid, fit
 from tolerances import assert_close, scale, tol
@@ -37,7 +38,7 @@ dtypes = pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("storage", STORAGES)
 @dtypes
 def test_the_objective_never_rises(loss, updater, storage, dtype, passes):
-    X = STORAGES[storage](data(dtype=dtype))
+    X = STORAGES[storage](data_for(loss, dtype=dtype))
     problem = make_problem(X, loss=loss, l1=0.01, l2=0.02, random_state=0)
     start = factors(X.shape, dtype=dtype)
     values = assert_descends(updater.make(tol=0.0), problem, X, *start)
@@ -51,7 +52,7 @@ def test_the_objective_never_rises(loss, updater, storage, dtype, passes):
 @pytest.mark.parametrize("k", [1, 2, 9])
 def test_any_shape_and_rank(loss, updater, storage, dtype, shape, k):
     """Also more components than rows or columns."""
-    X = STORAGES[storage](data(*shape, density=1.0, dtype=dtype))
+    X = STORAGES[storage](data_for(loss, *shape, density=1.0, dtype=dtype))
     problem = make_problem(X, k, loss=loss, random_state=0)
     start = factors(shape, k, dtype)
     assert_descends(updater.make(tol=0.0), problem, X, *start, n_iter=5)
@@ -62,6 +63,8 @@ def test_any_shape_and_rank(loss, updater, storage, dtype, shape, k):
 @dtypes
 def test_fixed_H(loss, updater, storage, dtype, passes):
     """H stays to the bit, and W ends at the minimum for it."""
+    if "quadratic" not in losses[loss].provides or updater.name == "mu":
+        pytest.skip("other tests: the minimum is reached in the objective alone")
     X = STORAGES[storage](data(dtype=dtype))
     W, Ht = factors(X.shape, dtype=dtype)
     problem = make_problem(
@@ -81,7 +84,7 @@ def test_fixed_H(loss, updater, storage, dtype, passes):
 @dtypes
 def test_dense_and_sparse_agree(loss, updater, dtype):
     """Only the order of the sums differs between the paths through a fit."""
-    X = data(dtype=dtype)
+    X = data_for(loss, dtype=dtype)
     start = factors(X.shape, dtype=dtype)
     results = {
         storage: fit(
@@ -102,7 +105,7 @@ def test_dense_and_sparse_agree(loss, updater, dtype):
 @pairs
 @storages
 def test_a_refit_gives_the_same_bits(loss, updater, storage):
-    X = STORAGES[storage](data())
+    X = STORAGES[storage](data_for(loss))
     start = factors(X.shape)
     one, two = (
         fit(
@@ -121,7 +124,7 @@ def test_a_refit_gives_the_same_bits(loss, updater, storage):
 @pairs
 @storages
 def test_permuting_rows_and_columns_permutes_the_factors(loss, updater, storage):
-    X = data()
+    X = data_for(loss)
     W, Ht = factors(X.shape)
     rng = np.random.default_rng(0)
     rows, columns = (rng.permutation(n) for n in X.shape)
@@ -171,6 +174,8 @@ def test_cd_is_equivariant_to_powers_of_two(storage, exponent):
 @storages
 @dtypes
 def test_zero_rows_and_columns_end_at_zero(loss, updater, storage, dtype):
+    if loss == "itakura-saito":
+        pytest.skip("not for zeros")
     X = data(dtype=dtype)
     X[[0, 11]], X[:, 5] = 0, 0
     problem = make_problem(STORAGES[storage](X), loss=loss, l2=0.1, random_state=0)
@@ -185,6 +190,8 @@ def test_zero_rows_and_columns_end_at_zero(loss, updater, storage, dtype):
 @storages
 @dtypes
 def test_all_zero_X(loss, updater, storage, dtype):
+    if loss == "itakura-saito":
+        pytest.skip("not for zeros")
     X = STORAGES[storage](np.zeros((9, 7), dtype=dtype))
     problem = make_problem(X, loss=loss, random_state=0)
     start = factors(X.shape, dtype=dtype)
@@ -198,7 +205,7 @@ def test_all_zero_X(loss, updater, storage, dtype):
 @pytest.mark.parametrize("which", ["W", "H", "both"])
 def test_dead_components(loss, updater, storage, dtype, which):
     """A component without curvature neither divides by zero nor spoils the others."""
-    X = STORAGES[storage](data(dtype=dtype))
+    X = STORAGES[storage](data_for(loss, dtype=dtype))
     W, Ht = factors(X.shape, dtype=dtype)
     if which in ("W", "both"):
         W[:, 1] = 0
@@ -213,7 +220,9 @@ def test_dead_components(loss, updater, storage, dtype, which):
 @storages
 @dtypes
 def test_a_penalty_that_kills_everything(loss, updater, storage, dtype):
-    X = STORAGES[storage](data(dtype=dtype))
+    if updater.name == "mu":
+        pytest.skip("multiplicative steps come near zero, but not there")
+    X = STORAGES[storage](data_for(loss, dtype=dtype))
     problem = make_problem(X, loss=loss, l1=500.0, random_state=0)
     start = factors(X.shape, dtype=dtype)
     W, Ht, outcome = fit(updater.make(tol=0.0), problem, *start, n_iter=10)
@@ -238,7 +247,7 @@ EXTREMES = {
 def test_extreme_values_give_finite_factors(loss, updater, storage, extreme):
     """Defined results where squares of X underflow to zero or come near overflow."""
     dtype, size = EXTREMES[extreme]
-    X = (data() * size).astype(dtype)
+    X = (data_for(loss) * size).astype(dtype)
     W, Ht = factors(X.shape)
     start = [(A * np.sqrt(size)).astype(dtype) for A in (W, Ht)]
     problem = make_problem(STORAGES[storage](X), loss=loss, random_state=0)
@@ -251,7 +260,7 @@ def test_extreme_values_give_finite_factors(loss, updater, storage, extreme):
 
 @pairs
 def test_a_single_huge_entry(loss, updater):
-    X = data()
+    X = data_for(loss)
     X[3, 4] = 1e12
     problem = make_problem(X, loss=loss, random_state=0)
     values = assert_descends(updater.make(tol=0.0), problem, X, *factors(X.shape))
@@ -282,15 +291,15 @@ def test_cd_moves_as_by_its_definition(storage, dtype, shuffle, passes):
     assert_close(outcome.history.residual, ratios, dtype, X.size, factor=8)
 
 
-@pytest.mark.parametrize("case", UPDATERS, ids=str)
-def test_the_start_is_all_that_an_updater_may_write_to(case):
-    X = data()
+@pairs
+def test_the_start_is_all_that_an_updater_may_write_to(loss, updater):
+    X = data_for(loss)
     X.flags.writeable = False
     H = factors(X.shape)[1]
     kept = H.copy()
-    problem = make_problem(X, update_H=False, random_state=0)
-    updater = case.make(tol=0.0)
-    state = updater.start(problem, np.zeros((23, 4)), H)
+    problem = make_problem(X, loss=loss, update_H=False, random_state=0)
+    updater = updater.make(tol=0.0)
+    state = updater.start(problem, np.ones((23, 4)), H)
     updater.iterate(problem, state)
     np.testing.assert_array_equal(H, kept)
     assert as_operand(X).native() is X
@@ -304,13 +313,17 @@ def test_the_start_is_all_that_an_updater_may_write_to(case):
     ),
     k=st.integers(1, 7),
     storage=st.sampled_from(sorted(STORAGES)),
-    case=st.sampled_from(UPDATERS),
+    pair=st.sampled_from(PAIRS),
     l1=st.sampled_from([0.0, 0.1, 10.0]),
     l2=st.sampled_from([0.0, 0.1, 10.0]),
     start=st.integers(0, 5),
 )
-def test_any_small_problem(X, k, storage, case, l1, l2, start):
-    problem = make_problem(STORAGES[storage](X), k, l1=l1, l2=l2, random_state=0)
+def test_any_small_problem(X, k, storage, pair, l1, l2, start):
+    loss, case = pair
+    X = X + 0.1 if loss == "itakura-saito" else X
+    problem = make_problem(
+        STORAGES[storage](X), k, loss=loss, l1=l1, l2=l2, random_state=0
+    )
     W, Ht = factors(X.shape, k, seed=start)
     values = assert_descends(case.make(tol=0.0), problem, X, W, Ht, n_iter=6)
     assert values[-1] <= values[0] * (1 + tol(np.float64, X.size))

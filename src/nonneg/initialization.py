@@ -128,10 +128,10 @@ def resolve_init(
     n_samples, n_features = shape
     k = n_components
     if init is None:
-        if k >= n_features or k > n_samples:
-            return "random"
-        # zeros can't move under multiplicative updates
-        return "nndsvda" if positive else "nndsvd"
+        if positive:
+            # zeros can't move under multiplicative updates; scikit-learn 1.x's rule
+            return "nndsvda" if k <= min(shape) else "random"
+        return "random" if k >= n_features or k > n_samples else "nndsvd"
     if init != "random" and _svd_rank(init, k) > min(shape):
         most = 2 * min(shape) - 1 if init == "nnsvd-lrc" else min(shape)
         msg = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +132,10 @@ class Penalty:
 
 
 class Loss(Protocol):
-    """What is minimised: a distance between X and W·H."""
+    """What is minimised: a distance between X and W·H.
+
+    An optional method `require(X)` raises ValueError for an X that it can't be used with.
+    """
 
     name: ClassVar[str]
     provides: ClassVar[frozenset[str]]
@@ -142,19 +145,19 @@ class Loss(Protocol):
     def value(self, X: Operand, W: Array, Ht: Array) -> float:
         """Loss at W·H, without penalties, in float64."""
 
-    def from_products(self, X: Operand, cross: float, square: float) -> float:
-        """Loss from ⟨X, WH⟩ and ‖WH‖² over the observed entries (quadratic losses)."""
-
     def error(self, value: float) -> float:
         """`reconstruction_err_` that belongs to a loss value."""
 
 
-class TermLoss(Loss, Protocol):
-    """A loss that provides "terms".
+class QuadraticLoss(Loss, Protocol):
+    """A loss that provides "quadratic"."""
 
-    An optional method `require(X)` of any loss raises ValueError for an X that it can't
-    be used with.
-    """
+    def from_products(self, X: Operand, cross: float, square: float) -> float:
+        """Loss from ⟨X, WH⟩ and ‖WH‖² over the observed entries."""
+
+
+class TermLoss(Loss, Protocol):
+    """A loss that provides "terms"."""
 
     def terms(self, X: Operand) -> Any:
         """Its `Terms` (see `kernels.terms`), at the scale of X."""
@@ -172,6 +175,11 @@ class Problem:
     random_state: Any = None
     gram_H: NDArray[np.float64] | None = None
     """HHᵀ of a fixed H, where it is known already."""
+
+    @property
+    def quadratic(self) -> QuadraticLoss:
+        """The loss, for updaters that require a quadratic one."""
+        return cast(QuadraticLoss, self.loss)
 
 
 @dataclass(eq=False)

@@ -58,11 +58,9 @@ class BetaDivergence:
             X, W, Ht = X.T, Ht, W
         step = TermsUpdate(self.terms(X), move=False, accumulate=False, value=True)
         shared = {"Ht": Ht, "column_sums": Ht.sum(axis=0, dtype=np.float64)}
-        return float(X.run_pass(step, {"start": W}, shared)["value"])
-
-    def from_products(self, X: Operand, cross: float, square: float) -> float:
-        """There is no such form of it."""
-        raise NotImplementedError
+        value = float(X.run_pass(step, {"start": W}, shared)["value"])
+        # zeros of X count −1 each at β = 0, as in scikit-learn
+        return max(0.0, value) if self.beta > 0 else value
 
     def error(self, value: float) -> float:
         """sqrt(2·D), as in scikit-learn."""

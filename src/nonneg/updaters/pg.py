@@ -176,7 +176,9 @@ class ProjectedGradient:
         if not state.stalled:
             half = self._half_W(problem, state, state.step, state.last_decrease)
             state.projected_W = half.evaluate()
-            state.objective = problem.loss.from_products(problem.X, *half.products())
+            state.objective = problem.quadratic.from_products(
+                problem.X, *half.products()
+            )
             converged = math.sqrt(state.projected_W) < self.tol
             if not converged:
                 decrease = half.descend()
@@ -269,7 +271,7 @@ class ProjectedGradient:
             square = float(np.sum(G * gram_H))
         else:
             square = float(np.einsum("jr,jrs,js->", Ht, G, Ht))
-        value = problem.loss.from_products(problem.X, inner(rhs, Ht), square)
+        value = problem.quadratic.from_products(problem.X, inner(rhs, Ht), square)
         for penalty, Q, A, gram_A in (
             (problem.penalty_W, Q_W, W, gram_W),
             (problem.penalty_H, Q_H, Ht, gram_H),

@@ -10,7 +10,16 @@ from ..kernels import Multiplicative, column_sums, gram, inner, multiplied
 from ..kernels.steps import RowSolve
 from ..kernels.term_steps import TermsUpdate
 from ..operands import matmul
-from ..protocols import Array, Loss, Operand, Penalty, Problem, Sums, TermLoss
+from ..protocols import (
+    Array,
+    Loss,
+    Operand,
+    Penalty,
+    Problem,
+    QuadraticLoss,
+    Sums,
+    TermLoss,
+)
 
 
 class TermSums(NamedTuple):
@@ -109,7 +118,9 @@ def sums_for(
         at = None
         if value:
             square = float(np.sum(gram_A * gram(Ht, X.n_threads)))
-            at = loss.from_products(X, inner(numerator, Ht), square)
+            at = cast(QuadraticLoss, loss).from_products(
+                X, inner(numerator, Ht), square
+            )
         return TermSums(numerator, Ht @ gram_A.astype(Ht.dtype), at)
     step = TermsUpdate(cast(TermLoss, loss).terms(X), move=False, value=value)
     shared = {"Ht": Ht, "column_sums": column_sums(Ht, X.n_threads)}
