@@ -1,0 +1,70 @@
+"""X cut into batches of rows, each an operand of its own that shares the memory of X."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..protocols import Operand
+from . import as_operand
+
+
+class RowBatch(NamedTuple):
+    """Consecutive rows of X."""
+
+    rows: slice
+    X: Operand
+
+
+def stored_by_rows(X: Operand) -> Operand:
+    """X with contiguous rows: itself, or a copy where it is stored by columns."""
+    native = X.native()
+    if native is None or not X.by_columns:
+        return X
+    rows = native.tocsr() if sp.issparse(native) else np.ascontiguousarray(native)
+    return as_operand(rows, X.n_threads)
+
+
+def row_batches(X: Operand, size: int) -> list[RowBatch]:
+    """Cut X, which is stored by rows, into batches of `size` rows; the last is smaller.
+
+    Raises
+    ------
+    ValueError
+        If X is of a kind that can't be cut.
+    """
+    n_rows = X.shape[0]
+    if size >= n_rows:
+        return [RowBatch(slice(0, n_rows), X)]
+    native = X.native()
+    if native is None:
+        msg = (
+            f"X, which is {X.kind}, can't be cut into batches of {size} rows. Pass a "
+            "NumPy array or a SciPy sparse matrix, or batches of it to `partial_fit`."
+        )
+        raise ValueError(msg)
+    cut = _rows_of_csr if sp.issparse(native) else _rows_of_array
+    batches = []
+    for start in range(0, n_rows, size):
+        rows = slice(start, min(start + size, n_rows))
+        batches.append(RowBatch(rows, as_operand(cut(native, rows), X.n_threads)))
+    return batches
+
+
+def _rows_of_array(X: Any, rows: slice) -> Any:
+    return X[rows]
+
+
+def _rows_of_csr(X: Any, rows: slice) -> Any:
+    """The rows as views of the entries of X, with row pointers of their own.
+
+    SciPy's own slices are copies, and its constructor looks 64-bit indices over.
+    """
+    first, last = X.indptr[rows.start], X.indptr[rows.stop]
+    part = sp.csr_array((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
+    part.data, part.indices = X.data[first:last], X.indices[first:last]
+    part.indptr = X.indptr[rows.start : rows.stop + 1] - first
+    part.has_sorted_indices = part.has_canonical_format = True
+    return part
