@@ -22,10 +22,11 @@ unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
 .PHONY: help check venv install demo test test-slow lint format bench bench-quick \
-	bench-floors bench-sweeps bench-gate symbols stress-tsan clean
+	bench-floors bench-sweeps bench-mu bench-minibatch bench-gate symbols stress-tsan \
+	clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 check: ## look for Python, its headers and a C++ compiler
 	@tools/check_system.sh "$(PYTHON)"
@@ -49,7 +50,7 @@ format: $(VENV)/.lint ## put the sources into the house style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.installed ## time to target beside scikit-learn (half an hour)
+bench: $(VENV)/.installed ## time to target beside scikit-learn (an hour and a half)
 	$(BENCH)/time_to_target.py $(BENCH_ARGS)
 
 bench-quick: $(VENV)/.installed ## the same on small matrices, and the floors
@@ -61,6 +62,12 @@ bench-floors: $(VENV)/.installed ## one pass over X against what the machine all
 
 bench-sweeps: $(VENV)/.installed ## time of a sweep beside scikit-learn's
 	$(BENCH)/cd_sweeps.py
+
+bench-mu: $(VENV)/.installed ## time of a Kullback-Leibler update beside scikit-learn's
+	$(BENCH)/mu_iterations.py $(BENCH_ARGS)
+
+bench-minibatch: $(VENV)/.installed ## MiniBatchNMF beside scikit-learn's
+	$(BENCH)/minibatch.py $(BENCH_ARGS)
 
 bench-gate: $(VENV)/.installed ## is HEAD slower than BASE=<commit>?
 	$(BENCH)/regression.py $(BASE)

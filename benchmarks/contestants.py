@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,9 +20,10 @@ import nonneg
 
 Result = tuple[Curve, Any, Any, float | None]
 """Curve, W, H and the last objective that the library itself reported, if any."""
-BASELINE = "scikit-learn cd"
-SOLVERS = ("auto", "hals")
-"""Solvers of nonneg that are run; what this version does not have is left out."""
+LOSS_NAMES = {2: "frobenius", 1: "kullback-leibler"}
+"""What both libraries call them."""
+ACCELERATED = " accelerated"
+"""Ends the name of a solver that is run with accelerate=True."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,34 @@ class Contestant:
     tasks: tuple[str, ...] = ("fit", "transform")
 
 
+def options_of(solver: str, beta: float) -> dict[str, Any]:
+    """What `nonneg.NMF` is called with for a solver's name and a loss."""
+    options: dict[str, Any] = {"solver": solver.removesuffix(ACCELERATED)}
+    if solver.endswith(ACCELERATED):
+        options["accelerate"] = True
+    if beta != 2:
+        options["beta_loss"] = LOSS_NAMES[beta]
+    return options
+
+
+def available(solver: str, beta: float) -> bool:
+    """Whether this version of nonneg has the solver, for this loss."""
+    options = options_of(solver, beta)
+    if not set(options) <= set(inspect.signature(nonneg.NMF).parameters):
+        return False
+    try:
+        nonneg.NMF(1, **options, max_iter=1, tol=0).fit(np.ones((2, 2)))
+    except ValueError:
+        return False
+    return True
+
+
 def run_nonneg(solver: str, problem: Problem, limits: Limits) -> Result:
-    """Fit by nonneg; its callback tells the objective, so nothing is computed for it."""
+    """Fit by nonneg; its callback tells the objective, so nothing is computed for it.
+
+    Where it does not know the objective after every iteration, the curve has a point
+    after those of which it does.
+    """
     if problem.task == "transform":
         return _transform_nonneg(solver, problem)
     curve = Curve()
@@ -54,7 +82,6 @@ def run_nonneg(solver: str, problem: Problem, limits: Limits) -> Result:
     model = nonneg.NMF(
         problem.k,
         init="custom",
-        solver=solver,
         tol=0,
         max_iter=limits.max_iter,
         max_time=limits.seconds,
@@ -62,6 +89,7 @@ def run_nonneg(solver: str, problem: Problem, limits: Limits) -> Result:
         n_threads=problem.threads,
         # "auto" is all that is chosen for the user
         compress="auto" if solver == "auto" else False,
+        **options_of(solver, problem.beta),
     )
     began = clock()
     W = model.fit_transform(problem.X, W=problem.W, H=problem.H)
@@ -102,7 +130,7 @@ def _replaced(name: str, function: Any) -> Iterator[None]:
         setattr(_nmf, name, original)
 
 
-def _plain_sklearn(problem: Problem, solver: str, max_iter: int) -> tuple[Any, Any]:
+def plain_sklearn(problem: Problem, solver: str, max_iter: int) -> tuple[Any, Any]:
     update_H = problem.task == "fit"
     W, H, _ = _nmf.non_negative_factorization(
         problem.X,
@@ -112,6 +140,7 @@ def _plain_sklearn(problem: Problem, solver: str, max_iter: int) -> tuple[Any, A
         init="custom" if update_H else None,
         update_H=update_H,
         solver=solver,
+        beta_loss=LOSS_NAMES[problem.beta],
         tol=0,
         max_iter=max_iter,
     )
@@ -135,7 +164,7 @@ def _listened(
     with _replaced(name, step):
         try:
             recorder.watch.began = time.perf_counter()
-            W, H = _plain_sklearn(problem, solver, limits.max_iter)
+            W, H = plain_sklearn(problem, solver, limits.max_iter)
         except Stop as stop:
             W, H = stop.W, stop.H
     return recorder.curve, W, H, None
@@ -203,6 +232,7 @@ def run_mini_batch(problem: Problem, limits: Limits) -> Result:
         model = _nmf.MiniBatchNMF(
             problem.k,
             init="custom",
+            beta_loss=LOSS_NAMES[problem.beta],
             tol=0,
             max_no_improvement=None,
             max_iter=n_passes,
@@ -214,28 +244,36 @@ def run_mini_batch(problem: Problem, limits: Limits) -> Result:
     return run_again_and_again(problem, limits, fit)
 
 
+@dataclass(frozen=True)
+class Field:
+    """Who competes for a loss."""
+
+    baseline: Contestant
+    solver: str
+    """scikit-learn's name of the baseline's solver."""
+    slow: list[Contestant]
+    """Other solvers of scikit-learn, which run if asked for."""
+    solvers: tuple[str, ...]
+    """Solvers of nonneg that are run; what this version does not have is left out."""
+
+
+CD = Contestant("scikit-learn cd", run_sklearn_cd)
+MU = Contestant("scikit-learn mu", run_sklearn_mu, tasks=("fit",))
+MINI_BATCH = Contestant("scikit-learn MiniBatchNMF", run_mini_batch, tasks=("fit",))
+FIELDS: dict[float, Field] = {
+    2: Field(CD, "cd", [MU, MINI_BATCH], ("auto", "hals")),
+    1: Field(MU, "mu", [MINI_BATCH], ("auto", "mu", "mu" + ACCELERATED, "sn")),
+}
+"""By the loss's beta."""
+
+
 def _nonneg(solver: str) -> Contestant:
     return Contestant(
         f"nonneg {solver}", lambda problem, limits: run_nonneg(solver, problem, limits)
     )
 
 
-def available(solver: str) -> bool:
-    """Whether this version of nonneg has the solver."""
-    try:
-        nonneg.NMF(1, solver=solver, max_iter=1, tol=0).fit(np.ones((2, 2)))
-    except ValueError:
-        return False
-    return True
-
-
-BASE = Contestant(BASELINE, run_sklearn_cd)
-SLOW = [
-    Contestant("scikit-learn mu", run_sklearn_mu, tasks=("fit",)),
-    Contestant("scikit-learn MiniBatchNMF", run_mini_batch, tasks=("fit",)),
-]
-
-
-def ours(solvers: tuple[str, ...] = SOLVERS) -> list[Contestant]:
-    """nonneg with those of the solvers that it has."""
-    return [_nonneg(solver) for solver in solvers if solver and available(solver)]
+def ours(beta: float, solvers: tuple[str, ...] | None = None) -> list[Contestant]:
+    """nonneg with those of the solvers that it has for this loss."""
+    wanted = FIELDS[beta].solvers if solvers is None else solvers
+    return [_nonneg(solver) for solver in wanted if solver and available(solver, beta)]

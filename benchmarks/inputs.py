@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import audio
 import matrices
 import numpy as np
 import scipy.sparse as sp
@@ -52,6 +53,18 @@ class Input:
     """Most seconds that one run of scikit-learn's may take."""
     repeats: int = 1
     """Runs of each kind of which the median counts, for very short ones."""
+    beta: float = 2
+    """The loss: 2 the squared error, 1 the Kullback-Leibler divergence."""
+    quick_seconds: float | None = None
+    """As `seconds`, with --quick; None for a tenth of them."""
+    quick: bool = True
+    """Whether --quick has it where no input is named."""
+
+    def cap(self, quick: bool) -> float:
+        """Most seconds that one run of scikit-learn's may take."""
+        if not quick:
+            return self.seconds
+        return self.seconds / 10 if self.quick_seconds is None else self.quick_seconds
 
 
 def _idx(path: Path) -> Any:
@@ -96,15 +109,12 @@ def package_descriptions(at_most: int | None = None) -> list[str]:
     return [description for _, mark, description in records if mark][:at_most]
 
 
-def _tf_idf(documents: list[str], min_documents: int) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
+WORDS = {"min_df": 5, "stop_words": "english", "token_pattern": r"[a-z]{3,}"}
+"""What counts as a word; the vocabulary is the same for counts and weights."""
+NO_LISTS = "made documents (apt has no Translation-en lists here)"
 
-    vectorizer = TfidfVectorizer(
-        sublinear_tf=True,
-        min_df=min_documents,
-        stop_words="english",
-        token_pattern=r"[a-z]{3,}",
-    )
+
+def _fitted(vectorizer: Any, documents: list[str]) -> Any:
     X = vectorizer.fit_transform(documents).tocsr()
     X.sort_indices()
     return X
@@ -112,12 +122,32 @@ def _tf_idf(documents: list[str], min_documents: int) -> Any:
 
 def debian_descriptions(quick: bool) -> Loaded:
     """tf-idf of package descriptions: sublinear, rows of unit length, float64."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     documents = package_descriptions(4000 if quick else None)
     if documents:
-        return Loaded(_tf_idf(documents, 5), "descriptions of Debian's packages")
+        X = _fitted(TfidfVectorizer(sublinear_tf=True, **WORDS), documents)
+        return Loaded(X, "descriptions of Debian's packages")
     size = (4000, 4000) if quick else (64_000, 18_000)
-    X = matrices.random_documents(*size, 28)
-    return Loaded(X, "made documents (apt has no Translation-en lists here)", True)
+    return Loaded(matrices.random_documents(*size, 28), NO_LISTS, True)
+
+
+def debian_counts(quick: bool) -> Loaded:
+    """How often each package's description has each word, CSR, float64."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    documents = package_descriptions(4000 if quick else None)
+    if documents:
+        X = _fitted(CountVectorizer(dtype=np.float64, **WORDS), documents)
+        return Loaded(X, "word counts of the descriptions of Debian's packages")
+    size = (4000, 4000) if quick else (64_000, 18_000)
+    return Loaded(matrices.random_counts(*size, 28), NO_LISTS, True)
+
+
+def spectrogram(quick: bool) -> Loaded:
+    """|STFT| of made music, 8 minutes (quick: 20 s) at 16 kHz, dense, float32."""
+    X = audio.spectrogram(1250 if quick else 30_000)
+    return Loaded(X, "made music (in place of a recording), magnitudes", True)
 
 
 def low_rank(quick: bool) -> Loaded:
@@ -158,6 +188,11 @@ def small(quick: bool) -> Loaded:  # noqa: ARG001
     return Loaded(X, "made: rank 6 and noise")
 
 
+def _divergence(*args: Any, **options: Any) -> Input:
+    """An input for Kullback-Leibler; its quick runs end after five seconds."""
+    return Input(*args, beta=1, quick_seconds=5, **options)
+
+
 INPUTS = [
     Input("fashion", 32, fashion_mnist, 10, seconds=150),
     Input("debian", 30, debian_descriptions, 7, seconds=60),
@@ -166,6 +201,9 @@ INPUTS = [
     Input("pbmc", 20, pbmc3k, 10, seconds=100),
     Input("transform", 32, fashion_mnist, 10, task="transform", seconds=60, repeats=3),
     Input("small", 6, small, 8, seconds=10, repeats=5),
+    _divergence("kl-debian", 30, debian_counts, 25, seconds=240, quick=False),
+    _divergence("kl-pbmc", 20, pbmc3k, 30, seconds=240),
+    _divergence("kl-spectrogram", 40, spectrogram, 5, seconds=90),
 ]
 """The inputs of the time-to-target benchmark."""
 
@@ -187,10 +225,10 @@ def start(X: Any, k: int, seed: int = 0) -> tuple[Any, Any]:
     return W.astype(X.dtype), H.astype(X.dtype)
 
 
-def select(names: str | None) -> list[Input]:
-    """The inputs of these comma-separated names, all for None."""
+def select(names: str | None, quick: bool = False) -> list[Input]:
+    """The inputs of these comma-separated names; for None all, or all quick ones."""
     if names is None:
-        return INPUTS
+        return [item for item in INPUTS if item.quick or not quick]
     known = {item.name: item for item in INPUTS}
     wanted = [name for name in re.split(r"[ ,]+", names) if name]
     unknown = [name for name in wanted if name not in known]

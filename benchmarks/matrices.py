@@ -107,10 +107,17 @@ def topic_counts(
     return sp.csr_matrix((values, columns, indptr), shape=(n_documents, n_words))
 
 
+def random_counts(n_documents: int, n_words: int, per_document: float) -> Any:
+    """Word counts of documents from `topic_counts`, float64."""
+    X = topic_counts(n_documents, n_words, per_document, n_topics=60)
+    X.data = np.rint(np.expm1(X.data))
+    return X
+
+
 def random_documents(n_documents: int, n_words: int, per_document: float) -> Any:
     """tf-idf of documents from `topic_counts`: rows of unit length, float64."""
-    X = topic_counts(n_documents, n_words, per_document, n_topics=60)
-    X.data = 1 + np.log(np.expm1(X.data))  # sublinear term frequency
+    X = random_counts(n_documents, n_words, per_document)
+    X.data = 1 + np.log(X.data)  # sublinear term frequency
     frequency = np.bincount(X.indices, minlength=n_words)
     X.data *= (np.log((1 + n_documents) / (1 + frequency)) + 1)[X.indices]
     norms = np.sqrt(np.asarray(X.multiply(X).sum(axis=1)).ravel())

@@ -16,6 +16,10 @@ STYLES = {
     "nonneg cd": ("#56B4E9", "s"),
     "nonneg bpp": ("#004466", "D"),
     "nonneg auto": ("#6A5ACD", "P"),
+    # of another loss, never in one picture with those above
+    "nonneg sn": ("#0072B2", "o"),
+    "nonneg mu": ("#56B4E9", "s"),
+    "nonneg mu accelerated": ("#004466", "D"),
     "scikit-learn cd": ("#D55E00", "^"),
     "scikit-learn mu": ("#E69F00", "v"),
     "scikit-learn MiniBatchNMF": ("#CC79A7", "<"),

@@ -1,63 +1,20 @@
-"""What a contestant gets: X, the common start, a float64 objective and when to stop."""
+"""What a contestant gets: X, the common start, the objective and when to stop."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from curves import FLAT_GAIN, Curve
+from objectives import Objective
 
-BLOCK_BYTES = 1 << 24
-"""Bytes of X in float64 that the objective looks at in one piece."""
 SPACING = 1.04
 """Objectives that have to be computed are, from the 25th iteration on, this factor
 of the number of iterations apart: the curve's error in time is below 4 %."""
-
-
-class Objective:
-    """½‖X − WH‖² in float64, by NumPy and SciPy alone, in blocks of rows."""
-
-    def __init__(self, X: Any, threads: int) -> None:
-        self.X = X
-        self.threads = threads
-        rows, columns = X.shape
-        width = X.nnz / rows if sp.issparse(X) else columns
-        size = max(1, int(BLOCK_BYTES / (8 * max(1.0, width))))
-        self.blocks = [slice(i, min(i + size, rows)) for i in range(0, rows, size)]
-        self.square = sum(self._square(rows_b) for rows_b in self.blocks)
-
-    def _square(self, rows: slice) -> float:
-        block = self.X[rows]
-        values = block.data if sp.issparse(block) else block.ravel()
-        values = values.astype(np.float64, copy=False)
-        return float(values @ values)
-
-    def _cross(self, rows: slice, W: Any, Ht: Any) -> float:
-        block = self.X[rows].astype(np.float64, copy=False)
-        return float(np.vdot(block @ Ht, W[rows].astype(np.float64, copy=False)))
-
-    def __call__(self, W: Any, H: Any) -> float:
-        """Objective of these factors; they are checked to be finite and non-negative."""
-        for name, factor in (("W", W), ("H", H)):
-            if not (np.isfinite(factor).all() and (factor >= 0).all()):
-                msg = f"{name} has entries that are negative or not finite"
-                raise AssertionError(msg)
-        Ht = np.ascontiguousarray(H.T, dtype=np.float64)
-        W64 = np.asarray(W, dtype=np.float64)
-        if sp.issparse(self.X):  # SciPy's products use one thread each
-            with ThreadPoolExecutor(self.threads) as pool:
-                parts = pool.map(lambda rows: self._cross(rows, W64, Ht), self.blocks)
-                cross = sum(parts)
-        else:
-            cross = sum(self._cross(rows, W64, Ht) for rows in self.blocks)
-        together = float(np.vdot(W64.T @ W64, Ht.T @ Ht))
-        return 0.5 * (self.square - 2 * cross + together)
 
 
 @dataclass
@@ -78,6 +35,11 @@ class Problem:
     def k(self) -> int:
         """Number of components."""
         return int(self.H.shape[0])
+
+    @property
+    def beta(self) -> float:
+        """The loss."""
+        return self.objective.beta
 
 
 @dataclass

@@ -24,10 +24,11 @@ from typing import Any
 import curves
 import machine
 import numpy as np
-from contestants import BASE, BASELINE, SLOW, SOLVERS, Contestant, ours
+from contestants import FIELDS, LOSS_NAMES, Contestant, ours, plain_sklearn
 from inputs import HERE, INPUTS, Input, described, select, start
+from objectives import Objective, objective_of
 from peers import FITS, PACKAGES, installed
-from problems import Limits, Objective, Problem
+from problems import Limits, Problem
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
@@ -80,16 +81,27 @@ def warmed_up(contestant: Contestant, problem: Problem) -> bool:
     return True
 
 
+def competitors(
+    item: Input, args: argparse.Namespace
+) -> tuple[Contestant, list[Contestant]]:
+    """The baseline, and everyone else who can do what is to be done."""
+    known = FIELDS[item.beta]
+    solvers = None if args.solvers is None else tuple(args.solvers.split(","))
+    field = ours(item.beta, solvers)
+    if args.all_peers:
+        # the other libraries minimise the squared error, or are run so
+        field += [*known.slow, *(installed() if item.beta == 2 else [])]
+    return known.baseline, [one for one in field if item.task in one.tasks]
+
+
 def measure(item: Input, args: argparse.Namespace) -> dict[str, Any]:
     """All runs of one input."""
     loaded = item.load(args.quick)
     X = loaded.X
-    objective = Objective(X, args.threads)
-    field = [*ours(tuple(args.solvers.split(","))), *(SLOW if args.all_peers else [])]
-    field += installed() if args.all_peers else []
-    field = [one for one in field if item.task in one.tasks]
+    objective = objective_of(X, item.beta, args.threads)
+    base, field = competitors(item, args)
     print(f"\n{item.name}: {described(X)}, k={item.n_components}; {loaded.source}")
-    seconds = item.seconds / (10 if args.quick else 1)
+    seconds = item.cap(args.quick)
     gain = curves.FLAT_GAIN * (2 if args.quick else 1)
     repeats = 1 if args.quick else item.repeats
     runs: list[curves.Run] = []
@@ -111,15 +123,15 @@ def measure(item: Input, args: argparse.Namespace) -> dict[str, Any]:
     for seed in range(args.seeds):
         problem = problem_of(item, X, seed, objective)
         if seed == 0:
-            run(BASE, problem, Limits(seconds=30, max_iter=2))
+            run(base, problem, Limits(seconds=30, max_iter=2))
             field = [one for one in field if warmed_up(one, problem)]
         for repeat in range(repeats):
-            record(BASE, problem, Limits(seconds, gain=gain), repeat)
+            record(base, problem, Limits(seconds, gain=gain), repeat)
             # more than ten times the baseline's time to the target, whatever that is
             cap = curves.CAP * runs[-1].curve.end
             for one in field:
                 record(one, problem, Limits(cap, gain=gain), repeat)
-    rows = curves.table(runs, BASELINE)
+    rows = curves.table(runs, base.name)
     return {
         "input": item.name,
         "matrix": described(X),
@@ -127,6 +139,8 @@ def measure(item: Input, args: argparse.Namespace) -> dict[str, Any]:
         "source": loaded.source,
         "stand-in": loaded.stand_in,
         "task": item.task,
+        "loss": LOSS_NAMES[item.beta],
+        "baseline": base.name,
         "wanted": item.wanted,
         "quick": args.quick,
         "seeds": args.seeds,
@@ -141,15 +155,14 @@ def measure(item: Input, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def check_watch(item: Input, quick: bool, threads: int) -> None:
-    """Print how long scikit-learn's cd takes by our watch and in a plain call."""
-    from contestants import _plain_sklearn
-
+    """Print how long the baseline takes by our watch and in a plain call."""
     X = item.load(quick).X
-    problem = problem_of(item, X, 0, Objective(X, threads))
+    known = FIELDS[item.beta]
+    problem = problem_of(item, X, 0, objective_of(X, item.beta, threads))
     for _ in range(3):
-        curve, *_ = BASE.run(problem, Limits(item.seconds / 5))
+        curve, *_ = known.baseline.run(problem, Limits(item.cap(quick) / 5))
         began = time.perf_counter()
-        _plain_sklearn(problem, "cd", curve.n_iter[-1])
+        plain_sklearn(problem, known.solver, curve.n_iter[-1])
         plain = time.perf_counter() - began
         print(
             f"{item.name}: {curve.n_iter[-1]} iterations, {curve.end:.4f} s by the "
@@ -159,7 +172,7 @@ def check_watch(item: Input, quick: bool, threads: int) -> None:
 
 
 HEADER = (
-    f"{'input':10s} {'contestant':28s} {'to target':>11s} {'ratio':>8s} "
+    f"{'input':15s} {'contestant':28s} {'to target':>11s} {'ratio':>8s} "
     f"{'own limit':>10s} {'arrived':>7s} {'excess':>9s}"
 )
 
@@ -170,7 +183,7 @@ def table_lines(result: dict[str, Any]) -> list[str]:
     label = result["input"] + ("*" if result["stand-in"] else "")
     for row in result["rows"]:
         capped = row["arrived"] < row["seeds"]
-        sign = ">" if capped and row["contestant"] == BASELINE else ""
+        sign = ">" if capped and row["contestant"] == result["baseline"] else ""
         seconds = f"{sign}{1e3 * row['seconds']:.1f} ms"
         mark = "!" if capped else " "
         wanted = ""
@@ -178,7 +191,7 @@ def table_lines(result: dict[str, Any]) -> list[str]:
             reached = row["ratio"] >= result["wanted"]
             wanted = f"  wanted {result['wanted']:g}x: {'yes' if reached else 'no'}"
         lines.append(
-            f"{label:10s} {row['contestant']:28s} {seconds:>11s}{mark}"
+            f"{label:15s} {row['contestant']:28s} {seconds:>11s}{mark}"
             f"{row['ratio']:6.1f}x {1e3 * row['own_limit']:7.1f} ms "
             f"{row['arrived']:3d}/{row['seeds']:<3d} {row['excess']:9.1e}{wanted}"
         )
@@ -205,7 +218,7 @@ def parsed(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--inputs", help=f"comma-separated, of: {names}")
     parser.add_argument("--seeds", type=int, help="default 5, with --quick 2")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--solvers", default=",".join(SOLVERS), help="nonneg's")
+    parser.add_argument("--solvers", help="nonneg's, in place of the usual ones")
     parser.add_argument("--quick", action="store_true", help="small matrices")
     parser.add_argument("--all-peers", action="store_true", help="slow ones too")
     parser.add_argument("--output", type=Path, help="folder for JSON and plots")
@@ -236,7 +249,7 @@ def main() -> None:
         return
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        for item in select(args.inputs):
+        for item in select(args.inputs, args.quick):
             path = Path(folder) / f"{item.name}.json"
             command = [sys.executable, __file__, *sys.argv[1:]]
             command += ["--inputs", item.name, "--worker", str(path)]

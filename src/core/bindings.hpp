@@ -63,7 +63,50 @@ template <class F> void call(int n_threads, F &&f) {
     throw nb::python_error();
 }
 
+// ---- X as the bindings take it, dense or CSR -------------------------------------------
+
+template <class T> struct DenseArg {
+  using Arrays = In<T>;
+  static auto view_of(const Arrays &X, Index) { return view<const T>(X); }
+  static size_t rows(const Arrays &X) { return X.shape(0); }
+};
+
+template <class T, class I> struct CsrArg {
+  using Arrays = nb::tuple; // values, indices, indptr
+  static CsrView<T, I> view_of(const Arrays &X, Index cols) {
+    const auto values = nb::cast<Vector<T>>(X[0], false);
+    const auto indices = nb::cast<Vector<I>>(X[1], false);
+    const auto indptr = nb::cast<Vector<I>>(X[2], false);
+    require(indptr.shape(0) >= 1 && values.shape(0) == indices.shape(0) &&
+                static_cast<size_t>(indptr.data()[indptr.shape(0) - 1]) <=
+                    values.shape(0),
+            "the three arrays of the CSR matrix do not belong together");
+    return {values.data(), indices.data(), indptr.data(),
+            static_cast<Index>(indptr.shape(0)) - 1, cols};
+  }
+};
+
+// The rows of a factor: (start, solved, previous or None, moved or None).
+template <class T> RowArrays<T> rows_of(const nb::tuple &arrays) {
+  const auto solved = nb::cast<Out<T>>(arrays[1], false);
+  const auto like_solved = [&](const auto &array) {
+    require_rows(array, solved);
+    require_columns(array, solved);
+    return array;
+  };
+  RowArrays<T> rows{};
+  rows.start = view<const T>(like_solved(nb::cast<In<T>>(arrays[0], false)));
+  rows.solved = view<T>(solved);
+  if (!arrays[3].is_none()) {
+    rows.previous = view<const T>(like_solved(nb::cast<In<T>>(arrays[2], false)));
+    rows.moved = view<T>(like_solved(nb::cast<Out<T>>(arrays[3], false)));
+  }
+  return rows;
+}
+
 // Bindings of other files, for NB_MODULE.
 void bind_nnls(nb::module_ &);
+void bind_beta(nb::module_ &);
+void bind_newton(nb::module_ &);
 
 } // namespace nonneg

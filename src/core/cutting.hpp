@@ -148,6 +148,19 @@ bool pack_factor(const Kernels<T> &K, MatrixView<const T> B, T *packed, Index wi
                       task, run.poll);
 }
 
+// H (k rows of h_width numbers, zeros behind the features) from its transpose.
+template <class T>
+bool turn(MatrixView<const T> Ht, T *H, Index h_width, Run run) {
+  auto task = [&](int64_t t, int) {
+    T *const row = H + t * h_width;
+    for (Index j = 0; j < Ht.rows; ++j)
+      row[j] = Ht.data[j * Ht.stride + t];
+    std::fill(row + Ht.rows, row + h_width, T(0));
+  };
+  const double work = double(Ht.rows) * double(Ht.cols);
+  return parallel_for(Ht.cols, threads_for(work, run.n_threads), task, run.poll);
+}
+
 template <class T>
 bool add_slots(const Kernels<T> &K, const T *slots, Index slot_size, int n_slots,
                int width, MatrixView<T> out, Run run) {

@@ -103,6 +103,63 @@ struct ModelSums {
   SolveSums sums;
 };
 
+// One multiplicative step for the β-divergence, and the terms of its gradient.
+template <class T> struct Beta {
+  double beta;
+  T floor;              // least y in a negative power
+  T least;              // smaller entries of the result become 0
+  const T *column_sums; // packed, of the other factor: the positive terms at β = 1
+  const T *l1, *l2;     // packed
+  int k;
+  bool has_l2;
+  bool move; // else solved receives the sums of the negative terms
+};
+
+// A block of rows for it. Of the other factor B has packed rows of `width` numbers, and H
+// is its transpose, k rows of `h_width`; null where no tiles are made. What is null in the
+// rest is not wanted; sums are packed as B and added to.
+template <class T> struct BetaBlock {
+  const Beta<T> *how;
+  MatrixView<const T> start; // by the rows of X, as are solved and below
+  MatrixView<T> solved, below;
+  const T *B, *H;
+  int width;
+  Index h_width;
+  T *numerator, *denominator;
+  double *value; // at β = 1 on CSR without the sum over W H
+};
+
+// Scalar Newton steps for the Kullback-Leibler divergence.
+template <class T> struct Newton {
+  T floor;              // least y
+  T unit;               // a power of two, about 1 over the mean of X
+  T momentum;
+  double tolerance;     // a row ends when its slack is this share of its sum of x
+  const T *column_sums; // k, of the other factor
+  const T *l1, *l2;     // k
+  int k;
+  int sweeps;           // at most
+  bool rescale;         // bring each row to its best scale first
+  bool wants_value;
+};
+
+struct NewtonSums {
+  double value = 0;    // x log(x/y) - x after the solve, without the sum over W H
+  double residual = 0; // |gradient| times the entry, each just before its first step
+  double sweeps = 0;   // summed over the rows
+
+  void add(const NewtonSums &other) {
+    value += other.value;
+    residual += other.residual;
+    sweeps += other.sweeps;
+  }
+};
+
+template <class T> struct StridedView {
+  const T *data;
+  Index rows, cols, row_stride, stride;
+};
+
 // Sum, sum of squares and smallest of some entries.
 struct Summary {
   double sum = 0, square = 0, least = __builtin_inf();
@@ -128,6 +185,14 @@ template <class T, class I> struct CsrKernels {
   // (X' times the results, or null) are packed to `width`.
   void (*update)(const CsrView<T, I> &, Index first, Index last, const T *B, int width,
                  const Model<T> *, ModelSums *, int n_models, T *rhs, void *scratch);
+  void (*beta)(const CsrView<T, I> &, Index first, Index last, const BetaBlock<T> &,
+               const Blas &, void *scratch);
+  // Scalar Newton for the rows [first, last), B packed rows of kp numbers.
+  void (*newton)(const CsrView<T, I> &, Index first, Index last, const T *B, int kp,
+                 const Newton<T> &, const RowArrays<T> &, NewtonSums &, void *scratch);
+  // β = 1: the sums for the features [column, column_end) only; rows must be sorted.
+  void (*kullback_panel)(const CsrView<T, I> &, Index column, Index column_end,
+                         const BetaBlock<T> &, void *scratch);
 };
 
 template <class T> struct DenseKernels {
@@ -139,6 +204,11 @@ template <class T> struct DenseKernels {
   void (*update)(MatrixView<const T> X, Index first, const T *B, int width,
                  const Model<T> *, ModelSums *, int n_models, T *rhs, const Blas &,
                  void *scratch);
+  void (*beta)(MatrixView<const T> X, Index first, const BetaBlock<T> &, const Blas &,
+               void *scratch);
+  // H: k rows of h_width numbers, zeros behind the columns of X.
+  void (*newton)(const StridedView<T> &, Index first, Index last, const T *H, Index h_width,
+                 const Newton<T> &, const RowArrays<T> &, NewtonSums &, void *scratch);
 };
 
 template <class T> struct Kernels {
@@ -153,6 +223,18 @@ template <class T> struct Kernels {
   // Positive entries of A are the passive sets to start from.
   void (*exact)(const Exact &, MatrixView<T> A, MatrixView<const T> P, ExactSums &,
                 void *scratch);
+  // Bytes of scratch, 64-byte aligned, for `beta` on any number of rows; with tiles
+  // unless X is sparse and β = 1.
+  size_t (*beta_scratch)(int width, Index n_columns, bool tiles);
+  // Bytes of scratch, 64-byte aligned, for `newton` on a block of n_rows rows whose
+  // longest has that many entries; `turned` for a sparse X.
+  size_t (*newton_scratch)(Index n_rows, Index longest, int k, bool turned);
+  // The step of rows by sums at hand; needs the scratch of `beta` without tiles.
+  void (*multiply)(const Beta<T> &, MatrixView<const T> start,
+                   MatrixView<const T> numerator, MatrixView<const T> denominator,
+                   MatrixView<T> solved, void *scratch);
+  // sums (k) += the sum of the rows.
+  void (*column_sums)(MatrixView<const T> A, double *sums);
   // G (k x k, float64) += A'A; only on and above the diagonal blocks, see symmetrize.
   void (*gram)(MatrixView<const T> A, double *G, void *scratch);
   // Adds X to what is known of the blocks before it.

@@ -33,9 +33,16 @@ namespace nonneg::NONNEG_ISA {
 
 #include "update.inl"
 
+#include "elementary.inl"
+
+#include "beta.inl"
+
+#include "newton.inl"
+
 template <class T, class I> static constexpr CsrKernels<T, I> csr_kernels() {
   return {csr_product<T, I>, csr_transposed<T, I>, csr_transposed_panel<T, I>,
-          csr_update<T, I>};
+          csr_update<T, I>, csr_beta<T, I>, csr_newton<T, I>,
+          csr_kullback_panel<T, I>};
 }
 
 template <class T> static constexpr Kernels<T> kernels() {
@@ -44,11 +51,15 @@ template <class T> static constexpr Kernels<T> kernels() {
           solve_only<T>,
           exact_scratch,
           exact_rows<T>,
+          beta_scratch<T>,
+          newton_scratch<T>,
+          multiply_rows<T>,
+          column_sums<T>,
           gram_only<T>,
           summary<T>,
           pack<T>,
           reduce<T>,
-          {dense_product<T>, dense_transposed<T>, dense_update<T>},
+          {dense_product<T>, dense_transposed<T>, dense_update<T>, dense_beta<T>, dense_newton<T>},
           csr_kernels<T, int32_t>(),
           csr_kernels<T, int64_t>()};
 }

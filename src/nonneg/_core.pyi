@@ -72,3 +72,23 @@ def update64_csr32(
 def update64_csr64(
     X: Csr, models: list[Any], n_columns: int, n_threads: int
 ) -> list[Report]: ...
+
+Value: TypeAlias = tuple[Any, ...]
+
+def multiply32(
+    start: Array,
+    numerator: Array,
+    denominator: Array | None,
+    solved: Array,
+    options: Value,
+    n_threads: int,
+) -> None: ...
+def multiply64(
+    start: Array,
+    numerator: Array,
+    denominator: Array | None,
+    solved: Array,
+    options: Value,
+    n_threads: int,
+) -> None: ...
+def column_sums(A: Array, sums: Array, n_threads: int) -> None: ...

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..protocols import Rows, Shared, Step, Sums
-from . import pivoting, reference
+from . import pivoting, reference, terms
 from .methods import (
     Adaptive,
     Cyclic,
@@ -50,7 +50,9 @@ if os.environ.get("NONNEG_SIMD") != "reference":
 coordinate_sweep = (compiled or reference).coordinate_sweep
 exact_solve = (compiled or pivoting).exact_solve
 solve_on_sets = (compiled or pivoting).solve_on_sets
+column_sums = (compiled or reference).column_sums
 gram = (compiled or reference).gram
+multiplied = (compiled or terms).multiplied
 solve_rows = (compiled or reference).solve_rows
 summary = (compiled or reference).summary
 
@@ -73,10 +75,12 @@ __all__ = [
     "RowArrays",
     "SolveReport",
     "SweepReport",
+    "column_sums",
     "coordinate_sweep",
     "exact_solve",
     "gram",
     "inner",
+    "multiplied",
     "native_pass",
     "solve_on_sets",
     "solve_rows",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -26,6 +27,8 @@ from .methods import (
 )
 from .pivoting import ExactReport
 from .steps import REPORTED, row_arrays
+from .terms import BetaTerms, Terms
+from .terms import multiplied as reference_multiplied
 
 Array = NDArray[Any]
 
@@ -256,6 +259,96 @@ def _row_solve(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     return sums
 
 
+def _beta_options(
+    terms: BetaTerms, least: float, move: bool, dtype: Any, *vectors: Any
+) -> tuple[Any, ...]:
+    """A multiplicative step as the bindings take it."""
+    tame = (_tame(vector, dtype) for vector in vectors)
+    return (terms.beta, terms.floor, least, *tame, move)
+
+
+def multiplied(
+    A: Array,
+    numerator: Array,
+    denominator: Array,
+    l1: Array,
+    l2: Array,
+    terms: Terms,
+    least: float = 0.0,
+    n_threads: int = 1,
+) -> Array:
+    """Compiled twin of `terms.multiplied`, for β-divergences."""
+    if not isinstance(terms, BetaTerms):
+        return reference_multiplied(A, numerator, denominator, l1, l2, terms, least)
+    dtype, k = A.dtype, A.shape[1]
+    below, shared = None, denominator
+    if denominator.ndim == 2:
+        below, shared = _tame(denominator, dtype), np.zeros(k)
+    out = np.empty_like(A, order="C")
+    multiply = _core.multiply32 if dtype == np.float32 else _core.multiply64
+    options = _beta_options(terms, least, True, dtype, shared, l1, l2)
+    A, numerator = _tame(A, dtype), _tame(numerator, dtype)
+    multiply(A, numerator, below, out, options, n_threads)
+    return out
+
+
+def column_sums(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
+    """Compiled twin of `reference.column_sums`."""
+    sums = np.empty(A.shape[1])
+    _core.column_sums(np.ascontiguousarray(A), sums, n_threads)
+    return sums
+
+
+def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+    dtype, n_columns = operand.dtype, operand.shape[1]
+    start, Ht = _tame(rows["start"], dtype), _tame(shared["Ht"], dtype)
+    flat = step.terms.is_flat
+    wanted: dict[str, Any] = {"numerator": None, "denominator": None}
+    if step.accumulate:
+        for name in ("numerator",) if flat else wanted:
+            wanted[name] = np.empty((n_columns, Ht.shape[1]), dtype=dtype)
+    none = np.zeros(Ht.shape[1])
+    vectors = (shared.get(name, none) for name in ("column_sums", "l1", "l2"))
+    options = _beta_options(step.terms, step.least, step.move, dtype, *vectors)
+    suffix, X = _source(operand)
+    value = getattr(_core, f"beta{8 * dtype.itemsize}_{suffix}")(
+        X, start, Ht, rows.get("solved"), rows.get("below"), *wanted.values(),
+        options, step.value, operand.n_threads,
+    )  # fmt: skip
+    sums: Sums = {name: A for name, A in wanted.items() if A is not None}
+    moved = step.move and "solved" in rows
+    if flat and (step.accumulate or step.value):
+        A = rows["solved"] if moved else start
+        sums["column_sums"] = column_sums(A, operand.n_threads)
+    if step.value:
+        if flat and operand.kind == "csr":
+            # the sum over W·H, of which the kernel looks at the stored entries alone
+            value += float(sums["column_sums"] @ column_sums(Ht, operand.n_threads))
+        sums["value"] = value
+    return sums
+
+
+def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+    dtype = operand.dtype
+    vectors = (_tame(shared[name], dtype) for name in ("column_sums", "l1", "l2"))
+    mean = operand.stats().mean
+    unit = 2.0 ** -round(math.log2(mean)) if mean > 0 else 1.0
+    options = (
+        step.floor, unit, step.momentum, step.tolerance, *vectors,
+        step.sweeps, step.rescale, step.value,
+    )  # fmt: skip
+    arrays = tuple(rows.get(name) for name in ("start", "solved", "previous", "moved"))
+    Ht, n_threads = _tame(shared["Ht"], dtype), operand.n_threads
+    # a dense X may have any strides here
+    suffix, X = ("dense", operand.X) if operand.kind == "dense" else _source(operand)
+    call = getattr(_core, f"newton{8 * dtype.itemsize}_{suffix}")
+    value, residual, sweeps = call(X, arrays, Ht, options, n_threads)
+    if step.value:
+        both = (column_sums(A, n_threads) for A in (rows["solved"], Ht))
+        value += float(np.dot(*both))
+    return {"value": value, "residual": residual, "sweeps": sweeps}
+
+
 PASSES: dict[tuple[str, str], Callable[[Any, Step, Rows, Shared], Sums]] = {
     (kind, name): run
     for kind in ("dense", "csr")
@@ -263,6 +356,8 @@ PASSES: dict[tuple[str, str], Callable[[Any, Step, Rows, Shared], Sums]] = {
         ("matmul", _matmul),
         ("rmatmul", _rmatmul),
         ("row_solve", _row_solve),
+        ("beta_update", _beta_update),
+        ("newton", _newton),
     )
 }
 """Compiled steps by kind of operand and name of step."""

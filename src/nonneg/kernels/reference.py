@@ -193,6 +193,11 @@ def summary(A: Array, n_threads: int = 1) -> Summary:  # noqa: ARG001
     return total
 
 
+def column_sums(A: Array, n_threads: int = 1) -> NDArray[np.float64]:  # noqa: ARG001
+    """Sums of the columns in float64."""
+    return np.asarray(A.sum(axis=0, dtype=np.float64))
+
+
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:  # noqa: ARG001
     """AᵀA in float64, whatever the dtype of A, by blocks of rows."""
     k = A.shape[1]

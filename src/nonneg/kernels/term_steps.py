@@ -14,7 +14,8 @@ TILE = 1 << 18
 """Entries of W·H that exist at a time."""
 
 
-def _dense(X_t: Any) -> Array:
+def dense(X_t: Any) -> Array:
+    """A block of X as an array."""
     return np.asarray(X_t.toarray() if hasattr(X_t, "toarray") else X_t)
 
 
@@ -27,8 +28,9 @@ class TermsUpdate:
     shared["l1"], shared["l2"] (k,). With A the rows after the step — before it, if
     they don't move — the sums are those of the other half-step.
 
-    Sums: "numerator" and, unless the positive term is flat, "denominator", both
-    (n_features, k), if `accumulate`; "value", the loss at (A, Ht), if `value`.
+    Sums: "numerator" (n_features, k) and either "denominator" of the same shape or, where
+    the positive term is flat and X has no mask, "column_sums" (k,) of A, if
+    `accumulate`; "value", the loss at (A, Ht), if `value`.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ class TermsUpdate:
         sums: Sums = {}
         for first in range(0, rows_b["start"].shape[0], n_rows):
             part = slice(first, first + n_rows)
-            X_t = _dense(X_b[part])
+            X_t = dense(X_b[part])
             M = None if mask_b is None else np.asarray(mask_b[part])
             rows_t = {name: A[part] for name, A in rows_b.items()}
             for name, value in self._tile(X_t, M, rows_t, shared).items():
@@ -90,7 +92,9 @@ class TermsUpdate:
         sums: Sums = {}
         if self.accumulate:
             sums["numerator"] = self._times(terms.negative(X, Y).T, _turned(M), A)
-            if not terms.is_flat or M is not None:
+            if terms.is_flat and M is None:
+                sums["column_sums"] = A.sum(axis=0, dtype=np.float64)
+            else:
                 sums["denominator"] = self._times(terms.positive(Y).T, _turned(M), A)
         if self.value:
             value = terms.value(X, Y)

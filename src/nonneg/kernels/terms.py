@@ -125,6 +125,7 @@ def multiplied(
     l2: Array,
     terms: Terms,
     least: float = 0.0,
+    n_threads: int = 1,  # noqa: ARG001  (signature of the compiled twin)
 ) -> Array:
     """The factor after one multiplicative step.
 

@@ -45,6 +45,13 @@ class SparseOperand(BlockedOperand):
         """The transpose, without a copy of the values."""
         return SparseOperand(self.X.T, self.n_threads)
 
+    @cached_property
+    def by_rows(self) -> SparseOperand:
+        """The same matrix for steps that need whole rows: for CSC a copy, made once."""
+        return (
+            SparseOperand(self.X.tocsr(), self.n_threads) if self.by_columns else self
+        )
+
     def native(self) -> Any:
         """Return the SciPy matrix."""
         return self.X

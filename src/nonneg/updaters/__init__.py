@@ -33,6 +33,15 @@ def iteration_limit(updater: Updater, problem: Problem) -> int | None:
     return limit
 
 
-from . import cd, hals, mu, pg
+from . import cd, hals, mu, pg, sn
 
-__all__ = ["cd", "hals", "iteration_limit", "make_updater", "mu", "pg", "updaters"]
+__all__ = [
+    "cd",
+    "hals",
+    "iteration_limit",
+    "make_updater",
+    "mu",
+    "pg",
+    "sn",
+    "updaters",
+]

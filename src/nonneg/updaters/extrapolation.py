@@ -37,9 +37,9 @@ class ExtrapolatedState(State):
     start_H: Array
     plain_W: Array
     plain_H: Array
-    gram_H: NDArray[np.float64]
-    """Gram matrix of `start_H`."""
-    product: Array | None
+    gram_H: NDArray[np.float64] | None = None
+    """Gram matrix of `start_H`, for quadratic losses."""
+    product: Array | None = None
     """X·start_H: before the first iteration, and always where X is read by columns."""
     momentum: float = MOMENTUM
     cap: float = 1.0
@@ -68,9 +68,9 @@ class ExtrapolatedState(State):
         cls,
         W: Array,
         Ht: Array,
-        gram_H: NDArray[np.float64],
-        product: Array | None,
-        value: float | None,
+        gram_H: NDArray[np.float64] | None = None,
+        product: Array | None = None,
+        value: float | None = None,
     ) -> ExtrapolatedState:
         """State at a start with this objective, if it is known."""
         known = value if value is not None and np.isfinite(value) else np.inf
@@ -86,6 +86,55 @@ class ExtrapolatedState(State):
             last=known,
             best=known,
         )
+
+    def advance(
+        self,
+        rows_W: RowArrays,
+        rows_H: RowArrays,
+        objective: float,
+        blind: bool = False,
+    ) -> bool:
+        """Go on from an iteration's factors, or, if the objective rose, from the pair
+        that was measured, with less momentum; whether it was such a restart.
+
+        The pair is the rows of W that H was solved for, and the rows of H; it is kept
+        if it is the best one. `blind` says that objectives are but rounding: plain
+        iterations, which only go down, are taken as they come.
+        """
+        W, Ht = rows_W.result, rows_H.solved
+        restart = bool(objective > self.last) and not blind
+        self.last = objective
+        self.restarts[self.n_iter % WINDOW] = restart
+        best_W, best_H = self.W, self.Ht
+        if objective <= self.best or blind:
+            self.best, best_W, best_H = objective, W, Ht
+        if restart:
+            self.cap, self.momentum = self.momentum, self.momentum / SHRINKAGE
+            self.go_on("W", W, W, best_W)
+            self.go_on("H", Ht, Ht, best_H)
+            if np.count_nonzero(self.restarts) > WINDOW // 2:
+                self.pause = PAUSE
+                self.restarts[:] = False
+        else:
+            self.momentum = min(self.cap, GROWTH * self.momentum)
+            self.cap = min(1.0, CAP_GROWTH * self.cap)
+            self.go_on("W", W, rows_W.solved, best_W)
+            self.go_on("H", rows_H.result, Ht, best_H)
+        return restart
+
+    def is_settled(
+        self, residual: float, restart: bool, tol: float, least: float
+    ) -> bool:
+        """Whether the residual was within `tol` twice in a row, without a restart, or
+        the last SETTLED_WITHIN iterations together brought at most `least`.
+        """
+        at = self.n_iter % SETTLED_WITHIN
+        gained, self.values[at] = self.values[at] - self.best, self.best
+        if tol == 0:
+            return False
+        self.quiet = self.quiet + 1 if residual <= tol and not restart else 0
+        still = self.decreases.sum() <= least and gained <= least
+        return self.quiet >= 2 or bool(still)
 
     def arrays(self, factor: str) -> RowArrays:
         """Arrays of the next solve for "W" or "H"."""

@@ -11,15 +11,7 @@ from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
 from ..operands import matmul
 from ..protocols import Array, Problem, Progress
 from . import scaling, updaters
-from .extrapolation import (
-    CAP_GROWTH,
-    GROWTH,
-    PAUSE,
-    SETTLED_WITHIN,
-    SHRINKAGE,
-    WINDOW,
-    ExtrapolatedState,
-)
+from .extrapolation import SETTLED_WITHIN, ExtrapolatedState
 from .pairs import Pair, Start, solve_pair, solve_W, start_value
 from .passes import Iteration, drive
 
@@ -103,7 +95,7 @@ class Hals:
     def iteration(self, problem: Problem, state: ExtrapolatedState) -> Iteration:
         """Return the iteration as half-steps that can share a pass."""
         if not problem.update_H:
-            start = Start(state.start_H, state.gram_H, None)
+            start = _take_start(state)
             report, objective = yield from solve_W(problem, state.W, start, COLD)
             return _certified(report, objective, state.W.shape[0], residual=0.0)
         momentum = 0.0 if self._pauses(problem, state) else state.momentum
@@ -165,61 +157,26 @@ class Hals:
         self, problem: Problem, state: ExtrapolatedState, pair: Pair
     ) -> Progress:
         """Keep the pair if it is the best one; go on from it, or beyond it."""
-        W, Ht = pair.rows_W.result, pair.rows_H.solved
         blind = _is_blind(problem, pair.objective)
-        restart = bool(pair.objective > state.last) and not blind
-        state.last = pair.objective
-        state.restarts[state.n_iter % WINDOW] = restart
-        best_W, best_H = state.W, state.Ht
-        if pair.objective <= state.best or blind:  # plain iterations only go down
-            state.best, best_W, best_H = pair.objective, W, Ht
         residual = pair.residual()
+        state.decreases[state.n_iter % SETTLED_WITHIN] = pair.decrease
+        restart = state.advance(pair.rows_W, pair.rows_H, pair.objective, blind)
         if restart:
-            state.cap, state.momentum = state.momentum, state.momentum / SHRINKAGE
-            state.go_on("W", W, W, best_W)
-            state.go_on("H", Ht, Ht, best_H)
             state.gram_H = pair.gram_Hn
-            state.product = matmul(problem.X, Ht) if pair.product is not None else None
-            if np.count_nonzero(state.restarts) > WINDOW // 2:
-                state.pause = PAUSE
-                state.restarts[:] = False
+            state.product = (
+                matmul(problem.X, state.start_H) if pair.product is not None else None
+            )
         else:
-            state.momentum = min(state.cap, GROWTH * state.momentum)
-            state.cap = min(1.0, CAP_GROWTH * state.cap)
-            state.go_on("W", W, pair.rows_W.solved, best_W)
-            state.go_on("H", pair.rows_H.result, Ht, best_H)
-            state.gram_H = pair.gram_Hx
-            state.product = pair.product
+            state.gram_H, state.product = pair.gram_Hx, pair.product
+        least = LEAST_DECREASE[problem.X.dtype] * pair.objective
+        converged = state.is_settled(residual, restart, self.tol, least)
         return Progress(
             objective=np.array([pair.objective]),
             residual=np.array([residual]),
             decrease=np.array([pair.decrease]),
-            converged=np.array(
-                [self._converged(problem, state, pair, residual, restart)]
-            ),
+            converged=np.array([converged]),
             sweeps=pair.sweeps,
         )
-
-    def _converged(
-        self,
-        problem: Problem,
-        state: ExtrapolatedState,
-        pair: Pair,
-        residual: float,
-        restart: bool,
-    ) -> bool:
-        state.decreases[state.n_iter % SETTLED_WITHIN] = pair.decrease
-        if self.tol == 0:
-            return False
-        if residual <= self.tol and not restart:
-            state.quiet += 1
-        else:
-            state.quiet = 0
-        least = LEAST_DECREASE[problem.X.dtype] * pair.objective
-        at = state.n_iter % SETTLED_WITHIN
-        gained, state.values[at] = state.values[at] - state.best, state.best
-        still = state.decreases.sum() <= least and gained <= least
-        return state.quiet >= 2 or bool(still)
 
 
 def _is_blind(problem: Problem, objective: float) -> bool:
@@ -230,6 +187,7 @@ def _is_blind(problem: Problem, objective: float) -> bool:
 
 def _take_start(state: ExtrapolatedState) -> Start:
     """Where the iteration starts; the state lets go of the product."""
+    assert state.gram_H is not None
     start = Start(state.start_H, state.gram_H, state.product)
     state.product = None
     return start

@@ -8,10 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..kernels import gram
 from ..protocols import Array, Operand, Penalty, Problem, Progress, State
 from . import updaters
-from .pairs import penalties
+from .pairs import factor_penalties
 from .terms import TermSums, apply_sums, sums_for, terms_of, update_rows
 from .unsticking import unstick
 
@@ -118,7 +117,7 @@ class Multiplicative:
         objective, converged = None, False
         if (state.n_iter + 1) % EVERY == 0:
             value = problem.loss.value(problem.X, state.W, state.Ht)
-            objective = np.array([value + _penalties(problem, state.W, state.Ht)])
+            objective = np.array([value + factor_penalties(problem, state.W, state.Ht)])
             converged = self._converged(problem, state, value, float(objective[0]))
         return Progress(
             objective=objective,
@@ -185,16 +184,16 @@ class Multiplicative:
         least_W, least_H = _least(problem, from_W.shape[1])
         W, value = self._half(problem, X, from_W, state.Ht, problem.penalty_W, least_W)
         if not problem.update_H:
-            return (W, state.Ht), value + _penalties(problem, W, state.Ht)
+            return (W, state.Ht), value + factor_penalties(problem, W, state.Ht)
         from_H = _beyond(state.Ht, state.before_H, weight)
         penalty = problem.penalty_H
         if X.by_columns:
             Ht, value = self._half(problem, X.T, from_H, W, penalty, least_H)
-            return (W, Ht), value + _penalties(problem, W, Ht)
+            return (W, Ht), value + factor_penalties(problem, W, Ht)
         sums = sums_for(loss, X, W, from_H, value=True)
         assert sums.value is not None
         Ht = apply_sums(loss, X, from_H, sums, penalty, least_H)
-        return (W, Ht), sums.value + _penalties(problem, W, from_H)
+        return (W, Ht), sums.value + factor_penalties(problem, W, from_H)
 
     @staticmethod
     def _half(
@@ -264,10 +263,3 @@ def _least(problem: Problem, k: int) -> tuple[float, float]:
         tiny if terms.rise == 0 and terms.fall > 1 else 0.0,
         tiny if terms.rise == 0 else 0.0,
     )
-
-
-def _penalties(problem: Problem, W: Array, Ht: Array) -> float:
-    if problem.penalty_W.is_zero and problem.penalty_H.is_zero:
-        return 0.0
-    n = problem.X.n_threads
-    return penalties(problem, W, Ht, gram(W, n), gram(Ht, n))

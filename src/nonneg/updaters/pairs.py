@@ -153,6 +153,14 @@ def penalties(
     )
 
 
+def factor_penalties(problem: Problem, W: Array, Ht: Array) -> float:
+    """The same where no Gram matrix is at hand; for no penalties it costs nothing."""
+    if problem.penalty_W.is_zero and problem.penalty_H.is_zero:
+        return 0.0
+    n = problem.X.n_threads
+    return penalties(problem, W, Ht, gram(W, n), gram(Ht, n))
+
+
 def start_value(
     problem: Problem, W: Array, Ht: Array, product: Array | None, gram_H: Array
 ) -> float:

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from ..kernels import Multiplicative, gram, inner
+from ..kernels import Multiplicative, column_sums, gram, inner, multiplied
 from ..kernels.steps import RowSolve
 from ..kernels.term_steps import TermsUpdate
-from ..kernels.terms import multiplied
 from ..operands import matmul
 from ..protocols import Array, Loss, Operand, Penalty, Problem, Sums, TermLoss
 
@@ -67,21 +66,20 @@ def update_rows(
     start, solved = rows
     if by_products(loss, X):
         sums = _by_products(X, rows, Ht, penalty, accumulate)
-        return sums._replace(value=loss.value(X, solved, Ht) if value else None)
+        if not value:
+            return sums
+        return TermSums(sums.numerator, sums.denominator, loss.value(X, solved, Ht))
     terms = cast(TermLoss, loss).terms(X)
     step = TermsUpdate(terms, accumulate=accumulate, value=value, least=least)
-    shared = {"Ht": Ht, "column_sums": _sums(Ht)}
+    shared = {"Ht": Ht, "column_sums": column_sums(Ht, X.n_threads)}
     shared |= {"l1": penalty.l1, "l2": penalty.Q.diagonal()}
     found = X.run_pass(step, {"start": start, "solved": solved}, shared)
     return _term_sums(found, solved)
 
 
 def _term_sums(found: Sums, A: Array) -> TermSums:
-    return TermSums(
-        found.get("numerator", A[:0]),
-        found.get("denominator", _sums(A)),
-        found.get("value"),
-    )
+    below = found.get("denominator", found.get("column_sums", A[:0]))
+    return TermSums(found.get("numerator", A[:0]), below, found.get("value"))
 
 
 def _by_products(
@@ -113,7 +111,7 @@ def sums_for(
             at = loss.from_products(X, inner(numerator, Ht), square)
         return TermSums(numerator, Ht @ gram_A.astype(Ht.dtype), at)
     step = TermsUpdate(cast(TermLoss, loss).terms(X), move=False, value=value)
-    shared = {"Ht": Ht, "column_sums": _sums(Ht)}
+    shared = {"Ht": Ht, "column_sums": column_sums(Ht, X.n_threads)}
     return _term_sums(X.run_pass(step, {"start": A}, shared), A)
 
 
@@ -128,8 +126,5 @@ def apply_sums(
     """The factor A after a step by sums that are at hand."""
     terms = cast(TermLoss, loss).terms(X)
     l2 = penalty.Q.diagonal()
-    return multiplied(A, *sums[:2], penalty.l1, l2, terms, least)
-
-
-def _sums(A: Array) -> Array:
-    return np.asarray(A.sum(axis=0, dtype=np.float64))
+    moved: Array = multiplied(A, *sums[:2], penalty.l1, l2, terms, least, X.n_threads)
+    return moved

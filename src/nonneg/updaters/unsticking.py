@@ -10,7 +10,7 @@ from ..kernels import gram
 from ..kernels.term_steps import TermsUpdate
 from ..operands import matmul
 from ..protocols import Array, Operand, Penalty, Problem, State, TermLoss
-from .pairs import penalties
+from .pairs import factor_penalties
 from .terms import TermSums, by_products, sums_for
 
 CLEARLY = 1e-3
@@ -30,14 +30,13 @@ def unstick(problem: Problem, state: State, objective: float) -> bool:
     stuck_H = _stuck(Ht, sums_H, problem.penalty_H) & problem.update_H
     if not (stuck_W.any() or stuck_H.any()):
         return False
-    n = problem.X.n_threads
     for height in HEIGHTS:
         tried = [
             np.where(stuck, height * _level(A), A).astype(A.dtype)
             for A, stuck in ((W, stuck_W), (Ht, stuck_H))
         ]
         value = problem.loss.value(problem.X, *tried)
-        value += penalties(problem, *tried, *(gram(A, n) for A in tried))
+        value += factor_penalties(problem, *tried)
         if value < objective:
             W[...], Ht[...] = tried
             return True

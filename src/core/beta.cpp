@@ -1,0 +1,198 @@
+#include "beta.hpp"
+
+#include <vector>
+
+#include "cutting.hpp"
+
+namespace nonneg {
+namespace {
+
+constexpr Index kMostTasks = 256; // each keeps a sum of its own
+
+template <class T> bool wants_tiles(const MatrixView<const T> &, double) { return true; }
+template <class T, class I> bool wants_tiles(const CsrView<T, I> &, double beta) {
+  return beta != 1;
+}
+
+template <class T>
+void beta_block(const Kernels<T> &K, const MatrixView<const T> &X, Index first, Index last,
+                const BetaBlock<T> &block, void *scratch) {
+  K.dense.beta(rows_of(X, first, last), first, block, blas, scratch);
+}
+
+template <class T, class I>
+void beta_block(const Kernels<T> &K, const CsrView<T, I> &X, Index first, Index last,
+                const BetaBlock<T> &block, void *scratch) {
+  csr_of(K, X).beta(X, first, last, block, blas, scratch);
+}
+
+template <class T> Index sorted_panels(const MatrixView<const T> &, double) { return 0; }
+template <class T, class I> Index sorted_panels(const CsrView<T, I> &, double beta) {
+  return beta == 1 ? kPanels : 0;
+}
+
+// The vectors of k numbers, packed.
+template <class T> struct PackedVectors {
+  std::vector<T> numbers;
+  Beta<T> how;
+
+  PackedVectors(const Beta<T> &given, int width) : numbers(size_t(3 * width), T(0)), how(given) {
+    const T *from[] = {given.column_sums, given.l1, given.l2};
+    for (int v = 0; v < 3; ++v)
+      std::copy(from[v], from[v] + given.k, numbers.data() + v * width);
+    how.column_sums = numbers.data();
+    how.l1 = numbers.data() + width;
+    how.l2 = numbers.data() + 2 * width;
+    how.has_l2 = std::any_of(given.l2, given.l2 + given.k, [](T w) { return w > 0; });
+  }
+};
+
+// Sums for one range of features at a time, where a slot for each task would be too large.
+template <class T>
+bool sum_by_panels(const Kernels<T> &, const MatrixView<const T> &, const BetaBlock<T> &,
+                   T *, double *, Run) {
+  return false; // never asked for
+}
+
+template <class T, class I>
+bool sum_by_panels(const Kernels<T> &K, const CsrView<T, I> &X, const BetaBlock<T> &block,
+                   T *numerator, double *values, Run run) {
+  const Scratch scratch(K.beta_scratch(block.width, X.cols, false), run.n_threads);
+  auto task = [&](int64_t i, int worker) {
+    const Index column = X.cols * i / kPanels, end = X.cols * (i + 1) / kPanels;
+    std::fill(numerator + column * block.width, numerator + end * block.width, T(0));
+    BetaBlock<T> own = block;
+    own.numerator = numerator;
+    own.value = values ? values + i : nullptr;
+    csr_of(K, X).kullback_panel(X, column, end, own, scratch(worker));
+  };
+  return parallel_for(kPanels, run.n_threads, task, run.poll);
+}
+
+void add_up(const std::vector<double> &values, double *value) {
+  if (!value)
+    return;
+  *value = 0;
+  for (double part : values)
+    *value += part;
+}
+
+} // namespace
+
+template <class T, class X>
+bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
+  const int k = pass.how.k, width = K.padded(k);
+  const bool tiles = wants_tiles(x, pass.how.beta), sums = pass.numerator.data;
+  const bool below = sums && pass.denominator.data;
+  const Index h_width = tiles ? K.padded(static_cast<int>(x.cols)) : 0;
+  const Buffer<T> packed(static_cast<size_t>(x.cols * width));
+  const Buffer<T> turned(static_cast<size_t>(k * h_width));
+  if (!pack_factor(K, pass.Ht, packed.get(), width, run) ||
+      (tiles && !turn(pass.Ht, turned.get(), h_width, run)))
+    return false;
+  const PackedVectors<T> vectors(pass.how, width);
+  const BetaBlock<T> block{&vectors.how,    pass.start, pass.solved,
+                           pass.below,   packed.get(), tiles ? turned.get() : nullptr,
+                           width,        h_width,    nullptr,
+                           nullptr,      nullptr};
+  Cut cut = cut_pass(x, below ? 2 * width : width);
+  const bool panels = sums && cut.n_slots == 0 && sorted_panels(x, pass.how.beta);
+  if (sums && cut.n_slots == 0 && !panels)
+    cut.n_slots = 1;
+  const bool fused = sums && !panels;
+  const Index n_tasks = fused ? cut.n_slots : std::min(cut.n_blocks, kMostTasks);
+  const int n_threads = threads_for(4 * entries(x) * width, run.n_threads);
+  const Scratch scratch(K.beta_scratch(width, x.cols, tiles), n_threads);
+  const Buffer<T> slots(static_cast<size_t>(fused ? n_tasks * cut.slot_size : 0));
+  std::vector<double> values(static_cast<size_t>(std::max<Index>(n_tasks, kPanels)), 0.0);
+  const Index half = x.cols * width;
+  auto task = [&](int64_t i, int worker) {
+    BetaBlock<T> own = block;
+    if (fused) {
+      own.numerator = slots.get() + i * cut.slot_size;
+      own.denominator = below ? own.numerator + half : nullptr;
+      std::fill(own.numerator, own.numerator + cut.slot_size, T(0));
+    }
+    if (pass.value && !panels)
+      own.value = &values[static_cast<size_t>(i)];
+    for (Index b = cut.n_blocks * i / n_tasks; b < cut.n_blocks * (i + 1) / n_tasks; ++b)
+      beta_block(K, x, b * cut.block, std::min((b + 1) * cut.block, x.rows), own,
+                 scratch(worker));
+  };
+  if (!(panels && !pass.solved.data) &&
+      !parallel_for(n_tasks, n_threads, task, run.poll))
+    return false;
+  if (panels) {
+    BetaBlock<T> after = block;
+    if (pass.how.move && pass.solved.data)
+      after.start = {pass.solved.data, pass.solved.rows, pass.solved.cols,
+                     pass.solved.stride};
+    const Buffer<T> numerator(static_cast<size_t>(half));
+    if (!sum_by_panels(K, x, after, numerator.get(), pass.value ? values.data() : nullptr,
+                       run) ||
+        !add_slots(K, numerator.get(), 0, 1, width, pass.numerator, run))
+      return false;
+  } else if (sums) {
+    const int n_slots = static_cast<int>(n_tasks);
+    if (!add_slots(K, slots.get(), cut.slot_size, n_slots, width, pass.numerator, run) ||
+        (below && !add_slots(K, slots.get() + half, cut.slot_size, n_slots, width,
+                             pass.denominator, run)))
+      return false;
+  }
+  add_up(values, pass.value);
+  return true;
+}
+
+template <class T>
+bool multiply(const Kernels<T> &K, const Beta<T> &how, MatrixView<const T> start,
+              MatrixView<const T> numerator, MatrixView<const T> denominator,
+              MatrixView<T> solved, Run run) {
+  const int width = K.padded(how.k);
+  const PackedVectors<T> vectors(how, width);
+  const int n_threads = threads_for(2 * double(start.rows) * width, run.n_threads);
+  const Scratch scratch(K.beta_scratch(width, 0, false), n_threads);
+  auto task = [&](int64_t i, int worker) {
+    const Index first = i * kFactorBlock, last = std::min(first + kFactorBlock, start.rows);
+    MatrixView<const T> below{};
+    if (denominator.data)
+      below = rows_of(denominator, first, last);
+    K.multiply(vectors.how, rows_of(start, first, last), rows_of(numerator, first, last),
+               below, rows_of(solved, first, last), scratch(worker));
+  };
+  return parallel_for(ceil_div(start.rows, kFactorBlock), n_threads, task, run.poll);
+}
+
+template <class T>
+bool column_sums(const Kernels<T> &K, MatrixView<const T> A, double *sums, Run run) {
+  const Index n_tasks = std::clamp<Index>(ceil_div(A.rows, kFactorBlock), 1, 16);
+  const int n_threads = threads_for(double(A.rows) * double(A.cols), run.n_threads);
+  std::vector<double> parts(static_cast<size_t>(n_tasks * A.cols), 0.0);
+  auto task = [&](int64_t i, int) {
+    K.column_sums(rows_of(A, A.rows * i / n_tasks, A.rows * (i + 1) / n_tasks),
+                  parts.data() + i * A.cols);
+  };
+  const bool done = parallel_for(n_tasks, n_threads, task, run.poll);
+  std::fill(sums, sums + A.cols, 0.0);
+  for (Index i = 0; i < n_tasks * A.cols; ++i)
+    sums[i % A.cols] += parts[static_cast<size_t>(i)];
+  return done;
+}
+
+// ---- instances -------------------------------------------------------------------------
+
+#define NONNEG_STORAGE(T, ...)                                                             \
+  template bool beta<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,              \
+                                     const BetaPass<T> &, Run);
+
+#define NONNEG_DTYPE(T)                                                                    \
+  template bool multiply<T>(const Kernels<T> &, const Beta<T> &, MatrixView<const T>,      \
+                            MatrixView<const T>, MatrixView<const T>, MatrixView<T>, Run); \
+  template bool column_sums<T>(const Kernels<T> &, MatrixView<const T>, double *, Run);    \
+  NONNEG_STORAGE(T, MatrixView<const T>)                                                   \
+  NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
+  NONNEG_STORAGE(T, CsrView<T, int64_t>)
+
+NONNEG_DTYPE(float)
+NONNEG_DTYPE(double)
+
+} // namespace nonneg

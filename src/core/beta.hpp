@@ -1,0 +1,32 @@
+// Driver of the multiplicative half-step for β-divergences.
+#pragma once
+
+#include "passes.hpp"
+
+namespace nonneg {
+
+// What is null (or has null data) is not wanted.
+template <class T> struct BetaPass {
+  Beta<T> how;
+  MatrixView<const T> start;
+  MatrixView<T> solved, below;
+  MatrixView<const T> Ht;            // the other factor
+  MatrixView<T> numerator, denominator; // sums for it; the second but for β = 1
+  double *value; // the divergence; at β = 1 on CSR without the sum over W H
+};
+
+// One pass over X; false if it was asked to stop.
+template <class T, class X>
+bool beta(const Kernels<T> &, const X &, const BetaPass<T> &, Run);
+
+// solved = the rows of start after a step by sums at hand; denominator.data may be null.
+template <class T>
+bool multiply(const Kernels<T> &, const Beta<T> &, MatrixView<const T> start,
+              MatrixView<const T> numerator, MatrixView<const T> denominator,
+              MatrixView<T> solved, Run);
+
+// sums (k) = the sums of A's columns.
+template <class T>
+bool column_sums(const Kernels<T> &, MatrixView<const T> A, double *sums, Run);
+
+} // namespace nonneg

@@ -1,0 +1,121 @@
+// Python bindings of the multiplicative half-step for β-divergences.
+#include <string>
+
+#include "beta.hpp"
+#include "bindings.hpp"
+
+namespace nonneg {
+namespace {
+
+// An array of n rows as `like`, or none.
+template <class T>
+MatrixView<T> optional_rows(nb::handle array, Index rows, Index cols) {
+  if (array.is_none())
+    return {};
+  const auto out = view<T>(nb::cast<Out<T>>(array, false));
+  require(out.rows == rows && out.cols == cols, "an array does not fit the factors");
+  return out;
+}
+
+// (beta, floor, least, column_sums, l1, l2, move)
+template <class T> Beta<T> beta_of(const nb::tuple &options, size_t k) {
+  const auto vector = [&](size_t at) {
+    const auto v = nb::cast<Vector<T>>(options[at], false);
+    require(v.shape(0) == k, "column_sums, l1 and l2 must have k entries");
+    return v.data();
+  };
+  return {nb::cast<double>(options[0]),
+          static_cast<T>(nb::cast<double>(options[1])),
+          static_cast<T>(nb::cast<double>(options[2])),
+          vector(3),
+          vector(4),
+          vector(5),
+          static_cast<int>(k),
+          false,
+          nb::cast<bool>(options[6])};
+}
+
+template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suffix) {
+  const std::string name =
+      std::string(sizeof(T) == 4 ? "beta32_" : "beta64_") + suffix;
+  m.def(name.c_str(),
+        [](typename Arg::Arrays X, In<T> start, In<T> Ht, nb::object solved,
+           nb::object below, nb::object numerator, nb::object denominator,
+           nb::tuple options, bool wants_value, int n_threads) {
+          const auto x = Arg::view_of(X, static_cast<Index>(Ht.shape(0)));
+          require_columns(start, Ht);
+          require(static_cast<Index>(start.shape(0)) == x.rows &&
+                      static_cast<Index>(Ht.shape(0)) == x.cols,
+                  "the shapes of X and the factors do not fit");
+          const Index k = static_cast<Index>(Ht.shape(1));
+          double value = 0;
+          BetaPass<T> pass{beta_of<T>(options, Ht.shape(1)),
+                           view<const T>(start),
+                           optional_rows<T>(solved, x.rows, k),
+                           optional_rows<T>(below, x.rows, k),
+                           view<const T>(Ht),
+                           optional_rows<T>(numerator, x.cols, k),
+                           optional_rows<T>(denominator, x.cols, k),
+                           wants_value ? &value : nullptr};
+          require(pass.how.beta == 1 || !pass.numerator.data || pass.denominator.data,
+                  "the denominators are wanted, too");
+          call(n_threads, [&](Run run) { return beta(kernels<T>(), x, pass, run); });
+          return value;
+        },
+        nb::arg("X").noconvert(), nb::arg("start").noconvert(), nb::arg("Ht").noconvert(),
+        nb::arg("solved").none(), nb::arg("below").none(), nb::arg("numerator").none(),
+        nb::arg("denominator").none(), nb::arg("options"), nb::arg("wants_value"),
+        nb::arg("n_threads"));
+}
+
+template <class T> void bind_factors(nb::module_ &m) {
+  m.def(sizeof(T) == 4 ? "multiply32" : "multiply64",
+        [](In<T> start, In<T> numerator, nb::object denominator, Out<T> solved,
+           nb::tuple options, int n_threads) {
+          const auto s = view<T>(solved);
+          for (const In<T> &array : {start, numerator}) {
+            require_rows(array, solved);
+            require_columns(array, solved);
+          }
+          MatrixView<const T> below{};
+          if (!denominator.is_none()) {
+            const auto array = nb::cast<In<T>>(denominator, false);
+            require_rows(array, solved);
+            require_columns(array, solved);
+            below = view<const T>(array);
+          }
+          const Beta<T> how = beta_of<T>(options, solved.shape(1));
+          call(n_threads, [&](Run run) {
+            return multiply(kernels<T>(), how, view<const T>(start),
+                            view<const T>(numerator), below, s, run);
+          });
+        },
+        nb::arg("start").noconvert(), nb::arg("numerator").noconvert(),
+        nb::arg("denominator").none(), nb::arg("solved").noconvert(), nb::arg("options"),
+        nb::arg("n_threads"));
+  m.def("column_sums",
+        [](In<T> A, nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu> sums,
+           int n_threads) {
+          require(sums.shape(0) == A.shape(1), "there must be a sum for each column");
+          call(n_threads, [&](Run run) {
+            return column_sums(kernels<T>(), view<const T>(A), sums.data(), run);
+          });
+        },
+        nb::arg("A").noconvert(), nb::arg("sums").noconvert(), nb::arg("n_threads"));
+}
+
+template <class T> void bind_dtype(nb::module_ &m) {
+  bind_factors<T>(m);
+  bind_storage<T, DenseArg<T>>(m, "dense");
+  bind_storage<T, CsrArg<T, int32_t>>(m, "csr32");
+  bind_storage<T, CsrArg<T, int64_t>>(m, "csr64");
+}
+
+} // namespace
+
+void bind_beta(nb::module_ &m) {
+  bind_dtype<float>(m);
+  bind_dtype<double>(m);
+}
+
+} // namespace nonneg

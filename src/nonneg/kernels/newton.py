@@ -1,0 +1,164 @@
+"""Scalar Newton steps for the Kullback-Leibler divergence, as a step of a pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..protocols import Array, Rows, Shared, Sums
+from .term_steps import TILE, dense
+
+UNDAMPED = 0.683802
+"""Largest λ of a step that is not damped; self-concordance guarantees a decrease."""
+
+
+class NewtonReport(NamedTuple):
+    """What a half-step knows at its end, in float64."""
+
+    value: float
+    """The divergence at (solved, Ht)."""
+    residual: float
+    """Σ |gradient|·entry, each just before its first step."""
+    sweeps: float
+    """Summed over the rows."""
+
+
+@dataclass(frozen=True)
+class NewtonUpdate:
+    """Cyclic damped scalar Newton steps [1]_ for the block's rows, then extrapolation.
+
+    From rows["start"] into rows["solved"] beside shared["Ht"] (n_features, k), whose
+    column sums are shared["column_sums"]; penalties shared["l1"], shared["l2"] (k,).
+    rows["moved"], if there, receives max(0, solved + momentum·(solved − previous)).
+
+    Sums: "value", "residual", "sweeps" (see `NewtonReport`).
+
+    Parameters
+    ----------
+    floor : float
+        Smallest W·H that is divided by.
+    sweeps : int
+        Sweeps over a row's entries, at most.
+    tolerance : float
+        A row is done when a bound on what it is above its smallest objective is at most
+        this share of its sum of x.
+    momentum : float
+    rescale : bool
+        Bring each row to its best scale first.
+    value : bool
+        Whether "value" is wanted.
+
+    References
+    ----------
+    .. [1] Hsieh & Dhillon, "Fast coordinate descent methods with variable selection for
+       non-negative matrix factorization", KDD (2011) 1064-1072,
+       https://doi.org/10.1145/2020408.2020577
+    .. [2] Hien & Gillis, "Algorithms for nonnegative matrix factorization with the
+       Kullback-Leibler divergence", Journal of Scientific Computing 87 (2021) 93,
+       https://doi.org/10.1007/s10915-021-01504-0
+    """
+
+    name: ClassVar[str] = "newton"
+    floor: float
+    sweeps: int = 1
+    tolerance: float = 0.0
+    momentum: float = 0.0
+    rescale: bool = False
+    value: bool = True
+
+    def __call__(
+        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
+    ) -> Sums:
+        """Solve for the block's rows and return its sums."""
+        Ht = shared["Ht"].astype(np.float64, copy=False)
+        n_rows = max(1, TILE // max(1, Ht.shape[0]))
+        total = np.zeros(3)
+        for first in range(0, rows_b["start"].shape[0], n_rows):
+            part = slice(first, first + n_rows)
+            X = dense(X_b[part]).astype(np.float64)
+            M = None if mask_b is None else np.asarray(mask_b[part], dtype=np.float64)
+            linear = shared["column_sums"] if M is None else M @ Ht
+            rows = {name: A[part] for name, A in rows_b.items()}
+            weights = (linear + shared["l1"], shared["l2"])
+            total += self._tile(X, M, rows, Ht, *weights)
+            if "moved" in rows:
+                solved = rows["solved"]
+                step = solved.dtype.type(self.momentum) * (solved - rows["previous"])
+                np.maximum(solved + step, 0, out=rows["moved"])
+        return dict(zip(NewtonReport._fields, map(float, total), strict=True))
+
+    def _tile(
+        self, X: Array, M: Array | None, rows: Rows, Ht: Array, linear: Array, l2: Array
+    ) -> Array:
+        if M is not None:
+            X = X * M
+        W = rows["start"].astype(np.float64)
+        linear = np.broadcast_to(linear, W.shape)
+        total = X.sum(axis=1)
+        self._scale(W, total, linear)
+        Y = np.maximum(W @ Ht.T, self.floor)
+        least = np.where(X > 0, X, np.inf).min(axis=1, initial=np.inf)
+        root = np.where(total > 0, 1 / np.sqrt(np.where(total > 0, least, 1)), 0)
+        alive, residual, n_sweeps = np.ones(len(W), dtype=bool), 0.0, 0.0
+        for number in range(self.sweeps):
+            n_sweeps += np.count_nonzero(alive)
+            violation, worst = self._sweep(W, X, Y, Ht, linear, l2, root, alive)
+            if number == 0:
+                residual = float(violation.sum())
+            alive &= violation + total * worst > self.tolerance * total
+            if not alive.any():
+                break
+        rows["solved"][...] = W
+        value = 0.0
+        if self.value:
+            present = X > 0
+            Y = np.maximum(W @ Ht.T, self.floor)
+            logs = X * np.log(np.where(present, X, 1) / np.where(present, Y, 1)) - X
+            whole = W @ Ht.T if M is None else M * (W @ Ht.T)
+            value = float(logs.sum() + whole.sum())
+        return np.array([value, residual, n_sweeps])
+
+    def _scale(self, W: Array, total: Array, linear: Array) -> None:
+        """Bring each row to its best scale, those that are zero at least."""
+        k = W.shape[1]
+        weight = (W * linear).sum(axis=1)
+        empty = weight <= 0
+        safe = np.where(linear > 0, linear, 1)
+        level = np.where(linear > 0, total[:, None] / (k * safe), 0)
+        if self.rescale:
+            W *= np.where(empty, 1, total / np.where(empty, 1, weight))[:, None]
+        W[empty] = level[empty]
+
+    def _sweep(
+        self,
+        W: Array,
+        X: Array,
+        Y: Array,
+        Ht: Array,
+        linear: Array,
+        l2: Array,
+        root: Array,
+        alive: Array,
+    ) -> tuple[Array, Array]:
+        violation, worst = np.zeros(len(W)), np.zeros(len(W))
+        for t in range(W.shape[1]):
+            Z = Ht[:, t] / Y
+            Q = X * Z
+            w = W[:, t].copy()
+            gradient = linear[:, t] + l2[t] * w - Q.sum(axis=1)
+            curvature = l2[t] + (Q * Z).sum(axis=1)
+            curved = curvature > 0
+            step = np.where(curved, -gradient / np.where(curved, curvature, 1), -np.inf)
+            step = np.where(curved | (gradient > 0), np.maximum(step, -w), 0)
+            size = np.where(gradient > 0, root * np.sqrt(curvature) * -step, 0)
+            step = np.where(size > UNDAMPED, step / (1 + size), step)
+            W[:, t] = np.where(alive, np.maximum(w + step, 0), w)
+            violation += np.abs(gradient) * np.maximum(w, W[:, t])
+            down = (gradient < 0) & (linear[:, t] > 0)
+            share = -gradient / np.where(down, linear[:, t], 1)
+            worst = np.maximum(worst, np.where(down, share, 0))
+            Y += (W[:, t] - w)[:, None] * Ht[:, t]
+            np.maximum(Y, self.floor, out=Y)
+        return violation, worst

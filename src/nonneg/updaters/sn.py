@@ -1,0 +1,188 @@
+"""Solver "sn": scalar Newton steps with extrapolation, for the Kullback-Leibler divergence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..kernels import RowArrays, column_sums
+from ..kernels.newton import NewtonReport, NewtonUpdate
+from ..protocols import Array, Operand, Penalty, Problem, Progress
+from . import updaters
+from .extrapolation import SETTLED_WITHIN, ExtrapolatedState
+from .pairs import factor_penalties
+from .terms import terms_of
+
+EXACT_SWEEPS = 2000
+EXACT = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
+"""A row is solved for when it is within this share of its sum of x of the optimum."""
+LEAST_DECREASE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-6}
+SWEEPS = 3
+"""Sweeps over each row in a half-step. Iterations to 1 % and 0.1 % above the best objective of
+all, with 1, 2, 3 and 5 of them, two random starts: PBMC 3k, k = 20, 20 77, 10 37, 7 21, 6 18
+and 19 58, 9 39, 7 30, 6 20; counts of package descriptions, k = 30, 25 never, 14 never, 15 30,
+13 never. An iteration with 2, 3 and 5 takes 1.5, 2.0 and 3.0 times as long as with 1."""
+WARM_UP = 3
+"""Iterations without momentum, from a start that may be anything."""
+
+
+@updaters.register("sn")
+@dataclass(frozen=True)
+class ScalarNewton:
+    """Alternating damped scalar Newton sweeps [1]_ [2]_ with extrapolation [3]_.
+
+    Each half-step moves every entry of a factor in turn by a Newton step of its own,
+    damped where self-concordance asks for it, then extrapolates. If the objective
+    rises, the fit goes on from the pair that was measured, with less momentum; the best
+    pair measured is what it returns, with W solved for exactly.
+
+    Parameters
+    ----------
+    tol : float
+        Converged when Σ|gradient|·entry over both factors, each taken just before its
+        step, is at most `tol` times the sum of X in two iterations in a row that are no
+        restarts; or when five iterations have decreased the objective by less than
+        1e-7 of it (float32: 1e-6).
+    sweeps : int
+        Sweeps over each row in a half-step.
+
+    Notes
+    -----
+    An iteration costs about 10·k flops and 2·k divisions per stored entry of X (dense:
+    per entry). Memory: three arrays of the size of each factor and, of a sparse X, one
+    transposed copy.
+
+    References
+    ----------
+    .. [1] Hsieh & Dhillon, "Fast coordinate descent methods with variable selection for
+       non-negative matrix factorization", KDD (2011) 1064-1072,
+       https://doi.org/10.1145/2020408.2020577
+    .. [2] Hien & Gillis, "Algorithms for nonnegative matrix factorization with the
+       Kullback-Leibler divergence", Journal of Scientific Computing 87 (2021) 93,
+       https://doi.org/10.1007/s10915-021-01504-0
+    .. [3] Ang & Gillis, "Accelerating nonnegative matrix factorization algorithms using
+       extrapolation", Neural Computation 31 (2019) 417-439,
+       https://doi.org/10.1162/neco_a_01157
+    """
+
+    name: ClassVar[str] = "sn"
+    requires: ClassVar[frozenset[str]] = frozenset({"poisson"})
+    measure: ClassVar[str] = "residual"
+    positive_start: ClassVar[bool] = True
+    certifies: ClassVar[bool] = True
+    tol: float = 1e-4
+    sweeps: int = SWEEPS
+
+    def iteration_limit(self, problem: Problem) -> int | None:
+        """With H fixed there is one solve to optimality."""
+        return None if problem.update_H else 1
+
+    def start(
+        self,
+        problem: Problem,  # noqa: ARG002
+        W: Array,
+        Ht: Array,
+    ) -> ExtrapolatedState:
+        """Return the state before the first iteration."""
+        return ExtrapolatedState.at(W, Ht)
+
+    def iterate(self, problem: Problem, state: ExtrapolatedState) -> Progress:
+        """One half-step in W and one in H, with extrapolation."""
+        if not problem.update_H:
+            return self._solve_W(problem, state.W, state.Ht)
+        X = problem.X
+        momentum = state.momentum
+        if state.n_iter < WARM_UP or state.pause > 0:
+            momentum = 0.0
+            state.pause = max(0, state.pause - 1)
+        rows_W, rows_H = state.arrays("W"), state.arrays("H")
+        first = state.n_iter == 0
+        report_W = self._half(
+            problem, X, rows_W, state.start_H, problem.penalty_W,
+            momentum=momentum, value=False, rescale=first,
+        )  # fmt: skip
+        report_H = self._half(
+            problem, X.T, rows_H, rows_W.result, problem.penalty_H, momentum=momentum
+        )
+        W, Ht = rows_W.result, rows_H.solved
+        objective = report_H.value + factor_penalties(problem, W, Ht)
+        residual = _relative(problem, report_W.residual + report_H.residual)
+        gained = max(0.0, state.last - objective)
+        state.decreases[state.n_iter % SETTLED_WITHIN] = gained
+        restart = state.advance(rows_W, rows_H, objective)
+        least = LEAST_DECREASE[X.dtype] * objective
+        converged = state.is_settled(residual, restart, self.tol, least)
+        return Progress(
+            objective=np.array([objective]),
+            residual=np.array([residual]),
+            decrease=np.array([gained]),
+            converged=np.array([converged]),
+            sweeps=float(self.sweeps),
+        )
+
+    def polish(self, problem: Problem, state: ExtrapolatedState) -> Progress | None:
+        """W solved for to optimality beside the best H."""
+        if not problem.update_H:
+            return None
+        solved = state.other("W")
+        solved[...] = state.W
+        progress = self._solve_W(problem, solved, state.Ht)
+        assert progress.objective is not None
+        if progress.objective[0] <= state.best or not math.isfinite(state.best):
+            state.W, state.best = solved, float(progress.objective[0])
+        return progress
+
+    def finish(
+        self,
+        problem: Problem,  # noqa: ARG002
+        state: ExtrapolatedState,
+    ) -> tuple[Array, Array]:
+        """Return the best pair measured."""
+        return state.W, state.Ht
+
+    def _half(
+        self,
+        problem: Problem,
+        X: Operand,
+        rows: RowArrays,
+        Bt: Array,
+        penalty: Penalty,
+        **how: Any,
+    ) -> NewtonReport:
+        """One half-step for the rows of a factor of X."""
+        X = getattr(X, "by_rows", X)
+        floor = terms_of(problem).floor
+        step = NewtonUpdate(floor, **{"sweeps": self.sweeps, **how})
+        arrays = {name: A for name, A in rows._asdict().items() if A is not None}
+        shared = {
+            "Ht": Bt,
+            "column_sums": column_sums(Bt, X.n_threads),
+            "l1": penalty.l1,
+            "l2": penalty.Q.diagonal(),
+        }
+        return NewtonReport(**X.run_pass(step, arrays, shared))
+
+    def _solve_W(self, problem: Problem, W: Array, Ht: Array) -> Progress:
+        """Solve for W in place, beside a fixed H."""
+        report = self._half(
+            problem, problem.X, RowArrays(W, W), Ht, problem.penalty_W,
+            sweeps=EXACT_SWEEPS, tolerance=EXACT[problem.X.dtype],
+            rescale=not problem.update_H,
+        )  # fmt: skip
+        objective = report.value + factor_penalties(problem, W, Ht)
+        return Progress(
+            objective=np.array([objective]),
+            residual=np.array([_relative(problem, report.residual)]),
+            decrease=None,
+            converged=np.array([True]),
+            sweeps=report.sweeps / W.shape[0],
+        )
+
+
+def _relative(problem: Problem, violation: float) -> float:
+    """Share of the sum of X."""
+    total = problem.X.stats().sum
+    return violation / total if total > 0 else 0.0
