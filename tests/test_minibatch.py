@@ -274,6 +274,76 @@ def test_streams_are_the_peers(beta):
     assert_same(ours.components_, theirs.components_)
 
 
+def thin(n_samples=60, n_features=90, dtype=np.float64):
+    """Counts of which a batch has a part of the features; some rows have none."""
+    rng = np.random.default_rng(7)
+    X = rng.poisson(0.04, (n_samples, n_features)).astype(dtype)
+    X[:, 0] += 1  # a feature of every batch
+    X[5:9] = 0
+    return sp.csr_array(X)
+
+
+NARROW = {
+    "plain": {},
+    "l1": {"alpha_W": 1e-3, "alpha_H": 2e-3, "l1_ratio": 1.0},
+    "fresh": {"fresh_restarts": True},
+    "forgets": {"forget_factor": 0.01},
+    "not": {"forget_factor": 0.0},
+}
+
+
+@pytest.mark.parametrize("options", NARROW)
+@pytest.mark.parametrize("storage", ["csr-array", "csc-array", "csr-int64"])
+def test_batches_on_their_own_features_are_the_peers(storage, options):
+    """Of the Kullback-Leibler loss; other features' rows of Hᵀ are scaled alike."""
+    X = thin()
+    W0, H0 = start(X)
+    parameters = {"beta_loss": 1, "batch_size": 12, "max_iter": 9, **ON}
+    (W, ours), (expected, theirs) = fit_both(X, W0, H0, **parameters, **NARROW[options])
+    assert_same(W, expected)
+    assert_same(ours.components_, theirs.components_)
+    stored = MiniBatchNMF(**ours.get_params())
+    stored.fit(STORAGES[storage](X.toarray()), W=W0, H=H0)
+    np.testing.assert_allclose(stored.components_, ours.components_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+def test_batches_on_their_own_features_change_nothing(dtype, l1_ratio, monkeypatch):
+    X = thin(dtype=dtype)
+    W0, H0 = start(X, dtype)
+    model = MiniBatchNMF(
+        K, init="custom", beta_loss=1, batch_size=7, max_iter=30, alpha_W=1e-3,
+        alpha_H=1e-3 * (l1_ratio == 1), l1_ratio=l1_ratio, **ON,
+    )  # fmt: skip
+    assert row_batches(as_operand(X), 7)[0].narrow is not None
+    W = model.fit_transform(X, W=W0, H=H0)
+    model.partial_fit(X[:7])
+    with monkeypatch.context() as patch:
+        patch.setattr("nonneg.operands.batches.FEW", 0.0)
+        other = MiniBatchNMF(**model.get_params())
+        expected = other.fit_transform(X, W=W0, H=H0)
+        other.partial_fit(X[:7])
+    bound = 1e-10 if dtype == np.float64 else 1e-3
+    assert_same(W, expected, bound)
+    assert_same(model.components_, other.components_, bound)
+    for name in ("objective", "residual"):
+        np.testing.assert_allclose(
+            model.history_[name], other.history_[name], rtol=100 * bound, atol=bound
+        )
+
+
+def test_it_stops_where_the_peer_stops_on_own_features():
+    X = thin(120)
+    W0, H0 = start(X)
+    for stop in ({"tol": 0.03}, {"tol": 0, "max_no_improvement": 4}):
+        (W, ours), (expected, theirs) = fit_both(
+            X, W0, H0, beta_loss=1, batch_size=20, **stop
+        )
+        assert ours.n_steps_ == theirs.n_steps_ < 6 * 200
+        assert_same(W, expected)
+
+
 # Properties
 
 
@@ -479,10 +549,13 @@ def test_an_interrupted_fit_keeps_what_it_found(storage, exact):
     assert model.transform(X).shape == (23, K)
 
 
-@pytest.mark.parametrize("exact", [False, True])
-def test_an_interrupted_step_of_a_stream_changes_nothing(exact):
-    X = data()
-    model = MiniBatchNMF(K, random_state=0, exact_statistics=exact)
+@pytest.mark.parametrize("how", ["default", "exact", "own-features"])
+def test_an_interrupted_step_of_a_stream_changes_nothing(how):
+    X = thin(12) if how == "own-features" else data()
+    beta = 1 if how == "own-features" else 2
+    model = MiniBatchNMF(
+        K, beta_loss=beta, random_state=0, exact_statistics=how == "exact"
+    )
     model.partial_fit(X)
     other = pickle.loads(pickle.dumps(model))
     model.set_params(callback=interrupt_after(2))

@@ -22,8 +22,9 @@ from .protocols import Array, Loss, Operand, Problem, State
 from .result import ADVICE, FactorizationResult, StopReason
 from .starts import level_start, starting_factors
 from .threads import single_threaded_blas
+from .updaters.batching import at_scale
 from .updaters.incremental import Incremental
-from .updaters.minibatch import MiniBatch, at_scale
+from .updaters.minibatch import MiniBatch
 from .updaters.settling import SettledRows
 
 EXACT = "hals"
@@ -79,6 +80,7 @@ def fit_batches(
         limits = _limits(parameters, n_steps)
         outcome = run(updater, problem, updater.start(problem, W, Ht), limits)
         polish(updater, problem, outcome)
+        updater.finish(problem, outcome.state)
     state = outcome.state
     result = BatchResult(
         **_found(outcome, updater.name),
@@ -135,6 +137,7 @@ def next_batch(
             _limits(parameters, state.n_iter + 1), max_time=None, verbose=0
         )
         outcome = run(updater, problem, state, limits)
+        updater.finish(problem, outcome.state)
     if outcome.interrupt is not None:
         raise outcome.interrupt
     return _without_W(outcome.state)

@@ -14,7 +14,7 @@ from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
 from ..operands import matmul, rmatmul
 from ..operands.batches import RowBatch
 from ..protocols import Array, Problem, Progress, State
-from .minibatch import own_state, scaled
+from .batching import own_state, scaled
 from .pairs import Pair, Start, penalties, solve_W
 from .passes import HalfSums, Iteration, drive, half_step, solve_half
 

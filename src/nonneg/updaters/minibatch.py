@@ -6,33 +6,45 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, cast
+from typing import ClassVar, cast
 
 import numpy as np
 
 from ..kernels import gram, inner
 from ..kernels.terms import multiplied
-from ..operands.batches import RowBatch
-from ..protocols import Array, Loss, Operand, Penalty, Problem, Progress, State
+from ..operands.batches import Narrow, RowBatch
+from ..protocols import Array, Problem, Progress, State
+from .batching import on_batch, own_state
 from .mu import _least
 from .pairs import penalties
-from .settling import relative_change, settled_rows
+from .scaled import ScaledFactor
+from .settling import level_of, relative_change, settled_rows
 from .terms import TermSums, by_products, sums_for, terms_of, update_rows
 
 CLOSE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-2}
 """Share of ½‖X‖² below which a batch's loss is not taken from products at hand."""
+LEAST_SCALE = 1e-6
+"""Scale of a component of H below which its rows are multiplied by it."""
 
 
 @dataclass(eq=False)
 class MiniBatchState(State):
-    """The factors, what earlier batches say about H, and the smoothed cost."""
+    """The factors, how much earlier batches weigh, and the smoothed cost.
 
-    numerator: Array
-    """Sum over the batches of their negative terms times H^p, (n_features, k)."""
+    With p = rise + fall, H solves denominator·H^p + curvature·H^(1 + fall) = numerator.
+    """
+
     denominator: Array
-    """Of their positive terms and L1, (n_features, k), or (k,) where all rows agree."""
+    """Sum over the batches of their positive terms and L1, (n_features, k), or (k,) where
+    all rows agree."""
+    numerator: Array | None = None
+    """Of their negative terms times H^p; None where p = 1, as H tells it."""
     curvature: Array | None = None
     """Of L2 penalties that are not part of the denominator, likewise."""
+    scale: Array | None = None
+    """Where it is set, H is Ht·diag(scale), and the next two are its sums."""
+    total: Array | None = None
+    squares: Array | None = None
     smoothed: float = math.nan
     lowest: float = math.inf
     stale: int = 0
@@ -71,7 +83,8 @@ class MiniBatch:
     Notes
     -----
     A step costs as much as the share of its batch in an iteration of "mu", and a few
-    operations on arrays of the size of H.
+    operations on arrays of the size of H; for a sparse X, β = 1 and no L2 penalty on H, on
+    the rows of Hᵀ alone whose features the batch has.
 
     References
     ----------
@@ -99,9 +112,10 @@ class MiniBatch:
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> MiniBatchState:
         """State before the first step: H weighs as much as a batch of that terms."""
-        flat = terms_of(problem).is_flat
-        ones = np.ones(Ht.shape[1]) if flat else np.ones_like(Ht)
-        return MiniBatchState(W, Ht, Ht.copy(), ones)
+        terms = terms_of(problem)
+        ones = np.ones(Ht.shape[1]) if terms.is_flat else np.ones_like(Ht)
+        plain = terms.rise + terms.fall == 1
+        return MiniBatchState(W, Ht, ones, None if plain else Ht.copy())
 
     def resume(
         self,
@@ -110,18 +124,19 @@ class MiniBatch:
         W: Array,
     ) -> MiniBatchState:
         """What earlier steps have left, with other rows; `state` is left as it is."""
-        return dataclasses.replace(own_state(state, MiniBatchState), W=W)
+        own = own_state(state, MiniBatchState)
+        return dataclasses.replace(own, W=W, Ht=own.Ht.copy())
 
     def iterate(self, problem: Problem, state: MiniBatchState) -> Progress:
         """One step, by the next batch."""
         batch = self.batches[state.n_iter % len(self.batches)]
-        own, rows = on_batch(problem, batch), state.W[batch.rows]
-        n_rows, n_samples, before = rows.shape[0], problem.X.shape[0], state.Ht
-        least_W, least_H = _least(problem, rows.shape[1])
-        sums = self._move_rows(own, rows, before, least_W)
-        cost = self._objective(own, sums, rows, before) / n_rows
-        self._move_H(own, state, sums, least_H)
-        change = relative_change(state.Ht, before)
+        n_rows, n_samples = batch.X.shape[0], problem.X.shape[0]
+        narrow = batch.narrow if self._can_be_narrow(problem, state) else None
+        if narrow is None:
+            cost, change = self._step(problem, state, batch)
+        else:
+            cost, change = self._narrow_step(problem, state, batch, narrow)
+        cost /= n_rows
         # rows of zeros say nothing about H, nor about whether it is still moving
         moving = change if batch.X.stats().sum_sq > 0 else math.inf
         converged = self._converged(state, cost, moving, n_rows / (n_samples + 1))
@@ -135,18 +150,80 @@ class MiniBatch:
     def polish(self, problem: Problem, state: MiniBatchState) -> None:
         """With fresh starts W is what `transform` would return."""
         if self.fresh:
-            state.W = settled_rows(problem, state.Ht, self.tol, self.final_max_iter)
+            Ht, X = _whole(problem, state), problem.X
+            most = self.final_max_iter
+            state.W = settled_rows(problem, Ht, level_of(X, Ht), self.tol, most)
 
-    def finish(
-        self,
-        problem: Problem,  # noqa: ARG002
-        state: MiniBatchState,
-    ) -> tuple[Array, Array]:
+    def finish(self, problem: Problem, state: MiniBatchState) -> tuple[Array, Array]:
         """Return the factors as they are."""
-        return state.W, state.Ht
+        return state.W, _whole(problem, state)
+
+    def _can_be_narrow(self, problem: Problem, state: MiniBatchState) -> bool:
+        """Whether rows of Hᵀ without entries in a batch are all multiplied alike."""
+        return (
+            self.rho > 0
+            and terms_of(problem).is_flat
+            and not problem.penalty_H.Q.any()
+            and state.curvature is None
+            and state.denominator.ndim == 1
+            and bool(state.denominator.min() > 0)
+        )
+
+    def _step(
+        self, problem: Problem, state: MiniBatchState, batch: RowBatch
+    ) -> tuple[float, float]:
+        """Move the batch's rows and all of H; the objective before, the change of H."""
+        own, rows = on_batch(problem, batch), state.W[batch.rows]
+        before = _whole(problem, state)
+        least_W, least_H = _least(problem, rows.shape[1])
+        level = level_of(batch.X, before)
+        sums = self._move_rows(own, rows, before, level, least_W)
+        cost = self._objective(own, sums, rows, before)
+        self._move_H(own, state, sums, least_H)
+        return cost, relative_change(state.Ht, before)
+
+    def _narrow_step(
+        self,
+        problem: Problem,
+        state: MiniBatchState,
+        batch: RowBatch,
+        narrow: Narrow,
+    ) -> tuple[float, float]:
+        """The same for a flat loss, by the batch's features."""
+        own = on_batch(problem, batch, narrow.X)
+        rows, dtype = state.W[batch.rows], state.Ht.dtype
+        least_W, least_H = _least(problem, rows.shape[1])
+        H = self._scaled(problem, state)
+        Ht = H.gather(narrow)
+        level = level_of(batch.X, Ht)
+        sums = self._move_rows(own, rows, Ht, level, least_W)
+        cost = cast(float, sums.value) + float(own.penalty_H.l1 @ H.total)
+        if not own.penalty_W.is_zero:
+            gram_W = gram(rows, own.X.n_threads)
+            cost += own.penalty_W.value(rows.sum(axis=0, dtype=np.float64), gram_W)
+        kept = self.rho * state.denominator
+        denominator = kept + sums.denominator + own.penalty_H.l1
+        after = sums.numerator[:-1] + kept.astype(dtype)
+        after /= denominator.astype(dtype)
+        after *= Ht[:-1]
+        if least_H > 0:
+            after[after < least_H] = 0
+        change = H.move(narrow, Ht[:-1], after, kept / denominator)
+        state.scale, state.total, state.squares = H.scale, H.total, H.squares
+        state.denominator = denominator
+        return cost, change
+
+    def _scaled(self, problem: Problem, state: MiniBatchState) -> ScaledFactor:
+        """H as array times scale, made anew in each pass so that rounding stays small."""
+        scale, begins = state.scale, state.n_iter % len(self.batches) == 0
+        if scale is None or begins or scale.min() < LEAST_SCALE:
+            return ScaledFactor.of(_whole(problem, state), problem.X.n_threads)
+        assert state.total is not None
+        assert state.squares is not None
+        return ScaledFactor(state.Ht, scale, state.total, state.squares)
 
     def _move_rows(
-        self, problem: Problem, rows: Array, Ht: Array, least: float
+        self, problem: Problem, rows: Array, Ht: Array, level: float, least: float
     ) -> TermSums:
         """Update the batch's rows in place; its sums for H, mostly with the loss."""
         X, loss = problem.X, problem.loss
@@ -155,7 +232,7 @@ class MiniBatch:
             return update_rows(
                 loss, X, (rows, rows), Ht, problem.penalty_W, value=value, least=least
             )
-        solved = settled_rows(problem, Ht, self.tol, self.fresh_max_iter)
+        solved = settled_rows(problem, Ht, level, self.tol, self.fresh_max_iter)
         solved[solved < least] = 0
         rows[...] = solved
         return sums_for(loss, X, rows, Ht, value)
@@ -179,25 +256,33 @@ class MiniBatch:
     ) -> None:
         """Add the batch to the sums and minimise over H.
 
-        With p = rise + fall, the stationary H solves denominator·H^p +
-        curvature·H^(1 + fall) = numerator, entry by entry. The state's arrays are not
-        written to, so that an interrupt leaves the state of the step before.
+        The new H solves denominator·H^p + curvature·H^(1 + fall) = numerator, entry by
+        entry. The state's arrays are not written to, so that an interrupt leaves the
+        state of the step before.
         """
-        terms, Ht, rho = terms_of(problem), state.Ht, self.rho
-        power = terms.rise + terms.fall
-        l1, l2 = problem.penalty_H.l1, problem.penalty_H.Q.diagonal()
+        terms, Ht = terms_of(problem), state.Ht
+        power, dtype = terms.rise + terms.fall, Ht.dtype
+        l1, l2 = (a.astype(dtype) for a in (problem.penalty_H.l1, _l2(problem)))
+        kept = (self.rho * state.denominator).astype(dtype, copy=False)
+        curvature = state.curvature
+        numerator = sums.numerator  # ours, made by this step
         with np.errstate(over="ignore", under="ignore"):
-            numerator = sums.numerator  # ours, made by this step
-            numerator *= Ht if power == 1 else Ht**power
-            numerator += rho * state.numerator
-            denominator = sums.denominator + l1.astype(sums.denominator.dtype)
-            curvature = state.curvature
+            if curvature is not None:
+                curvature = self.rho * curvature
+            if state.numerator is not None:
+                numerator *= Ht**power
+                numerator += self.rho * state.numerator
+            else:
+                numerator += kept
+                numerator *= Ht
+                if curvature is not None:
+                    numerator += curvature * Ht ** (1 + terms.fall)
+            denominator = kept + (sums.denominator.astype(dtype, copy=False) + l1)
             if l2.any() and terms.rise >= 1:
-                denominator = denominator + l2.astype(Ht.dtype) * Ht
+                denominator = denominator + l2 * Ht
             elif l2.any():
                 weight = l2 if terms.rise == 0 else l2 * Ht**terms.rise
-                curvature = weight if curvature is None else rho * curvature + weight
-            denominator = denominator + rho * state.denominator
+                curvature = weight if curvature is None else curvature + weight
             if curvature is None:
                 moved = _root_of_quotient(numerator, denominator, power)
                 if least > 0:
@@ -207,8 +292,10 @@ class MiniBatch:
                 moved = multiplied(
                     ones, numerator, denominator, none, curvature, terms, least
                 )
-        state.numerator, state.denominator = numerator, denominator
-        state.curvature, state.Ht = curvature, moved
+        state.denominator, state.curvature = denominator, curvature
+        state.Ht = moved
+        if power != 1:
+            state.numerator = numerator
 
     def _converged(
         self, state: MiniBatchState, cost: float, change: float, weight: float
@@ -256,53 +343,14 @@ def _root_of_quotient(numerator: Array, denominator: Array, power: float) -> Arr
     return out
 
 
-S = TypeVar("S", bound=State)
+def _whole(problem: Problem, state: MiniBatchState) -> Array:
+    """H with its scale, which the state then has no more."""
+    if state.scale is not None:
+        H = ScaledFactor(state.Ht, state.scale, state.scale, state.scale)
+        whole = H.whole(_least(problem, state.Ht.shape[1])[1])
+        state.Ht, state.scale = whole, None
+    return state.Ht
 
 
-def own_state(state: State, cls: type[S]) -> S:
-    """The state, if it is of the class that an updater goes on from."""
-    if isinstance(state, cls):
-        return state
-    msg = (
-        "The model was fitted with another value of `exact_statistics`, whose sums are "
-        "of another kind. Set that one again, or fit a new model."
-    )
-    raise ValueError(msg)
-
-
-def on_batch(problem: Problem, batch: RowBatch) -> Problem:
-    """The problem on one batch, with its share of the penalty on H."""
-    share = batch.X.shape[0] / problem.X.shape[0]
-    return dataclasses.replace(
-        problem, X=batch.X, penalty_H=scaled(problem.penalty_H, share)
-    )
-
-
-def scaled(penalty: Penalty, share: float) -> Penalty:
-    """The penalty times a number."""
-    if share == 1 or penalty.is_zero:
-        return penalty
-    return Penalty(share * penalty.l1, share * penalty.Q)
-
-
-class LossAtScale:
-    """A loss whose terms are those for one X, on other operands as well.
-
-    A batch by itself might have another scale, or none, and would get other floors.
-    """
-
-    def __init__(self, loss: Loss, X: Operand) -> None:
-        self._loss = loss
-        self._terms = cast(Any, loss).terms(X)
-
-    def terms(self, X: Operand) -> Any:  # noqa: ARG002
-        """The terms at the scale of the X that this was made for."""
-        return self._terms
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loss, name)
-
-
-def at_scale(loss: Loss, X: Operand) -> Loss:
-    """The loss with its terms for X, whatever operand they are asked for."""
-    return cast(Loss, LossAtScale(loss, X))
+def _l2(problem: Problem) -> Array:
+    return np.asarray(problem.penalty_H.Q.diagonal())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..kernels import Multiplicative, RowArrays, gram
 from ..operands import matmul
-from ..protocols import SCRATCH, Array, Problem, Progress, State
+from ..protocols import SCRATCH, Array, Operand, Problem, Progress, State
 from .passes import solve_half
 from .terms import apply_sums, by_products, sums_for, update_rows
 
@@ -93,12 +93,18 @@ class SettledRows:
             update_rows(loss, X, (W, new), Ht, penalty, accumulate=False)
 
 
-def settled_rows(problem: Problem, Ht: Array, tol: float, max_iter: int) -> Array:
-    """W beside Ht, from sqrt(mean of X / k), after at most so many steps."""
-    X, k = problem.X, Ht.shape[1]
-    level = math.sqrt(max(0.0, X.stats().mean) / k)
+def level_of(X: Operand, Ht: Array) -> float:
+    """Where W starts: sqrt(mean of X / k), as in scikit-learn."""
+    return math.sqrt(max(0.0, X.stats().mean) / Ht.shape[1])
+
+
+def settled_rows(
+    problem: Problem, Ht: Array, level: float, tol: float, max_iter: int
+) -> Array:
+    """W beside Ht, from entries of this level, after at most so many steps."""
+    W = np.full((problem.X.shape[0], Ht.shape[1]), level, problem.X.dtype)
     updater = SettledRows(tol)
-    state = updater.start(problem, np.full((X.shape[0], k), level, X.dtype), Ht)
+    state = updater.start(problem, W, Ht)
     for _ in range(max_iter):
         if updater.iterate(problem, state).converged.all():
             break
