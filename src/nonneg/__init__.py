@@ -11,6 +11,7 @@ from .config import show_config
 from .estimators import NMF
 from .factorization import non_negative_factorization
 from .initialization import initialize
+from .minibatch import MiniBatchNMF
 from .projected_gradient import (
     hoyer_sparseness,
     nls_subproblem,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NMF",
+    "MiniBatchNMF",
     "__version__",
     "hoyer_sparseness",
     "initialize",

@@ -6,28 +6,19 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal
 
-import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .choice import AUTO
-from .factorization import factorize, prepare_X, validated
+from .estimator_base import FactorizationEstimator
+from .factorization import factorize
 from .fixed import fixed_factor
-from .losses import make_loss
-from .parameters import Parameters
 from .projected_gradient import hoyer_sparseness
-from .protocols import Array, Operand
-from .reconstruction import error_of
+from .protocols import Operand
 from .result import FactorizationResult, Iteration
 from .updaters import updaters
-from .validation import check_X
 
 
-class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class NMF(FactorizationEstimator):
     """Non-negative matrix factorization: X ≈ W·H with W, H ≥ 0.
 
     Minimises, with ρ = `l1_ratio`,
@@ -240,61 +231,6 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.compress = compress
         self.accelerate = accelerate
 
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,  # noqa: ARG002
-        W: Any = None,
-        H: Any = None,
-    ) -> NMF:
-        """Learn the components H of X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Non-negative data.
-        y : ignored
-            Not used; there for scikit-learn's interface.
-        W : array-like of shape (n_samples, n_components), default=None
-            Start for init="custom", of the dtype of X. It is not written to.
-        H : array-like of shape (n_components, n_features), default=None
-            As W.
-
-        Returns
-        -------
-        self : NMF
-            The fitted estimator.
-        """
-        self._fit(X, W, H)
-        return self
-
-    def fit_transform(
-        self,
-        X: Any,
-        y: Any = None,  # noqa: ARG002
-        W: Any = None,
-        H: Any = None,
-    ) -> Any:
-        """Learn the components H of X and return W, at the cost of `fit` alone.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Non-negative data.
-        y : ignored
-            Not used; there for scikit-learn's interface.
-        W : array-like of shape (n_samples, n_components), default=None
-            Start for init="custom", of the dtype of X. It is not written to.
-        H : array-like of shape (n_components, n_features), default=None
-            As W.
-
-        Returns
-        -------
-        W : ndarray of shape (n_samples, n_components)
-            The transformed data, of the dtype of X.
-        """
-        return self._fit(X, W, H)
-
     def transform(self, X: Any) -> Any:
         """Solve for the W that belongs to X and the fitted components, from zero.
 
@@ -329,61 +265,11 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
         return factorize(operand, parameters, fixed=fixed).W
 
-    def inverse_transform(self, X: Any) -> Array:
-        """Return W·H for transformed data W.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_components)
-            Transformed data W.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features)
-            Data of the original shape.
-        """
-        check_is_fitted(self, "components_")
-        W = check_X(X)
-        k = self.components_.shape[0]
-        if W.shape[1] != k:
-            msg = (
-                f"X has {W.shape[1]} columns, but this NMF has {k} components. Pass "
-                "what `transform` returned, of shape (n_samples, n_components)."
-            )
-            raise ValueError(msg)
-        product: Array = W @ self.components_
-        return product
-
-    def _fit(self, X: Any, W: Any, H: Any) -> Array:
-        operand = self._operand(X, reset=True)
-        try:
-            result = factorize(operand, self._parameters(), W, H)
-        except KeyboardInterrupt as interrupt:
-            if hasattr(interrupt, "result"):
-                self._set_fitted(operand, interrupt.result)
-            raise
-        self._set_fitted(operand, result)
-        return result.W
-
-    def _operand(self, X: Any, reset: bool) -> Operand:
-        """Check X, then its feature names and count, by scikit-learn's means."""
-        operand = prepare_X(X, self.n_threads)
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        return operand
-
-    def _parameters(self) -> Parameters:
-        names = (field.name for field in dataclasses.fields(Parameters))
-        return validated(Parameters(**{name: getattr(self, name) for name in names}))
+    def _factorize(self, X: Operand, W: Any, H: Any) -> FactorizationResult:
+        return factorize(X, self._parameters(), W, H)
 
     def _set_fitted(self, X: Operand, result: FactorizationResult) -> None:
-        self.components_ = result.H
-        self.n_components_ = result.H.shape[0]
-        self.n_iter_ = result.n_iter
-        self.reconstruction_err_ = error_of(
-            make_loss(self.beta_loss), X, result.W, np.ascontiguousarray(result.H.T)
-        )
-        self.history_ = result.history.as_dict()
-        self.stop_reason_ = str(result.stop_reason)
+        super()._set_fitted(X, result)
         self.solver_ = result.solver
         for name in ("comp_sparseness_", "data_sparseness_"):
             if hasattr(self, name):
@@ -391,16 +277,3 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         if result.solver == "pg":
             self.comp_sparseness_ = hoyer_sparseness(result.H)
             self.data_sparseness_ = hoyer_sparseness(result.W)
-
-    @property
-    def _n_features_out(self) -> int:
-        """Number of output features, for `get_feature_names_out`."""
-        n_components: int = self.components_.shape[0]
-        return n_components
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.positive_only = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

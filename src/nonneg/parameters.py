@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -161,13 +161,25 @@ class Parameters:
     n_threads: int | None = None
     compress: bool | Literal["auto"] = False
     accelerate: bool = False
+    owner: ClassVar[str] = "NMF"
+    """Whose parameters they are, in messages."""
+
+    @classmethod
+    def rules(
+        cls,
+        solvers: Collection[str],
+        inits: Collection[str],
+        losses: Collection[str],
+    ) -> dict[str, Rule]:
+        """Rules by parameter, in the order in which they are applied."""
+        return _rules(solvers, inits, losses)
 
     def validated(
         self,
         solvers: Collection[str],
         inits: Collection[str],
         losses: Collection[str],
-    ) -> Parameters:
+    ) -> Self:
         """Check every parameter; return them as plain Python numbers.
 
         Raises
@@ -177,8 +189,8 @@ class Parameters:
         ValueError
             If the penalties of both conventions are given at once.
         """
-        for name, rule in _rules(solvers, inits, losses).items():
-            require(name, getattr(self, name), rule)
+        for name, rule in self.rules(solvers, inits, losses).items():
+            require(name, getattr(self, name), rule, self.owner)
         if self.alpha != 0 and (self.alpha_W != 0 or self.alpha_H not in ("same", 0)):
             msg = (
                 f"`alpha`={self.alpha:g} can't be combined with `alpha_W`="
@@ -191,7 +203,7 @@ class Parameters:
             field.name: _plain(getattr(self, field.name))
             for field in dataclasses.fields(self)
         }
-        return Parameters(**plain)
+        return type(self)(**plain)
 
 
 def _plain(value: Any) -> Any:
