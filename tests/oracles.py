@@ -42,7 +42,8 @@ def divergence(
     else:
         d = x**beta + (beta - 1) * y**beta - beta * x * y ** (beta - 1)
         d /= beta * (beta - 1)
-    return float(np.sum(d if mask is None else mask * d))
+    # what is hidden may be infinite
+    return float(np.sum(d if mask is None else np.where(mask, d, 0)))
 
 
 LOSSES = {

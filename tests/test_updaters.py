@@ -220,8 +220,8 @@ def test_dead_components(loss, updater, storage, dtype, which):
 @storages
 @dtypes
 def test_a_penalty_that_kills_everything(loss, updater, storage, dtype):
-    if updater.name == "mu":
-        pytest.skip("multiplicative steps come near zero, but not there")
+    if loss != "frobenius" or updater.name == "mu":
+        pytest.skip("x·log 0 is infinite, and multiplicative steps don't reach zero")
     X = STORAGES[storage](data_for(loss, dtype=dtype))
     problem = make_problem(X, loss=loss, l1=500.0, random_state=0)
     start = factors(X.shape, dtype=dtype)

@@ -91,11 +91,10 @@ NONNEG_INLINE void newton_terms(const NewtonGroup<T> &g, int before, const T *d,
   const T *const old = g.h + before * g.next, *const h = g.h + t * g.next;
   for (Index p = 0; p < g.n; p += L)
     unroll<R>([&](auto r) NONNEG_LAMBDA {
-      V y = load<V>(g.y + r * g.n + p) + moved[r] * load<V>(old + r * g.own + p);
-      y = y > least ? y : least;
+      const V y = load<V>(g.y + r * g.n + p) + moved[r] * load<V>(old + r * g.own + p);
       store(g.y + r * g.n + p, y);
       const V x = load<V>(g.x + r * g.n + p);
-      const V z = load<V>(h + r * g.own + p) * inverse_of(y, unit);
+      const V z = load<V>(h + r * g.own + p) * inverse_of(y > least ? y : least, unit);
       const V present = x > zero ? z : zero;
       largest[r] = largest[r] > present ? largest[r] : present;
       both[r] += x * z;
@@ -107,15 +106,14 @@ NONNEG_INLINE void newton_terms(const NewtonGroup<T> &g, int before, const T *d,
 
 // y += d * (component t).
 template <class T, int R>
-NONNEG_INLINE void newton_move(const NewtonGroup<T> &g, int t, const T *d, T floor) {
+NONNEG_INLINE void newton_move(const NewtonGroup<T> &g, int t, const T *d) {
   using V = Vec<T>;
-  const V least = fill<V>(floor);
   for (int r = 0; r < R; ++r) {
     const V moved = fill<V>(d[r]);
     for (Index p = 0; p < g.n; p += kLanes<T>) {
       const V y = load<V>(g.y + r * g.n + p) +
                   moved * load<V>(g.h + t * g.next + r * g.own + p);
-      store(g.y + r * g.n + p, y > least ? y : least);
+      store(g.y + r * g.n + p, y);
     }
   }
 }
@@ -142,6 +140,10 @@ static void newton_sweep(const Newton<T> &how, const NewtonGroup<T> &g, NewtonRo
       const double curvature = l2 + terms.sums[R + r];
       // without curvature the row is linear: it ends at zero, or stays
       double step = curvature > 0 ? -gradient / curvature : gradient > 0 ? -w : 0.0;
+      // 1/sum(x h/y) is concave along the entry: where it is matched by its tangent in
+      // place of the sum itself, a step upwards is longer and still not too long, and
+      // one downwards shorter
+      step *= l2 == 0 && curvature > 0 ? terms.sums[r] * share : 1.0;
       step = step > -w ? step : -w;
       const double lambda = terms.largest[r] * -step;
       step = lambda > kUndamped ? step / (1 + lambda) : step;
@@ -155,7 +157,7 @@ static void newton_sweep(const Newton<T> &how, const NewtonGroup<T> &g, NewtonRo
       at[r] = narrow;
     }
   }
-  newton_move<T, R>(g, how.k - 1, d, how.floor);
+  newton_move<T, R>(g, how.k - 1, d);
   for (int r = 0; r < R; ++r)
     slack[r] = violation[r] + rows.total[r] * worst[r];
 }
@@ -166,13 +168,12 @@ static void newton_start(const Newton<T> &how, const NewtonGroup<T> &g, const T 
                          const Index *filled) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
-  const V least = fill<V>(how.floor);
   for (int r = 0; r < R; ++r)
     for (Index p = 0; p < g.n; p += L) {
       V y = fill<V>(T(0));
       for (int t = 0; t < how.k; ++t)
         y += fill<V>(w[t * R + r]) * load<V>(g.h + t * g.next + r * g.own + p);
-      store(g.y + r * g.n + p, y > least ? y : least);
+      store(g.y + r * g.n + p, y);
     }
   for (int r = 0; r < R; ++r)
     for (Index p = filled[r]; p < g.n; ++p)

@@ -331,8 +331,9 @@ def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
 def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     dtype = operand.dtype
     vectors = (_tame(shared[name], dtype) for name in ("column_sums", "l1", "l2"))
-    mean = operand.stats().mean
-    unit = 2.0 ** -round(math.log2(mean)) if mean > 0 else 1.0
+    mean, most = operand.stats().mean, 1000 if dtype == np.float64 else 100
+    size = math.frexp(mean)[1] if math.isfinite(mean) else 0
+    unit = 2.0 ** -max(-most, min(most, size))
     options = (
         step.floor, unit, step.momentum, step.tolerance, *vectors,
         step.sweeps, step.rescale, step.value,

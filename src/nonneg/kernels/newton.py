@@ -101,7 +101,7 @@ class NewtonUpdate:
         linear = np.broadcast_to(linear, W.shape)
         total = X.sum(axis=1)
         self._scale(W, total, linear)
-        Y = np.maximum(W @ Ht.T, self.floor)
+        Y = W @ Ht.T
         alive, residual, n_sweeps = np.ones(len(W), dtype=bool), 0.0, 0.0
         for number in range(self.sweeps):
             n_sweeps += np.count_nonzero(alive)
@@ -144,13 +144,17 @@ class NewtonUpdate:
     ) -> tuple[Array, Array]:
         violation, worst = np.zeros(len(W)), np.zeros(len(W))
         for t in range(W.shape[1]):
-            Z = Ht[:, t] / Y
+            Z = Ht[:, t] / np.maximum(Y, self.floor)
             Q = X * Z
             w = W[:, t].copy()
             gradient = linear[:, t] + l2[t] * w - Q.sum(axis=1)
             curvature = l2[t] + (Q * Z).sum(axis=1)
             curved = curvature > 0
             step = np.where(curved, -gradient / np.where(curved, curvature, 1), -np.inf)
+            # the tangent of 1/Σ x·h/y, which is concave, in place of that of the sum
+            if l2[t] == 0:
+                above = Q.sum(axis=1) / np.where(linear[:, t] > 0, linear[:, t], 1)
+                step = np.where(curved, step * above, step)
             step = np.where(curved | (gradient > 0), np.maximum(step, -w), 0)
             size = np.where(X > 0, Z, 0).max(axis=1, initial=0) * -step
             step = np.where(size > UNDAMPED, step / (1 + size), step)
@@ -160,5 +164,4 @@ class NewtonUpdate:
             share = -gradient / np.where(down, linear[:, t], 1)
             worst = np.maximum(worst, np.where(down, share, 0))
             Y += (W[:, t] - w)[:, None] * Ht[:, t]
-            np.maximum(Y, self.floor, out=Y)
         return violation, worst

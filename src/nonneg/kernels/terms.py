@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+EPSILON = float(np.finfo(np.float32).eps)
+"""Floor of W·H in negative powers for data of ordinary size: scikit-learn's."""
 NEWTON_STEPS = 60
 """Steps for the ratio under an L2 penalty, at most; from above they end within ten."""
 
@@ -20,6 +22,10 @@ class Terms(Protocol):
     The multiplicative step w·r minimises a majoriser of the loss whose derivative is
     positive·r^rise − negative·r^(−fall), each summed over the entries of a row.
     """
+
+    @property
+    def floor(self) -> float:
+        """Smallest y that is divided by."""
 
     @property
     def rise(self) -> float:

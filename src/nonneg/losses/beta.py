@@ -7,12 +7,10 @@ from typing import ClassVar
 import numpy as np
 
 from ..kernels.term_steps import TermsUpdate
-from ..kernels.terms import BetaTerms
-from ..protocols import Array, Loss, Operand
+from ..kernels.terms import EPSILON, BetaTerms
+from ..protocols import Array, Loss, Operand, Stats
 from . import losses
 
-EPSILON = float(np.finfo(np.float32).eps)
-"""Floor of W·H beside data of mean 1 or more; scikit-learn's, whatever the data."""
 NAMES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 
 
@@ -90,5 +88,15 @@ class ItakuraSaito(BetaDivergence):
 
 def floor_for(X: Operand) -> float:
     """Floor of W·H in negative powers: tiny beside the entries of X."""
-    mean = X.stats().mean
-    return max(EPSILON * min(1.0, mean), float(np.finfo(X.dtype).tiny))
+    least = float(np.finfo(X.dtype).tiny)
+    return max(EPSILON * smallness(X.stats()), least)
+
+
+def smallness(stats: Stats) -> float:
+    """1 for data of ordinary size; less where the mean is below 1e-3, or where entries
+    above 1e6 outweigh the rest: a factor of their size leaves the other one small.
+    """
+    if not stats.sum > 0:
+        return 1.0
+    share = 1e6 / max(1e6, stats.sum_sq / stats.sum)
+    return min(1.0, 1e3 * stats.mean, share * share)

@@ -209,7 +209,9 @@ class Incremental:
         objective = np.nan
         if complete:
             square = float(np.sum(state.gram_W * state.gram_H))
-            objective = problem.loss.from_products(problem.X, report_H.cross, square)
+            objective = problem.quadratic.from_products(
+                problem.X, report_H.cross, square
+            )
             grams = state.gram_W, state.gram_H
             objective += penalties(problem, state.W, state.Ht, *grams)
         state.measures = state.measures + report_W.measures

@@ -13,9 +13,9 @@ import numpy as np
 from ..kernels import gram, inner
 from ..kernels.terms import multiplied
 from ..operands.batches import Narrow, RowBatch
-from ..protocols import Array, Problem, Progress, State
+from ..protocols import Array, Problem, Progress, QuadraticLoss, State
 from .batching import on_batch, own_state
-from .mu import _least
+from .mu import least_entries
 from .pairs import penalties
 from .scaled import ScaledFactor
 from .settling import level_of, relative_change, settled_rows
@@ -175,7 +175,7 @@ class MiniBatch:
         """Move the batch's rows and all of H; the objective before, the change of H."""
         own, rows = on_batch(problem, batch), state.W[batch.rows]
         before = _whole(problem, state)
-        least_W, least_H = _least(problem, rows.shape[1])
+        least_W, least_H = least_entries(problem)
         level = level_of(batch.X, before)
         sums = self._move_rows(own, rows, before, level, least_W)
         cost = self._objective(own, sums, rows, before)
@@ -192,7 +192,7 @@ class MiniBatch:
         """The same for a flat loss, by the batch's features."""
         own = on_batch(problem, batch, narrow.X)
         rows, dtype = state.W[batch.rows], state.Ht.dtype
-        least_W, least_H = _least(problem, rows.shape[1])
+        least_W, least_H = least_entries(problem)
         H = self._scaled(problem, state)
         Ht = H.gather(narrow)
         level = level_of(batch.X, Ht)
@@ -243,7 +243,7 @@ class MiniBatch:
         value, X, loss = sums.value, problem.X, problem.loss
         if value is None:
             cross, square = inner(sums.numerator, Ht), inner(sums.denominator, Ht)
-            value = loss.from_products(X, cross, square)
+            value = cast(QuadraticLoss, loss).from_products(X, cross, square)
             if value < CLOSE[X.dtype] * 0.5 * X.stats().sum_sq:
                 value = loss.value(X, rows, Ht)
         if problem.penalty_W.is_zero and problem.penalty_H.is_zero:
@@ -347,7 +347,7 @@ def _whole(problem: Problem, state: MiniBatchState) -> Array:
     """H with its scale, which the state then has no more."""
     if state.scale is not None:
         H = ScaledFactor(state.Ht, state.scale, state.scale, state.scale)
-        whole = H.whole(_least(problem, state.Ht.shape[1])[1])
+        whole = H.whole(least_entries(problem)[1])
         state.Ht, state.scale = whole, None
     return state.Ht
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..kernels.terms import EPSILON
 from ..protocols import Array, Operand, Penalty, Problem, Progress, State
 from . import updaters
 from .pairs import factor_penalties
@@ -137,7 +138,7 @@ class Multiplicative:
     def _plain(self, problem: Problem, state: MultiplicativeState) -> None:
         X, loss, W, Ht = problem.X, problem.loss, state.W, state.Ht
         penalty_W, penalty_H = problem.penalty_W, problem.penalty_H
-        least_W, least_H = _least(problem, W.shape[1])
+        least_W, least_H = least_entries(problem)
         if not X.by_columns:
             sums = update_rows(
                 loss, X, (W, W), Ht, penalty_W,
@@ -181,7 +182,7 @@ class Multiplicative:
         assert state.before_W is not None
         assert state.before_H is not None
         from_W = _beyond(state.W, state.before_W, weight)
-        least_W, least_H = _least(problem, from_W.shape[1])
+        least_W, least_H = least_entries(problem)
         W, value = self._half(problem, X, from_W, state.Ht, problem.penalty_W, least_W)
         if not problem.update_H:
             return (W, state.Ht), value + factor_penalties(problem, W, state.Ht)
@@ -255,10 +256,10 @@ def _beyond(A: Array, before: Array, weight: float) -> Array:
     return step
 
 
-def _least(problem: Problem, k: int) -> tuple[float, float]:
-    """What becomes 0 in W and in H: scikit-learn's bounds for data of mean 1 or more."""
+def least_entries(problem: Problem) -> tuple[float, float]:
+    """What becomes 0 in W and in H: scikit-learn's bounds unless X is tiny or huge."""
     terms = terms_of(problem)
-    tiny = EPS * min(1.0, math.sqrt(problem.X.stats().mean / k))
+    tiny = EPS * terms.floor / EPSILON
     return (
         tiny if terms.rise == 0 and terms.fall > 1 else 0.0,
         tiny if terms.rise == 0 else 0.0,
