@@ -40,13 +40,15 @@ with open("/proc/self/statm") as file:
     in_use = int(file.read().split()[1]) * resource.getpagesize()
 ballast = np.ones(max(0, peak() - in_use) // 8)
 before = peak()
+solver, _, loss = solver.partition("-")
 model = nonneg.NMF(k, solver=solver, init=init, random_state=0, tol=0, max_iter=2,
-                   nls_max_iter=3)
+                   nls_max_iter=3, beta_loss=loss or "frobenius")
 import warnings
 warnings.simplefilter("ignore")
 model.fit_transform(X, **given)
-arrays = 6 if solver in ("hals", "bpp") else 4
-print(peak() - before, arrays * sum(X.shape) * k * 8 + 64 * 2**20)
+arrays = 6 if solver in ("hals", "bpp", "sn") else 4
+copy = 0 if storage.startswith("dense") or solver != "sn" else 16 * X.nnz
+print(peak() - before, arrays * sum(X.shape) * k * 8 + copy + 64 * 2**20)
 """
 
 
@@ -60,6 +62,9 @@ print(peak() - before, arrays * sum(X.shape) * k * 8 + 64 * 2**20)
         ("pg", "random"),
         ("hals", "random"),
         ("bpp", "random"),
+        ("mu", "random"),
+        ("mu-kullback-leibler", "random"),
+        ("sn-kullback-leibler", "random"),
     ],
 )
 def test_peak_memory_above_X(storage, solver, init):

@@ -23,9 +23,10 @@ class NMF(FactorizationEstimator):
 
     Minimises, with ρ = `l1_ratio`,
 
-        ½‖X − WH‖²_F + a_W·(ρ·‖W‖₁ + ½(1−ρ)·‖W‖²_F) + a_H·(ρ·‖H‖₁ + ½(1−ρ)·‖H‖²_F)
+        D(X | WH) + a_W·(ρ·‖W‖₁ + ½(1−ρ)·‖W‖²_F) + a_H·(ρ·‖H‖₁ + ½(1−ρ)·‖H‖²_F)
 
-    by turns in W (n_samples, k) and H (k, n_features). The weights a_W and a_H are
+    by turns in W (n_samples, k) and H (k, n_features), where D is half the squared
+    Frobenius norm of X − WH or another β-divergence. The weights a_W and a_H are
     `alpha` on the factors that `regularization` names, or `alpha_W`·n_features and
     `alpha_H`·n_samples. Used for dimension reduction, source separation and topic
     extraction.
@@ -45,12 +46,16 @@ class NMF(FactorizationEstimator):
         - "nnsvd-lrc": non-negative SVD with low-rank correction;
         - "custom": the W and H given to `fit`;
         - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random".
-    solver : {"cd", "hals", "bpp", "pg", "auto"}, default="cd"
+    solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"}, default="cd"
         - "cd": cyclic coordinate descent [1]_, with scikit-learn's iterates;
         - "hals": the fast one: coordinate descent in adaptive sweeps, extrapolated [3]_;
         - "bpp": as "hals" with exact solves by block principal pivoting [4]_, for
           components that are nearly dependent;
         - "pg": projected gradient [2]_;
+        - "mu": multiplicative updates for every `beta_loss` [5]_, with scikit-learn's
+          iterates;
+        - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
+          steps, extrapolated [6]_;
         - "auto": the fast one for this loss, storage and k; `solver_` says which.
     tol : float, default=1e-4
         Tolerance of the stopping condition, of the meaning that it has for the
@@ -77,6 +82,11 @@ class NMF(FactorizationEstimator):
         Degree of that sparseness; larger is sparser.
     eta : float, default=0.1
         Degree of correctness to keep with `sparseness`; smaller allows a larger error.
+    beta_loss : float or str, default="frobenius"
+        The β-divergence that is minimised: 2 or "frobenius" (½‖X − WH‖²_F), 1 or
+        "kullback-leibler" (for counts), 0 or "itakura-saito" (for power spectra; X must
+        have no zeros), or any other number. Other than 2 need the solvers "mu", "sn" or
+        "auto".
     regularization : {"both", "components", "transformation"} or None, default="both"
         What `alpha` penalises: both factors, H, W, or nothing.
     alpha_W : float, default=0.0
@@ -102,6 +112,9 @@ class NMF(FactorizationEstimator):
         range, and finishes with five iterations or more on X itself. "auto" does so
         where that was measured to be faster. Objectives are always those of X; NaN in
         `history_` before the finish.
+    accelerate : bool, default=False
+        Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2: fewer
+        iterations, of twice the passes over X.
 
     Attributes
     ----------
@@ -112,7 +125,7 @@ class NMF(FactorizationEstimator):
     n_iter_ : int
         Iterations done by the fit, from one; `transform` leaves it alone.
     reconstruction_err_ : float
-        ‖X − WH‖_F of the fit, without penalties.
+        ‖X − WH‖_F of the fit, without penalties; sqrt(2·D) for another `beta_loss`.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -163,6 +176,15 @@ class NMF(FactorizationEstimator):
     .. [4] Kim & Park, "Fast nonnegative matrix factorization: an active-set-like method
        and comparisons", SIAM Journal on Scientific Computing 33 (2011) 3261-3281,
        https://doi.org/10.1137/110821172
+
+    .. [5] Févotte & Idier, "Algorithms for nonnegative matrix factorization with the
+       β-divergence", Neural Computation 23 (2011) 2421-2456,
+       https://doi.org/10.1162/NECO_a_00168
+    .. [6] Hien & Gillis, "Algorithms for nonnegative matrix factorization with the
+       Kullback-Leibler divergence", Journal of Scientific Computing 87 (2021) 93,
+       https://doi.org/10.1007/s10915-021-01504-0
+    .. [7] Hien, Leplat & Gillis, "Block majorization minimization with extrapolation
+       and application to β-NMF", https://doi.org/10.48550/arXiv.2401.06646
 
     Examples
     --------

@@ -62,9 +62,10 @@ def non_negative_factorization(
 
     Minimises, with ρ = `l1_ratio`,
 
-        ½‖X − WH‖²_F + a_W·(ρ·‖W‖₁ + ½(1−ρ)·‖W‖²_F) + a_H·(ρ·‖H‖₁ + ½(1−ρ)·‖H‖²_F)
+        D(X | WH) + a_W·(ρ·‖W‖₁ + ½(1−ρ)·‖W‖²_F) + a_H·(ρ·‖H‖₁ + ½(1−ρ)·‖H‖²_F)
 
-    by turns in W and H. The weights a_W and a_H are `alpha` on the factors that
+    by turns in W and H, where D is half the squared Frobenius norm of X − WH or another
+    β-divergence. The weights a_W and a_H are `alpha` on the factors that
     `regularization` names, or `alpha_W`·n_features and `alpha_H`·n_samples.
 
     Parameters
@@ -92,12 +93,16 @@ def non_negative_factorization(
         - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random".
     update_H : bool, default=True
         False keeps H as it is given and solves for W alone, from zero.
-    solver : {"cd", "hals", "bpp", "pg", "auto"}, default="cd"
+    solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"}, default="cd"
         - "cd": cyclic coordinate descent [1]_, with scikit-learn's iterates;
         - "hals": the fast one: coordinate descent in adaptive sweeps, extrapolated [3]_;
         - "bpp": as "hals" with exact solves by block principal pivoting [4]_, for
           components that are nearly dependent;
         - "pg": projected gradient [2]_;
+        - "mu": multiplicative updates for every `beta_loss` [5]_, with scikit-learn's
+          iterates;
+        - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
+          steps, extrapolated [6]_;
         - "auto": the fast one for this loss, storage and k; see `NMF`.
     tol : float, default=1e-4
         Tolerance of the stopping condition, of the meaning that it has for the
@@ -127,6 +132,11 @@ def non_negative_factorization(
         Degree of that sparseness; larger is sparser.
     eta : float, default=0.1
         Degree of correctness to keep with `sparseness`; smaller allows a larger error.
+    beta_loss : float or str, default="frobenius"
+        The β-divergence that is minimised: 2 or "frobenius" (½‖X − WH‖²_F), 1 or
+        "kullback-leibler" (for counts), 0 or "itakura-saito" (for power spectra; X must
+        have no zeros), or any other number. Other than 2 need the solvers "mu", "sn" or
+        "auto".
     alpha_W : float, default=0.0
         Weight of the penalty on W, times n_features. Can't be combined with `alpha`.
     alpha_H : float or "same", default="same"
@@ -139,6 +149,9 @@ def non_negative_factorization(
     n_threads : int or None, default=None
         Threads to use; None takes every core that the process may use, at most
         `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
+    accelerate : bool, default=False
+        Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2: fewer
+        iterations, of twice the passes over X.
 
     Returns
     -------
@@ -189,6 +202,15 @@ def non_negative_factorization(
     .. [4] Kim & Park, "Fast nonnegative matrix factorization: an active-set-like method
        and comparisons", SIAM Journal on Scientific Computing 33 (2011) 3261-3281,
        https://doi.org/10.1137/110821172
+
+    .. [5] Févotte & Idier, "Algorithms for nonnegative matrix factorization with the
+       β-divergence", Neural Computation 23 (2011) 2421-2456,
+       https://doi.org/10.1162/NECO_a_00168
+    .. [6] Hien & Gillis, "Algorithms for nonnegative matrix factorization with the
+       Kullback-Leibler divergence", Journal of Scientific Computing 87 (2021) 93,
+       https://doi.org/10.1007/s10915-021-01504-0
+    .. [7] Hien, Leplat & Gillis, "Block majorization minimization with extrapolation
+       and application to β-NMF", https://doi.org/10.48550/arXiv.2401.06646
 
     Examples
     --------
