@@ -46,7 +46,7 @@ model = nonneg.NMF(k, solver=solver, init=init, random_state=0, tol=0, max_iter=
 import warnings
 warnings.simplefilter("ignore")
 model.fit_transform(X, **given)
-arrays = 6 if solver in ("hals", "bpp", "sn") else 4
+arrays = {"hals": 6, "bpp": 6, "sn": 6, "mu": 5}.get(solver, 4)
 copy = 0 if storage.startswith("dense") or solver != "sn" else 16 * X.nnz
 print(peak() - before, arrays * sum(X.shape) * k * 8 + copy + 64 * 2**20)
 """

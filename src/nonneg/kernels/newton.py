@@ -150,12 +150,13 @@ class NewtonUpdate:
             gradient = linear[:, t] + l2[t] * w - Q.sum(axis=1)
             curvature = l2[t] + (Q * Z).sum(axis=1)
             curved = curvature > 0
-            step = np.where(curved, -gradient / np.where(curved, curvature, 1), -np.inf)
-            # the tangent of 1/Σ x·h/y, which is concave, in place of that of the sum
+            step = -gradient / np.where(curved, curvature, 1)
             if l2[t] == 0:
-                above = Q.sum(axis=1) / np.where(linear[:, t] > 0, linear[:, t], 1)
-                step = np.where(curved, step * above, step)
-            step = np.where(curved | (gradient > 0), np.maximum(step, -w), 0)
+                # the tangent of 1/Σ x·h/y, which is concave, in place of that of the sum
+                step *= Q.sum(axis=1) / np.where(linear[:, t] > 0, linear[:, t], 1)
+            # without curvature the row is linear: it ends at zero, or stays
+            step = np.where(curved, step, np.where(gradient > 0, -w, 0))
+            step = np.maximum(step, -w)
             size = np.where(X > 0, Z, 0).max(axis=1, initial=0) * -step
             step = np.where(size > UNDAMPED, step / (1 + size), step)
             W[:, t] = np.where(alive, np.maximum(w + step, 0), w)
