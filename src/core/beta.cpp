@@ -69,6 +69,25 @@ bool sum_by_panels(const Kernels<T> &K, const CsrView<T, I> &X, const BetaBlock<
   return parallel_for(kPanels, run.n_threads, task, run.poll);
 }
 
+// A factor in the forms that the kernels need.
+template <class T> class PackedFactor {
+public:
+  PackedFactor(const Kernels<T> &K, MatrixView<const T> Ht, int width, Index h_width, Run run)
+      : B_(static_cast<size_t>(Ht.rows * width)),
+        H_(static_cast<size_t>(h_width * Ht.cols)), tiles_(h_width > 0),
+        done(pack_factor(K, Ht, B_.get(), width, run) &&
+             (!tiles_ || turn(Ht, H_.get(), h_width, run))) {}
+
+  Packed<T> forms() const { return {B_.get(), tiles_ ? H_.get() : nullptr}; }
+
+private:
+  Buffer<T> B_, H_;
+  bool tiles_;
+
+public:
+  const bool done; // false if the run was asked to stop
+};
+
 void add_up(const std::vector<double> &values, double *value) {
   if (!value)
     return;
@@ -85,16 +104,16 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   const bool tiles = wants_tiles(x, pass.how.beta), sums = pass.numerator.data;
   const bool below = sums && pass.denominator.data;
   const Index h_width = tiles ? K.padded(static_cast<int>(x.cols)) : 0;
-  const Buffer<T> packed(static_cast<size_t>(x.cols * width));
-  const Buffer<T> turned(static_cast<size_t>(k * h_width));
-  if (!pack_factor(K, pass.Ht, packed.get(), width, run) ||
-      (tiles && !turn(pass.Ht, turned.get(), h_width, run)))
+  const PackedFactor<T> other(K, pass.Ht, width, h_width, run);
+  const bool moves_on = pass.after.data && pass.after.data != pass.Ht.data;
+  const PackedFactor<T> after(K, moves_on ? pass.after : MatrixView<const T>{}, width,
+                              h_width, run);
+  if (!other.done || !after.done)
     return false;
   const PackedVectors<T> vectors(pass.how, width);
-  const BetaBlock<T> block{&vectors.how,    pass.start, pass.solved,
-                           pass.below,   packed.get(), tiles ? turned.get() : nullptr,
-                           width,        h_width,    nullptr,
-                           nullptr,      nullptr};
+  const BetaBlock<T> block{&vectors.how, pass.start, pass.solved, pass.below,
+                           other.forms(), moves_on ? after.forms() : other.forms(),
+                           width, h_width, nullptr, nullptr, nullptr};
   Cut cut = cut_pass(x, below ? 2 * width : width);
   const bool panels = sums && cut.n_slots == 0 && sorted_panels(x, pass.how.beta);
   if (sums && cut.n_slots == 0 && !panels)

@@ -288,7 +288,7 @@ NONNEG_INLINE void scatter_entries(const CsrView<T, I> &X, Index from, Index to,
   Vec<T> value = fill<Vec<T>>(T(0));
   for (Index at = from; at < to; at += L) {
     const Index n = smaller<Index>(L, to - at);
-    load_group(X, at, n, end, b.B, b.width, b.numerator, group);
+    load_group(X, at, n, end, b.after.B, b.width, b.numerator, group);
     const Vec<T> y = group_dots(group, row, b.width);
     if (b.value)
       value += terms.present(group.x, y);
@@ -314,8 +314,8 @@ static void csr_kullback(const CsrView<T, I> &X, Index first, Index last,
       for (int t = 0; t < b.width; ++t)
         numerator[t] = 0;
       for (Index at = from; at < to; at += L) {
-        load_group(X, at, smaller<Index>(L, to - at), end, b.B, b.width,
-                   static_cast<T *>(nullptr), group);
+        load_group(X, at, smaller<Index>(L, to - at), end, b.other.B,
+                   b.width, static_cast<T *>(nullptr), group);
         const Vec<T> y = group_dots(group, row, b.width);
         add_group(group, terms.negative(group.x, y), b.width, numerator);
       }
@@ -418,18 +418,18 @@ static void dense_beta(MatrixView<const T> X, Index first, const BetaBlock<T> &b
       pack_row(b.start.data + (first + at + i) * b.start.stride, how.k, b.width,
                s.rows + i * b.width);
     if (b.solved.data) {
-      dense_product_packed(rows, b.H, n_columns, wide, s.ratio, blas);
+      dense_product_packed(rows, b.other.H, n_columns, wide, s.ratio, blas);
       dense_terms(part, terms, b.h_width, true, false, s.ratio, s.power);
-      dense_product_packed(ratio, b.B, how.k, b.width, s.numerator, blas);
+      dense_product_packed(ratio, b.other.B, how.k, b.width, s.numerator, blas);
       if (!flat)
-        dense_product_packed(power, b.B, how.k, b.width, s.denominator, blas);
+        dense_product_packed(power, b.other.B, how.k, b.width, s.denominator, blas);
       for (Index i = 0; i < n; ++i)
         conclude_row(b, first + at + i, s.rows + i * b.width, s.numerator + i * b.width,
                      flat ? how.column_sums : s.denominator + i * b.width);
     }
     if (!sums)
       continue;
-    dense_product_packed(rows, b.H, n_columns, wide, s.ratio, blas);
+    dense_product_packed(rows, b.after.H, n_columns, wide, s.ratio, blas);
     const double value = dense_terms(part, terms, b.h_width, b.numerator != nullptr,
                                      b.value != nullptr, s.ratio, s.power);
     if (b.value)
@@ -498,7 +498,8 @@ static void csr_beta_tile(const CsrView<T, I> &X, Index first, Index last,
   for (int round = b.solved.data ? 0 : 1; round < 2; ++round) {
     if (round == 1 && !b.numerator && !b.value)
       break;
-    dense_product_packed(rows, b.H, n_columns, wide, s.ratio, blas);
+    const T *const H = round == 0 ? b.other.H : b.after.H;
+    dense_product_packed(rows, H, n_columns, wide, s.ratio, blas);
     for (Index i = 0; i < n; ++i) {
       const Index from = X.indptr[first + i], to = X.indptr[first + i + 1];
       T *const y = s.ratio + i * b.h_width;
@@ -512,12 +513,12 @@ static void csr_beta_tile(const CsrView<T, I> &X, Index first, Index last,
         T *const sum = s.numerator + i * b.width;
         for (int t = 0; t < b.width; ++t)
           sum[t] = 0;
-        csr_gather(weighted, from, to, to, b.B, b.width, sum);
+        csr_gather(weighted, from, to, to, b.other.B, b.width, sum);
       } else if (b.numerator)
         csr_scatter(weighted, from, to, to, s.rows + i * b.width, b.width, b.numerator);
     }
     if (round == 0) {
-      dense_product_packed(ratio, b.B, how.k, b.width, s.denominator, blas);
+      dense_product_packed(ratio, b.other.B, how.k, b.width, s.denominator, blas);
       for (Index i = 0; i < n; ++i)
         conclude_row(b, first + i, s.rows + i * b.width, s.numerator + i * b.width,
                      s.denominator + i * b.width);

@@ -115,14 +115,20 @@ template <class T> struct Beta {
   bool move; // else solved receives the sums of the negative terms
 };
 
-// A block of rows for it. Of the other factor B has packed rows of `width` numbers, and H
-// is its transpose, k rows of `h_width`; null where no tiles are made. What is null in the
-// rest is not wanted; sums are packed as B and added to.
+// A factor in the forms that a pass needs: B has packed rows of `width` numbers, and H is
+// its transpose, k rows of `h_width`; null where no tiles are made.
+template <class T> struct Packed {
+  const T *B, *H;
+};
+
+// A block of rows for it. The step is taken beside `other`; the sums for the other factor,
+// and the value, are those beside `after`, mostly the same. What is null in the rest is not
+// wanted; sums are packed as B and added to.
 template <class T> struct BetaBlock {
   const Beta<T> *how;
   MatrixView<const T> start; // by the rows of X, as are solved and below
   MatrixView<T> solved, below;
-  const T *B, *H;
+  Packed<T> other, after;
   int width;
   Index h_width;
   T *numerator, *denominator;

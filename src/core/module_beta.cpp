@@ -39,7 +39,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
   const std::string name =
       std::string(sizeof(T) == 4 ? "beta32_" : "beta64_") + suffix;
   m.def(name.c_str(),
-        [](typename Arg::Arrays X, In<T> start, In<T> Ht, nb::object solved,
+        [](typename Arg::Arrays X, In<T> start, In<T> Ht, nb::object after, nb::object solved,
            nb::object below, nb::object numerator, nb::object denominator,
            nb::tuple options, bool wants_value, int n_threads) {
           const auto x = Arg::view_of(X, static_cast<Index>(Ht.shape(0)));
@@ -54,16 +54,23 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
                            optional_rows<T>(solved, x.rows, k),
                            optional_rows<T>(below, x.rows, k),
                            view<const T>(Ht),
+                           {},
                            optional_rows<T>(numerator, x.cols, k),
                            optional_rows<T>(denominator, x.cols, k),
                            wants_value ? &value : nullptr};
+          if (!after.is_none()) {
+            const auto array = nb::cast<In<T>>(after, false);
+            require_rows(array, Ht);
+            require_columns(array, Ht);
+            pass.after = view<const T>(array);
+          }
           require(pass.how.beta == 1 || !pass.numerator.data || pass.denominator.data,
                   "the denominators are wanted, too");
           call(n_threads, [&](Run run) { return beta(kernels<T>(), x, pass, run); });
           return value;
         },
         nb::arg("X").noconvert(), nb::arg("start").noconvert(), nb::arg("Ht").noconvert(),
-        nb::arg("solved").none(), nb::arg("below").none(), nb::arg("numerator").none(),
+        nb::arg("after").none(), nb::arg("solved").none(), nb::arg("below").none(), nb::arg("numerator").none(),
         nb::arg("denominator").none(), nb::arg("options"), nb::arg("wants_value"),
         nb::arg("n_threads"));
 }

@@ -113,8 +113,7 @@ class NMF(FactorizationEstimator):
         where that was measured to be faster. Objectives are always those of X; NaN in
         `history_` before the finish.
     accelerate : bool, default=False
-        Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2: fewer
-        iterations, of twice the passes over X.
+        Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2.
 
     Attributes
     ----------

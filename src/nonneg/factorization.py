@@ -150,8 +150,7 @@ def non_negative_factorization(
         Threads to use; None takes every core that the process may use, at most
         `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
     accelerate : bool, default=False
-        Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2: fewer
-        iterations, of twice the passes over X.
+        Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2.
 
     Returns
     -------

@@ -311,8 +311,9 @@ def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     vectors = (shared.get(name, none) for name in ("column_sums", "l1", "l2"))
     options = _beta_options(step.terms, step.least, step.move, dtype, *vectors)
     suffix, X = _source(operand)
+    after = _tame(shared["after"], dtype) if "after" in shared else None
     value = getattr(_core, f"beta{8 * dtype.itemsize}_{suffix}")(
-        X, start, Ht, rows.get("solved"), rows.get("below"), *wanted.values(),
+        X, start, Ht, after, rows.get("solved"), rows.get("below"), *wanted.values(),
         options, step.value, operand.n_threads,
     )  # fmt: skip
     sums: Sums = {name: A for name, A in wanted.items() if A is not None}
@@ -323,7 +324,8 @@ def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     if step.value:
         if flat and operand.kind == "csr":
             # the sum over W·H, of which the kernel looks at the stored entries alone
-            value += float(sums["column_sums"] @ column_sums(Ht, operand.n_threads))
+            other = Ht if after is None else after
+            value += float(sums["column_sums"] @ column_sums(other, operand.n_threads))
         sums["value"] = value
     return sums
 

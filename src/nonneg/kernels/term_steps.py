@@ -26,11 +26,12 @@ class TermsUpdate:
     From rows["start"] into rows["solved"], with the other factor shared["Ht"]
     (n_features, k), its column sums shared["column_sums"] (k,) and the penalty weights
     shared["l1"], shared["l2"] (k,). With A the rows after the step — before it, if
-    they don't move — the sums are those of the other half-step.
+    they don't move — the sums are those of the other half-step, taken beside
+    shared["after"] (n_features, k), which is Ht if it is not there.
 
     Sums: "numerator" (n_features, k) and either "denominator" of the same shape or, where
     the positive term is flat and X has no mask, "column_sums" (k,) of A, if
-    `accumulate`; "value", the loss at (A, Ht), if `value`.
+    `accumulate`; "value", the loss at A beside the same, if `value`.
 
     Parameters
     ----------
@@ -73,8 +74,8 @@ class TermsUpdate:
 
     def _tile(self, X: Array, M: Array | None, rows: Rows, shared: Shared) -> Sums:
         Ht, A, terms = shared["Ht"], rows["start"], self.terms
-        Y = A @ Ht.T
         if "solved" in rows:
+            Y = A @ Ht.T
             numerator = self._times(terms.negative(X, Y), M, Ht)
             if terms.is_flat and M is None:
                 denominator = shared["column_sums"]
@@ -84,12 +85,14 @@ class TermsUpdate:
                 weights = shared["l1"], shared["l2"]
                 A = multiplied(A, numerator, denominator, *weights, terms, self.least)
                 rows["solved"][...] = A
-                Y = A @ Ht.T
             else:
                 rows["solved"][...] = numerator
                 if "below" in rows:
                     rows["below"][...] = denominator
         sums: Sums = {}
+        if not (self.accumulate or self.value):
+            return sums
+        Y = A @ shared.get("after", Ht).T
         if self.accumulate:
             sums["numerator"] = self._times(terms.negative(X, Y).T, _turned(M), A)
             if terms.is_flat and M is None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..kernels.terms import EPSILON
-from ..protocols import Array, Operand, Penalty, Problem, Progress, State
+from ..protocols import Array, Problem, Progress, State
 from . import updaters
 from .pairs import factor_penalties
 from .terms import TermSums, apply_sums, sums_for, terms_of, update_rows
@@ -64,7 +64,7 @@ class Multiplicative:
     -----
     With k components, an iteration costs 8·k flops per entry of X; for β = 1 and 2 per
     stored entry, and (n_samples + n_features)·k² multiply-adds more for β = 2. X is
-    read once an iteration, with `accelerate` twice.
+    read once an iteration.
 
     References
     ----------
@@ -103,7 +103,7 @@ class Multiplicative:
         X, loss = problem.X, problem.loss
         if self.tol > 0:
             state.error_init = state.error = loss.error(loss.value(X, W, Ht))
-        if X.by_columns and not self.accelerate:
+        if X.by_columns:
             self._carry(state, sums_for(loss, X.T, Ht, W))
         if self.accelerate:
             state.before_W, state.before_H = W, Ht
@@ -147,10 +147,8 @@ class Multiplicative:
             if problem.update_H:
                 Ht[...] = apply_sums(loss, X, Ht, sums, penalty_H, least_H)
             return
-        assert state.numerator is not None
-        assert state.denominator is not None
-        sums = TermSums(state.numerator, state.denominator)
-        W[...] = apply_sums(loss, X, W, sums, penalty_W, least_W)
+        carried = self._carried(state)
+        W[...] = apply_sums(loss, X, W, carried, penalty_W, least_W)
         if problem.update_H:
             rows = (Ht, Ht)
             sums = update_rows(loss, X.T, rows, W, penalty_H, least=least_H)
@@ -162,60 +160,76 @@ class Multiplicative:
     def _carry(state: MultiplicativeState, sums: TermSums) -> None:
         state.numerator, state.denominator = sums.numerator, sums.denominator
 
+    @staticmethod
+    def _carried(state: MultiplicativeState) -> TermSums:
+        assert state.numerator is not None
+        assert state.denominator is not None
+        return TermSums(state.numerator, state.denominator)
+
     def _accelerated(self, problem: Problem, state: MultiplicativeState) -> None:
+        """A step from beyond both factors; an ordinary one if the objective rises."""
         following = 0.5 * (1 + math.sqrt(1 + 4 * state.nesterov**2))
         weight = (state.nesterov - 1) / following
-        while True:
-            pair, measured = self._extrapolated(problem, state, weight)
-            if measured <= state.last or weight == 0:
-                break
-            following, weight = 1.0, 0.0  # as if it were the first iteration
+        measured = self._extrapolated(problem, state, weight, following)
+        if measured > state.last and weight > 0:
+            state.W, state.Ht = state.before_W, state.before_H  # type: ignore[assignment]
+            state.nesterov = 1.0
+            if problem.X.by_columns:
+                sums = sums_for(problem.loss, problem.X.T, state.Ht, state.W)
+                self._carry(state, sums)
+            self._accelerated(problem, state)
+            return
         state.nesterov, state.last = following, measured
-        state.before_W, state.before_H = state.W, state.Ht
-        state.W, state.Ht = pair
 
     def _extrapolated(
-        self, problem: Problem, state: MultiplicativeState, weight: float
-    ) -> tuple[tuple[Array, Array], float]:
-        """Both factors after a step with this momentum, and an objective on the way."""
+        self,
+        problem: Problem,
+        state: MultiplicativeState,
+        weight: float,
+        following: float,
+    ) -> float:
+        """Move both factors with this momentum; an objective on the way."""
         X, loss = problem.X, problem.loss
         assert state.before_W is not None
         assert state.before_H is not None
         from_W = _beyond(state.W, state.before_W, weight)
+        from_H = state.Ht
+        if problem.update_H:
+            from_H = _beyond(state.Ht, state.before_H, weight)
+        penalty_W, penalty_H = problem.penalty_W, problem.penalty_H
         least_W, least_H = least_entries(problem)
-        W, value = self._half(problem, X, from_W, state.Ht, problem.penalty_W, least_W)
-        if not problem.update_H:
-            return (W, state.Ht), value + factor_penalties(problem, W, state.Ht)
-        from_H = _beyond(state.Ht, state.before_H, weight)
-        penalty = problem.penalty_H
         if X.by_columns:
-            Ht, value = self._half(problem, X.T, from_H, W, penalty, least_H)
-            return (W, Ht), value + factor_penalties(problem, W, Ht)
-        sums = sums_for(loss, X, W, from_H, value=True)
+            carried = self._carried(state)
+            W = apply_sums(loss, X, from_W, carried, penalty_W, least_W)
+            # the next step starts beyond this W, and needs its sums there
+            again = 0.5 * (1 + math.sqrt(1 + 4 * following**2))
+            at_W = _beyond(W, state.W, (following - 1) / again)
+            Ht, at_H = np.empty_like(from_H), from_H
+            if problem.update_H:
+                rows = (from_H, Ht)
+                sums = update_rows(
+                    loss, X.T, rows, W, penalty_H,
+                    value=True, least=least_H, after=at_W,
+                )  # fmt: skip
+                at_H = Ht
+            else:
+                sums, Ht = sums_for(loss, X.T, from_H, at_W, value=True), from_H
+            self._carry(state, sums)
+            measured_at = at_W, at_H
+        else:
+            W = np.empty_like(from_W)
+            sums = update_rows(
+                loss, X, (from_W, W), state.Ht, penalty_W,
+                accumulate=problem.update_H, value=True, least=least_W, after=from_H,
+            )  # fmt: skip
+            Ht = from_H
+            if problem.update_H:
+                Ht = apply_sums(loss, X, from_H, sums, penalty_H, least_H)
+            measured_at = W, from_H
+        state.before_W, state.before_H = state.W, state.Ht
+        state.W, state.Ht = W, Ht
         assert sums.value is not None
-        Ht = apply_sums(loss, X, from_H, sums, penalty, least_H)
-        return (W, Ht), sums.value + factor_penalties(problem, W, from_H)
-
-    @staticmethod
-    def _half(
-        problem: Problem,
-        X: Operand,
-        A: Array,
-        Bt: Array,
-        penalty: Penalty,
-        least: float,
-    ) -> tuple[Array, float]:
-        """The factor A of X after a step; its loss where that costs no pass."""
-        if X.by_columns:
-            sums = sums_for(problem.loss, X.T, Bt, A)
-            return apply_sums(problem.loss, X, A, sums, penalty, least), math.inf
-        new = np.empty_like(A)
-        wanted = problem.X.by_columns or not problem.update_H
-        sums = update_rows(
-            problem.loss, X, (A, new), Bt, penalty,
-            accumulate=False, value=wanted, least=least,
-        )  # fmt: skip
-        return new, math.inf if sums.value is None else sums.value
+        return sums.value + factor_penalties(problem, *measured_at)
 
     def _converged(
         self,
@@ -239,7 +253,7 @@ class Multiplicative:
         if state.lifts >= MOST_LIFTS or not unstick(problem, state, objective):
             return True
         state.lifts += 1
-        if problem.X.by_columns and not self.accelerate:
+        if problem.X.by_columns:
             self._carry(state, sums_for(problem.loss, problem.X.T, state.Ht, state.W))
         state.before_W, state.before_H = state.W, state.Ht
         state.nesterov, state.last = 1.0, math.inf

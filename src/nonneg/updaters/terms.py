@@ -53,6 +53,7 @@ def update_rows(
     accumulate: bool = True,
     value: bool = False,
     least: float = 0.0,
+    after: Array | None = None,
 ) -> TermSums:
     """One multiplicative step for the rows of a factor, X being read once.
 
@@ -71,17 +72,22 @@ def update_rows(
         Whether the sums for the other factor and the loss after the step are wanted.
     least : float
         Entries that end below become 0.
+    after : ndarray of shape (n_features, k), optional
+        The place of the other factor that the sums and the loss are taken at, if that
+        is not Ht.
     """
     start, solved = rows
     if by_products(loss, X):
-        sums = _by_products(X, rows, Ht, penalty, accumulate)
-        if not value:
-            return sums
-        return TermSums(sums.numerator, sums.denominator, loss.value(X, solved, Ht))
+        at = Ht if after is None else after
+        sums = _by_products(X, rows, Ht, penalty, accumulate or value)
+        if sums is None:
+            return TermSums(solved[:0], solved[:0])
+        return _products_at(loss, X, *sums, at, value)
     terms = cast(TermLoss, loss).terms(X)
     step = TermsUpdate(terms, accumulate=accumulate, value=value, least=least)
     shared = {"Ht": Ht, "column_sums": column_sums(Ht, X.n_threads)}
     shared |= {"l1": penalty.l1, "l2": penalty.Q.diagonal()}
+    shared |= {} if after is None else {"after": after}
     found = X.run_pass(step, {"start": start, "solved": solved}, shared)
     return _term_sums(found, solved)
 
@@ -98,15 +104,25 @@ def _by_products(
     Ht: Array,
     penalty: Penalty,
     accumulate: bool,
-) -> TermSums:
+) -> tuple[Array, Array] | None:
+    """A step beside Ht; Xᵀ·A and AᵀA of the rows after it, if they are wanted."""
     start, solved = rows
     step = RowSolve((Multiplicative(),), accumulate)
     gram_H = gram(Ht, X.n_threads) + penalty.Q
     shared = {"Ht/0": Ht, "gram/0": gram_H, "l1/0": penalty.l1}
     sums = X.run_pass(step, {"start/0": start, "solved/0": solved}, shared)
-    if not accumulate:
-        return TermSums(solved[:0], solved[:0])
-    return TermSums(sums["rhs/0"], Ht @ sums["gram/0"].astype(Ht.dtype))
+    return (sums["rhs/0"], sums["gram/0"]) if accumulate else None
+
+
+def _products_at(
+    loss: Loss, X: Operand, rhs: Array, gram_A: Array, Ht: Array, value: bool
+) -> TermSums:
+    """Sums for Ht from Xᵀ·A and AᵀA."""
+    at = None
+    if value:
+        square = float(np.sum(gram_A * gram(Ht, X.n_threads)))
+        at = cast(QuadraticLoss, loss).from_products(X, inner(rhs, Ht), square)
+    return TermSums(rhs, Ht @ gram_A.astype(Ht.dtype), at)
 
 
 def sums_for(
@@ -114,14 +130,8 @@ def sums_for(
 ) -> TermSums:
     """Sums for Ht, of the rows A as they stand; X is read by rows."""
     if by_products(loss, X):
-        numerator, gram_A = matmul(X.T, A), gram(A, X.n_threads)
-        at = None
-        if value:
-            square = float(np.sum(gram_A * gram(Ht, X.n_threads)))
-            at = cast(QuadraticLoss, loss).from_products(
-                X, inner(numerator, Ht), square
-            )
-        return TermSums(numerator, Ht @ gram_A.astype(Ht.dtype), at)
+        products = matmul(X.T, A), gram(A, X.n_threads)
+        return _products_at(loss, X, *products, Ht, value)
     step = TermsUpdate(cast(TermLoss, loss).terms(X), move=False, value=value)
     shared = {"Ht": Ht, "column_sums": column_sums(Ht, X.n_threads)}
     return _term_sums(X.run_pass(step, {"start": A}, shared), A)
