@@ -115,12 +115,15 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
                            other.forms(), moves_on ? after.forms() : other.forms(),
                            width, h_width, nullptr, nullptr, nullptr};
   Cut cut = cut_pass(x, below ? 2 * width : width);
+  // clearing and adding up more slots would cost more than the few entries themselves
+  const double filled = entries(x) / (4.0 * double(std::max<Index>(1, x.cols)));
+  cut.n_slots = std::min(cut.n_slots, static_cast<int>(std::clamp(filled, 2.0, 16.0)));
   const bool panels = sums && cut.n_slots == 0 && sorted_panels(x, pass.how.beta);
   if (sums && cut.n_slots == 0 && !panels)
     cut.n_slots = 1;
   const bool fused = sums && !panels;
   const Index n_tasks = fused ? cut.n_slots : std::min(cut.n_blocks, kMostTasks);
-  const int n_threads = threads_for(4 * entries(x) * width, run.n_threads);
+  const int n_threads = threads_for(4 * entries(x) * (width + 32), run.n_threads);
   const Scratch scratch(K.beta_scratch(width, x.cols, tiles), n_threads);
   const Buffer<T> slots(static_cast<size_t>(fused ? n_tasks * cut.slot_size : 0));
   std::vector<double> values(static_cast<size_t>(std::max<Index>(n_tasks, kPanels)), 0.0);
@@ -181,20 +184,54 @@ bool multiply(const Kernels<T> &K, const Beta<T> &how, MatrixView<const T> start
   return parallel_for(ceil_div(start.rows, kFactorBlock), n_threads, task, run.poll);
 }
 
+namespace {
+
+// Runs fn(first, last, sums) on ranges of n_rows rows and adds the n_sums sums up in order.
+template <class F>
+bool summed(Index n_rows, Index n_sums, double work, double *sums, Run run, F fn) {
+  const Index n_tasks = std::clamp<Index>(ceil_div(n_rows, kFactorBlock), 1, 16);
+  std::vector<double> parts(static_cast<size_t>(n_tasks * n_sums), 0.0);
+  auto task = [&](int64_t i, int) {
+    fn(n_rows * i / n_tasks, n_rows * (i + 1) / n_tasks, parts.data() + i * n_sums);
+  };
+  const bool done = parallel_for(n_tasks, threads_for(work, run.n_threads), task, run.poll);
+  std::fill(sums, sums + n_sums, 0.0);
+  for (Index i = 0; i < n_tasks * n_sums; ++i)
+    sums[i % n_sums] += parts[static_cast<size_t>(i)];
+  return done;
+}
+
+} // namespace
+
 template <class T>
 bool column_sums(const Kernels<T> &K, MatrixView<const T> A, double *sums, Run run) {
-  const Index n_tasks = std::clamp<Index>(ceil_div(A.rows, kFactorBlock), 1, 16);
-  const int n_threads = threads_for(double(A.rows) * double(A.cols), run.n_threads);
-  std::vector<double> parts(static_cast<size_t>(n_tasks * A.cols), 0.0);
-  auto task = [&](int64_t i, int) {
-    K.column_sums(rows_of(A, A.rows * i / n_tasks, A.rows * (i + 1) / n_tasks),
-                  parts.data() + i * A.cols);
-  };
-  const bool done = parallel_for(n_tasks, n_threads, task, run.poll);
-  std::fill(sums, sums + A.cols, 0.0);
-  for (Index i = 0; i < n_tasks * A.cols; ++i)
-    sums[i % A.cols] += parts[static_cast<size_t>(i)];
-  return done;
+  const double work = double(A.rows) * double(A.cols);
+  return summed(A.rows, A.cols, work, sums, run, [&](Index first, Index last, double *part) {
+    K.column_sums(rows_of(A, first, last), part);
+  });
+}
+
+template <class T>
+bool gather_scaled(const Kernels<T> &K, MatrixView<const T> base, const int64_t *features,
+                   const T *scale, MatrixView<T> out, double *sums, Run run) {
+  const double work = 8 * double(out.rows) * double(out.cols);
+  return summed(out.rows, out.cols, work, sums, run,
+                [&](Index first, Index last, double *part) {
+                  K.gather_scaled(base, features + first, scale, rows_of(out, first, last),
+                                  part);
+                });
+}
+
+template <class T>
+bool move_scaled(const Kernels<T> &K, const ScaledMove<T> &move, MatrixView<const T> before,
+                 MatrixView<const T> numerator, const int64_t *features,
+                 MatrixView<T> base, double *sums, Run run) {
+  const double work = 16 * double(before.rows) * double(before.cols);
+  return summed(before.rows, 4 * before.cols, work, sums, run,
+                [&](Index first, Index last, double *part) {
+                  K.move_scaled(move, rows_of(before, first, last),
+                                rows_of(numerator, first, last), features + first, base, part);
+                });
 }
 
 // ---- instances -------------------------------------------------------------------------
@@ -207,6 +244,11 @@ bool column_sums(const Kernels<T> &K, MatrixView<const T> A, double *sums, Run r
   template bool multiply<T>(const Kernels<T> &, const Beta<T> &, MatrixView<const T>,      \
                             MatrixView<const T>, MatrixView<const T>, MatrixView<T>, Run); \
   template bool column_sums<T>(const Kernels<T> &, MatrixView<const T>, double *, Run);    \
+  template bool gather_scaled<T>(const Kernels<T> &, MatrixView<const T>, const int64_t *, \
+                                 const T *, MatrixView<T>, double *, Run);                 \
+  template bool move_scaled<T>(const Kernels<T> &, const ScaledMove<T> &,                  \
+                               MatrixView<const T>, MatrixView<const T>, const int64_t *,  \
+                               MatrixView<T>, double *, Run);                              \
   NONNEG_STORAGE(T, MatrixView<const T>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int64_t>)

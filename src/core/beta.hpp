@@ -26,6 +26,15 @@ bool multiply(const Kernels<T> &, const Beta<T> &, MatrixView<const T> start,
               MatrixView<const T> numerator, MatrixView<const T> denominator,
               MatrixView<T> solved, Run);
 
+// The rows of a factor base times scale, their sums (k) and, moved, their sums (4 k).
+template <class T>
+bool gather_scaled(const Kernels<T> &, MatrixView<const T> base, const int64_t *features,
+                   const T *scale, MatrixView<T> out, double *sums, Run);
+template <class T>
+bool move_scaled(const Kernels<T> &, const ScaledMove<T> &, MatrixView<const T> before,
+                 MatrixView<const T> numerator, const int64_t *features,
+                 MatrixView<T> base, double *sums, Run);
+
 // sums (k) = the sums of A's columns.
 template <class T>
 bool column_sums(const Kernels<T> &, MatrixView<const T> A, double *sums, Run);

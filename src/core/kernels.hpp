@@ -135,6 +135,12 @@ template <class T> struct BetaBlock {
   double *value; // at β = 1 on CSR without the sum over W H
 };
 
+// Some rows of a factor that is an array times a scale, see scaled.inl.
+template <class T> struct ScaledMove {
+  const T *kept, *inverse, *over_scale; // k
+  T least;
+};
+
 // Scalar Newton steps for the Kullback-Leibler divergence.
 template <class T> struct Newton {
   T floor;              // least y
@@ -239,6 +245,12 @@ template <class T> struct Kernels {
   void (*multiply)(const Beta<T> &, MatrixView<const T> start,
                    MatrixView<const T> numerator, MatrixView<const T> denominator,
                    MatrixView<T> solved, void *scratch);
+  // Rows `features` of a factor base times scale, see scaled.inl.
+  void (*gather_scaled)(MatrixView<const T> base, const int64_t *features, const T *scale,
+                        MatrixView<T> out, double *sums);
+  void (*move_scaled)(const ScaledMove<T> &, MatrixView<const T> before,
+                      MatrixView<const T> numerator, const int64_t *features,
+                      MatrixView<T> base, double *sums);
   // sums (k) += the sum of the rows.
   void (*column_sums)(MatrixView<const T> A, double *sums);
   // G (k x k, float64) += A'A; only on and above the diagonal blocks, see symmetrize.

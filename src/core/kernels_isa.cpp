@@ -39,6 +39,8 @@ namespace nonneg::NONNEG_ISA {
 
 #include "newton.inl"
 
+#include "scaled.inl"
+
 template <class T, class I> static constexpr CsrKernels<T, I> csr_kernels() {
   return {csr_product<T, I>, csr_transposed<T, I>, csr_transposed_panel<T, I>,
           csr_update<T, I>, csr_beta<T, I>, csr_newton<T, I>,
@@ -54,6 +56,8 @@ template <class T> static constexpr Kernels<T> kernels() {
           beta_scratch<T>,
           newton_scratch<T>,
           multiply_rows<T>,
+          gather_scaled<T>,
+          move_scaled<T>,
           column_sums<T>,
           gram_only<T>,
           summary<T>,

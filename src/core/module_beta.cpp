@@ -111,8 +111,64 @@ template <class T> void bind_factors(nb::module_ &m) {
         nb::arg("A").noconvert(), nb::arg("sums").noconvert(), nb::arg("n_threads"));
 }
 
+using Features = Vector<int64_t>;
+using Sums = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// Every row number must be one of the n_rows of the factor.
+void require_rows_of(const Features &features, size_t n_rows) {
+  for (size_t i = 0; i < features.shape(0); ++i)
+    require(features.data()[i] >= 0 && static_cast<size_t>(features.data()[i]) < n_rows,
+            "a row number is out of range");
+}
+
+template <class T> void bind_scaled(nb::module_ &m) {
+  m.def("gather_scaled",
+        [](In<T> base, Features features, Vector<T> scale, Out<T> out, Sums sums,
+           int n_threads) {
+          require_columns(base, out);
+          require(features.shape(0) == out.shape(0) && scale.shape(0) == out.shape(1) &&
+                      sums.shape(0) == out.shape(1),
+                  "the features, the scale and the sums must fit the rows");
+          require_rows_of(features, base.shape(0));
+          call(n_threads, [&](Run run) {
+            return gather_scaled(kernels<T>(), view<const T>(base), features.data(),
+                                 scale.data(), view<T>(out), sums.data(), run);
+          });
+        },
+        nb::arg("base").noconvert(), nb::arg("features").noconvert(),
+        nb::arg("scale").noconvert(), nb::arg("out").noconvert(),
+        nb::arg("sums").noconvert(), nb::arg("n_threads"));
+  m.def("move_scaled",
+        [](Out<T> base, Features features, In<T> before, In<T> numerator, Vector<T> kept,
+           Vector<T> inverse, Vector<T> over_scale, double least, Sums sums,
+           int n_threads) {
+          const size_t k = before.shape(1);
+          require_columns(base, before);
+          require_columns(numerator, before);
+          require_rows(numerator, before);
+          require(features.shape(0) == before.shape(0) && kept.shape(0) == k &&
+                      inverse.shape(0) == k && over_scale.shape(0) == k &&
+                      sums.shape(0) == 4 * k,
+                  "the features, the vectors and the sums must fit the rows");
+          require_rows_of(features, base.shape(0));
+          const ScaledMove<T> move{kept.data(), inverse.data(), over_scale.data(),
+                                   static_cast<T>(least)};
+          call(n_threads, [&](Run run) {
+            return move_scaled(kernels<T>(), move, view<const T>(before),
+                               view<const T>(numerator), features.data(), view<T>(base),
+                               sums.data(), run);
+          });
+        },
+        nb::arg("base").noconvert(), nb::arg("features").noconvert(),
+        nb::arg("before").noconvert(), nb::arg("numerator").noconvert(),
+        nb::arg("kept").noconvert(), nb::arg("inverse").noconvert(),
+        nb::arg("over_scale").noconvert(), nb::arg("least"), nb::arg("sums").noconvert(),
+        nb::arg("n_threads"));
+}
+
 template <class T> void bind_dtype(nb::module_ &m) {
   bind_factors<T>(m);
+  bind_scaled<T>(m);
   bind_storage<T, DenseArg<T>>(m, "dense");
   bind_storage<T, CsrArg<T, int32_t>>(m, "csr32");
   bind_storage<T, CsrArg<T, int64_t>>(m, "csr64");

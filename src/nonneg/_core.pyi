@@ -92,3 +92,18 @@ def multiply64(
     n_threads: int,
 ) -> None: ...
 def column_sums(A: Array, sums: Array, n_threads: int) -> None: ...
+def gather_scaled(
+    base: Array, features: Array, scale: Array, out: Array, sums: Array, n_threads: int
+) -> None: ...
+def move_scaled(
+    base: Array,
+    features: Array,
+    before: Array,
+    numerator: Array,
+    kept: Array,
+    inverse: Array,
+    over_scale: Array,
+    least: float,
+    sums: Array,
+    n_threads: int,
+) -> None: ...

@@ -51,7 +51,9 @@ coordinate_sweep = (compiled or reference).coordinate_sweep
 exact_solve = (compiled or pivoting).exact_solve
 solve_on_sets = (compiled or pivoting).solve_on_sets
 column_sums = (compiled or reference).column_sums
+gather_scaled = (compiled or reference).gather_scaled
 gram = (compiled or reference).gram
+move_scaled = (compiled or reference).move_scaled
 multiplied = (compiled or terms).multiplied
 solve_rows = (compiled or reference).solve_rows
 summary = (compiled or reference).summary
@@ -78,8 +80,10 @@ __all__ = [
     "column_sums",
     "coordinate_sweep",
     "exact_solve",
+    "gather_scaled",
     "gram",
     "inner",
+    "move_scaled",
     "multiplied",
     "native_pass",
     "solve_on_sets",

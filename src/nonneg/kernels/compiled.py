@@ -299,6 +299,39 @@ def column_sums(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
     return sums
 
 
+def gather_scaled(
+    base: Array, features: Array, scale: Array, out: Array, n_threads: int = 1
+) -> NDArray[np.float64]:
+    """Compiled twin of `reference.gather_scaled`."""
+    sums = np.empty(out.shape[1])
+    features = _tame(features, np.int64)
+    _core.gather_scaled(base, features, _tame(scale, out.dtype), out, sums, n_threads)
+    return sums
+
+
+def move_scaled(
+    base: Array,
+    features: Array,
+    before: Array,
+    numerator: Array,
+    kept: Array,
+    inverse: Array,
+    over_scale: Array,
+    least: float,
+    n_threads: int = 1,
+) -> NDArray[np.float64]:
+    """Compiled twin of `reference.move_scaled`."""
+    sums = np.empty((4, base.shape[1]))
+    kept, inverse, over_scale = (
+        _tame(v, base.dtype) for v in (kept, inverse, over_scale)
+    )
+    _core.move_scaled(
+        base, _tame(features, np.int64), before, numerator, kept, inverse, over_scale,
+        least, sums.ravel(), n_threads,
+    )  # fmt: skip
+    return sums
+
+
 def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     dtype, n_columns = operand.dtype, operand.shape[1]
     start, Ht = _tame(rows["start"], dtype), _tame(shared["Ht"], dtype)

@@ -198,6 +198,46 @@ def column_sums(A: Array, n_threads: int = 1) -> NDArray[np.float64]:  # noqa: A
     return np.asarray(A.sum(axis=0, dtype=np.float64))
 
 
+def gather_scaled(
+    base: Array,
+    features: Array,
+    scale: Array,
+    out: Array,
+    n_threads: int = 1,  # noqa: ARG001
+) -> NDArray[np.float64]:
+    """Out = base[features]·diag(scale); the sums of its columns in float64."""
+    np.take(base, features, axis=0, out=out)
+    out *= scale.astype(out.dtype)
+    return column_sums(out)
+
+
+def move_scaled(
+    base: Array,
+    features: Array,
+    before: Array,
+    numerator: Array,
+    kept: Array,
+    inverse: Array,
+    over_scale: Array,
+    least: float,
+    n_threads: int = 1,  # noqa: ARG001
+) -> NDArray[np.float64]:
+    """base[features] = after·diag(over_scale), with after = before·(numerator + kept)·inverse.
+
+    What of it is below `least` becomes 0. Returns the sums of the columns of before²,
+    (after − before)², after² and after, (4, k) in float64.
+    """
+    dtype = before.dtype
+    after = before * ((numerator + kept.astype(dtype)) * inverse.astype(dtype))
+    after[after < least] = 0
+    base[features] = after * over_scale.astype(dtype)
+    squares = [
+        np.einsum("jt,jt->t", A, A, dtype=np.float64)
+        for A in (before, after - before, after)
+    ]
+    return np.stack([*squares, column_sums(after)])
+
+
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:  # noqa: ARG001
     """AᵀA in float64, whatever the dtype of A, by blocks of rows."""
     k = A.shape[1]

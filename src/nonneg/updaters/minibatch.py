@@ -191,7 +191,7 @@ class MiniBatch:
     ) -> tuple[float, float]:
         """The same for a flat loss, by the batch's features."""
         own = on_batch(problem, batch, narrow.X)
-        rows, dtype = state.W[batch.rows], state.Ht.dtype
+        rows = state.W[batch.rows]
         least_W, least_H = least_entries(problem)
         H = self._scaled(problem, state)
         Ht = H.gather(narrow)
@@ -203,12 +203,8 @@ class MiniBatch:
             cost += own.penalty_W.value(rows.sum(axis=0, dtype=np.float64), gram_W)
         kept = self.rho * state.denominator
         denominator = kept + sums.denominator + own.penalty_H.l1
-        after = sums.numerator[:-1] + kept.astype(dtype)
-        after /= denominator.astype(dtype)
-        after *= Ht[:-1]
-        if least_H > 0:
-            after[after < least_H] = 0
-        change = H.move(narrow, Ht[:-1], after, kept / denominator)
+        above = sums.numerator[:-1]
+        change = H.move(narrow, Ht[:-1], above, kept, denominator, least_H)
         state.scale, state.total, state.squares = H.scale, H.total, H.squares
         state.denominator = denominator
         return cost, change

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import column_sums
+from ..kernels import column_sums, gather_scaled, move_scaled
 from ..operands.batches import Narrow
 from ..protocols import Array
 
@@ -52,10 +52,11 @@ class ScaledFactor:
         """
         k = self.base.shape[1]
         rows = np.empty((narrow.features.size + 1, k), self.base.dtype)
-        np.take(self.base, narrow.features, axis=0, out=rows[:-1])
-        rows[:-1] *= self.scale.astype(self.base.dtype)
+        sums = gather_scaled(
+            self.base, narrow.features, self.scale, rows[:-1], narrow.X.n_threads
+        )
         # as a difference it may end a little below zero
-        self.rest = np.maximum(self.total - column_sums(rows[:-1], 1), 0)
+        self.rest = np.maximum(self.total - sums, 0)
         rows[-1] = self.rest
         return rows
 
@@ -63,32 +64,35 @@ class ScaledFactor:
         self,
         narrow: Narrow,
         before: Array,
-        after: Array,
-        others: Vector,
+        numerator: Array,
+        kept: Vector,
+        denominator: Vector,
+        least: float,
     ) -> float:
-        """Set the rows gathered last, multiply the others: the change of H, relative.
+        """Move the rows gathered last, multiply the others: the change of H, relative.
 
         Parameters
         ----------
         narrow : Narrow
-        before, after : ndarray of shape (n_rows, k)
-            The batch's rows; `before` as gathered, without the last one.
-        others : ndarray of shape (k,)
-            Factors for the rows of all other features.
+        before : ndarray of shape (n_rows, k)
+            The batch's rows as gathered, without the last one.
+        numerator : ndarray of shape (n_rows, k)
+            They become before·(numerator + kept)/denominator.
+        kept, denominator : ndarray of shape (k,)
+            All other rows are multiplied by kept/denominator.
+        least : float
+            Entries of the batch's rows that end below become 0.
         """
         assert self.rest is not None
-        rest = np.maximum(self.squares - _squares(before), 0)
-        moved, own = _squares(after - before), _squares(after)
-        change = float(np.sum(moved + (1 - others) ** 2 * rest))
-        squares = others**2 * rest + own
+        others = kept / denominator
         scale = self.scale * others
-        self.base[narrow.features] = after * (1 / scale).astype(after.dtype)
-        self.scale, self.squares = scale, squares
-        self.total = self.rest * others + column_sums(after, 1)
-        size = float(np.sum(squares))
+        was, moved, own, sums = move_scaled(
+            self.base, narrow.features, before, numerator, kept, 1 / denominator,
+            1 / scale, least, narrow.X.n_threads,
+        )  # fmt: skip
+        rest = np.maximum(self.squares - was, 0)
+        change = float(np.sum(moved + (1 - others) ** 2 * rest))
+        self.scale, self.squares = scale, others**2 * rest + own
+        self.total = self.rest * others + sums
+        size = float(np.sum(self.squares))
         return float(np.sqrt(change / size)) if size > 0 else float(change > 0)
-
-
-def _squares(A: Array) -> Vector:
-    sums: Vector = np.einsum("jt,jt->t", A, A, dtype=np.float64)
-    return sums
