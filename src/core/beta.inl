@@ -166,7 +166,7 @@ static void multiply_rows(const Beta<T> &how, MatrixView<const T> start,
 }
 
 // sums += the sum of the rows.
-template <class T> static void column_sums(MatrixView<const T> A, double *sums) {
+template <class T> static void column_sums(MatrixView<const T> A, double *__restrict sums) {
   const int k = static_cast<int>(A.cols);
   for (Index i = 0; i < A.rows; ++i)
     for (int t = 0; t < k; ++t)

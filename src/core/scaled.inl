@@ -4,11 +4,11 @@
 // out row p = base row features[p] times the scale; sums (k) += the sums of its columns.
 template <class T>
 static void gather_scaled(MatrixView<const T> base, const int64_t *features, const T *scale,
-                          MatrixView<T> out, double *sums) {
+                          MatrixView<T> out, double *__restrict sums) {
   const int k = static_cast<int>(out.cols);
   for (Index p = 0; p < out.rows; ++p) {
     const T *from = base.data + static_cast<Index>(features[p]) * base.stride;
-    T *to = out.data + p * out.stride;
+    T *__restrict to = out.data + p * out.stride;
     for (int t = 0; t < k; ++t)
       to[t] = from[t] * scale[t];
     for (int t = 0; t < k; ++t)
@@ -22,21 +22,23 @@ static void gather_scaled(MatrixView<const T> base, const int64_t *features, con
 template <class T>
 static void move_scaled(const ScaledMove<T> &move, MatrixView<const T> before,
                         MatrixView<const T> numerator, const int64_t *features,
-                        MatrixView<T> base, double *sums) {
+                        MatrixView<T> base, double *__restrict sums) {
   const int k = static_cast<int>(before.cols);
+  double *const __restrict moved = sums + k, *const __restrict own = moved + k,
+               *const __restrict total = own + k;
   for (Index p = 0; p < before.rows; ++p) {
     const T *old = before.data + p * before.stride;
     const T *above = numerator.data + p * numerator.stride;
-    T *to = base.data + static_cast<Index>(features[p]) * base.stride;
+    T *__restrict to = base.data + static_cast<Index>(features[p]) * base.stride;
     for (int t = 0; t < k; ++t) {
       T after = old[t] * ((above[t] + move.kept[t]) * move.inverse[t]);
       after = after < move.least ? T(0) : after;
       to[t] = after * move.over_scale[t];
       const double was = static_cast<double>(old[t]), is = static_cast<double>(after);
       sums[t] += was * was;
-      sums[k + t] += (is - was) * (is - was);
-      sums[2 * k + t] += is * is;
-      sums[3 * k + t] += is;
+      moved[t] += (is - was) * (is - was);
+      own[t] += is * is;
+      total[t] += is;
     }
   }
 }

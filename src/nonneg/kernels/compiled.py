@@ -357,8 +357,10 @@ def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     if step.value:
         if flat and operand.kind == "csr":
             # the sum over W·H, of which the kernel looks at the stored entries alone
-            other = Ht if after is None else after
-            value += float(sums["column_sums"] @ column_sums(other, operand.n_threads))
+            other = shared["column_sums"]
+            if after is not None:
+                other = column_sums(after, operand.n_threads)
+            value += float(sums["column_sums"] @ other)
         sums["value"] = value
     return sums
 
