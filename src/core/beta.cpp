@@ -214,7 +214,7 @@ bool column_sums(const Kernels<T> &K, MatrixView<const T> A, double *sums, Run r
 template <class T>
 bool gather_scaled(const Kernels<T> &K, MatrixView<const T> base, const int64_t *features,
                    const T *scale, MatrixView<T> out, double *sums, Run run) {
-  const double work = 24 * double(out.rows) * double(out.cols);
+  const double work = 8 * double(out.rows) * double(out.cols);
   return summed(out.rows, out.cols, work, sums, run,
                 [&](Index first, Index last, double *part) {
                   K.gather_scaled(base, features + first, scale, rows_of(out, first, last),
@@ -226,7 +226,7 @@ template <class T>
 bool move_scaled(const Kernels<T> &K, const ScaledMove<T> &move, MatrixView<const T> before,
                  MatrixView<const T> numerator, const int64_t *features,
                  MatrixView<T> base, double *sums, Run run) {
-  const double work = 32 * double(before.rows) * double(before.cols);
+  const double work = 16 * double(before.rows) * double(before.cols);
   return summed(before.rows, 4 * before.cols, work, sums, run,
                 [&](Index first, Index last, double *part) {
                   K.move_scaled(move, rows_of(before, first, last),
