@@ -117,7 +117,7 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   Cut cut = cut_pass(x, below ? 2 * width : width);
   // clearing and adding up more slots would cost more than the few entries themselves
   const double filled = entries(x) / (4.0 * double(std::max<Index>(1, x.cols)));
-  cut.n_slots = std::min(cut.n_slots, static_cast<int>(std::clamp(filled, 2.0, 16.0)));
+  cut.n_slots = std::min(cut.n_slots, static_cast<int>(std::clamp(filled, 1.0, 16.0)));
   const bool panels = sums && cut.n_slots == 0 && sorted_panels(x, pass.how.beta);
   if (sums && cut.n_slots == 0 && !panels)
     cut.n_slots = 1;

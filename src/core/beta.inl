@@ -198,18 +198,9 @@ template <class T> struct EntryGroup {
   Vec<T> x;
 };
 
-// Entries up to `end`, of the next rows, may be fetched ahead.
 template <class T, class I>
-NONNEG_INLINE void load_group(const CsrView<T, I> &X, Index at, Index n, Index end,
-                              const T *B, int kp, T *sums, EntryGroup<T> &group) {
+NONNEG_INLINE void load_group(const CsrView<T, I> &X, Index at, Index n, const T *B, int kp, T *sums, EntryGroup<T> &group) {
   constexpr int L = kLanes<T>;
-  const int bytes = kp * static_cast<int>(sizeof(T));
-  for (Index e = at + L; e < smaller(at + 2 * L, end); ++e) {
-    const Index j = static_cast<Index>(X.indices[e]) * kp;
-    prefetch_row(B + j, bytes, false);
-    if (sums)
-      prefetch_row(sums + j, bytes, true);
-  }
   if (n == L)
     group.x = load<Vec<T>>(X.values + at);
   else
@@ -280,7 +271,7 @@ NONNEG_INLINE void scatter_group(const EntryGroup<T> &group, Index n, Vec<T> r,
 
 // What the entries [from, to) of a row of X add to the sums, and to the value.
 template <class T, class I>
-NONNEG_INLINE void scatter_entries(const CsrView<T, I> &X, Index from, Index to, Index end,
+NONNEG_INLINE void scatter_entries(const CsrView<T, I> &X, Index from, Index to,
                                    const BetaBlock<T> &b, const BetaTerms<T> &terms,
                                    const T *row) {
   constexpr int L = kLanes<T>;
@@ -288,7 +279,7 @@ NONNEG_INLINE void scatter_entries(const CsrView<T, I> &X, Index from, Index to,
   Vec<T> value = fill<Vec<T>>(T(0));
   for (Index at = from; at < to; at += L) {
     const Index n = smaller<Index>(L, to - at);
-    load_group(X, at, n, end, b.after.B, b.width, b.numerator, group);
+    load_group(X, at, n, b.after.B, b.width, b.numerator, group);
     const Vec<T> y = group_dots(group, row, b.width);
     if (b.value)
       value += terms.present(group.x, y);
@@ -306,7 +297,6 @@ static void csr_kullback(const CsrView<T, I> &X, Index first, Index last,
   const BetaTerms<T> terms{T(1), fill<Vec<T>>(b.how->floor)};
   T *const row = scratch, *const numerator = scratch + b.width;
   EntryGroup<T> group;
-  const Index end = X.indptr[last];
   for (Index i = first; i < last; ++i) {
     const Index from = X.indptr[i], to = X.indptr[i + 1];
     pack_row(b.start.data + i * b.start.stride, b.how->k, b.width, row);
@@ -314,7 +304,7 @@ static void csr_kullback(const CsrView<T, I> &X, Index first, Index last,
       for (int t = 0; t < b.width; ++t)
         numerator[t] = 0;
       for (Index at = from; at < to; at += L) {
-        load_group(X, at, smaller<Index>(L, to - at), end, b.other.B,
+        load_group(X, at, smaller<Index>(L, to - at), b.other.B,
                    b.width, static_cast<T *>(nullptr), group);
         const Vec<T> y = group_dots(group, row, b.width);
         add_group(group, terms.negative(group.x, y), b.width, numerator);
@@ -322,7 +312,7 @@ static void csr_kullback(const CsrView<T, I> &X, Index first, Index last,
       conclude_row(b, i, row, numerator, b.how->column_sums);
     }
     if (b.numerator || b.value)
-      scatter_entries(X, from, to, end, b, terms, row);
+      scatter_entries(X, from, to, b, terms, row);
   }
 }
 
@@ -339,7 +329,7 @@ static void csr_kullback_panel(const CsrView<T, I> &X, Index column, Index colum
     if (from == to)
       continue;
     pack_row(b.start.data + i * b.start.stride, b.how->k, b.width, row);
-    scatter_entries(X, from, to, to, b, terms, row);
+    scatter_entries(X, from, to, b, terms, row);
   }
 }
 

@@ -128,7 +128,8 @@ template <class X> Cut cut_pass(const X &x, int width) {
   cut.n_blocks = std::max<Index>(1, ceil_div(x.rows, cut.block));
   cut.slot_size = x.cols * width;
   const Index bytes = std::max<Index>(1, cut.slot_size * 8);
-  const Index fitting = std::clamp<Index>(kSlotBytes / bytes, 2, kMostSlots);
+  Index fitting = std::clamp<Index>(kSlotBytes / bytes, 2, kMostSlots);
+  fitting += fitting == 3; // three tasks would leave one of two threads idle half the time
   cut.n_slots =
       static_cast<int>(std::min({fitting, kMostSlotBytes / bytes, cut.n_blocks}));
   return cut;
