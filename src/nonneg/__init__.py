@@ -17,7 +17,7 @@ from .projected_gradient import (
     nls_subproblem,
     projected_gradient_update,
 )
-from .reconstruction import reconstruction_error
+from .reconstruction import beta_divergence, reconstruction_error
 
 if TYPE_CHECKING:
     from .least_squares import nnls
@@ -27,6 +27,7 @@ __all__ = [
     "NMF",
     "MiniBatchNMF",
     "__version__",
+    "beta_divergence",
     "hoyer_sparseness",
     "initialize",
     "load",

@@ -1,10 +1,11 @@
-"""What "auto" stands for: the solver, and whether to start on a compressed X."""
+"""What "auto" stands for, and which solvers, losses and data go together."""
 
 from __future__ import annotations
 
 from .operands.compressed import OVERSAMPLES
 from .parameters import Parameters
 from .protocols import Loss, Operand
+from .updaters import updaters
 
 AUTO = "auto"
 COMPRESSIBLE = ("hals", "bpp")
@@ -48,3 +49,22 @@ def compresses(parameters: Parameters, X: Operand, k: int) -> bool:
         )
         raise ValueError(msg)
     return True
+
+
+def require_possible(parameters: Parameters, loss: Loss, X: Operand) -> None:
+    """Refuse a solver that can't minimise the loss, and an X that has none."""
+    solver = parameters.solver
+    if not updaters[solver].requires <= loss.provides:
+        able = [name for name in updaters if updaters[name].requires <= loss.provides]
+        msg = (
+            f"Invalid beta_loss parameter: solver {solver!r} does not handle beta_loss = "
+            f"{parameters.beta_loss!r}. "
+            + (
+                f"Pass solver={' or '.join(map(repr, able))}."
+                if able
+                else "No solver here does."
+            )
+        )
+        raise ValueError(msg)
+    if hasattr(loss, "require"):
+        loss.require(X)

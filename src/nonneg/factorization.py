@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
 from . import validation
-from .choice import AUTO, choose_solver, compresses
+from .choice import AUTO, choose_solver, compresses, require_possible
 from .fixed import FixedFactor
 from .loop import Limits, Outcome, polish, run
 from .losses import losses, make_loss
@@ -20,9 +18,15 @@ from .operands import as_operand, has_own_operand
 from .operands.compressed import compressed
 from .parameters import Parameters
 from .penalties import scaled_penalties
-from .protocols import Array, Loss, Operand, Problem, Updater
+from .protocols import Array, Operand, Problem, Updater
 from .result import ADVICE, FactorizationResult, Iteration, StopReason
-from .starts import INITS, level_start, restart_seeds, starting_factors
+from .starts import (
+    INITS,
+    level_start,
+    own_stream,
+    restart_seeds,
+    starting_factors,
+)
 from .threads import resolve_n_threads, single_threaded_blas
 from .updaters import iteration_limit, make_updater, updaters
 from .updaters.batch import Batch
@@ -292,7 +296,7 @@ def factorize(
     if parameters.solver == AUTO:
         solver = choose_solver(loss, X)
         parameters = dataclasses.replace(parameters, solver=solver)
-    _require_possible(parameters, loss, X)
+    require_possible(parameters, loss, X)
     positive = getattr(updaters[parameters.solver], "positive_start", False)
     # drawn before the first start advances a RandomState instance
     seeds = restart_seeds(parameters)
@@ -319,8 +323,7 @@ def factorize(
             verbose=parameters.verbose,
         )
         if update_H and compresses(parameters, X, Ht.shape[1]):
-            rng = check_random_state(copy.deepcopy(parameters.random_state))
-            sketch = compressed(X, Ht.shape[1], rng)
+            sketch = compressed(X, Ht.shape[1], own_stream(parameters))
             updater = CompressedStart(updater, sketch, parameters.max_iter)
         if parameters.n_init > 1 and update_H:
             updater = _several(updater, problem, parameters, (W, Ht), seeds)
@@ -370,25 +373,6 @@ def _several(
         problems.append(dataclasses.replace(problem, random_state=seed))
         starts.append(starting_factors(problem.X, own, None, None, True))
     return Batch(updater, problems, starts)
-
-
-def _require_possible(parameters: Parameters, loss: Loss, X: Operand) -> None:
-    """Refuse a solver that can't minimise the loss, and an X that has none."""
-    solver = parameters.solver
-    if not updaters[solver].requires <= loss.provides:
-        able = [name for name in updaters if updaters[name].requires <= loss.provides]
-        msg = (
-            f"Invalid beta_loss parameter: solver {solver!r} does not handle beta_loss = "
-            f"{parameters.beta_loss!r}. "
-            + (
-                f"Pass solver={' or '.join(map(repr, able))}."
-                if able
-                else "No solver here does."
-            )
-        )
-        raise ValueError(msg)
-    if hasattr(loss, "require"):
-        loss.require(X)
 
 
 def _result(W: Array, Ht: Array, outcome: Outcome, solver: str) -> FactorizationResult:

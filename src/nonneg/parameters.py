@@ -109,7 +109,8 @@ _SECOND = {
 }
 
 
-def _loss_rule(names: Collection[str]) -> Rule:
+def loss_rule(names: Collection[str]) -> Rule:
+    """What a loss may be given as: one of these names, or a number."""
     return Rule(
         lambda v: v in names if isinstance(v, str) else is_real(v, -math.inf),
         f"a str among {{{', '.join(map(repr, names))}}} or an instance of 'float'",
@@ -128,7 +129,7 @@ def _rules(
         "solver": _one_of(solvers, "Pass one of these names.", none=False),
         **_FIRST,
         "init": _one_of(inits, "None chooses by the shape of X."),
-        "beta_loss": _loss_rule(losses),
+        "beta_loss": loss_rule(losses),
         **_SECOND,
     }
 

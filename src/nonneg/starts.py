@@ -25,6 +25,14 @@ ZEROS_STAY = (
 )
 
 
+def own_stream(parameters: Parameters) -> np.random.RandomState:
+    """Random numbers from `random_state`, which is not advanced if it is an instance."""
+    rng: np.random.RandomState = check_random_state(
+        copy.deepcopy(parameters.random_state)
+    )
+    return rng
+
+
 def restart_seeds(parameters: Parameters) -> list[int]:
     """Seeds of `n_init` restarts; the first start uses `random_state` itself instead.
 
@@ -33,8 +41,7 @@ def restart_seeds(parameters: Parameters) -> list[int]:
     """
     if parameters.n_init == 1:
         return []
-    rng = check_random_state(copy.deepcopy(parameters.random_state))
-    seeds = rng.randint(2**31 - 1, size=parameters.n_init)
+    seeds = own_stream(parameters).randint(2**31 - 1, size=parameters.n_init)
     return [int(seed) for seed in seeds]
 
 

@@ -32,11 +32,13 @@ NativePass = Callable[[Any, Step, Rows, Shared], Sums]
 
 compiled: Any = None
 """The module `kernels.compiled`, or None where the reference is in use."""
+_compiled_terms: Any = None
 
 if os.environ.get("NONNEG_SIMD") != "reference":
     try:
         importlib.import_module("nonneg._core")
         compiled = importlib.import_module(".compiled", __name__)
+        _compiled_terms = importlib.import_module(".compiled_terms", __name__)
     except ModuleNotFoundError as error:
         if error.name != "nonneg._core":
             raise
@@ -50,11 +52,11 @@ if os.environ.get("NONNEG_SIMD") != "reference":
 coordinate_sweep = (compiled or reference).coordinate_sweep
 exact_solve = (compiled or pivoting).exact_solve
 solve_on_sets = (compiled or pivoting).solve_on_sets
-column_sums = (compiled or reference).column_sums
-gather_scaled = (compiled or reference).gather_scaled
+column_sums = (_compiled_terms or reference).column_sums
+gather_scaled = (_compiled_terms or reference).gather_scaled
 gram = (compiled or reference).gram
-move_scaled = (compiled or reference).move_scaled
-multiplied = (compiled or terms).multiplied
+move_scaled = (_compiled_terms or reference).move_scaled
+multiplied = (_compiled_terms or terms).multiplied
 solve_rows = (compiled or reference).solve_rows
 summary = (compiled or reference).summary
 

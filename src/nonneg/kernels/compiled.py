@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -27,8 +26,6 @@ from .methods import (
 )
 from .pivoting import ExactReport
 from .steps import REPORTED, row_arrays
-from .terms import BetaTerms, Terms
-from .terms import multiplied as reference_multiplied
 
 Array = NDArray[Any]
 
@@ -87,7 +84,7 @@ def _inverse_diagonal(gram: Array) -> Array:
     return inverse
 
 
-def _tame(array: Array, dtype: Any) -> Array:
+def tame(array: Array, dtype: Any) -> Array:
     """The array as the kernels take it: of that dtype, with contiguous rows."""
     return np.ascontiguousarray(array, dtype=dtype)
 
@@ -114,7 +111,7 @@ CYCLIC, ADAPTIVE, MULTIPLICATIVE = range(3)
 
 def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> tuple[Any, ...]:
     """How rows are solved for, as the bindings take it."""
-    narrow = _tame(gram, dtype)
+    narrow = tame(gram, dtype)
     k = narrow.shape[0]
     order = _in_order(k)
     method: tuple[Any, ...] = (CYCLIC, 1, 0.0, 0.0)
@@ -125,8 +122,8 @@ def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> tuple[Any, ...]
     elif how.order is not None:
         order = np.asarray(how.order, dtype=np.int64)
     if isinstance(how, Exact):
-        method = (*method, _tame(gram, np.float64), _tame(l1, np.float64))
-    return (narrow, _inverse_diagonal(narrow), _tame(l1, dtype), order, *method)
+        method = (*method, tame(gram, np.float64), tame(l1, np.float64))
+    return (narrow, _inverse_diagonal(narrow), tame(l1, dtype), order, *method)
 
 
 def solve_rows(
@@ -149,7 +146,7 @@ def solve_rows(
     measures = np.empty((2, k))
     report = solve(
         tuple(rows),
-        _tame(rhs, dtype),
+        tame(rhs, dtype),
         _options(gram, l1, dtype, how),
         gram_solved,
         gram_result,
@@ -173,10 +170,10 @@ def exact_solve(
     squares = np.zeros(A.shape[1])
     report = _core.exact_solve(
         A,
-        _tame(rhs, A.dtype),
-        _tame(gram, np.float64).ravel(),
-        _tame(l1, np.float64),
-        None if upper is None else _tame(upper, np.float64),
+        tame(rhs, A.dtype),
+        tame(gram, np.float64).ravel(),
+        tame(l1, np.float64),
+        None if upper is None else tame(upper, np.float64),
         squares,
         False,
         n_threads,
@@ -187,9 +184,9 @@ def exact_solve(
 def solve_on_sets(A: Array, rhs: Array, gram: Array, n_threads: int = 1) -> None:
     """Compiled twin of `pivoting.solve_on_sets`."""
     k = A.shape[1]
-    gram = _tame(gram, np.float64).ravel()
+    gram = tame(gram, np.float64).ravel()
     unused, zero = np.zeros(k), np.zeros(k)
-    _core.exact_solve(A, _tame(rhs, A.dtype), gram, zero, None, unused, True, n_threads)
+    _core.exact_solve(A, tame(rhs, A.dtype), gram, zero, None, unused, True, n_threads)
 
 
 def summary(A: Array, n_threads: int = 1) -> Summary:
@@ -209,7 +206,7 @@ def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
     return out
 
 
-def _source(operand: Any) -> tuple[str, Any]:
+def source_of(operand: Any) -> tuple[str, Any]:
     """Suffix of the bindings for X, and X as they take it."""
     X = operand.X
     if operand.kind == "dense":
@@ -222,15 +219,15 @@ def _source(operand: Any) -> tuple[str, Any]:
 
 
 def _matmul(operand: Any, step: Step, rows: Rows, shared: Shared) -> Sums:  # noqa: ARG001
-    suffix, X = _source(operand)
+    suffix, X = source_of(operand)
     call = getattr(_core, f"matmul_{suffix}")
-    call(X, _tame(shared["B"], operand.dtype), rows["out"], operand.n_threads)
+    call(X, tame(shared["B"], operand.dtype), rows["out"], operand.n_threads)
     return {}
 
 
 def _rmatmul(operand: Any, step: Step, rows: Rows, shared: Shared) -> Sums:  # noqa: ARG001
-    suffix, X = _source(operand)
-    A = _tame(rows["A"], operand.dtype)
+    suffix, X = source_of(operand)
+    A = tame(rows["A"], operand.dtype)
     out = np.empty((operand.shape[1], A.shape[1]), dtype=operand.dtype)
     getattr(_core, f"rmatmul_{suffix}")(X, A, out, operand.n_threads)
     return {"product": out}
@@ -249,142 +246,14 @@ def _row_solve(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
             sums[f"rhs/{r}"] = rhs = np.empty((n_columns, k), dtype=dtype)
             sums[f"gram/{r}"] = gram = np.empty((k, k))
         options = _options(shared[f"gram/{r}"], shared[f"l1/{r}"], dtype, how)
-        Ht = _tame(shared[f"Ht/{r}"], dtype)
+        Ht = tame(shared[f"Ht/{r}"], dtype)
         models.append((tuple(arrays), Ht, options, rhs, gram, measures))
-    suffix, X = _source(operand)
+    suffix, X = source_of(operand)
     update = getattr(_core, f"update{8 * dtype.itemsize}_{suffix}")
     for r, report in enumerate(update(X, models, n_columns, operand.n_threads)):
         for name, value in zip(REPORTED, report, strict=False):
             sums[f"{name}/{r}"] = value
     return sums
-
-
-def _beta_options(
-    terms: BetaTerms, least: float, move: bool, dtype: Any, *vectors: Any
-) -> tuple[Any, ...]:
-    """A multiplicative step as the bindings take it."""
-    tame = (_tame(vector, dtype) for vector in vectors)
-    return (terms.beta, terms.floor, least, *tame, move)
-
-
-def multiplied(
-    A: Array,
-    numerator: Array,
-    denominator: Array,
-    l1: Array,
-    l2: Array,
-    terms: Terms,
-    least: float = 0.0,
-    n_threads: int = 1,
-) -> Array:
-    """Compiled twin of `terms.multiplied`, for β-divergences."""
-    if not isinstance(terms, BetaTerms):
-        return reference_multiplied(A, numerator, denominator, l1, l2, terms, least)
-    dtype, k = A.dtype, A.shape[1]
-    below, shared = None, denominator
-    if denominator.ndim == 2:
-        below, shared = _tame(denominator, dtype), np.zeros(k)
-    out = np.empty_like(A, order="C")
-    multiply = _core.multiply32 if dtype == np.float32 else _core.multiply64
-    options = _beta_options(terms, least, True, dtype, shared, l1, l2)
-    A, numerator = _tame(A, dtype), _tame(numerator, dtype)
-    multiply(A, numerator, below, out, options, n_threads)
-    return out
-
-
-def column_sums(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
-    """Compiled twin of `reference.column_sums`."""
-    sums = np.empty(A.shape[1])
-    _core.column_sums(np.ascontiguousarray(A), sums, n_threads)
-    return sums
-
-
-def gather_scaled(
-    base: Array, features: Array, scale: Array, out: Array, n_threads: int = 1
-) -> NDArray[np.float64]:
-    """Compiled twin of `reference.gather_scaled`."""
-    sums = np.empty(out.shape[1])
-    features = _tame(features, np.int64)
-    _core.gather_scaled(base, features, _tame(scale, out.dtype), out, sums, n_threads)
-    return sums
-
-
-def move_scaled(
-    base: Array,
-    features: Array,
-    before: Array,
-    numerator: Array,
-    kept: Array,
-    inverse: Array,
-    over_scale: Array,
-    least: float,
-    n_threads: int = 1,
-) -> NDArray[np.float64]:
-    """Compiled twin of `reference.move_scaled`."""
-    sums = np.empty((4, base.shape[1]))
-    kept, inverse, over_scale = (
-        _tame(v, base.dtype) for v in (kept, inverse, over_scale)
-    )
-    _core.move_scaled(
-        base, _tame(features, np.int64), before, numerator, kept, inverse, over_scale,
-        least, sums.ravel(), n_threads,
-    )  # fmt: skip
-    return sums
-
-
-def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
-    dtype, n_columns = operand.dtype, operand.shape[1]
-    start, Ht = _tame(rows["start"], dtype), _tame(shared["Ht"], dtype)
-    flat = step.terms.is_flat
-    wanted: dict[str, Any] = {"numerator": None, "denominator": None}
-    if step.accumulate:
-        for name in ("numerator",) if flat else wanted:
-            wanted[name] = np.empty((n_columns, Ht.shape[1]), dtype=dtype)
-    none = np.zeros(Ht.shape[1])
-    vectors = (shared.get(name, none) for name in ("column_sums", "l1", "l2"))
-    options = _beta_options(step.terms, step.least, step.move, dtype, *vectors)
-    suffix, X = _source(operand)
-    after = _tame(shared["after"], dtype) if "after" in shared else None
-    value = getattr(_core, f"beta{8 * dtype.itemsize}_{suffix}")(
-        X, start, Ht, after, rows.get("solved"), rows.get("below"), *wanted.values(),
-        options, step.value, operand.n_threads,
-    )  # fmt: skip
-    sums: Sums = {name: A for name, A in wanted.items() if A is not None}
-    moved = step.move and "solved" in rows
-    if flat and (step.accumulate or step.value):
-        A = rows["solved"] if moved else start
-        sums["column_sums"] = column_sums(A, operand.n_threads)
-    if step.value:
-        if flat and operand.kind == "csr":
-            # the sum over W·H, of which the kernel looks at the stored entries alone
-            other = shared["column_sums"]
-            if after is not None:
-                other = column_sums(after, operand.n_threads)
-            value += float(sums["column_sums"] @ other)
-        sums["value"] = value
-    return sums
-
-
-def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
-    dtype = operand.dtype
-    vectors = (_tame(shared[name], dtype) for name in ("column_sums", "l1", "l2"))
-    mean, most = operand.stats().mean, 1000 if dtype == np.float64 else 100
-    size = math.frexp(mean)[1] if math.isfinite(mean) else 0
-    unit = 2.0 ** -max(-most, min(most, size))
-    options = (
-        step.floor, unit, step.momentum, step.tolerance, *vectors,
-        step.sweeps, step.rescale, step.value,
-    )  # fmt: skip
-    arrays = tuple(rows.get(name) for name in ("start", "solved", "previous", "moved"))
-    Ht, n_threads = _tame(shared["Ht"], dtype), operand.n_threads
-    # a dense X may have any strides here
-    suffix, X = ("dense", operand.X) if operand.kind == "dense" else _source(operand)
-    call = getattr(_core, f"newton{8 * dtype.itemsize}_{suffix}")
-    value, residual, sweeps = call(X, arrays, Ht, options, n_threads)
-    if step.value:
-        both = (column_sums(A, n_threads) for A in (rows["solved"], Ht))
-        value += float(np.dot(*both))
-    return {"value": value, "residual": residual, "sweeps": sweeps}
 
 
 PASSES: dict[tuple[str, str], Callable[[Any, Step, Rows, Shared], Sums]] = {
@@ -394,8 +263,6 @@ PASSES: dict[tuple[str, str], Callable[[Any, Step, Rows, Shared], Sums]] = {
         ("matmul", _matmul),
         ("rmatmul", _rmatmul),
         ("row_solve", _row_solve),
-        ("beta_update", _beta_update),
-        ("newton", _newton),
     )
 }
 """Compiled steps by kind of operand and name of step."""

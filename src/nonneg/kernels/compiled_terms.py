@@ -1,0 +1,154 @@
+"""Bridge from the steps for β-divergences to the compiled core."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..protocols import Rows, Shared, Sums
+from .compiled import PASSES, source_of, tame
+from .terms import BetaTerms, Terms
+from .terms import multiplied as reference_multiplied
+
+Array = NDArray[Any]
+
+
+def _options(
+    terms: BetaTerms, least: float, move: bool, dtype: Any, *vectors: Any
+) -> tuple[Any, ...]:
+    """A multiplicative step as the bindings take it."""
+    tame = (tame(vector, dtype) for vector in vectors)
+    return (terms.beta, terms.floor, least, *tame, move)
+
+
+def multiplied(
+    A: Array,
+    numerator: Array,
+    denominator: Array,
+    l1: Array,
+    l2: Array,
+    terms: Terms,
+    least: float = 0.0,
+    n_threads: int = 1,
+) -> Array:
+    """Compiled twin of `terms.multiplied`, for β-divergences."""
+    if not isinstance(terms, BetaTerms):
+        return reference_multiplied(A, numerator, denominator, l1, l2, terms, least)
+    dtype, k = A.dtype, A.shape[1]
+    below, shared = None, denominator
+    if denominator.ndim == 2:
+        below, shared = tame(denominator, dtype), np.zeros(k)
+    out = np.empty_like(A, order="C")
+    multiply = _core.multiply32 if dtype == np.float32 else _core.multiply64
+    options = _options(terms, least, True, dtype, shared, l1, l2)
+    A, numerator = tame(A, dtype), tame(numerator, dtype)
+    multiply(A, numerator, below, out, options, n_threads)
+    return out
+
+
+def column_sums(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
+    """Compiled twin of `reference.column_sums`."""
+    sums = np.empty(A.shape[1])
+    _core.column_sums(np.ascontiguousarray(A), sums, n_threads)
+    return sums
+
+
+def gather_scaled(
+    base: Array, features: Array, scale: Array, out: Array, n_threads: int = 1
+) -> NDArray[np.float64]:
+    """Compiled twin of `reference.gather_scaled`."""
+    sums = np.empty(out.shape[1])
+    features = tame(features, np.int64)
+    _core.gather_scaled(base, features, tame(scale, out.dtype), out, sums, n_threads)
+    return sums
+
+
+def move_scaled(
+    base: Array,
+    features: Array,
+    before: Array,
+    numerator: Array,
+    kept: Array,
+    inverse: Array,
+    over_scale: Array,
+    least: float,
+    n_threads: int = 1,
+) -> NDArray[np.float64]:
+    """Compiled twin of `reference.move_scaled`."""
+    sums = np.empty((4, base.shape[1]))
+    kept, inverse, over_scale = (
+        tame(v, base.dtype) for v in (kept, inverse, over_scale)
+    )
+    _core.move_scaled(
+        base, tame(features, np.int64), before, numerator, kept, inverse, over_scale,
+        least, sums.ravel(), n_threads,
+    )  # fmt: skip
+    return sums
+
+
+def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+    dtype, n_columns = operand.dtype, operand.shape[1]
+    start, Ht = tame(rows["start"], dtype), tame(shared["Ht"], dtype)
+    flat = step.terms.is_flat
+    wanted: dict[str, Any] = {"numerator": None, "denominator": None}
+    if step.accumulate:
+        for name in ("numerator",) if flat else wanted:
+            wanted[name] = np.empty((n_columns, Ht.shape[1]), dtype=dtype)
+    none = np.zeros(Ht.shape[1])
+    vectors = (shared.get(name, none) for name in ("column_sums", "l1", "l2"))
+    options = _options(step.terms, step.least, step.move, dtype, *vectors)
+    suffix, X = source_of(operand)
+    after = tame(shared["after"], dtype) if "after" in shared else None
+    value = getattr(_core, f"beta{8 * dtype.itemsize}_{suffix}")(
+        X, start, Ht, after, rows.get("solved"), rows.get("below"), *wanted.values(),
+        options, step.value, operand.n_threads,
+    )  # fmt: skip
+    sums: Sums = {name: A for name, A in wanted.items() if A is not None}
+    moved = step.move and "solved" in rows
+    if flat and (step.accumulate or step.value):
+        A = rows["solved"] if moved else start
+        sums["column_sums"] = column_sums(A, operand.n_threads)
+    if step.value:
+        if flat and operand.kind == "csr":
+            # the sum over W·H, of which the kernel looks at the stored entries alone
+            other = shared["column_sums"]
+            if after is not None:
+                other = column_sums(after, operand.n_threads)
+            value += float(sums["column_sums"] @ other)
+        sums["value"] = value
+    return sums
+
+
+def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+    dtype = operand.dtype
+    vectors = (tame(shared[name], dtype) for name in ("column_sums", "l1", "l2"))
+    mean, most = operand.stats().mean, 1000 if dtype == np.float64 else 100
+    size = math.frexp(mean)[1] if math.isfinite(mean) else 0
+    unit = 2.0 ** -max(-most, min(most, size))
+    options = (
+        step.floor, unit, step.momentum, step.tolerance, *vectors,
+        step.sweeps, step.rescale, step.value,
+    )  # fmt: skip
+    arrays = tuple(rows.get(name) for name in ("start", "solved", "previous", "moved"))
+    Ht, n_threads = tame(shared["Ht"], dtype), operand.n_threads
+    # a dense X may have any strides here
+    suffix, X = ("dense", operand.X) if operand.kind == "dense" else source_of(operand)
+    call = getattr(_core, f"newton{8 * dtype.itemsize}_{suffix}")
+    value, residual, sweeps = call(X, arrays, Ht, options, n_threads)
+    if step.value:
+        both = (column_sums(A, n_threads) for A in (rows["solved"], Ht))
+        value += float(np.dot(*both))
+    return {"value": value, "residual": residual, "sweeps": sweeps}
+
+
+PASSES.update(
+    {
+        (kind, name): run
+        for kind in ("dense", "csr")
+        for name, run in (("beta_update", _beta_update), ("newton", _newton))
+    }
+)
