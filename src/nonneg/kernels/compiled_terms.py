@@ -21,8 +21,8 @@ def _options(
     terms: BetaTerms, least: float, move: bool, dtype: Any, *vectors: Any
 ) -> tuple[Any, ...]:
     """A multiplicative step as the bindings take it."""
-    tame = (tame(vector, dtype) for vector in vectors)
-    return (terms.beta, terms.floor, least, *tame, move)
+    tamed = (tame(vector, dtype) for vector in vectors)
+    return (terms.beta, terms.floor, least, *tamed, move)
 
 
 def multiplied(
