@@ -28,7 +28,7 @@ LAYERS = [
     {"factorization"},
     {"online"},
     {"estimator_base"},
-    {"estimators", "minibatch"},
+    {"estimators", "minibatch", "topics"},
     {"report", "textfiles", "writers"},
     {"persistence", "readers"},
     {"corpora", "plotting"},
@@ -47,7 +47,7 @@ COMMAND_LINE = {"cli", "commands", "progress", "shell"}
 EXTRA = {f"{name}.py": {"rich", "typer"} for name in COMMAND_LINE}
 SOLVES = {"least_squares", "normal_equations", "one_by_one"}
 """What only `nnls` needs."""
-ON_DEMAND = {"corpora", "demo", "jobs", "plotting", "readers", "report"}
+ON_DEMAND = {"corpora", "demo", "jobs", "plotting", "readers", "report", "topics"}
 LAZY = COMMAND_LINE | ON_DEMAND | SOLVES
 """Modules that `import nonneg` must not load."""
 

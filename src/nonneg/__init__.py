@@ -22,28 +22,42 @@ from .reconstruction import beta_divergence, reconstruction_error
 if TYPE_CHECKING:
     from .least_squares import nnls
     from .persistence import load, save
+    from .topics import (
+        held_out_perplexity,
+        perplexity,
+        poisson_log_likelihood,
+        topic_distributions,
+    )
 
 __all__ = [
     "NMF",
     "MiniBatchNMF",
     "__version__",
     "beta_divergence",
+    "held_out_perplexity",
     "hoyer_sparseness",
     "initialize",
     "load",
     "nls_subproblem",
     "nnls",
     "non_negative_factorization",
+    "perplexity",
+    "poisson_log_likelihood",
     "projected_gradient_update",
     "reconstruction_error",
     "save",
     "show_config",
+    "topic_distributions",
 ]
 
 _ON_DEMAND = {
+    "held_out_perplexity": ".topics",
     "load": ".persistence",
     "nnls": ".least_squares",
+    "perplexity": ".topics",
+    "poisson_log_likelihood": ".topics",
     "save": ".persistence",
+    "topic_distributions": ".topics",
 }
 """Names that most programs never use: imported when they are first asked for."""
 
