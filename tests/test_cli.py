@@ -79,6 +79,10 @@ class TestFit:
              {"solver": "hals", "n_init": 3, "init": "random"}),
             (["--solver", "bpp", "--compress", "yes"], {"solver": "bpp", "compress": True}),
             (["--solver", "auto", "--compress", "auto"], {"solver": "auto", "compress": "auto"}),
+            (["--solver", "mu", "--beta-loss", 1.5, "--accelerate"],
+             {"solver": "mu", "beta_loss": 1.5, "accelerate": True}),
+            (["--solver", "auto", "--beta-loss", "kullback-leibler"],
+             {"solver": "auto", "beta_loss": "kullback-leibler"}),
             (["--init", "random", "--seed", 5], {"init": "random", "random_state": 5}),
             (["--alpha", 0.1, "--l1-ratio", 0.5], {"alpha": 0.1, "l1_ratio": 0.5}),
             (["--alpha", 0.1, "--regularization", "none"],
@@ -97,6 +101,17 @@ class TestFit:
         fit(*options)
         found = load("model").get_params()
         assert found == NMF(3, tol=0.01).get_params() | {"random_state": 0} | params
+
+    def test_another_loss_is_named_in_the_report(self):
+        done = fit("--solver", "sn", "--beta-loss", 1)
+        assert "D kullback-leibler" in done.stdout
+        assert "of ‖X‖" not in done.stdout
+
+    def test_a_loss_that_is_none_is_one_readable_line(self):
+        done = run("fit", "data.csv", "-k", 3, "-o", "model", "--beta-loss", "poisson")
+        assert done.exit_code != 0
+        text = "--beta-loss: 'poisson' is neither a number nor 'frobenius' or"
+        assert text in done.stderr
 
     def test_save_w_and_transform_agree_with_the_library(self):
         fit("--save-w", "w.tsv")

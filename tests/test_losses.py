@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.decomposition import _nmf as peer
 
 import oracles
 from cases import DTYPES, LOSSES, STORAGES, data, data_for, factors
-from nonneg import reconstruction_error
+from nonneg import beta_divergence, reconstruction_error
 from nonneg.losses import losses
 from nonneg.operands import as_operand
 from tolerances import assert_close, tol
@@ -128,3 +129,87 @@ def test_factors_of_both_signs_that_cancel():
     X = np.eye(3)
     exact = np.linalg.norm(X - np.array([H[0], [0, 0, 0], 0.75 * H[0]]))
     np.testing.assert_allclose(reconstruction_error(X, W, H), exact, rtol=1e-6)
+
+
+# --- the public function -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("beta", [-1, 0, 0.5, 1, 1.5, 2, 3, "kullback-leibler"])
+@pytest.mark.parametrize("storage", ["dense-C", "dense-F", "csr-array"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_beta_divergence_is_scikit_learns(beta, storage, dtype):
+    """Also with zeros in X, and of rows and columns that are empty."""
+    X = data()
+    X[2], X[:, 5] = 0, 0
+    W, Ht = factors(X.shape)
+    X, W, H = (A.astype(dtype) for A in (X, W, Ht.T))
+    stored = STORAGES[storage](X)
+    for square_root in (False, True):
+        ours = beta_divergence(stored, W, H, beta, square_root)
+        theirs = peer._beta_divergence(stored, W, H, beta, square_root)
+        bound = 1e-10 if dtype == np.float64 else 1e-4
+        assert ours == pytest.approx(theirs, rel=bound, nan_ok=True)
+
+
+@pytest.mark.parametrize("beta", [-1, 0, 0.5, 1, 1.5, 2, 3])
+@pytest.mark.parametrize("storage", STORAGES)
+def test_beta_divergence_does_not_depend_on_storage(beta, storage):
+    """scikit-learn's does, for CSC."""
+    X = data()
+    W, Ht = factors(X.shape)
+    value = beta_divergence(STORAGES[storage](X), W, Ht.T, beta)
+    assert value == pytest.approx(beta_divergence(X, W, Ht.T, beta), rel=1e-12)
+
+
+def test_beta_divergence_of_numbers_and_rows():
+    assert beta_divergence(3.0, 2.0, 1.0, 2) == 0.5
+    assert beta_divergence([3.0, 2.0], 1.0, [3.0, 2.0], 1) == pytest.approx(0)
+    found = beta_divergence(2.0, 1.0, 1.0, "itakura-saito")
+    assert found == pytest.approx(2 - np.log(2) - 1)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e9])
+@pytest.mark.parametrize("beta", [0.5, 1, 2])
+def test_beta_divergence_has_a_law_of_scale(size, beta):
+    X = data()
+    W, Ht = factors(X.shape)
+    value = beta_divergence(size * X, size * W, Ht.T, beta)
+    expected = size**beta * beta_divergence(X, W, Ht.T, beta)
+    assert value == pytest.approx(expected, rel=1e-9)
+
+
+def test_beta_divergence_is_finite_where_the_product_is_zero():
+    """As in scikit-learn: a floor stands for what would be infinite."""
+    X, W, H = (
+        np.array([[1.0, 0.0], [2.0, 1.0]]),
+        np.eye(2),
+        np.array([[0.0, 1.0], [2.0, 0.0]]),
+    )
+    for beta in (0, 0.5, 1):
+        ours, theirs = (
+            f(X, W, H, beta) for f in (beta_divergence, peer._beta_divergence)
+        )
+        assert np.isfinite(ours)
+        assert ours == pytest.approx(theirs, rel=1e-10)
+
+
+@pytest.mark.parametrize("beta", ["poisson", None, np.nan, True])
+def test_what_is_no_beta_is_refused(beta):
+    with pytest.raises(
+        ValueError, match="The 'beta' parameter of beta_divergence must"
+    ):
+        beta_divergence(data(), *factors(data().shape), beta)
+
+
+def test_beta_divergence_refuses_what_does_not_fit():
+    X = data()
+    W, Ht = factors(X.shape)
+    with pytest.raises(ValueError, match="X has shape"):
+        beta_divergence(X, W, Ht, 1)
+    for name, arguments in (
+        ("X", (-X, W, Ht.T)),
+        ("W", (X, -W, Ht.T)),
+        ("H", (X, W, -Ht.T)),
+    ):
+        with pytest.raises(ValueError, match=f"beta_divergence .input {name}."):
+            beta_divergence(*arguments, 1)

@@ -16,6 +16,7 @@ import typer
 from . import __version__, demo, jobs, report
 from .choice import AUTO
 from .estimators import NMF
+from .losses.beta import NAMES
 from .persistence import load, read_contents, save
 from .progress import progress_display
 from .readers import read_matrix
@@ -137,10 +138,14 @@ def fit(
     solver: Annotated[
         str, typer.Option(metavar="NAME", help=f"Solver: {', '.join((*updaters, AUTO))}.")
     ] = "cd",
+    beta_loss: Annotated[
+        str,
+        typer.Option(metavar="LOSS", help=f"Loss: {', '.join(NAMES)}, or any beta."),
+    ] = "frobenius",
     init: Annotated[
         str | None,
         _panel(START, metavar="NAME", help="random, nndsvd, nndsvda, nndsvdar or nnsvd-lrc.",
-               show_default="nndsvd where it can be, else random"),
+               show_default="nndsvd (mu, sn: nndsvda) where it can be, else random"),
     ] = None,
     seed: Annotated[int, _panel(START, metavar="N", help="Seed of all random numbers.")] = 0,
     n_init: Annotated[
@@ -157,6 +162,9 @@ def fit(
     ] = None,
     shuffle: Annotated[
         bool, _panel(START, "--shuffle", help="Visit components in random order (cd).")
+    ] = False,
+    accelerate: Annotated[
+        bool, _panel(START, "--accelerate", help="Extrapolate the steps (mu).")
     ] = False,
     alpha: Annotated[float, _panel(PENALTY, metavar="X", help="Weight of the penalty, unscaled.")] = 0.0,
     regularization: Annotated[
@@ -207,11 +215,15 @@ def fit(
         eta=eta,
         regularization=None if regularization == "none" else regularization,
         alpha_W=alpha_w,
-        alpha_H="same" if alpha_h == "same" else _number("--alpha-H", alpha_h),
+        alpha_H="same" if alpha_h == "same" else _number("--alpha-H", alpha_h, "same"),
         n_init=n_init,
         max_time=max_time,
         n_threads=threads,
         compress=COMPRESS.get(compress, compress),
+        beta_loss=beta_loss
+        if beta_loss in NAMES
+        else _number("--beta-loss", beta_loss, *NAMES),
+        accelerate=accelerate,
     )
     jobs.check_parameters(model)
     with progress_display(not quiet) as display:
@@ -239,11 +251,12 @@ def fit(
         raise typer.Exit(INTERRUPTED)
 
 
-def _number(option: str, text: str) -> float:
+def _number(option: str, text: str, *names: str) -> float:
     try:
         return float(text)
     except ValueError:
-        msg = f"Invalid value for {option}: {text!r} is neither a number nor 'same'."
+        allowed = " or ".join(map(repr, names))
+        msg = f"Invalid value for {option}: {text!r} is neither a number nor {allowed}."
         raise ValueError(msg) from None
 
 

@@ -66,12 +66,16 @@ def plot_history(
         msg = "The history is empty: the fit ended before its first sweep."
         raise ValueError(msg)
     ax = _axes(ax)
-    x = np.arange(1, n_iter + 1) if by == "sweeps" else history["seconds"]
+    x = np.arange(1, n_iter + 1)
+    if by == "seconds":
+        x = np.asarray(history["seconds"])
+    objective = np.asarray(history["objective"])
+    known = np.isfinite(objective)  # "mu" knows it every tenth sweep
     # a line of one point would be invisible
-    marker = "o" if np.isfinite(history["objective"]).sum() == 1 else None
+    marker = "o" if known.sum() == 1 else None
     if "objectives" in history:  # of several starts: all of them, behind the best
         ax.plot(x, history["objectives"], color=BLUE, alpha=0.3, linewidth=0.8)
-    ax.plot(x, history["objective"], color=BLUE, marker=marker)
+    ax.plot(x[known], objective[known], color=BLUE, marker=marker)
     ax.set_xlabel("sweep" if by == "sweeps" else "time (s)")
     ax.ticklabel_format(axis="y", useOffset=False)
     ax.set_ylabel("objective", color=BLUE)

@@ -11,6 +11,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .losses.beta import NAMES
+
 LONGEST_NAME = 28
 """Characters after which the name of a feature is cut in a table."""
 
@@ -37,6 +39,9 @@ class Component:
     total: float
 
 
+FROBENIUS = "frobenius"
+
+
 @dataclass(frozen=True)
 class Summary:
     """How a fit went; None stands for what is not known.
@@ -51,11 +56,13 @@ class Summary:
     objective : float or None
         The penalised objective after the last sweep.
     reconstruction_err : float
-        ‖X − WH‖_F.
+        ‖X − WH‖_F, or sqrt(2·D) for another loss D.
     relative_err : float or None
-        The same, as a part of ‖X‖_F.
+        The former as a part of ‖X‖_F.
     seconds : float
         Time that the fit took.
+    loss : str
+        Name of the loss.
     """
 
     n_samples: int | None
@@ -68,6 +75,7 @@ class Summary:
     reconstruction_err: float
     relative_err: float | None
     seconds: float
+    loss: str = FROBENIUS
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as values that JSON can hold."""
@@ -138,6 +146,8 @@ def summarize(
     if seconds is None:
         seconds = float(history["seconds"][-1]) if seen else 0.0
     error = float(model.reconstruction_err_)
+    loss = loss_name(model.beta_loss)
+    relative = error / norm if norm and loss == FROBENIUS else None
     return Summary(
         n_samples=n_samples,
         n_features=int(model.components_.shape[1]),
@@ -147,9 +157,19 @@ def summarize(
         stop_reason=str(model.stop_reason_),
         objective=objective if math.isfinite(objective) else None,
         reconstruction_err=error,
-        relative_err=error / norm if norm else None,
+        relative_err=relative,
         seconds=seconds,
+        loss=loss,
     )
+
+
+def loss_name(beta_loss: float | str) -> str:
+    """Name of a `beta_loss`, or "beta=" and its number."""
+    name = str(beta_loss)
+    if not isinstance(beta_loss, str):
+        names = {value: key for key, value in NAMES.items()}
+        name = names.get(float(beta_loss), f"beta={float(beta_loss):g}")
+    return name
 
 
 def list_components(
@@ -267,6 +287,8 @@ def summary_text(summary: Summary) -> str:
     end = _ENDS.get(summary.stop_reason, f"{summary.stop_reason} after {{}} in {{}}")
     lines = [what, end.format(sweeps, seconds_text(summary.seconds))]
     error = f"error ‖X − WH‖ = {summary.reconstruction_err:.6g}"
+    if summary.loss != FROBENIUS:
+        error = f"error sqrt(2·D) = {summary.reconstruction_err:.6g}, D {summary.loss}"
     if summary.relative_err is not None:
         error += f", {100 * summary.relative_err:.2f} % of ‖X‖"
     return "\n".join([*lines, error])

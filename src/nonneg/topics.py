@@ -208,6 +208,15 @@ def held_out_perplexity(
     ----------
     .. [1] Wallach, Murray, Salakhutdinov & Mimno, "Evaluation methods for topic models",
        ICML (2009) 1105-1112, https://doi.org/10.1145/1553374.1553515
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nonneg import NMF, held_out_perplexity
+    >>> X = np.kron(np.eye(2), np.full((30, 5), 4))  # two topics of five words
+    >>> model = NMF(2, solver="auto", beta_loss="kullback-leibler", random_state=0).fit(X)
+    >>> round(held_out_perplexity(model, X, random_state=0), 3)
+    5.0
     """
     whom = "held_out_perplexity"
     if not (validation.is_real(share) and 0 < share < 1):
