@@ -122,7 +122,8 @@ bool solve(const Kernels<T> &K, const Solve<T> &s, const RowArrays<T> &rows,
   const Index n_rows = rows.solved.rows, n_blocks = ceil_div(n_rows, kFactorBlock);
   // few parts for a large k, so that they stay small beside the factor itself
   const Index n_tasks = std::min(n_blocks, std::clamp<Index>((1 << 18) / (k * k), 8, 64));
-  const int n_threads = threads_for(double(n_rows) * k * k * std::min(s.most + 1, 4), run.n_threads);
+  const double work = double(n_rows) * k * k * std::min(s.most + 1, 4);
+  const int n_threads = threads_for(work, run.n_threads);
   // the second model only carries the other Gram matrix
   const Model<T> models[2] = {{s, rows, 0}, {s, rows, 0}};
   const bool grams = gram_solved || gram_result;

@@ -1,9 +1,8 @@
 #include "solve.hpp"
 
-#include <algorithm>
 #include <vector>
 
-#include "buffers.hpp"
+#include "cutting.hpp"
 
 namespace nonneg {
 namespace {
@@ -11,11 +10,11 @@ namespace {
 constexpr Index kBlock = 512; // rows per task; fewer where they are too few for the pool
 constexpr Index kLeastBlock = 64;
 constexpr Index kFewTasks = 16;
-constexpr double kThreadWork = 1e5; // rows times k squared worth waking a worker for
+constexpr double kFactorization = 40; // multiply-adds for each of a row's k squared
 
 Index block_of(Index rows) {
-  const Index even = (rows + kFewTasks - 1) / kFewTasks;
-  return std::clamp((even + 7) / 8 * 8, kLeastBlock, kBlock);
+  const Index even = ceil_div(rows, kFewTasks);
+  return std::clamp(ceil_div(even, 8) * 8, kLeastBlock, kBlock);
 }
 
 } // namespace
@@ -23,10 +22,10 @@ Index block_of(Index rows) {
 template <class T>
 bool exact(const Kernels<T> &K, const Exact &e, MatrixView<T> A, MatrixView<const T> P,
            ExactSums &sums, Run run) {
-  const Index block = block_of(A.rows), n_tasks = (A.rows + block - 1) / block;
-  const double work = double(A.rows) * e.k * e.k;
+  const Index block = block_of(A.rows), n_tasks = ceil_div(A.rows, block);
+  const double work = kFactorization * double(A.rows) * e.k * e.k;
   const int n_threads = static_cast<int>(std::clamp<Index>(
-      work < kThreadWork ? 1 : run.n_threads, 1, std::max<Index>(1, n_tasks)));
+      threads_for(work, run.n_threads), 1, std::max<Index>(1, n_tasks)));
   const Scratch scratch(K.exact_scratch(e.k), n_threads);
   const size_t k = static_cast<size_t>(e.k), count = static_cast<size_t>(n_tasks);
   const Buffer<double> gradients(sums.gradient ? count * k : 0);

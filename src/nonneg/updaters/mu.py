@@ -8,11 +8,15 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..kernels import Multiplicative as MultiplicativeStep
+from ..kernels import RowArrays, gram
 from ..kernels.terms import EPSILON
+from ..operands import matmul
 from ..protocols import Array, Problem, Progress, State
 from . import updaters
 from .pairs import factor_penalties
-from .terms import TermSums, apply_sums, sums_for, terms_of, update_rows
+from .passes import solve_half
+from .terms import TermSums, apply_sums, by_products, sums_for, terms_of, update_rows
 from .unsticking import unstick
 
 EVERY = 10
@@ -27,8 +31,9 @@ class MultiplicativeState(State):
     """The factors, the last errors and, with acceleration, the factors before."""
 
     numerator: Array | None = None
-    """Sums of the negative terms for W, where X is read by columns."""
+    """Sums of the negative terms for W, where X is read by columns or H fixed."""
     denominator: Array | None = None
+    """Sums of the positive terms, or HHᵀ."""
     error_init: float = math.nan
     error: float = math.nan
     residual: float = 1.0
@@ -103,7 +108,9 @@ class Multiplicative:
         X, loss = problem.X, problem.loss
         if self.tol > 0:
             state.error_init = state.error = loss.error(loss.value(X, W, Ht))
-        if X.by_columns:
+        if self._by_one_product(problem):
+            state.numerator, state.denominator = matmul(X, Ht), gram(Ht, X.n_threads)
+        elif X.by_columns:
             self._carry(state, sums_for(loss, X.T, Ht, W))
         if self.accelerate:
             state.before_W, state.before_H = W, Ht
@@ -135,9 +142,21 @@ class Multiplicative:
         """Return the factors; each step only lowered the objective."""
         return state.W, state.Ht
 
+    def _by_one_product(self, problem: Problem) -> bool:
+        """Whether the terms follow from X·Hᵀ of a fixed H, without X."""
+        fixed = not (problem.update_H or self.accelerate)
+        return fixed and by_products(problem.loss, problem.X)
+
     def _plain(self, problem: Problem, state: MultiplicativeState) -> None:
         X, loss, W, Ht = problem.X, problem.loss, state.W, state.Ht
         penalty_W, penalty_H = problem.penalty_W, problem.penalty_H
+        if self._by_one_product(problem):
+            products = self._carried(state)
+            solve_half(
+                RowArrays(W, W), products.numerator, products.denominator, penalty_W,
+                MultiplicativeStep(), X.n_threads,
+            )  # fmt: skip
+            return
         least_W, least_H = least_entries(problem)
         if not X.by_columns:
             sums = update_rows(
@@ -253,10 +272,11 @@ class Multiplicative:
         if state.lifts >= MOST_LIFTS or not unstick(problem, state, objective):
             return True
         state.lifts += 1
-        if problem.X.by_columns:
+        if problem.X.by_columns and not self._by_one_product(problem):
             self._carry(state, sums_for(problem.loss, problem.X.T, state.Ht, state.W))
-        state.before_W, state.before_H = state.W, state.Ht
-        state.nesterov, state.last = 1.0, math.inf
+        if self.accelerate:
+            state.before_W, state.before_H = state.W, state.Ht
+            state.nesterov, state.last = 1.0, math.inf
         return False
 
 
