@@ -17,7 +17,14 @@ float32: over 4.0, 1.8; Fashion-MNIST, 70,000 × 784, k = 32 (15 times): 1.9, 1.
 
 
 def choose_solver(loss: Loss, X: Operand) -> str:  # noqa: ARG001
-    """Name of the fast solver for this loss and storage."""
+    """Name of the fast solver for this loss and storage.
+
+    For the Kullback-Leibler divergence "sn" against "mu" with and without acceleration,
+    one start each, objectives after 15 s on two threads of a Sapphire Rapids Xeon, in
+    millions: counts of package descriptions, k = 30, 7.79 after 5 s, 7.93, 7.90; PBMC 3k,
+    k = 20, 4.755 after 5 s, 4.778, 4.767; dense, a spectrogram, k = 40, 12 s, 2.994,
+    3.210, 3.174.
+    """
     if "quadratic" in loss.provides:
         return "hals"
     return "sn" if "poisson" in loss.provides else "mu"
