@@ -45,7 +45,8 @@ class NMF(FactorizationEstimator):
         - "nndsvdar": the same, its zeros filled with small random numbers;
         - "nnsvd-lrc": non-negative SVD with low-rank correction;
         - "custom": the W and H given to `fit`;
-        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random".
+        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu" and
+          "sn" "nndsvda" if k ≤ min(X.shape), else "random".
     solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"}, default="cd"
         - "cd": cyclic coordinate descent [1]_, with scikit-learn's iterates;
         - "hals": the fast one: coordinate descent in adaptive sweeps, extrapolated [3]_;
@@ -253,7 +254,7 @@ class NMF(FactorizationEstimator):
         self.accelerate = accelerate
 
     def transform(self, X: Any) -> Any:
-        """Solve for the W that belongs to X and the fitted components, from zero.
+        """Solve for the W that belongs to X and the fitted components.
 
         Parameters
         ----------
@@ -269,9 +270,11 @@ class NMF(FactorizationEstimator):
         -----
         The same penalties as in `fit`. "hals" and "bpp" solve for each row exactly, so
         that the fitted X gives the W of `fit_transform` again; what is computed from
-        H is kept for the next call. "cd" and "pg" iterate as in `fit`, with its `tol`
-        (and `nls_max_iter` in place of `max_iter` for "pg"); the fitted X then gives a
-        W that is close, not equal. X is read once.
+        H is kept for the next call. "sn" solves to optimality, so that each row has the
+        same objective to 1e-6. "cd" and "pg" iterate from zero as in `fit`, with its `tol`
+        (and `nls_max_iter` in place of `max_iter` for "pg"), "mu" from a constant; the
+        fitted X then gives a W that is close, not equal. X is read once, by "mu" and
+        a `beta_loss` other than 2 once an iteration.
         """
         check_is_fitted(self, "components_")
         operand = self._operand(X, reset=False)

@@ -94,7 +94,8 @@ def non_negative_factorization(
         - "nndsvdar": the same, its zeros filled with small random numbers;
         - "nnsvd-lrc": non-negative SVD with low-rank correction;
         - "custom": W and H as given;
-        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random".
+        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu" and
+          "sn" "nndsvda" if k ≤ min(X.shape), else "random".
     update_H : bool, default=True
         False keeps H as it is given and solves for W alone, from zero.
     solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"}, default="cd"
