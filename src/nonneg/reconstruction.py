@@ -64,7 +64,7 @@ def reconstruction_error(X: Any, W: Any, H: Any) -> float:
 def beta_divergence(
     X: Any, W: Any, H: Any, beta: float | str, square_root: bool = False
 ) -> float:
-    """β-divergence of X from W·H [1]_.
+    """Divergence of X from W·H, for any β [1]_.
 
     The sum over all entries x of X and y of W·H of
     (x^β + (β−1)·y^β − β·x·y^(β−1)) / (β·(β−1)); at β = 1 its limit
