@@ -127,7 +127,7 @@ LOSSES = list(losses)
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "cd": [{}, {"shuffle": True}],
-    "sn": [{"sweeps": 1}, {"sweeps": 3}],  # None differs between storages
+    "sn": [{}, {"sweeps": 1}],
     "pg": [{}, {"sparseness": "data"}, {"sparseness": "components"}],
 }
 """Option sets to test an updater with; one without an entry runs with its defaults."""

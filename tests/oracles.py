@@ -33,9 +33,17 @@ def frobenius(X: Array, W: Array, Ht: Array, mask: Array | None = None) -> float
 def divergence(
     X: Array, W: Array, Ht: Array, beta: float, mask: Array | None = None
 ) -> float:
-    """Σ mᵢⱼ d(xᵢⱼ, Σₜ wᵢₜ hⱼₜ) for the β-divergence d, with 0·log 0 = 0."""
+    """Σ mᵢⱼ d(xᵢⱼ, Σₜ wᵢₜ hⱼₜ) for the β-divergence d, with 0·log 0 = 0.
+
+    At β = 1 the y in the logarithm has the floor that is documented.
+    """
     x, y = to_float64(X), to_float64(W) @ to_float64(Ht).T
     if beta == 1:
+        if x.any():
+            share = min(1.0, 1e6 / (np.sum(x**2) / np.sum(x)))
+            least = np.finfo(np.float32).eps * min(1.0, 1e3 * x.mean(), share**2)
+            d = special.xlogy(x, x) - special.xlogy(x, np.maximum(y, least)) - x + y
+            return float(np.sum(d if mask is None else np.where(mask, d, 0)))
         d = special.xlogy(x, x) - special.xlogy(x, y) - x + y
     elif beta == 0:
         d = x / y - np.log(x / y) - 1

@@ -199,22 +199,23 @@ def test_random_draws_H_first_at_the_scale_of_X():
 
 
 @pytest.mark.parametrize(
-    ("k", "shape", "solver", "expected"),
+    ("k", "shape", "positive", "expected"),
     [
-        (3, (10, 8), "cd", "nndsvd"),
-        (7, (10, 8), "cd", "nndsvd"),
-        (8, (10, 8), "cd", "random"),
-        (9, (10, 8), "cd", "random"),
-        (8, (8, 10), "cd", "nndsvd"),
-        (9, (8, 10), "cd", "random"),
-        (3, (10, 8), "mu", "nndsvda"),
-        (8, (10, 8), "mu", "random"),
+        (3, (10, 8), False, "nndsvd"),
+        (7, (10, 8), False, "nndsvd"),
+        (8, (10, 8), False, "random"),
+        (9, (10, 8), False, "random"),
+        (8, (8, 10), False, "nndsvd"),
+        (9, (8, 10), False, "random"),
+        (3, (10, 8), True, "nndsvda"),
+        (8, (10, 8), True, "nndsvda"),
+        (9, (10, 8), True, "random"),
     ],
 )
-def test_none_chooses_by_shape(k, shape, solver, expected):
-    assert resolve_init(None, k, shape, solver) == expected
+def test_none_chooses_by_shape(k, shape, positive, expected):
+    assert resolve_init(None, k, shape, positive) == expected
     X = as_operand(data(*shape))
-    actual = initial_factors(X, k, None, 1e-6, 0, solver)
+    actual = initial_factors(X, k, None, 1e-6, 0, positive)
     for A, B in zip(actual, initial_factors(X, k, expected, 1e-6, 0), strict=True):
         np.testing.assert_array_equal(A, B)
 
@@ -270,7 +271,7 @@ def test_small_entries_become_zero_and_are_filled(scale):
 def test_multiplicative_updates_get_no_zeros():
     X = as_operand(data(40, 30))
     for init in (None, "nnsvd-lrc"):
-        W, Ht = initial_factors(X, 5, init, 1e-6, 0, "mu")
+        W, Ht = initial_factors(X, 5, init, 1e-6, 0, True)
         assert (W > 0).all()
         assert (Ht > 0).all()
 

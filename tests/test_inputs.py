@@ -39,7 +39,9 @@ def buffers(X):
 
 def few_iterations(solver):
     """Parameters for few iterations; pg would do `nls_max_iter` ones at `tol=0`."""
-    return {**FIXED, "solver": solver, "nls_max_iter": 4}
+    poisson = "poisson" in updaters[solver].requires
+    loss = "kullback-leibler" if poisson else "frobenius"
+    return {**FIXED, "solver": solver, "nls_max_iter": 4, "beta_loss": loss}
 
 
 def fit(X, solver="cd", dtype=np.float64):

@@ -64,6 +64,11 @@ class DenseOperand(BlockedOperand):
         found: Summary = kernels.summary(X, self.n_threads)
         return found
 
+    @cached_property
+    def density(self) -> float:
+        """Share of the entries that are not 0."""
+        return np.count_nonzero(self.X) / max(1, self.X.size)
+
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries."""
         found = self.summary

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
@@ -68,6 +69,12 @@ class SparseOperand(BlockedOperand):
         """Sums and smallest of the stored entries, from one pass."""
         found: Summary = kernels.summary(self.X.data, self.n_threads)
         return found
+
+    @cached_property
+    def density(self) -> float:
+        """Share of the entries that are not 0."""
+        entries = max(1, self.shape[0] * self.shape[1])
+        return np.count_nonzero(self.X.data) / entries
 
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries, the implicit zeros among them."""

@@ -20,14 +20,15 @@ EXACT_SWEEPS = 2000
 EXACT = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
 """A row is solved for when it is within this share of its sum of x of the optimum."""
 LEAST_DECREASE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-6}
-SWEEPS, DENSE_SWEEPS = 3, 1
-"""Sweeps over each row in a half-step, of a sparse and of a dense X. Sparse, iterations to 1 %
-and 0.1 % above the best objective of all, with 1, 2, 3 and 5 of them, two random starts:
-PBMC 3k, k = 20, 20 77, 10 37, 7 21, 6 18 and 19 58, 9 39, 7 30, 6 20; counts of package
-descriptions, k = 30, 25 never, 14 never, 15 30, 13 never; an iteration with 2, 3 and 5 takes
-1.5, 2.0 and 3.0 times as long as with 1. Dense, where it takes 1.6 and 2.1 times as long with
-2 and 3: a spectrogram, 30,000 × 513, k = 40, seconds to 1 % above the best, three starts:
-4.1, 12.9, never (2.4 %) with 1, 11.7 and twice never (2.8 %) with 2."""
+SWEEPS, DENSE_SWEEPS, DENSE = 3, 1, 0.5
+"""Sweeps over each row in a half-step, the second number if more than DENSE of X is not 0.
+Sparse, iterations to 1 % and 0.1 % above the best objective of all, with 1, 2, 3 and 5 of
+them, two random starts: PBMC 3k, k = 20, 20 77, 10 37, 7 21, 6 18 and 19 58, 9 39, 7 30, 6
+20; counts of package descriptions, k = 30, 25 never, 14 never, 15 30, 13 never; an iteration
+with 2, 3 and 5 takes 1.5, 2.0 and 3.0 times as long as with 1. Dense, where it takes 1.6 and
+2.1 times as long with 2 and 3: a spectrogram, 30,000 × 513, k = 40, three random starts, how
+far above the best objective of a start after 10 s: 0.9, 0 and 8.2 % with 1, 0, 0.8 and 1.9 %
+with 2, 2.1, 3.1 and 0 % with 3."""
 WARM_UP = 3
 """Iterations without momentum, from a start that may be anything."""
 
@@ -50,7 +51,7 @@ class ScalarNewton:
         restarts; or when five iterations have decreased the objective by less than
         1e-7 of it (float32: 1e-6).
     sweeps : int or None
-        Sweeps over each row in a half-step; None chooses by the storage of X.
+        Sweeps over each row in a half-step; None chooses by the share of zeros in X.
 
     Notes
     -----
@@ -123,7 +124,7 @@ class ScalarNewton:
             residual=np.array([residual]),
             decrease=np.array([gained]),
             converged=np.array([converged]),
-            sweeps=float(self._sweeps(X)),
+            sweeps=float(self._sweeps(problem)),
         )
 
     def polish(self, problem: Problem, state: ExtrapolatedState) -> Progress | None:
@@ -146,8 +147,10 @@ class ScalarNewton:
         """Return the best pair measured."""
         return state.W, state.Ht
 
-    def _sweeps(self, X: Operand) -> int:
-        return self.sweeps or (DENSE_SWEEPS if X.kind == "dense" else SWEEPS)
+    def _sweeps(self, problem: Problem) -> int:
+        # the same for every storage of X
+        density = getattr(problem.X, "density", 0.0)
+        return self.sweeps or (DENSE_SWEEPS if density > DENSE else SWEEPS)
 
     def _half(
         self,
@@ -161,7 +164,7 @@ class ScalarNewton:
         """One half-step for the rows of a factor of X."""
         X = getattr(X, "by_rows", X)
         floor = terms_of(problem).floor
-        step = NewtonUpdate(floor, **{"sweeps": self._sweeps(X), **how})
+        step = NewtonUpdate(floor, **{"sweeps": self._sweeps(problem), **how})
         arrays = {name: A for name, A in rows._asdict().items() if A is not None}
         shared = {
             "Ht": Bt,
