@@ -157,7 +157,7 @@ class NewtonUpdate:
             # without curvature the row is linear: it ends at zero, or stays
             step = np.where(curved, step, np.where(gradient > 0, -w, 0))
             step = np.maximum(step, -w)
-            size = np.where(X > 0, Z, 0).max(axis=1, initial=0) * -step
+            size = np.where(X > 0, Z, 0).max(axis=1, initial=0) * np.maximum(-step, 0)
             step = np.where(size > UNDAMPED, step / (1 + size), step)
             W[:, t] = np.where(alive, np.maximum(w + step, 0), w)
             violation += np.abs(gradient) * np.maximum(w, W[:, t])
