@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from scipy import stats
+from sklearn.exceptions import NotFittedError
 
 import nonneg
 from cases import DTYPES, MAIN_STORAGES, STORAGES
@@ -71,6 +73,87 @@ def test_perplexity_is_that_of_the_words(storage, dtype):
     assert nonneg.perplexity(X, 1e9 * W, H) == pytest.approx(value)
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-12, 1e12, 1e290])
+def test_the_scale_of_the_factors_does_not_count(size):
+    X, _ = corpus(12)
+    W, H = pair(X.shape)
+    expected = nonneg.perplexity(X, W, H)
+    for scaled in ((size * W, H), (W, size * H), (size * W, H / size)):
+        assert nonneg.perplexity(X, *scaled) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_every_storage_gives_the_same(storage):
+    X, _ = corpus(12)
+    W, H = pair(X.shape)
+    stored = STORAGES[storage](X)
+    for function in (nonneg.perplexity, nonneg.poisson_log_likelihood):
+        expected = function(X, W, H)
+        assert function(stored, W, H) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("storage", MAIN_STORAGES)
+def test_blocks_add_up(storage, monkeypatch):
+    X, _ = corpus(12)
+    W, H = pair(X.shape)
+    stored = STORAGES[storage](X)
+    whole = nonneg.perplexity(stored, W, H)
+    monkeypatch.setattr("nonneg.topics.BLOCK_ENTRIES", 7)
+    assert nonneg.perplexity(stored, W, H) == pytest.approx(whole, rel=1e-12)
+
+
+def test_log_likelihood_and_divergence_differ_by_what_X_alone_decides():
+    X, _ = corpus()
+    sums = [
+        nonneg.poisson_log_likelihood(X, W, H) + nonneg.beta_divergence(X, W, H, 1)
+        for W, H in (pair(X.shape, seed=seed) for seed in range(3))
+    ]
+    assert sums == pytest.approx([stats.poisson.logpmf(X, X).sum()] * 3, rel=1e-10)
+
+
+@pytest.mark.parametrize("storage", MAIN_STORAGES)
+def test_words_that_hardly_or_never_come(storage):
+    """Their probability counts as it is, however small."""
+    X = np.array([[3.0, 1.0], [0.0, 2.0]])
+    W = np.ones((2, 1))
+    stored = STORAGES[storage](X)
+    for rare in (1e-9, 1e-30, 1e-200):
+        H = np.array([[1.0, rare]])
+        logs = 3 * np.log(rare)
+        expected = stats.poisson.logpmf(X, W @ H).sum()
+        assert nonneg.poisson_log_likelihood(stored, W, H) == pytest.approx(expected)
+        assert nonneg.perplexity(stored, W, H) == pytest.approx(np.exp(-logs / 6))
+    H = np.array([[1.0, 0.0]])
+    assert nonneg.poisson_log_likelihood(stored, W, H) == -np.inf
+    assert nonneg.perplexity(stored, W, H) == np.inf
+    # p = 0.9·(1, 0) + 0.1·(½, ½)
+    logs = 3 * np.log(0.95) + 3 * np.log(0.05)
+    found = nonneg.perplexity(stored, W, H, smoothing=0.1)
+    assert found == pytest.approx(np.exp(-logs / 6))
+    assert nonneg.perplexity(stored, 0 * W, H, smoothing=0.1) == pytest.approx(2)
+    assert nonneg.perplexity(stored, W, H, smoothing=1) == pytest.approx(2)
+
+
+def test_huge_counts():
+    X, _ = corpus(12)
+    W, H = pair(X.shape)
+    many = nonneg.perplexity(1e9 * X, W, H)
+    assert many == pytest.approx(nonneg.perplexity(X, W, H), rel=1e-12)
+    found = nonneg.poisson_log_likelihood(1e9 * X, W, H)
+    assert found == pytest.approx(stats.poisson.logpmf(1e9 * X, W @ H).sum(), rel=1e-10)
+
+
+def test_numbers_and_single_documents():
+    assert nonneg.perplexity([3.0, 1.0], [1.0], [0.5, 0.5]) == pytest.approx(2)
+    found = nonneg.poisson_log_likelihood(2.0, 3.0, 1.0)
+    assert found == pytest.approx(stats.poisson.logpmf(2, 3))
+
+
+def test_factors_that_overflow_are_refused():
+    with pytest.raises(ValueError, match="W·H overflows"):
+        nonneg.topic_distributions([[1e300]], [[1e300]])
+
+
 def test_perplexity_of_extremes():
     X, _ = corpus(9)
     even = np.ones((9, 1)), np.ones((1, 60))
@@ -113,6 +196,31 @@ def test_held_out_perplexity_tells_a_good_number_of_topics(storage):
     )  # fmt: skip
 
 
+def test_names_of_words_are_compared():
+    X, _ = corpus(60)
+    frame = pd.DataFrame(X.astype(int), columns=[f"word {j}" for j in range(60)])
+    model = NMF(3, "random", "auto", random_state=0, beta_loss=1).fit(frame)
+    found = nonneg.held_out_perplexity(model, frame, random_state=0)
+    plain = NMF(3, "random", "auto", random_state=0, beta_loss=1).fit(X)
+    assert found == nonneg.held_out_perplexity(plain, X, random_state=0)
+    with pytest.raises(ValueError, match="feature names"):
+        nonneg.held_out_perplexity(model, frame.iloc[:, ::-1], random_state=0)
+
+
+def test_words_unknown_to_the_model_are_smoothed():
+    X, _ = corpus(60)
+    X[:50, 7] = 0
+    X[50:, 7] = 5
+    model = NMF(3, "random", "auto", random_state=0, beta_loss=1).fit(X[:50])
+    found = [
+        nonneg.held_out_perplexity(model, X[50:], 0.5, 0, smoothing)
+        for smoothing in (0, 1e-9, 1e-2, 1)
+    ]
+    assert found[0] == np.inf
+    assert np.isfinite(found[1:]).all()
+    assert found[3] == pytest.approx(60)
+
+
 def test_documents_without_words_in_both_parts_are_left_out():
     X, _ = corpus(50)
     model = NMF(3, "random", "auto", random_state=0, beta_loss=1).fit(X)
@@ -129,11 +237,25 @@ def test_share_is_refused(share):
         nonneg.held_out_perplexity(None, np.ones((2, 2)), share)
 
 
+@pytest.mark.parametrize("smoothing", [-0.1, 1.1, np.nan, "half", True, None])
+def test_smoothing_is_refused(smoothing):
+    with pytest.raises(ValueError, match="The 'smoothing' parameter"):
+        nonneg.perplexity(np.ones((2, 2)), np.ones((2, 1)), np.ones((1, 2)), smoothing)
+
+
 def test_bad_input_is_refused():
     X, _ = corpus(10)
     W, H = pair(X.shape)
     with pytest.raises(ValueError, match="whole counts"):
         nonneg.held_out_perplexity(None, X + 0.5)
+    with pytest.raises(ValueError, match=r"up to 2\^53; the entry 1e\+19"):
+        nonneg.held_out_perplexity(None, np.full((2, 2), 1e19))
+    with pytest.raises(NotFittedError):
+        nonneg.held_out_perplexity(NMF(2), X)
+    for name in ("X", "W", "H"):
+        arguments = {"X": X, "W": W, "H": H, name: [[1.0, 2.0], [3.0]]}
+        with pytest.raises(ValueError, match=f"{name} is not a matrix"):
+            nonneg.beta_divergence(**arguments, beta=1)
     with pytest.raises(ValueError, match="Negative values in data passed to"):
         nonneg.topic_distributions(-W, H)
     with pytest.raises(ValueError, match="W and H have shapes"):

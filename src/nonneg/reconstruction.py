@@ -121,9 +121,7 @@ def beta_divergence(
     whom = "beta_divergence"
     validation.require("beta", beta, loss_rule(NAMES), whom)
     validation.require("square_root", square_root, validation.BOOL, whom)
-    if not (sp.issparse(X) or has_own_operand(X)):
-        X = np.atleast_2d(X)
-    operand, W, Ht = _checked(X, np.atleast_2d(W), np.atleast_2d(H), whom)
+    operand, W, Ht = _checked(as_rows(X), as_rows(W), as_rows(H), whom)
     for name, smallest in (
         ("X", operand.stats().smallest),
         ("W", W.min(initial=0)),
@@ -136,11 +134,18 @@ def beta_divergence(
     return loss.error(value) if square_root else value
 
 
-def _checked(X: Any, W: Any, H: Any, whom: str) -> tuple[Operand, Array, Array]:
-    """X, W and Hᵀ of one dtype, if they fit together."""
-    if not has_own_operand(X):
-        X = validation.check_X(X, whom)
-    W, H = (validation.check_matrix(A, name, whom) for name, A in (("W", W), ("H", H)))
+def as_rows(A: Any) -> Any:
+    """A number or a single row as a matrix, anything else as it is."""
+    if sp.issparse(A) or has_own_operand(A):
+        return A
+    try:
+        return np.atleast_2d(A) if np.ndim(A) < 2 else A
+    except ValueError:  # of rows of unequal length, which the checks find
+        return A
+
+
+def require_shapes(X: Any, W: Array, H: Array) -> None:
+    """Raise ValueError unless X has the shape of W·H."""
     shape = (W.shape[0], H.shape[1])
     if W.shape[1] != H.shape[0] or shape != tuple(X.shape):
         msg = (
@@ -149,6 +154,14 @@ def _checked(X: Any, W: Any, H: Any, whom: str) -> tuple[Operand, Array, Array]:
             "n_features)."
         )
         raise ValueError(msg)
+
+
+def _checked(X: Any, W: Any, H: Any, whom: str) -> tuple[Operand, Array, Array]:
+    """X, W and Hᵀ of one dtype, if they fit together."""
+    if not has_own_operand(X):
+        X = validation.check_X(X, whom)
+    W, H = (validation.check_matrix(A, name, whom) for name, A in (("W", W), ("H", H)))
+    require_shapes(X, W, H)
     dtype = np.result_type(X.dtype, W.dtype, H.dtype)
     if not has_own_operand(X):
         X = X.astype(dtype, copy=False)
