@@ -62,6 +62,27 @@ def texts_overlap(figure):
 
 
 class TestHistory:
+    @pytest.mark.parametrize(
+        ("solver", "beta_loss", "label"),
+        [
+            ("mu", 1, "objective (kullback-leibler)"),
+            ("sn", "kullback-leibler", "objective (kullback-leibler)"),
+            ("mu", 1.5, "objective (beta=1.5)"),
+            ("mu", 2.0, "objective"),
+        ],
+    )
+    def test_the_loss_is_named(self, solver, beta_loss, label):
+        """ "mu" knows its objective every tenth sweep; the line has no gaps."""
+        model = NMF(
+            3, solver=solver, beta_loss=beta_loss, tol=0, max_iter=35, random_state=0
+        ).fit(X)
+        ax = plot_history(model)
+        assert ax.get_ylabel() == label
+        (line,) = ax.lines
+        known = np.isfinite(model.history_["objective"])
+        assert len(line.get_ydata()) == known.sum() > 1
+        assert drawn(ax.figure)
+
     @pytest.mark.parametrize("by", ["sweeps", "seconds"])
     @pytest.mark.parametrize("residual", [True, False])
     def test_curves(self, model, by, residual):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .report import feature_labels, list_components
+from .report import FROBENIUS, feature_labels, list_components, loss_name
 
 BLUE = "#0072B2"
 ORANGE = "#D55E00"
@@ -78,7 +78,9 @@ def plot_history(
     ax.plot(x[known], objective[known], color=BLUE, marker=marker)
     ax.set_xlabel("sweep" if by == "sweeps" else "time (s)")
     ax.ticklabel_format(axis="y", useOffset=False)
-    ax.set_ylabel("objective", color=BLUE)
+    loss = loss_name(getattr(model, "beta_loss", FROBENIUS))
+    what = "objective" if loss == FROBENIUS else f"objective ({loss})"
+    ax.set_ylabel(what, color=BLUE)
     ax.tick_params(axis="y", labelcolor=BLUE)
     ax.set_title("Progress of the fit")
     if by == "sweeps":
