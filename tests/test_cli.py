@@ -107,6 +107,13 @@ class TestFit:
         assert "D kullback-leibler" in done.stdout
         assert "of ‖X‖" not in done.stdout
 
+    def test_a_pair_of_solver_and_loss_is_refused_before_the_file_is_read(self):
+        done = run("fit", "none.csv", "-k", 3, "-o", "model", "--solver", "sn")
+        assert done.exit_code == 2
+        assert "solver 'sn' does not handle beta_loss = 'frobenius'" in done.stderr
+        done = run("fit", "none.csv", "-k", 3, "-o", "model", "--beta-loss", "nan")
+        assert "Got nan instead" in done.stderr
+
     def test_a_loss_that_is_none_is_one_readable_line(self):
         done = run("fit", "data.csv", "-k", 3, "-o", "model", "--beta-loss", "poisson")
         assert done.exit_code != 0

@@ -60,8 +60,15 @@ def compresses(parameters: Parameters, X: Operand, k: int) -> bool:
 
 def require_possible(parameters: Parameters, loss: Loss, X: Operand) -> None:
     """Refuse a solver that can't minimise the loss, and an X that has none."""
+    require_pair(parameters, loss)
+    if hasattr(loss, "require"):
+        loss.require(X)
+
+
+def require_pair(parameters: Parameters, loss: Loss) -> None:
+    """Refuse a solver that can't minimise the loss, whatever X is."""
     solver = parameters.solver
-    if not updaters[solver].requires <= loss.provides:
+    if solver != AUTO and not updaters[solver].requires <= loss.provides:
         able = [name for name in updaters if updaters[name].requires <= loss.provides]
         msg = (
             f"Invalid beta_loss parameter: solver {solver!r} does not handle beta_loss = "
@@ -73,5 +80,3 @@ def require_possible(parameters: Parameters, loss: Loss, X: Operand) -> None:
             )
         )
         raise ValueError(msg)
-    if hasattr(loss, "require"):
-        loss.require(X)

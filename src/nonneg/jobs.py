@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from . import report
+from .choice import require_pair
 from .estimators import NMF
+from .losses import make_loss
 from .readers import Table
 
 Say = Callable[[str], None]
@@ -68,7 +70,8 @@ def check_parameters(model: NMF) -> None:
     ValueError
         As the fit would.
     """
-    model._parameters()
+    parameters = model._parameters()
+    require_pair(parameters, make_loss(parameters.beta_loss))
 
 
 def with_feature_names(table: Table, path: Path) -> Table:
