@@ -132,7 +132,7 @@ def test_the_step_with_l2_minimises_the_majoriser(beta):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_large_sums_go_by_panels_of_features(dtype, monkeypatch):
+def test_large_sums_go_by_panels_of_features(dtype):
     """More features than the accumulators may take: a few entries in each row."""
     n_features, k = 400_000, 32
     rng = np.random.default_rng(0)

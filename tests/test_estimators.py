@@ -1,4 +1,4 @@
-"""scikit-learn's manners: checks, tags, parameters, names, pipelines; fitted attributes."""
+"""scikit-learn's manners: tags, parameters, names, pipelines; fitted attributes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils import get_tags
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import nonneg
 from cases import DTYPES, MAIN_STORAGES, STORAGES, data, factors
@@ -42,30 +41,6 @@ SOLVERS = [name for name in updaters if "poisson" not in updaters[name].requires
 """Those that minimise the default loss."""
 QUICK = {"max_iter": 3, "tol": 0, "random_state": 0, "nls_max_iter": 50}
 pytestmark = pytest.mark.filterwarnings("ignore:Iteration limit:UserWarning")
-
-
-# scikit-learn's own checks: none is expected to fail
-
-
-CHECKS = parametrize_with_checks(
-    [
-        NMF(max_iter=1000),
-        NMF(init="random", shuffle=True, max_iter=1000),
-        NMF(n_components=2, alpha_W=1e-3, l1_ratio=0.5, max_iter=1000),
-        # its transform stops by the norm over all rows, so parts differ by about tol
-        NMF(n_components=2, solver="pg", tol=1e-9, max_iter=20),
-    ]
-).mark
-
-
-# a list: older versions of scikit-learn hand pytest a generator, which it deprecates
-@pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-def test_scikit_learn_checks(estimator, check):
-    if check.func.__name__ == "check_array_api_input":
-        return  # for estimators that say they support it; it skips itself
-    check(estimator)
 
 
 def test_tags():

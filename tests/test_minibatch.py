@@ -14,7 +14,6 @@ import sklearn.decomposition as peer
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import InvalidParameterError
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import oracles
 from cases import DTYPES, MAIN_STORAGES, STORAGES, data, factors
@@ -36,24 +35,6 @@ def _may_not_converge():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
-
-
-CHECKS = parametrize_with_checks(
-    [
-        MiniBatchNMF(max_iter=50, fresh_restarts=True),  # as in its own tests
-        MiniBatchNMF(2, batch_size=7, beta_loss=1, max_iter=20, fresh_restarts=True),
-        MiniBatchNMF(2, batch_size=7, exact_statistics=True),
-    ]
-).mark
-
-
-@pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-def test_scikit_learn_checks(estimator, check):
-    if check.func.__name__ == "check_array_api_input":
-        return  # for estimators that say they support it; it skips itself
-    check(estimator)
 
 
 # scikit-learn's numbers

@@ -9,10 +9,7 @@ namespace {
 
 constexpr Index kMostTasks = 256; // each keeps a sum of its own
 
-template <class T> bool wants_tiles(const MatrixView<const T> &, double) { return true; }
-template <class T, class I> bool wants_tiles(const CsrView<T, I> &, double beta) {
-  return beta != 1;
-}
+template <class T, class X> constexpr bool kIsDense = std::is_same_v<X, MatrixView<const T>>;
 
 template <class T>
 void beta_block(const Kernels<T> &K, const MatrixView<const T> &X, Index first, Index last,
@@ -24,11 +21,6 @@ template <class T, class I>
 void beta_block(const Kernels<T> &K, const CsrView<T, I> &X, Index first, Index last,
                 const BetaBlock<T> &block, void *scratch) {
   csr_of(K, X).beta(X, first, last, block, blas, scratch);
-}
-
-template <class T> Index sorted_panels(const MatrixView<const T> &, double) { return 0; }
-template <class T, class I> Index sorted_panels(const CsrView<T, I> &, double beta) {
-  return beta == 1 ? kPanels : 0;
 }
 
 // The vectors of k numbers, packed.
@@ -46,28 +38,6 @@ template <class T> struct PackedVectors {
     how.has_l2 = std::any_of(given.l2, given.l2 + given.k, [](T w) { return w > 0; });
   }
 };
-
-// Sums for one range of features at a time, where a slot for each task would be too large.
-template <class T>
-bool sum_by_panels(const Kernels<T> &, const MatrixView<const T> &, const BetaBlock<T> &,
-                   T *, double *, Run) {
-  return false; // never asked for
-}
-
-template <class T, class I>
-bool sum_by_panels(const Kernels<T> &K, const CsrView<T, I> &X, const BetaBlock<T> &block,
-                   T *numerator, double *values, Run run) {
-  const Scratch scratch(K.beta_scratch(block.width, X.cols, false), run.n_threads);
-  auto task = [&](int64_t i, int worker) {
-    const Index column = X.cols * i / kPanels, end = X.cols * (i + 1) / kPanels;
-    std::fill(numerator + column * block.width, numerator + end * block.width, T(0));
-    BetaBlock<T> own = block;
-    own.numerator = numerator;
-    own.value = values ? values + i : nullptr;
-    csr_of(K, X).kullback_panel(X, column, end, own, scratch(worker));
-  };
-  return parallel_for(kPanels, run.n_threads, task, run.poll);
-}
 
 // A factor in the forms that the kernels need.
 template <class T> class PackedFactor {
@@ -96,13 +66,96 @@ void add_up(const std::vector<double> &values, double *value) {
     *value += part;
 }
 
+// Where the blocks of a pass end, and what it needs to run them.
+struct Blocks {
+  Cut cut;
+  size_t scratch_bytes; // for each thread
+  int n_threads;
+
+  Index most_tasks() const { return std::min(cut.n_blocks, kMostTasks); }
+};
+
+// Runs all blocks of rows, as n_tasks in a row each; part(i) is what task i works with.
+template <class T, class X, class F>
+bool for_rows(const Kernels<T> &K, const X &x, const Blocks &blocks, Index n_tasks, Run run,
+              F part) {
+  const Cut &cut = blocks.cut;
+  const Scratch scratch(blocks.scratch_bytes, blocks.n_threads);
+  auto task = [&](int64_t i, int worker) {
+    const BetaBlock<T> own = part(i);
+    for (Index b = cut.n_blocks * i / n_tasks; b < cut.n_blocks * (i + 1) / n_tasks; ++b)
+      beta_block(K, x, b * cut.block, std::min((b + 1) * cut.block, x.rows), own,
+                 scratch(worker));
+  };
+  return parallel_for(n_tasks, blocks.n_threads, task, run.poll);
+}
+
+// One pass by rows, the sums of each task in a slot of its own.
+template <class T, class X>
+bool beta_by_slots(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
+                   const BetaBlock<T> &block, const Blocks &blocks, Run run) {
+  const Cut &cut = blocks.cut;
+  const bool sums = pass.numerator.data, below = sums && pass.denominator.data;
+  const Index n_tasks = sums ? cut.n_slots : blocks.most_tasks(), half = x.cols * block.width;
+  const Buffer<T> slots(static_cast<size_t>(sums ? n_tasks * cut.slot_size : 0));
+  std::vector<double> values(static_cast<size_t>(n_tasks), 0.0);
+  auto part = [&](int64_t i) {
+    BetaBlock<T> own = block;
+    if (sums) {
+      own.numerator = slots.get() + i * cut.slot_size;
+      own.denominator = below ? own.numerator + half : nullptr;
+      std::fill(own.numerator, own.numerator + cut.slot_size, T(0));
+    }
+    own.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
+    return own;
+  };
+  if (!for_rows(K, x, blocks, n_tasks, run, part))
+    return false;
+  const int n_slots = static_cast<int>(n_tasks);
+  if (sums && !add_slots(K, slots.get(), cut.slot_size, n_slots, block.width, pass.numerator, run))
+    return false;
+  if (below && !add_slots(K, slots.get() + half, cut.slot_size, n_slots, block.width,
+                          pass.denominator, run))
+    return false;
+  add_up(values, pass.value);
+  return true;
+}
+
+// The rows in one pass, then the sums for one range of features at a time: where a slot for
+// each task would be too large.
+template <class T, class I>
+bool kullback_by_panels(const Kernels<T> &K, const CsrView<T, I> &x, const BetaPass<T> &pass,
+                        BetaBlock<T> block, const Blocks &blocks, Run run) {
+  auto rows_alone = [&](int64_t) { return block; };
+  if (pass.solved.data && !for_rows(K, x, blocks, blocks.most_tasks(), run, rows_alone))
+    return false;
+  if (pass.how.move && pass.solved.data)
+    block.start = {pass.solved.data, pass.solved.rows, pass.solved.cols, pass.solved.stride};
+  const int width = block.width;
+  const Buffer<T> numerator(static_cast<size_t>(x.cols * width));
+  std::vector<double> values(static_cast<size_t>(kPanels), 0.0);
+  const Scratch scratch(blocks.scratch_bytes, run.n_threads);
+  auto task = [&](int64_t i, int worker) {
+    const Index column = x.cols * i / kPanels, end = x.cols * (i + 1) / kPanels;
+    BetaBlock<T> own = block;
+    own.numerator = numerator.get();
+    own.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
+    std::fill(own.numerator + column * width, own.numerator + end * width, T(0));
+    csr_of(K, x).kullback_panel(x, column, end, own, scratch(worker));
+  };
+  if (!parallel_for(kPanels, run.n_threads, task, run.poll) ||
+      !add_slots(K, numerator.get(), 0, 1, width, pass.numerator, run))
+    return false;
+  add_up(values, pass.value);
+  return true;
+}
+
 } // namespace
 
 template <class T, class X>
 bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
-  const int k = pass.how.k, width = K.padded(k);
-  const bool tiles = wants_tiles(x, pass.how.beta), sums = pass.numerator.data;
-  const bool below = sums && pass.denominator.data;
+  const int width = K.padded(pass.how.k);
+  const bool tiles = kIsDense<T, X> || pass.how.beta != 1, sums = pass.numerator.data;
   const Index h_width = tiles ? K.padded(static_cast<int>(x.cols)) : 0;
   const PackedFactor<T> other(K, pass.Ht, width, h_width, run);
   const bool moves_on = pass.after.data && pass.after.data != pass.Ht.data;
@@ -114,55 +167,20 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   const BetaBlock<T> block{&vectors.how, pass.start, pass.solved, pass.below,
                            other.forms(), moves_on ? after.forms() : other.forms(),
                            width, h_width, nullptr, nullptr, nullptr};
-  Cut cut = cut_pass(x, below ? 2 * width : width);
+  Blocks blocks{cut_pass(x, sums && pass.denominator.data ? 2 * width : width),
+                K.beta_scratch(width, x.cols, tiles),
+                threads_for(4 * entries(x) * (width + 32), run.n_threads)};
   // clearing and adding up more slots would cost more than the few entries themselves
   const double filled = entries(x) / (4.0 * double(std::max<Index>(1, x.cols)));
-  cut.n_slots = std::min(cut.n_slots, static_cast<int>(std::clamp(filled, 1.0, 16.0)));
-  const bool panels = sums && cut.n_slots == 0 && sorted_panels(x, pass.how.beta);
-  if (sums && cut.n_slots == 0 && !panels)
-    cut.n_slots = 1;
-  const bool fused = sums && !panels;
-  const Index n_tasks = fused ? cut.n_slots : std::min(cut.n_blocks, kMostTasks);
-  const int n_threads = threads_for(4 * entries(x) * (width + 32), run.n_threads);
-  const Scratch scratch(K.beta_scratch(width, x.cols, tiles), n_threads);
-  const Buffer<T> slots(static_cast<size_t>(fused ? n_tasks * cut.slot_size : 0));
-  std::vector<double> values(static_cast<size_t>(std::max<Index>(n_tasks, kPanels)), 0.0);
-  const Index half = x.cols * width;
-  auto task = [&](int64_t i, int worker) {
-    BetaBlock<T> own = block;
-    if (fused) {
-      own.numerator = slots.get() + i * cut.slot_size;
-      own.denominator = below ? own.numerator + half : nullptr;
-      std::fill(own.numerator, own.numerator + cut.slot_size, T(0));
-    }
-    if (pass.value && !panels)
-      own.value = &values[static_cast<size_t>(i)];
-    for (Index b = cut.n_blocks * i / n_tasks; b < cut.n_blocks * (i + 1) / n_tasks; ++b)
-      beta_block(K, x, b * cut.block, std::min((b + 1) * cut.block, x.rows), own,
-                 scratch(worker));
-  };
-  if (!(panels && !pass.solved.data) &&
-      !parallel_for(n_tasks, n_threads, task, run.poll))
-    return false;
-  if (panels) {
-    BetaBlock<T> after = block;
-    if (pass.how.move && pass.solved.data)
-      after.start = {pass.solved.data, pass.solved.rows, pass.solved.cols,
-                     pass.solved.stride};
-    const Buffer<T> numerator(static_cast<size_t>(half));
-    if (!sum_by_panels(K, x, after, numerator.get(), pass.value ? values.data() : nullptr,
-                       run) ||
-        !add_slots(K, numerator.get(), 0, 1, width, pass.numerator, run))
-      return false;
-  } else if (sums) {
-    const int n_slots = static_cast<int>(n_tasks);
-    if (!add_slots(K, slots.get(), cut.slot_size, n_slots, width, pass.numerator, run) ||
-        (below && !add_slots(K, slots.get() + half, cut.slot_size, n_slots, width,
-                             pass.denominator, run)))
-      return false;
+  int &n_slots = blocks.cut.n_slots;
+  n_slots = std::min(n_slots, static_cast<int>(std::clamp(filled, 1.0, 16.0)));
+  if (sums && n_slots == 0) {
+    if constexpr (!kIsDense<T, X>)
+      if (pass.how.beta == 1)
+        return kullback_by_panels(K, x, pass, block, blocks, run);
+    n_slots = 1;
   }
-  add_up(values, pass.value);
-  return true;
+  return beta_by_slots(K, x, pass, block, blocks, run);
 }
 
 template <class T>

@@ -1,5 +1,5 @@
-// Logarithm, exponential and power of vectors, from their series; a few units in the last
-// place over the whole range of normal numbers.
+// Logarithm, exponential and power of vectors, from their series; the first two within a few
+// units in the last place over the whole range of normal numbers.
 
 template <class T> struct FloatLayout;
 template <> struct FloatLayout<float> {
@@ -75,7 +75,7 @@ template <class T> NONNEG_INLINE Vec<T> exp_of(Vec<T> x) {
   return (V)((W)series + (exponent << F::mantissa_bits));
 }
 
-// x^p for x >= 0.
+// x^p for x >= 0, within about |p log x| units in the last place, and a few.
 template <class T> NONNEG_INLINE Vec<T> power_of(Vec<T> x, T p) {
   return exp_of<T>(log_of<T>(x) * fill<Vec<T>>(p));
 }

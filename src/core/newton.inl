@@ -16,9 +16,9 @@ constexpr Index kLongRow = 4096 / kTogether;
 // d/(1 + λ) never does.
 constexpr double kUndamped = 0.683802;
 
-// 1/y for y of the size of 1/unit, within a few units in the last place, at a third of a
-// division's time: from a guess in the number's bits (float32), or from a reciprocal in
-// float32 (float64), by Newton's method.
+// 1/y for y of the size of 1/unit, at a third of a division's time: from a guess in the
+// number's bits (float32: a few units in the last place), or from a reciprocal in float32
+// (float64: to 1.5e-14, the square of its error), by Newton's method.
 NONNEG_INLINE Vec<float> inverse_of(Vec<float> y, float) {
   using V = Vec<float>;
   const V two = fill<V>(2.0f);
@@ -263,14 +263,9 @@ NONNEG_INLINE void load_starts(const Newton<T> &how, const RowArrays<T> &rows,
 template <class T, int R>
 NONNEG_INLINE void store_results(const Newton<T> &how, const RowArrays<T> &rows,
                                  const Index *which, const T *w) {
-  for (int r = 0; r < R; ++r) {
-    const Index i = which[r];
-    // a group is filled up with its last row again
-    if (r > 0 && i == which[r - 1])
-      continue;
+  for (int r = 0; r < R; ++r)
     for (int t = 0; t < how.k; ++t)
-      rows.solved.data[i * rows.solved.stride + t] = w[t * R + r];
-  }
+      rows.solved.data[which[r] * rows.solved.stride + t] = w[t * R + r];
 }
 
 NONNEG_INLINE Index newton_columns(Index longest, Index lanes) {
@@ -358,19 +353,11 @@ static void csr_newton(const CsrView<T, I> &X, Index first, Index last, const T 
     order[i] = first + i;
   sort_by_length(X.indptr, order, n);
   Index i = 0;
-  for (; i < n; i += kTogether) {
-    const Index end = smaller(i + kTogether, n) - 1;
-    if (X.indptr[order[end] + 1] - X.indptr[order[end]] > kLongRow)
+  for (; i + kTogether <= n; i += kTogether) {
+    const Index longest = order[i + kTogether - 1];
+    if (X.indptr[longest + 1] - X.indptr[longest] > kLongRow)
       break;
-    Index which[kTogether];
-    for (int r = 0; r < kTogether; ++r)
-      which[r] = order[smaller(i + r, end)];
-    // the copies that fill the last group up must not be counted
-    if (end - i + 1 == kTogether)
-      csr_newton_group<T, I, kTogether>(X, B, kp, how, rows, which, sums, numbers);
-    else
-      for (Index r = i; r <= end; ++r)
-        csr_newton_group<T, I, 1>(X, B, kp, how, rows, order + r, sums, numbers);
+    csr_newton_group<T, I, kTogether>(X, B, kp, how, rows, order + i, sums, numbers);
   }
   for (; i < n; ++i)
     csr_newton_group<T, I, 1>(X, B, kp, how, rows, order + i, sums, numbers);

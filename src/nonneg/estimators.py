@@ -57,7 +57,7 @@ class NMF(FactorizationEstimator):
           iterates;
         - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
           steps, extrapolated [6]_;
-        - "auto": the fast one for this loss, storage and k; `solver_` says which.
+        - "auto": the fast one for this loss; `solver_` says which.
     tol : float, default=1e-4
         Tolerance of the stopping condition, of the meaning that it has for the
         solver: for "hals" and "bpp" the scale-free size of the projected gradient, see

@@ -28,7 +28,7 @@ from .starts import (
     starting_factors,
 )
 from .threads import resolve_n_threads, single_threaded_blas
-from .updaters import iteration_limit, make_updater, updaters
+from .updaters import iteration_limit, make_updater, require_usable, updaters
 from .updaters.batch import Batch
 from .updaters.compression import CompressedStart
 
@@ -108,7 +108,7 @@ def non_negative_factorization(
           iterates;
         - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
           steps, extrapolated [6]_;
-        - "auto": the fast one for this loss, storage and k; see `NMF`.
+        - "auto": the fast one for this loss; see `NMF`.
     tol : float, default=1e-4
         Tolerance of the stopping condition, of the meaning that it has for the
         solver: for "hals" and "bpp" the scale-free size of the projected gradient, see
@@ -295,10 +295,11 @@ def factorize(
     """
     loss = make_loss(parameters.beta_loss)
     if parameters.solver == AUTO:
-        solver = choose_solver(loss, X)
-        parameters = dataclasses.replace(parameters, solver=solver)
+        parameters = dataclasses.replace(parameters, solver=choose_solver(loss))
     require_possible(parameters, loss, X)
-    positive = getattr(updaters[parameters.solver], "positive_start", False)
+    updater = make_updater(parameters.solver, **vars(parameters))
+    require_usable(updater, loss, X)
+    positive = getattr(updater, "positive_start", False)
     # drawn before the first start advances a RandomState instance
     seeds = restart_seeds(parameters)
     with single_threaded_blas():
@@ -312,9 +313,6 @@ def factorize(
         problem = Problem(
             X, loss, *penalties, update_H, parameters.random_state, gram_H
         )
-        updater = make_updater(parameters.solver, **vars(parameters))
-        if hasattr(updater, "require"):
-            updater.require(problem)
         own_limit = iteration_limit(updater, problem)
         limits = Limits(
             max_iter=own_limit or parameters.max_iter,

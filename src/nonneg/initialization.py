@@ -189,7 +189,7 @@ def initial_factors(
 def _random(X: Operand, k: int, random_state: Any) -> tuple[Array, Array]:
     """Half-normal factors whose product has about the mean of X; H is drawn first."""
     rng = check_random_state(random_state)
-    scale = np.sqrt(X.stats().mean / k)
+    scale = X.stats().level(k)
 
     def draw(*shape: int) -> Array:
         A: Array = rng.standard_normal(shape)

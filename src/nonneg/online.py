@@ -13,6 +13,7 @@ from . import validation
 from .batch_parameters import BatchParameters
 from .factorization import factorize
 from .fixed import FixedFactor
+from .initialization import resolve_init
 from .loop import Limits, Outcome, polish, run
 from .losses import make_loss
 from .operands import as_operand
@@ -22,6 +23,7 @@ from .protocols import Array, Loss, Operand, Problem, State
 from .result import ADVICE, FactorizationResult, StopReason
 from .starts import level_start, starting_factors
 from .threads import single_threaded_blas
+from .updaters import require_usable
 from .updaters.batching import at_scale
 from .updaters.incremental import Incremental
 from .updaters.minibatch import MiniBatch
@@ -72,11 +74,11 @@ def fit_batches(
     with single_threaded_blas():
         X = stored_by_rows(X)
         batches = row_batches(X, parameters.batch_size)
-        W, Ht = _starting_factors(X, parameters, W, H)
-        problem = _problem(X, loss, parameters, Ht.shape[1])
         n_steps = parameters.max_iter * len(batches)
         updater = _updater(parameters, batches, X.shape[0], n_steps)
-        _require_possible(updater, problem)
+        require_usable(updater, loss, X)
+        W, Ht = _starting_factors(X, parameters, W, H)
+        problem = _problem(X, loss, parameters, Ht.shape[1])
         limits = _limits(parameters, n_steps)
         outcome = run(updater, problem, updater.start(problem, W, Ht), limits)
         polish(updater, problem, outcome)
@@ -120,14 +122,14 @@ def next_batch(
     loss = _checked_loss(X, parameters)
     with single_threaded_blas():
         X = stored_by_rows(X if state is None else _of_dtype(X, state.Ht.dtype))
+        batches = [RowBatch(slice(0, X.shape[0]), X)]
+        updater = _streaming(_updater(parameters, batches, X.shape[0], 0))
+        require_usable(updater, loss, X)
         if state is None:
             _, Ht = _starting_factors(X, parameters, W, H)
         else:
             Ht = state.Ht
         problem = _problem(X, loss, parameters, Ht.shape[1])
-        batches = [RowBatch(slice(0, X.shape[0]), X)]
-        updater = _streaming(_updater(parameters, batches, X.shape[0], 0))
-        _require_possible(updater, problem)
         empty = np.zeros((X.shape[0], Ht.shape[1]), dtype=X.dtype)
         if state is None:
             state = updater.start(problem, empty, Ht)
@@ -194,7 +196,7 @@ def _starting_factors(
     if k is None or k == "auto":
         k = X.shape[1]
     if parameters.init is None:
-        init = "nndsvda" if k <= min(X.shape) else "random"
+        init = resolve_init(None, k, X.shape, positive=True)
         parameters = dataclasses.replace(parameters, init=init)
     # multiplicative steps can't leave zeros; nndsvd has them, and is what was asked for
     moves = parameters.exact_statistics or parameters.init == "nndsvd"
@@ -247,11 +249,6 @@ def _streaming(updater: Turning) -> Turning:
     if isinstance(updater, Incremental):
         return dataclasses.replace(updater, exact_rows=True, stream=True)
     return dataclasses.replace(updater, fresh=True, verbose=False)
-
-
-def _require_possible(updater: Turning, problem: Problem) -> None:
-    if isinstance(updater, Incremental):
-        updater.require(problem)
 
 
 def _limits(parameters: BatchParameters, max_iter: int) -> Limits:

@@ -7,6 +7,7 @@ updater how the factors move; `loop` turns updaters without knowing any of them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Protocol, cast, runtime_checkable
@@ -40,6 +41,10 @@ class Stats(NamedTuple):
     def mean(self) -> float:
         """Mean of the observed entries."""
         return self.sum / self.n_entries
+
+    def level(self, k: int) -> float:
+        """sqrt(mean / k): the size of factors of k components with a product like X."""
+        return math.sqrt(max(0.0, self.mean) / k)
 
 
 class Step(Protocol):
@@ -216,10 +221,12 @@ class State:
 class Updater(Protocol):
     """How the factors move. Its unit is one outer iteration.
 
-    Two methods are optional: `polish(problem, state) -> Progress | None` improves the
-    result once after the last iteration, the state being of no further use, and
+    Some methods are optional: `polish(problem, state) -> Progress | None` improves the
+    result once after the last iteration, the state being of no further use;
     `iteration(problem, state)` returns an iteration as half-steps that several models
-    can share (see `updaters.passes`). So are two attributes, False by default:
+    can share (see `updaters.passes`); `require(loss, X)` raises ValueError where the
+    options don't go with these, before any work is done; `iteration_limit(problem)`
+    takes the place of `max_iter`. So are two attributes, False by default:
     `positive_start` where zeros of a start could never be left, and `certifies` where
     W is solved for exactly beside a fixed H, whatever it starts from.
     """

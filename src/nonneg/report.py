@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from .losses.beta import NAMES
+from .losses.beta import NAME_OF
 
 LONGEST_NAME = 28
 """Characters after which the name of a feature is cut in a table."""
@@ -165,11 +165,9 @@ def summarize(
 
 def loss_name(beta_loss: float | str) -> str:
     """Name of a `beta_loss`, or "beta=" and its number."""
-    name = str(beta_loss)
-    if not isinstance(beta_loss, str):
-        names = {value: key for key, value in NAMES.items()}
-        name = names.get(float(beta_loss), f"beta={float(beta_loss):g}")
-    return name
+    if isinstance(beta_loss, str):
+        return beta_loss
+    return NAME_OF.get(float(beta_loss), f"beta={float(beta_loss):g}")
 
 
 def list_components(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import Any
 
 import numpy as np
@@ -83,7 +82,7 @@ def starting_factors(
 
 def level_start(X: Operand, k: int, positive: bool) -> Array:
     """W beside a fixed H: zeros, or sqrt(mean of X / k) as in scikit-learn."""
-    level = math.sqrt(max(0.0, X.stats().mean) / k) if positive else 0.0
+    level = X.stats().level(k) if positive else 0.0
     return np.full((X.shape[0], k), level, dtype=X.dtype)
 
 

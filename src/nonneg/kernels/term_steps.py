@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..protocols import Array, Rows, Shared, Sums
+from . import column_sums
 from .terms import BetaTerms, Terms, multiplied
 
 TILE = 1 << 18
@@ -17,6 +18,11 @@ TILE = 1 << 18
 def dense(X_t: Any) -> Array:
     """A block of X as an array."""
     return np.asarray(X_t.toarray() if hasattr(X_t, "toarray") else X_t)
+
+
+def beside(Ht: Array, n_threads: int = 1) -> Shared:
+    """The other factor (n_features, k) as steps over entries need it."""
+    return {"Ht": Ht, "column_sums": column_sums(Ht, n_threads)}
 
 
 @dataclass(frozen=True)

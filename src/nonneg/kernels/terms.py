@@ -161,21 +161,28 @@ def multiplied(
         else:
             if l2.any():
                 denominator = denominator + l2 * A
-            ratio = _quotient(numerator, denominator)
-            power = terms.rise + terms.fall
-            if power != 1:
-                ratio **= 1.0 / power
+            ratio = quotient(numerator, denominator, terms.rise + terms.fall)
         ratio *= A
     ratio[ratio < least] = 0
     out: Array = np.minimum(ratio, np.finfo(A.dtype).max)
     return out
 
 
-def _quotient(numerator: Array, denominator: Array) -> Array:
-    """Their quotient, 0 where there is nothing below: then there is nothing above."""
-    safe = np.where(denominator > 0, denominator, 1)
-    quotient: Array = np.where(denominator > 0, numerator / safe, 0)
-    return quotient.astype(numerator.dtype)
+def quotient(numerator: Array, denominator: Array, power: float = 1.0) -> Array:
+    """(numerator / denominator)^(1/power) in the numerator's dtype.
+
+    It is 0 where there is nothing below: then there is nothing above either.
+    """
+    below = denominator.astype(numerator.dtype, copy=False)
+    filled = below > 0
+    if filled.all():
+        out: Array = numerator / below
+    else:
+        out = np.where(filled, numerator, 0) / np.where(filled, below, 1)
+        out = out.astype(numerator.dtype, copy=False)
+    if power != 1:
+        out **= 1.0 / power
+    return out
 
 
 def _exact_ratio(n: Array, d: Array, c: Array, terms: Terms) -> Array:
@@ -185,7 +192,7 @@ def _exact_ratio(n: Array, d: Array, c: Array, terms: Terms) -> Array:
     low, high = terms.rise + terms.fall, 1.0 + terms.fall
     if low == 1 and high == 2:
         # the positive root of a quadratic equation, without cancellation
-        ratio = _quotient(2 * n, d + np.sqrt(d * d + 4 * c * n))
+        ratio = quotient(2 * n, d + np.sqrt(d * d + 4 * c * n))
         return ratio.astype(dtype)
     with np.errstate(divide="ignore", invalid="ignore"):
         bounds = np.minimum((n / d) ** (1 / low), (n / c) ** (1 / high))

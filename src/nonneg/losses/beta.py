@@ -6,12 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..kernels.term_steps import TermsUpdate
+from ..kernels.term_steps import TermsUpdate, beside
 from ..kernels.terms import EPSILON, BetaTerms
 from ..protocols import Array, Loss, Operand, Stats
 from . import losses
 
 NAMES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
+NAME_OF = {beta: name for name, beta in NAMES.items()}
 
 
 def make_loss(beta_loss: float | str) -> Loss:
@@ -19,8 +20,7 @@ def make_loss(beta_loss: float | str) -> Loss:
     if isinstance(beta_loss, str) and beta_loss not in NAMES:
         return losses[beta_loss]()
     beta = float(NAMES[beta_loss] if isinstance(beta_loss, str) else beta_loss)
-    names = {value: name for name, value in NAMES.items()}
-    return losses[names[beta]]() if beta in names else BetaDivergence(beta)
+    return losses[NAME_OF[beta]]() if beta in NAME_OF else BetaDivergence(beta)
 
 
 class BetaDivergence:
@@ -55,8 +55,8 @@ class BetaDivergence:
         if X.by_columns:
             X, W, Ht = X.T, Ht, W
         step = TermsUpdate(self.terms(X), move=False, accumulate=False, value=True)
-        shared = {"Ht": Ht, "column_sums": Ht.sum(axis=0, dtype=np.float64)}
-        value = float(X.run_pass(step, {"start": W}, shared)["value"])
+        found = X.run_pass(step, {"start": W}, beside(Ht, X.n_threads))
+        value = float(found["value"])
         # zeros of X count −1 each at β = 0, as in scikit-learn
         return max(0.0, value) if self.beta > 0 else value
 

@@ -40,7 +40,7 @@ class DenseOperand(BlockedOperand):
         self.dtype = X.dtype
         self.by_columns = column_stride > row_stride
 
-    @property
+    @cached_property
     def T(self) -> DenseOperand:
         """The transpose, without a copy."""
         return DenseOperand(self.X.T, self.n_threads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from ..protocols import Problem, Updater
+from ..protocols import Loss, Operand, Problem, Updater
 from ..registry import Registry
 
 updaters: Registry[Updater] = Registry("solver")
@@ -20,6 +20,13 @@ def make_updater(name: str, **options: Any) -> Updater:
     cls = updaters[name]
     wanted = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     return cls(**{key: value for key, value in options.items() if key in wanted})
+
+
+def require_usable(updater: Updater, loss: Loss, X: Operand) -> None:
+    """Let the updater refuse a loss or an X that its options don't go with."""
+    own = getattr(updater, "require", None)
+    if own is not None:
+        own(loss, X)
 
 
 def iteration_limit(updater: Updater, problem: Problem) -> int | None:
@@ -42,6 +49,7 @@ __all__ = [
     "make_updater",
     "mu",
     "pg",
+    "require_usable",
     "sn",
     "updaters",
 ]

@@ -23,6 +23,8 @@ WINDOW, PAUSE = 20, 10
 
 SETTLED_WITHIN = 5
 """Iterations whose decrease the second stopping rule looks at."""
+LEAST_DECREASE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-6}
+"""Share of the objective that they have to bring."""
 
 
 @dataclass(eq=False)
@@ -123,16 +125,17 @@ class ExtrapolatedState(State):
         return restart
 
     def is_settled(
-        self, residual: float, restart: bool, tol: float, least: float
+        self, residual: float, restart: bool, tol: float, objective: float
     ) -> bool:
         """Whether the residual was within `tol` twice in a row, without a restart, or
-        the last SETTLED_WITHIN iterations together brought at most `least`.
+        the last SETTLED_WITHIN iterations together brought next to nothing.
         """
         at = self.n_iter % SETTLED_WITHIN
         gained, self.values[at] = self.values[at] - self.best, self.best
         if tol == 0:
             return False
         self.quiet = self.quiet + 1 if residual <= tol and not restart else 0
+        least = LEAST_DECREASE[self.W.dtype] * objective
         still = self.decreases.sum() <= least and gained <= least
         return self.quiet >= 2 or bool(still)
 

@@ -19,7 +19,6 @@ COLD = Exact(sweeps=16)
 """For rows that start from zero."""
 RESET_FLOAT32 = 50
 """float32: iterations after which one goes without β."""
-LEAST_DECREASE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-6}
 FLOOR = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-5}
 """Share of ½‖X‖² below which the objective from products is no guide any more."""
 
@@ -168,8 +167,7 @@ class Hals:
             )
         else:
             state.gram_H, state.product = pair.gram_Hx, pair.product
-        least = LEAST_DECREASE[problem.X.dtype] * pair.objective
-        converged = state.is_settled(residual, restart, self.tol, least)
+        converged = state.is_settled(residual, restart, self.tol, pair.objective)
         return Progress(
             objective=np.array([pair.objective]),
             residual=np.array([residual]),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
 from ..operands import matmul, rmatmul
 from ..operands.batches import RowBatch
-from ..protocols import Array, Problem, Progress, State
+from ..protocols import Array, Loss, Operand, Problem, Progress, State
 from .batching import own_state, scaled
 from .pairs import Pair, Start, penalties, solve_W
 from .passes import HalfSums, Iteration, drive, half_step, solve_half
@@ -97,9 +97,9 @@ class Incremental:
     exact_rows: bool = False
     stream: bool = False
 
-    def require(self, problem: Problem) -> None:
+    def require(self, loss: Loss, X: Operand) -> None:  # noqa: ARG002
         """Refuse an X with missing entries: rows of W would not share their Gram."""
-        if not problem.X.shared_gram:
+        if not X.shared_gram:
             msg = (
                 "Exact statistics need an X without missing entries or weights. Pass "
                 "exact_statistics=False."

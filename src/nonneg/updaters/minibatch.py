@@ -10,15 +10,15 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from ..kernels import gram, inner
-from ..kernels.terms import multiplied
+from ..kernels import column_sums, gram, inner
+from ..kernels.terms import multiplied, quotient
 from ..operands.batches import Narrow, RowBatch
 from ..protocols import Array, Problem, Progress, QuadraticLoss, State
 from .batching import on_batch, own_state
 from .mu import least_entries
-from .pairs import penalties
-from .scaled import ScaledFactor
-from .settling import level_of, relative_change, settled_rows
+from .pairs import factor_penalties
+from .scaled import ScaledFactor, whole
+from .settling import relative_change, settled_rows
 from .terms import TermSums, by_products, sums_for, terms_of, update_rows
 
 CLOSE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-2}
@@ -150,9 +150,9 @@ class MiniBatch:
     def polish(self, problem: Problem, state: MiniBatchState) -> None:
         """With fresh starts W is what `transform` would return."""
         if self.fresh:
-            Ht, X = _whole(problem, state), problem.X
-            most = self.final_max_iter
-            state.W = settled_rows(problem, Ht, level_of(X, Ht), self.tol, most)
+            Ht = _whole(problem, state)
+            level = problem.X.stats().level(Ht.shape[1])
+            state.W = settled_rows(problem, Ht, level, self.tol, self.final_max_iter)
 
     def finish(self, problem: Problem, state: MiniBatchState) -> tuple[Array, Array]:
         """Return the factors as they are."""
@@ -176,7 +176,7 @@ class MiniBatch:
         own, rows = on_batch(problem, batch), state.W[batch.rows]
         before = _whole(problem, state)
         least_W, least_H = least_entries(problem)
-        level = level_of(batch.X, before)
+        level = batch.X.stats().level(before.shape[1])
         sums = self._move_rows(own, rows, before, level, least_W)
         cost = self._objective(own, sums, rows, before)
         self._move_H(own, state, sums, least_H)
@@ -195,12 +195,12 @@ class MiniBatch:
         least_W, least_H = least_entries(problem)
         H = self._scaled(problem, state)
         Ht = H.gather(narrow)
-        level = level_of(batch.X, Ht)
+        level = batch.X.stats().level(Ht.shape[1])
         sums = self._move_rows(own, rows, Ht, level, least_W)
         cost = cast(float, sums.value) + float(own.penalty_H.l1 @ H.total)
         if not own.penalty_W.is_zero:
-            gram_W = gram(rows, own.X.n_threads)
-            cost += own.penalty_W.value(rows.sum(axis=0, dtype=np.float64), gram_W)
+            n = own.X.n_threads
+            cost += own.penalty_W.value(column_sums(rows, n), gram(rows, n))
         kept = self.rho * state.denominator
         denominator = kept + sums.denominator + own.penalty_H.l1
         above = sums.numerator[:-1]
@@ -242,10 +242,7 @@ class MiniBatch:
             value = cast(QuadraticLoss, loss).from_products(X, cross, square)
             if value < CLOSE[X.dtype] * 0.5 * X.stats().sum_sq:
                 value = loss.value(X, rows, Ht)
-        if problem.penalty_W.is_zero and problem.penalty_H.is_zero:
-            return value
-        n = X.n_threads
-        return value + penalties(problem, rows, Ht, gram(rows, n), gram(Ht, n))
+        return value + factor_penalties(problem, rows, Ht)
 
     def _move_H(
         self, problem: Problem, state: MiniBatchState, sums: TermSums, least: float
@@ -280,7 +277,7 @@ class MiniBatch:
                 weight = l2 if terms.rise == 0 else l2 * Ht**terms.rise
                 curvature = weight if curvature is None else curvature + weight
             if curvature is None:
-                moved = _root_of_quotient(numerator, denominator, power)
+                moved = quotient(numerator, denominator, power)
                 if least > 0:
                     moved[moved < least] = 0
             else:
@@ -325,26 +322,11 @@ class MiniBatch:
             print(line)  # noqa: T201
 
 
-def _root_of_quotient(numerator: Array, denominator: Array, power: float) -> Array:
-    """(numerator / denominator)^(1/power); 0 where there is nothing below."""
-    below = denominator.astype(numerator.dtype, copy=False)
-    if below.min() > 0:
-        quotient = numerator / below
-    else:
-        above = np.where(below > 0, numerator, 0)
-        quotient = above / np.where(below > 0, below, 1).astype(below.dtype)
-    if power != 1:
-        quotient **= 1 / power
-    out: Array = quotient
-    return out
-
-
 def _whole(problem: Problem, state: MiniBatchState) -> Array:
     """H with its scale, which the state then has no more."""
     if state.scale is not None:
-        H = ScaledFactor(state.Ht, state.scale, state.scale, state.scale)
-        whole = H.whole(least_entries(problem)[1])
-        state.Ht, state.scale = whole, None
+        state.Ht = whole(state.Ht, state.scale, least_entries(problem)[1])
+        state.scale = None
     return state.Ht
 
 

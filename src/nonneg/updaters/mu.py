@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
-from ..kernels import Multiplicative as MultiplicativeStep
-from ..kernels import RowArrays, gram
+from ..kernels import Multiplicative, RowArrays, gram
 from ..kernels.terms import EPSILON
 from ..operands import matmul
-from ..protocols import Array, Problem, Progress, State
+from ..protocols import Array, Loss, Operand, Problem, Progress, State, TermLoss
 from . import updaters
 from .pairs import factor_penalties
 from .passes import solve_half
@@ -47,7 +46,7 @@ class MultiplicativeState(State):
 
 @updaters.register("mu")
 @dataclass(frozen=True)
-class Multiplicative:
+class MultiplicativeUpdates:
     """Multiplicative updates that majorise and minimise the loss [1]_ [2]_.
 
     The same iterates, to rounding, as scikit-learn's solver of that name, except that
@@ -89,16 +88,16 @@ class Multiplicative:
     tol: float = 1e-4
     accelerate: bool = False
 
-    def require(self, problem: Problem) -> None:
+    def require(self, loss: Loss, X: Operand) -> None:
         """Refuse to accelerate where the step is no plain ratio."""
         if not self.accelerate:
             return
-        terms = terms_of(problem)
+        terms = cast(TermLoss, loss).terms(X)
         if terms.rise + terms.fall == 1:
             return
         msg = (
             "accelerate=True needs 1 <= beta_loss <= 2; got the "
-            f"{problem.loss.name} loss. Pass accelerate=False."
+            f"{loss.name} loss. Pass accelerate=False."
         )
         raise ValueError(msg)
 
@@ -154,7 +153,7 @@ class Multiplicative:
             products = self._carried(state)
             solve_half(
                 RowArrays(W, W), products.numerator, products.denominator, penalty_W,
-                MultiplicativeStep(), X.n_threads,
+                Multiplicative(), X.n_threads,
             )  # fmt: skip
             return
         least_W, least_H = least_entries(problem)
@@ -187,8 +186,7 @@ class Multiplicative:
 
     def _accelerated(self, problem: Problem, state: MultiplicativeState) -> None:
         """A step from beyond both factors; an ordinary one if the objective rises."""
-        following = 0.5 * (1 + math.sqrt(1 + 4 * state.nesterov**2))
-        weight = (state.nesterov - 1) / following
+        weight, following = _momentum(state.nesterov)
         measured = self._extrapolated(problem, state, weight, following)
         if measured > state.last and weight > 0:
             state.W, state.Ht = state.before_W, state.before_H  # type: ignore[assignment]
@@ -221,8 +219,7 @@ class Multiplicative:
             carried = self._carried(state)
             W = apply_sums(loss, X, from_W, carried, penalty_W, least_W)
             # the next step starts beyond this W, and needs its sums there
-            again = 0.5 * (1 + math.sqrt(1 + 4 * following**2))
-            at_W = _beyond(W, state.W, (following - 1) / again)
+            at_W = _beyond(W, state.W, _momentum(following)[0])
             Ht, at_H = np.empty_like(from_H), from_H
             if problem.update_H:
                 rows = (from_H, Ht)
@@ -278,6 +275,12 @@ class Multiplicative:
             state.before_W, state.before_H = state.W, state.Ht
             state.nesterov, state.last = 1.0, math.inf
         return False
+
+
+def _momentum(nesterov: float) -> tuple[float, float]:
+    """Weight of the last change, and the next number of Nesterov's sequence."""
+    following = 0.5 * (1 + math.sqrt(1 + 4 * nesterov**2))
+    return (nesterov - 1) / following, following
 
 
 def _beyond(A: Array, before: Array, weight: float) -> Array:

@@ -10,10 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import Exact, Method, RowArrays, SolveReport, gram, inner
+from ..kernels import Exact, Method, RowArrays, SolveReport, column_sums, gram, inner
 from ..operands import matmul, rmatmul
 from ..protocols import Array, Problem
-from . import scaling
 from .halves import gram_square
 from .passes import HalfStep, HalfSums, half_step, solve_half
 
@@ -143,8 +142,9 @@ def penalties(
     problem: Problem, W: Array, Ht: Array, gram_W: Array, gram_H: Array
 ) -> float:
     """Value of both penalties at a pair of factors."""
+    n = problem.X.n_threads
     return sum(
-        penalty.value(scaling.column_sums(A), G)
+        penalty.value(column_sums(A, n), G)
         for penalty, A, G in (
             (problem.penalty_W, W, gram_W),
             (problem.penalty_H, Ht, gram_H),

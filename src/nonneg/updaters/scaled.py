@@ -19,6 +19,13 @@ from ..protocols import Array
 Vector = NDArray[np.float64]
 
 
+def whole(base: Array, scale: Vector, least: float) -> Array:
+    """Hᵀ itself; entries below `least` become 0."""
+    Ht: Array = base * scale.astype(base.dtype)
+    Ht[Ht < least] = 0
+    return Ht
+
+
 @dataclass(eq=False)
 class ScaledFactor:
     """Hᵀ = `base`·diag(`scale`), with sums over its rows, in float64."""
@@ -38,12 +45,6 @@ class ScaledFactor:
         squares = np.einsum("jt,jt->t", Ht, Ht, dtype=np.float64)
         total = np.asarray(column_sums(Ht, n_threads))
         return cls(Ht, np.ones(Ht.shape[1]), total, squares)
-
-    def whole(self, least: float) -> Array:
-        """Hᵀ itself; entries below `least` become 0."""
-        Ht: Array = self.base * self.scale.astype(self.base.dtype)
-        Ht[Ht < least] = 0
-        return Ht
 
     def gather(self, narrow: Narrow) -> Array:
         """The rows of the batch's features, and the sum of all others as a last one.

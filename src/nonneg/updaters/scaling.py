@@ -5,19 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import inner
+from ..kernels import column_sums, inner
 from ..protocols import Array, Penalty
 
 Vector = NDArray[np.float64]
 
 HALVINGS = 60
 """Bisection steps for the balance with penalties: to the last bit of its logarithm."""
-
-
-def column_sums(A: Array) -> Vector:
-    """Sums of the columns in float64."""
-    sums: Vector = A.sum(axis=0, dtype=np.float64)
-    return sums
 
 
 def best_scale(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..kernels import Multiplicative, RowArrays, gram
 from ..operands import matmul
-from ..protocols import SCRATCH, Array, Operand, Problem, Progress, State
+from ..protocols import SCRATCH, Array, Problem, Progress, State
 from .passes import solve_half
 from .terms import apply_sums, by_products, sums_for, update_rows
 
@@ -91,11 +91,6 @@ class SettledRows:
             new[...] = apply_sums(loss, X, W, sums, penalty)
         else:
             update_rows(loss, X, (W, new), Ht, penalty, accumulate=False)
-
-
-def level_of(X: Operand, Ht: Array) -> float:
-    """Where W starts: sqrt(mean of X / k), as in scikit-learn."""
-    return math.sqrt(max(0.0, X.stats().mean) / Ht.shape[1])
 
 
 def settled_rows(

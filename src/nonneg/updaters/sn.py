@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..kernels import RowArrays, column_sums
+from ..kernels import RowArrays
 from ..kernels.newton import NewtonReport, NewtonUpdate
+from ..kernels.term_steps import beside
 from ..protocols import Array, Operand, Penalty, Problem, Progress
 from . import updaters
 from .extrapolation import SETTLED_WITHIN, ExtrapolatedState
@@ -19,7 +20,6 @@ from .terms import terms_of
 EXACT_SWEEPS = 2000
 EXACT = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
 """A row is solved for when it is within this share of its sum of x of the optimum."""
-LEAST_DECREASE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-6}
 SWEEPS, DENSE_SWEEPS, DENSE = 3, 1, 0.5
 """Sweeps over each row in a half-step, the second number if more than DENSE of X is not 0.
 Sparse, iterations to 1 % and 0.1 % above the best objective of all, with 1, 2, 3 and 5 of
@@ -117,8 +117,7 @@ class ScalarNewton:
         gained = max(0.0, state.last - objective)
         state.decreases[state.n_iter % SETTLED_WITHIN] = gained
         restart = state.advance(rows_W, rows_H, objective)
-        least = LEAST_DECREASE[X.dtype] * objective
-        converged = state.is_settled(residual, restart, self.tol, least)
+        converged = state.is_settled(residual, restart, self.tol, objective)
         return Progress(
             objective=np.array([objective]),
             residual=np.array([residual]),
@@ -166,12 +165,8 @@ class ScalarNewton:
         floor = terms_of(problem).floor
         step = NewtonUpdate(floor, **{"sweeps": self._sweeps(problem), **how})
         arrays = {name: A for name, A in rows._asdict().items() if A is not None}
-        shared = {
-            "Ht": Bt,
-            "column_sums": column_sums(Bt, X.n_threads),
-            "l1": penalty.l1,
-            "l2": penalty.Q.diagonal(),
-        }
+        weights = {"l1": penalty.l1, "l2": penalty.Q.diagonal()}
+        shared = beside(Bt, X.n_threads) | weights
         return NewtonReport(**X.run_pass(step, arrays, shared))
 
     def _solve_W(self, problem: Problem, W: Array, Ht: Array) -> Progress:

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from ..kernels import Multiplicative, column_sums, gram, inner, multiplied
+from ..kernels import Multiplicative, gram, inner, multiplied
 from ..kernels.steps import RowSolve
-from ..kernels.term_steps import TermsUpdate
+from ..kernels.term_steps import TermsUpdate, beside
 from ..operands import matmul
 from ..protocols import (
     Array,
@@ -85,14 +85,15 @@ def update_rows(
         return _products_at(loss, X, *sums, at, value)
     terms = cast(TermLoss, loss).terms(X)
     step = TermsUpdate(terms, accumulate=accumulate, value=value, least=least)
-    shared = {"Ht": Ht, "column_sums": column_sums(Ht, X.n_threads)}
+    shared = beside(Ht, X.n_threads)
     shared |= {"l1": penalty.l1, "l2": penalty.Q.diagonal()}
     shared |= {} if after is None else {"after": after}
     found = X.run_pass(step, {"start": start, "solved": solved}, shared)
-    return _term_sums(found, solved)
+    return term_sums(found, solved)
 
 
-def _term_sums(found: Sums, A: Array) -> TermSums:
+def term_sums(found: Sums, A: Array) -> TermSums:
+    """What a pass over the rows A has found; empty where no sums were wanted."""
     parts = ("numerator", "denominator" if "denominator" in found else "column_sums")
     above, below = (found.get(name, A[:0]) for name in parts)
     return TermSums(above, below, found.get("value"))
@@ -133,8 +134,7 @@ def sums_for(
         products = matmul(X.T, A), gram(A, X.n_threads)
         return _products_at(loss, X, *products, Ht, value)
     step = TermsUpdate(cast(TermLoss, loss).terms(X), move=False, value=value)
-    shared = {"Ht": Ht, "column_sums": column_sums(Ht, X.n_threads)}
-    return _term_sums(X.run_pass(step, {"start": A}, shared), A)
+    return term_sums(X.run_pass(step, {"start": A}, beside(Ht, X.n_threads)), A)
 
 
 def apply_sums(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 
 from ..kernels import gram
-from ..kernels.term_steps import TermsUpdate
+from ..kernels.term_steps import TermsUpdate, beside
 from ..operands import matmul
-from ..protocols import Array, Operand, Penalty, Problem, State, TermLoss
+from ..protocols import Array, Operand, Penalty, Problem, State
 from .pairs import factor_penalties
-from .terms import TermSums, by_products, sums_for
+from .terms import TermSums, by_products, sums_for, term_sums, terms_of
 
 CLEARLY = 1e-3
 """A zero is lifted where the negative terms exceed the positive ones by this share."""
@@ -61,15 +59,11 @@ def _sums_for_both(problem: Problem, W: Array, Ht: Array) -> tuple[TermSums, Ter
 def _both_by_rows(
     problem: Problem, X: Operand, A: Array, Bt: Array
 ) -> tuple[TermSums, TermSums]:
-    terms = cast(TermLoss, problem.loss).terms(problem.X)
+    terms = terms_of(problem)
     rows = {"start": A, "solved": np.empty_like(A), "below": np.empty_like(A)}
-    shared = {"Ht": Bt, "column_sums": Bt.sum(axis=0, dtype=np.float64)}
-    found = X.run_pass(TermsUpdate(terms, move=False), rows, shared)
-    own = A.sum(axis=0, dtype=np.float64)
-    return (
-        TermSums(rows["solved"], rows["below"]),
-        TermSums(found["numerator"], found.get("denominator", own)),
-    )
+    step = TermsUpdate(terms, move=False)
+    found = X.run_pass(step, rows, beside(Bt, X.n_threads))
+    return TermSums(rows["solved"], rows["below"]), term_sums(found, A)
 
 
 def _stuck(A: Array, sums: TermSums, penalty: Penalty) -> Array:

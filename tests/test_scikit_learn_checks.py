@@ -1,0 +1,32 @@
+"""scikit-learn's own checks of estimators: none is expected to fail."""
+
+from __future__ import annotations
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from nonneg import NMF, MiniBatchNMF
+
+CHECKS = parametrize_with_checks(
+    [
+        NMF(max_iter=1000),
+        NMF(init="random", shuffle=True, max_iter=1000),
+        NMF(n_components=2, alpha_W=1e-3, l1_ratio=0.5, max_iter=1000),
+        # its transform stops by the norm over all rows, so parts differ by about tol
+        NMF(n_components=2, solver="pg", tol=1e-9, max_iter=20),
+        MiniBatchNMF(max_iter=50, fresh_restarts=True),  # as in its own tests
+        MiniBatchNMF(2, batch_size=7, beta_loss=1, max_iter=20, fresh_restarts=True),
+        MiniBatchNMF(2, batch_size=7, exact_statistics=True),
+    ]
+).mark
+
+
+# a list: older versions of scikit-learn hand pytest a generator, which it deprecates
+@pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
+@pytest.mark.filterwarnings("ignore:Iteration limit:UserWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+def test_scikit_learn_checks(estimator, check):
+    if check.func.__name__ == "check_array_api_input":
+        return  # for estimators that say they support it; it skips itself
+    check(estimator)
