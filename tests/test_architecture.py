@@ -16,7 +16,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LAYERS = [
     {"_core", "protocols", "registry", "result", "threads"},
     {"orthogonal", "penalties", "states", "validation"},
-    {"parameters"},
+    {"parameters", "stores"},
     {"batch_parameters"},
     {"kernels"},
     {"config", "operands"},
