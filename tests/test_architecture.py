@@ -26,7 +26,7 @@ LAYERS = [
     {"initialization", "least_squares", "projected_gradient"},
     {"starts"},
     {"factorization"},
-    {"online"},
+    {"online", "streams"},
     {"estimator_base"},
     {"estimators", "minibatch", "topics"},
     {"report", "textfiles", "writers"},
