@@ -20,8 +20,11 @@ template <class T> struct BetaTerms {
       y = raised(y, floor);
     if (beta == T(1))
       return x / y;
+    // y^(β-2) alone may be beyond all numbers where x is as small as y
     if (beta == T(0))
-      return x / (y * y);
+      return (x / y) / y;
+    if (beta < T(2))
+      return (x / y) * power_of<T>(y, beta - T(1));
     return x * power_of<T>(y, beta - T(2));
   }
 
@@ -111,7 +114,7 @@ NONNEG_INLINE void multiply_plainly(const Beta<T> &how, int kp, T *row, const T 
     const V below = load<V>(denominator + t) + (load<V>(how.l1 + t) + load<V>(how.l2 + t) * a);
     V moved = a * (load<V>(numerator + t) / (below > zero ? below : one));
     moved = moved < most ? moved : most;
-    moved = below > zero ? moved : zero;
+    moved = (below > zero) & (a > zero) ? moved : zero; // an infinite numerator moves no zero
     store(row + t, moved < least ? zero : moved);
   }
 }
@@ -139,7 +142,7 @@ static void multiply_row(const Beta<T> &how, int kp, T *row, const T *numerator,
       if (rise + fall != 1)
         ratio = static_cast<T>(__builtin_pow(double(ratio), 1 / double(rise + fall)));
     }
-    T moved = row[t] * ratio;
+    T moved = row[t] > 0 ? row[t] * ratio : T(0); // an infinite ratio moves no zero
     moved = moved < most ? moved : most;
     row[t] = moved < how.least ? T(0) : moved;
   }

@@ -159,11 +159,13 @@ struct NewtonSums {
   double value = 0;    // x log(x/y) - x after the solve, without the sum over W H
   double residual = 0; // |gradient| times the entry, each just before its first step
   double sweeps = 0;   // summed over the rows
+  double unfinished = 0; // rows that went on until the sweeps ended
 
   void add(const NewtonSums &other) {
     value += other.value;
     residual += other.residual;
     sweeps += other.sweeps;
+    unfinished += other.unfinished;
   }
 };
 

@@ -53,7 +53,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
           NewtonSums sums;
           call(n_threads,
                [&](Run run) { return newton(kernels<T>(), x, how, rows, other, sums, run); });
-          return nb::make_tuple(sums.value, sums.residual, sums.sweeps);
+          return nb::make_tuple(sums.value, sums.residual, sums.sweeps, sums.unfinished);
         },
         nb::arg("X").noconvert(), nb::arg("arrays"), nb::arg("Ht").noconvert(),
         nb::arg("options"), nb::arg("n_threads"));

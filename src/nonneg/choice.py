@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from .operands.compressed import OVERSAMPLES
 from .parameters import Parameters
 from .protocols import Loss, Operand
@@ -68,6 +70,13 @@ def require_possible(parameters: Parameters, loss: Loss, X: Operand) -> None:
 def require_pair(parameters: Parameters, loss: Loss) -> None:
     """Refuse a solver that can't minimise the loss, whatever X is."""
     solver = parameters.solver
+    if solver != AUTO and parameters.accelerate and solver not in _accelerated():
+        names = " or ".join(map(repr, _accelerated()))
+        msg = (
+            f"accelerate=True is an option of solver={names}; got solver={solver!r}. "
+            "Pass that solver, or accelerate=False."
+        )
+        raise ValueError(msg)
     if solver != AUTO and not updaters[solver].requires <= loss.provides:
         able = [name for name in updaters if updaters[name].requires <= loss.provides]
         msg = (
@@ -80,3 +89,12 @@ def require_pair(parameters: Parameters, loss: Loss) -> None:
             )
         )
         raise ValueError(msg)
+
+
+def _accelerated() -> list[str]:
+    """Solvers with the option `accelerate`."""
+    return [
+        name
+        for name in updaters
+        if "accelerate" in {f.name for f in dataclasses.fields(updaters[name])}  # type: ignore[arg-type]
+    ]

@@ -134,7 +134,7 @@ class NMF(FactorizationEstimator):
         One entry per iteration each: "objective" (penalised, with its ½; NaN where the
         solver does not know it), "residual" (the measure that is compared with `tol`),
         "sweeps" (per row) and "seconds" since the start. With `n_init` > 1 also
-        "objectives" (n, n_init), the smallest so far of each start.
+        "objectives" (n, n_init), the smallest so far of each start, NaN as above.
     stop_reason_ : str
         "converged", "max_iter", "max_time", "callback" or "interrupted".
     solver_ : str
@@ -279,7 +279,7 @@ class NMF(FactorizationEstimator):
         check_is_fitted(self, "components_")
         operand = self._operand(X, reset=False)
         parameters = dataclasses.replace(
-            self._parameters(), n_components=self.components_.shape[0]
+            self._parameters(), n_components=self.components_.shape[0], callback=None
         )
         if parameters.solver == AUTO:
             parameters = dataclasses.replace(parameters, solver=self.solver_)

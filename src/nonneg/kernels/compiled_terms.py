@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from .. import _core
 from ..protocols import Rows, Shared, Sums
 from .compiled import PASSES, source_of, tame
+from .methods import NewtonReport
 from .terms import BetaTerms, Terms
 from .terms import multiplied as reference_multiplied
 
 Array = NDArray[Any]
+
+LEAST_INVERTED = 1e-36
+"""Smallest number whose inverse in float32 is good to all its digits, about."""
 
 
 def _options(
@@ -129,8 +133,10 @@ def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     mean, most = operand.stats().mean, 1000 if dtype == np.float64 else 100
     size = math.frexp(mean)[1] if math.isfinite(mean) else 0
     unit = 2.0 ** -max(-most, min(most, size))
+    # 1/y begins from a reciprocal in float32, of y·unit
+    floor = max(step.floor, LEAST_INVERTED / unit)
     options = (
-        step.floor, unit, step.momentum, step.tolerance, *vectors,
+        floor, unit, step.momentum, step.tolerance, *vectors,
         step.sweeps, step.rescale, step.value,
     )  # fmt: skip
     arrays = tuple(rows.get(name) for name in ("start", "solved", "previous", "moved"))
@@ -138,11 +144,13 @@ def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     # a dense X may have any strides here
     suffix, X = ("dense", operand.X) if operand.kind == "dense" else source_of(operand)
     call = getattr(_core, f"newton{8 * dtype.itemsize}_{suffix}")
-    value, residual, sweeps = call(X, arrays, Ht, options, n_threads)
+    found = dict(
+        zip(NewtonReport._fields, call(X, arrays, Ht, options, n_threads), strict=True)
+    )
     if step.value:
         both = (column_sums(A, n_threads) for A in (rows["solved"], Ht))
-        value += float(np.dot(*both))
-    return {"value": value, "residual": residual, "sweeps": sweeps}
+        found["value"] += float(np.dot(*both))
+    return found
 
 
 PASSES.update(

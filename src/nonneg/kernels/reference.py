@@ -228,7 +228,9 @@ def move_scaled(
     (after − before)², after² and after, (4, k) in float64.
     """
     dtype = before.dtype
-    after = before * ((numerator + kept.astype(dtype)) * inverse.astype(dtype))
+    ratio = (numerator + kept.astype(dtype)) * inverse.astype(dtype)
+    # an infinite ratio moves no zero
+    after = np.multiply(before, ratio, where=before > 0, out=np.zeros_like(before))
     after[after < least] = 0
     base[features] = after * over_scale.astype(dtype)
     squares = [

@@ -167,7 +167,7 @@ class Hals:
             )
         else:
             state.gram_H, state.product = pair.gram_Hx, pair.product
-        converged = state.is_settled(residual, restart, self.tol, pair.objective)
+        converged = state.is_settled(residual, restart, self.tol)
         return Progress(
             objective=np.array([pair.objective]),
             residual=np.array([residual]),
