@@ -11,6 +11,7 @@ from .updaters import updaters
 
 AUTO = "auto"
 COMPRESSIBLE = ("hals", "bpp")
+IN_BLOCKS = "hals"
 LEAST_SIDE = 40
 """Smaller side of X, in multiples of the directions kept, from which compress="auto"
 compresses. "hals", two threads of a Sapphire Rapids Xeon, seconds to 0.1 % above the best
@@ -40,7 +41,7 @@ def compresses(parameters: Parameters, X: Operand, k: int) -> bool:
     ValueError
         If compression is asked for where it is impossible.
     """
-    if parameters.compress is False:
+    if parameters.compress is False or parameters.blocks is not None:
         return False
     possible = X.kind == "dense" and parameters.solver in COMPRESSIBLE
     if parameters.compress == "auto":
@@ -60,9 +61,28 @@ def compresses(parameters: Parameters, X: Operand, k: int) -> bool:
     return True
 
 
+def require_blocks(parameters: Parameters) -> None:
+    """Refuse blocks where H can't move after each of them."""
+    if parameters.blocks is None:
+        return
+    if parameters.solver != IN_BLOCKS:
+        msg = (
+            f"blocks={parameters.blocks} works with solver={IN_BLOCKS!r}; got solver="
+            f"{parameters.solver!r}. Pass that solver, or blocks=None."
+        )
+        raise ValueError(msg)
+    if parameters.compress is True:
+        msg = (
+            f"compress=True and blocks={parameters.blocks} don't go together. Pass "
+            "compress=False or blocks=None."
+        )
+        raise ValueError(msg)
+
+
 def require_possible(parameters: Parameters, loss: Loss, X: Operand) -> None:
     """Refuse a solver that can't minimise the loss, and an X that has none."""
     require_pair(parameters, loss)
+    require_blocks(parameters)
     if hasattr(loss, "require"):
         loss.require(X)
 

@@ -15,6 +15,7 @@ from .fixed import FixedFactor
 from .loop import Limits, Outcome, polish, run
 from .losses import losses, make_loss
 from .operands import as_operand, has_own_operand
+from .operands.batches import row_batches, stored_by_rows
 from .operands.compressed import compressed
 from .parameters import Parameters
 from .penalties import scaled_penalties
@@ -31,6 +32,7 @@ from .threads import resolve_n_threads, single_threaded_blas
 from .updaters import iteration_limit, make_updater, require_usable, updaters
 from .updaters.batch import Batch
 from .updaters.compression import CompressedStart
+from .updaters.incremental import Incremental
 
 
 def non_negative_factorization(
@@ -110,9 +112,12 @@ def non_negative_factorization(
           steps, extrapolated [6]_;
         - "auto": the fast one for this loss; see `NMF`.
     tol : float, default=1e-4
-        Tolerance of the stopping condition, of the meaning that it has for the
-        solver: for "hals" and "bpp" the scale-free size of the projected gradient, see
-        `NMF`. 0 means that `max_iter` iterations are done, without a warning.
+        When the solver stops: for "cd" and "pg" at this share of the violation of the
+        optimality conditions that the first iteration finds; for "mu" when ten
+        iterations decrease sqrt(2·loss) by less than this share of its start; for
+        "hals" and "bpp" at this scale-free size of the projected gradient, for "sn"
+        when Σ|gradient|·entry is this share of the sum of X, see `NMF`. 0 means that
+        `max_iter` iterations are done, without a warning.
     max_iter : int, default=200
         Largest number of iterations.
     alpha : float, default=0.0
@@ -147,7 +152,8 @@ def non_negative_factorization(
     alpha_H : float or "same", default="same"
         Weight of the penalty on H, times n_samples; "same" takes that of `alpha_W`.
     max_time : float or None, default=None
-        Seconds after which no further iteration is begun.
+        Seconds after which no further iteration is begun; "hals", "bpp" and "sn" then
+        still do their last solve.
     callback : callable or None, default=None
         Called after each iteration with an `Iteration` (n_iter, objective, residual,
         seconds); the fit ends if it returns True.
@@ -297,7 +303,8 @@ def factorize(
     if parameters.solver == AUTO:
         parameters = dataclasses.replace(parameters, solver=choose_solver(loss))
     require_possible(parameters, loss, X)
-    updater = make_updater(parameters.solver, **vars(parameters))
+    update_H = update_H and fixed is None
+    updater = _updater(X, parameters, update_H)
     require_usable(updater, loss, X)
     positive = getattr(updater, "positive_start", False)
     # drawn before the first start advances a RandomState instance
@@ -306,7 +313,7 @@ def factorize(
         if fixed is None:
             W, Ht = starting_factors(X, parameters, W, H, update_H, positive)
         else:
-            Ht, update_H = fixed.Ht, False
+            Ht = fixed.Ht
             W = level_start(X, Ht.shape[1], positive)
         penalties = scaled_penalties(Ht.shape[1], X.shape, **_weights(parameters))
         gram_H = None if fixed is None else fixed.gram
@@ -347,6 +354,16 @@ def factorize(
             ConvergenceWarning,
         )
     return result
+
+
+def _updater(X: Operand, parameters: Parameters, update_H: bool) -> Updater:
+    """The solver, or its form that moves H after each block of rows."""
+    if parameters.blocks is None or not update_H:
+        updater: Updater = make_updater(parameters.solver, **vars(parameters))
+        return updater
+    size = -(-X.shape[0] // parameters.blocks)
+    batches = row_batches(stored_by_rows(X), size)
+    return Incremental(batches, tol=parameters.tol, by_pass=True)
 
 
 def _weights(parameters: Parameters) -> dict[str, Any]:
