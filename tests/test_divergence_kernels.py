@@ -116,6 +116,30 @@ def test_the_core_agrees_with_its_reference(beta, storage, dtype, l2, move, afte
         assert_close(one[1][name], expected, dtype, X.size, 20, cancelled=size)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("storage", ROWS)
+@pytest.mark.parametrize("k", [3, 19])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_bends_bound_the_curvature(storage, dtype, k, compiled):
+    """Σ_i x/y²·(Σ_u w_iu)·w_it, which no quadratic form of the Hessian exceeds."""
+    X = STORAGES[storage](data(37, 29).astype(dtype))
+    W, Ht = factors(X.shape, k, dtype)
+    step = TermsUpdate(BetaTerms(1.0, 1e-7), move=False, value=True, bends=True)
+    found = run(step, X, {"start": W}, shared(Ht), compiled)[1]
+    dense, W, Ht = (np.asarray(A, dtype=float) for A in (data(37, 29), W, Ht))
+    dense = dense.astype(dtype).astype(float)
+    Y = W @ Ht.T
+    second = dense / Y**2
+    assert_close(found["numerator"], (dense / Y).T @ W, dtype, 37, factor=20)
+    assert_close(
+        found["bends"], second.T @ (W * W.sum(axis=1)[:, None]), dtype, 37, factor=20
+    )
+    d = np.random.default_rng(0).normal(size=k)
+    for j in range(29):
+        quadratic = d @ (W.T * second[:, j] @ W) @ d
+        assert quadratic <= found["bends"][j] @ d**2 * (1 + 1e-4)
+
+
 @pytest.mark.parametrize("beta", [-0.5, 0.0, 0.5, 1.0, 1.5])
 def test_the_step_with_l2_minimises_the_majoriser(beta):
     """Each entry against a scalar minimisation of the majoriser by SciPy."""

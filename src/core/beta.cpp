@@ -176,7 +176,7 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   n_slots = std::min(n_slots, static_cast<int>(std::clamp(filled, 1.0, 16.0)));
   if (sums && n_slots == 0) {
     if constexpr (!kIsDense<T, X>)
-      if (pass.how.beta == 1)
+      if (pass.how.beta == 1 && !pass.denominator.data)
         return kullback_by_panels(K, x, pass, block, blocks, run);
     n_slots = 1;
   }

@@ -131,6 +131,7 @@ template <class T> struct BetaBlock {
   Packed<T> other, after;
   int width;
   Index h_width;
+  // At β = 1 the denominators are the second derivative's sums x/y^2 (sum of the row) w.
   T *numerator, *denominator;
   double *value; // at β = 1 on CSR without the sum over W H
 };

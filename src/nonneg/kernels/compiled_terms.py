@@ -100,7 +100,7 @@ def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     flat = step.terms.is_flat
     wanted: dict[str, Any] = {"numerator": None, "denominator": None}
     if step.accumulate:
-        for name in ("numerator",) if flat else wanted:
+        for name in ("numerator",) if flat and not step.bends else wanted:
             wanted[name] = np.empty((n_columns, Ht.shape[1]), dtype=dtype)
     none = np.zeros(Ht.shape[1])
     vectors = (shared.get(name, none) for name in ("column_sums", "l1", "l2"))
@@ -112,6 +112,8 @@ def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
         options, step.value, operand.n_threads,
     )  # fmt: skip
     sums: Sums = {name: A for name, A in wanted.items() if A is not None}
+    if step.bends:
+        sums["bends"] = sums.pop("denominator")
     moved = step.move and "solved" in rows
     if flat and (step.accumulate or step.value):
         A = rows["solved"] if moved else start
