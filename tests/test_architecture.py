@@ -25,6 +25,7 @@ LAYERS = [
     {"one_by_one"},
     {"initialization", "least_squares", "projected_gradient"},
     {"starts"},
+    {"preparation"},
     {"factorization"},
     {"online"},
     {"estimator_base"},

@@ -48,8 +48,8 @@ def compresses(parameters: Parameters, X: Operand, k: int) -> bool:
         return possible and min(X.shape) >= LEAST_SIDE * (k + OVERSAMPLES)
     if X.kind != "dense":
         msg = (
-            f"compress=True needs dense data; X is {X.kind}. Pass compress=False: the "
-            "factors of a compressed sparse matrix would be dense, and slower."
+            f"compress=True needs dense data in memory; X is {X.kind}. Pass "
+            "compress=False: a sparse matrix would become a dense one, and slower."
         )
         raise ValueError(msg)
     if not possible:
@@ -77,6 +77,27 @@ def require_blocks(parameters: Parameters) -> None:
             "compress=False or blocks=None."
         )
         raise ValueError(msg)
+
+
+def readable(solver: str, X: Operand) -> Operand:
+    """X as the solver can use it: a map of a file whole where its parts won't do.
+
+    Raises
+    ------
+    ValueError
+        If the solver needs an X in memory, and it is not.
+    """
+    if not X.in_parts or getattr(updaters[solver], "by_parts", False):
+        return X
+    whole: Operand | None = X.whole()  # type: ignore[attr-defined]
+    if whole is not None:
+        return whole
+    able = [name for name in updaters if getattr(updaters[name], "by_parts", False)]
+    msg = (
+        f"solver={solver!r} needs X in memory; this X is read from a store in parts. Pass "
+        f"solver={' or '.join(map(repr, able))}, or X as an array."
+    )
+    raise ValueError(msg)
 
 
 def require_possible(parameters: Parameters, loss: Loss, X: Operand) -> None:

@@ -14,9 +14,9 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .factorization import prepare_X, validated
 from .losses import make_loss
 from .parameters import Parameters
+from .preparation import prepare_X, validated
 from .protocols import Array, Operand
 from .reconstruction import error_of
 from .result import FactorizationResult

@@ -10,29 +10,26 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from . import validation
-from .choice import AUTO, choose_solver, compresses, require_possible
+from .choice import AUTO, choose_solver, compresses, readable, require_possible
 from .fixed import FixedFactor
 from .loop import Limits, Outcome, polish, run
-from .losses import losses, make_loss
-from .operands import as_operand, has_own_operand
-from .operands.batches import row_batches, stored_by_rows
+from .losses import make_loss
 from .operands.compressed import compressed
 from .parameters import Parameters
 from .penalties import scaled_penalties
+from .preparation import prepare_X, updater_for, validated
 from .protocols import Array, Operand, Problem, Updater
 from .result import ADVICE, FactorizationResult, Iteration, StopReason
 from .starts import (
-    INITS,
     level_start,
     own_stream,
     restart_seeds,
     starting_factors,
 )
-from .threads import resolve_n_threads, single_threaded_blas
-from .updaters import iteration_limit, make_updater, require_usable, updaters
+from .threads import single_threaded_blas
+from .updaters import iteration_limit, require_usable
 from .updaters.batch import Batch
 from .updaters.compression import CompressedStart
-from .updaters.incremental import Incremental
 
 
 def non_negative_factorization(
@@ -245,25 +242,6 @@ def non_negative_factorization(
     return result.W, result.H, result.n_iter
 
 
-def prepare_X(X: Any, n_threads: int | None, whom: str = "NMF") -> Operand:
-    """Check a non-negative X and wrap it in its operand.
-
-    What a plug-in operand has registered for itself is that operand's to check.
-    """
-    n_threads = resolve_n_threads(n_threads)
-    if has_own_operand(X):
-        return as_operand(X, n_threads)
-    operand = as_operand(validation.check_X(X, whom), n_threads)
-    smallest = operand.summary.smallest  # type: ignore[attr-defined]
-    validation.require_non_negative(smallest, f"{whom} (input X)")
-    return operand
-
-
-def validated(parameters: Parameters) -> Parameters:
-    """Check the parameters against the solvers and starts that there are."""
-    return parameters.validated((*updaters, AUTO), INITS, tuple(losses))
-
-
 def factorize(
     X: Operand,
     parameters: Parameters,
@@ -302,9 +280,10 @@ def factorize(
     loss = make_loss(parameters.beta_loss)
     if parameters.solver == AUTO:
         parameters = dataclasses.replace(parameters, solver=choose_solver(loss))
+    X = readable(parameters.solver, X)
     require_possible(parameters, loss, X)
     update_H = update_H and fixed is None
-    updater = _updater(X, parameters, update_H)
+    updater = updater_for(X, parameters, update_H)
     require_usable(updater, loss, X)
     positive = getattr(updater, "positive_start", False)
     # drawn before the first start advances a RandomState instance
@@ -354,16 +333,6 @@ def factorize(
             ConvergenceWarning,
         )
     return result
-
-
-def _updater(X: Operand, parameters: Parameters, update_H: bool) -> Updater:
-    """The solver, or its form that moves H after each block of rows."""
-    if parameters.blocks is None or not update_H:
-        updater: Updater = make_updater(parameters.solver, **vars(parameters))
-        return updater
-    size = -(-X.shape[0] // parameters.blocks)
-    batches = row_batches(stored_by_rows(X), size)
-    return Incremental(batches, tol=parameters.tol, by_pass=True)
 
 
 def _weights(parameters: Parameters) -> dict[str, Any]:

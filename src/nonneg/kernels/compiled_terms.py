@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..protocols import Rows, Shared, Sums
-from .compiled import PASSES, source_of, tame
+from .compiled import KINDS, PASSES, source_of, tame
 from .methods import NewtonReport
 from .terms import BetaTerms, Terms
 from .terms import multiplied as reference_multiplied
@@ -119,7 +119,7 @@ def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
         A = rows["solved"] if moved else start
         sums["column_sums"] = column_sums(A, operand.n_threads)
     if step.value:
-        if flat and operand.kind == "csr":
+        if flat and operand.sparse:
             # the sum over W·H, of which the kernel looks at the stored entries alone
             other = shared["column_sums"]
             if after is not None:
@@ -158,7 +158,7 @@ def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
 PASSES.update(
     {
         (kind, name): run
-        for kind in ("dense", "csr")
+        for kind in KINDS
         for name, run in (("beta_update", _beta_update), ("newton", _newton))
     }
 )
