@@ -22,7 +22,7 @@ unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
 .PHONY: help check venv install demo test test-slow lint format bench bench-quick \
-	bench-floors bench-sweeps bench-mu bench-minibatch bench-gate symbols stress-tsan \
+	bench-floors bench-sweeps bench-mu bench-minibatch bench-passes bench-gate symbols stress-tsan \
 	clean
 
 help: ## list the targets
@@ -68,6 +68,9 @@ bench-mu: $(VENV)/.installed ## time of a Kullback-Leibler update beside scikit-
 
 bench-minibatch: $(VENV)/.installed ## MiniBatchNMF beside scikit-learn's
 	$(BENCH)/minibatch.py $(BENCH_ARGS)
+
+bench-passes: $(VENV)/.installed ## passes over X that exact mini-batches need
+	$(BENCH)/passes.py $(BENCH_ARGS)
 
 bench-gate: $(VENV)/.installed ## is HEAD slower than BASE=<commit>?
 	$(BENCH)/regression.py $(BASE)

@@ -447,3 +447,19 @@ def test_mini_batches_of_one_kind_are_as_good_as_themselves(load: Any) -> None:
     theirs, *ours = bench.measure(runs, objective, 2)
     assert ours[1].objective == theirs.objective < ours[0].objective
     assert bench.soonest(theirs, ours) is not None
+
+
+def test_passes_to_a_target(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    bench = load("passes")
+    course = bench.Course(
+        "x", np.array([np.nan, 5.0, 3.0, 1.0]), np.arange(1, 5) / 2, np.arange(4.0)
+    )
+    assert course.arrival(3.5) == (1.5, 2.0)
+    assert course.arrival(0.5) == (np.inf, np.inf)
+    assert "never" in bench.shown(course, 0.5)
+    bench.main(
+        ["--inputs", "low-rank", "--quick", "--passes", "3", "--batch-sizes", "500"]
+    )
+    out = capsys.readouterr().out
+    assert "batches of 500" in out
+    assert "ends 0.00 % above" in out

@@ -317,8 +317,9 @@ class CountingOperand(DenseOperand):
 @pytest.mark.parametrize("solver", ["cd", "hals", "bpp"])
 @pytest.mark.parametrize("n_init", [1, 3])
 def test_x_is_read_once_an_iteration(solver, order, n_init):
-    from nonneg.factorization import factorize, validated
+    from nonneg.factorization import factorize
     from nonneg.parameters import Parameters
+    from nonneg.preparation import validated
 
     def passes(n_iter):
         X = CountingOperand(np.asarray(low_rank(), order=order))

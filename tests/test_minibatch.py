@@ -373,6 +373,7 @@ def test_a_stream_of_the_batches_is_a_pass_over_them(storage, exact):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("storage", MAIN_STORAGES)
+@pytest.mark.usefixtures("eager_threads")
 def test_results_do_not_depend_on_the_number_of_threads(storage, exact, dtype):
     X = STORAGES[storage](data(300, 40, dtype=dtype))
     for beta in [2] if exact else [1, 2]:

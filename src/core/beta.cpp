@@ -7,9 +7,8 @@
 namespace nonneg {
 namespace {
 
-constexpr Index kMostTasks = 256; // each keeps a sum of its own
-
-template <class T, class X> constexpr bool kIsDense = std::is_same_v<X, MatrixView<const T>>;
+template <class T, class X>
+constexpr bool kIsDense = std::is_same_v<ViewOf<X>, MatrixView<const T>>;
 
 template <class T>
 void beta_block(const Kernels<T> &K, const MatrixView<const T> &X, Index first, Index last,
@@ -75,19 +74,20 @@ struct Blocks {
   Index most_tasks() const { return std::min(cut.n_blocks, kMostTasks); }
 };
 
-// Runs all blocks of rows, as n_tasks in a row each; part(i) is what task i works with.
+// Runs all blocks of rows, as n_tasks in a row each; own(i, first block) is what task i works
+// with.
 template <class T, class X, class F>
 bool for_rows(const Kernels<T> &K, const X &x, const Blocks &blocks, Index n_tasks, Run run,
-              F part) {
+              F own) {
   const Cut &cut = blocks.cut;
   const Scratch scratch(blocks.scratch_bytes, blocks.n_threads);
-  auto task = [&](int64_t i, int worker) {
-    const BetaBlock<T> own = part(i);
-    for (Index b = cut.n_blocks * i / n_tasks; b < cut.n_blocks * (i + 1) / n_tasks; ++b)
-      beta_block(K, x, b * cut.block, std::min((b + 1) * cut.block, x.rows), own,
+  auto task = [&](Index i, const ViewOf<X> &part, Index first, Index last, int worker) {
+    const BetaBlock<T> block = own(i, first);
+    for (Index b = first; b < last; ++b)
+      beta_block(K, part, b * cut.block, std::min((b + 1) * cut.block, x.rows), block,
                  scratch(worker));
   };
-  return parallel_for(n_tasks, blocks.n_threads, task, run.poll);
+  return for_tasks(x, cut.block, cut.n_blocks, n_tasks, blocks.n_threads, run, task);
 }
 
 // One pass by rows, the sums of each task in a slot of its own.
@@ -99,12 +99,11 @@ bool beta_by_slots(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
   const Index n_tasks = sums ? cut.n_slots : blocks.most_tasks(), half = x.cols * block.width;
   const Buffer<T> slots(static_cast<size_t>(sums ? n_tasks * cut.slot_size : 0));
   std::vector<double> values(static_cast<size_t>(n_tasks), 0.0);
-  auto part = [&](int64_t i) {
+  auto part = [&](Index i, Index first) {
     BetaBlock<T> own = block;
     if (sums) {
-      own.numerator = slots.get() + i * cut.slot_size;
+      own.numerator = cut.opened(slots.get(), i, first);
       own.denominator = below ? own.numerator + half : nullptr;
-      std::fill(own.numerator, own.numerator + cut.slot_size, T(0));
     }
     own.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
     return own;
@@ -123,27 +122,31 @@ bool beta_by_slots(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
 
 // The rows in one pass, then the sums for one range of features at a time: where a slot for
 // each task would be too large.
-template <class T, class I>
-bool kullback_by_panels(const Kernels<T> &K, const CsrView<T, I> &x, const BetaPass<T> &pass,
+template <class T, class X>
+bool kullback_by_panels(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
                         BetaBlock<T> block, const Blocks &blocks, Run run) {
-  auto rows_alone = [&](int64_t) { return block; };
+  auto rows_alone = [&](Index, Index) { return block; };
   if (pass.solved.data && !for_rows(K, x, blocks, blocks.most_tasks(), run, rows_alone))
     return false;
   if (pass.how.move && pass.solved.data)
     block.start = {pass.solved.data, pass.solved.rows, pass.solved.cols, pass.solved.stride};
   const int width = block.width;
   const Buffer<T> numerator(static_cast<size_t>(x.cols * width));
+  std::fill(numerator.get(), numerator.get() + x.cols * width, T(0));
   std::vector<double> values(static_cast<size_t>(kPanels), 0.0);
   const Scratch scratch(blocks.scratch_bytes, run.n_threads);
-  auto task = [&](int64_t i, int worker) {
-    const Index column = x.cols * i / kPanels, end = x.cols * (i + 1) / kPanels;
-    BetaBlock<T> own = block;
-    own.numerator = numerator.get();
-    own.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
-    std::fill(own.numerator + column * width, own.numerator + end * width, T(0));
-    csr_of(K, x).kullback_panel(x, column, end, own, scratch(worker));
+  auto part = [&](const ViewOf<X> &rows, Index row) {
+    auto task = [&](int64_t i, int worker) {
+      BetaBlock<T> own = block;
+      own.start = rows_of(block.start, row, row + rows.rows);
+      own.numerator = numerator.get();
+      own.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
+      csr_of(K, rows).kullback_panel(rows, x.cols * i / kPanels, x.cols * (i + 1) / kPanels,
+                                     own, scratch(worker));
+    };
+    return parallel_for(kPanels, run.n_threads, task, run.poll);
   };
-  if (!parallel_for(kPanels, run.n_threads, task, run.poll) ||
+  if (!for_parts(x, blocks.cut.block, part) ||
       !add_slots(K, numerator.get(), 0, 1, width, pass.numerator, run))
     return false;
   add_up(values, pass.value);
@@ -176,7 +179,7 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   n_slots = std::min(n_slots, static_cast<int>(std::clamp(filled, 1.0, 16.0)));
   if (sums && n_slots == 0) {
     if constexpr (!kIsDense<T, X>)
-      if (pass.how.beta == 1)
+      if (pass.how.beta == 1 && !pass.denominator.data)
         return kullback_by_panels(K, x, pass, block, blocks, run);
     n_slots = 1;
   }
@@ -269,7 +272,9 @@ bool move_scaled(const Kernels<T> &K, const ScaledMove<T> &move, MatrixView<cons
                                MatrixView<T>, double *, Run);                              \
   NONNEG_STORAGE(T, MatrixView<const T>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
-  NONNEG_STORAGE(T, CsrView<T, int64_t>)
+  NONNEG_STORAGE(T, CsrView<T, int64_t>)                                                   \
+  NONNEG_STORAGE(T, Stream<MatrixView<const T>>)                                           \
+  NONNEG_STORAGE(T, Stream<CsrView<T, int32_t>>)
 
 NONNEG_DTYPE(float)
 NONNEG_DTYPE(double)

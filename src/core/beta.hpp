@@ -12,7 +12,7 @@ template <class T> struct BetaPass {
   MatrixView<T> solved, below;
   MatrixView<const T> Ht;            // the other factor
   MatrixView<const T> after;         // what the sums are taken beside; mostly Ht, or null
-  MatrixView<T> numerator, denominator; // sums for it; the second but for β = 1
+  MatrixView<T> numerator, denominator; // sums for it; at β = 1 the second is that of bends
   double *value; // the divergence; at β = 1 on CSR without the sum over W H
 };
 

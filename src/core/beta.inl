@@ -20,8 +20,11 @@ template <class T> struct BetaTerms {
       y = raised(y, floor);
     if (beta == T(1))
       return x / y;
+    // y^(β-2) alone may be beyond all numbers where x is as small as y
     if (beta == T(0))
-      return x / (y * y);
+      return (x / y) / y;
+    if (beta < T(2))
+      return (x / y) * power_of<T>(y, beta - T(1));
     return x * power_of<T>(y, beta - T(2));
   }
 
@@ -33,6 +36,12 @@ template <class T> struct BetaTerms {
     if (beta == T(0))
       return fill<V>(T(1)) / y;
     return power_of<T>(y, beta - T(1));
+  }
+
+  // β = 1: x / y^2, the second derivative.
+  V bend(V x, V y) const {
+    y = raised(y, floor);
+    return (x / y) / y;
   }
 
   // The divergence but for y at β = 1 and for what depends on y alone elsewhere, where x
@@ -65,6 +74,13 @@ template <class T> struct BetaTerms {
     return power_of<T>(y, beta) * fill<V>(T(1) / beta);
   }
 };
+
+template <class T> NONNEG_INLINE T packed_sum(const T *row, int kp) {
+  Vec<T> sum = load<Vec<T>>(row);
+  for (int t = kLanes<T>; t < kp; t += kLanes<T>)
+    sum += load<Vec<T>>(row + t);
+  return static_cast<T>(sum_lanes<T>(sum));
+}
 
 template <class T> NONNEG_INLINE double wide_sum(Vec<T> v) {
   return sum_lanes<double>(
@@ -111,7 +127,7 @@ NONNEG_INLINE void multiply_plainly(const Beta<T> &how, int kp, T *row, const T 
     const V below = load<V>(denominator + t) + (load<V>(how.l1 + t) + load<V>(how.l2 + t) * a);
     V moved = a * (load<V>(numerator + t) / (below > zero ? below : one));
     moved = moved < most ? moved : most;
-    moved = below > zero ? moved : zero;
+    moved = (below > zero) & (a > zero) ? moved : zero; // an infinite numerator moves no zero
     store(row + t, moved < least ? zero : moved);
   }
 }
@@ -139,7 +155,7 @@ static void multiply_row(const Beta<T> &how, int kp, T *row, const T *numerator,
       if (rise + fall != 1)
         ratio = static_cast<T>(__builtin_pow(double(ratio), 1 / double(rise + fall)));
     }
-    T moved = row[t] * ratio;
+    T moved = row[t] > 0 ? row[t] * ratio : T(0); // an infinite ratio moves no zero
     moved = moved < most ? moved : most;
     row[t] = moved < how.least ? T(0) : moved;
   }
@@ -247,10 +263,10 @@ NONNEG_INLINE void add_group(const EntryGroup<T> &group, Vec<T> r, int kp, T *to
   });
 }
 
-// The n sums of the group += the packed row weighted by r.
+// The n sums of the group, `shift` numbers on, += the packed row weighted by r.
 template <class T>
 NONNEG_INLINE void scatter_group(const EntryGroup<T> &group, Index n, Vec<T> r,
-                                 const T *row, int kp) {
+                                 const T *row, int kp, Index shift = 0) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
   alignas(64) T weights[L];
@@ -261,7 +277,7 @@ NONNEG_INLINE void scatter_group(const EntryGroup<T> &group, Index n, Vec<T> r,
     unroll<N>([&](auto v) NONNEG_LAMBDA { w[v] = load<V>(row + (at + v) * L); });
     for (Index p = 0; p < n; ++p) {
       const V weight = fill<V>(weights[p]);
-      T *sum = group.sums[p] + at * L;
+      T *sum = group.sums[p] + shift + at * L;
       unroll<N>([&](auto v) NONNEG_LAMBDA {
         store(sum + v * L, load<V>(sum + v * L) + weight * w[v]);
       });
@@ -277,6 +293,8 @@ NONNEG_INLINE void scatter_entries(const CsrView<T, I> &X, Index from, Index to,
   constexpr int L = kLanes<T>;
   EntryGroup<T> group;
   Vec<T> value = fill<Vec<T>>(T(0));
+  const Vec<T> total = fill<Vec<T>>(b.denominator ? packed_sum(row, b.width) : T(0));
+  const Index shift = b.denominator ? b.denominator - b.numerator : 0; // of one array
   for (Index at = from; at < to; at += L) {
     const Index n = smaller<Index>(L, to - at);
     load_group(X, at, n, b.after.B, b.width, b.numerator, group);
@@ -285,6 +303,8 @@ NONNEG_INLINE void scatter_entries(const CsrView<T, I> &X, Index from, Index to,
       value += terms.present(group.x, y);
     if (b.numerator)
       scatter_group(group, n, terms.negative(group.x, y), row, b.width);
+    if (b.denominator)
+      scatter_group(group, n, terms.bend(group.x, y) * total, row, b.width, shift);
   }
   if (b.value)
     *b.value += wide_sum<T>(value);
@@ -355,16 +375,19 @@ NONNEG_INLINE BetaScratch<T> cut_beta(void *scratch, const BetaBlock<T> &b, Inde
           at + 3 * n * b.width + n * b.h_width};
 }
 
-// y -> its two terms, in place and into `power`; dense rows of x.
+// y -> its two terms, in place and into `power`; dense rows of x. With rows (packed to kp),
+// β = 1 and the second is the second derivative times the sum of the row.
 template <class T>
 static double dense_terms(MatrixView<const T> X, const BetaTerms<T> &terms, Index width,
-                          bool wants_terms, bool wants_value, T *y, T *power) {
+                          bool wants_terms, bool wants_value, T *y, T *power,
+                          const T *rows = nullptr, int kp = 0) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
   const bool flat = terms.beta == T(1);
   double total = 0;
   for (Index i = 0; i < X.rows; ++i) {
     V value = fill<V>(T(0));
+    const V weight = fill<V>(rows ? packed_sum(rows + i * kp, kp) : T(0));
     for (Index j = 0; j < X.cols; j += L) {
       const Index n = smaller<Index>(L, X.cols - j);
       const V at = load<V>(y + i * width + j);
@@ -379,7 +402,9 @@ static double dense_terms(MatrixView<const T> X, const BetaTerms<T> &terms, Inde
       }
       if (wants_terms) {
         store(y + i * width + j, terms.negative(x, at));
-        if (!flat)
+        if (rows)
+          store(power + i * width + j, terms.bend(x, at) * weight);
+        else if (!flat)
           store(power + i * width + j, terms.positive(at));
       }
     }
@@ -397,7 +422,7 @@ static void dense_beta(MatrixView<const T> X, Index first, const BetaBlock<T> &b
   const BetaScratch<T> s = cut_beta(scratch, b, X.cols);
   const Index step = beta_tile_rows(X.cols);
   const int n_columns = static_cast<int>(X.cols), wide = static_cast<int>(b.h_width);
-  const bool sums = b.numerator || b.value;
+  const bool sums = b.numerator || b.value, bends = flat && b.denominator;
   for (Index at = 0; at < X.rows; at += step) {
     const Index n = smaller<Index>(step, X.rows - at);
     const MatrixView<const T> part{X.data + at * X.stride, n, X.cols, X.stride};
@@ -421,13 +446,14 @@ static void dense_beta(MatrixView<const T> X, Index first, const BetaBlock<T> &b
       continue;
     dense_product_packed(rows, b.after.H, n_columns, wide, s.ratio, blas);
     const double value = dense_terms(part, terms, b.h_width, b.numerator != nullptr,
-                                     b.value != nullptr, s.ratio, s.power);
+                                     b.value != nullptr, s.ratio, s.power,
+                                     bends ? s.rows : nullptr, b.width);
     if (b.value)
       *b.value += value;
     if (!b.numerator)
       continue;
     dense_transposed_packed(ratio, s.rows, how.k, b.width, b.numerator, blas);
-    if (!flat)
+    if (b.denominator)
       dense_transposed_packed(power, s.rows, how.k, b.width, b.denominator, blas);
   }
 }

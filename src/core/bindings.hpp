@@ -6,6 +6,7 @@
 
 #include "dispatch.hpp"
 #include "passes.hpp"
+#include "streams.hpp"
 
 namespace nb = nanobind;
 
@@ -83,6 +84,38 @@ template <class T, class I> struct CsrArg {
             "the three arrays of the CSR matrix do not belong together");
     return {values.data(), indices.data(), indptr.data(),
             static_cast<Index>(indptr.shape(0)) - 1, cols};
+  }
+};
+
+// X that is read in parts: an object with n_rows, entries, longest and a method
+// next(n_tasks, block), which returns a list of (task, first block, last block, row, X) or None.
+template <class Arg> struct StreamArg {
+  using Arrays = nb::object;
+  using View = decltype(Arg::view_of(std::declval<const typename Arg::Arrays &>(), Index()));
+
+  static Stream<View> view_of(const nb::object &source, Index cols) {
+    auto next = [from = nb::handle(source), cols](Index n_tasks, Index block,
+                                                  std::vector<Piece<View>> &window) {
+      nb::gil_scoped_acquire gil;
+      window.clear();
+      const nb::object found = from.attr("next")(n_tasks, block);
+      if (found.is_none())
+        return false;
+      for (nb::handle item : nb::cast<nb::list>(found)) {
+        const auto piece = nb::cast<nb::tuple>(item);
+        const auto x = Arg::view_of(nb::cast<typename Arg::Arrays>(piece[4]), cols);
+        const auto number = [&](size_t at) { return nb::cast<Index>(piece[at]); };
+        const Index rows = number(2) * block - number(3);
+        require(x.cols == cols && number(3) == number(1) * block && x.rows <= rows &&
+                    x.rows > rows - block,
+                "a part of X does not hold the rows that it should");
+        window.push_back({number(0), number(1), number(2), number(3), x});
+      }
+      return true;
+    };
+    return {nb::cast<Index>(source.attr("n_rows")), cols,
+            nb::cast<double>(source.attr("entries")), nb::cast<Index>(source.attr("longest")),
+            next};
   }
 };
 

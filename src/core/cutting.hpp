@@ -6,6 +6,7 @@
 
 #include "buffers.hpp"
 #include "passes.hpp"
+#include "streams.hpp"
 
 namespace nonneg {
 
@@ -24,6 +25,7 @@ inline constexpr Index kDenseBlockBytes = 1 << 18;
 inline constexpr Index kSlotBytes = Index(16) << 20;
 inline constexpr Index kMostSlotBytes = Index(48) << 20;
 inline constexpr Index kMostSlots = 16;
+inline constexpr Index kMostTasks = 256;              // each keeps sums of its own
 inline constexpr int kPanels = 16;                    // of features, where slots are too large
 inline constexpr Index kSummaryBlock = 1 << 16;        // entries per task
 // Multiply-adds worth waking a worker for. An iteration of "hals" with one and two threads
@@ -54,6 +56,14 @@ template <class T> double entries(const MatrixView<const T> &X) {
 template <class T, class I> double entries(const CsrView<T, I> &X) {
   return double(X.indptr[X.rows]);
 }
+
+template <class View> Index block_rows(const Stream<View> &x) {
+  View like{};
+  like.cols = x.cols;
+  return block_rows(like);
+}
+
+template <class View> double entries(const Stream<View> &x) { return x.count; }
 
 template <class T, class I> const auto &csr_of(const Kernels<T> &K, const CsrView<T, I> &) {
   if constexpr (sizeof(I) == 4)
@@ -120,6 +130,14 @@ struct Cut {
   Index slot_size;
 
   Index first_block(Index slot) const { return n_blocks * slot / n_slots; }
+
+  // The slot's accumulators among all of them, cleared where its first block comes.
+  template <class T> T *opened(T *slots, Index slot, Index block) const {
+    T *const sum = slots + slot * slot_size;
+    if (block == first_block(slot))
+      std::fill(sum, sum + slot_size, T(0));
+    return sum;
+  }
 };
 
 template <class X> Cut cut_pass(const X &x, int width) {

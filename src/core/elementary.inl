@@ -75,9 +75,12 @@ template <class T> NONNEG_INLINE Vec<T> exp_of(Vec<T> x) {
   return (V)((W)series + (exponent << F::mantissa_bits));
 }
 
-// x^p for x >= 0, within about |p log x| units in the last place, and a few.
+// x^p for x >= 0, within about |p log x| units in the last place, and a few; 0 where x is,
+// for p > 0.
 template <class T> NONNEG_INLINE Vec<T> power_of(Vec<T> x, T p) {
-  return exp_of<T>(log_of<T>(x) * fill<Vec<T>>(p));
+  const Vec<T> zero = fill<Vec<T>>(T(0));
+  const Vec<T> power = exp_of<T>(log_of<T>(x) * fill<Vec<T>>(p));
+  return p > T(0) ? (x > zero ? power : zero) : power;
 }
 
 // Vector of the folds of W vectors of W lanes, one of them a lane.

@@ -96,17 +96,17 @@ bool update_rows(const Kernels<T> &K, const X &x, const T *packed, int width,
   const Index block = block_rows(x);
   // tasks of many blocks for a tall X: each keeps its own sums
   const Index n_blocks = ceil_div(x.rows, block);
-  const Index n_tasks = std::min<Index>(n_blocks, 256);
+  const Index n_tasks = std::min(n_blocks, kMostTasks);
   const int n_threads = threads_for(entries(x) * width, run.n_threads);
   const Scratch scratch(K.scratch_bytes(block, width, k), n_threads);
   Parts<T> parts(n_tasks, models.data(), n_models, false);
-  auto task = [&](int64_t i, int worker) {
-    for (Index b = n_blocks * i / n_tasks; b < n_blocks * (i + 1) / n_tasks; ++b)
-      update_block(K, x, b * block, std::min((b + 1) * block, x.rows), packed, width,
+  auto task = [&](Index i, const ViewOf<X> &part, Index first, Index last, int worker) {
+    for (Index b = first; b < last; ++b)
+      update_block(K, part, b * block, std::min((b + 1) * block, x.rows), packed, width,
                    models.data(), parts.of(i), n_models, static_cast<T *>(nullptr),
                    scratch(worker));
   };
-  const bool done = parallel_for(n_tasks, n_threads, task, run.poll);
+  const bool done = for_tasks(x, block, n_blocks, n_tasks, n_threads, run, task);
   for (int m = 0; m < n_models; ++m)
     parts.add_up(m, nullptr, out[m].measures, out[m].sums);
   return done;
@@ -187,15 +187,14 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
   const Buffer<T> slots(static_cast<size_t>(cut.n_slots * cut.slot_size));
   const Scratch scratch(K.scratch_bytes(cut.block, width, k), n_threads);
   Parts<T> parts(cut.n_slots, models.data(), n_models, true);
-  auto task = [&](int64_t slot, int worker) {
-    T *const rhs = slots.get() + slot * cut.slot_size;
-    std::fill(rhs, rhs + cut.slot_size, T(0));
-    for (Index b = cut.first_block(slot); b < cut.first_block(slot + 1); ++b)
-      update_block(K, x, b * cut.block, std::min((b + 1) * cut.block, x.rows),
+  auto task = [&](Index slot, const ViewOf<X> &part, Index first, Index last, int worker) {
+    T *const rhs = cut.opened(slots.get(), slot, first);
+    for (Index b = first; b < last; ++b)
+      update_block(K, part, b * cut.block, std::min((b + 1) * cut.block, x.rows),
                    packed.get(), width, models.data(), parts.of(slot), n_models, rhs,
                    scratch(worker));
   };
-  if (!parallel_for(cut.n_slots, n_threads, task, run.poll))
+  if (!for_tasks(x, cut.block, cut.n_blocks, cut.n_slots, n_threads, run, task))
     return false;
   for (int m = 0; m < n_models; ++m) {
     parts.add_up(m, out[m].gram, out[m].measures, out[m].sums);
@@ -218,7 +217,9 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
                          Run);                                                             \
   NONNEG_STORAGE(T, MatrixView<const T>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
-  NONNEG_STORAGE(T, CsrView<T, int64_t>)
+  NONNEG_STORAGE(T, CsrView<T, int64_t>)                                                   \
+  NONNEG_STORAGE(T, Stream<MatrixView<const T>>)                                           \
+  NONNEG_STORAGE(T, Stream<CsrView<T, int32_t>>)
 
 NONNEG_DTYPE(float)
 NONNEG_DTYPE(double)

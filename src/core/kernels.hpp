@@ -131,6 +131,7 @@ template <class T> struct BetaBlock {
   Packed<T> other, after;
   int width;
   Index h_width;
+  // At β = 1 the denominators are the second derivative's sums x/y^2 (sum of the row) w.
   T *numerator, *denominator;
   double *value; // at β = 1 on CSR without the sum over W H
 };
@@ -159,11 +160,13 @@ struct NewtonSums {
   double value = 0;    // x log(x/y) - x after the solve, without the sum over W H
   double residual = 0; // |gradient| times the entry, each just before its first step
   double sweeps = 0;   // summed over the rows
+  double unfinished = 0; // rows that went on until the sweeps ended
 
   void add(const NewtonSums &other) {
     value += other.value;
     residual += other.residual;
     sweeps += other.sweeps;
+    unfinished += other.unfinished;
   }
 };
 

@@ -172,6 +172,8 @@ template <class T> void bind_dtype(nb::module_ &m) {
   bind_storage<T, DenseArg<T>>(m, "dense");
   bind_storage<T, CsrArg<T, int32_t>>(m, "csr32");
   bind_storage<T, CsrArg<T, int64_t>>(m, "csr64");
+  bind_storage<T, StreamArg<DenseArg<T>>>(m, "dense_parts");
+  bind_storage<T, StreamArg<CsrArg<T, int32_t>>>(m, "csr_parts");
 }
 
 } // namespace

@@ -53,7 +53,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
           NewtonSums sums;
           call(n_threads,
                [&](Run run) { return newton(kernels<T>(), x, how, rows, other, sums, run); });
-          return nb::make_tuple(sums.value, sums.residual, sums.sweeps);
+          return nb::make_tuple(sums.value, sums.residual, sums.sweeps, sums.unfinished);
         },
         nb::arg("X").noconvert(), nb::arg("arrays"), nb::arg("Ht").noconvert(),
         nb::arg("options"), nb::arg("n_threads"));
@@ -63,6 +63,8 @@ template <class T> void bind_dtype(nb::module_ &m) {
   bind_storage<T, StridedArg<T>>(m, "dense");
   bind_storage<T, CsrArg<T, int32_t>>(m, "csr32");
   bind_storage<T, CsrArg<T, int64_t>>(m, "csr64");
+  bind_storage<T, StreamArg<StridedArg<T>>>(m, "dense_parts");
+  bind_storage<T, StreamArg<CsrArg<T, int32_t>>>(m, "csr_parts");
 }
 
 } // namespace

@@ -20,18 +20,21 @@ template <class T, class I> Index longest_row(const CsrView<T, I> &X) {
   return longest;
 }
 
-// Runs block(first, last, sums, scratch) over all rows and adds the sums up in order.
-template <class F>
-bool for_blocks(Index n_rows, Index block, size_t scratch_bytes, int n_threads, F fn,
+template <class View> Index longest_row(const Stream<View> &X) { return X.longest; }
+
+// Runs fn(part, first, last, sums, scratch) over all rows and adds the sums up in order.
+template <class X, class F>
+bool for_blocks(const X &x, Index block, size_t scratch_bytes, int n_threads, F fn,
                 NewtonSums &sums, Run run) {
-  const Index n_blocks = ceil_div(n_rows, block);
+  const Index n_blocks = ceil_div(x.rows, block), n_tasks = std::min(n_blocks, kMostTasks);
   const Scratch scratch(scratch_bytes, n_threads);
-  std::vector<NewtonSums> parts(static_cast<size_t>(n_blocks));
-  auto task = [&](int64_t i, int worker) {
-    fn(i * block, std::min((i + 1) * block, n_rows), parts[static_cast<size_t>(i)],
-       scratch(worker));
+  std::vector<NewtonSums> parts(static_cast<size_t>(n_tasks));
+  auto task = [&](Index i, const ViewOf<X> &part, Index first, Index last, int worker) {
+    for (Index b = first; b < last; ++b)
+      fn(part, b * block, std::min((b + 1) * block, x.rows), parts[static_cast<size_t>(i)],
+         scratch(worker));
   };
-  if (!parallel_for(n_blocks, n_threads, task, run.poll))
+  if (!for_tasks(x, block, n_blocks, n_tasks, n_threads, run, task))
     return false;
   for (const NewtonSums &part : parts)
     sums.add(part);
@@ -44,15 +47,16 @@ template <class T, class X>
 bool newton(const Kernels<T> &K, const X &x, const Newton<T> &how, const RowArrays<T> &rows,
             MatrixView<const T> Ht, NewtonSums &sums, Run run) {
   const int n_threads = threads_for(4 * entries(x) * how.k, run.n_threads);
-  if constexpr (std::is_same_v<X, StridedView<T>>) {
+  using View = ViewOf<X>;
+  if constexpr (std::is_same_v<View, StridedView<T>>) {
     const Index h_width = K.padded(static_cast<int>(x.cols));
     const Buffer<T> H(static_cast<size_t>(how.k * h_width));
     if (!turn(Ht, H.get(), h_width, run))
       return false;
     return for_blocks(
-        x.rows, kDenseRows, K.newton_scratch(0, x.cols, how.k, false), n_threads,
-        [&](Index first, Index last, NewtonSums &part, void *scratch) {
-          K.dense.newton(x, first, last, H.get(), h_width, how, rows, part, scratch);
+        x, kDenseRows, K.newton_scratch(0, x.cols, how.k, false), n_threads,
+        [&](const View &part, Index first, Index last, NewtonSums &own, void *scratch) {
+          K.dense.newton(part, first, last, H.get(), h_width, how, rows, own, scratch);
         },
         sums, run);
   } else {
@@ -61,10 +65,9 @@ bool newton(const Kernels<T> &K, const X &x, const Newton<T> &how, const RowArra
     if (!pack_factor(K, Ht, packed.get(), kp, run))
       return false;
     return for_blocks(
-        x.rows, kCsrBlock, K.newton_scratch(kCsrBlock, longest_row(x), how.k, true),
-        n_threads,
-        [&](Index first, Index last, NewtonSums &part, void *scratch) {
-          csr_of(K, x).newton(x, first, last, packed.get(), kp, how, rows, part, scratch);
+        x, kCsrBlock, K.newton_scratch(kCsrBlock, longest_row(x), how.k, true), n_threads,
+        [&](const View &part, Index first, Index last, NewtonSums &own, void *scratch) {
+          csr_of(K, part).newton(part, first, last, packed.get(), kp, how, rows, own, scratch);
         },
         sums, run);
   }
@@ -78,7 +81,9 @@ bool newton(const Kernels<T> &K, const X &x, const Newton<T> &how, const RowArra
 #define NONNEG_DTYPE(T)                                                                    \
   NONNEG_STORAGE(T, StridedView<T>)                                                        \
   NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
-  NONNEG_STORAGE(T, CsrView<T, int64_t>)
+  NONNEG_STORAGE(T, CsrView<T, int64_t>)                                                   \
+  NONNEG_STORAGE(T, Stream<StridedView<T>>)                                                \
+  NONNEG_STORAGE(T, Stream<CsrView<T, int32_t>>)
 
 NONNEG_DTYPE(float)
 NONNEG_DTYPE(double)

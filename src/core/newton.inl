@@ -119,15 +119,17 @@ NONNEG_INLINE void newton_move(const NewtonGroup<T> &g, int t, const T *d) {
 }
 
 // One sweep over the components of R rows; slack[r] bounds how far the row's objective is
-// from its smallest, up to what the row moved in this sweep.
+// from its smallest, up to what the row moved in this sweep: by convexity
+// sum_t gradient_t (w_t - best_t), of which at the best row sum_t linear_t best_t and
+// l2_t best_t^2 are at most the row's sum of x.
 template <class T, int R>
 static void newton_sweep(const Newton<T> &how, const NewtonGroup<T> &g, NewtonRows<T, R> &rows,
                          double *violation, double *slack) {
-  double worst[R];
+  double worst[R], bent[R]; // of the bounds by linear the largest, of those by l2 the sum
   NewtonTerms<R> terms;
   T d[R];
   for (int r = 0; r < R; ++r)
-    worst[r] = violation[r] = d[r] = 0;
+    worst[r] = bent[r] = violation[r] = d[r] = 0;
   for (int t = 0; t < how.k; ++t) {
     newton_terms<T, R>(g, t > 0 ? t - 1 : 0, d, t, how.floor, how.unit, terms);
     const double linear = static_cast<double>(how.column_sums[t]) + static_cast<double>(how.l1[t]);
@@ -151,15 +153,20 @@ static void newton_sweep(const Newton<T> &how, const NewtonGroup<T> &g, NewtonRo
       moved = moved > 0 ? moved : 0;
       const T narrow = static_cast<T>(moved);
       violation[r] += (gradient < 0 ? -gradient : gradient) * (w > moved ? w : moved);
-      const double down = -gradient * share;
-      worst[r] = worst[r] > down ? worst[r] : down;
+      if (l2 * rows.total[r] > linear * linear) {
+        const double root = __builtin_sqrt(l2 * rows.total[r]);
+        bent[r] += gradient < 0 ? -gradient / root : 0;
+      } else {
+        const double down = -gradient * share;
+        worst[r] = worst[r] > down ? worst[r] : down;
+      }
       d[r] = narrow - at[r];
       at[r] = narrow;
     }
   }
   newton_move<T, R>(g, how.k - 1, d);
   for (int r = 0; r < R; ++r)
-    slack[r] = violation[r] + rows.total[r] * worst[r];
+    slack[r] = violation[r] + rows.total[r] * (worst[r] + bent[r]);
 }
 
 // y = W H from the start.
@@ -180,8 +187,14 @@ static void newton_start(const Newton<T> &how, const NewtonGroup<T> &g, const T 
       g.y[r * g.n + p] = T(1);
 }
 
-// Sum of x of each row, and its y brought to the sum of x: the best
-// scale where there is no penalty, and a way out of zero.
+// s > 0 with bent s^2 + flat s = total.
+NONNEG_INLINE double positive_root(double bent, double flat, double total) {
+  const double below = flat + __builtin_sqrt(flat * flat + 4 * bent * total);
+  return below > 0 ? 2 * total / below : 0;
+}
+
+// Sum of x of each row, and the row at its best scale, or out of zero: there all its
+// components alike share in the sum of x.
 template <class T, int R>
 static void newton_scale(const Newton<T> &how, const NewtonGroup<T> &g,
                          NewtonRows<T, R> &rows) {
@@ -194,19 +207,24 @@ static void newton_scale(const Newton<T> &how, const NewtonGroup<T> &g,
     const double total = wide_sum<T>(sum);
     rows.total[r] = total;
     rows.alive[r] = 1;
-    double weight = 0;
-    for (int t = 0; t < how.k; ++t)
-      weight += static_cast<double>(rows.w[t * R + r]) *
-                (static_cast<double>(how.column_sums[t]) + static_cast<double>(how.l1[t]));
+    double weight = 0, bent = 0;
+    for (int t = 0; t < how.k; ++t) {
+      const double w = static_cast<double>(rows.w[t * R + r]);
+      weight += w * (static_cast<double>(how.column_sums[t]) + static_cast<double>(how.l1[t]));
+      bent += w * w * static_cast<double>(how.l2[t]);
+    }
     if (!how.rescale && weight > 0)
       continue;
+    const double scale = weight > 0 ? positive_root(bent, weight, total) : 0;
     for (int t = 0; t < how.k; ++t) {
       const double linear = static_cast<double>(how.column_sums[t]) + static_cast<double>(how.l1[t]);
       T &w = rows.w[t * R + r];
       if (weight > 0)
-        w = static_cast<T>(static_cast<double>(w) * (total / weight));
+        w = static_cast<T>(static_cast<double>(w) * scale);
       else
-        w = linear > 0 ? static_cast<T>(total / (how.k * linear)) : T(0);
+        w = linear > 0 ? static_cast<T>(positive_root(static_cast<double>(how.l2[t]), linear,
+                                                      total / how.k))
+                       : T(0);
     }
   }
 }
@@ -246,6 +264,8 @@ static void newton_rows(const Newton<T> &how, const NewtonGroup<T> &g, T *w,
         rows.alive[r] = 0;
     }
   }
+  for (int r = 0; r < R; ++r)
+    sums.unfinished += rows.alive[r];
   if (how.wants_value)
     sums.value += newton_value<T, R>(g, how.floor);
 }

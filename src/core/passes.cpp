@@ -16,14 +16,17 @@ bool rmatmul_by_panels(const Kernels<T> &K, const X &x, MatrixView<const T> A,
                        MatrixView<T> out, Run run) {
   const int k = static_cast<int>(A.cols), kp = K.padded(k);
   const Buffer<T> sum(static_cast<size_t>(x.cols * kp));
+  std::fill(sum.get(), sum.get() + x.cols * kp, T(0));
   const Scratch scratch(K.scratch_bytes(block_rows(x), kp, k), run.n_threads);
-  auto task = [&](int64_t i, int worker) {
-    const Index column = x.cols * i / kPanels, end = x.cols * (i + 1) / kPanels;
-    std::fill(sum.get() + column * kp, sum.get() + end * kp, T(0));
-    transposed_panel(K, x, column, end, A, sum.get(), scratch(worker));
+  auto part = [&](const ViewOf<X> &rows, Index row) {
+    const MatrixView<const T> own = rows_of(A, row, row + rows.rows);
+    auto task = [&](int64_t i, int worker) {
+      transposed_panel(K, rows, x.cols * i / kPanels, x.cols * (i + 1) / kPanels, own,
+                       sum.get(), scratch(worker));
+    };
+    return parallel_for(kPanels, run.n_threads, task, run.poll);
   };
-  return parallel_for(kPanels, run.n_threads, task, run.poll) &&
-         add_slots(K, sum.get(), 0, 1, kp, out, run);
+  return for_parts(x, block_rows(x), part) && add_slots(K, sum.get(), 0, 1, kp, out, run);
 }
 
 } // namespace
@@ -76,11 +79,13 @@ bool matmul(const Kernels<T> &K, const X &x, MatrixView<const T> B, MatrixView<T
   const Index block = block_rows(x);
   const int n_threads = threads_for(entries(x) * k, run.n_threads);
   const Scratch scratch(K.scratch_bytes(block, kp, k), n_threads);
-  auto task = [&](int64_t i, int worker) {
-    const Index first = i * block, last = std::min(first + block, x.rows);
-    product(K, x, first, last, packed.get(), k, out, scratch(worker));
+  const Index n_blocks = ceil_div(x.rows, block);
+  auto task = [&](Index, const ViewOf<X> &part, Index first, Index last, int worker) {
+    for (Index b = first; b < last; ++b)
+      product(K, part, b * block, std::min((b + 1) * block, x.rows), packed.get(), k, out,
+              scratch(worker));
   };
-  return parallel_for(ceil_div(x.rows, block), n_threads, task, run.poll);
+  return for_tasks(x, block, n_blocks, std::min(n_blocks, kMostTasks), n_threads, run, task);
 }
 
 template <class T, class X>
@@ -93,14 +98,13 @@ bool rmatmul(const Kernels<T> &K, const X &x, MatrixView<const T> A, MatrixView<
   const int n_threads = threads_for(entries(x) * k, run.n_threads);
   const Buffer<T> slots(static_cast<size_t>(cut.n_slots * cut.slot_size));
   const Scratch scratch(K.scratch_bytes(cut.block, kp, k), n_threads);
-  auto task = [&](int64_t slot, int worker) {
-    T *const sum = slots.get() + slot * cut.slot_size;
-    std::fill(sum, sum + cut.slot_size, T(0));
-    for (Index b = cut.first_block(slot); b < cut.first_block(slot + 1); ++b)
-      transposed(K, x, b * cut.block, std::min((b + 1) * cut.block, x.rows), A, sum,
+  auto task = [&](Index slot, const ViewOf<X> &part, Index first, Index last, int worker) {
+    T *const sum = cut.opened(slots.get(), slot, first);
+    for (Index b = first; b < last; ++b)
+      transposed(K, part, b * cut.block, std::min((b + 1) * cut.block, x.rows), A, sum,
                  scratch(worker));
   };
-  return parallel_for(cut.n_slots, n_threads, task, run.poll) &&
+  return for_tasks(x, cut.block, cut.n_blocks, cut.n_slots, n_threads, run, task) &&
          add_slots(K, slots.get(), cut.slot_size, cut.n_slots, kp, out, run);
 }
 
@@ -117,7 +121,9 @@ bool rmatmul(const Kernels<T> &K, const X &x, MatrixView<const T> A, MatrixView<
   template bool summary<T>(const Kernels<T> &, MatrixView<const T>, Summary &, Run);       \
   NONNEG_STORAGE(T, MatrixView<const T>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
-  NONNEG_STORAGE(T, CsrView<T, int64_t>)
+  NONNEG_STORAGE(T, CsrView<T, int64_t>)                                                   \
+  NONNEG_STORAGE(T, Stream<MatrixView<const T>>)                                           \
+  NONNEG_STORAGE(T, Stream<CsrView<T, int32_t>>)
 
 NONNEG_DTYPE(float)
 NONNEG_DTYPE(double)

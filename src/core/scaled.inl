@@ -31,7 +31,8 @@ static void move_scaled(const ScaledMove<T> &move, MatrixView<const T> before,
     const T *above = numerator.data + p * numerator.stride;
     T *__restrict to = base.data + static_cast<Index>(features[p]) * base.stride;
     for (int t = 0; t < k; ++t) {
-      T after = old[t] * ((above[t] + move.kept[t]) * move.inverse[t]);
+      // an infinite numerator moves no zero
+      T after = old[t] > 0 ? old[t] * ((above[t] + move.kept[t]) * move.inverse[t]) : T(0);
       after = after < move.least ? T(0) : after;
       to[t] = after * move.over_scale[t];
       const double was = static_cast<double>(old[t]), is = static_cast<double>(after);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from .operands.compressed import OVERSAMPLES
 from .parameters import Parameters
 from .protocols import Loss, Operand
@@ -9,6 +11,7 @@ from .updaters import updaters
 
 AUTO = "auto"
 COMPRESSIBLE = ("hals", "bpp")
+IN_BLOCKS = "hals"
 LEAST_SIDE = 40
 """Smaller side of X, in multiples of the directions kept, from which compress="auto"
 compresses. "hals", two threads of a Sapphire Rapids Xeon, seconds to 0.1 % above the best
@@ -38,15 +41,15 @@ def compresses(parameters: Parameters, X: Operand, k: int) -> bool:
     ValueError
         If compression is asked for where it is impossible.
     """
-    if parameters.compress is False:
+    if parameters.compress is False or parameters.blocks is not None:
         return False
     possible = X.kind == "dense" and parameters.solver in COMPRESSIBLE
     if parameters.compress == "auto":
         return possible and min(X.shape) >= LEAST_SIDE * (k + OVERSAMPLES)
     if X.kind != "dense":
         msg = (
-            f"compress=True needs dense data; X is {X.kind}. Pass compress=False: the "
-            "factors of a compressed sparse matrix would be dense, and slower."
+            f"compress=True needs dense data in memory; X is {X.kind}. Pass "
+            "compress=False: a sparse matrix would become a dense one, and slower."
         )
         raise ValueError(msg)
     if not possible:
@@ -58,9 +61,49 @@ def compresses(parameters: Parameters, X: Operand, k: int) -> bool:
     return True
 
 
+def require_blocks(parameters: Parameters) -> None:
+    """Refuse blocks where H can't move after each of them."""
+    if parameters.blocks is None:
+        return
+    if parameters.solver != IN_BLOCKS:
+        msg = (
+            f"blocks={parameters.blocks} works with solver={IN_BLOCKS!r}; got solver="
+            f"{parameters.solver!r}. Pass that solver, or blocks=None."
+        )
+        raise ValueError(msg)
+    if parameters.compress is True:
+        msg = (
+            f"compress=True and blocks={parameters.blocks} don't go together. Pass "
+            "compress=False or blocks=None."
+        )
+        raise ValueError(msg)
+
+
+def readable(solver: str, X: Operand) -> Operand:
+    """X as the solver can use it: a map of a file whole where its parts won't do.
+
+    Raises
+    ------
+    ValueError
+        If the solver needs an X in memory, and it is not.
+    """
+    if not X.in_parts or getattr(updaters[solver], "by_parts", False):
+        return X
+    whole: Operand | None = X.whole()  # type: ignore[attr-defined]
+    if whole is not None:
+        return whole
+    able = [name for name in updaters if getattr(updaters[name], "by_parts", False)]
+    msg = (
+        f"solver={solver!r} needs X in memory; this X is read from a store in parts. Pass "
+        f"solver={' or '.join(map(repr, able))}, or X as an array."
+    )
+    raise ValueError(msg)
+
+
 def require_possible(parameters: Parameters, loss: Loss, X: Operand) -> None:
     """Refuse a solver that can't minimise the loss, and an X that has none."""
     require_pair(parameters, loss)
+    require_blocks(parameters)
     if hasattr(loss, "require"):
         loss.require(X)
 
@@ -68,6 +111,13 @@ def require_possible(parameters: Parameters, loss: Loss, X: Operand) -> None:
 def require_pair(parameters: Parameters, loss: Loss) -> None:
     """Refuse a solver that can't minimise the loss, whatever X is."""
     solver = parameters.solver
+    if solver != AUTO and parameters.accelerate and solver not in _accelerated():
+        names = " or ".join(map(repr, _accelerated()))
+        msg = (
+            f"accelerate=True is an option of solver={names}; got solver={solver!r}. "
+            "Pass that solver, or accelerate=False."
+        )
+        raise ValueError(msg)
     if solver != AUTO and not updaters[solver].requires <= loss.provides:
         able = [name for name in updaters if updaters[name].requires <= loss.provides]
         msg = (
@@ -80,3 +130,12 @@ def require_pair(parameters: Parameters, loss: Loss) -> None:
             )
         )
         raise ValueError(msg)
+
+
+def _accelerated() -> list[str]:
+    """Solvers with the option `accelerate`."""
+    return [
+        name
+        for name in updaters
+        if "accelerate" in {f.name for f in dataclasses.fields(updaters[name])}  # type: ignore[arg-type]
+    ]

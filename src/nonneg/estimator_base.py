@@ -14,9 +14,9 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .factorization import prepare_X, validated
 from .losses import make_loss
 from .parameters import Parameters
+from .preparation import prepare_X, validated
 from .protocols import Array, Operand
 from .reconstruction import error_of
 from .result import FactorizationResult
@@ -131,7 +131,9 @@ class FactorizationEstimator(
     def _operand(self, X: Any, reset: bool) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""
         operand = prepare_X(X, self.n_threads, self._parameters_class.owner)
-        validate_data(self, X, reset=reset, skip_check_array=True)
+        # a path or a function has no width; its operand has
+        given = operand if operand.in_parts else X
+        validate_data(self, given, reset=reset, skip_check_array=True)
         return operand
 
     def _parameters(self) -> Any:

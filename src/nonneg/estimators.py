@@ -59,9 +59,12 @@ class NMF(FactorizationEstimator):
           steps, extrapolated [6]_;
         - "auto": the fast one for this loss; `solver_` says which.
     tol : float, default=1e-4
-        Tolerance of the stopping condition, of the meaning that it has for the
-        solver: for "hals" and "bpp" the scale-free size of the projected gradient, see
-        Notes. 0 means that `max_iter` iterations are done, without a warning.
+        When the solver stops: for "cd" and "pg" at this share of the violation of the
+        optimality conditions that the first iteration finds; for "mu" when ten
+        iterations decrease sqrt(2·loss) by less than this share of its start; for
+        "hals" and "bpp" at this scale-free size of the projected gradient, for "sn"
+        when Σ|gradient|·entry is this share of the sum of X, see Notes. 0 means that
+        `max_iter` iterations are done, without a warning.
     max_iter : int, default=200
         Largest number of iterations.
     random_state : int, RandomState instance or None, default=None
@@ -100,8 +103,8 @@ class NMF(FactorizationEstimator):
         `random_state`. "cd", "hals" and "bpp" read X once per iteration for all of them
         (for as many as 48 MB of sums over X allow); not so after a compressed start.
     max_time : float or None, default=None
-        Seconds after which no further iteration is begun; "hals" and "bpp" then still
-        do their last solve.
+        Seconds after which no further iteration is begun; "hals", "bpp" and "sn" then
+        still do their last solve.
     callback : callable or None, default=None
         Called after each iteration with an `Iteration` (n_iter, objective, residual,
         seconds); the fit ends if it returns True.
@@ -113,6 +116,9 @@ class NMF(FactorizationEstimator):
         range, and finishes with five iterations or more on X itself. "auto" does so
         where that was measured to be faster. Objectives are always those of X; NaN in
         `history_` before the finish.
+    blocks : int or None, default=None
+        With "hals", cut X into so many blocks of rows and move H after each of them, by
+        sums over all rows that are kept exact [8]_, in place of extrapolating once a pass.
     accelerate : bool, default=False
         Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2.
 
@@ -134,7 +140,7 @@ class NMF(FactorizationEstimator):
         One entry per iteration each: "objective" (penalised, with its ½; NaN where the
         solver does not know it), "residual" (the measure that is compared with `tol`),
         "sweeps" (per row) and "seconds" since the start. With `n_init` > 1 also
-        "objectives" (n, n_init), the smallest so far of each start.
+        "objectives" (n, n_init), the smallest so far of each start, NaN as above.
     stop_reason_ : str
         "converged", "max_iter", "max_time", "callback" or "interrupted".
     solver_ : str
@@ -156,7 +162,8 @@ class NMF(FactorizationEstimator):
     ‖projected gradient‖ ≤ tol·(‖XHᵀ − l1‖ + ‖XᵀW − l1‖) twice in a row, components
     balanced, or when five iterations bring less than 1e-7 of the objective (float32:
     1e-6); they end with an exact solve for W, the last row of `history_`, so that
-    `transform` of the fitted X returns the same W.
+    `transform` of the fitted X returns the same W. So does "sn", whose rows of W it
+    gives the same objective again.
 
     Beside X a fit holds a few arrays of the
     size of W and H. An interrupted fit (Ctrl-C) sets the fitted attributes from what
@@ -185,6 +192,9 @@ class NMF(FactorizationEstimator):
        https://doi.org/10.1007/s10915-021-01504-0
     .. [7] Hien, Leplat & Gillis, "Block majorization minimization with extrapolation
        and application to β-NMF", https://doi.org/10.48550/arXiv.2401.06646
+    .. [8] Yin, Gao & Zhang, "Scalable nonnegative matrix factorization with block-wise
+       updates", Machine Learning and Knowledge Discovery in Databases (2014) 337-352,
+       https://doi.org/10.1007/978-3-662-44845-8_22
 
     Examples
     --------
@@ -226,6 +236,7 @@ class NMF(FactorizationEstimator):
         callback: Callable[[Iteration], bool | None] | None = None,
         n_threads: int | None = None,
         compress: bool | Literal["auto"] = False,
+        blocks: int | None = None,
         accelerate: bool = False,
     ) -> None:
         self.n_components = n_components
@@ -251,6 +262,7 @@ class NMF(FactorizationEstimator):
         self.callback = callback
         self.n_threads = n_threads
         self.compress = compress
+        self.blocks = blocks
         self.accelerate = accelerate
 
     def transform(self, X: Any) -> Any:
@@ -279,7 +291,7 @@ class NMF(FactorizationEstimator):
         check_is_fitted(self, "components_")
         operand = self._operand(X, reset=False)
         parameters = dataclasses.replace(
-            self._parameters(), n_components=self.components_.shape[0]
+            self._parameters(), n_components=self.components_.shape[0], callback=None
         )
         if parameters.solver == AUTO:
             parameters = dataclasses.replace(parameters, solver=self.solver_)

@@ -10,25 +10,24 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from . import validation
-from .choice import AUTO, choose_solver, compresses, require_possible
+from .choice import AUTO, choose_solver, compresses, readable, require_possible
 from .fixed import FixedFactor
 from .loop import Limits, Outcome, polish, run
-from .losses import losses, make_loss
-from .operands import as_operand, has_own_operand
+from .losses import make_loss
 from .operands.compressed import compressed
 from .parameters import Parameters
 from .penalties import scaled_penalties
+from .preparation import prepare_X, updater_for, validated
 from .protocols import Array, Operand, Problem, Updater
 from .result import ADVICE, FactorizationResult, Iteration, StopReason
 from .starts import (
-    INITS,
     level_start,
     own_stream,
     restart_seeds,
     starting_factors,
 )
-from .threads import resolve_n_threads, single_threaded_blas
-from .updaters import iteration_limit, make_updater, require_usable, updaters
+from .threads import single_threaded_blas
+from .updaters import iteration_limit, require_usable
 from .updaters.batch import Batch
 from .updaters.compression import CompressedStart
 
@@ -110,9 +109,12 @@ def non_negative_factorization(
           steps, extrapolated [6]_;
         - "auto": the fast one for this loss; see `NMF`.
     tol : float, default=1e-4
-        Tolerance of the stopping condition, of the meaning that it has for the
-        solver: for "hals" and "bpp" the scale-free size of the projected gradient, see
-        `NMF`. 0 means that `max_iter` iterations are done, without a warning.
+        When the solver stops: for "cd" and "pg" at this share of the violation of the
+        optimality conditions that the first iteration finds; for "mu" when ten
+        iterations decrease sqrt(2·loss) by less than this share of its start; for
+        "hals" and "bpp" at this scale-free size of the projected gradient, for "sn"
+        when Σ|gradient|·entry is this share of the sum of X, see `NMF`. 0 means that
+        `max_iter` iterations are done, without a warning.
     max_iter : int, default=200
         Largest number of iterations.
     alpha : float, default=0.0
@@ -147,7 +149,8 @@ def non_negative_factorization(
     alpha_H : float or "same", default="same"
         Weight of the penalty on H, times n_samples; "same" takes that of `alpha_W`.
     max_time : float or None, default=None
-        Seconds after which no further iteration is begun.
+        Seconds after which no further iteration is begun; "hals", "bpp" and "sn" then
+        still do their last solve.
     callback : callable or None, default=None
         Called after each iteration with an `Iteration` (n_iter, objective, residual,
         seconds); the fit ends if it returns True.
@@ -239,25 +242,6 @@ def non_negative_factorization(
     return result.W, result.H, result.n_iter
 
 
-def prepare_X(X: Any, n_threads: int | None, whom: str = "NMF") -> Operand:
-    """Check a non-negative X and wrap it in its operand.
-
-    What a plug-in operand has registered for itself is that operand's to check.
-    """
-    n_threads = resolve_n_threads(n_threads)
-    if has_own_operand(X):
-        return as_operand(X, n_threads)
-    operand = as_operand(validation.check_X(X, whom), n_threads)
-    smallest = operand.summary.smallest  # type: ignore[attr-defined]
-    validation.require_non_negative(smallest, f"{whom} (input X)")
-    return operand
-
-
-def validated(parameters: Parameters) -> Parameters:
-    """Check the parameters against the solvers and starts that there are."""
-    return parameters.validated((*updaters, AUTO), INITS, tuple(losses))
-
-
 def factorize(
     X: Operand,
     parameters: Parameters,
@@ -296,8 +280,10 @@ def factorize(
     loss = make_loss(parameters.beta_loss)
     if parameters.solver == AUTO:
         parameters = dataclasses.replace(parameters, solver=choose_solver(loss))
+    X = readable(parameters.solver, X)
     require_possible(parameters, loss, X)
-    updater = make_updater(parameters.solver, **vars(parameters))
+    update_H = update_H and fixed is None
+    updater = updater_for(X, parameters, update_H)
     require_usable(updater, loss, X)
     positive = getattr(updater, "positive_start", False)
     # drawn before the first start advances a RandomState instance
@@ -306,7 +292,7 @@ def factorize(
         if fixed is None:
             W, Ht = starting_factors(X, parameters, W, H, update_H, positive)
         else:
-            Ht, update_H = fixed.Ht, False
+            Ht = fixed.Ht
             W = level_start(X, Ht.shape[1], positive)
         penalties = scaled_penalties(Ht.shape[1], X.shape, **_weights(parameters))
         gram_H = None if fixed is None else fixed.gram

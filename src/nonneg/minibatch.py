@@ -132,7 +132,9 @@ class MiniBatchNMF(FactorizationEstimator):
     "mu", and a few operations on arrays of the size of H; with `exact_statistics` up
     to four coordinate sweeps over H, n_features·k² multiply-adds each. Beside X and W a
     fit holds a few arrays of the size of H, `partial_fit` no more than these.
-    Batches are views of X; X in Fortran order or CSC is copied once.
+    Batches are views of X; X in Fortran order or CSC is copied once. For the
+    Kullback-Leibler loss and a sparse X each batch has column numbers of its own, so the
+    fit keeps those of X twice.
 
     An interrupted fit (Ctrl-C) sets the fitted attributes from what was found so far
     before the KeyboardInterrupt goes on; an interrupted `partial_fit` leaves the model

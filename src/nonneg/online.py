@@ -161,7 +161,8 @@ def transform_rows(
         updater = SettledRows(parameters.tol)
         state = updater.start(problem, level_start(X, k, True), fixed.Ht)
         limits = _limits(parameters, _most_for_W(parameters))
-        outcome = run(updater, problem, state, dataclasses.replace(limits, verbose=0))
+        quiet = dataclasses.replace(limits, verbose=0, callback=None)
+        outcome = run(updater, problem, state, quiet)
     result = FactorizationResult(**_found(outcome, updater.name))
     if outcome.interrupt is not None:
         outcome.interrupt.result = result  # type: ignore[attr-defined]

@@ -101,6 +101,11 @@ _SECOND = {
         f"{BOOL.allowed} or a str among {{'auto'}}",
         "'auto' compresses dense data where that was measured to be faster.",
     ),
+    "blocks": Rule(
+        lambda v: v is None or is_integer(v),
+        "an int in the range [1, inf) or None",
+        "Pass the number of blocks of rows after each of which H moves, or None.",
+    ),
     "callback": Rule(
         lambda v: v is None or callable(v),
         "a callable or None",
@@ -161,6 +166,7 @@ class Parameters:
     callback: Callable[[Any], bool | None] | None = None
     n_threads: int | None = None
     compress: bool | Literal["auto"] = False
+    blocks: int | None = None
     accelerate: bool = False
     owner: ClassVar[str] = "NMF"
     """Whose parameters they are, in messages."""

@@ -89,6 +89,14 @@ class Operand(Protocol):
         """Whether all rows share one Gram matrix; False with a mask or weights."""
 
     @property
+    def in_parts(self) -> bool:
+        """Whether X is not in memory, and can only be read by rows."""
+
+    @property
+    def sparse(self) -> bool:
+        """Whether only entries that are stored are looked at."""
+
+    @property
     def column_access(self) -> bool:
         """Whether columns can be gathered without reading all of X."""
 
@@ -226,9 +234,10 @@ class Updater(Protocol):
     `iteration(problem, state)` returns an iteration as half-steps that several models
     can share (see `updaters.passes`); `require(loss, X)` raises ValueError where the
     options don't go with these, before any work is done; `iteration_limit(problem)`
-    takes the place of `max_iter`. So are two attributes, False by default:
-    `positive_start` where zeros of a start could never be left, and `certifies` where
-    W is solved for exactly beside a fixed H, whatever it starts from.
+    takes the place of `max_iter`. So are three attributes, False by default:
+    `positive_start` where zeros of a start could never be left, `certifies` where W is
+    solved for exactly beside a fixed H, whatever it starts from, and `by_parts` where an
+    X that can only be read by rows, in parts, is enough.
     """
 
     name: ClassVar[str]

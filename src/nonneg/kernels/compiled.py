@@ -105,6 +105,9 @@ def coordinate_sweep(
     return SweepReport(report.violation, report.cross)
 
 
+IN_PARTS = {"dense-parts": "dense_parts", "csr-parts": "csr_parts"}
+"""Suffixes of the bindings for kinds of X that are read in parts."""
+
 CYCLIC, ADAPTIVE, MULTIPLICATIVE = range(3)
 """How the bindings are told of a method."""
 
@@ -208,6 +211,8 @@ def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
 
 def source_of(operand: Any) -> tuple[str, Any]:
     """Suffix of the bindings for X, and X as they take it."""
+    if operand.kind in IN_PARTS:
+        return IN_PARTS[operand.kind], operand  # which gives out its parts itself
     X = operand.X
     if operand.kind == "dense":
         # read by columns it has no contiguous rows; the callers go by columns then
@@ -256,9 +261,10 @@ def _row_solve(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     return sums
 
 
+KINDS = ("dense", "csr", *IN_PARTS)
 PASSES: dict[tuple[str, str], Callable[[Any, Step, Rows, Shared], Sums]] = {
     (kind, name): run
-    for kind in ("dense", "csr")
+    for kind in KINDS
     for name, run in (
         ("matmul", _matmul),
         ("rmatmul", _rmatmul),

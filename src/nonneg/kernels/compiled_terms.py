@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..protocols import Rows, Shared, Sums
-from .compiled import PASSES, source_of, tame
+from .compiled import KINDS, PASSES, source_of, tame
+from .methods import NewtonReport
 from .terms import BetaTerms, Terms
 from .terms import multiplied as reference_multiplied
 
 Array = NDArray[Any]
+
+LEAST_INVERTED = 1e-36
+"""Smallest number whose inverse in float32 is good to all its digits, about."""
 
 
 def _options(
@@ -96,7 +100,7 @@ def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     flat = step.terms.is_flat
     wanted: dict[str, Any] = {"numerator": None, "denominator": None}
     if step.accumulate:
-        for name in ("numerator",) if flat else wanted:
+        for name in ("numerator",) if flat and not step.bends else wanted:
             wanted[name] = np.empty((n_columns, Ht.shape[1]), dtype=dtype)
     none = np.zeros(Ht.shape[1])
     vectors = (shared.get(name, none) for name in ("column_sums", "l1", "l2"))
@@ -108,12 +112,14 @@ def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
         options, step.value, operand.n_threads,
     )  # fmt: skip
     sums: Sums = {name: A for name, A in wanted.items() if A is not None}
+    if step.bends:
+        sums["bends"] = sums.pop("denominator")
     moved = step.move and "solved" in rows
     if flat and (step.accumulate or step.value):
         A = rows["solved"] if moved else start
         sums["column_sums"] = column_sums(A, operand.n_threads)
     if step.value:
-        if flat and operand.kind == "csr":
+        if flat and operand.sparse:
             # the sum over W·H, of which the kernel looks at the stored entries alone
             other = shared["column_sums"]
             if after is not None:
@@ -129,8 +135,10 @@ def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     mean, most = operand.stats().mean, 1000 if dtype == np.float64 else 100
     size = math.frexp(mean)[1] if math.isfinite(mean) else 0
     unit = 2.0 ** -max(-most, min(most, size))
+    # 1/y begins from a reciprocal in float32, of y·unit
+    floor = max(step.floor, LEAST_INVERTED / unit)
     options = (
-        step.floor, unit, step.momentum, step.tolerance, *vectors,
+        floor, unit, step.momentum, step.tolerance, *vectors,
         step.sweeps, step.rescale, step.value,
     )  # fmt: skip
     arrays = tuple(rows.get(name) for name in ("start", "solved", "previous", "moved"))
@@ -138,17 +146,19 @@ def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     # a dense X may have any strides here
     suffix, X = ("dense", operand.X) if operand.kind == "dense" else source_of(operand)
     call = getattr(_core, f"newton{8 * dtype.itemsize}_{suffix}")
-    value, residual, sweeps = call(X, arrays, Ht, options, n_threads)
+    found = dict(
+        zip(NewtonReport._fields, call(X, arrays, Ht, options, n_threads), strict=True)
+    )
     if step.value:
         both = (column_sums(A, n_threads) for A in (rows["solved"], Ht))
-        value += float(np.dot(*both))
-    return {"value": value, "residual": residual, "sweeps": sweeps}
+        found["value"] += float(np.dot(*both))
+    return found
 
 
 PASSES.update(
     {
         (kind, name): run
-        for kind in ("dense", "csr")
+        for kind in KINDS
         for name, run in (("beta_update", _beta_update), ("newton", _newton))
     }
 )

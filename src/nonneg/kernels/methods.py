@@ -141,3 +141,16 @@ class Summary(NamedTuple):
             self.sum_sq + other.sum_sq,
             min(self.smallest, other.smallest),
         )
+
+
+class NewtonReport(NamedTuple):
+    """What a half-step knows at its end, in float64."""
+
+    value: float
+    """The divergence at (solved, Ht)."""
+    residual: float
+    """Σ |gradient|·entry, each just before its first step."""
+    sweeps: float
+    """Summed over the rows."""
+    unfinished: float
+    """Rows that were not done when the sweeps ended."""

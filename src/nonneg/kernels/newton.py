@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..protocols import Array, Rows, Shared, Sums
+from .methods import NewtonReport
 from .term_steps import TILE, dense
 
 UNDAMPED = 0.683802
@@ -15,17 +16,6 @@ UNDAMPED = 0.683802
 
 On the way the second derivative grows by 1/(1 − λ)² at most, so that neither this step
 nor, whatever λ is, the step d/(1 + λ) raises the objective."""
-
-
-class NewtonReport(NamedTuple):
-    """What a half-step knows at its end, in float64."""
-
-    value: float
-    """The divergence at (solved, Ht)."""
-    residual: float
-    """Σ |gradient|·entry, each just before its first step."""
-    sweeps: float
-    """Summed over the rows."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,7 @@ class NewtonUpdate:
     column sums are shared["column_sums"]; penalties shared["l1"], shared["l2"] (k,).
     rows["moved"], if there, receives max(0, solved + momentum·(solved − previous)).
 
-    Sums: "value", "residual", "sweeps" (see `NewtonReport`).
+    Sums: "value", "residual", "sweeps", "unfinished" (see `NewtonReport`).
 
     Parameters
     ----------
@@ -77,7 +67,7 @@ class NewtonUpdate:
         """Solve for the block's rows and return its sums."""
         Ht = shared["Ht"].astype(np.float64, copy=False)
         n_rows = max(1, TILE // max(1, Ht.shape[0]))
-        total = np.zeros(3)
+        total = np.zeros(len(NewtonReport._fields))
         for first in range(0, rows_b["start"].shape[0], n_rows):
             part = slice(first, first + n_rows)
             X = dense(X_b[part]).astype(np.float64)
@@ -95,12 +85,11 @@ class NewtonUpdate:
     def _tile(
         self, X: Array, M: Array | None, rows: Rows, Ht: Array, linear: Array, l2: Array
     ) -> Array:
-        if M is not None:
-            X = X * M
+        raw, X = X, X if M is None else X * M
         W = rows["start"].astype(np.float64)
         linear = np.broadcast_to(linear, W.shape)
         total = X.sum(axis=1)
-        self._scale(W, total, linear)
+        self._scale(W, total, linear, l2)
         Y = W @ Ht.T
         alive, residual, n_sweeps = np.ones(len(W), dtype=bool), 0.0, 0.0
         for number in range(self.sweeps):
@@ -116,20 +105,21 @@ class NewtonUpdate:
         if self.value:
             present = X > 0
             Y = np.maximum(W @ Ht.T, self.floor)
-            logs = X * np.log(np.where(present, X, 1) / np.where(present, Y, 1)) - X
+            ratio = np.where(present, raw, 1) / np.where(present, Y, 1)
+            logs = X * np.log(ratio) - X
             whole = W @ Ht.T if M is None else M * (W @ Ht.T)
             value = float(logs.sum() + whole.sum())
-        return np.array([value, residual, n_sweeps])
+        return np.array([value, residual, n_sweeps, np.count_nonzero(alive)])
 
-    def _scale(self, W: Array, total: Array, linear: Array) -> None:
+    def _scale(self, W: Array, total: Array, linear: Array, l2: Array) -> None:
         """Bring each row to its best scale, those that are zero at least."""
         k = W.shape[1]
-        weight = (W * linear).sum(axis=1)
+        weight, bent = (W * linear).sum(axis=1), (W * W * l2).sum(axis=1)
         empty = weight <= 0
-        safe = np.where(linear > 0, linear, 1)
-        level = np.where(linear > 0, total[:, None] / (k * safe), 0)
+        share = _positive_root(l2, linear, total[:, None] / k)
+        level = np.where(linear > 0, share, 0)
         if self.rescale:
-            W *= np.where(empty, 1, total / np.where(empty, 1, weight))[:, None]
+            W *= np.where(empty, 1, _positive_root(bent, weight, total))[:, None]
         W[empty] = level[empty]
 
     def _sweep(
@@ -142,7 +132,8 @@ class NewtonUpdate:
         l2: Array,
         alive: Array,
     ) -> tuple[Array, Array]:
-        violation, worst = np.zeros(len(W)), np.zeros(len(W))
+        violation, worst, bent = np.zeros((3, len(W)))
+        total = X.sum(axis=1)
         for t in range(W.shape[1]):
             Z = Ht[:, t] / np.maximum(Y, self.floor)
             Q = X * Z
@@ -161,8 +152,20 @@ class NewtonUpdate:
             step = np.where(size > UNDAMPED, step / (1 + size), step)
             W[:, t] = np.where(alive, np.maximum(w + step, 0), w)
             violation += np.abs(gradient) * np.maximum(w, W[:, t])
-            down = (gradient < 0) & (linear[:, t] > 0)
-            share = -gradient / np.where(down, linear[:, t], 1)
-            worst = np.maximum(worst, np.where(down, share, 0))
+            # linear·w and l2·w² of the best row are at most its sum of x
+            root = np.sqrt(l2[t] * total)
+            bends = root > linear[:, t]
+            most = np.where(bends, root, linear[:, t])
+            down = (gradient < 0) & (most > 0)
+            share = np.where(down, -gradient / np.where(down, most, 1), 0)
+            worst = np.where(bends, worst, np.maximum(worst, share))
+            bent += np.where(bends, share, 0)
             Y += (W[:, t] - w)[:, None] * Ht[:, t]
-        return violation, worst
+        return violation, worst + bent
+
+
+def _positive_root(bent: Array, flat: Array, total: Array) -> Array:
+    """The s > 0 with bent·s² + flat·s = total; 0 where there is none."""
+    below = flat + np.sqrt(flat * flat + 4 * bent * total)
+    root: Array = 2 * total / np.where(below > 0, below, 1)
+    return root

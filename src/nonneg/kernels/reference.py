@@ -180,7 +180,7 @@ def inner(A: Array, B: Array) -> float:
 def summary(A: Array, n_threads: int = 1) -> Summary:  # noqa: ARG001
     """Sums and smallest entry of an array of one or two axes, by blocks of rows."""
     total = Summary(0.0, 0.0, float("inf"))
-    size = max(1, (1 << 17) // max(1, A[:1].size))
+    size = max(1, (1 << 16) // max(1, A[:1].size))  # as the core cuts them
     for start in range(0, A.shape[0], size):
         block = A[start : start + size].astype(np.float64, copy=False)
         total = total.joined(
@@ -228,7 +228,9 @@ def move_scaled(
     (after − before)², after² and after, (4, k) in float64.
     """
     dtype = before.dtype
-    after = before * ((numerator + kept.astype(dtype)) * inverse.astype(dtype))
+    ratio = (numerator + kept.astype(dtype)) * inverse.astype(dtype)
+    # an infinite ratio moves no zero
+    after = np.multiply(before, ratio, where=before > 0, out=np.zeros_like(before))
     after[after < least] = 0
     base[features] = after * over_scale.astype(dtype)
     squares = [

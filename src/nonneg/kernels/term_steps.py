@@ -35,6 +35,10 @@ class TermsUpdate:
     they don't move — the sums are those of the other half-step, taken beside
     shared["after"] (n_features, k), which is Ht if it is not there.
 
+    With `bends`, for a flat loss, there are also the sums "bends" (n_features, k) of its
+    second derivative x/y² times the row's sum Σa times a: Gershgorin's bound on the
+    curvature for the other factor.
+
     Sums: "numerator" (n_features, k) and either "denominator" of the same shape or, where
     the positive term is flat and X has no mask, "column_sums" (k,) of A, if
     `accumulate`; "value", the loss at A beside the same, if `value`.
@@ -49,6 +53,7 @@ class TermsUpdate:
         Which sums are wanted.
     least : float
         See `multiplied`.
+    bends : bool
     """
 
     terms: Terms
@@ -56,6 +61,7 @@ class TermsUpdate:
     accumulate: bool = True
     value: bool = False
     least: float = 0.0
+    bends: bool = False
 
     @property
     def name(self) -> str:
@@ -100,7 +106,11 @@ class TermsUpdate:
             return sums
         Y = A @ shared.get("after", Ht).T
         if self.accumulate:
-            sums["numerator"] = self._times(terms.negative(X, Y).T, _turned(M), A)
+            negative = terms.negative(X, Y)
+            sums["numerator"] = self._times(negative.T, _turned(M), A)
+            if self.bends:
+                bent = negative / np.maximum(Y, terms.floor) * A.sum(axis=1)[:, None]
+                sums["bends"] = self._times(bent.T, _turned(M), A)
             if terms.is_flat and M is None:
                 sums["column_sums"] = A.sum(axis=0, dtype=np.float64)
             else:

@@ -88,7 +88,14 @@ class BetaTerms:
         """x·y^(β−2)."""
         if self.beta < 2:
             y = np.maximum(y, self.floor)
-        term: Array = x / y if self.is_flat else x * y ** (self.beta - 2.0)
+        if self.is_flat:
+            flat: Array = x / y
+            return flat
+        # y^(β−2) alone may be beyond all numbers where x is as small as y
+        small = self.beta < 2
+        term: Array = (
+            x / y * y ** (self.beta - 1) if small else x * y ** (self.beta - 2)
+        )
         return term
 
     def positive(self, y: Array) -> Array:
@@ -162,7 +169,8 @@ def multiplied(
             if l2.any():
                 denominator = denominator + l2 * A
             ratio = quotient(numerator, denominator, terms.rise + terms.fall)
-        ratio *= A
+        # an infinite ratio moves no zero
+        ratio = np.where(A > 0, ratio * np.where(A > 0, A, 1), 0)
     ratio[ratio < least] = 0
     out: Array = np.minimum(ratio, np.finfo(A.dtype).max)
     return out

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +14,13 @@ from . import losses
 
 NAMES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 NAME_OF = {beta: name for name, beta in NAMES.items()}
+LIMITS = (0.0, 1.0)
+"""β at which the formula is a limit. Nearer to one than the root of the dtype's eps, the
+formula loses more digits than its difference from the limit has."""
+WIDEST = {np.dtype(np.float64): 290, np.dtype(np.float32): 34}
+"""Decimal exponent of the largest power of the mean of X that leaves room for sums."""
+LEAST_SHARE = {np.dtype(np.float64): 1e-100, np.dtype(np.float32): 1e-28}
+"""Share of the mean of X that its quotient by is still far from infinite."""
 
 
 def make_loss(beta_loss: float | str) -> Loss:
@@ -37,18 +45,29 @@ class BetaDivergence:
         self.beta = beta
 
     def terms(self, X: Operand) -> BetaTerms:
-        """Its terms, with a floor that fits the scale of X."""
-        return BetaTerms(self.beta, floor_for(X))
+        """Its terms, with a floor that fits the scale of X and a β that its dtype holds."""
+        return BetaTerms(rounded(self.beta, X.dtype), floor_for(X))
 
     def require(self, X: Operand) -> None:
-        """Refuse zeros where they would make the divergence infinite."""
-        if self.beta > 0 or X.stats().smallest > 0:
+        """Refuse zeros that make the divergence infinite, and powers that overflow."""
+        stats, beta = X.stats(), rounded(self.beta, X.dtype)
+        if beta <= 0 and not stats.smallest > 0:
+            msg = (
+                "When beta_loss <= 0 and X contains zeros, the solver may diverge. "
+                "Please add small values to X, or use a positive beta_loss."
+            )
+            raise ValueError(msg)
+        if not stats.mean > 0:
             return
-        msg = (
-            "When beta_loss <= 0 and X contains zeros, the solver may diverge. Please "
-            "add small values to X, or use a positive beta_loss."
-        )
-        raise ValueError(msg)
+        exponent = abs(math.log10(stats.mean)) * max(abs(beta), abs(beta - 1))
+        if exponent > WIDEST[X.dtype]:
+            msg = (
+                f"X has a mean of {stats.mean:.3g}; with beta_loss={self.beta:g} its "
+                f"powers are beyond the range of {X.dtype}. Multiply X by a number that "
+                "brings its mean nearer to 1"
+                + (", or pass float64." if X.dtype == np.float32 else ".")
+            )
+            raise ValueError(msg)
 
     def value(self, X: Operand, W: Array, Ht: Array) -> float:
         """The divergence in float64, by one pass; W·H is never whole."""
@@ -58,7 +77,7 @@ class BetaDivergence:
         found = X.run_pass(step, {"start": W}, beside(Ht, X.n_threads))
         value = float(found["value"])
         # zeros of X count −1 each at β = 0, as in scikit-learn
-        return max(0.0, value) if self.beta > 0 else value
+        return max(0.0, value) if step.terms.beta > 0 else value  # type: ignore[attr-defined]
 
     def error(self, value: float) -> float:
         """sqrt(2·D), as in scikit-learn."""
@@ -86,10 +105,20 @@ class ItakuraSaito(BetaDivergence):
         super().__init__(0.0)
 
 
+def rounded(beta: float, dtype: np.dtype[Any]) -> float:
+    """The number of this dtype that stands for β; 0 or 1 for one that is next to it."""
+    near = math.sqrt(np.finfo(dtype).eps)
+    for limit in LIMITS:
+        if abs(beta - limit) <= near:
+            return limit
+    return float(dtype.type(beta))
+
+
 def floor_for(X: Operand) -> float:
     """Floor of W·H in negative powers: tiny beside the entries of X."""
-    least = float(np.finfo(X.dtype).tiny)
-    return max(EPSILON * smallness(X.stats()), least)
+    stats, least = X.stats(), float(np.finfo(X.dtype).tiny)
+    share = LEAST_SHARE[X.dtype] * stats.mean
+    return max(EPSILON * smallness(stats), share, least)
 
 
 def smallness(stats: Stats) -> float:

@@ -46,7 +46,7 @@ class Frobenius:
             value = self.from_products(X, cross, float(products.sum()))
             # factors of both signs may cancel, too
             size = 0.5 * (X.stats().sum_sq + float(np.abs(products).sum()))
-            if value > RELIABLE[X.dtype] * (1 if X.kind == "csr" else 10) * size:
+            if value > RELIABLE[X.dtype] * (1 if X.sparse else 10) * size:
                 return value
         if X.by_columns:
             X, W, Ht = X.T, Ht, W

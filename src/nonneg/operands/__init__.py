@@ -16,24 +16,24 @@ from ..kernels.steps import MatMul, RMatMul
 from ..protocols import Array, Operand, Rows, Shared, Step, Sums
 
 Accepts = Callable[[Any], bool]
-_kinds: list[tuple[Accepts, type[Operand]]] = []
+_kinds: list[tuple[Accepts, Callable[..., Operand]]] = []
 
 
-def register_operand(accepts: Accepts) -> Callable[[type[Any]], type[Any]]:
-    """Class decorator: inputs for which `accepts(X)` is true become this operand.
+def register_operand(accepts: Accepts) -> Callable[[Any], Any]:
+    """Decorator: inputs for which `accepts(X)` is true become this operand.
 
-    The class is called as `cls(X, n_threads=...)`. Later entries are asked first, so
-    that a plug-in can take over a special case of a general type.
+    The class, or function, is called as `cls(X, n_threads=...)`. Later entries are asked
+    first, so that a plug-in can take over a special case of a general type.
     """
 
-    def enter(cls: type[Any]) -> type[Any]:
+    def enter(cls: Any) -> Any:
         _kinds.insert(0, (accepts, cls))
         return cls
 
     return enter
 
 
-def unregister_operand(cls: type[Any]) -> None:
+def unregister_operand(cls: Any) -> None:
     """Take a class out again (a plug-in's tests clean up with it)."""
     _kinds[:] = [entry for entry in _kinds if entry[1] is not cls]
 
@@ -44,7 +44,7 @@ def as_operand(X: Any, n_threads: int = 1) -> Operand:
         return X
     for accepts, cls in _kinds:
         if accepts(X):
-            return cls(X, n_threads=n_threads)  # type: ignore[call-arg]
+            return cls(X, n_threads=n_threads)
     msg = (
         f"X of type {type(X).__name__} is not supported; pass a NumPy array or a "
         "SciPy sparse matrix."
@@ -78,6 +78,8 @@ class BlockedOperand:
     by_columns = False
     shared_gram = True
     column_access = True
+    sparse = False
+    in_parts = False
     n_threads = 1
 
     def blocks(self) -> Iterator[Block]:
@@ -116,12 +118,14 @@ def rmatmul(X: Operand, A: Array) -> Array:
     return matmul(X.T, A)
 
 
-from . import dense, sparse
+from . import dense, sparse  # isort: skip  (the general types first)
+from . import chunked
 
 __all__ = [
     "Block",
     "BlockedOperand",
     "as_operand",
+    "chunked",
     "dense",
     "has_own_operand",
     "matmul",

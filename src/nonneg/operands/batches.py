@@ -75,6 +75,13 @@ def row_batches(X: Operand, size: int) -> list[RowBatch]:
     n_rows = X.shape[0]
     if size >= n_rows:
         return [RowBatch(slice(0, n_rows), X)]
+    ranges = [
+        slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)
+    ]
+    if X.in_parts:
+        from .loading import loaded_batches  # which needs this module
+
+        return loaded_batches(X, ranges)  # type: ignore[arg-type]
     native = X.native()
     if native is None:
         msg = (
@@ -83,11 +90,9 @@ def row_batches(X: Operand, size: int) -> list[RowBatch]:
         )
         raise ValueError(msg)
     cut = _rows_of_csr if sp.issparse(native) else _rows_of_array
-    batches = []
-    for start in range(0, n_rows, size):
-        rows = slice(start, min(start + size, n_rows))
-        batches.append(RowBatch(rows, as_operand(cut(native, rows), X.n_threads)))
-    return batches
+    return [
+        RowBatch(rows, as_operand(cut(native, rows), X.n_threads)) for rows in ranges
+    ]
 
 
 def _rows_of_array(X: Any, rows: slice) -> Any:

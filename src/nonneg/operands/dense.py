@@ -43,7 +43,13 @@ class DenseOperand(BlockedOperand):
     @cached_property
     def T(self) -> DenseOperand:
         """The transpose, without a copy."""
-        return DenseOperand(self.X.T, self.n_threads)
+        turned = DenseOperand(self.X.T, self.n_threads)
+        # what is known of the entries holds for it as well; no reference back, so that X
+        # goes with its last user
+        for name in ("summary", "density"):
+            if name in vars(self):
+                setattr(turned, name, getattr(self, name))
+        return turned
 
     def native(self) -> Array:
         """Return the array itself."""

@@ -27,6 +27,7 @@ class SparseOperand(BlockedOperand):
     """
 
     kind: ClassVar[str] = "csr"
+    sparse = True
 
     def __init__(self, X: Any, n_threads: int = 1) -> None:
         if X.format not in ("csr", "csc"):

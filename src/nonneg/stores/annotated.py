@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import RowStore, as_store, register_store
+from ..operands.stores import RowStore, register_store
+from . import as_store
 from .faults import is_instance
 
 

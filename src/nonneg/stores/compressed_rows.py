@@ -9,10 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ..operands.stores import StoreError, factor_dtype
 from ..protocols import Array
 from .faults import (
-    StoreError,
-    float_dtype,
     reading,
     require_matrix,
     require_rows,
@@ -67,7 +66,7 @@ class CompressedRows:
     ) -> None:
         self.where = where
         self.shape = require_matrix(tuple(int(n) for n in shape), where)
-        self.dtype = float_dtype(dtype, where)
+        self.dtype = factor_dtype(dtype, where)
         self._indices, self._data, self._lengths = indices, data, lengths
         found = np.asarray(indptr)
         if found.ndim != 1 or found.dtype.kind not in "iu":

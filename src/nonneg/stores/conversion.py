@@ -15,7 +15,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .faults import StoreError, is_instance
+from ..operands.stores import StoreError
+from .faults import is_instance
 from .hdf5 import SHAPES, group_format, matrix_in
 from .matrix_market import Entries, MatrixMarket
 from .npyfolder import NpyCsr, read_fully

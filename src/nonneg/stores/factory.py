@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..operands.stores import StoreError, factor_dtype, register_store
 from ..protocols import Array
 from ..validation import as_numbers
-from . import register_store
 from .compressed_rows import canonical_csr
 from .faults import (
-    StoreError,
-    float_dtype,
     reading,
     require_matrix,
     require_rows,
@@ -66,7 +64,7 @@ class FactoryRows:
             self.sparse: bool = sp.issparse(checked)
             counts.append(np.diff(checked.indptr) if self.sparse else checked.shape[0])
             widths.add(checked.shape[1])
-            dtypes.add(float_dtype(checked.dtype, self.where))
+            dtypes.add(factor_dtype(checked.dtype, self.where))
             if len(widths) > 1:
                 self._refuse_width(n_rows, checked)
             self._n_features = checked.shape[1]

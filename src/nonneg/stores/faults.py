@@ -7,13 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
-from ..validation import FLOATS
-
-
-class StoreError(ValueError):
-    """Rows of a store that can't be read, or are not what they have to be."""
+from ..operands.stores import StoreError
 
 
 def rows_text(start: int, stop: int) -> str:
@@ -65,22 +59,6 @@ def require_unchanged(
         "change during a fit."
     )
     raise StoreError(msg)
-
-
-def float_dtype(dtype: Any, where: str) -> np.dtype[Any]:
-    """Dtype of the rows that are read: float32 stays, other real numbers become float64.
-
-    Raises
-    ------
-    ValueError
-        If the store holds no real numbers.
-    """
-    dtype = np.dtype(dtype)
-    if dtype.kind not in "biuf":
-        msg = f"{where} holds values of type {dtype}; real numbers are needed."
-        raise ValueError(msg)
-    native = dtype.newbyteorder("=")
-    return native if native in FLOATS else np.dtype(FLOATS[0])
 
 
 def require_matrix(shape: tuple[int, ...], where: str) -> tuple[int, int]:

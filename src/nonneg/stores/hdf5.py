@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..operands.stores import DenseStore, RowStore, factor_dtype, register_store
 from ..protocols import Array
-from . import RowStore, register_store
 from .compressed_rows import BY_COLUMNS, CompressedRows
 from .faults import (
-    float_dtype,
     is_instance,
     reading,
     require_matrix,
@@ -29,25 +28,19 @@ def where_of(X: Any) -> str:
 
 
 @register_store(lambda X: is_instance(X, "h5py", "Dataset"))
-class Hdf5Rows:
+class Hdf5Rows(DenseStore):
     """A 2-d data set of numbers, chunked or contiguous.
 
     `X.chunks[0]` rows are read together best: a chunk is decompressed whole, also for one
     of its rows.
     """
 
-    sparse = False
-
     def __init__(self, X: Any) -> None:
         self.where = where_of(X)
         self.shape = require_matrix(X.shape, self.where)
-        self.dtype = float_dtype(X.dtype, self.where)
+        self.dtype = factor_dtype(X.dtype, self.where)
         self.chunk_rows = int(X.chunks[0]) if X.chunks else None
         self._X = X
-
-    def entries(self, start: int, stop: int) -> int:
-        """Rows times features."""
-        return (stop - start) * self.shape[1]
 
     def read(self, start: int, stop: int, out: Array | None = None) -> Array:
         """Return rows start:stop, read directly into `out`; HDF5 converts the numbers."""

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import RowStore, as_store, register_store
+from ..operands.stores import RowStore, register_store
+from . import as_store
 from .conversion import by_rows
 from .npyfolder import NpyCsr, is_csr_folder
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-import scipy.io
 
+from ..operands.stores import StoreError
 from ..protocols import Array
-from .faults import StoreError
 
 FIELDS = {
     "real": np.float64,
@@ -49,6 +48,8 @@ class MatrixMarket:
     """
 
     def __init__(self, path: Path, n_bytes: int) -> None:
+        import scipy.io
+
         self.path, self._n_bytes = path, n_bytes
         try:
             found = scipy.io.mminfo(path)
@@ -107,6 +108,8 @@ class MatrixMarket:
         return n_lines
 
     def _parse(self, lines: bytes, n_lines: int, before: int) -> Entries:
+        import scipy.io
+
         header = (
             f"%%MatrixMarket matrix coordinate {self._field} {self._symmetry}\n"
             f"{self.shape[0]} {self.shape[1]} {n_lines}\n"

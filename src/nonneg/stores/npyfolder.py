@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..operands.stores import StoreError, register_store
 from ..protocols import Array
-from . import register_store
 from .compressed_rows import CompressedRows
-from .faults import StoreError
 
 NAMES = ("data", "indices", "indptr", "shape")
 

@@ -8,11 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..operands.stores import DenseStore, StoreError, factor_dtype, register_store
 from ..protocols import Array
-from . import register_store
 from .faults import (
-    StoreError,
-    float_dtype,
     is_instance,
     reading,
     require_matrix,
@@ -68,17 +66,15 @@ def _columns_of(schema: Any, where: str) -> _Columns:
         msg = f"{where} holds no column of numbers."
         raise ValueError(msg)
     # as a table read whole: small integers beside float32 stay float32
-    return _Columns(names, float_dtype(np.result_type(*dtypes, np.float32), where))
+    return _Columns(names, factor_dtype(np.result_type(*dtypes, np.float32), where))
 
 
-class _TableRows:
+class _TableRows(DenseStore):
     """Base of stores of tables: rows start:stop from the parts that hold them.
 
     The last part is kept as pyarrow has it, so that it is read once for all of its rows
     in order. That memory comes on top of a block's.
     """
-
-    sparse = False
 
     def __init__(self, parts: list[Part], schema: Any, where: str) -> None:
         self.where = where
@@ -93,10 +89,6 @@ class _TableRows:
         # of unequal groups no size fits; the part that is kept saves reading twice
         self.chunk_rows = largest if len(sizes) <= 1 else None
         self._kept: tuple[Part, Any] | None = None
-
-    def entries(self, start: int, stop: int) -> int:
-        """Rows times features."""
-        return (stop - start) * self.shape[1]
 
     def read(self, start: int, stop: int, out: Array | None = None) -> Array:
         """Return rows start:stop; each of their row groups is read whole.

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..operands.stores import DenseStore, RowStore, factor_dtype, register_store
 from ..protocols import Array
-from . import RowStore, register_store
 from .compressed_rows import BY_COLUMNS, CompressedRows
 from .faults import (
-    float_dtype,
     is_instance,
     reading,
     require_matrix,
@@ -33,25 +32,19 @@ def present_shape(X: Any) -> tuple[int, ...]:
 
 
 @register_store(lambda X: is_instance(X, "zarr", "Array"))
-class ZarrRows:
+class ZarrRows(DenseStore):
     """A 2-d zarr array of numbers.
 
     A chunk that is missing holds the array's fill value, as zarr has it: no error.
     """
 
-    sparse = False
-
     def __init__(self, X: Any) -> None:
         self.where = where_of(X)
         self.shape = require_matrix(X.shape, self.where)
-        self.dtype = float_dtype(X.dtype, self.where)
+        self.dtype = factor_dtype(X.dtype, self.where)
         # what is read together: a shard has several chunks, each read on its own
         self.chunk_rows = int(X.chunks[0])
         self._X = X
-
-    def entries(self, start: int, stop: int) -> int:
-        """Rows times features."""
-        return (stop - start) * self.shape[1]
 
     def read(self, start: int, stop: int, out: Array | None = None) -> Array:
         """Return rows start:stop; the metadata are read again with row 0."""

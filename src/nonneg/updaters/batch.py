@@ -86,8 +86,9 @@ class Batch:
             state.last[r] = progress
             state.best[r] = min(state.best[r], _reported(progress))
         done = [progress for progress in state.last if progress is not None]
+        known = np.array([_reported(progress) < np.inf for progress in done])
         return Progress(
-            objective=np.where(np.isfinite(state.best), state.best, np.nan),
+            objective=np.where(known, state.best, np.nan),
             residual=np.concatenate([p.residual for p in done]),
             decrease=None,
             converged=np.concatenate([p.converged for p in done]),
@@ -126,13 +127,17 @@ class Batch:
         )
 
     def _evaluate(self, state: BatchState) -> None:
-        """Compute the objectives that no iteration has told."""
-        for r in np.flatnonzero(~np.isfinite(state.best)).tolist():
+        """Compute the objectives that the last iteration has not told."""
+        for r, last in enumerate(state.last):
+            if last is not None and _reported(last) < np.inf:
+                continue
             own, model = self.problems[r], state.models[r]
             W, Ht = self.base.finish(own, model)
             grams = (gram(A, own.X.n_threads) for A in (W, Ht))
             value = own.loss.value(own.X, W, Ht) + penalties(own, W, Ht, *grams)
             state.best[r] = value if np.isfinite(value) else np.finfo(float).max
+            if last is not None:  # once is enough
+                last.objective = np.array([state.best[r]])
 
 
 def _reported(progress: Progress) -> float:

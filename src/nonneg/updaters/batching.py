@@ -54,6 +54,8 @@ class LossAtScale:
         return self._terms
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_loss":  # a copy that is not filled yet
+            raise AttributeError(name)
         return getattr(self._loss, name)
 
 

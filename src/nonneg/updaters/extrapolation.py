@@ -124,18 +124,18 @@ class ExtrapolatedState(State):
             self.go_on("H", rows_H.result, Ht, best_H)
         return restart
 
-    def is_settled(
-        self, residual: float, restart: bool, tol: float, objective: float
-    ) -> bool:
+    def is_settled(self, residual: float, restart: bool, tol: float) -> bool:
         """Whether the residual was within `tol` twice in a row, without a restart, or
         the last SETTLED_WITHIN iterations together brought next to nothing.
+
+        Next to the best objective: the last one may be far above it.
         """
         at = self.n_iter % SETTLED_WITHIN
         gained, self.values[at] = self.values[at] - self.best, self.best
         if tol == 0:
             return False
         self.quiet = self.quiet + 1 if residual <= tol and not restart else 0
-        least = LEAST_DECREASE[self.W.dtype] * objective
+        least = LEAST_DECREASE[self.W.dtype] * self.best
         still = self.decreases.sum() <= least and gained <= least
         return self.quiet >= 2 or bool(still)
 

@@ -65,6 +65,7 @@ class Hals:
     name: ClassVar[str] = "hals"
     requires: ClassVar[frozenset[str]] = frozenset({"quadratic"})
     measure: ClassVar[str] = "residual"
+    by_parts: ClassVar[bool] = True
     certifies: ClassVar[bool] = True
     tol: float = 1e-4
     sweeps: int = 8
@@ -167,7 +168,7 @@ class Hals:
             )
         else:
             state.gram_H, state.product = pair.gram_Hx, pair.product
-        converged = state.is_settled(residual, restart, self.tol, pair.objective)
+        converged = state.is_settled(residual, restart, self.tol)
         return Progress(
             objective=np.array([pair.objective]),
             residual=np.array([residual]),

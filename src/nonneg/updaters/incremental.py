@@ -35,6 +35,7 @@ class IncrementalState(State):
     """As in `SolveReport`, summed over the rows of this pass."""
     seen: int = 0
     """Rows that the sums are made of."""
+    steps: int = 0
     residual: float = np.nan
     """Of the last pass."""
     last: float = np.inf
@@ -70,6 +71,8 @@ class Incremental:
         Solve for the rows of W exactly in each step.
     stream : bool
         Each step's rows are new.
+    by_pass : bool
+        An iteration is a pass over all batches, in place of a step.
 
     Notes
     -----
@@ -96,6 +99,7 @@ class Incremental:
     settled: float = 0.01
     exact_rows: bool = False
     stream: bool = False
+    by_pass: bool = False
 
     def require(self, loss: Loss, X: Operand) -> None:  # noqa: ARG002
         """Refuse an X with missing entries: rows of W would not share their Gram."""
@@ -120,9 +124,17 @@ class Incremental:
         return dataclasses.replace(state, W=W, gram_H=gram_H)
 
     def iterate(self, problem: Problem, state: IncrementalState) -> Progress:
-        """One step: the rows of the next batch, then H."""
-        batch = self.batches[state.n_iter % len(self.batches)]
-        return drive(batch.X, self._iteration(problem, state, batch))
+        """One step: the rows of the next batch, then H; or as many as there are batches."""
+        progress = self._step(problem, state)
+        while self.by_pass and state.steps % len(self.batches):
+            progress = self._step(problem, state)
+        return progress
+
+    def _step(self, problem: Problem, state: IncrementalState) -> Progress:
+        batch = self.batches[state.steps % len(self.batches)]
+        progress = drive(batch.X, self._iteration(problem, state, batch))
+        state.steps += 1
+        return progress
 
     def polish(self, problem: Problem, state: IncrementalState) -> Progress | None:
         """W solved for exactly beside the final H, as `transform` does it."""
@@ -172,7 +184,7 @@ class Incremental:
         before.
         """
         n_threads, n_samples = problem.X.n_threads, problem.X.shape[0]
-        first = self.stream or state.n_iter < len(self.batches)
+        first = self.stream or state.steps < len(self.batches)
         seen = state.seen + (rows.shape[0] if first else 0)
         gram_W = state.gram_W + gram(rows, n_threads)
         if first:
@@ -203,7 +215,7 @@ class Incremental:
         report_H: SolveReport,
     ) -> Progress:
         """The objective of all of X, if all of it was seen; after a pass the residual."""
-        number, p = state.n_iter + 1, len(self.batches)
+        number, p = state.steps + 1, len(self.batches)
         report_W = sums.report
         complete = not self.stream and number >= p
         objective = np.nan
@@ -219,7 +231,7 @@ class Incremental:
         if complete and number % p == 0:
             converged = self._at_end_of_pass(problem, state, report_H, objective)
         swept = float(report_W.sweeps + report_H.sweeps)
-        batch = self.batches[state.n_iter % p]
+        batch = self.batches[state.steps % p]
         return Progress(
             objective=np.array([objective]),
             residual=np.array([state.residual]),
@@ -244,7 +256,7 @@ class Incremental:
         state.measures = np.zeros_like(state.measures)
         gained, state.last = state.last - objective, objective
         state.quiet = state.quiet + 1 if state.residual <= self.tol else 0
-        if (state.n_iter + 1) % (REFRESH * len(self.batches)) == 0:
+        if (state.steps + 1) % (REFRESH * len(self.batches)) == 0:
             state.rhs = rmatmul(problem.X, state.W).astype(np.float64)
             state.gram_W = gram(state.W, problem.X.n_threads)
         if self.tol == 0:

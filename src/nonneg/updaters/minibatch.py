@@ -45,6 +45,9 @@ class MiniBatchState(State):
     """Where it is set, H is Ht·diag(scale), and the next two are its sums."""
     total: Array | None = None
     squares: Array | None = None
+    rise: float = math.nan
+    """Powers of the loss whose terms the sums are made of, as in `Terms`."""
+    fall: float = math.nan
     smoothed: float = math.nan
     lowest: float = math.inf
     stale: int = 0
@@ -115,16 +118,25 @@ class MiniBatch:
         terms = terms_of(problem)
         ones = np.ones(Ht.shape[1]) if terms.is_flat else np.ones_like(Ht)
         plain = terms.rise + terms.fall == 1
-        return MiniBatchState(W, Ht, ones, None if plain else Ht.copy())
+        return MiniBatchState(
+            W, Ht, ones, None if plain else Ht.copy(),
+            rise=terms.rise, fall=terms.fall,
+        )  # fmt: skip
 
     def resume(
         self,
-        problem: Problem,  # noqa: ARG002
+        problem: Problem,
         state: State,
         W: Array,
     ) -> MiniBatchState:
         """What earlier steps have left, with other rows; `state` is left as it is."""
-        own = own_state(state, MiniBatchState)
+        own, terms = own_state(state, MiniBatchState), terms_of(problem)
+        if (own.rise, own.fall) != (terms.rise, terms.fall):
+            msg = (
+                "The model was fitted with another value of `beta_loss`, whose sums are "
+                "of another kind. Set that one again, or fit a new model."
+            )
+            raise ValueError(msg)
         return dataclasses.replace(own, W=W, Ht=own.Ht.copy())
 
     def iterate(self, problem: Problem, state: MiniBatchState) -> Progress:
@@ -203,10 +215,18 @@ class MiniBatch:
             cost += own.penalty_W.value(column_sums(rows, n), gram(rows, n))
         kept = self.rho * state.denominator
         denominator = kept + sums.denominator + own.penalty_H.l1
-        above = sums.numerator[:-1]
-        change = H.move(narrow, Ht[:-1], above, kept, denominator, least_H)
-        state.scale, state.total, state.squares = H.scale, H.total, H.squares
-        state.denominator = denominator
+        above, scale = sums.numerator[:-1], H.scale
+        known = state.scale, state.total, state.squares
+        try:
+            change = H.move(narrow, Ht[:-1], above, kept, denominator, least_H)
+            state.scale, state.total, state.squares, state.denominator = (
+                H.scale, H.total, H.squares, denominator,
+            )  # fmt: skip
+        except BaseException:
+            # an interrupt leaves the H of the step before
+            H.put_back(narrow, Ht[:-1], scale)
+            state.scale, state.total, state.squares = known
+            raise
         return cost, change
 
     def _scaled(self, problem: Problem, state: MiniBatchState) -> ScaledFactor:
@@ -325,8 +345,11 @@ class MiniBatch:
 def _whole(problem: Problem, state: MiniBatchState) -> Array:
     """H with its scale, which the state then has no more."""
     if state.scale is not None:
-        state.Ht = whole(state.Ht, state.scale, least_entries(problem)[1])
-        state.scale = None
+        # both at once: an interrupt must not leave the scale to be applied twice
+        state.Ht, state.scale = (
+            whole(state.Ht, state.scale, least_entries(problem)[1]),
+            None,
+        )
     return state.Ht
 
 

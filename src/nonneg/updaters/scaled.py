@@ -97,3 +97,7 @@ class ScaledFactor:
         self.total = self.rest * others + sums
         size = float(np.sum(self.squares))
         return float(np.sqrt(change / size)) if size > 0 else float(change > 0)
+
+    def put_back(self, narrow: Narrow, before: Array, scale: Vector) -> None:
+        """Undo a `move`, also one that did not end: the rows as gathered, by that scale."""
+        self.base[narrow.features] = before / scale.astype(self.base.dtype)

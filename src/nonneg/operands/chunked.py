@@ -1,0 +1,324 @@
+"""X in a store, larger than memory perhaps: passes read it window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from .. import kernels
+from ..kernels.methods import Summary
+from ..protocols import Array, Operand, Rows, Shared, Stats, Step, Sums
+from . import Block, BlockedOperand, register_operand
+from .dense import BLOCK_BYTES, DenseOperand
+from .reading import Buffers, Reader, planned
+from .sparse import BLOCK_ROWS
+from .stores import RowStore, is_store, store_of
+
+WINDOW_BYTES = 32 << 20
+"""Bytes of a window; there are two of them."""
+SUMMARY_ENTRIES = 1 << 16
+"""Entries whose sum is taken at once, as for an X in memory."""
+
+
+class Found(NamedTuple):
+    """What a pass over all entries tells."""
+
+    summary: Summary
+    longest: int
+    """Stored entries of the longest row."""
+    entries: int
+    """Stored entries of all rows."""
+
+
+class ChunkedOperand(BlockedOperand):
+    """Rows of a store; the results are those of the same X in memory, to the last bit.
+
+    Parameters
+    ----------
+    store : RowStore
+    n_threads : int
+    window_bytes : int
+        Bytes of X that are read at a time. While the kernels are at one window, the next
+        one is being read.
+    """
+
+    kind: ClassVar[str] = "dense-parts"
+    in_parts = True
+    column_access = False
+
+    def __init__(
+        self, store: RowStore, n_threads: int = 1, window_bytes: int = WINDOW_BYTES
+    ) -> None:
+        self.store = store
+        self.n_threads = n_threads
+        self.window_bytes = window_bytes
+        self.shape = store.shape
+        self.dtype = store.dtype
+        self.n_rows = self.shape[0]
+        self._buffers = Buffers(store)
+        self._reader: Reader | None = None
+
+    @property
+    def T(self) -> Operand:
+        """The transpose, for products alone."""
+        return Turned(self)
+
+    def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
+        """Run `step` on all rows, X being read once, or oftener where its sums are large."""
+        with self._open():
+            return super().run_pass(step, rows, shared)
+
+    def whole(self) -> Operand | None:
+        """X as one in memory, if that is possible without reading it."""
+        mapped = getattr(self.store, "mapped", None)
+        if mapped is None or mapped.dtype != self.dtype:
+            return None
+        return DenseOperand(np.asarray(mapped), self.n_threads)
+
+    def next(self, n_tasks: int, block: int) -> list[Any] | None:
+        """The next window of a pass of n_tasks tasks over blocks of `block` rows, for the
+        compiled core: a list of (task, first block, last block, row, rows), or None.
+        """
+        if self._reader is None:
+            n_blocks = -(-self.n_rows // block)
+            bounds = [n_blocks * i // n_tasks for i in range(n_tasks + 1)]
+
+            def size(first: int, last: int) -> int:
+                return self._bytes(first * block, min(last * block, self.n_rows))
+
+            in_order = getattr(self.store, "sequential", False)
+            n_streams = 0 if in_order else self.n_threads
+            plan = planned(bounds, n_streams, size, self.window_bytes)
+            self._reader = Reader(self.store, plan, block, self.n_rows, self._buffers)
+        window = self._reader.take()
+        if window is None:
+            self._close()
+        return window
+
+    def blocks(self) -> Iterator[Block]:
+        """Cut X into the blocks of a pass of the same X in memory."""
+        if self._reader is None:
+            with self._open():
+                yield from self._blocks()
+        else:
+            yield from self._blocks()
+
+    @property
+    def entries(self) -> float:
+        """Number of stored entries."""
+        if not self.sparse:
+            return float(self.shape[0]) * self.shape[1]
+        return float(self._found.entries)
+
+    @property
+    def longest(self) -> int:
+        """Largest number of stored entries of a row."""
+        return self._found.longest
+
+    @cached_property
+    def density(self) -> float:
+        """Share of the entries that are not 0, from a pass."""
+        count = 0
+        with self._open():
+            for rows in self._parts(BLOCK_ROWS):
+                count += int(np.count_nonzero(rows[0] if self.sparse else rows))
+        return count / max(1, self.shape[0] * self.shape[1])
+
+    def stats(self) -> Stats:
+        """Sum, sum of squares and number of entries, from the first pass.
+
+        Raises
+        ------
+        ValueError
+            If an entry is negative or not finite; its row is named.
+        """
+        found, n_entries = self._found.summary, self.shape[0] * self.shape[1]
+        smallest = found.smallest
+        if self.entries < n_entries:
+            smallest = min(0.0, smallest)
+        return Stats(found.sum, found.sum_sq, n_entries, smallest)
+
+    @cached_property
+    def _found(self) -> Found:
+        """What the first pass finds: the sums of the same X in memory, among others."""
+        total, longest, row, count = Summary(0.0, 0.0, np.inf), 0, 0, 0
+        lines = Lines(self.shape[1], self.sparse)
+        with self._open():
+            for part in self._parts(lines.rows):
+                entries, indptr = (part[0], part[2]) if self.sparse else (part, None)
+                if entries.size and not (
+                    entries.min() >= 0 and np.isfinite(entries.max())
+                ):
+                    require_numbers(entries, row, indptr)
+                for line in lines.of(entries):
+                    total = total.joined(kernels.summary(line))
+                longest = max(longest, _longest(entries, indptr))
+                count += entries.size
+                row += len(entries) if indptr is None else len(indptr) - 1
+        for line in lines.rest():
+            total = total.joined(kernels.summary(line))
+        return Found(total, longest, count)
+
+    def _bytes(self, start: int, stop: int) -> int:
+        """Bytes of these rows as they are read."""
+        entries = self.store.entries(start, stop)
+        if not self.sparse:
+            return entries * self.dtype.itemsize
+        return entries * (self.dtype.itemsize + 4) + 4 * (stop - start)
+
+    def _blocks(self) -> Iterator[Block]:
+        size = BLOCK_ROWS
+        if not self.sparse:
+            size = max(1, BLOCK_BYTES // max(1, self.shape[1] * self.dtype.itemsize))
+        at = 0
+        for part in self._parts(size):
+            X = (
+                sp.csr_array(part, shape=(len(part[2]) - 1, self.shape[1]))
+                if self.sparse
+                else part
+            )
+            for start in range(0, X.shape[0], size):
+                stop = min(start + size, X.shape[0])
+                yield Block(at + start, at + stop, X[start:stop], None)
+            at += X.shape[0]
+
+    def _parts(self, block: int) -> Iterator[Any]:
+        """All rows in order, as they are read, in multiples of `block` rows."""
+        while (window := self.next(1, block)) is not None:
+            for *_, rows in window:
+                yield rows
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """A pass: X must be as it was, and the reading thread ends with it."""
+        if self.store.shape != self.shape:
+            msg = (
+                f"X had the shape {self.shape} at first and has {self.store.shape} now; "
+                "it must not change while it is fitted."
+            )
+            raise OSError(msg)
+        try:
+            yield
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+
+class ChunkedCsr(ChunkedOperand):
+    """The same for sparse rows."""
+
+    kind: ClassVar[str] = "csr-parts"
+    sparse = True
+
+
+class Turned(BlockedOperand):
+    """The transpose of a chunked X, of which only products can be had."""
+
+    kind: ClassVar[str] = "turned"
+    in_parts = True
+    by_columns = True
+
+    def __init__(self, X: ChunkedOperand) -> None:
+        self._X = X
+        self.shape = (X.shape[1], X.shape[0])
+        self.dtype, self.n_threads, self.sparse = X.dtype, X.n_threads, X.sparse
+
+    @property
+    def T(self) -> Operand:
+        """X itself."""
+        return self._X
+
+    def stats(self) -> Stats:
+        """Those of X."""
+        return self._X.stats()
+
+    def blocks(self) -> Iterator[Block]:
+        """Refuse: columns can't be read."""
+        msg = "The columns of an X that is read by rows can't be gone through."
+        raise TypeError(msg)
+
+
+@register_operand(is_store)
+def chunked(X: Any, n_threads: int = 1) -> ChunkedOperand:
+    """The operand of an input that becomes a store."""
+    store = store_of(X)
+    assert store is not None
+    return (ChunkedCsr if store.sparse else ChunkedOperand)(store, n_threads)
+
+
+class Lines:
+    """Entries as they are summed up for an X in memory: so many at once, in order."""
+
+    def __init__(self, n_columns: int, sparse: bool) -> None:
+        self._sparse = sparse
+        self._waiting: list[Array] = []
+        self.rows = max(1, SUMMARY_ENTRIES // max(1, n_columns))
+        """Rows of a part must be a multiple of this, but for the last one."""
+        if sparse:  # there the stored entries are a single row
+            self.rows = BLOCK_ROWS
+
+    def of(self, entries: Array) -> Iterator[Array]:
+        """The lines that are complete with these."""
+        if not self._sparse:
+            for start in range(0, len(entries), self.rows):
+                yield entries[start : start + self.rows]
+            return
+        entries = np.concatenate([*self._waiting, entries])
+        n_lines = entries.size // SUMMARY_ENTRIES
+        for i in range(n_lines):
+            yield entries[i * SUMMARY_ENTRIES : (i + 1) * SUMMARY_ENTRIES].reshape(
+                1, -1
+            )
+        self._waiting = [entries[n_lines * SUMMARY_ENTRIES :].copy()]
+
+    def rest(self) -> Iterator[Array]:
+        """What is left at the end."""
+        for entries in self._waiting:
+            if entries.size:
+                yield entries.reshape(1, -1)
+
+
+def _longest(entries: Array, indptr: Array | None) -> int:
+    if indptr is None:
+        return int(entries.shape[1])
+    return int(np.diff(indptr).max(initial=0))
+
+
+def require_numbers(rows: Array, first: int, indptr: Array | None) -> None:
+    """Raise ValueError, naming the row, for an entry that is negative or not finite.
+
+    Parameters
+    ----------
+    rows : ndarray
+        Entries, of sparse rows the stored ones.
+    first : int
+        Number of the first row.
+    indptr : ndarray or None
+        Where sparse rows begin and end.
+    """
+    """Raise ValueError, naming the row, for an entry that is negative or not finite."""
+    bad = ~np.isfinite(rows) | (rows < 0)
+    if not bad.any():
+        return
+    at = int(np.argmax(bad.reshape(-1)))
+    if indptr is None:
+        row, value = first + at // rows.shape[1], rows.reshape(-1)[at]
+    else:
+        row, value = first + int(np.searchsorted(indptr, at, "right")) - 1, rows[at]
+    what = "Input X contains NaN" if np.isnan(value) else "Input X contains infinity"
+    if value < 0:
+        what = "Negative values in data passed to NMF (input X)"
+    msg = (
+        f"{what}: row {row:,}, counted from 0, holds {value:g}. Entries must be finite and "
+        "not negative."
+    )
+    raise ValueError(msg)

@@ -1,0 +1,81 @@
+"""Batches of rows of an X in a store, read when they are wanted, one ahead."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import scipy.sparse as sp
+
+from ..protocols import Operand
+from . import as_operand
+from .batches import RowBatch
+from .chunked import ChunkedOperand
+from .reading import POLL, read_rows
+
+
+class Loader:
+    """Keeps the batch asked for last, and reads the one after it in a thread."""
+
+    def __init__(self, X: ChunkedOperand, ranges: list[slice]) -> None:
+        self._X, self._ranges = X, ranges
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="nonneg-reader")
+        self._number = -1
+        self._batch: Operand | None = None
+        self._next: tuple[int, Future[Any]] | None = None
+
+    def __call__(self, number: int) -> Operand:
+        """The operand of this batch, in memory."""
+        if number == self._number and self._batch is not None:
+            return self._batch
+        self._batch = None  # before another one is there
+        coming = self._next
+        if coming is None or coming[0] != number:
+            coming = number, self._thread.submit(self._read, number)
+        while True:
+            try:
+                rows = coming[1].result(POLL)
+                break
+            except TimeoutError:
+                if coming[1].done():
+                    raise
+        self._batch = as_operand(rows, self._X.n_threads)
+        self._number = number
+        following = (number + 1) % len(self._ranges)
+        self._next = following, self._thread.submit(self._read, following)
+        return self._batch
+
+    def __del__(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, number: int) -> Any:
+        rows, n_columns = self._ranges[number], self._X.shape[1]
+        found = read_rows(self._X.store, rows.start, rows.stop, None)
+        if not self._X.sparse:
+            return found
+        block = sp.csr_array(found, shape=(rows.stop - rows.start, n_columns))
+        block.has_sorted_indices = block.has_canonical_format = True
+        return block
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedBatch(RowBatch):
+    """Rows that are read when their operand is asked for."""
+
+    number: int
+    load: Loader
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "X":
+            load = object.__getattribute__(self, "load")
+            return load(object.__getattribute__(self, "number"))
+        if name == "narrow":  # it would be kept
+            return None
+        return object.__getattribute__(self, name)
+
+
+def loaded_batches(X: ChunkedOperand, ranges: list[slice]) -> list[RowBatch]:
+    """A batch for each range of rows; two of them are in memory at a time."""
+    load = Loader(X, ranges)
+    return [LoadedBatch(rows, X, i, load) for i, rows in enumerate(ranges)]

@@ -1,0 +1,49 @@
+"""What a fit is made from: X in its operand, checked parameters, and their updater."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import stores, validation  # noqa: F401  (stores enter themselves)
+from .choice import AUTO
+from .losses import losses
+from .operands import as_operand, has_own_operand
+from .operands.batches import row_batches, stored_by_rows
+from .parameters import Parameters
+from .protocols import Operand, Updater
+from .starts import INITS
+from .threads import resolve_n_threads
+from .updaters import make_updater, updaters
+from .updaters.incremental import Incremental
+
+
+def prepare_X(X: Any, n_threads: int | None, whom: str = "NMF") -> Operand:
+    """Check a non-negative X and wrap it in its operand.
+
+    What a plug-in operand has registered for itself is that operand's to check.
+    """
+    n_threads = resolve_n_threads(n_threads)
+    if has_own_operand(X):
+        operand = as_operand(X, n_threads)
+        if operand.in_parts:
+            operand.stats()  # looks all entries over
+        return operand
+    operand = as_operand(validation.check_X(X, whom), n_threads)
+    smallest = operand.summary.smallest  # type: ignore[attr-defined]
+    validation.require_non_negative(smallest, f"{whom} (input X)")
+    return operand
+
+
+def validated(parameters: Parameters) -> Parameters:
+    """Check the parameters against the solvers and starts that there are."""
+    return parameters.validated((*updaters, AUTO), INITS, tuple(losses))
+
+
+def updater_for(X: Operand, parameters: Parameters, update_H: bool) -> Updater:
+    """The solver, or its form that moves H after each block of rows."""
+    if parameters.blocks is None or not update_H:
+        updater: Updater = make_updater(parameters.solver, **vars(parameters))
+        return updater
+    size = -(-X.shape[0] // parameters.blocks)
+    batches = row_batches(stored_by_rows(X), size)
+    return Incremental(batches, tol=parameters.tol, by_pass=True)

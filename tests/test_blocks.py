@@ -1,0 +1,112 @@
+"""Fits of solver "hals" whose H moves after each of several blocks of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cases import DTYPES, MAIN_STORAGES, STORAGES, data
+from nonneg import NMF
+from tolerances import assert_close
+
+K = 4
+BLOCKS = [1, 2, 5, 1000]
+pytestmark = [
+    pytest.mark.usefixtures("eager_threads"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+
+
+def model(blocks, **options):
+    given = {"init": "random", "solver": "hals", "random_state": 0, "tol": 0}
+    return NMF(K, blocks=blocks, **{**given, "max_iter": 8, **options})
+
+
+@pytest.mark.parametrize("blocks", BLOCKS)
+@pytest.mark.parametrize("storage", MAIN_STORAGES)
+@pytest.mark.parametrize("penalty", [{}, {"alpha_W": 1e-3, "l1_ratio": 0.4}])
+def test_a_pass_never_raises_the_objective(blocks, storage, penalty):
+    X = data(60, 23)
+    fitted = model(blocks, **penalty).fit(STORAGES[storage](X))
+    W = fitted.transform(STORAGES[storage](X))
+    objective = fitted.history_["objective"]
+    assert fitted.n_iter_ == 8
+    assert objective.size == 9  # with that of the exact solve at the end
+    assert np.diff(objective).max() <= 1e-10 * objective[0]
+    H, weight = fitted.components_, penalty.get("alpha_W", 0.0)
+    l1, l2 = penalty.get("l1_ratio", 0.0), 1 - penalty.get("l1_ratio", 0.0)
+    value = 0.5 * np.sum((X - W @ H) ** 2) + sum(
+        size * weight * (l1 * A.sum() + 0.5 * l2 * np.sum(A * A))
+        for A, size in ((W, X.shape[1]), (H, X.shape[0]))
+    )
+    assert objective[-1] == pytest.approx(value, rel=1e-10)
+
+
+@pytest.mark.parametrize("blocks", BLOCKS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_storage_and_threads_change_nothing(blocks, dtype):
+    X = data(60, 23, dtype=dtype)
+    one, *others = (
+        model(blocks, n_threads=n).fit(STORAGES[storage](X)).components_
+        for storage in MAIN_STORAGES
+        for n in (1, 2)
+    )
+    np.testing.assert_array_equal(one, others[0])
+    for other in others[1:]:
+        assert_close(other, one, dtype, X.size, factor=100)
+
+
+@pytest.mark.parametrize("blocks", [2, 5])
+def test_more_blocks_need_fewer_passes_than_one(blocks):
+    rng = np.random.default_rng(0)
+    X = rng.gamma(0.5, size=(400, 6)) @ rng.gamma(0.5, size=(6, 30))
+    X += 0.05 * X.mean() * rng.random(X.shape)
+    options = {"max_iter": 60, "n_init": 1}
+    courses = {
+        b: NMF(6, "random", "hals", random_state=0, tol=0, blocks=b, **options)
+        .fit(X)
+        .history_["objective"]
+        for b in (1, blocks)
+    }
+    target = 1.02 * min(course.min() for course in courses.values())
+    passes = {  # beyond the last if none was enough
+        b: int(np.argmax(np.append(course, 0) <= target))
+        for b, course in courses.items()
+    }
+    assert passes[blocks] < passes[1]
+
+
+def test_fit_transform_and_transform_agree_and_the_best_start_is_kept():
+    X = data(60, 23)
+    fitted = model(5, n_init=3, tol=1e-5, max_iter=400)
+    W = fitted.fit_transform(X)
+    assert fitted.stop_reason_ == "converged"
+    np.testing.assert_allclose(fitted.transform(X), W, rtol=1e-6, atol=1e-9)
+    assert fitted.reconstruction_err_ == pytest.approx(
+        np.linalg.norm(X - W @ fitted.components_)
+    )
+    first = model(5, tol=1e-5, max_iter=400).fit(X).reconstruction_err_
+    assert fitted.reconstruction_err_ <= first * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"solver": "cd"}, "works with solver='hals'"),
+        ({"solver": "bpp"}, "works with solver='hals'"),
+        ({"compress": True}, "don't go together"),
+        ({"blocks": 0}, "blocks"),
+        ({"blocks": 1.5}, "blocks"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options, reason):
+    with pytest.raises(ValueError, match=reason):
+        model(**{"blocks": 3, **options}).fit(data(60, 23))
+
+
+def test_auto_may_be_cut_into_blocks():
+    fitted = model(3, solver="auto", compress="auto").fit(data(60, 23))
+    assert fitted.solver_ == "hals"
+    np.testing.assert_array_equal(
+        fitted.components_, model(3).fit(data(60, 23)).components_
+    )
