@@ -152,6 +152,38 @@ def test_statistics_are_those_in_memory(kind, dtype):
     assert reconstruction_error(there, W, H) == reconstruction_error(X, W, H)
 
 
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("weights", [{}, {"alpha_W": 1e-3, "alpha_H": 2e-3}])
+def test_newton_by_rows_lowers_the_objective_every_time(kind, dtype, weights):
+    """H moves by the sums over rows of W that no transpose is needed for."""
+    X = np.random.default_rng(0).poisson(matrix("dense", np.float64)).astype(dtype)
+    X = sp.csr_array(X) if kind == "csr" else X
+    options = {"random_state": 0, "beta_loss": 1, "l1_ratio": 0.3, **weights}
+    model = NMF(K, "random", "sn", max_iter=40, tol=0, **options)
+    W = model.fit_transform(in_parts(X, WINDOWS[1], 2))
+    objective = model.history_["objective"]
+    assert np.diff(objective).max() <= 1e-12 * objective[0] * (
+        1e7 if dtype == np.float32 else 1
+    )
+    again = NMF(K, "random", "sn", max_iter=40, tol=0, **options)
+    np.testing.assert_array_equal(again.fit_transform(in_parts(X, WINDOWS[1], 1)), W)
+    np.testing.assert_array_equal(again.components_, model.components_)
+    plain = NMF(K, "random", "mu", max_iter=40, tol=0, **options).fit(X)
+    assert model.reconstruction_err_ <= plain.reconstruction_err_ * (1 + 1e-4)
+    full = NMF(K, "random", "sn", max_iter=200, tol=1e-5, **options).fit(X)
+    assert model.reconstruction_err_ == pytest.approx(
+        full.reconstruction_err_, rel=0.02
+    )
+    # each row of W is at its optimum, as by `transform`
+    np.testing.assert_allclose(
+        model.transform(in_parts(X)) @ model.components_,
+        W @ model.components_,
+        rtol=1e-2,
+        atol=1e-2,
+    )
+
+
 # --- maps of files ------------------------------------------------------------------------
 
 

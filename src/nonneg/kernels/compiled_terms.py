@@ -94,7 +94,9 @@ def move_scaled(
     return sums
 
 
-def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+def _beta_update(
+    operand: Any, step: Any, rows: Rows, shared: Shared, source: Any = None
+) -> Sums:
     dtype, n_columns = operand.dtype, operand.shape[1]
     start, Ht = tame(rows["start"], dtype), tame(shared["Ht"], dtype)
     flat = step.terms.is_flat
@@ -106,6 +108,7 @@ def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     vectors = (shared.get(name, none) for name in ("column_sums", "l1", "l2"))
     options = _options(step.terms, step.least, step.move, dtype, *vectors)
     suffix, X = source_of(operand)
+    X = X if source is None else source
     after = tame(shared["after"], dtype) if "after" in shared else None
     value = getattr(_core, f"beta{8 * dtype.itemsize}_{suffix}")(
         X, start, Ht, after, rows.get("solved"), rows.get("below"), *wanted.values(),
@@ -129,7 +132,11 @@ def _beta_update(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     return sums
 
 
-def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+NEWTON_ROWS = ("start", "solved", "previous", "moved")
+
+
+def _newton_options(operand: Any, step: Any, shared: Shared) -> tuple[Any, ...]:
+    """Newton steps as the bindings take them."""
     dtype = operand.dtype
     vectors = (tame(shared[name], dtype) for name in ("column_sums", "l1", "l2"))
     mean, most = operand.stats().mean, 1000 if dtype == np.float64 else 100
@@ -137,11 +144,16 @@ def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     unit = 2.0 ** -max(-most, min(most, size))
     # 1/y begins from a reciprocal in float32, of y·unit
     floor = max(step.floor, LEAST_INVERTED / unit)
-    options = (
+    return (
         floor, unit, step.momentum, step.tolerance, *vectors,
         step.sweeps, step.rescale, step.value,
     )  # fmt: skip
-    arrays = tuple(rows.get(name) for name in ("start", "solved", "previous", "moved"))
+
+
+def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+    dtype = operand.dtype
+    options = _newton_options(operand, step, shared)
+    arrays = tuple(rows.get(name) for name in NEWTON_ROWS)
     Ht, n_threads = tame(shared["Ht"], dtype), operand.n_threads
     # a dense X may have any strides here
     suffix, X = ("dense", operand.X) if operand.kind == "dense" else source_of(operand)
@@ -155,10 +167,51 @@ def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
     return found
 
 
+class _Solving:
+    """X in parts, whose rows are solved for just before they are given out."""
+
+    def __init__(self, operand: Any, step: Any, rows: Rows, shared: Shared) -> None:
+        self._operand, self._step, self._shared = operand, step, shared
+        self._rows = {name: A for name, A in rows.items() if A is not None}
+        self.n_rows, self.entries = operand.n_rows, operand.entries
+        self.longest = operand.longest
+        self.found: Sums = dict.fromkeys(NewtonReport._fields, 0.0)
+
+    def next(self, n_tasks: int, block: int) -> Any:
+        """As of the operand."""
+        window = self._operand.next(n_tasks, block)
+        for *_, first, X in window or ():
+            n_rows = len(X[2]) - 1 if self._operand.sparse else len(X)
+            own = {name: A[first : first + n_rows] for name, A in self._rows.items()}
+            suffix = "csr32" if self._operand.sparse else "dense"
+            call = getattr(_core, f"newton{8 * self._operand.dtype.itemsize}_{suffix}")
+            options = _newton_options(self._operand, self._step, self._shared)
+            arrays = tuple(own.get(name) for name in NEWTON_ROWS)
+            Ht = tame(self._shared["Ht"], self._operand.dtype)
+            report = call(X, arrays, Ht, options, self._operand.n_threads)
+            for name, value in zip(NewtonReport._fields, report, strict=True):
+                self.found[name] += value
+        return window
+
+
+def _newton_sums(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+    start = {"start": rows["solved"]}
+    if operand.in_parts:
+        source = _Solving(operand, step.newton, rows, shared)
+        sums = _beta_update(operand, step.sums, start, shared, source)
+        return source.found | sums
+    found = _newton(operand, step.newton, rows, shared)
+    return found | _beta_update(operand, step.sums, start, shared)
+
+
 PASSES.update(
     {
         (kind, name): run
         for kind in KINDS
-        for name, run in (("beta_update", _beta_update), ("newton", _newton))
+        for name, run in (
+            ("beta_update", _beta_update),
+            ("newton", _newton),
+            ("newton_sums", _newton_sums),
+        )
     }
 )

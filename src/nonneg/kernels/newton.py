@@ -9,7 +9,7 @@ import numpy as np
 
 from ..protocols import Array, Rows, Shared, Sums
 from .methods import NewtonReport
-from .term_steps import TILE, dense
+from .term_steps import TILE, TermsUpdate, dense
 
 UNDAMPED = 0.683802
 """Largest λ = |d|·max h/y of a step d downwards that is not damped: λ² = −log(1 − λ) − λ.
@@ -169,3 +169,25 @@ def _positive_root(bent: Array, flat: Array, total: Array) -> Array:
     below = flat + np.sqrt(flat * flat + 4 * bent * total)
     root: Array = 2 * total / np.where(below > 0, below, 1)
     return root
+
+
+@dataclass(frozen=True)
+class NewtonSums:
+    """Newton sweeps for the block's rows, then the other factor's sums at the result.
+
+    Rows as for `newton`, without "moved"; shared as for both steps. Sums: "residual",
+    "sweeps" and "unfinished" of `NewtonUpdate`, and all of `sums`, whose "start" is the
+    result. X is read once.
+    """
+
+    name: ClassVar[str] = "newton_sums"
+    newton: NewtonUpdate
+    sums: TermsUpdate
+
+    def __call__(
+        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
+    ) -> Sums:
+        """Solve for the block's rows and return both steps' sums."""
+        found = self.newton(X_b, mask_b, rows_b, shared)
+        after = self.sums(X_b, mask_b, {"start": rows_b["solved"]}, shared)
+        return found | after

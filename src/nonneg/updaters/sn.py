@@ -11,14 +11,15 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..kernels import RowArrays
 from ..kernels.methods import NewtonReport
-from ..kernels.newton import NewtonUpdate
-from ..kernels.term_steps import beside
+from ..kernels.newton import NewtonSums, NewtonUpdate
+from ..kernels.term_steps import TermsUpdate, beside
 from ..protocols import Array, Operand, Penalty, Problem, Progress
 from ..validation import warn
 from . import updaters
+from .diagonal import diagonal_step, residual_of
 from .extrapolation import SETTLED_WITHIN, ExtrapolatedState
 from .pairs import factor_penalties
-from .terms import terms_of
+from .terms import apply_sums, term_sums, terms_of
 
 EXACT_SWEEPS = 2000
 UNFINISHED = (
@@ -63,6 +64,10 @@ class ScalarNewton:
 
     Notes
     -----
+    An X that is read in parts is not transposed: rows of W are solved for as they come,
+    and H moves once by a step from their sums (see `diagonal_step`), without momentum.
+    Neither raises the objective.
+
     An iteration costs about 10·k flops and 2·k divisions per stored entry of X (dense:
     per entry). Memory: three arrays of the size of each factor and, of a sparse X, one
     transposed copy.
@@ -85,6 +90,7 @@ class ScalarNewton:
     measure: ClassVar[str] = "residual"
     positive_start: ClassVar[bool] = True
     certifies: ClassVar[bool] = True
+    by_parts: ClassVar[bool] = True
     tol: float = 1e-4
     sweeps: int | None = None
 
@@ -105,6 +111,8 @@ class ScalarNewton:
         """One half-step in W and one in H, with extrapolation."""
         if not problem.update_H:
             return self._solve_W(problem, state.W, state.Ht)
+        if problem.X.in_parts:
+            return self._by_rows(problem, state)
         X = problem.X
         momentum = state.momentum
         gained = state.decreases[(state.n_iter - 1) % SETTLED_WITHIN]
@@ -127,6 +135,41 @@ class ScalarNewton:
         state.decreases[state.n_iter % SETTLED_WITHIN] = gained
         restart = state.advance(rows_W, rows_H, objective)
         converged = state.is_settled(residual, restart, self.tol)
+        return Progress(
+            objective=np.array([objective]),
+            residual=np.array([residual]),
+            decrease=np.array([gained]),
+            converged=np.array([converged]),
+            sweeps=float(self._sweeps(problem)),
+        )
+
+    def _by_rows(self, problem: Problem, state: ExtrapolatedState) -> Progress:
+        """The rows of W, and one step in H by the sums that they leave; no momentum."""
+        X, W, Ht = problem.X, state.W, state.Ht
+        terms, loss = terms_of(problem), problem.loss
+        newton = NewtonUpdate(
+            terms.floor, sweeps=self._sweeps(problem), rescale=state.n_iter == 0,
+            value=False,
+        )  # fmt: skip
+        step = NewtonSums(
+            newton, TermsUpdate(terms, move=False, value=True, bends=True)
+        )
+        weights = {"l1": problem.penalty_W.l1, "l2": problem.penalty_W.Q.diagonal()}
+        shared = beside(Ht, X.n_threads) | weights
+        found = X.run_pass(step, {"start": W, "solved": W}, shared)
+        sums = term_sums(found, W)
+        objective = float(found["value"]) + factor_penalties(problem, W, Ht)
+        violation = found["residual"] + residual_of(Ht, sums, problem.penalty_H)
+        residual = _relative(problem, violation)
+        gained = max(0.0, state.last - objective)
+        state.decreases[state.n_iter % SETTLED_WITHIN] = gained
+        state.last = state.best = objective
+        converged = state.is_settled(residual, False, self.tol)
+        if not converged:
+            by_ratio = apply_sums(loss, X, Ht, sums, problem.penalty_H)
+            state.Ht = diagonal_step(
+                Ht, sums, found["bends"], problem.penalty_H, by_ratio
+            )
         return Progress(
             objective=np.array([objective]),
             residual=np.array([residual]),
