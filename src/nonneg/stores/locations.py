@@ -149,15 +149,47 @@ def _open_zarr(location: Location) -> RowStore:
 
 def _names_of_features(root: Any) -> list[str] | None:
     """Names of the columns, as anndata or 10x keep them; None where there are none."""
-    for path in ("matrix/features/name", "matrix/features/id"):
+    return _names(root, "var", ["matrix/features/name", "matrix/features/id"])
+
+
+def _names(root: Any, table: str, vectors: list[str]) -> list[str] | None:
+    """Texts of the first of these vectors that there is, or the index of a table."""
+    for path in vectors:
         if path in root:
             return _texts(root[path][:])
-    if "var" not in root or not hasattr(root["var"], "attrs"):
+    if table not in root or not hasattr(root[table], "attrs"):
         return None
-    key = root["var"].attrs.get("_index", "_index")
-    if key not in root["var"] or hasattr(root["var"][key], "keys"):
+    key = root[table].attrs.get("_index", "_index")
+    if key not in root[table] or hasattr(root[table][key], "keys"):
         return None
-    return _texts(root["var"][key][:])
+    return _texts(root[table][key][:])
+
+
+def row_names_of(location: Location) -> list[str] | None:
+    """Names of the rows in an HDF5 file or zarr folder of anndata or 10x, if it has some."""
+    kind = kind_of(location)
+    if kind not in ("hdf5", "zarr"):
+        return None
+    package = import_for(location.path, "h5py" if kind == "hdf5" else "zarr")
+    if kind == "zarr":
+        root = package.open(store=str(location.path), mode="r")
+        return _names(root, "obs", []) if hasattr(root, "keys") else None
+    with package.File(location.path, "r") as root:
+        return _names(root, "obs", ["matrix/barcodes"])
+
+
+def market_bytes(path: Path) -> int:
+    """Bytes that a Matrix Market file takes in memory, by its header."""
+    import scipy.io
+
+    try:
+        n_rows, n_columns, n_entries, layout, *_ = scipy.io.mminfo(path)
+    except (ValueError, EOFError, OSError):
+        return 0  # its reader says what is wrong
+    if layout == "array":
+        return int(n_rows) * int(n_columns) * 8
+    # as triples, and as the CSR that is made from them
+    return int(n_entries) * (16 + 12)
 
 
 def _texts(values: Any) -> list[str]:
