@@ -21,6 +21,7 @@ LAYERS = [
     {"batch_parameters"},
     {"kernels"},
     {"config", "operands"},
+    {"stores"},
     {"fixed", "losses", "updaters"},
     {"checkpoints", "choice", "normal_equations", "reconstruction"},
     {"loop"},
@@ -29,13 +30,13 @@ LAYERS = [
     {"starts"},
     {"preparation"},
     {"factorization"},
-    {"online"},
+    {"online", "streams"},
     {"estimator_base"},
     {"estimators", "minibatch", "topics"},
     {"report", "textfiles", "writers"},
     {"persistence", "readers"},
-    {"corpora", "plotting"},
-    {"demo", "jobs", "progress", "shell"},
+    {"corpora", "opening", "plotting"},
+    {"demo", "jobs", "options", "progress", "shell"},
     {"commands"},
     {"cli"},
     {"__main__"},
@@ -46,11 +47,20 @@ entered here, and in the drawing of the layers in CONTRIBUTING.md."""
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 REQUIRED = {"numpy", "scipy", "sklearn", "threadpoolctl", "nonneg"}
 """What may be imported at module level besides the standard library."""
-COMMAND_LINE = {"cli", "commands", "progress", "shell"}
+COMMAND_LINE = {"cli", "commands", "options", "progress", "shell"}
 EXTRA = {f"{name}.py": {"rich", "typer"} for name in COMMAND_LINE}
 SOLVES = {"least_squares", "normal_equations", "one_by_one"}
 """What only `nnls` needs."""
-ON_DEMAND = {"corpora", "demo", "jobs", "plotting", "readers", "report", "topics"}
+ON_DEMAND = {
+    "corpora",
+    "demo",
+    "jobs",
+    "opening",
+    "plotting",
+    "readers",
+    "report",
+    "topics",
+}
 LAZY = COMMAND_LINE | ON_DEMAND | SOLVES
 """Modules that `import nonneg` must not load."""
 

@@ -317,7 +317,7 @@ def test_a_defect_of_ours_is_not_hidden(monkeypatch):
     def broken(*args, **kwargs):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("nonneg.commands.read_matrix", broken)
+    monkeypatch.setattr("nonneg.commands.open_matrix", broken)
     done = run("fit", "data.csv", "-k", 3, "-o", "x")
     assert isinstance(done.exception, ZeroDivisionError)
 
@@ -353,7 +353,7 @@ class TestInterrupt:
         assert np.load("w.npy").shape == (30, 3)
         assert read_contents("model").header["left_out"] == []
 
-    @pytest.mark.parametrize("place", ["jobs.fit", "read_matrix"])
+    @pytest.mark.parametrize("place", ["jobs.fit", "open_matrix"])
     def test_before_there_is_anything(self, monkeypatch, place):
         def interrupt(*args, **kwargs):
             raise KeyboardInterrupt

@@ -17,9 +17,27 @@ from . import __version__, demo, jobs, report
 from .choice import AUTO
 from .estimators import NMF
 from .losses.beta import NAMES
+from .opening import open_matrix
+from .options import (
+    COMPRESS,
+    PENALTY,
+    SPARSER,
+    START,
+    Data,
+    Header,
+    Json,
+    MemoryLimit,
+    Model,
+    Quiet,
+    RowNames,
+    Threads,
+    Top,
+)
+from .options import (
+    panel as _panel,
+)
 from .persistence import load, read_contents, save
 from .progress import progress_display
-from .readers import read_matrix
 from .shell import INTERRUPTED, OneLineErrors, say
 from .updaters import updaters
 from .writers import write_matrix, writer_for
@@ -61,57 +79,6 @@ def _options(
         help_text = ctx.get_help()  # empty where rich has printed it
         if help_text:
             typer.echo(help_text)
-
-
-Data = Annotated[
-    Path,
-    typer.Argument(
-        metavar="FILE",
-        help="The matrix: .npy, .npz, .mtx, .csv, .tsv (the last three also .gz), "
-        ".parquet.",
-        show_default=False,
-    ),
-]
-Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model file.", show_default=False)
-]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print nothing but errors and warnings.")
-]
-Header = Annotated[
-    bool | None,
-    typer.Option(
-        "--header/--no-header", help="Whether a text file begins with column names.",
-        show_default="recognised",
-    ),
-]  # fmt: skip
-RowNames = Annotated[
-    bool | None,
-    typer.Option(
-        "--row-names/--no-row-names", help="Whether its first column holds names.",
-        show_default="recognised",
-    ),
-]  # fmt: skip
-Threads = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, help="Threads to use.", show_default="all cores"),
-]
-Top = Annotated[
-    int, typer.Option(metavar="N", min=1, help="Features to show of each component.")
-]
-
-COMPRESS: dict[str, Any] = {"no": False, "yes": True}
-SPARSER = "Sparseness (solver pg)"
-PENALTY = "Penalties"
-START = "Start and end of the fit"
-
-
-def _panel(panel: str, *names: str, help: str, **more: Any) -> Any:
-    """Option that the help shows in a panel of its own."""
-    return typer.Option(*names, help=help, rich_help_panel=panel, **more)
 
 
 @app.command()
@@ -189,6 +156,7 @@ def fit(
         int, _panel(SPARSER, metavar="N", min=1, help="Iterations of a subproblem of pg.")
     ] = 2000,
     threads: Threads = None,
+    memory_limit: MemoryLimit = None,
     header: Header = None,
     row_names: RowNames = None,
     top: Top = 8,
@@ -228,7 +196,10 @@ def fit(
     jobs.check_parameters(model)
     with progress_display(not quiet) as display:
         display.stage(f"Reading {data.name}")
-        table = read_matrix(data, header=header, row_names=row_names)
+        table = open_matrix(
+            data, memory_limit=memory_limit, header=header, row_names=row_names,
+            n_threads=threads, names_of_rows=save_w is not None,
+        )  # fmt: skip
         if features is not None:
             table = jobs.with_feature_names(table, features)
         display.stage("Starting the fit")
@@ -280,6 +251,7 @@ def transform(
                           ".parquet."),
     ],
     threads: Threads = None,
+    memory_limit: MemoryLimit = None,
     header: Header = None,
     row_names: RowNames = None,
     as_json: Json = False,
@@ -292,7 +264,10 @@ def transform(
     model = load(model_file)
     with progress_display(not quiet) as display:
         display.stage(f"Reading {data.name}")
-        table = read_matrix(data, header=header, row_names=row_names)
+        table = open_matrix(
+            data, memory_limit=memory_limit, header=header, row_names=row_names,
+            n_threads=threads, names_of_rows=True,
+        )  # fmt: skip
         model.set_params(callback=display.callback(model.max_time))
         if threads is not None:
             model.set_params(n_threads=threads)

@@ -131,7 +131,9 @@ class FactorizationEstimator(
     def _operand(self, X: Any, reset: bool) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""
         operand = prepare_X(X, self.n_threads, self._parameters_class.owner)
-        validate_data(self, X, reset=reset, skip_check_array=True)
+        # a path or a function has no width; its operand has
+        given = operand if operand.in_parts else X
+        validate_data(self, given, reset=reset, skip_check_array=True)
         return operand
 
     def _parameters(self) -> Any:

@@ -20,6 +20,7 @@ from .choice import require_pair
 from .estimators import NMF
 from .losses import make_loss
 from .readers import Table
+from .stores.locations import parse_location
 
 Say = Callable[[str], None]
 """Takes a line for standard error."""
@@ -46,7 +47,7 @@ def check_outputs(data: Path, *outputs: Path | None) -> None:
     FileNotFoundError
         If the folder of an output does not exist.
     """
-    seen = {data.resolve(): "the input"}
+    seen = {parse_location(data).path.resolve(): "the input"}
     for path in outputs:
         if path is None:
             continue
@@ -168,6 +169,13 @@ def _aligned(model: NMF, table: Table) -> Any:
         twice = next(name for j, name in enumerate(given) if place[name] != j)
         msg = (
             f"Two columns of the matrix are named {twice!r}; their order is not known."
+        )
+        raise ValueError(msg)
+    if getattr(table.X, "in_parts", False):
+        msg = (
+            "The columns of the matrix are in another order than those of the model, and "
+            "a matrix that is read in parts stays as it is. Raise --memory-limit to read "
+            "it whole."
         )
         raise ValueError(msg)
     return table.X[:, [place[name] for name in expected]]

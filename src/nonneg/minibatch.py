@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -17,6 +17,7 @@ from .online import BatchResult, fit_batches, next_batch, transform_rows
 from .parameters import Parameters
 from .protocols import Operand
 from .result import FactorizationResult, Iteration
+from .streams import fit_stream, is_stream, refuse_W
 
 
 class MiniBatchNMF(FactorizationEstimator):
@@ -221,6 +222,39 @@ class MiniBatchNMF(FactorizationEstimator):
         self.n_threads = n_threads
         self.exact_statistics = exact_statistics
 
+    def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
+        """Learn the components H of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or iterator
+            Non-negative data. An iterator of blocks of rows is read once, see Notes.
+        y : ignored
+            Not used; there for scikit-learn's interface.
+        W : array-like of shape (n_samples, n_components), default=None
+            Start for init="custom", of the dtype of X. It is not written to.
+        H : array-like of shape (n_components, n_features), default=None
+            As W.
+
+        Returns
+        -------
+        self : MiniBatchNMF
+
+        Notes
+        -----
+        Of an iterator no row is seen twice and n_samples is not known. Its blocks are
+        cut and joined to batches of `batch_size` rows, each one `partial_fit`: `alpha_H`
+        is times the rows of a batch, `forget_factor` is for each batch, and `tol`,
+        `max_iter` and `max_no_improvement` stop nothing. `reconstruction_err_` and
+        `history_` are not set. Memory: one block, one batch, a few arrays like H.
+        """
+        if is_stream(X):
+            if W is not None:
+                refuse_W(type(self).__name__)
+            fit_stream(self, X, H)
+            return self
+        return super().fit(X, y, W=W, H=H)
+
     def partial_fit(
         self,
         X: Any,
@@ -287,6 +321,11 @@ class MiniBatchNMF(FactorizationEstimator):
         parameters = self._parameters()
         fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
         return transform_rows(operand, parameters, fixed).W
+
+    def _fit(self, X: Any, W: Any, H: Any) -> Any:
+        if is_stream(X):
+            refuse_W(type(self).__name__)
+        return super()._fit(X, W, H)
 
     def _factorize(self, X: Operand, W: Any, H: Any) -> FactorizationResult:
         return fit_batches(X, self._parameters(), W, H)

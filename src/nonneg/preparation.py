@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from . import validation
+from . import stores, validation  # noqa: F401  (stores enter themselves)
 from .checkpoints import Checkpoints, fingerprint
 from .choice import AUTO
 from .losses import losses

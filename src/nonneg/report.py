@@ -84,6 +84,8 @@ class Summary:
 
 def frobenius_norm(X: Any) -> float:
     """‖X‖_F of a dense or sparse matrix, added up in float64 by blocks of rows."""
+    if hasattr(X, "stats"):  # an operand, which knows it
+        return math.sqrt(X.stats().sum_sq)
     if sp.issparse(X):
         return float(np.linalg.norm(X.data.astype(np.float64, copy=False)))
     rows = max(1, (1 << 20) // max(1, X.shape[1]))

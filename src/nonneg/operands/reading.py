@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..protocols import Array
-from .stores import RowStore
+from .stores import RowStore, StoreError
 
 POLL = 0.05
 """Seconds between two looks at signals while waiting for a read."""
@@ -40,6 +40,7 @@ def planned(
     bounds : list of int
         Task i owns the blocks bounds[i]:bounds[i + 1].
     n_streams : int
+        0 reads all blocks in their order, one task a window.
     size : callable
         Bytes of the blocks first:last.
     budget : int
@@ -52,7 +53,7 @@ def planned(
     while tasks:
         group, total = [tasks.pop(0)], 0
         total = size(*group[0][1:])
-        while tasks and (
+        while (n_streams and tasks) and (
             len(group) < n_streams or total + size(*tasks[0][1:]) <= budget
         ):
             group.append(tasks.pop(0))
@@ -162,6 +163,8 @@ def read_rows(store: RowStore, start: int, stop: int, out: Array | None) -> Any:
     """Rows start:stop as the kernels take them; an error names them."""
     try:
         rows = store.read(start, stop, out)
+    except StoreError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         msg = f"Rows {start:,} to {stop:,} of X can't be read: {reason}."

@@ -24,10 +24,19 @@ NUMBERS = "biuf"
 """Kinds of dtype that X may have in a store; floats of other sizes become float64."""
 
 
+class StoreError(OSError, ValueError):
+    """Rows of a store that can't be read, or are not what they have to be.
+
+    The sentence names the rows, so that nothing needs to be added to it.
+    """
+
+
 class RowStore(Protocol):
     """Where the rows of X are. A new kind of store is one file that registers itself.
 
-    Reading happens in a thread of its own, one call at a time.
+    Reading happens in a thread of its own, one call at a time. Two attributes are
+    optional: `sequential`, true where going back means to begin again at row 0, so that
+    a pass reads all rows in order; and `column_names`, a list of n_features str or None.
     """
 
     @property

@@ -1,0 +1,63 @@
+"""Arguments and options that commands share, and the panels of the help of `fit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="The matrix: .npy, .npz, .mtx, .csv, .tsv (the last three also .gz), "
+        ".parquet, .h5, .h5ad (also file.h5::/path), a zarr or Parquet folder.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model file.", show_default=False)
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print nothing but errors and warnings.")
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header", help="Whether a text file begins with column names.",
+        show_default="recognised",
+    ),
+]  # fmt: skip
+RowNames = Annotated[
+    bool | None,
+    typer.Option(
+        "--row-names/--no-row-names", help="Whether its first column holds names.",
+        show_default="recognised",
+    ),
+]  # fmt: skip
+Threads = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Threads to use.", show_default="all cores"),
+]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="Size from which on the matrix is read in parts.",
+                 show_default="half of the free memory"),
+]  # fmt: skip
+Top = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Features to show of each component.")
+]
+
+COMPRESS: dict[str, Any] = {"no": False, "yes": True}
+SPARSER = "Sparseness (solver pg)"
+PENALTY = "Penalties"
+START = "Start and end of the fit"
+
+
+def panel(panel: str, *names: str, help: str, **more: Any) -> Any:
+    """Option that the help shows in a panel of its own."""
+    return typer.Option(*names, help=help, rich_help_panel=panel, **more)

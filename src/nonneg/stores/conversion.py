@@ -1,0 +1,245 @@
+"""Matrix Market files and CSC made into a CSR on disk, out of core, once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..operands.stores import StoreError
+from .faults import is_instance
+from .hdf5 import SHAPES, group_format, matrix_in
+from .matrix_market import Entries, MatrixMarket
+from .npyfolder import NpyCsr, read_fully
+
+MEMORY = 256 << 20
+"""Bytes that a conversion may take for entries, unless it is told otherwise."""
+SHARE = 6
+"""Copies of a bucket of entries that sorting them needs, and one to spare."""
+
+
+def by_rows(
+    source: Any, folder: str | os.PathLike[str] | None = None, *, memory: int = MEMORY
+) -> NpyCsr:
+    """Write a matrix that is stored otherwise as a CSR on disk, and return its store.
+
+    Parameters
+    ----------
+    source : path-like or object
+        The name of a Matrix Market file (.mtx, .mtx.gz), or a CSC matrix on disk: a
+        group of h5py or zarr, or what a backed AnnData has as its X.
+    folder : path-like, default=None
+        Folder to write, which must not exist: `data.npy`, `indices.npy`, `indptr.npy`
+        and `shape.npy`, opened again by `nonneg.stores.npyfolder.NpyCsr(Path(folder))`.
+        None takes a temporary folder, which is removed with the store.
+    memory : int, default=268435456
+        Bytes that it may take for entries; the number of entries of each row comes on
+        top of it.
+
+    Returns
+    -------
+    store : NpyCsr
+
+    Raises
+    ------
+    ValueError
+        If the source is damaged or no such matrix.
+    FileExistsError
+        If the folder exists.
+
+    Notes
+    -----
+    Entries are written to disk as they come, then again in groups of rows, then sorted
+    group by group: each of the three is read and written in order once. It takes the
+    disk space of three copies of the result while it runs. The folder appears when
+    it is complete.
+    """
+    if folder is None:
+        target = Path(tempfile.mkdtemp(prefix="nonneg-")) / "csr"
+    else:
+        target = Path(folder)
+    if target.exists():
+        msg = (
+            f"{str(target)!r} exists already. If it holds the converted matrix, open "
+            "it by nonneg.stores.npyfolder.NpyCsr(pathlib.Path(folder)); else give "
+            "another name."
+        )
+        raise FileExistsError(msg)
+    part = target.parent / f".nonneg-{secrets.token_hex(8)}.part"
+    part.mkdir()
+    try:
+        _write(_source(source, memory), part, memory)
+        part.rename(target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        if folder is None:
+            target.parent.rmdir()
+        raise
+    store = NpyCsr(target)
+    if folder is None:
+        weakref.finalize(store, shutil.rmtree, target.parent, ignore_errors=True)
+    return store
+
+
+def _source(source: Any, memory: int) -> Any:
+    """What yields the entries of the source."""
+    n_entries = max(1, memory // (SHARE * 24))
+    if isinstance(source, str | os.PathLike):
+        return MatrixMarket(Path(source), n_bytes=max(64, memory // SHARE))
+    if is_instance(source, "anndata", "AnnData"):
+        source = source.X
+    if is_instance(source, "anndata.abc", "CSRDataset", "CSCDataset"):
+        source = source.group
+    if hasattr(source, "keys"):
+        group = matrix_in(source)
+        if hasattr(group, "keys") and group_format(group) == "csc":
+            return StoredColumns(group, n_entries)
+    msg = (
+        f"A {type(source).__name__} is nothing that is converted to rows: pass the name "
+        "of a Matrix Market file, or a CSC group of h5py or zarr."
+    )
+    raise ValueError(msg)
+
+
+class StoredColumns:
+    """Entries of a CSC group, range of columns by range of columns."""
+
+    def __init__(self, group: Any, n_entries: int) -> None:
+        self.where = f"{group.name!r}"
+        shape = next(tuple(group.attrs[name]) for name in SHAPES if name in group.attrs)
+        self.shape = (int(shape[0]), int(shape[1]))
+        self.dtype = np.dtype(group["data"].dtype)
+        self._group = group
+        self._n_entries = n_entries
+
+    def __iter__(self) -> Iterator[Entries]:
+        data, indices = self._group["data"], self._group["indices"]
+        indptr = self._group["indptr"][:].astype(np.int64)
+        for first in range(0, int(indptr[-1]), self._n_entries):
+            last = min(first + self._n_entries, int(indptr[-1]))
+            # columns of these entries; empty ones share their pointer with the next
+            columns = np.searchsorted(indptr, np.arange(first, last), side="right") - 1
+            rows = indices[first:last]
+            if rows.size and not 0 <= rows.min() <= rows.max() < self.shape[0]:
+                bad = int(np.flatnonzero((rows < 0) | (rows >= self.shape[0]))[0])
+                msg = (
+                    f"Column {columns[bad]} of {self.where} has an entry in row "
+                    f"{rows[bad]}, but there are {self.shape[0]} rows."
+                )
+                raise StoreError(msg)
+            yield Entries(rows, columns, data[first:last])
+
+
+def _write(source: Any, folder: Path, memory: int) -> None:
+    """Write the four files; temporary ones beside them are removed."""
+    n_rows, n_columns = source.shape
+    small = max(n_rows, n_columns) < np.iinfo(np.int32).max
+    index = np.dtype(np.int32 if small else np.int64)
+    record = np.dtype([("row", index), ("column", index), ("value", source.dtype)])
+    counts = np.zeros(n_rows + 1, dtype=np.int64)
+    with _scratch(folder / "entries") as file:
+        for entries in source:
+            np.add.at(counts, np.asarray(entries.rows, dtype=np.int64) + 1, 1)
+            _records(entries, record).tofile(file)
+        indptr = np.cumsum(counts)
+        bounds = _buckets(indptr, max(1, memory // (SHARE * record.itemsize)))
+        with _scratch(folder / "buckets") as grouped:
+            file.flush()
+            _group(file, grouped, indptr, bounds, record, memory)
+            file.truncate(0)
+            _sort(grouped, folder, indptr, bounds, record)
+    np.save(folder / "indptr.npy", indptr)
+    np.save(folder / "shape.npy", np.array([n_rows, n_columns], dtype=np.int64))
+
+
+@contextlib.contextmanager
+def _scratch(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("w+b") as file:
+        yield file
+    path.unlink()
+
+
+def _records(entries: Entries, record: np.dtype[Any]) -> NDArray[Any]:
+    packed = np.empty(entries.rows.size, dtype=record)
+    packed["row"], packed["column"], packed["value"] = entries
+    return packed
+
+
+def _buckets(indptr: NDArray[np.int64], n_entries: int) -> NDArray[np.int64]:
+    """First rows of groups of rows that have about `n_entries` entries at most."""
+    bounds = [0]
+    while bounds[-1] < indptr.size - 1:
+        most = indptr[bounds[-1]] + n_entries
+        last = int(np.searchsorted(indptr, most, side="right")) - 1
+        bounds.append(max(last, bounds[-1] + 1))
+    return np.array(bounds)
+
+
+def _group(
+    file: IO[bytes],
+    grouped: IO[bytes],
+    indptr: NDArray[np.int64],
+    bounds: NDArray[np.int64],
+    record: np.dtype[Any],
+    memory: int,
+) -> None:
+    """Copy entries so that those of one bucket lie together, in the order of the file."""
+    at = indptr[bounds].copy()
+    n_records = max(1, memory // (SHARE * record.itemsize))
+    for first in range(0, int(indptr[-1]), n_records):
+        last = min(first + n_records, int(indptr[-1]))
+        entries = np.empty(last - first, dtype=record)
+        read_fully(file.fileno(), entries, first * record.itemsize)
+        bucket = np.searchsorted(bounds, entries["row"], side="right") - 1
+        entries = entries[np.argsort(bucket, kind="stable")]
+        sizes = np.bincount(bucket, minlength=bounds.size)
+        ends = np.cumsum(sizes)
+        for i in np.flatnonzero(sizes):
+            grouped.seek(int(at[i]) * record.itemsize)
+            entries[ends[i] - sizes[i] : ends[i]].tofile(grouped)
+            at[i] += sizes[i]
+    grouped.flush()
+
+
+def _sort(
+    grouped: IO[bytes],
+    folder: Path,
+    indptr: NDArray[np.int64],
+    bounds: NDArray[np.int64],
+    record: np.dtype[Any],
+) -> None:
+    """Write the entries of each bucket by rows and columns."""
+    with (
+        _vector(folder / "data.npy", indptr[-1], record["value"]) as data,
+        _vector(folder / "indices.npy", indptr[-1], record["column"]) as indices,
+    ):
+        for first, last in zip(indptr[bounds[:-1]], indptr[bounds[1:]], strict=True):
+            entries = np.empty(last - first, dtype=record)
+            read_fully(grouped.fileno(), entries, int(first) * record.itemsize)
+            entries = entries[np.lexsort((entries["column"], entries["row"]))]
+            entries["value"].tofile(data)
+            entries["column"].tofile(indices)
+
+
+@contextlib.contextmanager
+def _vector(path: Path, size: Any, dtype: np.dtype[Any]) -> Iterator[IO[bytes]]:
+    """Open an .npy file of a vector for writing, its header written."""
+    header = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": (int(size),),
+    }
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        yield file
+        file.flush()
+        os.fsync(file.fileno())

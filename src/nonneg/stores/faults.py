@@ -1,0 +1,87 @@
+"""What goes wrong in a store, said with the rows that it concerns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..operands.stores import StoreError
+
+
+def rows_text(start: int, stop: int) -> str:
+    """Rows start:stop in words."""
+    return f"Row {start}" if stop == start + 1 else f"Rows {start} to {stop - 1}"
+
+
+@contextmanager
+def reading(where: str, start: int, stop: int) -> Iterator[None]:
+    """Name the rows when the library that reads them fails."""
+    try:
+        yield
+    except (StoreError, MemoryError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        msg = (
+            f"{rows_text(start, stop)} of {where} can't be read: {reason}. "
+            "The file may be damaged or cut off, or was changed."
+        )
+        raise StoreError(msg) from error
+
+
+def require_rows(where: str, start: int, stop: int, n_found: int) -> None:
+    """Raise StoreError unless as many rows came as were asked for."""
+    if n_found != stop - start:
+        msg = (
+            f"{rows_text(start, stop)} of {where} are not there: {n_found} rows came "
+            f"in place of {stop - start}. X may not change during a fit."
+        )
+        raise StoreError(msg)
+
+
+def require_unchanged(
+    where: str, expected: tuple[int, ...], found: tuple[int, ...]
+) -> None:
+    """Raise StoreError if a store has another shape than when it was opened."""
+    if tuple(found) == tuple(expected):
+        return
+    same_width = tuple(found)[1:] == tuple(expected)[1:]
+    if same_width and found[0] < expected[0]:
+        what = f"{rows_text(found[0], expected[0])} of {where} are gone"
+    elif same_width:
+        what = f"{rows_text(expected[0], found[0])} of {where} are new"
+    else:
+        what = f"{where} has another width in rows 0 to {expected[0] - 1}"
+    msg = (
+        f"{what}: its shape was {tuple(expected)} and is now {tuple(found)}. X may not "
+        "change during a fit."
+    )
+    raise StoreError(msg)
+
+
+def require_matrix(shape: tuple[int, ...], where: str) -> tuple[int, int]:
+    """Return the shape of a matrix with rows and columns.
+
+    Raises
+    ------
+    ValueError
+        If it has not two dimensions, or is empty.
+    """
+    if len(shape) != 2:
+        msg = f"{where} has {len(shape)} dimensions; a matrix has 2."
+        raise ValueError(msg)
+    if 0 in shape:
+        msg = f"{where} is empty: it has shape {tuple(shape)}."
+        raise ValueError(msg)
+    return int(shape[0]), int(shape[1])
+
+
+def is_instance(X: Any, package: str, *names: str) -> bool:
+    """Whether X is of a class of an optional package, which is not imported for that."""
+    module = sys.modules.get(package)
+    classes = (getattr(module, name, None) for name in names)
+    return module is not None and any(
+        isinstance(X, cls) for cls in classes if cls is not None
+    )

@@ -1,0 +1,196 @@
+"""Parquet and other data sets of pyarrow: columns of numbers, read by row groups."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..operands.stores import DenseStore, StoreError, factor_dtype, register_store
+from ..protocols import Array
+from .faults import (
+    is_instance,
+    reading,
+    require_matrix,
+    require_rows,
+)
+
+
+class Part(NamedTuple):
+    """Rows that are read together."""
+
+    start: int
+    stop: int
+    load: Callable[[], Any]
+    """Returns them as a pyarrow table."""
+
+
+class _Columns(NamedTuple):
+    names: list[str]
+    dtype: np.dtype[Any]
+
+
+def _columns_of(schema: Any, where: str) -> _Columns:
+    """Columns of numbers; names of rows, a first column of texts or an index, are left out."""
+    from pyarrow import types
+
+    names = list(schema.names)
+    text = (schema.metadata or {}).get(b"pandas")
+    index = json.loads(text)["index_columns"] if text else []
+    names = [name for name in names if name not in index]
+
+    def kind_of(name: str) -> Any:
+        kind = schema.field(name).type
+        return kind.value_type if types.is_dictionary(kind) else kind
+
+    if names and len(names) == len(schema.names):
+        first = kind_of(names[0])
+        if types.is_string(first) or types.is_large_string(first):
+            del names[0]
+    dtypes = []
+    for name in names:
+        kind = kind_of(name)
+        if types.is_decimal(kind):
+            dtypes.append(np.dtype(np.float64))
+        elif types.is_integer(kind) or types.is_floating(kind) or kind == "bool":
+            dtypes.append(np.dtype(kind.to_pandas_dtype()))
+        else:
+            msg = (
+                f"{where} has values of type {kind} in column {name!r}; numbers are "
+                "needed. Choose the columns first, e.g. by writing them alone."
+            )
+            raise ValueError(msg)
+    if not names:
+        msg = f"{where} holds no column of numbers."
+        raise ValueError(msg)
+    # as a table read whole: small integers beside float32 stay float32
+    return _Columns(names, factor_dtype(np.result_type(*dtypes, np.float32), where))
+
+
+class _TableRows(DenseStore):
+    """Base of stores of tables: rows start:stop from the parts that hold them.
+
+    The last part is kept as pyarrow has it, so that it is read once for all of its rows
+    in order. That memory comes on top of a block's.
+    """
+
+    def __init__(self, parts: list[Part], schema: Any, where: str) -> None:
+        self.where = where
+        columns = _columns_of(schema, where)
+        self.column_names, self.dtype = columns.names, columns.dtype
+        n_rows = parts[-1].stop if parts else 0
+        self.shape = require_matrix((n_rows, len(columns.names)), where)
+        self._parts = [part for part in parts if part.stop > part.start]
+        self._starts = np.array([part.start for part in self._parts])
+        sizes = {part.stop - part.start for part in self._parts[:-1]}
+        largest = max(part.stop - part.start for part in self._parts)
+        # of unequal groups no size fits; the part that is kept saves reading twice
+        self.chunk_rows = largest if len(sizes) <= 1 else None
+        self._kept: tuple[Part, Any] | None = None
+
+    def read(self, start: int, stop: int, out: Array | None = None) -> Array:
+        """Return rows start:stop; each of their row groups is read whole.
+
+        Raises
+        ------
+        StoreError
+            If they can't be read, have another number of rows than when the data set
+            was opened, or an empty cell.
+        """
+        if out is None:
+            out = np.empty((stop - start, self.shape[1]), dtype=self.dtype)
+        first = int(np.searchsorted(self._starts, start, side="right")) - 1
+        for part in self._parts[first:]:
+            if part.start >= stop:
+                break
+            low, high = max(part.start, start), min(part.stop, stop)
+            table = self._table(part)
+            self._fill(table, part, low, high, out[low - start : high - start])
+        return out
+
+    def _table(self, part: Part) -> Any:
+        kept = self._kept
+        if kept is not None and kept[0] is part:
+            return kept[1]
+        self._kept = None
+        with reading(self.where, part.start, part.stop):
+            table = part.load()
+        require_rows(self.where, part.start, part.stop, table.num_rows)
+        self._kept = (part, table)
+        return table
+
+    def _fill(self, table: Any, part: Part, low: int, high: int, out: Array) -> None:
+        rows = table.slice(low - part.start, high - low)
+        for j, name in enumerate(self.column_names):
+            column = rows.column(name)
+            if column.null_count:
+                row = low + column.is_null().to_pylist().index(True)
+                msg = f"Row {row} of {self.where} has no value in column {name!r}."
+                raise StoreError(msg)
+            kind = str(column.type)
+            if kind.startswith("decimal") or "dictionary" in kind:
+                column = column.cast("float64")
+            at = 0
+            for piece in column.chunks:
+                out[at : at + len(piece), j] = piece.to_numpy(zero_copy_only=False)
+                at += len(piece)
+
+
+def _with_starts(parts: list[tuple[int, Callable[[], Any]]]) -> list[Part]:
+    """Parts of these numbers of rows, one after the other."""
+    found, start = [], 0
+    for n_rows, load in parts:
+        found.append(Part(start, start + n_rows, load))
+        start += n_rows
+    return found
+
+
+@register_store(lambda X: is_instance(X, "pyarrow.dataset", "Dataset"))
+class DatasetRows(_TableRows):
+    """A data set of pyarrow: Parquet files, of which only the footers are read at first.
+
+    Files of other formats are counted once, and each is one part.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        files = list(getattr(dataset, "files", []))
+        where = f"the data set {files[0]!r}" if files else "the data set"
+        if len(files) > 1:
+            where += f" and {len(files) - 1} more files"
+        names = _columns_of(dataset.schema, where).names
+        parts: list[tuple[int, Callable[[], Any]]] = []
+        for fragment in dataset.get_fragments():
+            groups = [fragment]
+            if hasattr(fragment, "split_by_row_group"):
+                with reading(f"{fragment.path!r}", 0, 1):
+                    groups = fragment.split_by_row_group(schema=dataset.schema)
+            for group in groups:
+                known = getattr(group, "row_groups", None)
+                n_rows = known[0].num_rows if known else group.count_rows()
+                parts.append((n_rows, _loader(group, dataset.schema, names)))
+        super().__init__(_with_starts(parts), dataset.schema, where)
+
+
+def _loader(fragment: Any, schema: Any, names: list[str]) -> Callable[[], Any]:
+    return lambda: fragment.to_table(schema=schema, columns=names)
+
+
+@register_store(lambda X: is_instance(X, "pyarrow.parquet", "ParquetFile"))
+class ParquetFileRows(_TableRows):
+    """One open Parquet file."""
+
+    def __init__(self, file: Any) -> None:
+        where = f"the Parquet file of {file.metadata.num_rows} rows"
+        names = _columns_of(file.schema_arrow, where).names
+        groups = range(file.metadata.num_row_groups)
+        parts = [
+            (file.metadata.row_group(i).num_rows, _group_loader(file, i, names))
+            for i in groups
+        ]
+        super().__init__(_with_starts(parts), file.schema_arrow, where)
+
+
+def _group_loader(file: Any, i: int, names: list[str]) -> Callable[[], Any]:
+    return lambda: file.read_row_group(i, columns=names)

@@ -1,0 +1,227 @@
+"""The command line on stores: names of files and places in them, whole or in parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from typer.testing import CliRunner
+
+import stored
+from nonneg import NMF, opening
+from nonneg.commands import app
+from nonneg.opening import free_memory, open_matrix, parse_size
+from nonneg.persistence import load
+from nonneg.readers import read_matrix
+from nonneg.stores.locations import parse_location
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def ok(*arguments):
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def expected(X):
+    return NMF(3, max_iter=20, random_state=0).fit(X)
+
+
+# how it is written, what it is called, whether it is sparse
+NAMES = {
+    "h5": (stored.h5_chunked, "x.h5::/g/X", False),
+    "h5 without a path": (stored.h5_contiguous, "x.h5", False),
+    "10x": (stored.h5_10x, "x.h5", True),
+    "layer": (stored.h5_group, "x.h5::layers/counts", True),
+    "h5ad": (stored.backed, "x.h5ad", True),
+    "h5ad dense": (stored.backed, "x.h5ad::X", False),
+    "zarr": (stored.zarr_chunked, "x.zarr", False),
+    "zarr group": (stored.zarr_group, "x.zarr::/X", True),
+    "zarr root": (stored.zarr_group, "x.zarr", True),
+    "parquet": (stored.parquet_file, "x.parquet", False),
+    "parquet folder": (stored.parquet_folder, "x", False),
+    "csr folder": (stored.npy_folder, "csr", True),
+    "mtx": (stored.market, "x.mtx", True),
+}
+
+
+@pytest.mark.parametrize("limit", ["1 GB", "1kB", None])
+@pytest.mark.parametrize(("write", "name", "sparse"), NAMES.values(), ids=NAMES)
+def test_the_model_is_that_of_the_library(tmp_path, write, name, sparse, limit):
+    X = stored.sparse() if sparse else stored.dense()
+    made = write(tmp_path, X)
+    if hasattr(made, "file") and "h5" in name:
+        made.file.close()
+    limits = [] if limit is None else ["--memory-limit", limit]
+    ok(
+        "fit",
+        name,
+        "-k",
+        3,
+        "-o",
+        "model",
+        "--max-iter",
+        20,
+        "--save-w",
+        "w.npz",
+        *limits,
+    )
+    model = load("model")
+    np.testing.assert_array_equal(model.components_, expected(X).components_)
+    W = ok("transform", "model", name, "-o", "t.npy", *limits)
+    assert "53 × 3 matrix W" in W.stdout
+    np.testing.assert_array_equal(np.load("t.npy"), expected(X).transform(X))
+    in_parts = getattr(open_matrix(Path(name), memory_limit=limit).X, "in_parts", False)
+    assert in_parts == (limit == "1kB")
+
+
+@pytest.mark.parametrize("limit", ["1GB", "1kB"])
+def test_names_of_rows_and_features(tmp_path, limit):
+    stored.h5_10x(tmp_path, stored.sparse()).close()
+    ok(
+        "fit",
+        "x.h5",
+        "-k",
+        3,
+        "-o",
+        "model",
+        "--save-w",
+        "w.csv",
+        "--memory-limit",
+        limit,
+    )
+    names = [f"gene {j}" for j in range(7)]
+    assert load("model").feature_names_in_.tolist() == names
+    assert read_matrix("w.csv").row_names == ["c"] * 53
+    stored.backed(tmp_path, stored.sparse()).file.close()
+    ok(
+        "fit",
+        "x.h5ad",
+        "-k",
+        3,
+        "-o",
+        "model",
+        "--save-w",
+        "w.csv",
+        "--memory-limit",
+        limit,
+    )
+    assert read_matrix("w.csv").row_names == [str(i) for i in range(53)]
+
+
+def test_columns_in_another_order_need_all_of_X(tmp_path):
+    X = stored.dense()
+    stored.parquet_file(tmp_path, X)
+    ok("fit", "x.parquet", "-k", 3, "-o", "model")
+    table = stored._table(X).select([f"f{j}" for j in range(6, -1, -1)])
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(table, "y.parquet")
+    for name in "xy":
+        ok("transform", "model", f"{name}.parquet", "-o", f"{name}.npy")
+    np.testing.assert_array_equal(np.load("x.npy"), np.load("y.npy"))
+    done = run("transform", "model", "y.parquet", "-o", "z.npy", "--memory-limit", "9")
+    assert done.exit_code == 2
+    assert "Raise --memory-limit" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.h5"], "No such file: 'none.h5'"),
+        (["none.zarr::/X"], "No such file: 'none.zarr'"),
+        (["x.h5::/none"], "'x.h5' has nothing at '/none'; its members are 'layers'"),
+        (["x.h5::/layers"], "is no matrix; it has"),
+        (["x.mtx::/X"], "'x.mtx' has no paths inside; only HDF5 files and zarr"),
+        (["junk.h5"], "'junk.h5' can't be opened"),
+        (["x.h5::/layers/counts", "--memory-limit", "2 apples"], "'2 apples' is no size"),
+        (["x.h5::/layers/counts", "--memory-limit", "9", "--solver", "pg"], "needs X in memory"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_in_one_line(tmp_path, arguments, message):
+    group = stored.h5_group(tmp_path, stored.sparse())
+    group.parent.create_group("more")
+    group.file.close()
+    stored.market(tmp_path, stored.sparse())
+    (tmp_path / "junk.h5").write_bytes(b"junk")
+    done = run("fit", *arguments, "-k", 3, "-o", "model")
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "model").exists()
+
+
+def test_columns_on_disk_are_refused_or_converted(tmp_path):
+    stored.h5_group(tmp_path, sp.csc_array(stored.dense())).file.close()
+    done = run("fit", "x.h5::layers/counts", "-k", 3, "-o", "model")
+    assert done.exit_code == 2
+    assert "by_rows" in done.stderr
+
+
+def test_the_input_is_not_written_over(tmp_path):
+    stored.h5_group(tmp_path, stored.sparse()).file.close()
+    done = run("fit", "x.h5::layers/counts", "-k", 3, "-o", "x.h5")
+    assert done.exit_code == 2
+    assert "is the input" in done.stderr
+
+
+def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
+    import sys
+
+    stored.zarr_chunked(tmp_path, stored.dense())
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    done = run("fit", "x.zarr", "-k", 3, "-o", "model")
+    assert "'x.zarr' needs zarr: pip install 'nonneg[io]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("2GB", 2 * 10**9), ("1.5 GiB", 3 << 29), ("500m", 5 * 10**8), ("7", 7), ("1kb", 1000),
+     ("1KiB", 1024), (".5T", 5 * 10**11)],
+)  # fmt: skip
+def test_sizes(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "0", "1 PB", "1GB2", "nan"])
+def test_what_is_no_size(text):
+    with pytest.raises(ValueError, match="is no size"):
+        parse_size(text)
+
+
+def test_free_memory_is_less_than_all():
+    import psutil
+
+    assert 0 < free_memory() <= psutil.virtual_memory().total
+
+
+def test_half_of_the_free_memory_is_the_limit(tmp_path, monkeypatch):
+    stored.h5_contiguous(tmp_path, stored.dense()).file.close()
+    size = 53 * 7 * 8
+    for free, in_parts in ((2 * size, False), (2 * size - 1, True)):
+        monkeypatch.setattr(opening, "free_memory", lambda free=free: free)
+        X = open_matrix(Path("x.h5")).X
+        assert getattr(X, "in_parts", False) == in_parts
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "inside"),
+    [("x.h5", "x.h5", None), ("x.h5::/a/b", "x.h5", "/a/b"), ("x.h5::a", "x.h5", "/a"),
+     ("a::b.h5::/c", "a::b.h5", "/c"), ("x.h5::", "x.h5", "/"), ("odd::name", "odd::name", None)],
+)  # fmt: skip
+def test_names_of_places(tmp_path, name, path, inside):
+    (tmp_path / "odd::name").touch()
+    found = parse_location(name)
+    assert (str(found.path), found.inside) == (path, inside)

@@ -1,0 +1,167 @@
+"""Fits of every kind of store: the same as in memory; a store read in order is read so."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import stored
+from nonneg import NMF, MiniBatchNMF
+from nonneg.operands import as_operand
+from nonneg.operands.reading import planned
+from nonneg.stores import as_store, by_rows
+
+K = 3
+pytestmark = [
+    pytest.mark.usefixtures("eager_threads"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+SHAPE = (53, 7)
+
+
+def pair(name, folder, dtype=np.float64):
+    """X in the store of that name, and in memory."""
+    X = stored.dense(dtype, SHAPE)
+    if name in stored.DENSE:
+        return stored.DENSE[name](folder, X), X
+    return stored.SPARSE[name](folder, sp.csr_array(X)), sp.csr_array(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int32])
+@pytest.mark.parametrize("name", [*stored.DENSE, *stored.SPARSE])
+def test_a_fit_of_a_store_is_the_fit_in_memory(tmp_path, name, dtype):
+    there, here = pair(name, tmp_path, dtype)
+    if name == "matrix-market":
+        here = here.astype(np.float64)
+    models = [NMF(K, "random", random_state=0, max_iter=5, tol=0) for _ in range(2)]
+    Ws = [
+        model.fit_transform(X) for model, X in zip(models, (there, here), strict=True)
+    ]
+    np.testing.assert_array_equal(Ws[0], Ws[1])
+    np.testing.assert_array_equal(models[0].components_, models[1].components_)
+    assert models[0].reconstruction_err_ == models[1].reconstruction_err_
+    assert models[0].n_features_in_ == SHAPE[1]
+    np.testing.assert_array_equal(models[0].transform(there), models[1].transform(here))
+
+
+@pytest.mark.parametrize("solver", ["hals", "mu", "auto"])
+@pytest.mark.parametrize("name", ["h5-10x", "h5-chunked", "factory-csr"])
+def test_other_solvers_take_stores(tmp_path, name, solver):
+    there, here = pair(name, tmp_path)
+    models = [
+        NMF(K, "nndsvda", solver, random_state=0, max_iter=5, tol=0).fit(X)
+        for X in (there, here)
+    ]
+    np.testing.assert_array_equal(models[0].components_, models[1].components_)
+
+
+@pytest.mark.parametrize("name", ["zarr-chunked", "npy-folder", "factory-dense"])
+def test_mini_batches_of_stores(tmp_path, name):
+    models = [
+        MiniBatchNMF(K, batch_size=10, random_state=0, max_iter=2).fit(X)
+        for X in pair(name, tmp_path)
+    ]
+    np.testing.assert_allclose(models[0].components_, models[1].components_, 1e-12)
+
+
+def test_a_converted_matrix_is_fitted(tmp_path):
+    X = stored.sparse()
+    store = by_rows(stored.h5_group(tmp_path, X.tocsc()), tmp_path / "rows")
+    models = [NMF(K, "random", random_state=0, max_iter=5).fit(Y) for Y in (store, X)]
+    np.testing.assert_array_equal(models[0].components_, models[1].components_)
+
+
+# --- stores that can only be read in order ------------------------------------------------
+
+
+def test_a_plan_in_order():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        n_blocks, n_tasks = int(rng.integers(1, 60)), int(rng.integers(1, 20))
+        bounds = [n_blocks * i // n_tasks for i in range(n_tasks + 1)]
+        budget = int(rng.integers(1, 40))
+        windows = list(planned(bounds, 0, lambda first, last: last - first, budget))
+        assert all(len(window) == 1 for window in windows)
+        assert windows[0][0].first == 0
+        for (before,), (after,) in pairwise(windows):
+            assert after.first == before.last
+        assert windows[-1][0].last == n_blocks
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+@pytest.mark.parametrize("window_bytes", [1, 1 << 14, 1 << 30])
+def test_a_factory_is_called_once_a_pass(kind, window_bytes):
+    """Many slots and two threads: out of order it would begin again for each window."""
+    X = stored.dense(shape=(4000, 60))
+    X = X if kind == "dense" else sp.csr_array(X)
+    runs = []
+
+    def blocks():
+        runs.append(1)
+        return (X[start : start + 300] for start in range(0, 4000, 300))
+
+    operand = as_operand(blocks, n_threads=2)
+    operand.window_bytes = window_bytes
+    operand.stats()
+    assert len(runs) == 2  # for the shape, and for the values
+    model = NMF(K, "random", random_state=0, max_iter=3, tol=0, n_threads=2)
+    W = model.fit_transform(operand)
+    assert len(runs) <= 2 + 3 + 2
+    again = NMF(K, "random", random_state=0, max_iter=3, tol=0)
+    np.testing.assert_array_equal(W, again.fit_transform(X))
+
+
+def test_a_factory_that_shrinks_in_mid_fit_is_told_with_its_rows():
+    X = stored.dense(shape=(400, 9))
+    keep = [400]
+    model = NMF(K, callback=lambda it: keep.append(350) and None)
+    with pytest.raises(ValueError, match="Rows 350 to 399 of the blocks of"):
+        model.fit(lambda: (X[: keep[-1]][i : i + 50] for i in range(0, keep[-1], 50)))
+
+
+# --- faults in a fit ----------------------------------------------------------------------
+
+
+def test_a_bad_value_is_named_by_its_row(tmp_path):
+    X = stored.dense()
+    X[37, 2] = -1
+    for name in ("h5-chunked", "parquet-folder", "factory-dense", "zarr-sharded"):
+        (tmp_path / name).mkdir()
+        with pytest.raises(ValueError, match=r"Negative values.*row 37"):
+            NMF(K).fit(stored.DENSE[name](tmp_path / name, X))
+
+
+def test_a_damaged_chunk_is_named_once(tmp_path):
+    X = stored.zarr_chunked(tmp_path, stored.dense())
+    (tmp_path / "x.zarr/c/2/1").write_bytes(b"\xff" * 9)
+    with pytest.raises(OSError, match=r"^Rows \d+ to \d+ of '.*x.zarr' can't be read"):
+        NMF(K).fit(X)
+
+
+def test_an_array_that_shrinks_between_passes(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    X = stored.zarr_chunked(tmp_path, stored.dense())
+
+    def shrink(iteration):
+        zarr.open_array(tmp_path / "x.zarr", mode="r+").resize((50, 7))
+
+    with pytest.raises(ValueError, match=r"Rows 50 to 52 of .* are gone"):
+        NMF(K, callback=shrink).fit(X)
+
+
+def test_the_caller_s_file_is_not_written_to(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    stored.h5_group(tmp_path, stored.sparse()).file.close()
+    before = (tmp_path / "x.h5").read_bytes()
+    with h5py.File(tmp_path / "x.h5") as file:
+        NMF(K, max_iter=3).fit(file["layers/counts"])
+    assert (tmp_path / "x.h5").read_bytes() == before
+
+
+def test_stores_are_found_before_general_objects(tmp_path):
+    """anndata's sparse data sets have row slices too, but their own store knows more."""
+    store = as_store(pair("anndata-csr-X", tmp_path)[0])
+    assert type(store).__name__ == "Hdf5Csr"
