@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import oracles
+from nonneg.checkpoints import Past
 from nonneg.loop import Limits, Outcome, run
 from nonneg.protocols import Penalty, Problem
 from tolerances import tol
@@ -17,7 +18,7 @@ def fit(
 ) -> tuple[Any, Any, Outcome]:
     """Iterate on copies of the start: (W, Ht, outcome)."""
     state = updater.start(problem, W.copy(), Ht.copy())
-    outcome = run(updater, problem, state, Limits(max_iter=n_iter, tol=0.0))
+    outcome = run(updater, problem, Past(state), Limits(max_iter=n_iter, tol=0.0))
     W, Ht = updater.finish(problem, outcome.state)
     return W, Ht, outcome
 

@@ -16,13 +16,15 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LAYERS = [
     {"_core", "protocols", "registry", "result", "threads"},
     {"orthogonal", "penalties", "states", "validation"},
+    {"snapshots"},
     {"parameters"},
     {"batch_parameters"},
     {"kernels"},
     {"config", "operands"},
     {"stores"},
     {"fixed", "losses", "updaters"},
-    {"choice", "loop", "normal_equations", "reconstruction"},
+    {"checkpoints", "choice", "normal_equations", "reconstruction"},
+    {"loop"},
     {"one_by_one"},
     {"initialization", "least_squares", "projected_gradient"},
     {"starts"},
@@ -49,7 +51,16 @@ COMMAND_LINE = {"cli", "commands", "options", "progress", "shell"}
 EXTRA = {f"{name}.py": {"rich", "typer"} for name in COMMAND_LINE}
 SOLVES = {"least_squares", "normal_equations", "one_by_one"}
 """What only `nnls` needs."""
-ON_DEMAND = {"corpora", "demo", "jobs", "opening", "plotting", "readers", "report", "topics"}
+ON_DEMAND = {
+    "corpora",
+    "demo",
+    "jobs",
+    "opening",
+    "plotting",
+    "readers",
+    "report",
+    "topics",
+}
 LAZY = COMMAND_LINE | ON_DEMAND | SOLVES
 """Modules that `import nonneg` must not load."""
 

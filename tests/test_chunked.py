@@ -188,7 +188,7 @@ def test_newton_by_rows_lowers_the_objective_every_time(kind, dtype, weights):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, ">f8", np.bool_])
-def test_a_mapped_file_is_read_not_mapped(mapped, dtype):
+def test_a_mapped_file_is_read_range_by_range(mapped, dtype):
     X = (5 * data(200, 30)).astype(dtype)
     M = mapped(X)
     expected = X.astype(np.float32 if dtype == np.float32 else np.float64)

@@ -106,7 +106,7 @@ LIMITS = ["max_time", "callback", "n_threads"]
 NEW = ["beta_loss", *PENALTIES, *LIMITS, "accelerate"]
 NEW_NMF = [
     *("beta_loss", "regularization", *PENALTIES, "n_init", *LIMITS),
-    *("compress", "blocks", "accelerate"),
+    *("compress", "blocks", "checkpoint", "checkpoint_every", "resume", "accelerate"),
 ]
 
 

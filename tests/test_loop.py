@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from nonneg.checkpoints import Past
 from nonneg.loop import Limits, run
 from nonneg.protocols import Progress, State
 from nonneg.result import History, Iteration, StopReason
@@ -54,7 +55,9 @@ class Script:
 def play(script: Script, n_iter: int = 0, **limits: Any):
     state = script.start(None, np.zeros((2, 1)), np.zeros((3, 1)))
     state.n_iter = n_iter
-    return run(script, None, state, Limits(**{"max_iter": 6, "tol": 0.1, **limits}))
+    return run(
+        script, None, Past(state), Limits(**{"max_iter": 6, "tol": 0.1, **limits})
+    )
 
 
 def test_it_ends_at_max_iter():

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cases import DTYPES, MAIN_STORAGES, PAIRS, STORAGES, data, factors, make_problem
+from nonneg.checkpoints import Past
 from nonneg.loop import Limits, run
 from nonneg.states import from_arrays, to_arrays
 from nonneg.updaters import iteration_limit
@@ -158,14 +159,14 @@ def test_a_restored_fit_goes_on_bit_by_bit(loss, updater, update_H, storage, dty
         return solver.start(problem, *factors(X.shape, dtype=dtype))
 
     if iteration_limit(solver, problem) == 1:  # one solve, and nothing to go on with
-        whole = run(solver, problem, begin(), Limits(max_iter=1, tol=0.0)).state
+        whole = run(solver, problem, Past(begin()), Limits(max_iter=1, tol=0.0)).state
         assert_same_state(through_file(whole), whole)
         return
-    whole = run(solver, problem, begin(), Limits(max_iter=9, tol=0.0)).state
-    half = run(solver, problem, begin(), Limits(max_iter=5, tol=0.0)).state
+    whole = run(solver, problem, Past(begin()), Limits(max_iter=9, tol=0.0)).state
+    half = run(solver, problem, Past(begin()), Limits(max_iter=5, tol=0.0)).state
     resumed = through_file(half)
     # the restored state starts from its own objects alone
     del half
-    second = run(solver, problem, resumed, Limits(max_iter=9, tol=0.0)).state
+    second = run(solver, problem, Past(resumed), Limits(max_iter=9, tol=0.0)).state
     assert second.n_iter == whole.n_iter == 9
     assert_same_state(second, whole)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -119,6 +120,17 @@ class NMF(FactorizationEstimator):
     blocks : int or None, default=None
         With "hals", cut X into so many blocks of rows and move H after each of them, by
         sums over all rows that are kept exact [8]_, in place of extrapolating once a pass.
+    checkpoint : str, path-like or None, default=None
+        File that the fit is written to from time to time and at its end, atomically; the
+        one before is kept as "<name>.previous". As large as the solver's arrays (up to
+        four times W and H). A full disk ends no fit, it warns.
+    checkpoint_every : float or int, default=60.0
+        Seconds from one checkpoint to the next; an int counts iterations.
+    resume : bool, default=False
+        Whether to go on from the checkpoint, if there is one. The result is that of a
+        fit without interruption, to the last bit; what a fit may take (`max_iter`,
+        `max_time`, `tol`, `n_threads`) may be another. A checkpoint of other data or
+        parameters is refused.
     accelerate : bool, default=False
         Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2.
 
@@ -237,6 +249,9 @@ class NMF(FactorizationEstimator):
         n_threads: int | None = None,
         compress: bool | Literal["auto"] = False,
         blocks: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: float = 60.0,
+        resume: bool = False,
         accelerate: bool = False,
     ) -> None:
         self.n_components = n_components
@@ -263,6 +278,9 @@ class NMF(FactorizationEstimator):
         self.n_threads = n_threads
         self.compress = compress
         self.blocks = blocks
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
         self.accelerate = accelerate
 
     def transform(self, X: Any) -> Any:
@@ -291,8 +309,9 @@ class NMF(FactorizationEstimator):
         check_is_fitted(self, "components_")
         operand = self._operand(X, reset=False)
         parameters = dataclasses.replace(
-            self._parameters(), n_components=self.components_.shape[0], callback=None
-        )
+            self._parameters(), n_components=self.components_.shape[0],
+            callback=None, checkpoint=None, resume=False,
+        )  # fmt: skip
         if parameters.solver == AUTO:
             parameters = dataclasses.replace(parameters, solver=self.solver_)
         if not getattr(updaters[parameters.solver], "certifies", False):

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from . import validation
+from .checkpoints import Past
 from .choice import AUTO, choose_solver, compresses, readable, require_possible
 from .fixed import FixedFactor
 from .loop import Limits, Outcome, polish, run
@@ -17,7 +18,7 @@ from .losses import make_loss
 from .operands.compressed import compressed
 from .parameters import Parameters
 from .penalties import scaled_penalties
-from .preparation import prepare_X, updater_for, validated
+from .preparation import checkpoints_for, prepare_X, updater_for, validated
 from .protocols import Array, Operand, Problem, Updater
 from .result import ADVICE, FactorizationResult, Iteration, StopReason
 from .starts import (
@@ -289,7 +290,13 @@ def factorize(
     # drawn before the first start advances a RandomState instance
     seeds = restart_seeds(parameters)
     with single_threaded_blas():
-        if fixed is None:
+        checkpoints = checkpoints_for(X, parameters, W, H) if update_H else None
+        past = None
+        if checkpoints is not None and parameters.resume:
+            past = checkpoints.read()
+        if past is not None:
+            W, Ht = past.state.W, past.state.Ht
+        elif fixed is None:
             W, Ht = starting_factors(X, parameters, W, H, update_H, positive)
         else:
             Ht = fixed.Ht
@@ -300,20 +307,16 @@ def factorize(
             X, loss, *penalties, update_H, parameters.random_state, gram_H
         )
         own_limit = iteration_limit(updater, problem)
-        limits = Limits(
-            max_iter=own_limit or parameters.max_iter,
-            tol=parameters.tol,
-            max_time=parameters.max_time,
-            callback=parameters.callback,
-            verbose=parameters.verbose,
-        )
+        limits = _limits(parameters, own_limit)
         if update_H and compresses(parameters, X, Ht.shape[1]):
             sketch = compressed(X, Ht.shape[1], own_stream(parameters))
             updater = CompressedStart(updater, sketch, parameters.max_iter)
         if parameters.n_init > 1 and update_H:
-            updater = _several(updater, problem, parameters, (W, Ht), seeds)
-        state = updater.start(problem, W, Ht)
-        outcome = run(updater, problem, state, limits)
+            start = None if past is not None else (W, Ht)
+            updater = _several(updater, problem, parameters, start, seeds)
+        if past is None:
+            past = Past(updater.start(problem, W, Ht))
+        outcome = run(updater, problem, past, limits, checkpoints)
         polish(updater, problem, outcome)
         try:
             W, Ht = updater.finish(problem, outcome.state)
@@ -335,6 +338,16 @@ def factorize(
     return result
 
 
+def _limits(parameters: Parameters, own_limit: int | None) -> Limits:
+    return Limits(
+        max_iter=own_limit or parameters.max_iter,
+        tol=parameters.tol,
+        max_time=parameters.max_time,
+        callback=parameters.callback,
+        verbose=parameters.verbose,
+    )
+
+
 def _weights(parameters: Parameters) -> dict[str, Any]:
     """The parameters that penalties are made of."""
     names = ("alpha", "l1_ratio", "regularization", "alpha_W", "alpha_H")
@@ -345,19 +358,24 @@ def _several(
     updater: Updater,
     problem: Problem,
     parameters: Parameters,
-    first: tuple[Array, Array],
+    first: tuple[Array, Array] | None,
     seeds: list[int],
 ) -> Batch:
-    """`n_init` models: the one asked for, and further ones that start randomly."""
-    problems, starts = [problem], [first]
-    k = first[1].shape[1]
-    for seed in seeds[1:]:
-        own = dataclasses.replace(
-            parameters, init="random", n_components=k, random_state=seed
-        )
-        problems.append(dataclasses.replace(problem, random_state=seed))
-        starts.append(starting_factors(problem.X, own, None, None, True))
-    return Batch(updater, problems, starts)
+    """`n_init` models: the one asked for, and further ones that start randomly.
+
+    Without a first start they have begun already.
+    """
+    others = [dataclasses.replace(problem, random_state=seed) for seed in seeds[1:]]
+    starts = []
+    if first is not None:
+        starts.append(first)
+        for seed in seeds[1:]:
+            own = dataclasses.replace(
+                parameters, init="random", random_state=seed,
+                n_components=first[1].shape[1],
+            )  # fmt: skip
+            starts.append(starting_factors(problem.X, own, None, None, True))
+    return Batch(updater, [problem, *others], starts)
 
 
 def _result(W: Array, Ht: Array, outcome: Outcome, solver: str) -> FactorizationResult:

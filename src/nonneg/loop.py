@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .checkpoints import Checkpoints, Past
 from .protocols import Problem, Progress, Updater
 from .result import History, Iteration, StopReason
 
@@ -40,38 +41,64 @@ class Outcome:
     interrupt: KeyboardInterrupt | None = None
 
 
-def run(updater: Updater, problem: Problem, state: Any, limits: Limits) -> Outcome:
+def run(
+    updater: Updater,
+    problem: Problem,
+    past: Past,
+    limits: Limits,
+    checkpoints: Checkpoints | None = None,
+) -> Outcome:
     """Iterate until the updater converges or a limit is reached.
 
     A KeyboardInterrupt is caught, so that what was found so far can be returned;
-    the outcome carries it and the caller raises it again.
+    the outcome carries it and the caller raises it again. Checkpoints are written between
+    iterations, the last one at the end.
     """
-    history = History()
-    start = time.perf_counter()
-    reason = StopReason.MAX_ITER
-    prints = bool(limits.verbose and updater.measure)
+    state, whole = past.state, True
+    reason, interrupt = StopReason.MAX_ITER, None
     try:
+        if past.converged_at is not None and past.converged_at <= limits.tol:
+            return Outcome(state, StopReason.CONVERGED, past.history)
+        start, before = time.perf_counter(), past.seconds
         while state.n_iter < limits.max_iter:
+            whole = False
             progress = updater.iterate(problem, state)
             state.n_iter += 1
-            seconds = time.perf_counter() - start
-            _record(history, progress, seconds)
-            if prints:
-                print(f"{updater.measure}:", history.residual[-1])  # noqa: T201
-            if _wants_stop(limits, state.n_iter, history, seconds):
-                reason = StopReason.CALLBACK
+            elapsed = time.perf_counter() - start
+            past.seconds = before + elapsed
+            _record(past.history, progress, past.seconds)
+            whole = True
+            ended = _ended(updater, limits, past, progress, elapsed)
+            if ended is not None:
+                reason = ended
                 break
-            if bool(progress.converged.all()):
-                reason = StopReason.CONVERGED
-                if prints:
-                    print("Converged at iteration", state.n_iter)  # noqa: T201
-                break
-            if limits.max_time is not None and seconds >= limits.max_time:
-                reason = StopReason.MAX_TIME
-                break
-    except KeyboardInterrupt as interrupt:
-        return Outcome(state, StopReason.INTERRUPTED, history, interrupt)
-    return Outcome(state, reason, history)
+            if checkpoints is not None:
+                checkpoints.look(past)
+    except KeyboardInterrupt as error:
+        reason, interrupt = StopReason.INTERRUPTED, error
+    if checkpoints is not None and whole:
+        converged = reason is StopReason.CONVERGED
+        past.converged_at = limits.tol if converged else None
+        checkpoints.conclude(past)
+    return Outcome(state, reason, past.history, interrupt)
+
+
+def _ended(
+    updater: Updater, limits: Limits, past: Past, progress: Progress, elapsed: float
+) -> StopReason | None:
+    """Tell of the iteration; why the fit ends with it, if it does."""
+    n_iter, prints = past.state.n_iter, bool(limits.verbose and updater.measure)
+    if prints:
+        print(f"{updater.measure}:", past.history.residual[-1])  # noqa: T201
+    if _wants_stop(limits, n_iter, past.history, past.seconds):
+        return StopReason.CALLBACK
+    if bool(progress.converged.all()):
+        if prints:
+            print("Converged at iteration", n_iter)  # noqa: T201
+        return StopReason.CONVERGED
+    if limits.max_time is not None and elapsed >= limits.max_time:
+        return StopReason.MAX_TIME
+    return None
 
 
 def polish(updater: Updater, problem: Problem, outcome: Outcome) -> None:

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from . import validation
 from .batch_parameters import BatchParameters
+from .checkpoints import Past
 from .factorization import factorize
 from .fixed import FixedFactor
 from .initialization import resolve_init
@@ -80,7 +81,7 @@ def fit_batches(
         W, Ht = _starting_factors(X, parameters, W, H)
         problem = _problem(X, loss, parameters, Ht.shape[1])
         limits = _limits(parameters, n_steps)
-        outcome = run(updater, problem, updater.start(problem, W, Ht), limits)
+        outcome = run(updater, problem, Past(updater.start(problem, W, Ht)), limits)
         polish(updater, problem, outcome)
         updater.finish(problem, outcome.state)
     state = outcome.state
@@ -138,7 +139,7 @@ def next_batch(
         limits = dataclasses.replace(
             _limits(parameters, state.n_iter + 1), max_time=None, verbose=0
         )
-        outcome = run(updater, problem, state, limits)
+        outcome = run(updater, problem, Past(state), limits)
         updater.finish(problem, outcome.state)
     if outcome.interrupt is not None:
         raise outcome.interrupt
@@ -162,7 +163,7 @@ def transform_rows(
         state = updater.start(problem, level_start(X, k, True), fixed.Ht)
         limits = _limits(parameters, _most_for_W(parameters))
         quiet = dataclasses.replace(limits, verbose=0, callback=None)
-        outcome = run(updater, problem, state, quiet)
+        outcome = run(updater, problem, Past(state), quiet)
     result = FactorizationResult(**_found(outcome, updater.name))
     if outcome.interrupt is not None:
         outcome.interrupt.result = result  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
@@ -106,6 +107,17 @@ _SECOND = {
         "an int in the range [1, inf) or None",
         "Pass the number of blocks of rows after each of which H moves, or None.",
     ),
+    "checkpoint": Rule(
+        lambda v: v is None or isinstance(v, str | os.PathLike),
+        "a str, a path-like object or None",
+        "Pass the name of a file, or None for no checkpoints.",
+    ),
+    "checkpoint_every": Rule(
+        lambda v: is_integer(v) or (is_real(v) and v > 0),
+        "a float in the range (0.0, inf) or an int in the range [1, inf)",
+        "A float means seconds, an int iterations.",
+    ),
+    "resume": BOOL,
     "callback": Rule(
         lambda v: v is None or callable(v),
         "a callable or None",
@@ -167,6 +179,9 @@ class Parameters:
     n_threads: int | None = None
     compress: bool | Literal["auto"] = False
     blocks: int | None = None
+    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint_every: float = 60.0
+    resume: bool = False
     accelerate: bool = False
     owner: ClassVar[str] = "NMF"
     """Whose parameters they are, in messages."""

@@ -203,6 +203,7 @@ def _storable_params(model: NMF) -> tuple[dict[str, Any], list[str]]:
     left_out: list[str] = []
     for name, value in model.get_params(deep=False).items():
         plain = value.item() if isinstance(value, np.generic) else value
+        plain = os.fspath(plain) if isinstance(plain, os.PathLike) else plain
         if plain is None or isinstance(plain, bool | int | float | str):
             params[name] = plain
         elif name in ("callback", "random_state"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from . import stores, validation  # noqa: F401  (stores enter themselves)
+from .checkpoints import Checkpoints, fingerprint
 from .choice import AUTO
 from .losses import losses
 from .operands import as_operand, has_own_operand
@@ -47,3 +49,29 @@ def updater_for(X: Operand, parameters: Parameters, update_H: bool) -> Updater:
     size = -(-X.shape[0] // parameters.blocks)
     batches = row_batches(stored_by_rows(X), size)
     return Incremental(batches, tol=parameters.tol, by_pass=True)
+
+
+def checkpoints_for(
+    X: Operand, parameters: Parameters, W: Any, H: Any
+) -> Checkpoints | None:
+    """What writes and reads the checkpoints of a fit, if they are asked for.
+
+    Raises
+    ------
+    ValueError
+        If there is no folder for them, or `resume` has nothing to resume from.
+    """
+    if parameters.checkpoint is None:
+        if parameters.resume:
+            msg = "resume=True needs `checkpoint`, the path to resume from; got None."
+            raise ValueError(msg)
+        return None
+    path = Path(parameters.checkpoint)
+    if not path.parent.is_dir() or path.is_dir():
+        msg = (
+            f"checkpoint={str(path)!r} must be the name of a file in a folder that "
+            "exists."
+        )
+        raise ValueError(msg)
+    known = fingerprint(X, parameters, W, H)
+    return Checkpoints(path, parameters.checkpoint_every, known)

@@ -195,8 +195,18 @@ class Problem:
         return cast(QuadraticLoss, self.loss)
 
 
+class Stored:
+    """Base of records that a checkpoint may hold; they are found again by their name."""
+
+    known: ClassVar[dict[str, type[Any]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.known[cls.__name__] = cls
+
+
 @dataclass(eq=False)
-class Progress:
+class Progress(Stored):
     """What one outer iteration reports; each array has one entry per model (R of them)."""
 
     objective: NDArray[np.float64] | None
@@ -215,7 +225,7 @@ SCRATCH = {"scratch": True}
 
 
 @dataclass(eq=False)
-class State:
+class State(Stored):
     """Base of updater states: named arrays, scalars and random states, nothing else.
 
     A field with the metadata `SCRATCH` is not stored, and None where it is restored.

@@ -19,8 +19,11 @@ from .reading import Buffers, Reader, planned
 from .sparse import BLOCK_ROWS
 from .stores import RowStore, is_store, store_of
 
-WINDOW_BYTES = 32 << 20
-"""Bytes of a window; there are two of them."""
+WINDOW_BYTES = 64 << 20
+"""Bytes of a window; there are two of them. A fused half-step of a mapped float32 file in the
+page cache, 300,000 × 784, beside the same array in memory, two threads of a Sapphire Rapids
+Xeon, windows of 8, 32 and 128 MB: k = 8 1.35, 1.18, 1.16 times; k = 32 1.15, 1.07, 1.03; k = 64
+1.25, 1.08, 1.05. Read by `pread` into two buffers instead: 1.85, 1.52 and 1.32 at best."""
 SUMMARY_ENTRIES = 1 << 16
 """Entries whose sum is taken at once, as for an X in memory."""
 

@@ -148,7 +148,7 @@ class Buffers:
 
     def places(self, which: int, n_rows: list[int]) -> list[Array | None]:
         """An array for each part, of so many rows."""
-        if self._store.sparse:
+        if self._store.sparse or getattr(self._store, "lends", False):
             return [None] * len(n_rows)
         total, array = sum(n_rows), self._arrays[which]
         if array is None or len(array) < total:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
 from collections.abc import Callable
 from functools import cached_property
@@ -207,7 +208,12 @@ def _is_still_there(X: Any) -> bool:
 
 @register_store(_is_mapped_file)
 class MappedStore(DenseStore):
-    """A `numpy.memmap` of a file, read by `pread`: mapped pages would count as memory."""
+    """A `numpy.memmap` of a file, whose rows are mapped a window at a time.
+
+    A map of its own for each range is gone with it, so that no more of the file counts as
+    memory than is in use; a copy by `pread` would cost as much as a third of a pass.
+    Numbers of another type than the factors' are read and converted.
+    """
 
     def __init__(self, X: Any) -> None:
         self.mapped = X
@@ -227,9 +233,16 @@ class MappedStore(DenseStore):
         size = os.fstat(self._file.fileno()).st_size - self._offset
         return min(self._n_rows, max(0, size) // self._row_bytes), self._n_columns
 
+    @property
+    def lends(self) -> bool:
+        """Whether `read` without `out` copies nothing."""
+        return bool(self.mapped.dtype == self.dtype)
+
     def read(self, start: int, stop: int, out: Array | None = None) -> Array:
         """Rows start:stop."""
         shape, stored = (stop - start, self._n_columns), self.mapped.dtype
+        if out is None and self.lends:
+            return self._map(start, shape)
         direct = out is not None and out.dtype == stored and out.flags.c_contiguous
         raw = out if direct else np.empty(shape, dtype=stored)
         assert raw is not None
@@ -240,6 +253,22 @@ class MappedStore(DenseStore):
             return raw.astype(self.dtype, copy=False)
         out[...] = raw
         return out
+
+    def _map(self, start: int, shape: tuple[int, int]) -> Array:
+        """The rows in a map of their own, read by now."""
+        at, size = self._offset + start * self._row_bytes, shape[0] * self._row_bytes
+        # what lies behind the end of a file can't be told from memory until it is touched
+        if os.fstat(self._file.fileno()).st_size < at + size:
+            msg = f"the file ends before byte {at + size:,}, where the rows do"
+            raise EOFError(msg)
+        begin = at - at % ALLOCATIONGRANULARITY
+        pages = mmap.mmap(
+            self._file.fileno(), at - begin + size, offset=begin,
+            flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0), prot=mmap.PROT_READ,
+        )  # fmt: skip
+        count = shape[0] * shape[1]
+        rows = np.frombuffer(pages, self.dtype, count, offset=at - begin)
+        return rows.reshape(shape)
 
     def _fill(self, buffer: Array, start: int) -> None:
         at, done = self._offset + start * self._row_bytes, 0

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels import gram
-from ..protocols import Array, Problem, Progress, Updater
+from ..protocols import Array, Problem, Progress, Stored, Updater
 from .pairs import penalties
 from .passes import together
 
 
 @dataclass(eq=False)
-class BatchState:
+class BatchState(Stored):
     """States of the models, and the smallest objective that each has reported."""
 
     models: list[Any]

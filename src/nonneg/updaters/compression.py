@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..protocols import Array, Operand, Problem, Progress, Updater
+from ..protocols import Array, Operand, Problem, Progress, Stored, Updater
 
 EXACT_ITERATIONS = 5
 """Iterations on X itself that a fit ends with, if it is not ended before."""
@@ -23,7 +23,7 @@ of the objective."""
 
 
 @dataclass(eq=False)
-class CompressedState:
+class CompressedState(Stored):
     """State of the updater beneath, and how far the fit on X itself has come."""
 
     base: Any
