@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 import stored
 from nonneg import NMF, MiniBatchNMF
-from nonneg.operands import as_operand
+from nonneg.operands import as_operand, matmul
 from nonneg.operands.reading import planned
 from nonneg.stores import as_store, by_rows
 
@@ -95,13 +95,13 @@ def test_a_plan_in_order():
 @pytest.mark.parametrize("window_bytes", [1, 1 << 14, 1 << 30])
 def test_a_factory_is_called_once_a_pass(kind, window_bytes):
     """Many slots and two threads: out of order it would begin again for each window."""
-    X = stored.dense(shape=(4000, 60))
+    X = stored.dense(shape=(30_000, 20))
     X = X if kind == "dense" else sp.csr_array(X)
     runs = []
 
     def blocks():
         runs.append(1)
-        return (X[start : start + 300] for start in range(0, 4000, 300))
+        return (X[start : start + 900] for start in range(0, 30_000, 900))
 
     operand = as_operand(blocks, n_threads=2)
     operand.window_bytes = window_bytes
@@ -112,6 +112,47 @@ def test_a_factory_is_called_once_a_pass(kind, window_bytes):
     assert len(runs) <= 2 + 3 + 2
     again = NMF(K, "random", random_state=0, max_iter=3, tol=0)
     np.testing.assert_array_equal(W, again.fit_transform(X))
+
+
+@pytest.mark.parametrize("kind", ["h5", "zarr", "parquet"])
+@pytest.mark.parametrize("window_bytes", [1, 1 << 16])
+def test_a_pass_decodes_each_chunk_once(tmp_path, monkeypatch, kind, window_bytes):
+    """Also those that the ranges of two streams, read by turns, begin and end in."""
+    X, decoded = stored.dense(shape=(30_000, 20)), []
+    if kind == "h5":
+        file = pytest.importorskip("h5py").File(tmp_path / "x.h5", "w")
+        there = file.create_dataset("X", data=X, chunks=(1900, 20), compression="lzf")
+    elif kind == "zarr":
+        zarr = pytest.importorskip("zarr")
+        there = zarr.create_array(
+            tmp_path / "x", shape=X.shape, chunks=(1900, 20), dtype=float
+        )
+        there[:] = X
+    else:
+        pq = pytest.importorskip("pyarrow.parquet")
+        path = tmp_path / "x.parquet"
+        pq.write_table(stored._table(X), path, row_group_size=1900)
+        there = path
+    operand = as_operand(there, n_threads=2)
+    operand.window_bytes = window_bytes
+    operand.stats()
+    store = operand.store
+    if kind == "parquet":
+        store._parts[:] = [
+            part._replace(load=lambda part=part: (decoded.append(part), part.load())[1])
+            for part in store._parts
+        ]
+    else:
+        fill = store._fill
+        monkeypatch.setattr(
+            store, "_fill", lambda i, j, out: (decoded.append((i, j)), fill(i, j, out))
+        )
+    B = np.random.default_rng(0).random((20, K))
+    for _ in range(2):
+        decoded.clear()
+        np.testing.assert_allclose(matmul(operand, B), X @ B)
+        rows = [r for part in decoded for r in range(part[0], part[1], 1900)]
+        assert sorted(rows) == list(range(0, 30_000, 1900))
 
 
 def test_a_factory_that_shrinks_in_mid_fit_is_told_with_its_rows():
