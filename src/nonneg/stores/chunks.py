@@ -11,8 +11,17 @@ from ..operands.stores import DenseStore
 from ..protocols import Array
 from .faults import reading
 
+ANY = 1 << 30
 KEPT_BYTES = 64 << 20
 """Most bytes of decoded chunks that a store keeps; larger chunks are not kept."""
+
+
+def streams_of(chunk_bytes: int) -> int:
+    """How many ranges can be read by turns, each with a chunk that is kept for it.
+
+    One more is kept, of the stream that has just gone on to its next chunk.
+    """
+    return max(1, KEPT_BYTES // max(1, chunk_bytes) - 1)
 
 
 class Kept:
@@ -56,6 +65,13 @@ class ChunkedRows(DenseStore):
     dtype: np.dtype[Any]
     decodes = True
     """Whether reading some rows of a chunk costs as much as all of them."""
+
+    @property
+    def streams(self) -> int:
+        """Ranges that may be read by turns; any number where nothing is decoded."""
+        if self.chunk_rows is None or not self.decodes:
+            return ANY
+        return streams_of(self.chunk_rows * self.shape[1] * self.dtype.itemsize)
 
     def _fill(self, start: int, stop: int, out: Array) -> None:
         """Read rows start:stop into `out`."""

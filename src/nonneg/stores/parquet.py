@@ -10,7 +10,7 @@ import numpy as np
 
 from ..operands.stores import DenseStore, StoreError, factor_dtype, register_store
 from ..protocols import Array
-from .chunks import Kept
+from .chunks import Kept, streams_of
 from .faults import (
     is_instance,
     reading,
@@ -93,6 +93,7 @@ class _TableRows(DenseStore):
         # of unequal groups no size fits; the part that is kept saves reading twice
         self.chunk_rows = largest if len(sizes) <= 1 else None
         self._kept = Kept()
+        self.streams = streams_of(largest * self.shape[1] * self.dtype.itemsize)
 
     def read(self, start: int, stop: int, out: Array | None = None) -> Array:
         """Return rows start:stop; each of their row groups is read whole.
