@@ -94,9 +94,8 @@ class ChunkedOperand(BlockedOperand):
             def size(first: int, last: int) -> int:
                 return self._bytes(first * block, min(last * block, self.n_rows))
 
-            most = getattr(self.store, "streams", self.n_threads)
-            in_order = getattr(self.store, "sequential", False) or most == 1
-            n_streams = 0 if in_order else min(self.n_threads, most)
+            in_order = getattr(self.store, "sequential", False)
+            n_streams = 0 if in_order else self.n_threads
             plan = planned(bounds, n_streams, size, self.window_bytes)
             self._reader = Reader(self.store, plan, block, self.n_rows, self._buffers)
         window = self._reader.take()

@@ -34,10 +34,9 @@ class StoreError(OSError, ValueError):
 class RowStore(Protocol):
     """Where the rows of X are. A new kind of store is one file that registers itself.
 
-    Reading happens in a thread of its own, one call at a time. Three attributes are
+    Reading happens in a thread of its own, one call at a time. Two attributes are
     optional: `sequential`, true where going back means to begin again at row 0, so that
-    a pass reads all rows in order; `streams`, how many ranges may be read by turns before
-    something is decoded twice; and `column_names`, a list of n_features str or None.
+    a pass reads all rows in order; and `column_names`, a list of n_features str or None.
     """
 
     @property

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..operands.stores import RowStore, factor_dtype, register_store
+from ..operands.stores import DenseStore, RowStore, factor_dtype, register_store
 from ..protocols import Array
-from .chunks import ChunkedRows
 from .compressed_rows import BY_COLUMNS, CompressedRows
 from .faults import (
     is_instance,
+    reading,
     require_matrix,
     require_unchanged,
 )
@@ -28,26 +28,33 @@ def where_of(X: Any) -> str:
 
 
 @register_store(lambda X: is_instance(X, "h5py", "Dataset"))
-class Hdf5Rows(ChunkedRows):
-    """A 2-d data set of numbers, chunked or contiguous."""
+class Hdf5Rows(DenseStore):
+    """A 2-d data set of numbers, chunked or contiguous.
+
+    `X.chunks[0]` rows are read together best: a chunk is decompressed whole, also for one
+    of its rows.
+    """
 
     def __init__(self, X: Any) -> None:
         self.where = where_of(X)
         self.shape = require_matrix(X.shape, self.where)
         self.dtype = factor_dtype(X.dtype, self.where)
         self.chunk_rows = int(X.chunks[0]) if X.chunks else None
-        self.decodes = X.id.get_create_plist().get_nfilters() > 0
         self._X = X
 
-    def _check(self, start: int) -> None:  # noqa: ARG002
-        require_unchanged(self.where, self.shape, self._X.shape)
-
-    def _fill(self, start: int, stop: int, out: Array) -> None:
-        # HDF5 converts the numbers, but for bools, which are an enumeration to it
-        if self._X.dtype.kind != "b" and out.flags.c_contiguous:
-            self._X.read_direct(out, np.s_[start:stop])
-        else:
-            out[...] = self._X[start:stop]
+    def read(self, start: int, stop: int, out: Array | None = None) -> Array:
+        """Return rows start:stop, read directly into `out`; HDF5 converts the numbers."""
+        if out is None:
+            out = np.empty((stop - start, self.shape[1]), dtype=self.dtype)
+        with reading(self.where, start, stop):
+            require_unchanged(self.where, self.shape, self._X.shape)
+            if self._X.dtype.kind == "b":  # an enumeration, which HDF5 doesn't convert
+                out[...] = self._X[start:stop]
+            elif out.flags.c_contiguous:
+                self._X.read_direct(out, np.s_[start:stop])
+            else:
+                out[...] = self._X[start:stop]
+        return out
 
 
 def group_format(group: Any) -> str | None:

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..operands.stores import DenseStore, StoreError, factor_dtype, register_store
 from ..protocols import Array
-from .chunks import Kept, streams_of
 from .faults import (
     is_instance,
     reading,
@@ -76,8 +75,8 @@ def _columns_of(schema: Any, where: str) -> _Columns:
 class _TableRows(DenseStore):
     """Base of stores of tables: rows start:stop from the parts that hold them.
 
-    Parts are kept as pyarrow has them, up to `chunks.KEPT_BYTES` or the last one, so that
-    ranges in order, of several streams by turns, load each of them once.
+    The last part is kept as pyarrow has it, so that it is read once for all of its rows
+    in order. That memory comes on top of a block's.
     """
 
     def __init__(self, parts: list[Part], schema: Any, where: str) -> None:
@@ -90,10 +89,10 @@ class _TableRows(DenseStore):
         self._starts = np.array([part.start for part in self._parts])
         sizes = {part.stop - part.start for part in self._parts[:-1]}
         largest = max(part.stop - part.start for part in self._parts)
-        # of unequal groups no size fits; the part that is kept saves reading twice
         self.chunk_rows = largest if len(sizes) <= 1 else None
-        self._kept = Kept()
-        self.streams = streams_of(largest * self.shape[1] * self.dtype.itemsize)
+        # of unequal groups no size fits; in order, the one that is kept is enough
+        self.sequential = self.chunk_rows is None
+        self._kept: tuple[Part, Any] | None = None
 
     def read(self, start: int, stop: int, out: Array | None = None) -> Array:
         """Return rows start:stop; each of their row groups is read whole.
@@ -106,8 +105,6 @@ class _TableRows(DenseStore):
         """
         if out is None:
             out = np.empty((stop - start, self.shape[1]), dtype=self.dtype)
-        if start == 0:
-            self._kept.clear()
         first = int(np.searchsorted(self._starts, start, side="right")) - 1
         for part in self._parts[first:]:
             if part.start >= stop:
@@ -118,12 +115,14 @@ class _TableRows(DenseStore):
         return out
 
     def _table(self, part: Part) -> Any:
-        table = self._kept.get(part.start)
-        if table is None:
-            with reading(self.where, part.start, part.stop):
-                table = part.load()
-            require_rows(self.where, part.start, part.stop, table.num_rows)
-            self._kept.put(part.start, table, table.nbytes)
+        kept = self._kept
+        if kept is not None and kept[0] is part:
+            return kept[1]
+        self._kept = None
+        with reading(self.where, part.start, part.stop):
+            table = part.load()
+        require_rows(self.where, part.start, part.stop, table.num_rows)
+        self._kept = (part, table)
         return table
 
     def _fill(self, table: Any, part: Part, low: int, high: int, out: Array) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..operands.stores import RowStore, factor_dtype, register_store
+import numpy as np
+
+from ..operands.stores import DenseStore, RowStore, factor_dtype, register_store
 from ..protocols import Array
-from .chunks import ChunkedRows
 from .compressed_rows import BY_COLUMNS, CompressedRows
 from .faults import (
     is_instance,
+    reading,
     require_matrix,
     require_unchanged,
 )
@@ -30,7 +32,7 @@ def present_shape(X: Any) -> tuple[int, ...]:
 
 
 @register_store(lambda X: is_instance(X, "zarr", "Array"))
-class ZarrRows(ChunkedRows):
+class ZarrRows(DenseStore):
     """A 2-d zarr array of numbers.
 
     A chunk that is missing holds the array's fill value, as zarr has it: no error.
@@ -40,16 +42,20 @@ class ZarrRows(ChunkedRows):
         self.where = where_of(X)
         self.shape = require_matrix(X.shape, self.where)
         self.dtype = factor_dtype(X.dtype, self.where)
-        # what is decoded together; a shard has several chunks
+        # what is read together: a shard has several chunks, each read on its own
         self.chunk_rows = int(X.chunks[0])
         self._X = X
 
-    def _check(self, start: int) -> None:
-        if start == 0:  # once a pass, since it reads the metadata
-            require_unchanged(self.where, self.shape, present_shape(self._X))
-
-    def _fill(self, start: int, stop: int, out: Array) -> None:
-        out[...] = self._X[start:stop]
+    def read(self, start: int, stop: int, out: Array | None = None) -> Array:
+        """Return rows start:stop; the metadata are read again with row 0."""
+        with reading(self.where, start, stop):
+            if start == 0:
+                require_unchanged(self.where, self.shape, present_shape(self._X))
+            rows = self._X[start:stop]
+        if out is None:
+            return np.ascontiguousarray(rows, dtype=self.dtype)
+        out[...] = rows
+        return out
 
 
 @register_store(lambda X: is_instance(X, "zarr", "Group"))
