@@ -20,6 +20,7 @@ from .preparation import prepare_X, validated
 from .protocols import Array, Operand
 from .reconstruction import error_of
 from .result import FactorizationResult
+from .sizes import is_limit
 from .validation import check_X
 
 
@@ -130,7 +131,11 @@ class FactorizationEstimator(
 
     def _operand(self, X: Any, reset: bool) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""
-        operand = prepare_X(X, self.n_threads, self._parameters_class.owner)
+        limit = getattr(self, "memory_limit", None)
+        if limit is not None and not is_limit(limit):
+            limit = None  # which is refused with the other parameters
+        owner = self._parameters_class.owner
+        operand = prepare_X(X, self.n_threads, owner, limit)
         # a path or a function has no width; its operand has
         given = operand if operand.in_parts else X
         validate_data(self, given, reset=reset, skip_check_array=True)

@@ -120,6 +120,10 @@ class NMF(FactorizationEstimator):
     blocks : int or None, default=None
         With "hals", cut X into so many blocks of rows and move H after each of them, by
         sums over all rows that are kept exact [8]_, in place of extrapolating once a pass.
+    memory_limit : int, str or None, default=None
+        Bytes, or a size such as "2GB", that the fit may take beyond what is in memory
+        before it. For an X that is read in parts it bounds what is read at a time; a
+        limit that the factors exceed is refused before any work.
     checkpoint : str, path-like or None, default=None
         File that the fit is written to from time to time and at its end, atomically; the
         one before is kept as "<name>.previous". As large as the solver's arrays (up to
@@ -249,6 +253,7 @@ class NMF(FactorizationEstimator):
         n_threads: int | None = None,
         compress: bool | Literal["auto"] = False,
         blocks: int | None = None,
+        memory_limit: int | str | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float = 60.0,
         resume: bool = False,
@@ -278,6 +283,7 @@ class NMF(FactorizationEstimator):
         self.n_threads = n_threads
         self.compress = compress
         self.blocks = blocks
+        self.memory_limit = memory_limit
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.resume = resume
