@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..operands.stores import StoreError
+from ..protocols import Array
 from .faults import is_instance
 from .hdf5 import SHAPES, group_format, matrix_in
 from .matrix_market import Entries, MatrixMarket
@@ -225,9 +226,19 @@ def _sort(
         for first, last in zip(indptr[bounds[:-1]], indptr[bounds[1:]], strict=True):
             entries = np.empty(last - first, dtype=record)
             read_fully(grouped.fileno(), entries, int(first) * record.itemsize)
-            entries = entries[np.lexsort((entries["column"], entries["row"]))]
+            entries = entries[_order(entries["row"], entries["column"])]
             entries["value"].tofile(data)
             entries["column"].tofile(indices)
+
+
+def _order(rows: Array, columns: Array) -> Array:
+    """Order by rows, and by columns within them: by one number, twice as fast as by two."""
+    if not rows.size:
+        return np.arange(0)
+    rows, width = rows.astype(np.int64) - rows.min(), int(columns.max()) + 1
+    if int(rows.max()) + 1 >= np.iinfo(np.int64).max // width:
+        return np.lexsort((columns, rows))
+    return np.argsort(rows * width + columns)
 
 
 @contextlib.contextmanager

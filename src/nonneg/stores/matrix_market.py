@@ -85,8 +85,8 @@ class MatrixMarket:
                 if not text:  # the last line may have no end
                     lines, newline, rest = rest, b"", b""
                 if lines.strip():
-                    n_lines = _count(lines)
-                    yield self._parse(lines + newline, n_lines, n_header + done)
+                    entries, n_lines = self._parse(lines + newline, n_header + done)
+                    yield entries
                     done += n_lines
                 if not text:
                     break
@@ -107,15 +107,15 @@ class MatrixMarket:
                 break
         return n_lines
 
-    def _parse(self, lines: bytes, n_lines: int, before: int) -> Entries:
-        import scipy.io
-
-        header = (
-            f"%%MatrixMarket matrix coordinate {self._field} {self._symmetry}\n"
-            f"{self.shape[0]} {self.shape[1]} {n_lines}\n"
-        )
+    def _parse(self, lines: bytes, before: int) -> tuple[Entries, int]:
+        """Return the entries of some lines, and how many lines have one."""
+        n_lines = lines.count(b"\n") + (not lines.endswith(b"\n"))
         try:
-            found = scipy.io.mmread(io.BytesIO(header.encode() + lines))
+            return self._read(lines, n_lines), n_lines
+        except (ValueError, OverflowError):  # perhaps since some lines are empty
+            n_lines = sum(1 for line in lines.split(b"\n") if line.strip())
+        try:
+            return self._read(lines, n_lines), n_lines
         except (ValueError, OverflowError) as error:
             text = " ".join(str(error).split())
             first, last = before + 1, before + n_lines
@@ -124,9 +124,13 @@ class MatrixMarket:
                 f"({text}; counted from {first - 2})."
             )
             raise StoreError(msg) from error
+
+    def _read(self, lines: bytes, n_lines: int) -> Entries:
+        import scipy.io
+
+        header = (
+            f"%%MatrixMarket matrix coordinate {self._field} {self._symmetry}\n"
+            f"{self.shape[0]} {self.shape[1]} {n_lines}\n"
+        )
+        found = scipy.io.mmread(io.BytesIO(header.encode() + lines))
         return Entries(found.row, found.col, found.data)
-
-
-def _count(lines: bytes) -> int:
-    """Lines with an entry; those without end in nothing or spaces."""
-    return sum(1 for line in lines.split(b"\n") if line.strip())
