@@ -182,6 +182,24 @@ def test_newton_by_rows_lowers_the_objective_every_time(kind, dtype, weights):
     )
 
 
+@pytest.mark.parametrize("cls", [NMF, MiniBatchNMF])
+def test_w_goes_where_it_is_wanted(cls, tmp_path):
+    X = matrix("dense", np.float64)
+    model = cls(K, init="random", random_state=0, max_iter=3)
+    place = np.lib.format.open_memmap(tmp_path / "w.npy", "w+", np.float64, (1200, K))
+    assert model.fit_transform(in_parts(X), out=place) is place
+    np.testing.assert_array_equal(np.load(tmp_path / "w.npy"), model.fit_transform(X))
+    assert model.transform(in_parts(X), out=place) is place
+    np.testing.assert_array_equal(place, model.transform(X))
+    for wrong in (np.empty((K, 1200)), np.empty((1199, K))):
+        with pytest.raises(
+            ValueError, match=r"out must be an array of shape \(1200, 4\)"
+        ):
+            model.transform(X, out=wrong)
+    with pytest.raises(ValueError, match=r"out must be an array of shape \(n_samples"):
+        model.fit_transform(X, out=[])
+
+
 # --- maps of files ------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sklearn.utils.validation import check_is_fitted
 
 from .choice import AUTO
-from .estimator_base import FactorizationEstimator
+from .estimator_base import FactorizationEstimator, require_room, written
 from .factorization import factorize
 from .fixed import fixed_factor
 from .projected_gradient import hoyer_sparseness
@@ -289,17 +289,20 @@ class NMF(FactorizationEstimator):
         self.resume = resume
         self.accelerate = accelerate
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any, *, out: Any = None) -> Any:
         """Solve for the W that belongs to X and the fitted components.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Non-negative data.
+        out : object with `shape` and slice assignment, default=None
+            Where W is written, part by part: an array, a `numpy.memmap`, a zarr array or
+            HDF5 data set of shape (n_samples, n_components). None makes a new array.
 
         Returns
         -------
-        W : ndarray of shape (n_samples, n_components)
+        W : ndarray of shape (n_samples, n_components), or `out`
             The transformed data, of the dtype of X.
 
         Notes
@@ -314,6 +317,8 @@ class NMF(FactorizationEstimator):
         """
         check_is_fitted(self, "components_")
         operand = self._operand(X, reset=False)
+        if out is not None:
+            require_room(out, (operand.shape[0], self.components_.shape[0]))
         parameters = dataclasses.replace(
             self._parameters(), n_components=self.components_.shape[0],
             callback=None, checkpoint=None, resume=False,
@@ -322,9 +327,9 @@ class NMF(FactorizationEstimator):
             parameters = dataclasses.replace(parameters, solver=self.solver_)
         if not getattr(updaters[parameters.solver], "certifies", False):
             H = self.components_.astype(operand.dtype, copy=False)
-            return factorize(operand, parameters, H=H, update_H=False).W
+            return written(factorize(operand, parameters, H=H, update_H=False).W, out)
         fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
-        return factorize(operand, parameters, fixed=fixed).W
+        return written(factorize(operand, parameters, fixed=fixed).W, out)
 
     def _factorize(self, X: Operand, W: Any, H: Any) -> FactorizationResult:
         return factorize(X, self._parameters(), W, H)
