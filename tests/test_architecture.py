@@ -15,7 +15,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = [
     {"_core", "protocols", "registry", "result", "threads"},
-    {"orthogonal", "penalties", "states", "validation"},
+    {"orthogonal", "penalties", "sizes", "states", "validation"},
     {"snapshots"},
     {"parameters"},
     {"batch_parameters"},
@@ -23,7 +23,7 @@ LAYERS = [
     {"config", "operands"},
     {"stores"},
     {"fixed", "losses", "updaters"},
-    {"checkpoints", "choice", "normal_equations", "reconstruction"},
+    {"budget", "checkpoints", "choice", "normal_equations", "reconstruction"},
     {"loop"},
     {"one_by_one"},
     {"initialization", "least_squares", "projected_gradient"},

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from cases import DTYPES, data
 from nonneg import NMF, MiniBatchNMF, reconstruction_error
-from nonneg.operands import as_operand
+from nonneg.operands import as_operand, rmatmul
 from nonneg.operands.chunked import ChunkedCsr, ChunkedOperand
 from nonneg.operands.reading import Part, planned
 from nonneg.operands.stores import DenseStore, MappedStore, SlicedStore, store_of
@@ -32,10 +32,8 @@ class Rows:
     def __init__(self, X, fails_at=None):
         self._X, self.shape, self.dtype = X, X.shape, X.dtype
         self.fails_at = fails_at
-        self.threads = set()
 
     def __getitem__(self, rows):
-        self.threads.add(threading.current_thread().name)
         if self.fails_at is not None and rows.stop > self.fails_at:
             raise OSError("the disk is gone")
         return self._X[rows]
@@ -184,6 +182,24 @@ def test_newton_by_rows_lowers_the_objective_every_time(kind, dtype, weights):
     )
 
 
+@pytest.mark.parametrize("cls", [NMF, MiniBatchNMF])
+def test_w_goes_where_it_is_wanted(cls, tmp_path):
+    X = matrix("dense", np.float64)
+    model = cls(K, init="random", random_state=0, max_iter=3)
+    place = np.lib.format.open_memmap(tmp_path / "w.npy", "w+", np.float64, (1200, K))
+    assert model.fit_transform(in_parts(X), out=place) is place
+    np.testing.assert_array_equal(np.load(tmp_path / "w.npy"), model.fit_transform(X))
+    assert model.transform(in_parts(X), out=place) is place
+    np.testing.assert_array_equal(place, model.transform(X))
+    for wrong in (np.empty((K, 1200)), np.empty((1199, K))):
+        with pytest.raises(
+            ValueError, match=r"out must be an array of shape \(1200, 4\)"
+        ):
+            model.transform(X, out=wrong)
+    with pytest.raises(ValueError, match=r"out must be an array of shape \(n_samples"):
+        model.fit_transform(X, out=[])
+
+
 # --- maps of files ------------------------------------------------------------------------
 
 
@@ -288,6 +304,37 @@ def test_the_reading_thread_ends_with_the_pass():
     with pytest.raises(OSError, match="the disk is gone"):
         NMF(K).fit(Rows(data(1200, 30), fails_at=700))
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+@pytest.mark.parametrize("chunk_rows", [1, 7, 64, 700, 5000])
+def test_every_chunk_is_read_once_in_a_pass(kind, chunk_rows):
+    X = matrix(kind, np.float64, 3000)
+    reads = []
+
+    class Chunks(Rows):
+        chunks = (chunk_rows, 90)
+
+        def __getitem__(self, rows):
+            if rows.start is not None and rows.stop > rows.start:
+                assert rows.start % chunk_rows == 0
+                assert rows.stop % chunk_rows == 0 or rows.stop == 3000
+                reads.append(range(rows.start, rows.stop))
+            return super().__getitem__(rows)
+
+    store = SlicedStore(Chunks(X))
+    for window in (1 << 14, 1 << 18, 1 << 24):
+        parts = (ChunkedCsr if kind == "csr" else ChunkedOperand)(store, 2, window)
+        parts.stats()
+        reads.clear()
+        for A in (np.ones((3000, 2)), np.ones((3000, 40))):
+            found = rmatmul(parts, A)
+            np.testing.assert_allclose(found, X.T @ A, rtol=1e-12)
+            counts = np.zeros(3000, int)
+            for rows in reads:
+                counts[rows] += 1
+            assert counts.min() == counts.max() == 1
+            reads.clear()
 
 
 # --- faults -------------------------------------------------------------------------------

@@ -106,7 +106,15 @@ LIMITS = ["max_time", "callback", "n_threads"]
 NEW = ["beta_loss", *PENALTIES, *LIMITS, "accelerate"]
 NEW_NMF = [
     *("beta_loss", "regularization", *PENALTIES, "n_init", *LIMITS),
-    *("compress", "blocks", "checkpoint", "checkpoint_every", "resume", "accelerate"),
+    *(
+        "compress",
+        "blocks",
+        "memory_limit",
+        "checkpoint",
+        "checkpoint_every",
+        "resume",
+        "accelerate",
+    ),
 ]
 
 

@@ -83,12 +83,11 @@ def test_a_plan_in_order():
         n_blocks, n_tasks = int(rng.integers(1, 60)), int(rng.integers(1, 20))
         bounds = [n_blocks * i // n_tasks for i in range(n_tasks + 1)]
         budget = int(rng.integers(1, 40))
-        windows = list(planned(bounds, 0, lambda first, last: last - first, budget))
-        assert all(len(window) == 1 for window in windows)
-        assert windows[0][0].first == 0
-        for (before,), (after,) in pairwise(windows):
-            assert after.first == before.last
-        assert windows[-1][0].last == n_blocks
+        windows = list(planned(bounds, 1, lambda first, last: last - first, budget))
+        parts = [part for window in windows for part in window]
+        assert parts[0].first == 0
+        assert all(after.first == before.last for before, after in pairwise(parts))
+        assert parts[-1].last == n_blocks
 
 
 @pytest.mark.parametrize("kind", ["dense", "csr"])

@@ -20,6 +20,7 @@ from .preparation import prepare_X, validated
 from .protocols import Array, Operand
 from .reconstruction import error_of
 from .result import FactorizationResult
+from .sizes import is_limit
 from .validation import check_X
 
 
@@ -70,6 +71,8 @@ class FactorizationEstimator(
         y: Any = None,  # noqa: ARG002
         W: Any = None,
         H: Any = None,
+        *,
+        out: Any = None,
     ) -> Any:
         """Learn the components H of X and return W, at the cost of `fit` alone.
 
@@ -83,13 +86,18 @@ class FactorizationEstimator(
             Start for init="custom", of the dtype of X. It is not written to.
         H : array-like of shape (n_components, n_features), default=None
             As W.
+        out : object with `shape` and slice assignment, default=None
+            Where W is written, part by part: an array, a `numpy.memmap`, a zarr array or
+            HDF5 data set of shape (n_samples, n_components). None makes a new array.
 
         Returns
         -------
-        W : ndarray of shape (n_samples, n_components)
+        W : ndarray of shape (n_samples, n_components), or `out`
             The transformed data, of the dtype of X.
         """
-        return self._fit(X, W, H)
+        if out is not None:
+            require_room(out, None)
+        return written(self._fit(X, W, H), out)
 
     def inverse_transform(self, X: Any) -> Array:
         """Return W·H for transformed data W.
@@ -130,7 +138,11 @@ class FactorizationEstimator(
 
     def _operand(self, X: Any, reset: bool) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""
-        operand = prepare_X(X, self.n_threads, self._parameters_class.owner)
+        limit = getattr(self, "memory_limit", None)
+        if limit is not None and not is_limit(limit):
+            limit = None  # which is refused with the other parameters
+        owner = self._parameters_class.owner
+        operand = prepare_X(X, self.n_threads, owner, limit)
         # a path or a function has no width; its operand has
         given = operand if operand.in_parts else X
         validate_data(self, given, reset=reset, skip_check_array=True)
@@ -167,3 +179,31 @@ class FactorizationEstimator(
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+OUT_ROWS = 1 << 14
+"""Rows that are written at a time."""
+
+
+def require_room(out: Any, shape: tuple[int, int] | None) -> None:
+    """Raise ValueError unless `out` may take W of this shape, or of some."""
+    given = tuple(getattr(out, "shape", ()))
+    if len(given) == 2 and hasattr(out, "__setitem__") and shape in (None, given):
+        return
+    wanted = "(n_samples, n_components)" if shape is None else str(shape)
+    msg = (
+        f"out must be an array of shape {wanted} that rows can be assigned to; got a "
+        f"{type(out).__name__} of shape {given}."
+    )
+    raise ValueError(msg)
+
+
+def written(W: Array, out: Any) -> Any:
+    """W, or `out` with its rows in it."""
+    if out is None:
+        return W
+    require_room(out, W.shape)
+    for start in range(0, W.shape[0], OUT_ROWS):
+        stop = min(start + OUT_ROWS, W.shape[0])
+        out[start:stop] = W[start:stop]
+    return out

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sklearn.utils.validation import check_is_fitted
 
 from .choice import AUTO
-from .estimator_base import FactorizationEstimator
+from .estimator_base import FactorizationEstimator, require_room, written
 from .factorization import factorize
 from .fixed import fixed_factor
 from .projected_gradient import hoyer_sparseness
@@ -120,6 +120,10 @@ class NMF(FactorizationEstimator):
     blocks : int or None, default=None
         With "hals", cut X into so many blocks of rows and move H after each of them, by
         sums over all rows that are kept exact [8]_, in place of extrapolating once a pass.
+    memory_limit : int, str or None, default=None
+        Bytes, or a size such as "2GB", that the fit may take beyond what is in memory
+        before it. For an X that is read in parts it bounds what is read at a time; a
+        limit that the factors exceed is refused before any work.
     checkpoint : str, path-like or None, default=None
         File that the fit is written to from time to time and at its end, atomically; the
         one before is kept as "<name>.previous". As large as the solver's arrays (up to
@@ -249,6 +253,7 @@ class NMF(FactorizationEstimator):
         n_threads: int | None = None,
         compress: bool | Literal["auto"] = False,
         blocks: int | None = None,
+        memory_limit: int | str | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float = 60.0,
         resume: bool = False,
@@ -278,22 +283,26 @@ class NMF(FactorizationEstimator):
         self.n_threads = n_threads
         self.compress = compress
         self.blocks = blocks
+        self.memory_limit = memory_limit
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.resume = resume
         self.accelerate = accelerate
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any, *, out: Any = None) -> Any:
         """Solve for the W that belongs to X and the fitted components.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Non-negative data.
+        out : object with `shape` and slice assignment, default=None
+            Where W is written, part by part: an array, a `numpy.memmap`, a zarr array or
+            HDF5 data set of shape (n_samples, n_components). None makes a new array.
 
         Returns
         -------
-        W : ndarray of shape (n_samples, n_components)
+        W : ndarray of shape (n_samples, n_components), or `out`
             The transformed data, of the dtype of X.
 
         Notes
@@ -308,6 +317,8 @@ class NMF(FactorizationEstimator):
         """
         check_is_fitted(self, "components_")
         operand = self._operand(X, reset=False)
+        if out is not None:
+            require_room(out, (operand.shape[0], self.components_.shape[0]))
         parameters = dataclasses.replace(
             self._parameters(), n_components=self.components_.shape[0],
             callback=None, checkpoint=None, resume=False,
@@ -316,9 +327,9 @@ class NMF(FactorizationEstimator):
             parameters = dataclasses.replace(parameters, solver=self.solver_)
         if not getattr(updaters[parameters.solver], "certifies", False):
             H = self.components_.astype(operand.dtype, copy=False)
-            return factorize(operand, parameters, H=H, update_H=False).W
+            return written(factorize(operand, parameters, H=H, update_H=False).W, out)
         fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
-        return factorize(operand, parameters, fixed=fixed).W
+        return written(factorize(operand, parameters, fixed=fixed).W, out)
 
     def _factorize(self, X: Operand, W: Any, H: Any) -> FactorizationResult:
         return factorize(X, self._parameters(), W, H)

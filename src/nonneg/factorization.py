@@ -18,15 +18,16 @@ from .losses import make_loss
 from .operands.compressed import compressed
 from .parameters import Parameters
 from .penalties import scaled_penalties
-from .preparation import checkpoints_for, prepare_X, updater_for, validated
+from .preparation import (
+    checkpoints_for,
+    limit_memory,
+    prepare_X,
+    updater_for,
+    validated,
+)
 from .protocols import Array, Operand, Problem, Updater
 from .result import ADVICE, FactorizationResult, Iteration, StopReason
-from .starts import (
-    level_start,
-    own_stream,
-    restart_seeds,
-    starting_factors,
-)
+from .starts import level_start, own_stream, restart_seeds, starting_factors
 from .threads import single_threaded_blas
 from .updaters import iteration_limit, require_usable
 from .updaters.batch import Batch
@@ -286,6 +287,7 @@ def factorize(
     update_H = update_H and fixed is None
     updater = updater_for(X, parameters, update_H)
     require_usable(updater, loss, X)
+    limit_memory(X, parameters, updater, H if fixed is None else fixed.Ht.T)
     positive = getattr(updater, "positive_start", False)
     # drawn before the first start advances a RandomState instance
     seeds = restart_seeds(parameters)
@@ -350,7 +352,7 @@ def _limits(parameters: Parameters, own_limit: int | None) -> Limits:
 
 def _weights(parameters: Parameters) -> dict[str, Any]:
     """The parameters that penalties are made of."""
-    names = ("alpha", "l1_ratio", "regularization", "alpha_W", "alpha_H")
+    names = "alpha", "l1_ratio", "regularization", "alpha_W", "alpha_H"
     return {name: getattr(parameters, name) for name in names}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .batch_parameters import BatchParameters
-from .estimator_base import FactorizationEstimator
+from .estimator_base import FactorizationEstimator, written
 from .fixed import fixed_factor
 from .online import BatchResult, fit_batches, next_batch, transform_rows
 from .parameters import Parameters
@@ -297,17 +297,20 @@ class MiniBatchNMF(FactorizationEstimator):
         self._state, self.n_steps_ = state, state.n_iter
         return self
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any, *, out: Any = None) -> Any:
         """Solve for the W that belongs to X and the fitted components.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Non-negative data.
+        out : object with `shape` and slice assignment, default=None
+            Where W is written, part by part: an array, a `numpy.memmap`, a zarr array or
+            HDF5 data set of shape (n_samples, n_components). None makes a new array.
 
         Returns
         -------
-        W : ndarray of shape (n_samples, n_components)
+        W : ndarray of shape (n_samples, n_components), or `out`
             The transformed data, of the dtype of X.
 
         Notes
@@ -320,7 +323,7 @@ class MiniBatchNMF(FactorizationEstimator):
         operand = self._operand(X, reset=False)
         parameters = self._parameters()
         fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
-        return transform_rows(operand, parameters, fixed).W
+        return written(transform_rows(operand, parameters, fixed).W, out)
 
     def _fit(self, X: Any, W: Any, H: Any) -> Any:
         if is_stream(X):

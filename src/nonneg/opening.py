@@ -8,6 +8,7 @@ from typing import Any
 
 from .operands import as_operand
 from .readers import Table, read_matrix
+from .sizes import parse_size
 from .stores.locations import (
     in_memory_bytes,
     kind_of,
@@ -18,28 +19,8 @@ from .stores.locations import (
 )
 from .threads import resolve_n_threads
 
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-SIZE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
 SHARE = 0.5
 """Of the memory that is free, what X may take if nothing else is said."""
-
-
-def parse_size(text: str) -> int:
-    """Bytes of a size such as "2GB", "1.5GiB" or "500M".
-
-    Raises
-    ------
-    ValueError
-        If it is no positive size.
-    """
-    found = SIZE.fullmatch(text)
-    if found is None or float(found[1]) == 0:
-        msg = f"{text!r} is no size; write one such as 2GB, 500MB or 1.5GiB."
-        raise ValueError(msg)
-    unit = UNITS[found[2].upper()]
-    if found[3]:
-        unit = 1024 ** (len(str(unit)) // 3)
-    return int(float(found[1]) * unit)
 
 
 def free_memory() -> int:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from .sizes import is_limit
 from .validation import BOOL, Rule, is_bool, is_integer, is_real, require
 
 REGULARIZATIONS = ("both", "components", "transformation")
@@ -107,6 +108,11 @@ _SECOND = {
         "an int in the range [1, inf) or None",
         "Pass the number of blocks of rows after each of which H moves, or None.",
     ),
+    "memory_limit": Rule(
+        lambda v: v is None or is_limit(v),
+        "an int in the range [1, inf), a str such as '2GB' or None",
+        "Pass bytes, a size, or None for no limit.",
+    ),
     "checkpoint": Rule(
         lambda v: v is None or isinstance(v, str | os.PathLike),
         "a str, a path-like object or None",
@@ -179,6 +185,7 @@ class Parameters:
     n_threads: int | None = None
     compress: bool | Literal["auto"] = False
     blocks: int | None = None
+    memory_limit: int | str | None = None
     checkpoint: str | os.PathLike[str] | None = None
     checkpoint_every: float = 60.0
     resume: bool = False

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from . import stores, validation  # noqa: F401  (stores enter themselves)
+from .budget import begin_within, fit_into
 from .checkpoints import Checkpoints, fingerprint
 from .choice import AUTO
 from .losses import losses
@@ -19,7 +20,9 @@ from .updaters import make_updater, updaters
 from .updaters.incremental import Incremental
 
 
-def prepare_X(X: Any, n_threads: int | None, whom: str = "NMF") -> Operand:
+def prepare_X(
+    X: Any, n_threads: int | None, whom: str = "NMF", memory_limit: Any = None
+) -> Operand:
     """Check a non-negative X and wrap it in its operand.
 
     What a plug-in operand has registered for itself is that operand's to check.
@@ -28,6 +31,7 @@ def prepare_X(X: Any, n_threads: int | None, whom: str = "NMF") -> Operand:
     if has_own_operand(X):
         operand = as_operand(X, n_threads)
         if operand.in_parts:
+            begin_within(memory_limit, operand)
             operand.stats()  # looks all entries over
         return operand
     operand = as_operand(validation.check_X(X, whom), n_threads)
@@ -75,3 +79,13 @@ def checkpoints_for(
         raise ValueError(msg)
     known = fingerprint(X, parameters, W, H)
     return Checkpoints(path, parameters.checkpoint_every, known)
+
+
+def limit_memory(X: Operand, parameters: Parameters, updater: Updater, H: Any) -> None:
+    """Keep the fit within `memory_limit`, if there is one, or refuse it."""
+    if parameters.memory_limit is None:
+        return
+    k = parameters.n_components
+    if not isinstance(k, int):
+        k = X.shape[1] if H is None else len(H)
+    fit_into(parameters.memory_limit, X, k, updater, parameters.n_init)

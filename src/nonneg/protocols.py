@@ -244,7 +244,8 @@ class Updater(Protocol):
     `iteration(problem, state)` returns an iteration as half-steps that several models
     can share (see `updaters.passes`); `require(loss, X)` raises ValueError where the
     options don't go with these, before any work is done; `iteration_limit(problem)`
-    takes the place of `max_iter`. So are three attributes, False by default:
+    takes the place of `max_iter`. `arrays` is how many arrays of the size of each factor
+    it holds at most, 6 if not said. So are three attributes, False by default:
     `positive_start` where zeros of a start could never be left, `certifies` where W is
     solved for exactly beside a fixed H, whatever it starts from, and `by_parts` where an
     X that can only be read by rows, in parts, is enough.

@@ -158,13 +158,14 @@ def require_shapes(X: Any, W: Array, H: Array) -> None:
 
 def _checked(X: Any, W: Any, H: Any, whom: str) -> tuple[Operand, Array, Array]:
     """X, W and Hᵀ of one dtype, if they fit together."""
-    if not has_own_operand(X):
-        X = validation.check_X(X, whom)
+    own = has_own_operand(X)
+    n_threads = resolve_n_threads(None)
+    X = as_operand(X, n_threads) if own else validation.check_X(X, whom)
     W, H = (validation.check_matrix(A, name, whom) for name, A in (("W", W), ("H", H)))
     require_shapes(X, W, H)
     dtype = np.result_type(X.dtype, W.dtype, H.dtype)
-    if not has_own_operand(X):
+    if not own:
         X = X.astype(dtype, copy=False)
-    operand = as_operand(X, resolve_n_threads(None))
+    operand = as_operand(X, n_threads)
     W = np.ascontiguousarray(W, dtype=operand.dtype)
     return operand, W, np.ascontiguousarray(H.T, dtype=operand.dtype)

@@ -38,10 +38,17 @@ def unregister_operand(cls: Any) -> None:
     _kinds[:] = [entry for entry in _kinds if entry[1] is not cls]
 
 
+def is_operand(X: Any) -> bool:
+    """Whether X is an operand already."""
+    # of others even the question for an attribute may be an error: AnnData's `T`
+    return hasattr(type(X), "run_pass") and isinstance(X, Operand)
+
+
 def as_operand(X: Any, n_threads: int = 1) -> Operand:
     """Wrap X in the operand for its type; an operand is returned as it is."""
-    if isinstance(X, Operand):
-        return X
+    if is_operand(X):
+        operand: Operand = X
+        return operand
     for accepts, cls in _kinds:
         if accepts(X):
             return cls(X, n_threads=n_threads)
@@ -54,7 +61,7 @@ def as_operand(X: Any, n_threads: int = 1) -> Operand:
 
 def has_own_operand(X: Any) -> bool:
     """Whether X is an operand or becomes a plug-in's, which then checks it itself."""
-    if isinstance(X, Operand):
+    if is_operand(X):
         return True
     found = next((cls for accepts, cls in _kinds if accepts(X)), None)
     return found not in (None, dense.DenseOperand, sparse.SparseOperand)

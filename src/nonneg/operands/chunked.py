@@ -17,13 +17,15 @@ from . import Block, BlockedOperand, register_operand
 from .dense import BLOCK_BYTES, DenseOperand
 from .reading import Buffers, Reader, planned
 from .sparse import BLOCK_ROWS
-from .stores import RowStore, is_store, store_of
+from .stores import ByChunks, RowStore, is_store, store_of
 
 WINDOW_BYTES = 64 << 20
 """Bytes of a window; there are two of them. A fused half-step of a mapped float32 file in the
 page cache, 300,000 × 784, beside the same array in memory, two threads of a Sapphire Rapids
 Xeon, windows of 8, 32 and 128 MB: k = 8 1.35, 1.18, 1.16 times; k = 32 1.15, 1.07, 1.03; k = 64
 1.25, 1.08, 1.05. Read by `pread` into two buffers instead: 1.85, 1.52 and 1.32 at best."""
+STREAMS = 16
+"""As many as a pass has accumulators at most."""
 SUMMARY_ENTRIES = 1 << 16
 """Entries whose sum is taken at once, as for an X in memory."""
 
@@ -57,7 +59,7 @@ class ChunkedOperand(BlockedOperand):
     def __init__(
         self, store: RowStore, n_threads: int = 1, window_bytes: int = WINDOW_BYTES
     ) -> None:
-        self.store = store
+        self.store = store if store.chunk_rows is None else ByChunks(store)
         self.n_threads = n_threads
         self.window_bytes = window_bytes
         self.shape = store.shape
@@ -94,9 +96,7 @@ class ChunkedOperand(BlockedOperand):
             def size(first: int, last: int) -> int:
                 return self._bytes(first * block, min(last * block, self.n_rows))
 
-            in_order = getattr(self.store, "sequential", False)
-            n_streams = 0 if in_order else self.n_threads
-            plan = planned(bounds, n_streams, size, self.window_bytes)
+            plan = planned(bounds, self._n_streams(), size, self.window_bytes)
             self._reader = Reader(self.store, plan, block, self.n_rows, self._buffers)
         window = self._reader.take()
         if window is None:
@@ -166,6 +166,19 @@ class ChunkedOperand(BlockedOperand):
         for line in lines.rest():
             total = total.joined(kernels.summary(line))
         return Found(total, longest, count)
+
+    def _n_streams(self) -> int:
+        """Tasks that are read side by side; not by the threads, so that sums over what is
+        read together don't depend on them.
+        """
+        if getattr(self.store, "sequential", False):
+            return 1
+        rows = self.store.chunk_rows
+        if rows is None:
+            return STREAMS
+        # each may keep a chunk that it has not come to the end of
+        chunk = max(1, self._bytes(0, min(rows, self.n_rows)))
+        return max(1, min(STREAMS, self.window_bytes // (2 * chunk)))
 
     def _bytes(self, start: int, stop: int) -> int:
         """Bytes of these rows as they are read."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -40,7 +42,7 @@ def planned(
     bounds : list of int
         Task i owns the blocks bounds[i]:bounds[i + 1].
     n_streams : int
-        0 reads all blocks in their order, one task a window.
+        1 reads all rows in their order.
     size : callable
         Bytes of the blocks first:last.
     budget : int
@@ -53,11 +55,14 @@ def planned(
     while tasks:
         group, total = [tasks.pop(0)], 0
         total = size(*group[0][1:])
-        while (n_streams and tasks) and (
+        while tasks and (
             len(group) < n_streams or total + size(*tasks[0][1:]) <= budget
         ):
             group.append(tasks.pop(0))
             total += size(*group[-1][1:])
+        if total <= budget:
+            yield [Part(*task) for task in group]
+            continue
         at = {task: first for task, first, _ in group}
         while any(at[task] < last for task, _, last in group):
             open_tasks = [(task, last) for task, _, last in group if at[task] < last]
@@ -159,10 +164,15 @@ class Buffers:
         return [array[end - n : end] for end, n in zip(ends, n_rows, strict=True)]
 
 
+_locks: WeakKeyDictionary[Any, threading.Lock] = WeakKeyDictionary()
+
+
 def read_rows(store: RowStore, start: int, stop: int, out: Array | None) -> Any:
     """Rows start:stop as the kernels take them; an error names them."""
     try:
-        rows = store.read(start, stop, out)
+        # a pass and a batch ahead may read at the same time
+        with _locks.setdefault(store, threading.Lock()):
+            rows = store.read(start, stop, out)
     except StoreError:
         raise
     except Exception as error:

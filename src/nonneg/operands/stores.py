@@ -20,6 +20,8 @@ _stores: list[tuple[Accepts, Callable[[Any], RowStore]]] = []
 
 SAMPLE_ROWS = 1000
 """Rows by which the length of all of them is estimated."""
+KEPT_CHUNKS = 16
+"""Chunks that are kept because some of their rows are still to be asked for."""
 NUMBERS = "biuf"
 """Kinds of dtype that X may have in a store; floats of other sizes become float64."""
 
@@ -285,3 +287,73 @@ def _offset_in_file(X: Any) -> int:
     begin = X.offset - X.offset % ALLOCATIONGRANULARITY
     base = np.frombuffer(X._mmap, dtype=np.uint8)
     return int(begin + X.ctypes.data - base.ctypes.data)
+
+
+class ByChunks:
+    """A store whose chunks are read whole, and each once in a pass.
+
+    Parts of a pass end anywhere in a chunk; what is left of it is kept for the next part.
+    """
+
+    def __init__(self, store: RowStore) -> None:
+        assert store.chunk_rows is not None
+        self._store = store
+        self.chunk_rows: int | None = store.chunk_rows
+        self._rows = store.chunk_rows
+        self.dtype, self.sparse = store.dtype, store.sparse
+        self._kept: dict[int, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_store":  # a copy that is not filled yet
+            raise AttributeError(name)
+        return getattr(self._store, name)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """As of the store."""
+        return self._store.shape
+
+    def entries(self, start: int, stop: int) -> int:
+        """As of the store."""
+        return self._store.entries(start, stop)
+
+    def read(self, start: int, stop: int, out: Array | None = None) -> Any:
+        """Rows start:stop; a chunk that the end cuts is read whole, and its rest kept."""
+        size, n_rows = self._rows, self.shape[0]
+        first = -(-start // size) * size  # of the first whole chunk
+        last = n_rows if stop >= n_rows else stop // size * size
+        if first > last or stop - start < size:
+            pieces = [(start, stop)] if start // size == (stop - 1) // size else None
+            cuts = pieces or [(start, first), (first, stop)]
+        else:
+            cuts = [(start, first), (first, last), (last, stop)]
+        parts = [(a, b) for a, b in cuts if a < b]
+        if self.sparse:
+            found = [self._part(a, b, None) for a, b in parts]
+            return found[0] if len(found) == 1 else sp.vstack(found, format="csr")
+        if out is None:
+            out = np.empty((stop - start, self.shape[1]), self.dtype)
+        for a, b in parts:
+            self._part(a, b, out[a - start : b - start])
+        return out
+
+    def _part(self, start: int, stop: int, out: Array | None) -> Any:
+        """Whole chunks, or rows of one."""
+        size, n_rows = self._rows, self.shape[0]
+        if start % size == 0 and (stop % size == 0 or stop == n_rows):
+            return self._store.read(start, stop, out)
+        begin = start // size * size
+        end = min(begin + size, n_rows)
+        chunk = self._kept.pop(begin, None)
+        if chunk is None:
+            chunk = self._store.read(begin, end, None)
+        if stop < end:
+            self._kept[begin] = chunk
+            while len(self._kept) > KEPT_CHUNKS:
+                del self._kept[next(iter(self._kept))]
+        rows = chunk[start - begin : stop - begin]
+        if self.sparse:
+            return rows
+        assert out is not None
+        out[...] = rows
+        return out

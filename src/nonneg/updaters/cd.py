@@ -54,6 +54,7 @@ class CoordinateDescent:
     name: ClassVar[str] = "cd"
     requires: ClassVar[frozenset[str]] = frozenset({"quadratic"})
     measure: ClassVar[str] = "violation"
+    arrays: ClassVar[int] = 4
     by_parts: ClassVar[bool] = True
     tol: float = 1e-4
     shuffle: bool = False

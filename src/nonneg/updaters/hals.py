@@ -65,6 +65,7 @@ class Hals:
     name: ClassVar[str] = "hals"
     requires: ClassVar[frozenset[str]] = frozenset({"quadratic"})
     measure: ClassVar[str] = "residual"
+    arrays: ClassVar[int] = 6
     by_parts: ClassVar[bool] = True
     certifies: ClassVar[bool] = True
     tol: float = 1e-4

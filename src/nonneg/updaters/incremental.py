@@ -93,6 +93,7 @@ class Incremental:
     name: ClassVar[str] = "incremental"
     requires: ClassVar[frozenset[str]] = frozenset({"quadratic"})
     measure: ClassVar[str] = "residual"
+    arrays: ClassVar[int] = 6
     batches: Sequence[RowBatch]
     tol: float = 1e-4
     sweeps: int = 4

@@ -84,6 +84,7 @@ class MultiplicativeUpdates:
     name: ClassVar[str] = "mu"
     requires: ClassVar[frozenset[str]] = frozenset({"terms"})
     measure: ClassVar[str] = "decrease of the error"
+    arrays: ClassVar[int] = 5
     by_parts: ClassVar[bool] = True
     positive_start: ClassVar[bool] = True
     tol: float = 1e-4

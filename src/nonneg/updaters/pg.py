@@ -98,6 +98,7 @@ class ProjectedGradient:
     name: ClassVar[str] = "pg"
     requires: ClassVar[frozenset[str]] = frozenset({"quadratic"})
     measure: ClassVar[str] = ""
+    arrays: ClassVar[int] = 4
     tol: float = 1e-4
     max_iter: int = 200
     nls_max_iter: int = 2000

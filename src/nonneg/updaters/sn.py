@@ -88,6 +88,7 @@ class ScalarNewton:
     name: ClassVar[str] = "sn"
     requires: ClassVar[frozenset[str]] = frozenset({"poisson"})
     measure: ClassVar[str] = "residual"
+    arrays: ClassVar[int] = 6
     positive_start: ClassVar[bool] = True
     certifies: ClassVar[bool] = True
     by_parts: ClassVar[bool] = True

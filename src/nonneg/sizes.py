@@ -1,0 +1,41 @@
+"""Sizes of memory as users write them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+SIZE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as "2GB", "1.5GiB" or "500M".
+
+    Raises
+    ------
+    ValueError
+        If it is no positive size.
+    """
+    found = SIZE.fullmatch(text)
+    if found is None or float(found[1]) == 0:
+        msg = f"{text!r} is no size; write one such as 2GB, 500MB or 1.5GiB."
+        raise ValueError(msg)
+    unit = UNITS[found[2].upper()]
+    if found[3]:
+        unit = 1024 ** (len(str(unit)) // 3)
+    return int(float(found[1]) * unit)
+
+
+def bytes_of(limit: int | str) -> int:
+    """A limit in bytes, or as `parse_size` takes it."""
+    return parse_size(limit) if isinstance(limit, str) else int(limit)
+
+
+def is_limit(value: Any) -> bool:
+    """Whether a value may be a memory limit."""
+    if isinstance(value, str):
+        found = SIZE.fullmatch(value)
+        return found is not None and float(found[1]) > 0
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return is_number and value > 0
