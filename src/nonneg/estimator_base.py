@@ -15,6 +15,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .losses import make_loss
+from .operands import as_given
 from .parameters import Parameters
 from .preparation import prepare_X, validated
 from .protocols import Array, Operand
@@ -134,7 +135,7 @@ class FactorizationEstimator(
                 self._set_fitted(operand, interrupt.result)
             raise
         self._set_fitted(operand, result)
-        return result.W
+        return as_given(result.W)
 
     def _operand(self, X: Any, reset: bool) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""

@@ -13,6 +13,7 @@ from .choice import AUTO
 from .estimator_base import FactorizationEstimator, require_room, written
 from .factorization import factorize
 from .fixed import fixed_factor
+from .operands.daskarrays import by_blocks, is_dask
 from .projected_gradient import hoyer_sparseness
 from .protocols import Operand
 from .result import FactorizationResult, Iteration
@@ -316,6 +317,8 @@ class NMF(FactorizationEstimator):
         a `beta_loss` other than 2 once an iteration.
         """
         check_is_fitted(self, "components_")
+        if is_dask(X):
+            return written(by_blocks(self, X, self.components_), out)
         operand = self._operand(X, reset=False)
         if out is not None:
             require_room(out, (operand.shape[0], self.components_.shape[0]))

@@ -15,6 +15,7 @@ from .choice import AUTO, choose_solver, compresses, readable, require_possible
 from .fixed import FixedFactor
 from .loop import Limits, Outcome, polish, run
 from .losses import make_loss
+from .operands import as_given, placed, suited
 from .operands.compressed import compressed
 from .parameters import Parameters
 from .penalties import scaled_penalties
@@ -241,7 +242,7 @@ def non_negative_factorization(
     )
     parameters = validated(Parameters(**given))
     result = factorize(operand, parameters, W, H, update_H=bool(update_H))
-    return result.W, result.H, result.n_iter
+    return as_given(result.W), result.H, result.n_iter
 
 
 def factorize(
@@ -280,6 +281,7 @@ def factorize(
         If W or H is not what it has to be, or the start is impossible for the shape.
     """
     loss = make_loss(parameters.beta_loss)
+    parameters = suited(X, parameters)
     if parameters.solver == AUTO:
         parameters = dataclasses.replace(parameters, solver=choose_solver(loss))
     X = readable(parameters.solver, X)
@@ -303,6 +305,7 @@ def factorize(
         else:
             Ht = fixed.Ht
             W = level_start(X, Ht.shape[1], positive)
+        W = placed(X, W)
         penalties = scaled_penalties(Ht.shape[1], X.shape, **_weights(parameters))
         gram_H = None if fixed is None else fixed.gram
         problem = Problem(

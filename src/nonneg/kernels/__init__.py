@@ -7,6 +7,7 @@ operand runs the step's own reference block by block.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import warnings
@@ -26,7 +27,6 @@ from .methods import (
     SweepReport,
 )
 from .pivoting import ExactReport
-from .reference import inner
 
 NativePass = Callable[[Any, Step, Rows, Shared], Sums]
 
@@ -49,15 +49,32 @@ if os.environ.get("NONNEG_SIMD") != "reference":
             stacklevel=2,
         )
 
+
+def _own(kernel: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The kernel, or what an array that is not in this memory has for it.
+
+    Such an array has a method `by_blocks(kernel, *args)`.
+    """
+
+    @functools.wraps(function)
+    def call(first: Any, *args: Any) -> Any:
+        A = first.solved if isinstance(first, RowArrays) else first
+        own = getattr(A, "by_blocks", None)
+        return function(first, *args) if own is None else own(kernel, first, *args)
+
+    return call
+
+
 coordinate_sweep = (compiled or reference).coordinate_sweep
 exact_solve = (compiled or pivoting).exact_solve
 solve_on_sets = (compiled or pivoting).solve_on_sets
-column_sums = (_compiled_terms or reference).column_sums
+column_sums = _own("column_sums", (_compiled_terms or reference).column_sums)
 gather_scaled = (_compiled_terms or reference).gather_scaled
-gram = (compiled or reference).gram
+gram = _own("gram", (compiled or reference).gram)
+inner = _own("inner", reference.inner)
 move_scaled = (_compiled_terms or reference).move_scaled
 multiplied = (_compiled_terms or terms).multiplied
-solve_rows = (compiled or reference).solve_rows
+solve_rows = _own("solve_rows", (compiled or reference).solve_rows)
 summary = (compiled or reference).summary
 
 

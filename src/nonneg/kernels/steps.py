@@ -59,6 +59,8 @@ class RMatMul:
 
 
 ROW_ARRAYS = ("start", "solved", "previous", "moved")
+WRITTEN = ("out", "solved", "moved", "below")
+"""Row arrays that steps write to."""
 REPORTED = ("violation", "cross", "decrease", "sweeps", "measures")
 
 

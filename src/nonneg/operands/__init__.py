@@ -115,9 +115,30 @@ def matmul(X: Operand, B: Array) -> Array:
     if X.by_columns:
         product: Array = X.T.run_pass(RMatMul(), {"A": B}, {})["product"]
         return product
-    out = np.empty((X.shape[0], B.shape[1]), dtype=X.dtype)
+    own = getattr(X, "new_rows", None)
+    k = B.shape[1]
+    out: Array = np.empty((X.shape[0], k), dtype=X.dtype) if own is None else own(k)
     X.run_pass(MatMul(), {"out": out}, {"B": B})
     return out
+
+
+def placed(X: Operand, W: Array) -> Array:
+    """W where the rows of X are: the same, unless X says otherwise by `placed(W)`."""
+    own = getattr(X, "placed", None)
+    rows: Array = W if own is None else own(W)
+    return rows
+
+
+def suited(X: Operand, parameters: Any) -> Any:
+    """The parameters as X can be fitted with them; X may refuse some by `suited`."""
+    own = getattr(X, "suited", None)
+    return parameters if own is None else own(parameters)
+
+
+def as_given(W: Array) -> Any:
+    """Rows as the array that the caller of a fit gets, who gave X as such a one."""
+    own = getattr(W, "as_given", None)
+    return W if own is None else own()
 
 
 def rmatmul(X: Operand, A: Array) -> Array:
@@ -126,18 +147,22 @@ def rmatmul(X: Operand, A: Array) -> Array:
 
 
 from . import dense, sparse  # isort: skip  (the general types first)
-from . import chunked
+from . import chunked, daskarrays
 
 __all__ = [
     "Block",
     "BlockedOperand",
+    "as_given",
     "as_operand",
     "chunked",
+    "daskarrays",
     "dense",
     "has_own_operand",
     "matmul",
+    "placed",
     "register_operand",
     "rmatmul",
     "sparse",
+    "suited",
     "unregister_operand",
 ]

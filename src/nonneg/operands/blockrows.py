@@ -1,0 +1,408 @@
+"""Rows of a factor that stay where they are computed: blocks of a Dask graph."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+from uuid import uuid4
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from .. import kernels
+from ..kernels.methods import RowArrays, SolveReport
+from ..kernels.steps import ROW_ARRAYS, WRITTEN
+from ..protocols import Array, Rows, Shared, Step, Sums
+from . import as_operand
+
+SPLIT_EVERY = 8
+"""Partial sums that one task of the tree adds up."""
+KEEP_EVERY = 10
+"""Passes after which the rows are kept on two workers, and their history let go of. A
+worker that is lost costs its blocks at most so many passes."""
+
+Names = dict[str, int]
+"""For each row array of a step which of the given ones it is."""
+
+
+class Blocks:
+    """The cut of the rows, and the tasks on it; every array of rows belongs to one.
+
+    Parameters
+    ----------
+    bounds : ndarray of int
+        Where the blocks begin, and the end of the last one.
+    n_threads : int
+        Threads of one task.
+    """
+
+    def __init__(self, bounds: Array, n_threads: int = 1) -> None:
+        self.bounds, self.n_threads = bounds, n_threads
+        self._arrays: weakref.WeakSet[BlockRows] = weakref.WeakSet()
+        self._passes = 0
+
+    @property
+    def sizes(self) -> list[int]:
+        """Rows of each block."""
+        return [int(n) for n in np.diff(self.bounds)]
+
+    def enter(self, rows: BlockRows) -> None:
+        """Note an array of rows, to be kept with the others."""
+        self._arrays.add(rows)
+
+    def run(
+        self, step: Step, rows: Rows, shared: Shared, X: Sequence[Any] | None = None
+    ) -> Sums:
+        """One task for each block, and a tree that adds up what they return."""
+        import dask
+
+        arrays: list[BlockRows] = []
+        names: Names = {}
+        for name, given in rows.items():
+            A = cast(BlockRows, given)
+            at = next((i for i, B in enumerate(arrays) if B is A), len(arrays))
+            arrays[at:] = arrays[at:] or [A]
+            names[name] = at
+        written = sorted({at for name, at in names.items() if _base(name) in WRITTEN})
+        forms = [(A.shape[1], A.dtype) for A in arrays]
+        label, token = step.name, uuid4().hex
+        common = dask.delayed(
+            (step, names, written, forms, shared, self.n_threads),
+            traverse=False, name=f"nonneg_shared-{token}",
+        )  # fmt: skip
+        work = dask.delayed(work_on, pure=False, traverse=False)
+        get = dask.delayed(_get, pure=False)
+        done, parts = [], []
+        for b, n_rows in enumerate(self.sizes):
+            inputs = [A.parts[b] for A in arrays]
+            out = work(
+                common, n_rows, None if X is None else X[b], *inputs,
+                dask_key_name=f"nonneg_{label}-{token}-{b}",
+            )  # fmt: skip
+            done.append(get(out, 0, dask_key_name=f"nonneg_sums-{token}-{b}"))
+            parts.append(
+                [
+                    get(out, 1 + i, dask_key_name=f"nonneg_rows-{token}-{b}-{i}")
+                    for i in range(len(written))
+                ]
+            )
+        kept = persisted([*sum(parts, []), tree(done, add_sums)])
+        sums: Sums = computed(kept[-1])
+        for i, at in enumerate(written):
+            arrays[at].parts = list(kept[i : len(kept) - 1 : len(written)])
+        if written:
+            self._passes += 1
+            if self._passes % KEEP_EVERY == 0:
+                self.keep()
+        return sums
+
+    def keep(self) -> None:
+        """Keep all rows on two workers and forget how they came about.
+
+        Without it a scheduler would remember every task of the fit.
+        """
+        client = active_client()
+        if client is None:
+            return
+        arrays = list(self._arrays)
+        parts = {p.key: p for A in arrays for p in A.parts if p is not None}
+        if not parts:
+            return
+        tokens = [f"nonneg_keep-{uuid4().hex}" for _ in parts]
+        sources = client.compute(list(parts.values()))
+        tasks = [
+            client.submit(_put, source, key=token, pure=False)
+            for source, token in zip(sources, tokens, strict=True)
+        ]
+        futures = client.gather(tasks)
+        client.replicate(futures, n=2)
+        from dask.delayed import Delayed
+
+        new = {
+            key: Delayed(future.key, {future.key: future})
+            for key, future in zip(parts, futures, strict=True)
+        }
+        for A in arrays:
+            A.parts = [None if p is None else new[p.key] for p in A.parts]
+
+
+def _base(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def work_on(common: Any, n_rows: int, X_b: Any, *arrays: Array | None) -> Any:
+    """Do a step on one block: its sums, then the arrays that it has written."""
+    step, names, written, forms, shared, n_threads = common
+    own = [
+        np.zeros((n_rows, k), dtype)
+        if A is None
+        # what came from another task must not be written to
+        else (A.copy() if i in written else A)
+        for i, (A, (k, dtype)) in enumerate(zip(arrays, forms, strict=True))
+    ]
+    rows = {name: own[at] for name, at in names.items()}
+    if X_b is None:
+        sums = step(None, None, rows, shared)
+    else:
+        sums = as_operand(X_b, n_threads).run_pass(step, rows, shared)
+    return (sums, *(own[at] for at in written))
+
+
+def _get(results: Any, at: int) -> Any:
+    return results[at]
+
+
+def add_sums(parts: list[Sums]) -> Sums:
+    """Sums of several blocks, in order."""
+    total = dict(parts[0])
+    for sums in parts[1:]:
+        for name, part in sums.items():
+            total[name] = total[name] + part
+    return total
+
+
+def tree(parts: list[Any], add: Callable[[list[Any]], Any]) -> Any:
+    """One task that depends on all parts by levels of `SPLIT_EVERY`."""
+    import dask
+
+    join = dask.delayed(add, pure=False)
+    while True:
+        parts = [
+            join(
+                parts[i : i + SPLIT_EVERY],
+                dask_key_name=f"nonneg_add-{uuid4().hex}",
+            )
+            for i in range(0, len(parts), SPLIT_EVERY)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+
+
+def persisted(graph: list[Any]) -> tuple[Any, ...]:
+    """Start these tasks, their results to stay where they are."""
+    import dask
+
+    # H travels in the graph, so that it is there again after the loss of a worker
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+        results: tuple[Any, ...] = dask.persist(*graph)
+    return results
+
+
+def computed(task: Any) -> Any:
+    """The result of one task, here."""
+    import dask
+
+    return dask.compute(task)[0]
+
+
+def active_client() -> Any:
+    """The client of a `distributed` cluster that tasks go to now, or None."""
+    import dask.base
+
+    get = dask.base.get_scheduler()
+    owner = getattr(get, "__self__", None)
+    return owner if hasattr(owner, "replicate") else None
+
+
+def _put(A: Array) -> Any:
+    """Keep an array on this worker as one that has no history."""
+    from distributed import get_client
+
+    return get_client().scatter(A, hash=False)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel on rows alone, as a step without X."""
+
+    name: str
+
+    def __call__(
+        self,
+        X_b: Any,  # noqa: ARG002
+        mask_b: Any | None,  # noqa: ARG002
+        rows_b: Rows,
+        shared: Shared,
+    ) -> Sums:
+        """Return the block's share of the kernel's result."""
+        if self.name != "solve_rows":
+            return {"value": getattr(kernels, self.name)(*rows_b.values())}
+        rows = RowArrays(*(rows_b.get(name) for name in ROW_ARRAYS))  # type: ignore[arg-type]
+        how, grams = cast(Any, shared["how"]), bool(shared["grams"])
+        report = kernels.solve_rows(
+            rows, rows_b["rhs"], shared["gram"], shared["l1"], how, grams
+        )
+        return {k: v for k, v in report._asdict().items() if v is not None}
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """A universal function of rows, small arrays and numbers, into rows["out"]."""
+
+    name: str
+
+    def __call__(
+        self,
+        X_b: Any,  # noqa: ARG002
+        mask_b: Any | None,  # noqa: ARG002
+        rows_b: Rows,
+        shared: Shared,
+    ) -> Sums:
+        """Write the block's rows of the result."""
+        n = len(rows_b) + len(shared) - 1
+        inputs = [
+            rows_b[f"in/{i}"] if f"in/{i}" in rows_b else shared[f"in/{i}"]
+            for i in range(n)
+        ]
+        rows_b["out"][...] = getattr(np, self.name)(*inputs)
+        return {}
+
+
+@dataclass(frozen=True)
+class Total:
+    """Sums over the rows by column: of the entries, or of those that are not 0."""
+
+    name: str = "total"
+    counts: bool = False
+
+    def __call__(
+        self,
+        X_b: Any,  # noqa: ARG002
+        mask_b: Any | None,  # noqa: ARG002
+        rows_b: Rows,
+        shared: Shared,  # noqa: ARG002
+    ) -> Sums:
+        """Return the block's share."""
+        A = rows_b["in"]
+        if self.counts:
+            return {"value": np.count_nonzero(A, axis=0)}
+        return {"value": A.sum(axis=0, dtype=np.float64)}
+
+
+class BlockRows(NDArrayOperatorsMixin):
+    """An array of rows in blocks, with the operations that the updaters use.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    k : int
+    dtype : dtype
+    parts : list of Delayed or None
+        For each block its rows, held by a scheduler; None: nothing yet.
+
+    Notes
+    -----
+    Operations are those row by row: with another such array, a number or a vector (k,), or
+    the product with a (k, k) matrix. Each is a pass over the blocks.
+    """
+
+    ndim: ClassVar[int] = 2
+
+    def __init__(
+        self, blocks: Blocks, k: int, dtype: Any, parts: list[Any] | None = None
+    ) -> None:
+        self.blocks = blocks
+        self.shape = (int(blocks.bounds[-1]), k)
+        self.dtype = np.dtype(dtype)
+        self.parts = [None] * len(blocks.sizes) if parts is None else parts
+        blocks.enter(self)
+
+    __hash__ = object.__hash__
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> Array:
+        if rows == slice(0) or rows == slice(0, 0):
+            return np.empty((0, self.shape[1]), self.dtype)
+        msg = "Rows that are on workers can't be taken out; use the array of all of them."
+        raise TypeError(msg)
+
+    def __setitem__(self, rows: Any, values: BlockRows) -> None:
+        if rows is not Ellipsis or not isinstance(values, BlockRows):
+            msg = "Rows that are on workers can only be set all at once."
+            raise TypeError(msg)
+        self.parts = list(values.parts)  # which are never written to
+
+    def astype(self, dtype: Any, copy: bool = True) -> BlockRows:
+        """The same rows of another dtype."""
+        if np.dtype(dtype) == self.dtype and not copy:
+            return self
+        out = BlockRows(self.blocks, self.shape[1], dtype)
+        self.blocks.run(Elementwise("positive"), {"in/0": self, "out": out}, {})  # type: ignore[dict-item]
+        return out
+
+    def any(self) -> bool:
+        """Whether any entry is not 0."""
+        return bool(self._total(counts=True).any())
+
+    def sum(self, axis: int, dtype: Any = np.float64) -> Array:
+        """Sums of the columns, axis being 0."""
+        assert axis == 0
+        return self._total().astype(dtype)
+
+    def by_blocks(self, kernel: str, *args: Any) -> Any:
+        """Result of a kernel whose first argument this array, or a part of it, is."""
+        run = self.blocks.run
+        if kernel != "solve_rows":
+            given = {f"{i}": A for i, A in enumerate(args) if isinstance(A, BlockRows)}
+            return run(Kernel(kernel), given, {})["value"]  # type: ignore[arg-type]
+        rows, rhs, gram, l1, how, grams = args[:6]
+        arrays = {
+            name: A
+            for name, A in zip(ROW_ARRAYS, rows, strict=True)
+            if A is not None
+        } | {"rhs": rhs}
+        shared = {"gram": gram, "l1": l1, "how": how, "grams": grams}
+        return SolveReport(**run(Kernel(kernel), arrays, shared))
+
+    def as_given(self) -> Any:
+        """The rows as a Dask array, in the blocks that X came in."""
+        import dask.array as da
+
+        k = self.shape[1]
+        parts = [
+            da.from_delayed(part, (n_rows, k), dtype=self.dtype)
+            for part, n_rows in zip(self.parts, self.blocks.sizes, strict=True)
+        ]
+        return da.concatenate(parts, axis=0)
+
+    def _total(self, counts: bool = False) -> Array:
+        found = self.blocks.run(Total(counts=counts), {"in": self}, {})  # type: ignore[dict-item]
+        return np.asarray(found["value"])
+
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any
+    ) -> Any:
+        if method != "__call__" or kwargs:
+            return NotImplemented
+        target = None if out is None else out[0]
+        return self._apply(ufunc.__name__, inputs, target)
+
+    def __array_function__(
+        self, func: Any, types: Any, args: Any, kwargs: Any  # noqa: ARG002
+    ) -> Any:
+        if func is np.empty_like:
+            return BlockRows(self.blocks, self.shape[1], self.dtype)
+        if func is np.where and len(args) == 3:
+            return self._apply("where", args, None)
+        if func is np.count_nonzero and kwargs.get("axis") == 0:
+            return args[0]._total(counts=True)
+        return NotImplemented
+
+    def _apply(self, name: str, inputs: Any, out: BlockRows | None) -> BlockRows:
+        if out is None:
+            tiny = [
+                np.ones((1, A.shape[1]), A.dtype) if isinstance(A, BlockRows) else A
+                for A in inputs
+            ]
+            form = getattr(np, name)(*tiny)
+            out = BlockRows(self.blocks, form.shape[1], form.dtype)
+        rows: dict[str, Any] = {"out": out}
+        shared = {}
+        for i, A in enumerate(inputs):
+            (rows if isinstance(A, BlockRows) else shared)[f"in/{i}"] = A
+        self.blocks.run(Elementwise(name), rows, shared)
+        return out

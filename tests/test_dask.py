@@ -1,0 +1,192 @@
+"""Fits of Dask arrays: the same results as in memory, on threads and on a cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from nonneg import NMF, non_negative_factorization
+
+da = pytest.importorskip("dask.array")
+import dask  # noqa: E402
+
+SOLVERS = ["cd", "hals", "bpp", "mu"]
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def data(n=203, m=40, rank=4):
+    rng = np.random.RandomState(0)
+    return rng.rand(n, rank) @ rng.rand(rank, m) + 0.1 * rng.rand(n, m)
+
+
+def options(solver, **more):
+    return {
+        "n_components": 4, "init": "random", "solver": solver, "random_state": 0,
+        "max_iter": 25, **more,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    distributed = pytest.importorskip("distributed")
+    with (
+        dask.config.set({"distributed.admin.low-level-log-length": 0}),
+        distributed.LocalCluster(
+            n_workers=3, threads_per_worker=1, processes=True,
+            dashboard_address=None, silence_logs=50,
+        ) as cluster,
+    ):  # fmt: skip
+        yield cluster
+
+
+@pytest.fixture
+def client(cluster):
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(cluster) as client:
+        yield client
+
+
+@pytest.fixture
+def threads():
+    with dask.config.set(scheduler="threads", num_workers=2):
+        yield
+
+
+def check(X, D, solver, **more):
+    here, there = NMF(**options(solver, **more)), NMF(**options(solver, **more))
+    W, V = here.fit_transform(X), there.fit_transform(D)
+    assert isinstance(V, da.Array)
+    np.testing.assert_allclose(V.compute(), W, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(there.components_, here.components_, atol=1e-10)
+    assert there.n_iter_ == here.n_iter_
+    assert there.reconstruction_err_ == pytest.approx(here.reconstruction_err_, 1e-9)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_threads_give_the_fit_in_memory(threads, solver):
+    X = data()
+    check(X, da.from_array(X, chunks=(50, 23)), solver, alpha=0.1, l1_ratio=0.5)
+
+
+@pytest.mark.parametrize("beta", ["kullback-leibler", 1.5])
+@pytest.mark.parametrize("accelerate", [False, True])
+def test_other_losses(threads, beta, accelerate):
+    X = data()
+    D = da.from_array(X, chunks=(50, -1))
+    check(X, D, "mu", beta_loss=beta, accelerate=accelerate)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_cluster_gives_the_fit_in_memory(client, solver):
+    X = data()
+    check(X, da.from_array(X, chunks=(50, 40)), solver)
+
+
+def test_sparse_blocks(client):
+    X = data()
+    X[X < 0.9] = 0
+    D = da.from_array(X, chunks=(50, 40)).map_blocks(sp.csr_array)
+    check(sp.csr_array(X), D, "hals")
+
+
+def test_a_killed_worker_costs_time_alone(client):
+    X = data()
+    D = da.from_array(X, chunks=(20, 40))
+    before = client.run(os.getpid)
+
+    def kill(iteration):
+        if iteration.n_iter == 14:
+            pid = next(iter(before.values()))
+            os.kill(pid, signal.SIGKILL)
+            time.sleep(0.3)
+
+    there = NMF(**options("cd", max_iter=40, tol=0, callback=kill))
+    V = there.fit_transform(D)
+    here = NMF(**options("cd", max_iter=40, tol=0))
+    W = here.fit_transform(X)
+    np.testing.assert_allclose(V.compute(), W, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(there.components_, here.components_, atol=1e-10)
+    client.wait_for_workers(3, timeout=30)
+    assert set(client.run(os.getpid).values()) != set(before.values())
+
+
+def test_the_history_of_a_fit_is_let_go_of(client):
+    X = data()
+    D = da.from_array(X, chunks=(50, 40))
+    counts = []
+
+    def count(iteration):
+        n = client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
+        counts.append(n)
+
+    NMF(**options("cd", max_iter=60, tol=0, callback=count)).fit(D)
+    assert max(counts[30:]) <= 1.3 * max(counts[:25])
+
+
+def test_transform_is_lazy_and_that_of_memory(threads):
+    X = data()
+    calls = []
+
+    def block(part):
+        calls.append(len(part))
+        return part
+
+    D = da.from_array(X, chunks=(50, 40)).map_blocks(block, meta=np.empty((0, 0)))
+    model = NMF(**options("hals")).fit(X)
+    V = model.transform(D)
+    assert not calls
+    assert V.chunks == ((50, 50, 50, 50, 3), (4,))
+    np.testing.assert_allclose(V.compute(), model.transform(X), atol=1e-12)
+
+
+def test_given_start_and_given_H(threads):
+    X = data()
+    D = da.from_array(X, chunks=(50, 40))
+    rng = np.random.RandomState(1)
+    W, H = rng.rand(203, 4), rng.rand(4, 40)
+    given = W.copy()
+    here = NMF(**options("cd", init="custom")).fit_transform(X, W=W, H=H)
+    there = NMF(**options("cd", init="custom")).fit_transform(D, W=W, H=H)
+    np.testing.assert_allclose(there.compute(), here, atol=1e-10)
+    np.testing.assert_array_equal(W, given)
+    for solver in SOLVERS:
+        how = {"H": H, "n_components": 4, "update_H": False, "solver": solver}
+        expected = non_negative_factorization(X, **how)[0]
+        found = non_negative_factorization(D, **how)[0]
+        np.testing.assert_allclose(found.compute(), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(np.nan, "NaN"), (-1.0, "Negative"), (np.inf, "infinity")]
+)
+def test_bad_entries_are_named_by_their_row(threads, value, words):
+    X = data()
+    X[137, 5] = value
+    with pytest.raises(ValueError, match=f"{words}.*row 137"):
+        NMF(4).fit(da.from_array(X, chunks=(50, 20)))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"solver": "sn", "beta_loss": 1}, {"solver": "pg"}, {"init": "nndsvd"},
+        {"n_init": 2}, {"compress": True}, {"blocks": 2, "solver": "hals"},
+        {"checkpoint": "fit.npz"},
+    ],
+    ids=lambda more: next(iter(more)),
+)  # fmt: skip
+def test_what_needs_memory_is_refused_with_the_alternative(threads, more):
+    D = da.from_array(data(), chunks=(50, 40))
+    with pytest.raises(ValueError, match=r"X is a Dask array, and .* pass "):
+        NMF(4, **more).fit(D)
+
+
+def test_unknown_chunks_are_refused(threads):
+    D = da.from_array(data(), chunks=(50, 40))
+    with pytest.raises(ValueError, match="compute_chunk_sizes"):
+        NMF(4).fit(D[D[:, 0] > 0.5])
