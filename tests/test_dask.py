@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from nonneg import NMF, non_negative_factorization
 
 da = pytest.importorskip("dask.array")
-import dask  # noqa: E402
+import dask
 
 SOLVERS = ["cd", "hals", "bpp", "mu"]
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -110,15 +110,24 @@ class Blocks:
         parts = {p.key: p for A in arrays for p in A.parts if p is not None}
         if not parts:
             return
-        tokens = [f"nonneg_keep-{uuid4().hex}" for _ in parts]
+        from dask.delayed import Delayed
+        from distributed import Future, wait
+
+        keys = [f"nonneg_kept-{uuid4().hex}" for _ in parts]
         sources = client.compute(list(parts.values()))
         tasks = [
-            client.submit(_put, source, key=token, pure=False)
-            for source, token in zip(sources, tokens, strict=True)
+            client.submit(_put, source, key, key=f"nonneg_keep-{key[12:]}", pure=False)
+            for source, key in zip(sources, keys, strict=True)
         ]
-        futures = client.gather(tasks)
+        wait(tasks)
+        for task in tasks:
+            if task.status != "finished":
+                task.result()  # which raises
+        # what a task has put there is held by the task's result until we hold it
+        futures = [Future(key, client) for key in keys]
+        wish = {"op": "client-desires-keys", "keys": keys, "client": client.id}
+        client.loop.add_callback(client._send_to_scheduler, wish)
         client.replicate(futures, n=2)
-        from dask.delayed import Delayed
 
         new = {
             key: Delayed(future.key, {future.key: future})
@@ -206,11 +215,11 @@ def active_client() -> Any:
     return owner if hasattr(owner, "replicate") else None
 
 
-def _put(A: Array) -> Any:
+def _put(A: Array, key: str) -> Any:
     """Keep an array on this worker as one that has no history."""
     from distributed import get_client
 
-    return get_client().scatter(A, hash=False)
+    return get_client().scatter({key: A})
 
 
 @dataclass(frozen=True)
@@ -317,7 +326,9 @@ class BlockRows(NDArrayOperatorsMixin):
     def __getitem__(self, rows: slice) -> Array:
         if rows == slice(0) or rows == slice(0, 0):
             return np.empty((0, self.shape[1]), self.dtype)
-        msg = "Rows that are on workers can't be taken out; use the array of all of them."
+        msg = (
+            "Rows that are on workers can't be taken out; use the array of all of them."
+        )
         raise TypeError(msg)
 
     def __setitem__(self, rows: Any, values: BlockRows) -> None:
@@ -351,9 +362,7 @@ class BlockRows(NDArrayOperatorsMixin):
             return run(Kernel(kernel), given, {})["value"]  # type: ignore[arg-type]
         rows, rhs, gram, l1, how, grams = args[:6]
         arrays = {
-            name: A
-            for name, A in zip(ROW_ARRAYS, rows, strict=True)
-            if A is not None
+            name: A for name, A in zip(ROW_ARRAYS, rows, strict=True) if A is not None
         } | {"rhs": rhs}
         shared = {"gram": gram, "l1": l1, "how": how, "grams": grams}
         return SolveReport(**run(Kernel(kernel), arrays, shared))
@@ -382,7 +391,11 @@ class BlockRows(NDArrayOperatorsMixin):
         return self._apply(ufunc.__name__, inputs, target)
 
     def __array_function__(
-        self, func: Any, types: Any, args: Any, kwargs: Any  # noqa: ARG002
+        self,
+        func: Any,
+        types: Any,
+        args: Any,
+        kwargs: Any,  # noqa: ARG002
     ) -> Any:
         if func is np.empty_like:
             return BlockRows(self.blocks, self.shape[1], self.dtype)
@@ -401,7 +414,7 @@ class BlockRows(NDArrayOperatorsMixin):
             form = getattr(np, name)(*tiny)
             out = BlockRows(self.blocks, form.shape[1], form.dtype)
         rows: dict[str, Any] = {"out": out}
-        shared = {}
+        shared: dict[str, Any] = {}
         for i, A in enumerate(inputs):
             (rows if isinstance(A, BlockRows) else shared)[f"in/{i}"] = A
         self.blocks.run(Elementwise(name), rows, shared)

@@ -85,7 +85,7 @@ class DaskOperand(BlockedOperand):
     @property
     def T(self) -> Operand:
         """The transpose, for products alone."""
-        return Turned(self)
+        return Turned(self)  # type: ignore[arg-type]
 
     @property
     def sparse(self) -> bool:  # type: ignore[override]
@@ -143,8 +143,7 @@ class DaskOperand(BlockedOperand):
             for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
         ]
         kept = list(persisted(parts))
-        rows = BlockRows(self._blocks, W.shape[1], W.dtype, kept)
-        return rows
+        return BlockRows(self._blocks, W.shape[1], W.dtype, kept)
 
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries, from the first pass.
@@ -211,9 +210,7 @@ def by_blocks(model: Any, X: Any, H: Array) -> Any:
     dask.array.Array of shape (n_samples, k)
     """
     if X.ndim != 2 or X.shape[1] != H.shape[1]:
-        msg = (
-            f"X has shape {X.shape}, but NMF is expecting {H.shape[1]} features as input."
-        )
+        msg = f"X has shape {X.shape}, but NMF is expecting {H.shape[1]} features as input."
         raise ValueError(msg)
     if X.numblocks[1] > 1:
         X = X.rechunk({1: -1})
