@@ -135,7 +135,8 @@ class FactorizationEstimator(
                 self._set_fitted(operand, interrupt.result)
             raise
         self._set_fitted(operand, result)
-        return as_given(result.W)
+        W: Array = as_given(result.W)
+        return W
 
     def _operand(self, X: Any, reset: bool) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""

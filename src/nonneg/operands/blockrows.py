@@ -88,7 +88,7 @@ class Blocks:
                     for i in range(len(written))
                 ]
             )
-        kept = persisted([*sum(parts, []), tree(done, add_sums)])
+        kept = persisted([*(p for block in parts for p in block), tree(done, add_sums)])
         sums: Sums = computed(kept[-1])
         for i, at in enumerate(written):
             arrays[at].parts = list(kept[i : len(kept) - 1 : len(written)])
@@ -127,6 +127,10 @@ class Blocks:
         futures = [Future(key, client) for key in keys]
         wish = {"op": "client-desires-keys", "keys": keys, "client": client.id}
         client.loop.add_callback(client._send_to_scheduler, wish)
+        if client.amm.running():
+            # else the second copies would be taken away again
+            client.amm.stop()
+            weakref.finalize(self, _restart_manager, client)
         client.replicate(futures, n=2)
 
         new = {
@@ -135,6 +139,11 @@ class Blocks:
         }
         for A in arrays:
             A.parts = [None if p is None else new[p.key] for p in A.parts]
+
+
+def _restart_manager(client: Any) -> None:
+    if client.status == "running" and not client.asynchronous:
+        client.loop.add_callback(client.amm.start)
 
 
 def _base(name: str) -> str:
@@ -395,7 +404,7 @@ class BlockRows(NDArrayOperatorsMixin):
         func: Any,
         types: Any,
         args: Any,
-        kwargs: Any,  # noqa: ARG002
+        kwargs: Any,
     ) -> Any:
         if func is np.empty_like:
             return BlockRows(self.blocks, self.shape[1], self.dtype)

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import sys
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -16,9 +17,8 @@ from .. import kernels
 from ..kernels.methods import Summary
 from ..protocols import Array, Operand, Rows, Shared, Stats, Step, Sums
 from . import BlockedOperand, register_operand
-from .blockrows import Blocks, BlockRows, computed, persisted, tree
+from .blockrows import BlockRows, Blocks, computed, persisted, tree
 from .chunked import Turned, require_numbers
-
 
 SOLVERS = ("cd", "hals", "bpp", "mu")
 INITS = ("random", "custom")
@@ -107,21 +107,18 @@ class DaskOperand(BlockedOperand):
         if p.init is None:
             given["init"] = "random"
         solver, init = given.get("solver", p.solver), given.get("init", p.init)
-        for fine, text in (
-            (solver in SOLVERS, f"solver={solver!r} needs X in memory; pass solver="
-             f"{' or '.join(map(repr, SOLVERS))}"),
-            (init in INITS, f"init={init!r} needs X in memory; pass init="
-             f"{' or '.join(map(repr, INITS))}"),
-            (p.n_init == 1, f"n_init={p.n_init} needs X in memory; pass n_init=1, and fit "
-             "again with other values of random_state"),
-            (p.blocks is None, f"blocks={p.blocks} needs X in memory; pass blocks=None"),
-            (p.compress is not True, "compress=True needs X in memory; pass "
-             "compress=False"),
-            (p.checkpoint is None, "checkpoint is for an X in memory or in a file; pass "
-             "checkpoint=None: W is kept on two workers"),
-        ):  # fmt: skip
-            if not fine:
-                msg = f"X is a Dask array, and {text}."
+        able, starts = (" or ".join(map(repr, names)) for names in (SOLVERS, INITS))
+        for refused, what, instead in (
+            (solver not in SOLVERS, f"solver={solver!r}", f"solver={able}"),
+            (init not in INITS, f"init={init!r}", f"init={starts}"),
+            (p.n_init > 1, f"n_init={p.n_init}", "n_init=1 with several random_state"),
+            (p.blocks is not None, f"blocks={p.blocks}", "blocks=None"),
+            (p.compress is True, "compress=True", "compress=False"),
+            (p.checkpoint is not None, "checkpoint", "checkpoint=None"),
+            (p.memory_limit is not None, "memory_limit", "memory_limit=None"),
+        ):
+            if refused:
+                msg = f"X is a Dask array, and {what} needs X here; pass {instead}."
                 raise ValueError(msg)
         return dataclasses.replace(parameters, **given)
 
@@ -140,7 +137,7 @@ class DaskOperand(BlockedOperand):
         bounds = self._blocks.bounds
         parts = [
             dask.delayed(W[start:stop], name=f"nonneg_start-{uuid4().hex}")
-            for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+            for start, stop in pairwise(bounds)
         ]
         kept = list(persisted(parts))
         return BlockRows(self._blocks, W.shape[1], W.dtype, kept)
