@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse as sp
 
 from cases import data
-from nonneg import NMF, checkpoints, save
+from nonneg import NMF, MiniBatchNMF, checkpoints, save
 from nonneg.checkpoints import Checkpoints, Past
 from nonneg.loop import Limits, run
 from nonneg.protocols import Progress, State
@@ -376,6 +376,44 @@ def test_a_state_that_can_not_be_stored_ends_no_fit(tmp_path):
     past.state.W = object()
     with pytest.warns(RuntimeWarning, match="holds a object"):
         Checkpoints(tmp_path / "fit", 1, {}).look(past)
+
+
+# --- mini-batches -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("exact", "beta_loss"),
+    [(False, "frobenius"), (False, "kullback-leibler"), (True, "frobenius")],
+)
+@pytest.mark.parametrize("make", [np.array, sp.csr_array, sp.csc_array])
+def test_mini_batches_go_on(make, exact, beta_loss, tmp_path):
+    path, data_ = tmp_path / "fit", make(data(90, 30, 0.5))
+    options = {
+        "n_components": 4, "batch_size": 20, "random_state": 0, "max_iter": 6,
+        "tol": 0, "exact_statistics": exact, "beta_loss": beta_loss,
+        "max_no_improvement": None,
+    }  # fmt: skip
+    whole = MiniBatchNMF(**options)
+    expected = whole.fit_transform(data_)
+    for n_steps in (3, 8, 15):
+        with pytest.raises(Stop):
+            MiniBatchNMF(
+                **options, checkpoint=path, resume=True, callback=ending(n_steps)
+            ).fit(data_)
+        assert read(path).state.n_iter == n_steps
+    again = MiniBatchNMF(**options, checkpoint=path, resume=True)
+    np.testing.assert_array_equal(again.fit_transform(data_), expected)
+    assert_same(again, whole)
+    assert again.n_steps_ == whole.n_steps_
+    before = path.read_bytes()
+    again.transform(data_)
+    again.partial_fit(data_[:20])
+    assert path.read_bytes() == before
+    other = MiniBatchNMF(**options | {"batch_size": 30}, checkpoint=path, resume=True)
+    with pytest.raises(
+        ValueError, match="its parameter batch_size is 20, here it is 30"
+    ):
+        other.fit(data_)
 
 
 # --- when ---------------------------------------------------------------------------------
