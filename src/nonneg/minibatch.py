@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self
 
@@ -97,6 +98,14 @@ class MiniBatchNMF(FactorizationEstimator):
         coordinate sweeps. `fit` then decreases the objective of all of X in every step
         after the first pass, and reaches that of `NMF` in fewer passes; `transform` is
         exact. In `partial_fit`, where rows come once, the sums only grow [3]_.
+
+    checkpoint : str, path-like or None, default=None
+        File that `fit` of an array is written to, as in `NMF`; `partial_fit` and a
+        stream that is read once write none.
+    checkpoint_every : float or int, default=60.0
+        Seconds from one checkpoint to the next; an int counts mini-batches.
+    resume : bool, default=False
+        Whether `fit` goes on from the checkpoint, as in `NMF`.
 
     Attributes
     ----------
@@ -201,6 +210,9 @@ class MiniBatchNMF(FactorizationEstimator):
         callback: Callable[[Iteration], bool | None] | None = None,
         n_threads: int | None = None,
         exact_statistics: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: float = 60.0,
+        resume: bool = False,
     ) -> None:
         self.n_components = n_components
         self.init = init
@@ -222,6 +234,9 @@ class MiniBatchNMF(FactorizationEstimator):
         self.callback = callback
         self.n_threads = n_threads
         self.exact_statistics = exact_statistics
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
 
     def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
         """Learn the components H of X.
