@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import pairwise
 
 import numpy as np
@@ -72,6 +73,21 @@ def test_a_converted_matrix_is_fitted(tmp_path):
     store = by_rows(stored.h5_group(tmp_path, X.tocsc()), tmp_path / "rows")
     models = [NMF(K, "random", random_state=0, max_iter=5).fit(Y) for Y in (store, X)]
     np.testing.assert_array_equal(models[0].components_, models[1].components_)
+
+
+def test_a_temporary_conversion_goes_when_the_fit_has_ended(tmp_path, monkeypatch):
+    path = stored.market(tmp_path, stored.sparse())
+    (tmp_path / "t").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "t"))
+    seen = []
+
+    def look(iteration):
+        seen.append(len(list((tmp_path / "t").iterdir())))
+
+    NMF(K, random_state=0, callback=look, max_iter=3).fit(path)
+    gc.collect()
+    assert seen == [1, 1, 1]
+    assert not list((tmp_path / "t").iterdir())
 
 
 # --- stores that can only be read in order ------------------------------------------------
