@@ -200,6 +200,7 @@ def fit(
         if beta_loss in NAMES
         else number("--beta-loss", beta_loss, *NAMES),
         accelerate=accelerate,
+        memory_limit=memory_limit,
         **checkpoint_parameters(checkpoint, checkpoint_every, resume),
     )
     jobs.check_parameters(model)
@@ -271,6 +272,8 @@ def transform(
         model.set_params(callback=display.callback(model.max_time))
         if threads is not None:
             model.set_params(n_threads=threads)
+        if "memory_limit" in model.get_params():
+            model.set_params(memory_limit=memory_limit)
         start = time.perf_counter()
         W = jobs.transform(model, table, display.say)
         seconds = time.perf_counter() - start

@@ -12,12 +12,13 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .batch_parameters import BatchParameters
-from .estimator_base import FactorizationEstimator, written
+from .estimator_base import FactorizationEstimator
 from .fixed import fixed_factor
-from .online import BatchResult, fit_batches, next_batch, transform_rows
+from .online import EXACT, BatchResult, fit_batches, next_batch, transform_rows
 from .parameters import Parameters
-from .protocols import Operand
+from .protocols import Array, Operand
 from .result import FactorizationResult, Iteration
+from .rowwise import goes_by_rows, require_room, solve_by_rows, written
 from .streams import fit_stream, is_stream, refuse_W
 
 
@@ -338,7 +339,17 @@ class MiniBatchNMF(FactorizationEstimator):
         operand = self._operand(X, reset=False)
         parameters = self._parameters()
         fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
-        return written(transform_rows(operand, parameters, fixed).W, out)
+        k = self.components_.shape[0]
+        if out is not None:
+            require_room(out, (operand.shape[0], k))
+
+        def solved(rows: Operand) -> Array:
+            return transform_rows(rows, parameters, fixed).W
+
+        apart = parameters.exact_statistics and goes_by_rows(EXACT, operand)
+        if out is None or not apart:
+            return written(solved(operand), out)
+        return solve_by_rows(operand, solved, k, out)
 
     def _fit(self, X: Any, W: Any, H: Any) -> Any:
         if is_stream(X):

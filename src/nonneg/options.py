@@ -45,8 +45,8 @@ Threads = Annotated[
 ]
 MemoryLimit = Annotated[
     str | None,
-    typer.Option(metavar="SIZE", help="Size from which on the matrix is read in parts.",
-                 show_default="half of the free memory"),
+    typer.Option(metavar="SIZE", help="Memory to stay within, such as 2GB; a matrix of more "
+                 "than half of it is read in parts.", show_default="the free memory"),
 ]  # fmt: skip
 Top = Annotated[
     int, typer.Option(metavar="N", min=1, help="Features to show of each component.")
