@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from cases import DTYPES, data
-from nonneg import NMF, MiniBatchNMF, rowwise
+from nonneg import NMF, MiniBatchNMF, kernels, rowwise
 from nonneg.operands.chunked import ChunkedCsr, ChunkedOperand
 from nonneg.operands.stores import SlicedStore
 from nonneg.rowwise import goes_by_rows
@@ -171,6 +171,7 @@ CHILD = """
 """
 
 
+@pytest.mark.skipif(kernels.compiled is None, reason="the reference is slow with it")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_w(tmp_path):
     n_rows, n_columns = 400_000, 40
