@@ -22,7 +22,7 @@ unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
 .PHONY: help check venv install demo test test-slow lint format bench bench-quick \
-	bench-floors bench-sweeps bench-mu bench-minibatch bench-passes bench-gate symbols stress-tsan \
+	bench-floors bench-sweeps bench-mu bench-minibatch bench-passes bench-out-of-core bench-gate symbols stress-tsan \
 	clean
 
 help: ## list the targets
@@ -71,6 +71,9 @@ bench-minibatch: $(VENV)/.installed ## MiniBatchNMF beside scikit-learn's
 
 bench-passes: $(VENV)/.installed ## passes over X that exact mini-batches need
 	$(BENCH)/passes.py $(BENCH_ARGS)
+
+bench-out-of-core: $(VENV)/.installed ## fits of files, cached, cold, and of 100 M entries
+	$(BENCH)/out_of_core.py $(BENCH_ARGS)
 
 bench-gate: $(VENV)/.installed ## is HEAD slower than BASE=<commit>?
 	$(BENCH)/regression.py $(BASE)

@@ -30,7 +30,7 @@ LAYERS = [
     {"starts"},
     {"preparation"},
     {"factorization"},
-    {"online", "streams"},
+    {"online", "rowwise", "streams"},
     {"estimator_base"},
     {"estimators", "minibatch", "topics"},
     {"report", "textfiles", "writers"},

@@ -463,3 +463,12 @@ def test_passes_to_a_target(load: Any, capsys: pytest.CaptureFixture[str]) -> No
     out = capsys.readouterr().out
     assert "batches of 500" in out
     assert "ends 0.00 % above" in out
+
+
+def test_out_of_core_in_small(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    bench = load("out_of_core")
+    bench.main(["--quick", "--threads", "1"])
+    out = capsys.readouterr().out
+    assert all(f"{name}:" in out for name in ("cached", "cold", "speed", "memory"))
+    assert bench.verdict({"cached": 1.2})[0].endswith("no)")
+    assert bench.verdict({"cached": 1.1})[0].endswith("yes)")

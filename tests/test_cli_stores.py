@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 import stored
 from nonneg import NMF, opening
 from nonneg.commands import app
-from nonneg.opening import free_memory, open_matrix, parse_size
+from nonneg.opening import free_memory, open_matrix
 from nonneg.persistence import load
 from nonneg.readers import read_matrix
+from nonneg.sizes import parse_size
 from nonneg.stores.locations import parse_location
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -57,71 +58,55 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("limit", ["1 GB", "1kB", None])
+@pytest.fixture(params=["whole", "in parts"])
+def how(request, monkeypatch):
+    """Memory for all of X, or for none."""
+    free = 1 << 30 if request.param == "whole" else 100
+    monkeypatch.setattr(opening, "free_memory", lambda: free)
+    return request.param
+
+
 @pytest.mark.parametrize(("write", "name", "sparse"), NAMES.values(), ids=NAMES)
-def test_the_model_is_that_of_the_library(tmp_path, write, name, sparse, limit):
+def test_the_model_is_that_of_the_library(tmp_path, write, name, sparse, how):
     X = stored.sparse() if sparse else stored.dense()
     made = write(tmp_path, X)
     if hasattr(made, "file") and "h5" in name:
         made.file.close()
-    limits = [] if limit is None else ["--memory-limit", limit]
-    ok(
-        "fit",
-        name,
-        "-k",
-        3,
-        "-o",
-        "model",
-        "--max-iter",
-        20,
-        "--save-w",
-        "w.npz",
-        *limits,
-    )
+    ok("fit", name, "-k", 3, "-o", "model", "--max-iter", 20, "--save-w", "w.npz")
     model = load("model")
     np.testing.assert_array_equal(model.components_, expected(X).components_)
-    W = ok("transform", "model", name, "-o", "t.npy", *limits)
+    W = ok("transform", "model", name, "-o", "t.npy")
     assert "53 × 3 matrix W" in W.stdout
     np.testing.assert_array_equal(np.load("t.npy"), expected(X).transform(X))
-    in_parts = getattr(open_matrix(Path(name), memory_limit=limit).X, "in_parts", False)
-    assert in_parts == (limit == "1kB")
+    in_parts = getattr(open_matrix(Path(name)).X, "in_parts", False)
+    assert in_parts == (how == "in parts")
 
 
-@pytest.mark.parametrize("limit", ["1GB", "1kB"])
-def test_names_of_rows_and_features(tmp_path, limit):
+def test_names_of_rows_and_features(tmp_path, how):
     stored.h5_10x(tmp_path, stored.sparse()).close()
-    ok(
-        "fit",
-        "x.h5",
-        "-k",
-        3,
-        "-o",
-        "model",
-        "--save-w",
-        "w.csv",
-        "--memory-limit",
-        limit,
-    )
+    ok("fit", "x.h5", "-k", 3, "-o", "model", "--save-w", "w.csv")
     names = [f"gene {j}" for j in range(7)]
     assert load("model").feature_names_in_.tolist() == names
     assert read_matrix("w.csv").row_names == ["c"] * 53
     stored.backed(tmp_path, stored.sparse()).file.close()
-    ok(
-        "fit",
-        "x.h5ad",
-        "-k",
-        3,
-        "-o",
-        "model",
-        "--save-w",
-        "w.csv",
-        "--memory-limit",
-        limit,
-    )
+    ok("fit", "x.h5ad", "-k", 3, "-o", "model", "--save-w", "w.csv")
     assert read_matrix("w.csv").row_names == [str(i) for i in range(53)]
 
 
-def test_columns_in_another_order_need_all_of_X(tmp_path):
+def test_a_limit_holds_for_the_whole_fit(tmp_path):
+    """One that X fits into is taken; one that the factors exceed is refused at once."""
+    stored.h5_contiguous(tmp_path, stored.dense()).file.close()
+    ok("fit", "x.h5", "-k", 3, "-o", "model", "--memory-limit", "100MB")
+    assert load("model").memory_limit == "100MB"
+    ok("transform", "model", "x.h5", "-o", "w.npy", "--memory-limit", "1 GB")
+    for command in (["fit", "x.h5", "-k", 3, "-o", "m"],
+                    ["transform", "model", "x.h5", "-o", "w.npy"]):  # fmt: skip
+        done = run(*command, "--memory-limit", "1kB")
+        assert done.exit_code == 2
+        assert "is too small: with 3 components" in done.stderr
+
+
+def test_columns_in_another_order_need_all_of_X(tmp_path, monkeypatch):
     X = stored.dense()
     stored.parquet_file(tmp_path, X)
     ok("fit", "x.parquet", "-k", 3, "-o", "model")
@@ -132,7 +117,8 @@ def test_columns_in_another_order_need_all_of_X(tmp_path):
     for name in "xy":
         ok("transform", "model", f"{name}.parquet", "-o", f"{name}.npy")
     np.testing.assert_array_equal(np.load("x.npy"), np.load("y.npy"))
-    done = run("transform", "model", "y.parquet", "-o", "z.npy", "--memory-limit", "9")
+    monkeypatch.setattr(opening, "free_memory", lambda: 100)
+    done = run("transform", "model", "y.parquet", "-o", "z.npy")
     assert done.exit_code == 2
     assert "Raise --memory-limit" in done.output
 
@@ -146,8 +132,7 @@ def test_columns_in_another_order_need_all_of_X(tmp_path):
         (["x.h5::/layers"], "is no matrix; it has"),
         (["x.mtx::/X"], "'x.mtx' has no paths inside; only HDF5 files and zarr"),
         (["junk.h5"], "'junk.h5' can't be opened"),
-        (["x.h5::/layers/counts", "--memory-limit", "2 apples"], "'2 apples' is no size"),
-        (["x.h5::/layers/counts", "--memory-limit", "9", "--solver", "pg"], "needs X in memory"),
+        (["x.h5::/layers/counts", "--memory-limit", "2 apples"], "'memory_limit' parameter of NMF must be"),
     ],
 )  # fmt: skip
 def test_what_is_refused_in_one_line(tmp_path, arguments, message):
@@ -161,6 +146,14 @@ def test_what_is_refused_in_one_line(tmp_path, arguments, message):
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "model").exists()
+
+
+def test_a_solver_that_needs_all_of_X_says_so(tmp_path, monkeypatch):
+    stored.h5_contiguous(tmp_path, stored.dense()).file.close()
+    monkeypatch.setattr(opening, "free_memory", lambda: 100)
+    done = run("fit", "x.h5", "-k", 3, "-o", "model", "--solver", "pg")
+    assert done.exit_code == 2
+    assert "'pg' needs X in memory" in done.stderr
 
 
 def test_columns_on_disk_are_refused_or_converted(tmp_path):

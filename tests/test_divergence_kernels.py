@@ -187,6 +187,37 @@ def test_large_sums_go_by_panels_of_features(dtype):
     assert_close(sums["value"], expected["value"], dtype, Ht.size)
 
 
+@pytest.mark.parametrize("beta", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("storage", ["dense-C", "csr-array"])
+def test_large_sums_of_dense_data_go_by_panels_too(beta, storage):
+    """And those that bound the curvature."""
+    if storage == "csr-array" and beta != 1:
+        pytest.skip("goes by rows, on one thread")
+    n_features, k = 210_000, 32
+    X = np.random.default_rng(0).random((11, n_features)).astype(np.float32)
+    W, Ht = factors(X.shape, k, np.float32)
+    step = TermsUpdate(BetaTerms(beta, 1e-9), value=True, bends=beta == 1)
+    rows = {"start": W, "solved": np.empty_like(W)}
+    results = [
+        run(step, STORAGES[storage](X), rows, shared(Ht), n_threads=n) for n in (1, 3)
+    ]
+    (moved, sums), (again, _) = results
+    np.testing.assert_array_equal(moved["solved"], again["solved"])
+    some = np.r_[0:40, 13_100:13_140, n_features - 40 : n_features]
+    A, x = moved["solved"].astype(float), X[:, some].astype(float)
+    Y = A @ Ht[some].astype(float).T
+    expected = {"numerator": (x * Y ** (beta - 2)).T @ A}
+    if beta == 1:
+        expected["bends"] = (x / Y**2).T @ (A * A.sum(axis=1)[:, None])
+    else:
+        expected["denominator"] = (Y ** (beta - 1)).T @ A
+    for name, value in expected.items():
+        assert_close(sums[name][some], value, np.float32, k, factor=50)
+        np.testing.assert_array_equal(sums[name], results[1][1][name])
+    value = oracles.divergence(X.astype(float), A, Ht.astype(float), beta)
+    assert sums["value"] == pytest.approx(value, rel=1e-4)
+
+
 # --- scalar Newton steps ------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 
 import oracles
 from cases import MAIN_STORAGES, STORAGES, data
-from nonneg import NMF, non_negative_factorization
+from nonneg import NMF, loop, non_negative_factorization
 from nonneg.result import FactorizationResult
 from nonneg.updaters import updaters
 from tolerances import assert_close
@@ -115,11 +115,16 @@ def test_the_function_hands_the_result_over_with_the_exception(solver):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_an_interrupted_transform_leaves_the_model_alone(solver):
+def test_an_interrupted_transform_leaves_the_model_alone(solver, monkeypatch):
     model = NMF(4, "random", solver, random_state=0, tol=1e-2, **loss_for(solver))
     model.fit(data())
     components = model.components_
-    model.set_params(callback=interrupt_after(1), tol=1e-9)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_record", interrupt)  # after the first iteration
+    model.set_params(tol=1e-9)
     with pytest.raises(KeyboardInterrupt) as caught:
         model.transform(data())
     assert caught.value.result.W.shape == (23, 4)

@@ -78,6 +78,9 @@ def test_the_parameters_are_the_peers_and_ours_come_after():
         "callback",
         "n_threads",
         "exact_statistics",
+        "checkpoint",
+        "checkpoint_every",
+        "resume",
     ]
     for name in names:
         assert ours[name].default == theirs[name].default

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import pairwise
 
 import numpy as np
@@ -72,6 +73,21 @@ def test_a_converted_matrix_is_fitted(tmp_path):
     store = by_rows(stored.h5_group(tmp_path, X.tocsc()), tmp_path / "rows")
     models = [NMF(K, "random", random_state=0, max_iter=5).fit(Y) for Y in (store, X)]
     np.testing.assert_array_equal(models[0].components_, models[1].components_)
+
+
+def test_a_temporary_conversion_goes_when_the_fit_has_ended(tmp_path, monkeypatch):
+    path = stored.market(tmp_path, stored.sparse())
+    (tmp_path / "t").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "t"))
+    seen = []
+
+    def look(iteration):
+        seen.append(len(list((tmp_path / "t").iterdir())))
+
+    NMF(K, random_state=0, callback=look, max_iter=3).fit(path)
+    gc.collect()
+    assert seen == [1, 1, 1]
+    assert not list((tmp_path / "t").iterdir())
 
 
 # --- stores that can only be read in order ------------------------------------------------
@@ -168,11 +184,26 @@ def test_a_bad_value_is_named_by_its_row(tmp_path):
             NMF(K).fit(stored.DENSE[name](tmp_path / name, X))
 
 
-def test_a_damaged_chunk_is_named_once(tmp_path):
+def test_the_damaged_chunk_is_named_not_all_that_was_read(tmp_path):
     X = stored.zarr_chunked(tmp_path, stored.dense())
     (tmp_path / "x.zarr/c/2/1").write_bytes(b"\xff" * 9)
-    with pytest.raises(OSError, match=r"^Rows \d+ to \d+ of '.*x.zarr' can't be read"):
+    with pytest.raises(OSError, match=r"^Rows 16 to 23 of '.*x.zarr' can't be read"):
         NMF(K).fit(X)
+
+
+def test_the_first_row_with_damaged_entries_is_named(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    X = stored.sparse()
+    group = stored.zarr_group(tmp_path, X)
+    indices = zarr.create_array(
+        tmp_path / "x.zarr/X/indices", overwrite=True, shape=X.indices.shape,
+        chunks=(40,), dtype="i4",
+    )  # fmt: skip
+    indices[:] = X.indices
+    (tmp_path / "x.zarr/X/indices/c/2").write_bytes(b"\xff" * 9)
+    row = int(np.searchsorted(X.indptr, 80, side="right")) - 1
+    with pytest.raises(OSError, match=rf"^Row {row} of '.*x.zarr/X' can't be read"):
+        NMF(K).fit(zarr.open_group(group.store, path="X", mode="r"))
 
 
 def test_an_array_that_shrinks_between_passes(tmp_path):

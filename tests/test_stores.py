@@ -395,6 +395,8 @@ def test_a_factory_that_fails_in_the_middle():
     ("blocks", "message"),
     [
         (list, "yielded nothing"),
+        (len, "it must take no arguments and return an iterable"),
+        (lambda: 3, "it must take no arguments and return an iterable"),
         (lambda: [np.ones((2, 3)), np.ones((2, 4))], "Rows 2 to 3 .* have 4 columns"),
         (lambda: [np.ones((2, 3)), sp.eye_array(3)], "Rows 2 to 4 .* dense and others"),
         (lambda: [np.ones((2, 3)), np.ones(3)], "block at row 2 .* Expected 2D"),

@@ -120,10 +120,33 @@ bool beta_by_slots(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
   return true;
 }
 
+// The sums for the features [column, end) of some rows of X, from X's row `row` on.
+template <class T>
+void sums_of_panel(const Kernels<T> &K, const MatrixView<const T> &X, Index row, Index column,
+                   Index end, const Blocks &blocks, BetaBlock<T> own, void *scratch) {
+  own.solved = own.below = {};
+  own.after.B += column * own.width;
+  own.after.H += column;
+  own.numerator += column * own.width;
+  if (own.denominator)
+    own.denominator += column * own.width;
+  const MatrixView<const T> panel{X.data + column, X.rows, end - column, X.stride};
+  own.start = rows_of(own.start, row, row + X.rows);
+  for (Index first = 0; first < X.rows; first += blocks.cut.block)
+    beta_block(K, panel, first, std::min(first + blocks.cut.block, X.rows), own, scratch);
+}
+
+template <class T, class I>
+void sums_of_panel(const Kernels<T> &K, const CsrView<T, I> &X, Index row, Index column,
+                   Index end, const Blocks &, BetaBlock<T> own, void *scratch) {
+  own.start = rows_of(own.start, row, row + X.rows);
+  csr_of(K, X).kullback_panel(X, column, end, own, scratch);
+}
+
 // The rows in one pass, then the sums for one range of features at a time: where a slot for
 // each task would be too large.
 template <class T, class X>
-bool kullback_by_panels(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
+bool beta_by_panels(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
                         BetaBlock<T> block, const Blocks &blocks, Run run) {
   auto rows_alone = [&](Index, Index) { return block; };
   if (pass.solved.data && !for_rows(K, x, blocks, blocks.most_tasks(), run, rows_alone))
@@ -131,23 +154,27 @@ bool kullback_by_panels(const Kernels<T> &K, const X &x, const BetaPass<T> &pass
   if (pass.how.move && pass.solved.data)
     block.start = {pass.solved.data, pass.solved.rows, pass.solved.cols, pass.solved.stride};
   const int width = block.width;
-  const Buffer<T> numerator(static_cast<size_t>(x.cols * width));
-  std::fill(numerator.get(), numerator.get() + x.cols * width, T(0));
+  const bool below = pass.denominator.data;
+  const Index half = x.cols * width;
+  const Buffer<T> sums(static_cast<size_t>(below ? 2 * half : half));
+  std::fill(sums.get(), sums.get() + (below ? 2 * half : half), T(0));
+  // whole vectors, and whole cache lines
+  const auto column = [&](Index i) { return i == kPanels ? x.cols : x.cols * i / kPanels / 16 * 16; };
   std::vector<double> values(static_cast<size_t>(kPanels), 0.0);
   const Scratch scratch(blocks.scratch_bytes, run.n_threads);
   auto part = [&](const ViewOf<X> &rows, Index row) {
     auto task = [&](int64_t i, int worker) {
       BetaBlock<T> own = block;
-      own.start = rows_of(block.start, row, row + rows.rows);
-      own.numerator = numerator.get();
+      own.numerator = sums.get();
+      own.denominator = below ? sums.get() + half : nullptr;
       own.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
-      csr_of(K, rows).kullback_panel(rows, x.cols * i / kPanels, x.cols * (i + 1) / kPanels,
-                                     own, scratch(worker));
+      sums_of_panel(K, rows, row, column(i), column(i + 1), blocks, own, scratch(worker));
     };
     return parallel_for(kPanels, run.n_threads, task, run.poll);
   };
   if (!for_parts(x, blocks.cut.block, part) ||
-      !add_slots(K, numerator.get(), 0, 1, width, pass.numerator, run))
+      !add_slots(K, sums.get(), 0, 1, width, pass.numerator, run) ||
+      (below && !add_slots(K, sums.get() + half, 0, 1, width, pass.denominator, run)))
     return false;
   add_up(values, pass.value);
   return true;
@@ -178,10 +205,9 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   int &n_slots = blocks.cut.n_slots;
   n_slots = std::min(n_slots, static_cast<int>(std::clamp(filled, 1.0, 16.0)));
   if (sums && n_slots == 0) {
-    if constexpr (!kIsDense<T, X>)
-      if (pass.how.beta == 1 && !pass.denominator.data)
-        return kullback_by_panels(K, x, pass, block, blocks, run);
-    n_slots = 1;
+    if (kIsDense<T, X> || pass.how.beta == 1)
+      return beta_by_panels(K, x, pass, block, blocks, run);
+    n_slots = 1; // a tile of W H takes whole rows of a sparse X
   }
   return beta_by_slots(K, x, pass, block, blocks, run);
 }

@@ -8,8 +8,6 @@ import hashlib
 import json
 import os
 import time
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,16 +29,14 @@ FREE = frozenset(
 )  # fmt: skip
 """Parameters that may change between the run that wrote a checkpoint and the one that
 resumes it: they don't change what an iteration does."""
-DAMAGE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    OSError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What reading a damaged file may end in."""
+HEADER = "nonneg-checkpoint"
+"""The first member of the file, by which it is known."""
+ENDS = 128, 1 << 16
+"""Bytes at its front and back that this name is looked for in: both tell of it."""
+
+
+class DamagedError(Exception):
+    """A file that can't be read, or not to its end."""
 
 
 @dataclass(eq=False)
@@ -73,19 +69,27 @@ class Checkpoints:
     _written: float = field(default_factory=time.monotonic)
     _last_iter: int = 0
     _failed: bool = False
+    _missing: bool = False
+    """Whether the last one could not be written."""
+    _keeps: bool = True
+    """Whether the file that is at `path` is worth keeping as the one before."""
+    _seen: float = field(default_factory=time.monotonic)
 
     def look(self, past: Past) -> None:
         """Write a checkpoint if it is time for one."""
+        now = time.monotonic()
+        iteration, self._seen = now - self._seen, now
         if isinstance(self.every, int):
             due = past.state.n_iter - self._last_iter >= self.every
         else:
-            due = time.monotonic() - self._written >= self.every
+            # after one iteration more, both would be lost
+            due = now - self._written + iteration >= self.every
         if due:
             self.write(past)
 
     def conclude(self, past: Past) -> None:
-        """Write the last one, unless nothing has changed since the last look."""
-        if self._last_iter != past.state.n_iter or past.converged_at is not None:
+        """Write the last one, unless it is there, or was interrupted, already."""
+        if self._last_iter != past.state.n_iter or self._missing:
             self.write(past)
 
     def write(self, past: Past) -> None:
@@ -98,9 +102,9 @@ class Checkpoints:
                 file.flush()
                 os.fsync(file.fileno())
             self._put_in_place(partial)
-        except (OSError, MemoryError) as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
+        except (OSError, MemoryError, TypeError) as error:
+            self._missing = True
+            _remove(partial)
             if not self._failed:
                 warn(
                     f"No checkpoint could be written to {str(self.path)!r}: {error}. The "
@@ -108,8 +112,13 @@ class Checkpoints:
                     RuntimeWarning,
                 )
             self._failed = True
+        except BaseException:
+            _remove(partial)
+            raise
+        else:
+            self._missing, self._keeps = False, True
         # a write that takes long is not followed by another at once
-        self._written = time.monotonic()
+        self._written = self._seen = time.monotonic()
 
     def read(self) -> Past | None:
         """The newest checkpoint that is whole, or None where there is none.
@@ -117,28 +126,39 @@ class Checkpoints:
         Raises
         ------
         ValueError
-            If it is one of other data or parameters.
+            If it is one of other data or parameters, or of another format.
+        OSError
+            If there is one that may not be opened.
         """
         for path in (self.path, self.path.with_name(self.path.name + PREVIOUS)):
-            if not path.exists():
-                continue
             try:
-                with (
-                    path.open("rb") as file,
-                    np.load(file, allow_pickle=False) as archive,
-                ):
-                    table = {name: archive[name] for name in archive.files}
-                header = json.loads(str(table.pop("header")))
-                _require_format(header)
-            except DAMAGE as error:
+                header, table = _read(path)
+                self._require_same(path, header)
+                past = _past(header, table)
+            except FileNotFoundError:
+                continue
+            except DamagedError as error:
+                self._keeps = False
                 _tell_damage(path, error)
                 continue
-            self._require_same(path, header["fingerprint"])
-            try:
-                return _past(header, table)
-            except DAMAGE as error:
-                _tell_damage(path, error)
+            self._last_iter = past.state.n_iter
+            return past
         return None
+
+    def require_replaceable(self) -> None:
+        """Refuse to write over a file that is no checkpoint.
+
+        Raises
+        ------
+        ValueError
+        """
+        for path in (self.path, self.path.with_name(self.path.name + PREVIOUS)):
+            if path.exists() and not _is_ours(path):
+                msg = (
+                    f"checkpoint={str(self.path)!r}: {str(path)!r} is there and is no "
+                    "checkpoint; it would be overwritten. Pass another path."
+                )
+                raise ValueError(msg)
 
     def _contents(self, past: Past) -> dict[str, Any]:
         header = {
@@ -149,14 +169,14 @@ class Checkpoints:
         }
         columns = {name: np.array(c) for name, c in vars(past.history).items()}
         return {
-            "header": np.array(json.dumps(header)),
+            HEADER: np.array(json.dumps(header)),
             **{f"history/{name}": column for name, column in columns.items()},
             **{f"state{key}": array for key, array in to_table(past.state).items()},
         }
 
     def _put_in_place(self, partial: Path) -> None:
         """The one before stays under another name; at no moment is there none."""
-        if self.path.exists():
+        if self.path.exists() and self._keeps:
             before = self.path.with_name(self.path.name + PREVIOUS)
             spare = self.path.with_name(self.path.name + PREVIOUS + PARTIAL)
             with contextlib.suppress(FileNotFoundError):
@@ -174,7 +194,15 @@ class Checkpoints:
             finally:
                 os.close(folder)
 
-    def _require_same(self, path: Path, theirs: dict[str, Any]) -> None:
+    def _require_same(self, path: Path, header: dict[str, Any]) -> None:
+        if header.get("format") != FORMAT:
+            msg = (
+                f"The checkpoint {str(path)!r} is of format {header.get('format')}, and "
+                f"this version of nonneg reads {FORMAT}. Go on with the version that "
+                "wrote it, pass resume=False to start afresh, or another path."
+            )
+            raise ValueError(msg)
+        theirs = header["fingerprint"]
         own = json.loads(json.dumps(self.fingerprint))
         for name in {**own, **theirs}:
             if own.get(name) != theirs.get(name):
@@ -190,21 +218,32 @@ def fingerprint(
     X: Operand, parameters: Any, W: Any = None, H: Any = None
 ) -> dict[str, Any]:
     """What a fit is known by: X by its shape, dtype and sums, and the parameters."""
+    from . import __version__
+
     stats = X.stats()
     found: dict[str, Any] = {
         "shape of X": list(X.shape),
         "dtype of X": str(X.dtype),
-        "kind of X": "sparse" if X.sparse else "dense",
+        "version of nonneg": __version__,
+        "kind of X": _kind(X),
         "number of stored entries of X": _stored_entries(X),
         "sum of X": stats.sum,
         "sum of squares of X": stats.sum_sq,
     }
+    # without it "mu" has measured no error to compare later ones with
+    found["tol=0"] = parameters.tol == 0
     for name, value in vars(parameters).items():
         if name not in FREE:
             found[f"parameter {name}"] = _described(value)
     for name, factor in (("W", W), ("H", H)):
         found[f"start {name}"] = None if factor is None else _digest(np.asarray(factor))
     return found
+
+
+def _kind(X: Operand) -> str:
+    """How X is read: what an iteration leaves for the next one depends on it."""
+    kind = "sparse" if X.sparse else "dense"
+    return f"{kind}, by {'columns' if X.by_columns else 'rows'}"
 
 
 def _stored_entries(X: Operand) -> int:
@@ -227,13 +266,52 @@ def _digest(A: Any) -> str:
     return hashlib.sha256(np.ascontiguousarray(A).data).hexdigest()[:16]
 
 
-def _require_format(header: dict[str, Any]) -> None:
-    if header["format"] != FORMAT:
-        msg = f"it is of format {header['format']}, and this version reads {FORMAT}"
-        raise ValueError(msg)
+def _remove(partial: Path) -> None:
+    with contextlib.suppress(OSError):
+        partial.unlink()
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it is a checkpoint, maybe a damaged one, or has no content at all."""
+    if not path.is_file():
+        return False
+    front, back = ENDS
+    with path.open("rb") as file:
+        first = file.read(front)
+        file.seek(max(0, path.stat().st_size - back))
+        last = file.read()
+    name = HEADER.encode()
+    cut_off = len(first) < front and first.startswith(b"PK")  # and the name with it
+    return not first.strip(b"\0") or name in first or name in last or cut_off
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and arrays of a file, its checksums looked at."""
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                # an array that claims to be smaller is not read to its checksum
+                wrong = archive.zip.testzip()
+                if wrong is not None:
+                    msg = f"the checksum of {wrong} is wrong"
+                    raise DamagedError(msg)
+                table = {name: archive[name] for name in archive.files}
+            return json.loads(str(table.pop(HEADER))), table
+        except (DamagedError, MemoryError):
+            raise
+        except Exception as error:
+            # zipfile, zlib, json and NumPy meet damage with a dozen classes of these
+            raise DamagedError(str(error)) from error
 
 
 def _past(header: dict[str, Any], table: dict[str, Any]) -> Past:
+    try:
+        return _built(header, table)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DamagedError(str(error)) from error
+
+
+def _built(header: dict[str, Any], table: dict[str, Any]) -> Past:
     history = History()
     for column in dataclasses.fields(History):
         stored = table[f"history/{column.name}"]

@@ -23,15 +23,20 @@ from .options import (
     PENALTY,
     SPARSER,
     START,
+    Checkpoint,
+    CheckpointEvery,
     Data,
     Header,
     Json,
     MemoryLimit,
     Model,
     Quiet,
+    Resume,
     RowNames,
     Threads,
     Top,
+    checkpoint_parameters,
+    number,
 )
 from .options import (
     panel as _panel,
@@ -157,6 +162,9 @@ def fit(
     ] = 2000,
     threads: Threads = None,
     memory_limit: MemoryLimit = None,
+    checkpoint: Checkpoint = None,
+    checkpoint_every: CheckpointEvery = "60.0",
+    resume: Resume = False,
     header: Header = None,
     row_names: RowNames = None,
     top: Top = 8,
@@ -164,7 +172,7 @@ def fit(
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Factorize a matrix and write the model to a file."""
-    jobs.check_outputs(data, output, save_w)
+    jobs.check_outputs(data, output, save_w, checkpoint)
     if save_w is not None:
         writer_for(save_w)
     model = NMF(
@@ -183,15 +191,17 @@ def fit(
         eta=eta,
         regularization=None if regularization == "none" else regularization,
         alpha_W=alpha_w,
-        alpha_H="same" if alpha_h == "same" else _number("--alpha-H", alpha_h, "same"),
+        alpha_H="same" if alpha_h == "same" else number("--alpha-H", alpha_h, "same"),
         n_init=n_init,
         max_time=max_time,
         n_threads=threads,
         compress=COMPRESS.get(compress, compress),
         beta_loss=beta_loss
         if beta_loss in NAMES
-        else _number("--beta-loss", beta_loss, *NAMES),
+        else number("--beta-loss", beta_loss, *NAMES),
         accelerate=accelerate,
+        memory_limit=memory_limit,
+        **checkpoint_parameters(checkpoint, checkpoint_every, resume),
     )
     jobs.check_parameters(model)
     with progress_display(not quiet) as display:
@@ -220,15 +230,6 @@ def fit(
     if done.interrupted:
         say(f"Interrupted; {output} holds the model found so far.")
         raise typer.Exit(INTERRUPTED)
-
-
-def _number(option: str, text: str, *names: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        allowed = " or ".join(map(repr, names))
-        msg = f"Invalid value for {option}: {text!r} is neither a number nor {allowed}."
-        raise ValueError(msg) from None
 
 
 def _write_model(done: jobs.Fitted, data: Path, output: Path) -> None:
@@ -271,6 +272,8 @@ def transform(
         model.set_params(callback=display.callback(model.max_time))
         if threads is not None:
             model.set_params(n_threads=threads)
+        if "memory_limit" in model.get_params():
+            model.set_params(memory_limit=memory_limit)
         start = time.perf_counter()
         W = jobs.transform(model, table, display.say)
         seconds = time.perf_counter() - start

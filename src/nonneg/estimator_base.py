@@ -21,6 +21,7 @@ from .preparation import prepare_X, validated
 from .protocols import Array, Operand
 from .reconstruction import error_of
 from .result import FactorizationResult
+from .rowwise import require_room, written
 from .sizes import is_limit
 from .validation import check_X
 
@@ -181,31 +182,3 @@ class FactorizationEstimator(
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-OUT_ROWS = 1 << 14
-"""Rows that are written at a time."""
-
-
-def require_room(out: Any, shape: tuple[int, int] | None) -> None:
-    """Raise ValueError unless `out` may take W of this shape, or of some."""
-    given = tuple(getattr(out, "shape", ()))
-    if len(given) == 2 and hasattr(out, "__setitem__") and shape in (None, given):
-        return
-    wanted = "(n_samples, n_components)" if shape is None else str(shape)
-    msg = (
-        f"out must be an array of shape {wanted} that rows can be assigned to; got a "
-        f"{type(out).__name__} of shape {given}."
-    )
-    raise ValueError(msg)
-
-
-def written(W: Array, out: Any) -> Any:
-    """W, or `out` with its rows in it."""
-    if out is None:
-        return W
-    require_room(out, W.shape)
-    for start in range(0, W.shape[0], OUT_ROWS):
-        stop = min(start + OUT_ROWS, W.shape[0])
-        out[start:stop] = W[start:stop]
-    return out

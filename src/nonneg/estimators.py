@@ -10,13 +10,14 @@ from typing import Any, Literal
 from sklearn.utils.validation import check_is_fitted
 
 from .choice import AUTO
-from .estimator_base import FactorizationEstimator, require_room, written
+from .estimator_base import FactorizationEstimator
 from .factorization import factorize
 from .fixed import fixed_factor
 from .operands.daskarrays import by_blocks, is_dask
 from .projected_gradient import hoyer_sparseness
-from .protocols import Operand
+from .protocols import Array, Operand
 from .result import FactorizationResult, Iteration
+from .rowwise import goes_by_rows, require_room, solve_by_rows, written
 from .updaters import updaters
 
 
@@ -314,7 +315,8 @@ class NMF(FactorizationEstimator):
         same objective to 1e-6. "cd" and "pg" iterate from zero as in `fit`, with its `tol`
         (and `nls_max_iter` in place of `max_iter` for "pg"), "mu" from a constant; the
         fitted X then gives a W that is close, not equal. X is read once, by "mu" and
-        a `beta_loss` other than 2 once an iteration.
+        a `beta_loss` other than 2 once an iteration. With `out`, "hals" and "bpp" hold a
+        few thousand rows of W at a time; of the others all of W is in memory first.
         """
         check_is_fitted(self, "components_")
         if is_dask(X):
@@ -332,7 +334,13 @@ class NMF(FactorizationEstimator):
             H = self.components_.astype(operand.dtype, copy=False)
             return written(factorize(operand, parameters, H=H, update_H=False).W, out)
         fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
-        return written(factorize(operand, parameters, fixed=fixed).W, out)
+
+        def solved(rows: Operand) -> Array:
+            return factorize(rows, parameters, fixed=fixed).W
+
+        if out is None or not goes_by_rows(parameters.solver, operand):
+            return written(solved(operand), out)
+        return solve_by_rows(operand, solved, fixed.Ht.shape[1], out)
 
     def _factorize(self, X: Operand, W: Any, H: Any) -> FactorizationResult:
         return factorize(X, self._parameters(), W, H)

@@ -292,7 +292,7 @@ def factorize(
     limit_memory(X, parameters, updater, H if fixed is None else fixed.Ht.T)
     positive = getattr(updater, "positive_start", False)
     # drawn before the first start advances a RandomState instance
-    seeds = restart_seeds(parameters)
+    seeds, stream = restart_seeds(parameters), own_stream(parameters)
     with single_threaded_blas():
         checkpoints = checkpoints_for(X, parameters, W, H) if update_H else None
         past = None
@@ -314,7 +314,7 @@ def factorize(
         own_limit = iteration_limit(updater, problem)
         limits = _limits(parameters, own_limit)
         if update_H and compresses(parameters, X, Ht.shape[1]):
-            sketch = compressed(X, Ht.shape[1], own_stream(parameters))
+            sketch = compressed(X, Ht.shape[1], stream)
             updater = CompressedStart(updater, sketch, parameters.max_iter)
         if parameters.n_init > 1 and update_H:
             start = None if past is not None else (W, Ht)

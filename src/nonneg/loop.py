@@ -67,6 +67,9 @@ def run(
             elapsed = time.perf_counter() - start
             past.seconds = before + elapsed
             _record(past.history, progress, past.seconds)
+            # known before the callback, which may end the fit in its own way
+            converged = bool(progress.converged.all())
+            past.converged_at = limits.tol if converged else None
             whole = True
             ended = _ended(updater, limits, past, progress, elapsed)
             if ended is not None:
@@ -76,10 +79,15 @@ def run(
                 checkpoints.look(past)
     except KeyboardInterrupt as error:
         reason, interrupt = StopReason.INTERRUPTED, error
+    except Exception:
+        if checkpoints is not None and whole:
+            checkpoints.conclude(past)
+        raise
     if checkpoints is not None and whole:
-        converged = reason is StopReason.CONVERGED
-        past.converged_at = limits.tol if converged else None
-        checkpoints.conclude(past)
+        try:
+            checkpoints.conclude(past)
+        except KeyboardInterrupt as error:  # and what was found is returned
+            reason, interrupt = StopReason.INTERRUPTED, error
     return Outcome(state, reason, past.history, interrupt)
 
 

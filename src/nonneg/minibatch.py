@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self
 
@@ -11,12 +12,13 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .batch_parameters import BatchParameters
-from .estimator_base import FactorizationEstimator, written
+from .estimator_base import FactorizationEstimator
 from .fixed import fixed_factor
-from .online import BatchResult, fit_batches, next_batch, transform_rows
+from .online import EXACT, BatchResult, fit_batches, next_batch, transform_rows
 from .parameters import Parameters
-from .protocols import Operand
+from .protocols import Array, Operand
 from .result import FactorizationResult, Iteration
+from .rowwise import goes_by_rows, require_room, solve_by_rows, written
 from .streams import fit_stream, is_stream, refuse_W
 
 
@@ -96,6 +98,14 @@ class MiniBatchNMF(FactorizationEstimator):
         coordinate sweeps. `fit` then decreases the objective of all of X in every step
         after the first pass, and reaches that of `NMF` in fewer passes; `transform` is
         exact. In `partial_fit`, where rows come once, the sums only grow [3]_.
+
+    checkpoint : str, path-like or None, default=None
+        File that `fit` of an array is written to, as in `NMF`; `partial_fit` and a
+        stream that is read once write none.
+    checkpoint_every : float or int, default=60.0
+        Seconds from one checkpoint to the next; an int counts mini-batches.
+    resume : bool, default=False
+        Whether `fit` goes on from the checkpoint, as in `NMF`.
 
     Attributes
     ----------
@@ -200,6 +210,9 @@ class MiniBatchNMF(FactorizationEstimator):
         callback: Callable[[Iteration], bool | None] | None = None,
         n_threads: int | None = None,
         exact_statistics: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: float = 60.0,
+        resume: bool = False,
     ) -> None:
         self.n_components = n_components
         self.init = init
@@ -221,6 +234,9 @@ class MiniBatchNMF(FactorizationEstimator):
         self.callback = callback
         self.n_threads = n_threads
         self.exact_statistics = exact_statistics
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
 
     def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
         """Learn the components H of X.
@@ -323,7 +339,17 @@ class MiniBatchNMF(FactorizationEstimator):
         operand = self._operand(X, reset=False)
         parameters = self._parameters()
         fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
-        return written(transform_rows(operand, parameters, fixed).W, out)
+        k = self.components_.shape[0]
+        if out is not None:
+            require_room(out, (operand.shape[0], k))
+
+        def solved(rows: Operand) -> Array:
+            return transform_rows(rows, parameters, fixed).W
+
+        apart = parameters.exact_statistics and goes_by_rows(EXACT, operand)
+        if out is None or not apart:
+            return written(solved(operand), out)
+        return solve_by_rows(operand, solved, k, out)
 
     def _fit(self, X: Any, W: Any, H: Any) -> Any:
         if is_stream(X):

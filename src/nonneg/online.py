@@ -20,6 +20,7 @@ from .losses import make_loss
 from .operands import as_operand
 from .operands.batches import RowBatch, row_batches, stored_by_rows
 from .penalties import scaled_penalties
+from .preparation import checkpoints_for
 from .protocols import Array, Loss, Operand, Problem, State
 from .result import ADVICE, FactorizationResult, StopReason
 from .starts import level_start, starting_factors
@@ -78,10 +79,19 @@ def fit_batches(
         n_steps = parameters.max_iter * len(batches)
         updater = _updater(parameters, batches, X.shape[0], n_steps)
         require_usable(updater, loss, X)
-        W, Ht = _starting_factors(X, parameters, W, H)
+        checkpoints = checkpoints_for(X, parameters, W, H)
+        past = None
+        if checkpoints is not None and parameters.resume:
+            past = checkpoints.read()
+        if past is None:
+            W, Ht = _starting_factors(X, parameters, W, H)
+        else:
+            W, Ht = past.state.W, past.state.Ht
         problem = _problem(X, loss, parameters, Ht.shape[1])
         limits = _limits(parameters, n_steps)
-        outcome = run(updater, problem, Past(updater.start(problem, W, Ht)), limits)
+        if past is None:
+            past = Past(updater.start(problem, W, Ht))
+        outcome = run(updater, problem, past, limits, checkpoints)
         polish(updater, problem, outcome)
         updater.finish(problem, outcome.state)
     state = outcome.state

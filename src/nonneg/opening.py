@@ -20,7 +20,7 @@ from .stores.locations import (
 from .threads import resolve_n_threads
 
 SHARE = 0.5
-"""Of the memory that is free, what X may take if nothing else is said."""
+"""Of the memory that a fit may take, what X may."""
 
 
 def free_memory() -> int:
@@ -56,7 +56,8 @@ def open_matrix(
     name : Path
         A file that `read_matrix` reads, or a name that `stores.open_store` opens.
     memory_limit : str, default=None
-        Size from which on X is not read whole; None is half of the free memory.
+        What all may take, such as "2GB"; None is the free memory. X is read whole if it
+        takes half of that at most.
     header, row_names : bool, default=None
         For text files, see `read_matrix`.
     n_threads : int, default=None
@@ -79,7 +80,9 @@ def open_matrix(
     .npy is mapped and read in parts whatever its size. Other files that no store reads
     (.npz, .csv, .tsv) are read whole.
     """
-    limit = SHARE * free_memory() if memory_limit is None else parse_size(memory_limit)
+    limit = SHARE * (
+        free_memory() if memory_limit is None else parse_size(memory_limit)
+    )
     location = parse_location(name)
     kind = kind_of(location)
     is_file = location.inside is None and location.path.is_file()

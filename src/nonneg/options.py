@@ -45,12 +45,29 @@ Threads = Annotated[
 ]
 MemoryLimit = Annotated[
     str | None,
-    typer.Option(metavar="SIZE", help="Size from which on the matrix is read in parts.",
-                 show_default="half of the free memory"),
+    typer.Option(metavar="SIZE", help="Memory to stay within, such as 2GB; a matrix of more "
+                 "than half of it is read in parts.", show_default="the free memory"),
 ]  # fmt: skip
 Top = Annotated[
     int, typer.Option(metavar="N", min=1, help="Features to show of each component.")
 ]
+
+CHECKPOINTS = "Checkpoints"
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="File to write the fit to from time to time.",
+                 rich_help_panel=CHECKPOINTS),
+]  # fmt: skip
+CheckpointEvery = Annotated[
+    str,
+    typer.Option(metavar="X", rich_help_panel=CHECKPOINTS,
+                 help="Seconds from one to the next; 10i: every 10 sweeps."),
+]  # fmt: skip
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on from --checkpoint, if it is there.",
+                 rich_help_panel=CHECKPOINTS),
+]  # fmt: skip
 
 COMPRESS: dict[str, Any] = {"no": False, "yes": True}
 SPARSER = "Sparseness (solver pg)"
@@ -61,3 +78,43 @@ START = "Start and end of the fit"
 def panel(panel: str, *names: str, help: str, **more: Any) -> Any:
     """Option that the help shows in a panel of its own."""
     return typer.Option(*names, help=help, rich_help_panel=panel, **more)
+
+
+def number(option: str, text: str, *names: str) -> float:
+    """Return the number that an option was given, which may also be one of the names.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        allowed = " or ".join(map(repr, names))
+        msg = f"Invalid value for {option}: {text!r} is neither a number nor {allowed}."
+        raise ValueError(msg) from None
+
+
+def checkpoint_parameters(
+    checkpoint: Path | None, every: str, resume: bool
+) -> dict[str, Any]:
+    """Parameters of `NMF` by the options for checkpoints.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to resume from, or `every` is no number.
+    """
+    if resume and checkpoint is None:
+        msg = "--resume needs --checkpoint, the file to go on from."
+        raise ValueError(msg)
+    sweeps = every.removesuffix("i")
+    counts = sweeps != every and sweeps.isdecimal()
+    return {
+        "checkpoint": None if checkpoint is None else str(checkpoint),
+        "checkpoint_every": int(sweeps)
+        if counts
+        else number("--checkpoint-every", every, "10i"),
+        "resume": resume,
+    }

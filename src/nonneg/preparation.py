@@ -63,7 +63,8 @@ def checkpoints_for(
     Raises
     ------
     ValueError
-        If there is no folder for them, or `resume` has nothing to resume from.
+        If there is no folder for them, the file is no checkpoint, or `resume` has
+        nothing to resume from.
     """
     if parameters.checkpoint is None:
         if parameters.resume:
@@ -78,7 +79,9 @@ def checkpoints_for(
         )
         raise ValueError(msg)
     known = fingerprint(X, parameters, W, H)
-    return Checkpoints(path, parameters.checkpoint_every, known)
+    checkpoints = Checkpoints(path, parameters.checkpoint_every, known)
+    checkpoints.require_replaceable()
+    return checkpoints
 
 
 def limit_memory(X: Operand, parameters: Parameters, updater: Updater, H: Any) -> None:

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from .. import kernels
 from ..kernels.methods import Summary
 from ..protocols import Array, Operand, Rows, Shared, Stats, Step, Sums
-from . import Block, BlockedOperand, register_operand
+from . import Block, BlockedOperand, as_operand, register_operand
 from .dense import BLOCK_BYTES, DenseOperand
 from .reading import Buffers, Reader, planned
 from .sparse import BLOCK_ROWS
@@ -102,6 +102,15 @@ class ChunkedOperand(BlockedOperand):
         if window is None:
             self._close()
         return window
+
+    def parts(self, unit: int) -> Iterator[Operand]:
+        """All rows in order, read once, in operands of windows of a multiple of `unit` rows.
+
+        What an operand points to is overwritten after the next one.
+        """
+        with self._open():
+            for rows in self._parts(unit):
+                yield as_operand(self._matrix(rows), self.n_threads)
 
     def blocks(self) -> Iterator[Block]:
         """Cut X into the blocks of a pass of the same X in memory."""
@@ -193,15 +202,19 @@ class ChunkedOperand(BlockedOperand):
             size = max(1, BLOCK_BYTES // max(1, self.shape[1] * self.dtype.itemsize))
         at = 0
         for part in self._parts(size):
-            X = (
-                sp.csr_array(part, shape=(len(part[2]) - 1, self.shape[1]))
-                if self.sparse
-                else part
-            )
+            X = self._matrix(part)
             for start in range(0, X.shape[0], size):
                 stop = min(start + size, X.shape[0])
                 yield Block(at + start, at + stop, X[start:stop], None)
             at += X.shape[0]
+
+    def _matrix(self, rows: Any) -> Any:
+        """Rows as they are read as an array, or as CSR."""
+        if not self.sparse:
+            return rows
+        X = sp.csr_array(rows, shape=(len(rows[2]) - 1, self.shape[1]))
+        X.has_sorted_indices = X.has_canonical_format = True
+        return X
 
     def _parts(self, block: int) -> Iterator[Any]:
         """All rows in order, as they are read, in multiples of `block` rows."""
@@ -321,7 +334,6 @@ def require_numbers(rows: Array, first: int, indptr: Array | None) -> None:
     indptr : ndarray or None
         Where sparse rows begin and end.
     """
-    """Raise ValueError, naming the row, for an entry that is negative or not finite."""
     bad = ~np.isfinite(rows) | (rows < 0)
     if not bad.any():
         return

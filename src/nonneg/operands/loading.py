@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import scipy.sparse as sp
@@ -59,23 +58,23 @@ class Loader:
         return block
 
 
-@dataclass(frozen=True, eq=False)
 class LoadedBatch(RowBatch):
     """Rows that are read when their operand is asked for."""
 
-    number: int
-    load: Loader
+    narrow = None
+    """It would be kept, and with it the batch."""
 
-    def __getattribute__(self, name: str) -> Any:
-        if name == "X":
-            load = object.__getattribute__(self, "load")
-            return load(object.__getattribute__(self, "number"))
-        if name == "narrow":  # it would be kept
-            return None
-        return object.__getattribute__(self, name)
+    def __init__(self, rows: slice, number: int, load: Loader) -> None:
+        vars(self).update(rows=rows, number=number, load=load)
+
+    @property
+    def X(self) -> Operand:
+        """The rows in memory."""
+        operand: Operand = vars(self)["load"](vars(self)["number"])
+        return operand
 
 
 def loaded_batches(X: ChunkedOperand, ranges: list[slice]) -> list[RowBatch]:
     """A batch for each range of rows; two of them are in memory at a time."""
     load = Loader(X, ranges)
-    return [LoadedBatch(rows, X, i, load) for i, rows in enumerate(ranges)]
+    return [LoadedBatch(rows, i, load) for i, rows in enumerate(ranges)]

@@ -126,21 +126,26 @@ class CompressedRows:
         """
         if start == 0:
             self._require_complete()
-        first, last = int(self._indptr[start]), int(self._indptr[stop])
-        with reading(self.where, start, stop):
-            data = np.asarray(self._data(first, last))
-            indices = np.asarray(self._indices(first, last))
+        n_entries = self.entries(start, stop)
+        with reading(self.where, start, stop, self._entries):
+            data, indices = self._entries(start, stop)
         if indices.dtype.kind not in "iu":
             msg = f"The column numbers of {self.where} are no integers."
             raise StoreError(msg)
         for vector in (data, indices):
-            if vector.shape != (last - first,):
+            if vector.shape != (n_entries,):
                 require_rows(self.where, start, stop, self._complete(start, vector))
-        indptr = self._indptr[start : stop + 1] - first
+        indptr = self._indptr[start : stop + 1] - self._indptr[start]
         self._check_columns(start, indptr, indices)
         return canonical_csr(
             data.astype(self.dtype, copy=False), indices, indptr, self.shape[1]
         )
+
+    def _entries(self, start: int, stop: int) -> tuple[Array, Array]:
+        """Return the stored values and column numbers of rows start:stop."""
+        first, last = int(self._indptr[start]), int(self._indptr[stop])
+        data, indices = self._data(first, last), self._indices(first, last)
+        return np.asarray(data), np.asarray(indices)
 
     def _complete(self, start: int, vector: Array) -> int:
         """Rows from `start` on that the entries of a short vector fill."""

@@ -114,7 +114,14 @@ class FactoryRows:
         self._start, self._block = 0, np.empty((0, self.shape[1]))
 
     def _blocks(self) -> Iterator[Any]:
-        return iter(self._factory())
+        try:
+            return iter(self._factory())
+        except TypeError as error:
+            msg = (
+                "X is a function that can't be called for blocks of rows: it must take no "
+                f"arguments and return an iterable of matrices ({error})."
+            )
+            raise StoreError(msg) from error
 
     def _advance(self, stop: int) -> None:
         """Go on to the next block."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,19 +16,65 @@ def rows_text(start: int, stop: int) -> str:
 
 
 @contextmanager
-def reading(where: str, start: int, stop: int) -> Iterator[None]:
-    """Name the rows when the library that reads them fails."""
+def reading(
+    where: str,
+    start: int,
+    stop: int,
+    again: Callable[[int, int], Any] | None = None,
+    size: int | None = 1,
+) -> Iterator[None]:
+    """Name the rows when the library that reads them fails.
+
+    Parameters
+    ----------
+    where : str
+        What messages call the store.
+    start, stop : int
+        Rows that are being read.
+    again : callable, default=None
+        Reads some of them, by which the first that can't be read is found.
+    size : int or None, default=1
+        Rows of a chunk, which is damaged as a whole; None is 1.
+    """
     try:
         yield
     except (StoreError, MemoryError):
         raise
     except Exception as error:
+        if again is not None:
+            start, stop = _unreadable(again, start, stop, size or 1)
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         msg = (
             f"{rows_text(start, stop)} of {where} can't be read: {reason}. "
             "The file may be damaged or cut off, or was changed."
         )
         raise StoreError(msg) from error
+
+
+def _unreadable(
+    again: Callable[[int, int], Any], start: int, stop: int, size: int
+) -> tuple[int, int]:
+    """Rows of the first chunk that can't be read; start, stop if all can be now."""
+
+    def fails(first: int, last: int) -> bool:
+        try:
+            again(first, last)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001  (whatever its library raises)
+            return True
+        return False
+
+    low, high = start, stop
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fails(low, middle):
+            high = middle
+        else:
+            low = middle
+    if not fails(low, low + 1):
+        return start, stop
+    return low, min(low - low % size + size, stop)
 
 
 def require_rows(where: str, start: int, stop: int, n_found: int) -> None:

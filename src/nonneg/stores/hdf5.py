@@ -46,15 +46,17 @@ class Hdf5Rows(DenseStore):
         """Return rows start:stop, read directly into `out`; HDF5 converts the numbers."""
         if out is None:
             out = np.empty((stop - start, self.shape[1]), dtype=self.dtype)
-        with reading(self.where, start, stop):
-            require_unchanged(self.where, self.shape, self._X.shape)
-            if self._X.dtype.kind == "b":  # an enumeration, which HDF5 doesn't convert
-                out[...] = self._X[start:stop]
-            elif out.flags.c_contiguous:
+        require_unchanged(self.where, self.shape, self._X.shape)
+        with reading(self.where, start, stop, self._rows, self.chunk_rows):
+            # HDF5 converts the numbers, but for bools, which are an enumeration to it
+            if self._X.dtype.kind != "b" and out.flags.c_contiguous:
                 self._X.read_direct(out, np.s_[start:stop])
             else:
-                out[...] = self._X[start:stop]
+                out[...] = self._rows(start, stop)
         return out
+
+    def _rows(self, start: int, stop: int) -> Any:
+        return self._X[start:stop]
 
 
 def group_format(group: Any) -> str | None:

@@ -48,14 +48,17 @@ class ZarrRows(DenseStore):
 
     def read(self, start: int, stop: int, out: Array | None = None) -> Array:
         """Return rows start:stop; the metadata are read again with row 0."""
-        with reading(self.where, start, stop):
+        with reading(self.where, start, stop, self._rows, self.chunk_rows):
             if start == 0:
                 require_unchanged(self.where, self.shape, present_shape(self._X))
-            rows = self._X[start:stop]
+            rows = self._rows(start, stop)
         if out is None:
             return np.ascontiguousarray(rows, dtype=self.dtype)
         out[...] = rows
         return out
+
+    def _rows(self, start: int, stop: int) -> Any:
+        return self._X[start:stop]
 
 
 @register_store(lambda X: is_instance(X, "zarr", "Group"))

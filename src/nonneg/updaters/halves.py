@@ -99,7 +99,7 @@ def _by_rows(
 def gram_square(Ht: Array, gram_W: Array, gram_H: Array) -> float:
     """‖WH‖² over the observed entries, gram_W being one matrix or one per feature."""
     if gram_W.ndim == 2:
-        return float(np.sum(gram_W * gram_H))
+        return float((gram_W * gram_H).sum())
     return float(np.einsum("jr,jrs,js->", Ht, gram_W, Ht, dtype=np.float64))
 
 

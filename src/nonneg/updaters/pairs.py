@@ -64,8 +64,8 @@ class Pair:
             alive = (square_W > 0) & (square_H > 0)
             ratio = np.ones_like(square_W)
             ratio[alive] = np.sqrt(square_H[alive] / square_W[alive])
-        projected_W, linear_W = (self.report_W.measures / ratio).sum(axis=1)
-        projected_H, linear_H = (self.report_H.measures * ratio).sum(axis=1)
+        projected_W, linear_W = (self.report_W.measures @ (1 / ratio)).tolist()
+        projected_H, linear_H = (self.report_H.measures @ ratio).tolist()
         gradient = math.sqrt(projected_W + projected_H)
         # rounding may leave a sum of squares a little below zero
         size = math.sqrt(max(0.0, linear_W)) + math.sqrt(max(0.0, linear_H))

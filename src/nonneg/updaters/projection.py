@@ -233,7 +233,7 @@ def _step(A: Array, gradient: Array, step: float) -> Array:
 
 def _projected_square(A: Array, gradient: Array) -> float:
     projected = gradient * ((gradient < 0) | (A > 0))
-    return inner(projected, projected)
+    return float(inner(projected, projected))
 
 
 @dataclass(frozen=True)
