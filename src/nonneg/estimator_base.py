@@ -136,8 +136,8 @@ class FactorizationEstimator(
                 self._set_fitted(operand, interrupt.result)
             raise
         self._set_fitted(operand, result)
-        W: Array = as_given(result.W)
-        return W
+        fitted: Array = as_given(result.W)
+        return fitted
 
     def _operand(self, X: Any, reset: bool) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""

@@ -281,8 +281,7 @@ def factorize(
         If W or H is not what it has to be, or the start is impossible for the shape.
     """
     loss = make_loss(parameters.beta_loss)
-    parameters = suited(X, parameters)
-    if parameters.solver == AUTO:
+    if (parameters := suited(X, parameters)).solver == AUTO:
         parameters = dataclasses.replace(parameters, solver=choose_solver(loss))
     X = readable(parameters.solver, X)
     require_possible(parameters, loss, X)
@@ -305,7 +304,6 @@ def factorize(
         else:
             Ht = fixed.Ht
             W = level_start(X, Ht.shape[1], positive)
-        W = placed(X, W)
         penalties = scaled_penalties(Ht.shape[1], X.shape, **_weights(parameters))
         gram_H = None if fixed is None else fixed.gram
         problem = Problem(
@@ -320,7 +318,7 @@ def factorize(
             start = None if past is not None else (W, Ht)
             updater = _several(updater, problem, parameters, start, seeds)
         if past is None:
-            past = Past(updater.start(problem, W, Ht))
+            past = Past(updater.start(problem, placed(X, W), Ht))
         outcome = run(updater, problem, past, limits, checkpoints)
         polish(updater, problem, outcome)
         try:
