@@ -38,7 +38,7 @@ def cluster():
         dask.config.set({"distributed.admin.low-level-log-length": 0}),
         distributed.LocalCluster(
             n_workers=3, threads_per_worker=1, processes=True,
-            dashboard_address=None, silence_logs=50,
+            dashboard_address=":0", silence_logs=50,
         ) as cluster,
     ):  # fmt: skip
         yield cluster

@@ -57,10 +57,10 @@ def _own(kernel: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(function)
-    def call(first: Any, *args: Any) -> Any:
+    def call(first: Any, *args: Any, **more: Any) -> Any:
         A = first.solved if isinstance(first, RowArrays) else first
         own = getattr(A, "by_blocks", None)
-        return function(first, *args) if own is None else own(kernel, first, *args)
+        return function(first, *args, **more) if own is None else own(kernel, first, *args)
 
     return call
 
