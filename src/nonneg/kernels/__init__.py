@@ -60,7 +60,9 @@ def _own(kernel: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def call(first: Any, *args: Any, **more: Any) -> Any:
         A = first.solved if isinstance(first, RowArrays) else first
         own = getattr(A, "by_blocks", None)
-        return function(first, *args, **more) if own is None else own(kernel, first, *args)
+        return (
+            function(first, *args, **more) if own is None else own(kernel, first, *args)
+        )
 
     return call
 

@@ -126,11 +126,6 @@ class Blocks:
         futures = [Future(key, client) for key in keys]
         wish = {"op": "client-desires-keys", "keys": keys, "client": client.id}
         client.loop.add_callback(client._send_to_scheduler, wish)
-        if client.amm.running():
-            # else the second copies would be taken away again
-            client.amm.stop()
-            weakref.finalize(self, _restart_manager, client)
-        client.replicate(futures, n=2)
 
         new = {
             key: Delayed(future.key, {future.key: future})
@@ -138,11 +133,6 @@ class Blocks:
         }
         for A in arrays:
             A.parts = [None if p is None else new[p.key] for p in A.parts]
-
-
-def _restart_manager(client: Any) -> None:
-    if client.status == "running" and not client.asynchronous:
-        client.loop.add_callback(client.amm.start)
 
 
 def _base(name: str) -> str:
