@@ -91,7 +91,7 @@ def test_extending_shows_the_tested_source(path):
 
 
 def test_extending_shows_nothing_else():
-    assert len(python_blocks(read("docs/extending.md"))) == 3
+    assert len(python_blocks(read("docs/extending.md"))) == 4
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)

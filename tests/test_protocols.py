@@ -27,6 +27,7 @@ from cases import (
 )
 from nonneg.losses import losses
 from nonneg.operands import as_operand, matmul, rmatmul, unregister_operand
+from nonneg.operands.stores import unregister_store
 from nonneg.protocols import Operand, Penalty
 from nonneg.registry import Registry
 from nonneg.updaters import updaters
@@ -48,6 +49,7 @@ def plugged_in(name: str) -> Iterator[Any]:
         for value in vars(module).values():
             if isinstance(value, type):
                 unregister_operand(value)
+                unregister_store(value)
 
 
 @pytest.fixture
@@ -59,6 +61,12 @@ def masked():
 @pytest.fixture
 def landweber():
     with plugged_in("landweber") as module:
+        yield module
+
+
+@pytest.fixture
+def outer():
+    with plugged_in("outer") as module:
         yield module
 
 
@@ -271,3 +279,15 @@ def test_a_name_is_taken_once():
     assert "one" not in registry
     registry.register("one")(str)
     assert registry["one"] is str
+
+
+@pytest.mark.parametrize("solver", ["cd", "hals", "mu"])
+def test_a_new_kind_of_store_is_fitted_as_an_array(outer, solver):
+    rng = np.random.default_rng(0)
+    X = outer.OuterProduct(rng.random(700), rng.random(30))
+    models = [
+        nonneg.NMF(3, "random", solver, random_state=0, tol=1e-3).fit(Y)
+        for Y in (X, np.multiply.outer(X.a, X.b))
+    ]
+    np.testing.assert_array_equal(models[0].components_, models[1].components_)
+    assert models[0].reconstruction_err_ < 0.1 * np.linalg.norm(X.a)
