@@ -19,8 +19,7 @@ from .rowsteps import Elementwise, Kernel, Total
 SPLIT_EVERY = 8
 """Partial sums that one task of the tree adds up."""
 KEEP_EVERY = 10
-"""Passes after which the rows are kept on two workers, and their history let go of. A
-worker that is lost costs its blocks at most so many passes."""
+"""Passes after which the history of the rows is let go of."""
 
 Names = dict[str, int]
 """For each row array of a step which of the given ones it is."""
@@ -98,7 +97,7 @@ class Blocks:
         return sums
 
     def keep(self) -> None:
-        """Keep all rows on two workers and forget how they came about.
+        """Keep all rows as data on the workers and forget how they came about.
 
         Without it a scheduler would remember every task of the fit.
         """
