@@ -293,10 +293,9 @@ def factorize(
     # drawn before the first start advances a RandomState instance
     seeds, stream = restart_seeds(parameters), own_stream(parameters)
     with single_threaded_blas():
-        checkpoints = checkpoints_for(X, parameters, W, H) if update_H else None
-        past = None
-        if checkpoints is not None and parameters.resume:
-            past = checkpoints.read()
+        checkpoints = past = None
+        if update_H:
+            checkpoints, past = checkpoints_for(X, parameters, W, H)
         if past is not None:
             W, Ht = past.state.W, past.state.Ht
         elif fixed is None:

@@ -79,10 +79,7 @@ def fit_batches(
         n_steps = parameters.max_iter * len(batches)
         updater = _updater(parameters, batches, X.shape[0], n_steps)
         require_usable(updater, loss, X)
-        checkpoints = checkpoints_for(X, parameters, W, H)
-        past = None
-        if checkpoints is not None and parameters.resume:
-            past = checkpoints.read()
+        checkpoints, past = checkpoints_for(X, parameters, W, H)
         if past is None:
             W, Ht = _starting_factors(X, parameters, W, H)
         else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import stores, validation  # noqa: F401  (stores enter themselves)
 from .budget import begin_within, fit_into
-from .checkpoints import Checkpoints, fingerprint
+from .checkpoints import Checkpoints, Past, fingerprint
 from .choice import AUTO
 from .losses import losses
 from .operands import as_operand, has_own_operand
@@ -57,8 +57,8 @@ def updater_for(X: Operand, parameters: Parameters, update_H: bool) -> Updater:
 
 def checkpoints_for(
     X: Operand, parameters: Parameters, W: Any, H: Any
-) -> Checkpoints | None:
-    """What writes and reads the checkpoints of a fit, if they are asked for.
+) -> tuple[Checkpoints | None, Past | None]:
+    """What writes the checkpoints of a fit, and what it goes on from, where asked for.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def checkpoints_for(
         if parameters.resume:
             msg = "resume=True needs `checkpoint`, the path to resume from; got None."
             raise ValueError(msg)
-        return None
+        return None, None
     path = Path(parameters.checkpoint)
     if not path.parent.is_dir() or path.is_dir():
         msg = (
@@ -81,7 +81,7 @@ def checkpoints_for(
     known = fingerprint(X, parameters, W, H)
     checkpoints = Checkpoints(path, parameters.checkpoint_every, known)
     checkpoints.require_replaceable()
-    return checkpoints
+    return checkpoints, checkpoints.read() if parameters.resume else None
 
 
 def limit_memory(X: Operand, parameters: Parameters, updater: Updater, H: Any) -> None:

@@ -110,7 +110,7 @@ class ChunkedOperand(BlockedOperand):
         """
         with self._open():
             for rows in self._parts(unit):
-                yield as_operand(self._matrix(rows), self.n_threads)
+                yield as_operand(self.matrix(rows), self.n_threads)
 
     def blocks(self) -> Iterator[Block]:
         """Cut X into the blocks of a pass of the same X in memory."""
@@ -202,13 +202,13 @@ class ChunkedOperand(BlockedOperand):
             size = max(1, BLOCK_BYTES // max(1, self.shape[1] * self.dtype.itemsize))
         at = 0
         for part in self._parts(size):
-            X = self._matrix(part)
+            X = self.matrix(part)
             for start in range(0, X.shape[0], size):
                 stop = min(start + size, X.shape[0])
                 yield Block(at + start, at + stop, X[start:stop], None)
             at += X.shape[0]
 
-    def _matrix(self, rows: Any) -> Any:
+    def matrix(self, rows: Any) -> Any:
         """Rows as they are read as an array, or as CSR."""
         if not self.sparse:
             return rows

@@ -5,13 +5,11 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import scipy.sparse as sp
-
 from ..protocols import Operand
 from . import as_operand
 from .batches import RowBatch
 from .chunked import ChunkedOperand
-from .reading import POLL, read_rows
+from .reading import awaited, read_rows
 
 
 class Loader:
@@ -32,14 +30,7 @@ class Loader:
         coming = self._next
         if coming is None or coming[0] != number:
             coming = number, self._thread.submit(self._read, number)
-        while True:
-            try:
-                rows = coming[1].result(POLL)
-                break
-            except TimeoutError:
-                if coming[1].done():
-                    raise
-        self._batch = as_operand(rows, self._X.n_threads)
+        self._batch = as_operand(awaited(coming[1]), self._X.n_threads)
         self._number = number
         following = (number + 1) % len(self._ranges)
         self._next = following, self._thread.submit(self._read, following)
@@ -49,13 +40,9 @@ class Loader:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _read(self, number: int) -> Any:
-        rows, n_columns = self._ranges[number], self._X.shape[1]
+        rows = self._ranges[number]
         found = read_rows(self._X.store, rows.start, rows.stop, None)
-        if not self._X.sparse:
-            return found
-        block = sp.csr_array(found, shape=(rows.stop - rows.start, n_columns))
-        block.has_sorted_indices = block.has_canonical_format = True
-        return block
+        return self._X.matrix(found)
 
 
 class LoadedBatch(RowBatch):

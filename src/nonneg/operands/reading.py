@@ -53,7 +53,7 @@ def planned(
         if first < last
     ]
     while tasks:
-        group, total = [tasks.pop(0)], 0
+        group = [tasks.pop(0)]
         total = size(*group[0][1:])
         while tasks and (
             len(group) < n_streams or total + size(*tasks[0][1:]) <= budget
@@ -87,6 +87,16 @@ def _fitting(first: int, last: int, size: Callable[[int, int], int], share: int)
     return low
 
 
+def awaited(coming: Future[Any]) -> Any:
+    """The result of a read in a thread, signals being looked at while it lasts."""
+    while True:
+        try:
+            return coming.result(POLL)
+        except TimeoutError:
+            if coming.done():
+                raise
+
+
 class Reader:
     """Reads the windows of one pass in a thread, one ahead of the one in use."""
 
@@ -108,13 +118,7 @@ class Reader:
         self._current = []
         if self._coming is None:
             return None
-        while True:
-            try:
-                window: list[tuple[int, int, int, int, Any]] = self._coming.result(POLL)
-                break
-            except TimeoutError:
-                if self._coming.done():
-                    raise
+        window: list[tuple[int, int, int, int, Any]] = awaited(self._coming)
         self._coming = self._submit()
         self._current = window  # the kernels see its memory, not its objects
         return window

@@ -22,6 +22,7 @@ SAMPLE_ROWS = 1000
 """Rows by which the length of all of them is estimated."""
 KEPT_CHUNKS = 16
 """Chunks that are kept because some of their rows are still to be asked for."""
+ENDS = "the file ends before byte {:,}, where the rows do"
 NUMBERS = "biuf"
 """Kinds of dtype that X may have in a store; floats of other sizes become float64."""
 
@@ -248,7 +249,9 @@ class MappedStore(DenseStore):
         direct = out is not None and out.dtype == stored and out.flags.c_contiguous
         raw = out if direct else np.empty(shape, dtype=stored)
         assert raw is not None
-        self._fill(raw.reshape(-1).view(np.uint8), start)
+        at = self._offset + start * self._row_bytes
+        if read_fully(self._file.fileno(), raw.reshape(-1), at) < raw.nbytes:
+            raise EOFError(ENDS.format(at + raw.nbytes))
         if direct:
             return raw
         if out is None:
@@ -261,8 +264,7 @@ class MappedStore(DenseStore):
         at, size = self._offset + start * self._row_bytes, shape[0] * self._row_bytes
         # what lies behind the end of a file can't be told from memory until it is touched
         if os.fstat(self._file.fileno()).st_size < at + size:
-            msg = f"the file ends before byte {at + size:,}, where the rows do"
-            raise EOFError(msg)
+            raise EOFError(ENDS.format(at + size))
         begin = at - at % ALLOCATIONGRANULARITY
         pages = mmap.mmap(
             self._file.fileno(), at - begin + size, offset=begin,
@@ -272,14 +274,17 @@ class MappedStore(DenseStore):
         rows = np.frombuffer(pages, self.dtype, count, offset=at - begin)
         return rows.reshape(shape)
 
-    def _fill(self, buffer: Array, start: int) -> None:
-        at, done = self._offset + start * self._row_bytes, 0
-        while done < buffer.size:
-            got = os.preadv(self._file.fileno(), [buffer.data[done:]], at + done)
-            if got == 0:
-                msg = f"the file ends at byte {at + done:,}, before the rows do"
-                raise EOFError(msg)
-            done += got
+
+def read_fully(descriptor: int, out: Array, offset: int) -> int:
+    """Fill a contiguous array from a place in a file; return the bytes that were there."""
+    view = out.view(np.uint8).data if out.size else memoryview(b"")
+    done = 0
+    while done < len(view):
+        n_bytes = os.preadv(descriptor, [view[done:]], offset + done)
+        if n_bytes == 0:
+            break
+        done += n_bytes
+    return done
 
 
 def _offset_in_file(X: Any) -> int:
@@ -320,13 +325,10 @@ class ByChunks:
     def read(self, start: int, stop: int, out: Array | None = None) -> Any:
         """Rows start:stop; a chunk that the end cuts is read whole, and its rest kept."""
         size, n_rows = self._rows, self.shape[0]
-        first = -(-start // size) * size  # of the first whole chunk
-        last = n_rows if stop >= n_rows else stop // size * size
-        if first > last or stop - start < size:
-            pieces = [(start, stop)] if start // size == (stop - 1) // size else None
-            cuts = pieces or [(start, first), (first, stop)]
-        else:
-            cuts = [(start, first), (first, last), (last, stop)]
+        # the first whole chunk and the end of the last; there may be none between
+        first = min(stop, -(-start // size) * size)
+        last = max(first, n_rows if stop >= n_rows else stop // size * size)
+        cuts = [(start, first), (first, last), (last, stop)]
         parts = [(a, b) for a, b in cuts if a < b]
         if self.sparse:
             found = [self._part(a, b, None) for a, b in parts]

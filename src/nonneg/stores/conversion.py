@@ -15,12 +15,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..operands.stores import StoreError
+from ..operands.stores import StoreError, read_fully
 from ..protocols import Array
 from .faults import is_instance
 from .hdf5 import SHAPES, group_format, matrix_in
 from .matrix_market import Entries, MatrixMarket
-from .npyfolder import NpyCsr, read_fully
+from .npyfolder import NpyCsr
 
 MEMORY = 256 << 20
 """Bytes that a conversion may take for entries, unless it is told otherwise."""

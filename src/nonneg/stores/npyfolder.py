@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..operands.stores import StoreError, register_store
+from ..operands.stores import StoreError, read_fully, register_store
 from ..protocols import Array
 from .compressed_rows import CompressedRows
 
@@ -60,18 +59,6 @@ class NpyVector:
         with self._path.open("rb", buffering=0) as file:
             n_bytes = read_fully(file.fileno(), out, offset)
         return out[: n_bytes // self.dtype.itemsize]
-
-
-def read_fully(descriptor: int, out: Array, offset: int) -> int:
-    """Fill a contiguous array from a place in a file; return the bytes that were there."""
-    view = out.view(np.uint8).data if out.size else memoryview(b"")
-    done = 0
-    while done < len(view):
-        n_bytes = os.preadv(descriptor, [view[done:]], offset + done)
-        if n_bytes == 0:
-            break
-        done += n_bytes
-    return done
 
 
 def is_csr_folder(path: Any) -> bool:

@@ -136,13 +136,7 @@ class ScalarNewton:
         state.decreases[state.n_iter % SETTLED_WITHIN] = gained
         restart = state.advance(rows_W, rows_H, objective)
         converged = state.is_settled(residual, restart, self.tol)
-        return Progress(
-            objective=np.array([objective]),
-            residual=np.array([residual]),
-            decrease=np.array([gained]),
-            converged=np.array([converged]),
-            sweeps=float(self._sweeps(problem)),
-        )
+        return self._told(problem, objective, residual, gained, converged)
 
     def _by_rows(self, problem: Problem, state: ExtrapolatedState) -> Progress:
         """The rows of W, and one step in H by the sums that they leave; no momentum."""
@@ -171,6 +165,16 @@ class ScalarNewton:
             state.Ht = diagonal_step(
                 Ht, sums, found["bends"], problem.penalty_H, by_ratio
             )
+        return self._told(problem, objective, residual, gained, converged)
+
+    def _told(
+        self,
+        problem: Problem,
+        objective: float,
+        residual: float,
+        gained: float,
+        converged: bool,
+    ) -> Progress:
         return Progress(
             objective=np.array([objective]),
             residual=np.array([residual]),
