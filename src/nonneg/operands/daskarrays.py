@@ -19,6 +19,7 @@ from ..protocols import Array, Operand, Rows, Shared, Stats, Step, Sums
 from . import BlockedOperand, register_operand
 from .blockrows import BlockRows, Blocks, computed, persisted, tree
 from .chunked import Turned, require_numbers
+from .stores import csr_block, factor_dtype
 
 SOLVERS = ("cd", "hals", "bpp", "mu")
 INITS = ("random", "custom")
@@ -73,7 +74,7 @@ class DaskOperand(BlockedOperand):
         if X.numblocks[1] > 1:
             X = X.rechunk({1: -1})
         self.shape = (int(X.shape[0]), int(X.shape[1]))
-        self.dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+        self.dtype = factor_dtype(X.dtype)
         sizes = np.array(X.chunks[0], dtype=np.int64)
         whole = np.concatenate([[0], np.cumsum(sizes)])
         self._blocks = Blocks(np.concatenate([[0], np.cumsum(sizes[sizes > 0])]))
@@ -213,7 +214,7 @@ def by_blocks(model: Any, X: Any, H: Array) -> Any:
         X = X.rechunk({1: -1})
     own = copy.copy(model)
     own.callback, own.checkpoint, own.resume, own.n_threads = None, None, False, 1
-    dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+    dtype = factor_dtype(X.dtype)
     return X.map_blocks(
         transformed, own, H.shape[0], dtype=dtype,
         chunks=(X.chunks[0], (H.shape[0],)), meta=np.empty((0, 0), dtype),
@@ -238,10 +239,7 @@ def prepared(X_b: Any, dtype: Any, first: int) -> Any:
         If an entry is negative or not finite; its row in X is named.
     """
     if sp.issparse(X_b):
-        rows = sp.csr_array(X_b, dtype=dtype)
-        if not rows.has_canonical_format:
-            rows = rows.copy()
-            rows.sum_duplicates()
+        rows = csr_block(X_b, dtype)
         require_numbers(rows.data, first, rows.indptr)
         return rows
     if not isinstance(X_b, np.ndarray):

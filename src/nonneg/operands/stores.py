@@ -185,6 +185,7 @@ def csr_block(rows: Any, dtype: Any) -> Any:
     if block.dtype != dtype:
         block = block.astype(dtype)
     if not block.has_canonical_format:
+        block = block.copy()  # its arrays may be the caller's
         block.sum_duplicates()
     return block
 
