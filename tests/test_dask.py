@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -92,21 +88,6 @@ def test_sparse_blocks(client):
     X[X < 0.9] = 0
     D = da.from_array(X, chunks=(50, 40)).map_blocks(sp.csr_array)
     check(sp.csr_array(X), D, "hals")
-
-
-def test_a_lost_worker_ends_the_fit_with_an_error(client):
-    """Not with a wrong result, and not with waiting for ever."""
-    before = client.run(os.getpid)
-
-    def kill(iteration):
-        if iteration.n_iter == 14:
-            os.kill(next(iter(before.values())), signal.SIGKILL)
-            time.sleep(0.3)
-
-    D = da.from_array(data(), chunks=(20, 40))
-    with pytest.raises(Exception, match=r"lost|[Cc]ancel|[Kk]illed"):
-        NMF(**options("cd", max_iter=40, tol=0, callback=kill)).fit(D)
-    client.wait_for_workers(3, timeout=30)
 
 
 def test_the_history_of_a_fit_is_let_go_of(client):

@@ -15,6 +15,7 @@ from ..kernels.steps import ROW_ARRAYS, WRITTEN
 from ..protocols import Array, Rows, Shared, Step, Sums
 from . import as_operand
 from .rowsteps import Elementwise, Kernel, Total
+from .twins import active_client, awaited, require_some, twinned
 
 SPLIT_EVERY = 8
 """Partial sums that one task of the tree adds up."""
@@ -40,6 +41,9 @@ class Blocks:
         self.bounds, self.n_threads = bounds, n_threads
         self._arrays: weakref.WeakSet[BlockRows] = weakref.WeakSet()
         self._passes = 0
+        self._kept: Any = None
+        """What the rows of now came from, held until they are kept again."""
+        self._workers: set[str] = set()
 
     @property
     def sizes(self) -> list[int]:
@@ -56,6 +60,7 @@ class Blocks:
         """One task for each block, and a tree that adds up what they return."""
         import dask
 
+        self._keep_if_lost()
         arrays: list[BlockRows] = []
         names: Names = {}
         for name, given in rows.items():
@@ -87,7 +92,7 @@ class Blocks:
                 ]
             )
         kept = persisted([*(p for block in parts for p in block), tree(done, add_sums)])
-        sums: Sums = computed(kept[-1])
+        sums: Sums = self._awaited(kept[-1])
         for i, at in enumerate(written):
             arrays[at].parts = list(kept[i : len(kept) - 1 : len(written)])
         if written:
@@ -96,42 +101,38 @@ class Blocks:
                 self.keep()
         return sums
 
-    def keep(self) -> None:
-        """Keep all rows as data on the workers and forget how they came about.
-
-        Without it a scheduler would remember every task of the fit.
-        """
+    def _keep_if_lost(self) -> None:
+        """After the loss of a worker, keep all rows on two of those that are left."""
         client = active_client()
         if client is None:
             return
+        before, self._workers = self._workers, require_some(client, self._workers)
+        if before - self._workers:
+            self.keep()
+
+    def _awaited(self, task: Any) -> Any:
+        """The result of a task, while there is one of the workers to wait for."""
+        client = active_client()
+        if client is None:
+            return computed(task)
+        return awaited(client, [client.compute(task)], self._workers)[0].result()
+
+    def keep(self) -> None:
+        """Keep all rows as data, on two workers each, and forget how they came about.
+
+        Without it a scheduler would remember every task of the fit, and do all of them
+        again for what a lost worker held.
+        """
+        client = active_client()
         arrays = list(self._arrays)
         parts = {p.key: p for A in arrays for p in A.parts if p is not None}
-        if not parts:
+        if client is None or not parts:
             return
-        from dask.delayed import Delayed
-        from distributed import Future, wait
-
-        keys = [f"nonneg_kept-{uuid4().hex}" for _ in parts]
-        sources = client.compute(list(parts.values()))
-        tasks = [
-            client.submit(_put, source, key, key=f"nonneg_keep-{key[12:]}", pure=False)
-            for source, key in zip(sources, keys, strict=True)
-        ]
-        wait(tasks)
-        for task in tasks:
-            if task.status != "finished":
-                task.result()  # which raises
-        # what a task has put there is held by the task's result until we hold it
-        futures = [Future(key, client) for key in keys]
-        wish = {"op": "client-desires-keys", "keys": keys, "client": client.id}
-        client.loop.add_callback(client._send_to_scheduler, wish)
-
-        new = {
-            key: Delayed(future.key, {future.key: future})
-            for key, future in zip(parts, futures, strict=True)
-        }
+        kept = twinned(client, list(parts.values()))
+        new = dict(zip(parts, kept, strict=True))
         for A in arrays:
             A.parts = [None if p is None else new[p.key] for p in A.parts]
+        self._kept = kept
 
 
 def _base(name: str) -> str:
@@ -201,22 +202,6 @@ def computed(task: Any) -> Any:
     import dask
 
     return dask.compute(task)[0]
-
-
-def active_client() -> Any:
-    """The client of a `distributed` cluster that tasks go to now, or None."""
-    import dask.base
-
-    get = dask.base.get_scheduler()
-    owner = getattr(get, "__self__", None)
-    return owner if hasattr(owner, "replicate") else None
-
-
-def _put(A: Array, key: str) -> Any:
-    """Keep an array on this worker as one that has no history."""
-    from distributed import get_client
-
-    return get_client().scatter({key: A})
 
 
 class BlockRows(NDArrayOperatorsMixin):
@@ -300,6 +285,7 @@ class BlockRows(NDArrayOperatorsMixin):
         """The rows as a Dask array, in the blocks that X came in."""
         import dask.array as da
 
+        self.blocks.keep()
         k = self.shape[1]
         parts = [
             da.from_delayed(part, (n_rows, k), dtype=self.dtype)

@@ -1,0 +1,150 @@
+"""Arrays on workers without a history, each on two of them: a lost one comes from its twin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle
+from typing import Any
+from uuid import uuid4
+
+from ..protocols import Array
+
+WATCH = 5.0
+"""Seconds after which a task that is waited for may have lost all its workers."""
+TRIALS = 3
+"""Times that copies are made anew when workers are lost meanwhile."""
+
+UNKNOWN = (
+    "Blocks that were on a lost worker can't be made again. Make X from files or a function, "
+    "not by sending it to the workers, or go on from a checkpoint (resume=True)."
+)
+LOST = (
+    "Rows of the fit are lost, with all workers that held them. Begin again, or go on from "
+    "a checkpoint (resume=True)."
+)
+
+
+def active_client() -> Any:
+    """The client of a `distributed` cluster that tasks go to now, or None."""
+    import dask.base
+
+    get = dask.base.get_scheduler()
+    owner = getattr(get, "__self__", None)
+    return owner if hasattr(owner, "scheduler_info") else None
+
+
+def require_some(client: Any, before: set[str]) -> set[str]:
+    """The workers that there are, if one of those before is left or there were none.
+
+    Raises
+    ------
+    RuntimeError
+        If all are gone: what they held is, and a task that prefers one waits for ever.
+    """
+    workers = set(client.ncores())
+    if before and not before & workers:
+        raise RuntimeError(LOST)
+    return workers
+
+
+def awaited(client: Any, futures: list[Any], workers: set[str]) -> list[Any]:
+    """The futures when they have ended, while one of these workers is left.
+
+    Raises
+    ------
+    RuntimeError
+        If none is, or what a future needs is lost and nobody knows how to make it again.
+    """
+    from distributed import CancelledError, wait
+
+    while True:
+        try:
+            wait(futures, timeout=WATCH)
+        except TimeoutError:
+            require_some(client, workers)
+        except CancelledError as error:
+            raise RuntimeError(UNKNOWN) from error
+        else:
+            return futures
+
+
+def twinned(client: Any, tasks: Sequence[Any]) -> list[Any]:
+    """The results of these tasks as data that stands for itself, in the same places.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    tasks : sequence of Delayed
+        Arrays that are held by the workers.
+
+    Returns
+    -------
+    list of Delayed
+        Each is there twice, on two workers if there are two. A twin is made by asking for
+        the other one by its name, so that the scheduler brings back what a lost worker held,
+        and forgets how all of it came about.
+
+    Raises
+    ------
+    RuntimeError
+        If workers were lost again and again meanwhile.
+    """
+    for trial in range(TRIALS):
+        try:
+            return _twinned(client, tasks)
+        except Exception:
+            if trial == TRIALS - 1:
+                raise
+    raise AssertionError
+
+
+def _twinned(client: Any, tasks: Sequence[Any]) -> list[Any]:
+    from dask.delayed import Delayed
+
+    workers = sorted(client.ncores())
+    sources = awaited(client, client.compute(list(tasks)), set(workers))
+    homes = client.who_has(sources)
+    pairs = []
+    for source, other in zip(sources, cycle(range(len(workers)))):
+        home = next(iter(homes.get(source.key, ())), workers[0])
+        elsewhere = [worker for worker in workers if worker != home]
+        token = uuid4().hex
+        names = [f"nonneg_kept-{token}", f"nonneg_twin-{token}"]
+        places = [home, *elsewhere[other % max(1, len(elsewhere)) :][:1]]
+        pairs.append(
+            [
+                client.submit(
+                    held, source.key, names[1 - i] if len(places) > 1 else None,
+                    key=names[i], workers=[place], allow_other_workers=True, pure=False,
+                )
+                for i, place in enumerate(places)
+            ]
+        )  # fmt: skip
+    for future in awaited(client, [f for pair in pairs for f in pair], set(workers)):
+        if future.status != "finished":
+            future.result()  # which raises
+    # the second one is no part of the work; the graph keeps hold of it
+    return [
+        Delayed(pair[0].key, {future.key: future for future in pair}) for pair in pairs
+    ]
+
+
+def held(*keys: str | None) -> Array:
+    """The array that has one of these keys, wherever it is.
+
+    Raises
+    ------
+    RuntimeError
+        If there is none any more.
+    """
+    from distributed import Future, get_client
+
+    client = get_client()
+    # by name: a future among the arguments would be a dependency, and a history
+    futures = [Future(key, client, state="memory") for key in keys if key is not None]
+    places = client.who_has(futures)
+    for future in futures:
+        if places.get(future.key):
+            array: Array = client.gather(future)
+            return array
+    raise RuntimeError(LOST)
