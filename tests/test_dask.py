@@ -168,7 +168,7 @@ def test_bad_entries_are_named_by_their_row(threads, value, words):
 @pytest.mark.parametrize(
     "more",
     [
-        {"solver": "sn", "beta_loss": 1}, {"solver": "pg"}, {"init": "nndsvd"},
+        {"solver": "sn", "beta_loss": 1}, {"solver": "pg"},
         {"n_init": 2}, {"compress": True}, {"blocks": 2, "solver": "hals"},
         {"checkpoint": "fit.npz"},
     ],

@@ -1,0 +1,120 @@
+"""Starts from singular vectors on Dask arrays are those of the same X in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from nonneg import NMF
+from nonneg.initialization import INITS, initial_factors
+from nonneg.operands import as_given, as_operand
+
+da = pytest.importorskip("dask.array")
+import dask
+
+SVD_INITS = [init for init in INITS if init != "random"]
+SHAPES = {"tall": (103, 30), "wide": (30, 103), "few blocks": (41, 40)}
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    with dask.config.set(scheduler="threads", num_workers=2):
+        yield
+
+
+def data(shape, dtype=np.float64, rank=6):
+    """Singular values well apart, beside noise; zeros among the entries."""
+    rng = np.random.RandomState(0)
+    W, H = rng.rand(shape[0], rank), rng.rand(rank, shape[1])
+    X = (W * 2.0 ** -np.arange(rank)) @ H + 0.01 * rng.rand(*shape)
+    X[X < np.quantile(X, 0.3)] = 0
+    return X.astype(dtype)
+
+
+def pieces(X, kind="dense"):
+    D = da.from_array(X, chunks=(17, -1))
+    return D.map_blocks(sp.csr_array) if kind == "csr" else D
+
+
+def starts(X, D, k, init, positive=False):
+    how = {"eps": 1e-6, "random_state": 3, "positive": positive}
+    here = initial_factors(as_operand(X), k, init, **how)
+    W, Ht = initial_factors(as_operand(D), k, init, **how)
+    W = as_given(W)
+    assert isinstance(W, da.Array)
+    assert Ht.flags.c_contiguous
+    W = W.compute()
+    assert W.dtype == Ht.dtype == X.dtype
+    return here, (W, Ht)
+
+
+@pytest.mark.parametrize("init", SVD_INITS)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+def test_starts_are_those_in_memory(kind, shape, init):
+    X = data(shape)
+    here, there = starts(X, pieces(X, kind), 5, init)
+    for expected, found in zip(here, there, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("init", SVD_INITS)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_single_precision(shape, init):
+    X = data(shape, np.float32)
+    here, there = starts(X, pieces(X), 3, init)
+    for expected, found in zip(here, there, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("init", ["nndsvd", "nndsvda", "nndsvdar"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_fewer_directions_than_components(shape, init):
+    """Directions that X lacks leave zeros, or what they are filled with."""
+    rng = np.random.RandomState(0)
+    X = rng.rand(shape[0], 3) @ rng.rand(3, shape[1])
+    X[:, 7] = 0
+    X[19] = 0
+    here, there = starts(X, pieces(X), 6, init)
+    for expected, found in zip(here, there, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("shape", [(60, 9), (9, 60)])
+def test_fewer_rows_or_columns_than_test_vectors(shape):
+    X = data(shape)
+    here, there = starts(X, pieces(X), 4, "nndsvda")
+    for expected, found in zip(here, there, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
+
+
+def test_zeros_that_never_move_are_filled():
+    X = data((103, 30))
+    here, there = starts(X, pieces(X), 5, "nnsvd-lrc", positive=True)
+    assert (there[0] > 0).all()
+    np.testing.assert_allclose(there[0], here[0], rtol=0, atol=1e-10)
+
+
+def test_nothing_in_X_but_zeros():
+    X = np.zeros((60, 20))
+    for A in starts(X, pieces(X), 3, "nndsvd")[1]:
+        assert not A.any()
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("solver", ["cd", "hals", "mu"])
+def test_fits_with_default_parameters(solver, wide):
+    X = data((30, 103) if wide else (103, 30))
+    how = {"solver": solver, "random_state": 0, "max_iter": 30}
+    here, there = NMF(5, **how), NMF(5, **how)
+    W, V = here.fit_transform(X), there.fit_transform(pieces(X))
+    np.testing.assert_allclose(V.compute(), W, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(there.components_, here.components_, rtol=0, atol=1e-8)
+    assert there.n_iter_ == here.n_iter_
+
+
+def test_too_many_components_are_refused():
+    with pytest.raises(ValueError, match="init='random'"):
+        NMF(31, init="nndsvd").fit(pieces(data((103, 30))))
