@@ -7,8 +7,9 @@ import pytest
 import scipy.sparse as sp
 
 from nonneg import NMF
-from nonneg.initialization import INITS, initial_factors
+from nonneg.initialization import INITS, initial_factors, truncated_svd
 from nonneg.operands import as_given, as_operand
+from nonneg.orthogonal import orthonormal, sign_of_largest
 
 da = pytest.importorskip("dask.array")
 import dask
@@ -29,7 +30,7 @@ def data(shape, dtype=np.float64, rank=6):
     rng = np.random.RandomState(0)
     W, H = rng.rand(shape[0], rank), rng.rand(rank, shape[1])
     X = (W * 2.0 ** -np.arange(rank)) @ H + 0.01 * rng.rand(*shape)
-    X[X < np.quantile(X, 0.3)] = 0
+    X *= X >= np.quantile(X, 0.3)
     return X.astype(dtype)
 
 
@@ -97,8 +98,9 @@ def test_zeros_that_never_move_are_filled():
     np.testing.assert_allclose(there[0], here[0], rtol=0, atol=1e-10)
 
 
-def test_nothing_in_X_but_zeros():
-    X = np.zeros((60, 20))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nothing_in_X_but_zeros(dtype):
+    X = np.zeros((60, 20), dtype)
     for A in starts(X, pieces(X), 3, "nndsvd")[1]:
         assert not A.any()
 
@@ -113,6 +115,50 @@ def test_fits_with_default_parameters(solver, wide):
     np.testing.assert_allclose(V.compute(), W, rtol=0, atol=1e-8)
     np.testing.assert_allclose(there.components_, here.components_, rtol=0, atol=1e-8)
     assert there.n_iter_ == here.n_iter_
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_singular_values_down_to_rounding(wide):
+    """A Gram matrix alone would lose those below 1e-8 of the largest."""
+    rng = np.random.RandomState(0)
+    scale = 10.0 ** -np.arange(12)
+    X = (rng.rand(203, 12) * scale) @ rng.rand(12, 40)
+    X = X.T.copy() if wide else X
+    _, s, _ = truncated_svd(as_operand(pieces(X)), 11, 0)
+    expected = np.linalg.svd(X, compute_uv=False)[:11]
+    np.testing.assert_allclose(s, expected, rtol=1e-3)
+
+
+def test_a_basis_of_ill_conditioned_rows():
+    """Q is orthonormal and Q·R is what was given, at a condition number of 1e14."""
+    rng = np.random.RandomState(0)
+    U, V = (np.linalg.qr(rng.randn(n, 8))[0] for n in (203, 8))
+    A = (U * 100.0 ** -np.arange(8)) @ V.T
+    rows = as_operand(da.from_array(data((203, 20)), chunks=(17, -1))).placed(A)
+    Q, R = orthonormal(rows)
+    Q = as_given(Q).compute()
+    np.testing.assert_allclose(Q.T @ Q, np.eye(8), atol=1e-13)
+    np.testing.assert_allclose(Q @ R, A, atol=1e-14)
+
+
+def test_ties_of_signs_go_to_the_first_row():
+    A = np.zeros((203, 3))
+    A[[20, 150], 0] = -2, 2
+    A[[20, 150], 1] = 2, -2
+    A[[3, 4], 2] = -1, 1
+    rows = as_operand(da.from_array(data((203, 20)), chunks=(17, -1))).placed(A)
+    np.testing.assert_array_equal(sign_of_largest(rows), [-1, 1, -1])
+
+
+def test_a_cluster_gives_the_fit_in_memory(client):
+    X = data((103, 30))
+    how = {"solver": "hals", "init": "nndsvdar", "random_state": 0, "max_iter": 10}
+    here, there = NMF(5, **how), NMF(5, **how)
+    W = here.fit_transform(X)
+    with dask.config.set(scheduler=client):
+        V = there.fit_transform(pieces(X)).compute()
+    np.testing.assert_allclose(V, W, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(there.components_, here.components_, rtol=0, atol=1e-8)
 
 
 def test_too_many_components_are_refused():

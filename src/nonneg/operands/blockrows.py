@@ -288,7 +288,7 @@ class BlockRows(SvdRows, NDArrayOperatorsMixin):
         if np.dtype(dtype) == self.dtype and not copy:
             return self
         out = BlockRows(self.blocks, self.shape[1], dtype)
-        self.blocks.run(Elementwise("positive"), {"in/0": self, "out": out}, {})  # type: ignore[dict-item]
+        self.blocks.run(Elementwise("positive"), {"in/0": self, "out": out}, {})
         return out
 
     def any(self) -> bool:
@@ -305,7 +305,7 @@ class BlockRows(SvdRows, NDArrayOperatorsMixin):
         run = self.blocks.run
         if kernel != "solve_rows":
             given = {f"{i}": A for i, A in enumerate(args) if isinstance(A, BlockRows)}
-            return run(Kernel(kernel), given, {})["value"]  # type: ignore[arg-type]
+            return run(Kernel(kernel), given, {})["value"]
         rows, rhs, gram, l1, how, grams = args[:6]
         arrays = {
             name: A for name, A in zip(ROW_ARRAYS, rows, strict=True) if A is not None
@@ -325,7 +325,7 @@ class BlockRows(SvdRows, NDArrayOperatorsMixin):
         return da.concatenate(parts, axis=0)
 
     def _total(self, counts: bool = False) -> Array:
-        found = self.blocks.run(Total(counts=counts), {"in": self}, {})  # type: ignore[dict-item]
+        found = self.blocks.run(Total(counts=counts), {"in": self}, {})
         return np.asarray(found["value"])
 
     def __array_ufunc__(

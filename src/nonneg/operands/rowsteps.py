@@ -115,7 +115,9 @@ class Contraction:
     ) -> Sums:
         """Return the block's share."""
         inputs = [rows_b[f"in/{i}"] for i in range(len(rows_b))]
-        return {"value": np.einsum(self.subscripts, *inputs, dtype=self.dtype)}
+        return {
+            "value": np.einsum(self.subscripts, *inputs, dtype=cast(Any, self.dtype))
+        }
 
 
 @dataclass(frozen=True)

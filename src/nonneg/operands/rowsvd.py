@@ -46,7 +46,9 @@ def whitened(A: Any, spread: float) -> tuple[Any, NDArray[np.float64]]:
         top = max(float(values[-1]), np.finfo(np.float64).tiny)
         root = np.sqrt(np.maximum(values, r * np.finfo(np.float64).eps * top))
         done = values[0] >= spread * top
-        inverse = vectors / np.where(root > 0, root, 1)
+        inverse = vectors / root
+        # X of zeros: an infinite scale would make them NaN
+        inverse[:, root < 4 / np.finfo(A.dtype).max] = 0
         if not done and number == ROUNDS - 1:
             inverse[:, values < INDEPENDENT * top] = 0
         A = A @ inverse.astype(A.dtype)
