@@ -70,3 +70,25 @@ def eager_threads():
     core.set_thread_work(0)
     yield
     core.set_thread_work(4e6)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """Three worker processes; a test that ends one waits until there are three again."""
+    dask = pytest.importorskip("dask")
+    distributed = pytest.importorskip("distributed")
+    with (
+        dask.config.set({"distributed.admin.low-level-log-length": 0}),
+        distributed.LocalCluster(
+            n_workers=3, threads_per_worker=1, processes=True,
+            dashboard_address=":0", silence_logs=50,
+        ) as cluster,
+    ):  # fmt: skip
+        yield cluster
+
+
+@pytest.fixture
+def client(cluster):
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(cluster) as client:
+        yield client

@@ -27,26 +27,6 @@ def options(solver, **more):
     }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    distributed = pytest.importorskip("distributed")
-    with (
-        dask.config.set({"distributed.admin.low-level-log-length": 0}),
-        distributed.LocalCluster(
-            n_workers=3, threads_per_worker=1, processes=True,
-            dashboard_address=":0", silence_logs=50,
-        ) as cluster,
-    ):  # fmt: skip
-        yield cluster
-
-
-@pytest.fixture
-def client(cluster):
-    distributed = pytest.importorskip("distributed")
-    with distributed.Client(cluster) as client:
-        yield client
-
-
 @pytest.fixture
 def threads():
     with dask.config.set(scheduler="threads", num_workers=2):
@@ -149,7 +129,7 @@ def test_bad_entries_are_named_by_their_row(threads, value, words):
 @pytest.mark.parametrize(
     "more",
     [
-        {"solver": "sn", "beta_loss": 1}, {"solver": "pg"}, {"init": "nndsvd"},
+        {"solver": "sn", "beta_loss": 1}, {"solver": "pg"},
         {"n_init": 2}, {"compress": True}, {"blocks": 2, "solver": "hals"},
         {"checkpoint": "fit.npz"},
     ],

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy import linalg
 from sklearn.utils import check_random_state
 
-from .kernels import coordinate_sweep, gram
-from .operands import as_operand, matmul, rmatmul
-from .orthogonal import lower_factor, orthonormal
+from .kernels import Cyclic, RowArrays, gram, solve_rows
+from .operands import as_operand, matmul, placed, rmatmul
+from .orthogonal import lower_factor, orthonormal, sign_of_largest
 from .parameters import Parameters
 from .protocols import Array, Operand
 from .threads import resolve_n_threads, single_threaded_blas
@@ -176,7 +176,7 @@ def initial_factors(
     else:
         W, Ht = _nndsvd(truncated_svd(X, rank, random_state))
     for factor in (W, Ht):
-        factor[factor < eps] = 0
+        np.copyto(factor, 0, where=factor < eps)
     if name == "nndsvda":
         _fill_zeros(W, Ht, X.stats().mean)
     elif name == "nndsvdar":
@@ -242,6 +242,7 @@ def truncated_svd(
     A = X.T if wide else X
     rng = check_random_state(random_state)
     Q = rng.normal(size=(A.shape[1], rank + OVERSAMPLES)).astype(X.dtype, copy=False)
+    Q = placed(A.T, Q)
     for _ in range(n_iter):
         Q = lower_factor(matmul(A, Q))
         Q = lower_factor(rmatmul(A, Q))
@@ -253,8 +254,7 @@ def truncated_svd(
     V = P @ np.ascontiguousarray(small_V[:, :rank])
     del P, Q
     left, right = (V, U) if wide else (U, V)
-    largest = np.abs(left).argmax(axis=0)
-    sign = np.sign(left[largest, np.arange(rank)])
+    sign = sign_of_largest(left)
     left *= sign
     right *= sign
     return left, s[:rank], right
@@ -272,10 +272,10 @@ def _nndsvd(svd: Svd) -> tuple[Array, Array]:
         norm = np.where(sign > 0, norms[1][side], norms[-1][side])
         scale = np.divide(sign * weight, norm, out=np.zeros(s.size), where=norm > 0)
         # the leading vectors of a non-negative matrix have one sign each
-        leading = np.sqrt(s[0]) * np.abs(A[:, 0])
+        leading = np.sqrt(s[0]) * np.abs(A[:, :1])
         A *= scale.astype(A.dtype)
         np.maximum(A, 0, out=A)
-        A[:, 0] = leading
+        A[:, :1] = leading
     return U, V
 
 
@@ -290,7 +290,7 @@ def _norms(A: Array, sign: int) -> NDArray[np.float64]:
 
 def _fill_zeros(W: Array, Ht: Array, value: float) -> None:
     for A in (W, Ht):
-        A[A == 0] = value
+        np.copyto(A, value, where=A == 0)
 
 
 def _fill_zeros_randomly(W: Array, Ht: Array, mean: float, random_state: Any) -> None:
@@ -301,7 +301,8 @@ def _fill_zeros_randomly(W: Array, Ht: Array, mean: float, random_state: Any) ->
     rng = check_random_state(random_state)
     for A in (W, Ht.T):
         zeros = A == 0
-        A[zeros] = np.abs(mean * rng.standard_normal(np.count_nonzero(zeros)) / 100)
+        values = np.abs(mean * rng.standard_normal(np.count_nonzero(zeros)) / 100)
+        np.place(A, zeros, values.astype(A.dtype, copy=False))
 
 
 def _nnsvd_lrc(svd: Svd, k: int, n_threads: int) -> tuple[Array, Array]:
@@ -314,8 +315,7 @@ def _nnsvd_lrc(svd: Svd, k: int, n_threads: int) -> tuple[Array, Array]:
     pair = (component + 1) // 2
     sign = np.where(component % 2, 1, -1).astype(Y.dtype)
     W, Ht = (np.maximum(np.take(A, pair, axis=1) * sign, 0) for A in (Y, Z))
-    W[:, 0], Ht[:, 0] = np.abs(Y[:, 0]), np.abs(Z[:, 0])
-    W, Ht = np.ascontiguousarray(W), np.ascontiguousarray(Ht)
+    W[:, :1], Ht[:, :1] = np.abs(Y[:, :1]), np.abs(Z[:, :1])
     _correct_towards(Y, Z, W, Ht, n_threads)
     return W, Ht
 
@@ -345,5 +345,6 @@ def _sweeps(
     l1 = np.zeros(A.shape[1], A.dtype)
     cross = 0.0
     for _ in range(LRC_SWEEPS):
-        cross = coordinate_sweep(A, rhs, G, l1, None, n_threads).cross
+        rows = RowArrays(A, A)
+        cross = solve_rows(rows, rhs, G, l1, Cyclic(), False, n_threads).cross
     return cross

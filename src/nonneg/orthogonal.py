@@ -1,4 +1,7 @@
-"""Factorizations of tall arrays in their own memory: L of LU, and Q of QR."""
+"""Factorizations of tall arrays in their own memory: L of LU, Q of QR; signs of columns.
+
+An array that is not in this memory has a method of the function's name.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,14 @@ Array = NDArray[Any]
 
 
 def lower_factor(A: Array) -> Array:
-    """Row-permuted lower factor L of A = L·U, which spans what A does; A is spent."""
+    """Row-permuted lower factor L of A = L·U, which spans what A does; A is spent.
+
+    Rows that are elsewhere give another basis of the same space.
+    """
+    own = getattr(A, "lower_factor", None)
+    if own is not None:
+        basis: Array = own()
+        return basis
     # by getrf, in place: `scipy.linalg.lu` holds up to four arrays of A's size
     F = np.asfortranarray(A)
     (getrf,) = linalg.get_lapack_funcs(("getrf",), (F,))
@@ -31,6 +41,10 @@ def lower_factor(A: Array) -> Array:
 
 def orthonormal(A: Array) -> tuple[Array, Array]:
     """Factors Q and R of A; Q replaces A where it has as many columns."""
+    own = getattr(A, "orthonormal", None)
+    if own is not None:
+        factors: tuple[Array, Array] = own()
+        return factors
     # in Fortran order LAPACK works in place
     F = np.asfortranarray(A)
     Q, R = linalg.qr(F, mode="economic", overwrite_a=True, check_finite=False)
@@ -38,3 +52,14 @@ def orthonormal(A: Array) -> tuple[Array, Array]:
         return np.ascontiguousarray(Q), R
     A[...] = Q
     return A, R
+
+
+def sign_of_largest(A: Array) -> Array:
+    """Sign of the entry of each column that is largest in size; the first of several."""
+    own = getattr(A, "sign_of_largest", None)
+    if own is None:
+        largest = np.abs(A).argmax(axis=0)
+        signs: Array = np.sign(A[largest, np.arange(A.shape[1])])
+    else:
+        signs = own()
+    return signs

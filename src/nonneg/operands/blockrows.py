@@ -15,6 +15,7 @@ from ..kernels.steps import ROW_ARRAYS, WRITTEN
 from ..protocols import Array, Rows, Shared, Step, Sums
 from . import as_operand
 from .rowsteps import Elementwise, Kernel, Total
+from .rowsvd import FUNCTIONS, SvdRows
 from .twins import active_client, awaited, require_some, twinned
 
 SPLIT_EVERY = 8
@@ -49,6 +50,17 @@ class Blocks:
     def sizes(self) -> list[int]:
         """Rows of each block."""
         return [int(n) for n in np.diff(self.bounds)]
+
+    def sent(self, arrays: Sequence[Array]) -> list[Any]:
+        """Arrays from here, one for each block, held by the workers."""
+        import dask
+
+        name = f"nonneg_start-{uuid4().hex}"
+        parts = [
+            dask.delayed(A, name=f"{name}-{b}", traverse=False)
+            for b, A in enumerate(arrays)
+        ]
+        return list(persisted(parts))
 
     def enter(self, rows: BlockRows) -> None:
         """Note an array of rows, to be kept with the others."""
@@ -204,7 +216,7 @@ def computed(task: Any) -> Any:
     return dask.compute(task)[0]
 
 
-class BlockRows(NDArrayOperatorsMixin):
+class BlockRows(SvdRows, NDArrayOperatorsMixin):
     """An array of rows in blocks, with the operations that the updaters use.
 
     Parameters
@@ -237,7 +249,9 @@ class BlockRows(NDArrayOperatorsMixin):
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice) -> Array:
+    def __getitem__(self, rows: Any) -> Any:
+        if isinstance(rows, tuple) and rows[0] == slice(None):
+            return self.columns(rows[1])
         if rows == slice(0) or rows == slice(0, 0):
             return np.empty((0, self.shape[1]), self.dtype)
         msg = (
@@ -246,6 +260,9 @@ class BlockRows(NDArrayOperatorsMixin):
         raise TypeError(msg)
 
     def __setitem__(self, rows: Any, values: BlockRows) -> None:
+        if isinstance(rows, tuple) and rows[0] == slice(None):
+            self.set_columns(rows[1], values)
+            return
         if rows is not Ellipsis or not isinstance(values, BlockRows):
             msg = "Rows that are on workers can only be set all at once."
             raise TypeError(msg)
@@ -256,7 +273,7 @@ class BlockRows(NDArrayOperatorsMixin):
         if np.dtype(dtype) == self.dtype and not copy:
             return self
         out = BlockRows(self.blocks, self.shape[1], dtype)
-        self.blocks.run(Elementwise("positive"), {"in/0": self, "out": out}, {})  # type: ignore[dict-item]
+        self.blocks.run(Elementwise("positive"), {"in/0": self, "out": out}, {})
         return out
 
     def any(self) -> bool:
@@ -273,7 +290,7 @@ class BlockRows(NDArrayOperatorsMixin):
         run = self.blocks.run
         if kernel != "solve_rows":
             given = {f"{i}": A for i, A in enumerate(args) if isinstance(A, BlockRows)}
-            return run(Kernel(kernel), given, {})["value"]  # type: ignore[arg-type]
+            return run(Kernel(kernel), given, {})["value"]
         rows, rhs, gram, l1, how, grams = args[:6]
         arrays = {
             name: A for name, A in zip(ROW_ARRAYS, rows, strict=True) if A is not None
@@ -294,7 +311,7 @@ class BlockRows(NDArrayOperatorsMixin):
         return da.concatenate(parts, axis=0)
 
     def _total(self, counts: bool = False) -> Array:
-        found = self.blocks.run(Total(counts=counts), {"in": self}, {})  # type: ignore[dict-item]
+        found = self.blocks.run(Total(counts=counts), {"in": self}, {})
         return np.asarray(found["value"])
 
     def __array_ufunc__(
@@ -316,9 +333,13 @@ class BlockRows(NDArrayOperatorsMixin):
             return BlockRows(self.blocks, self.shape[1], self.dtype)
         if func is np.where and len(args) == 3:
             return self._apply("where", args, None)
-        if func is np.count_nonzero and kwargs.get("axis") == 0:
-            return args[0]._total(counts=True)
-        return NotImplemented
+        if func is np.copyto and set(kwargs) == {"where"}:
+            return self._apply("where", (kwargs["where"], args[1], args[0]), args[0])
+        if func is np.count_nonzero:
+            counts = args[0]._total(counts=True)
+            return counts if kwargs.get("axis") == 0 else int(counts.sum())
+        own = FUNCTIONS.get(func)
+        return NotImplemented if own is None else own(*args, **kwargs)
 
     def _apply(self, name: str, inputs: Any, out: BlockRows | None) -> BlockRows:
         if out is None:

@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import sys
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -22,7 +21,6 @@ from .chunked import Turned, require_numbers
 from .stores import csr_block, factor_dtype
 
 SOLVERS = ("cd", "hals", "bpp", "mu")
-INITS = ("random", "custom")
 
 
 def is_dask(X: Any) -> bool:
@@ -105,13 +103,9 @@ class DaskOperand(BlockedOperand):
         if p.solver == "auto":
             quadratic = p.beta_loss in (2, "frobenius")
             given["solver"] = "hals" if quadratic else "mu"
-        if p.init is None:
-            given["init"] = "random"
-        solver, init = given.get("solver", p.solver), given.get("init", p.init)
-        able, starts = (" or ".join(map(repr, names)) for names in (SOLVERS, INITS))
+        solver, able = given.get("solver", p.solver), " or ".join(map(repr, SOLVERS))
         for refused, what, instead in (
             (solver not in SOLVERS, f"solver={solver!r}", f"solver={able}"),
-            (init not in INITS, f"init={init!r}", f"init={starts}"),
             (p.n_init > 1, f"n_init={p.n_init}", "n_init=1 with several random_state"),
             (p.blocks is not None, f"blocks={p.blocks}", "blocks=None"),
             (p.compress is True, "compress=True", "compress=False"),
@@ -131,17 +125,12 @@ class DaskOperand(BlockedOperand):
         """Rows to be written, n_samples of them."""
         return BlockRows(self._blocks, k, self.dtype)
 
-    def placed(self, W: Array) -> BlockRows:
-        """Send rows from here to where the blocks of X are."""
-        import dask
-
-        bounds = self._blocks.bounds
-        parts = [
-            dask.delayed(W[start:stop], name=f"nonneg_start-{uuid4().hex}")
-            for start, stop in pairwise(bounds)
-        ]
-        kept = list(persisted(parts))
-        return BlockRows(self._blocks, W.shape[1], W.dtype, kept)
+    def placed(self, W: Any) -> BlockRows:
+        """Send rows from here to where the blocks of X are, unless they are there."""
+        if isinstance(W, BlockRows):
+            return W
+        parts = self._blocks.sent(np.split(W, self._blocks.bounds[1:-1]))
+        return BlockRows(self._blocks, W.shape[1], W.dtype, parts)
 
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries, from the first pass.

@@ -79,3 +79,132 @@ class Total:
         if self.counts:
             return {"value": np.count_nonzero(A, axis=0)}
         return {"value": A.sum(axis=0, dtype=np.float64)}
+
+
+@dataclass(frozen=True)
+class Cross:
+    """Sum "value" = rows["A"]ᵀ·rows["B"]."""
+
+    name: str = "cross"
+
+    def __call__(
+        self,
+        X_b: Any,  # noqa: ARG002
+        mask_b: Any | None,  # noqa: ARG002
+        rows_b: Rows,
+        shared: Shared,  # noqa: ARG002
+    ) -> Sums:
+        """Return the block's share."""
+        return {"value": rows_b["A"].T @ rows_b["B"]}
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """Sum over the rows of an `einsum` whose result lacks their index."""
+
+    subscripts: str
+    dtype: str | None = None
+    name: str = "contraction"
+
+    def __call__(
+        self,
+        X_b: Any,  # noqa: ARG002
+        mask_b: Any | None,  # noqa: ARG002
+        rows_b: Rows,
+        shared: Shared,  # noqa: ARG002
+    ) -> Sums:
+        """Return the block's share."""
+        inputs = [rows_b[f"in/{i}"] for i in range(len(rows_b))]
+        return {
+            "value": np.einsum(self.subscripts, *inputs, dtype=cast(Any, self.dtype))
+        }
+
+
+@dataclass(frozen=True)
+class Largest:
+    """The entry of each column that is largest in size: a list, one item a block."""
+
+    name: str = "largest"
+
+    def __call__(
+        self,
+        X_b: Any,  # noqa: ARG002
+        mask_b: Any | None,  # noqa: ARG002
+        rows_b: Rows,
+        shared: Shared,  # noqa: ARG002
+    ) -> Sums:
+        """Return the block's entries."""
+        A = rows_b["in"]
+        entries = A[np.abs(A).argmax(axis=0), np.arange(A.shape[1])]
+        return {"value": cast(Any, [entries])}  # lists are joined where sums are added
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many entries are not 0: a list, one item a block."""
+
+    name: str = "counts"
+
+    def __call__(
+        self,
+        X_b: Any,  # noqa: ARG002
+        mask_b: Any | None,  # noqa: ARG002
+        rows_b: Rows,
+        shared: Shared,  # noqa: ARG002
+    ) -> Sums:
+        """Return the block's number."""
+        return {"value": cast(Any, [int(np.count_nonzero(rows_b["in"]))])}
+
+
+@dataclass(frozen=True)
+class TakeColumns:
+    """rows["out"] = rows["in"][:, shared["columns"]]."""
+
+    name: str = "take_columns"
+
+    def __call__(
+        self,
+        X_b: Any,  # noqa: ARG002
+        mask_b: Any | None,  # noqa: ARG002
+        rows_b: Rows,
+        shared: Shared,
+    ) -> Sums:
+        """Write the block's rows."""
+        rows_b["out"][...] = rows_b["in"][:, shared["columns"]]
+        return {}
+
+
+@dataclass(frozen=True)
+class SetColumns:
+    """rows["out"][:, shared["columns"]] = rows["in"]."""
+
+    name: str = "set_columns"
+
+    def __call__(
+        self,
+        X_b: Any,  # noqa: ARG002
+        mask_b: Any | None,  # noqa: ARG002
+        rows_b: Rows,
+        shared: Shared,
+    ) -> Sums:
+        """Write the block's rows."""
+        rows_b["out"][:, shared["columns"]] = rows_b["in"]
+        return {}
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Put rows["values"], one after another, into rows["out"] where rows["mask"] is."""
+
+    name: str = "fill"
+
+    def __call__(
+        self,
+        X_b: Any,  # noqa: ARG002
+        mask_b: Any | None,  # noqa: ARG002
+        rows_b: Rows,
+        shared: Shared,  # noqa: ARG002
+    ) -> Sums:
+        """Write the block's rows."""
+        np.place(rows_b["out"], rows_b["mask"], rows_b["values"])
+        return {}
