@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
 from typing import Any
 from uuid import uuid4
 
@@ -104,29 +103,41 @@ def _twinned(client: Any, tasks: Sequence[Any]) -> list[Any]:
     workers = sorted(client.ncores())
     sources = awaited(client, client.compute(list(tasks)), set(workers))
     homes = client.who_has(sources)
-    pairs = []
-    for source, other in zip(sources, cycle(range(len(workers)))):
-        home = next(iter(homes.get(source.key, ())), workers[0])
-        elsewhere = [worker for worker in workers if worker != home]
-        token = uuid4().hex
-        names = [f"nonneg_kept-{token}", f"nonneg_twin-{token}"]
-        places = [home, *elsewhere[other % max(1, len(elsewhere)) :][:1]]
-        pairs.append(
-            [
-                client.submit(
-                    held, source.key, names[1 - i] if len(places) > 1 else None,
-                    key=names[i], workers=[place], allow_other_workers=True, pure=False,
-                )
-                for i, place in enumerate(places)
-            ]
-        )  # fmt: skip
-    for future in awaited(client, [f for pair in pairs for f in pair], set(workers)):
-        if future.status != "finished":
-            future.result()  # which raises
+    pairs: list[list[Any]] = [[] for _ in sources]
+    apart = [False] * len(sources)
+    for _ in range(TRIALS):
+        for i, source in enumerate(sources):
+            if not apart[i]:
+                home = next(iter(homes.get(source.key, ())), workers[0])
+                others = [worker for worker in workers if worker != home]
+                places = [home, *others[i % max(1, len(others)) :][:1]]
+                pairs[i] = _pair(client, source, places)
+        made = [future for pair in pairs for future in pair]
+        for future in awaited(client, made, set(workers)):
+            if future.status != "finished":
+                future.result()  # which raises
+        # places are wishes: an idle worker may have taken a task of another one
+        where = client.who_has(made)
+        apart = [len({w for f in pair for w in where[f.key]}) > 1 for pair in pairs]
+        if all(apart) or len(workers) == 1:
+            break
     # the second one is no part of the work; the graph keeps hold of it
     return [
         Delayed(pair[0].key, {future.key: future for future in pair}) for pair in pairs
     ]
+
+
+def _pair(client: Any, source: Any, places: list[str]) -> list[Any]:
+    """Tasks of these places that make copies of a source, then each of the other's."""
+    token = uuid4().hex
+    names = [f"nonneg_kept-{token}", f"nonneg_twin-{token}"]
+    return [
+        client.submit(
+            held, source.key, names[1 - i] if len(places) > 1 else None,
+            key=names[i], workers=[place], allow_other_workers=True, pure=False,
+        )
+        for i, place in enumerate(places)
+    ]  # fmt: skip
 
 
 def held(*keys: str | None) -> Array:
