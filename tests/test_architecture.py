@@ -35,7 +35,7 @@ LAYERS = [
     {"estimators", "minibatch", "topics"},
     {"report", "textfiles", "writers"},
     {"persistence", "readers"},
-    {"corpora", "opening", "plotting"},
+    {"clusters", "corpora", "opening", "plotting"},
     {"demo", "jobs", "options", "progress", "shell"},
     {"commands"},
     {"cli"},
@@ -52,6 +52,7 @@ EXTRA = {f"{name}.py": {"rich", "typer"} for name in COMMAND_LINE}
 SOLVES = {"least_squares", "normal_equations", "one_by_one"}
 """What only `nnls` needs."""
 ON_DEMAND = {
+    "clusters",
     "corpora",
     "demo",
     "jobs",

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from . import __version__, demo, jobs, report
 from .choice import AUTO
+from .clusters import connected, spread
 from .estimators import NMF
 from .losses.beta import NAMES
 from .opening import open_matrix
@@ -33,6 +35,7 @@ from .options import (
     Quiet,
     Resume,
     RowNames,
+    Scheduler,
     Threads,
     Top,
     checkpoint_parameters,
@@ -88,6 +91,7 @@ def _options(
 
 @app.command()
 def fit(
+    ctx: typer.Context,
     data: Data,
     n_components: Annotated[
         int,
@@ -162,6 +166,7 @@ def fit(
     ] = 2000,
     threads: Threads = None,
     memory_limit: MemoryLimit = None,
+    scheduler: Scheduler = None,
     checkpoint: Checkpoint = None,
     checkpoint_every: CheckpointEvery = "60.0",
     resume: Resume = False,
@@ -204,12 +209,13 @@ def fit(
         **checkpoint_parameters(checkpoint, checkpoint_every, resume),
     )
     jobs.check_parameters(model)
+    client = None if scheduler is None else ctx.with_resource(connected(scheduler))
     with progress_display(not quiet) as display:
         display.stage(f"Reading {data.name}")
         table = open_matrix(
             data, memory_limit=memory_limit, header=header, row_names=row_names,
             n_threads=threads, names_of_rows=save_w is not None,
-        )  # fmt: skip
+        ) if client is None else spread(data, client, save_w is not None)  # fmt: skip
         if features is not None:
             table = jobs.with_feature_names(table, features)
         display.stage("Starting the fit")
@@ -219,7 +225,7 @@ def fit(
     files = {"data": str(data), "model": str(output)}
     if save_w is not None:
         names = model.get_feature_names_out().tolist()
-        write_matrix(save_w, done.W, table.row_names, names)
+        write_matrix(save_w, np.asarray(done.W), table.row_names, names)
         files["W"] = str(save_w)
     found = report.list_components(model, shares=done.shares, n_top=top)
     if as_json:

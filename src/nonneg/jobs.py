@@ -19,6 +19,7 @@ from . import report
 from .choice import require_pair
 from .estimators import NMF
 from .losses import make_loss
+from .operands import as_given
 from .readers import Table
 from .stores.locations import parse_location
 
@@ -118,7 +119,7 @@ def fit(model: NMF, table: Table, say: Say) -> Fitted:
             result = getattr(interrupt, "result", None)
             if result is None or result.n_iter == 0:
                 raise
-            W, interrupted = result.W, True
+            W, interrupted = as_given(result.W), True
     seconds = time.perf_counter() - start
     model.callback = None
     if table.column_names is not None:

@@ -48,6 +48,11 @@ MemoryLimit = Annotated[
     typer.Option(metavar="SIZE", help="Memory to stay within, such as 2GB; a matrix of more "
                  "than half of it is read in parts.", show_default="the free memory"),
 ]  # fmt: skip
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Fit on the Dask cluster of this scheduler, such as "
+                 "tcp://host:8786. Its workers must see FILE.", show_default=False),
+]  # fmt: skip
 Top = Annotated[
     int, typer.Option(metavar="N", min=1, help="Features to show of each component.")
 ]

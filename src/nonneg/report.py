@@ -112,7 +112,8 @@ def component_shares(W: NDArray[Any], H: NDArray[Any]) -> NDArray[np.float64]:
         They add up to 1, or are all 0 if W·H is 0. Unlike the weights in H, they do
         not depend on how the scale is divided between W and H.
     """
-    sums = W.sum(axis=0, dtype=np.float64) * H.sum(axis=1, dtype=np.float64)
+    # W may be a Dask array
+    sums = np.asarray(W.sum(axis=0, dtype=np.float64)) * H.sum(axis=1, dtype=np.float64)
     total = float(sums.sum())
     shares: NDArray[np.float64] = sums / total if total > 0 else np.zeros_like(sums)
     return shares
