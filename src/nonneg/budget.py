@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 from .operands.chunked import WINDOW_BYTES
 from .operands.diskrows import Shelf, folder_for
 from .protocols import Operand, Updater
@@ -64,42 +67,67 @@ def fit_into(
     """
     movable = start is not None and hasattr(X, "shelf")
     movable = movable and getattr(updater, "rows_on_disk", False)
-    shelf = X.wanted_shelf if movable else None  # type: ignore[attr-defined]
+    wanted = X.wanted_shelf if movable else None  # type: ignore[attr-defined]
     if hasattr(X, "shelf"):
         X.shelf = None
-    if limit is None and shelf is None:
+    if limit is None and wanted is None:
         return
-    itemsize = X.dtype.itemsize
-    n_arrays = getattr(updater, "arrays", DEFAULT_ARRAYS) * n_models
-    rows_W = n_arrays * k * X.shape[0] * itemsize
-    factors = rows_W + n_arrays * k * X.shape[1] * itemsize
-    one = X.shape[1] * (k + 16) * n_models * 8
-    sums = min(max(SUMS[0], 2 * one), SUMS[1] + one)
-    copies: float = COPIES[X.sparse] if X.in_parts else 0
-    least = factors + sums + SCRATCH + int(copies * LEAST_WINDOW)
-    allowed = None if limit is None else bytes_of(limit)
-    if shelf is not None or (movable and allowed is not None and allowed < least):
-        X.shelf = shelf or Shelf(folder_for(None))  # type: ignore[attr-defined]
-        copies += IN_WINDOW * k * n_models * itemsize / bytes_a_row(X)
-        factors += max(start or 0, ON_DISK) - rows_W
-        least = factors + sums + SCRATCH + int(copies * LEAST_WINDOW)
-    if allowed is not None and allowed < least:
+    allowed = math.inf if limit is None else bytes_of(limit)
+    n_arrays = getattr(updater, "arrays", DEFAULT_ARRAYS)
+    plain = need = _in_memory(X, k, n_arrays, n_models)
+    if movable and (wanted is not None or plain.least > allowed):
+        there = _with_disk(plain, X, k, n_arrays, n_models, start or 0)
+        # what is small takes less memory than pages in use do
+        if there.least <= allowed or there.least < plain.least:
+            need = there
+    if need.least > allowed:
         msg = (
             f"memory_limit={limit!r} is too small: with {k} components and X of shape "
-            f"{X.shape} this fit takes {_shown(least)} at least, {_shown(factors)} of it "
-            "for the factors. Raise it, or pass fewer components"
-            + (
-                ", or init='random', which takes less."
-                if (start or 0) > ON_DISK
-                else "."
-            )
+            f"{X.shape} this fit takes {_shown(need.least)} at least, "
+            f"{_shown(need.factors)} of it for the factors. Raise it, or pass fewer "
+            "components"
         )
-        raise ValueError(msg)
-    if getattr(X, "shelf", None) is not None:
-        X.shelf.require(rows_W)  # type: ignore[attr-defined]
-    if copies and allowed is not None:
-        window = LEAST_WINDOW + int((allowed - least) / copies)
+        other = ", or init='random', which takes less."
+        raise ValueError(msg + (other if (start or 0) > ON_DISK else "."))
+    if need is not plain:
+        shelf = wanted or Shelf(folder_for(None))
+        shelf.require(n_arrays * n_models * k * X.shape[0] * X.dtype.itemsize)
+        X.shelf = shelf  # type: ignore[attr-defined]
+    if need.copies and allowed < math.inf:
+        window = LEAST_WINDOW + int((allowed - need.least) / need.copies)
         X.window_bytes = min(WINDOW_BYTES, window)  # type: ignore[attr-defined]
+
+
+class Need(NamedTuple):
+    """Bytes that a fit takes."""
+
+    factors: int
+    others: int
+    """Sums and scratch."""
+    copies: float
+    """What is in memory for each byte of a window."""
+
+    @property
+    def least(self) -> int:
+        """With the smallest windows."""
+        return self.factors + self.others + int(self.copies * LEAST_WINDOW)
+
+
+def _in_memory(X: Operand, k: int, n_arrays: int, n_models: int) -> Need:
+    factors = n_arrays * n_models * k * sum(X.shape) * X.dtype.itemsize
+    one = X.shape[1] * (k + 16) * n_models * 8
+    sums = min(max(SUMS[0], 2 * one), SUMS[1] + one)
+    return Need(factors, sums + SCRATCH, COPIES[X.sparse] if X.in_parts else 0)
+
+
+def _with_disk(
+    plain: Need, X: Operand, k: int, n_arrays: int, n_models: int, start: int
+) -> Need:
+    """The same with the arrays of the size of W on disk."""
+    itemsize = X.dtype.itemsize
+    factors = n_arrays * n_models * k * X.shape[1] * itemsize + max(start, ON_DISK)
+    pages = IN_WINDOW * k * n_models * itemsize / bytes_a_row(X)
+    return Need(factors, plain.others, plain.copies + pages)
 
 
 def begin_within(limit: int | str | None, X: Operand) -> None:
