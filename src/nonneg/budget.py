@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 from .operands.chunked import WINDOW_BYTES
+from .operands.diskrows import Shelf, folder_for
 from .protocols import Operand, Updater
 from .sizes import bytes_of
 
@@ -20,46 +24,110 @@ FIRST_SHARE = 8
 """Before the number of components is known, a window may take 1/FIRST_SHARE of the limit."""
 DEFAULT_ARRAYS = 6
 """Arrays of the size of each factor that a fit holds at most, if its solver says nothing."""
+IN_WINDOW = 4
+"""Arrays of rows of W that a pass is at, where they are on disk."""
+ON_DISK = 48 << 20
+"""Bytes for what is between two times that the pages of such arrays are given back."""
+SVD_ARRAYS = 3
+"""Arrays of n_samples·(k + 10) numbers that a start from singular vectors holds."""
 
 
 def fit_into(
-    limit: int | str, X: Operand, k: int, updater: Updater, n_models: int = 1
+    limit: int | str | None,
+    X: Operand,
+    k: int,
+    updater: Updater,
+    n_models: int = 1,
+    start: int | None = None,
 ) -> None:
     """Choose the windows of an X that is read in parts so that a fit takes no more memory.
 
+    Where the arrays of the size of W don't fit, they go on disk.
+
     Parameters
     ----------
-    limit : int or str
-        Bytes beyond those that are taken before the fit.
+    limit : int, str or None
+        Bytes beyond those that are taken before the fit; None: any.
     X : Operand
     k : int
         Number of components.
     updater : Updater
         Its `arrays` says how many arrays of the size of each factor it holds at most.
     n_models : int
+    start : int or None
+        Bytes that the start of W takes in memory, where W is then put on disk; None: W
+        stays in memory.
 
     Raises
     ------
     ValueError
         If the factors and the smallest windows exceed the limit.
+    OSError
+        If there is no room on the disk for arrays that don't fit into memory.
     """
-    allowed, itemsize = bytes_of(limit), X.dtype.itemsize
-    n_arrays = getattr(updater, "arrays", DEFAULT_ARRAYS) * n_models
-    factors = n_arrays * k * sum(X.shape) * itemsize
-    one = X.shape[1] * (k + 16) * n_models * 8
-    sums = min(max(SUMS[0], 2 * one), SUMS[1] + one)
-    copies = COPIES[X.sparse] if X.in_parts else 0
-    least = factors + sums + SCRATCH + copies * LEAST_WINDOW
-    if allowed < least:
+    movable = start is not None and hasattr(X, "shelf")
+    movable = movable and getattr(updater, "rows_on_disk", False)
+    wanted = X.wanted_shelf if movable else None  # type: ignore[attr-defined]
+    if hasattr(X, "shelf"):
+        X.shelf = None
+    if limit is None and wanted is None:
+        return
+    allowed = math.inf if limit is None else bytes_of(limit)
+    n_arrays = getattr(updater, "arrays", DEFAULT_ARRAYS)
+    plain = need = _in_memory(X, k, n_arrays, n_models)
+    if movable and (wanted is not None or plain.least > allowed):
+        there = _with_disk(plain, X, k, n_arrays, n_models, start or 0)
+        # what is small takes less memory than pages in use do
+        if there.least <= allowed or there.least < plain.least:
+            need = there
+    if need.least > allowed:
         msg = (
             f"memory_limit={limit!r} is too small: with {k} components and X of shape "
-            f"{X.shape} this fit takes {_shown(least)} at least, {_shown(factors)} of it "
-            "for the factors. Raise it, or pass fewer components."
+            f"{X.shape} this fit takes {_shown(need.least)} at least, "
+            f"{_shown(need.factors)} of it for the factors. Raise it, or pass fewer "
+            "components"
         )
-        raise ValueError(msg)
-    if copies:
-        window = LEAST_WINDOW + (allowed - least) // copies
+        other = ", or init='random', which takes less."
+        raise ValueError(msg + (other if (start or 0) > ON_DISK else "."))
+    if need is not plain:
+        shelf = wanted or Shelf(folder_for(None))
+        shelf.require(n_arrays * n_models * k * X.shape[0] * X.dtype.itemsize)
+        X.shelf = shelf  # type: ignore[attr-defined]
+    if need.copies and allowed < math.inf:
+        window = LEAST_WINDOW + int((allowed - need.least) / need.copies)
         X.window_bytes = min(WINDOW_BYTES, window)  # type: ignore[attr-defined]
+
+
+class Need(NamedTuple):
+    """Bytes that a fit takes."""
+
+    factors: int
+    others: int
+    """Sums and scratch."""
+    copies: float
+    """What is in memory for each byte of a window."""
+
+    @property
+    def least(self) -> int:
+        """With the smallest windows."""
+        return self.factors + self.others + int(self.copies * LEAST_WINDOW)
+
+
+def _in_memory(X: Operand, k: int, n_arrays: int, n_models: int) -> Need:
+    factors = n_arrays * n_models * k * sum(X.shape) * X.dtype.itemsize
+    one = X.shape[1] * (k + 16) * n_models * 8
+    sums = min(max(SUMS[0], 2 * one), SUMS[1] + one)
+    return Need(factors, sums + SCRATCH, COPIES[X.sparse] if X.in_parts else 0)
+
+
+def _with_disk(
+    plain: Need, X: Operand, k: int, n_arrays: int, n_models: int, start: int
+) -> Need:
+    """The same with the arrays of the size of W on disk."""
+    itemsize = X.dtype.itemsize
+    factors = n_arrays * n_models * k * X.shape[1] * itemsize + max(start, ON_DISK)
+    pages = IN_WINDOW * k * n_models * itemsize / bytes_a_row(X)
+    return Need(factors, plain.others, plain.copies + pages)
 
 
 def begin_within(limit: int | str | None, X: Operand) -> None:
@@ -67,6 +135,19 @@ def begin_within(limit: int | str | None, X: Operand) -> None:
     if limit is not None and X.in_parts:
         share = max(LEAST_WINDOW, bytes_of(limit) // FIRST_SHARE)
         X.window_bytes = min(WINDOW_BYTES, share)  # type: ignore[attr-defined]
+
+
+def start_bytes(init: str, X: Operand, k: int) -> int:
+    """Bytes that a start holds in memory, W being on disk afterwards."""
+    width = {"random": 0, "custom": k}.get(init, SVD_ARRAYS * (k + 10))
+    return width * X.shape[0] * X.dtype.itemsize
+
+
+def bytes_a_row(X: Operand) -> float:
+    """Bytes of a row of X as it is stored, on average."""
+    entries = getattr(X, "entries", X.shape[1])
+    size = X.dtype.itemsize + (4 if X.sparse else 0)
+    return max(1.0, entries * size / max(1, X.shape[0]))
 
 
 def _shown(size: int) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .operands.diskrows import DiskRows, giving_back
 from .protocols import Operand
 from .result import History
 from .snapshots import from_table, to_table
@@ -31,6 +32,8 @@ FREE = frozenset(
 resumes it: they don't change what an iteration does."""
 HEADER = "nonneg-checkpoint"
 """The first member of the file, by which it is known."""
+READ_BYTES = 4 << 20
+"""Bytes of an array that are read at a time where it comes on disk."""
 ENDS = 128, 1 << 16
 """Bytes at its front and back that this name is looked for in: both tell of it."""
 
@@ -97,8 +100,9 @@ class Checkpoints:
         self._last_iter = past.state.n_iter
         partial = self.path.with_name(self.path.name + PARTIAL)
         try:
-            with partial.open("wb") as file:
-                np.savez(file, **self._contents(past))
+            contents = self._contents(past)
+            with partial.open("wb") as file, giving_back(contents.values()):
+                np.savez(file, **contents)
                 file.flush()
                 os.fsync(file.fileno())
             self._put_in_place(partial)
@@ -120,8 +124,10 @@ class Checkpoints:
         # a write that takes long is not followed by another at once
         self._written = self._seen = time.monotonic()
 
-    def read(self) -> Past | None:
+    def read(self, X: Operand | None = None) -> Past | None:
         """The newest checkpoint that is whole, or None where there is none.
+
+        Where rows of this X are kept on disk, those of the checkpoint come there.
 
         Raises
         ------
@@ -132,7 +138,7 @@ class Checkpoints:
         """
         for path in (self.path, self.path.with_name(self.path.name + PREVIOUS)):
             try:
-                header, table = _read(path)
+                header, table = _read(path, X)
                 self._require_same(path, header)
                 past = _past(header, table)
             except FileNotFoundError:
@@ -285,7 +291,9 @@ def _is_ours(path: Path) -> bool:
     return not first.strip(b"\0") or name in first or name in last or cut_off
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read(
+    path: Path, X: Operand | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and arrays of a file, its checksums looked at."""
     with path.open("rb") as file:
         try:
@@ -295,13 +303,36 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                 if wrong is not None:
                     msg = f"the checksum of {wrong} is wrong"
                     raise DamagedError(msg)
-                table = {name: archive[name] for name in archive.files}
+                table = {name: _member(archive, name, X) for name in archive.files}
             return json.loads(str(table.pop(HEADER))), table
         except (DamagedError, MemoryError):
             raise
         except Exception as error:
             # zipfile, zlib, json and NumPy meet damage with a dozen classes of these
             raise DamagedError(str(error)) from error
+
+
+def _member(archive: Any, name: str, X: Operand | None) -> Any:
+    """An array of the file; rows as long as those of X by parts, where they are on disk."""
+    shelf = getattr(X, "shelf", None)
+    if X is None or shelf is None or name.endswith(("H", "Ht")):
+        return archive[name]
+    with archive.zip.open(f"{name}.npy") as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            return archive[name]
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+        if len(shape) != 2 or shape[0] != X.shape[0] or by_columns:
+            return archive[name]
+        rows: DiskRows = shelf.rows(shape, dtype)
+        size = max(1, READ_BYTES // max(1, rows.strides[0]))
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            view = part.reshape(-1).view(np.uint8)
+            if file.readinto(view) != view.size:
+                msg = f"{name} ends too early"
+                raise DamagedError(msg)
+            rows.release(start, start + len(part))
+        return rows
 
 
 def _past(header: dict[str, Any], table: dict[str, Any]) -> Past:

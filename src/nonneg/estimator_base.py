@@ -15,13 +15,12 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .losses import make_loss
-from .operands import as_given
 from .parameters import Parameters
 from .preparation import prepare_X, validated
 from .protocols import Array, Operand
 from .reconstruction import error_of
 from .result import FactorizationResult
-from .rowwise import require_room, written
+from .rowwise import require_room, want_on_disk, written
 from .sizes import is_limit
 from .validation import check_X
 
@@ -99,7 +98,7 @@ class FactorizationEstimator(
         """
         if out is not None:
             require_room(out, None)
-        return written(self._fit(X, W, H), out)
+        return self._fit(X, W, H, out)
 
     def inverse_transform(self, X: Any) -> Array:
         """Return W·H for transformed data W.
@@ -127,8 +126,9 @@ class FactorizationEstimator(
         product: Array = W @ self.components_
         return product
 
-    def _fit(self, X: Any, W: Any, H: Any) -> Array:
+    def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Any:
         operand = self._operand(X, reset=True)
+        want_on_disk(operand, out)
         try:
             result = self._factorize(operand, W, H)
         except KeyboardInterrupt as interrupt:
@@ -136,8 +136,7 @@ class FactorizationEstimator(
                 self._set_fitted(operand, interrupt.result)
             raise
         self._set_fitted(operand, result)
-        fitted: Array = as_given(result.W)
-        return fitted
+        return written(result.W, out)
 
     def _operand(self, X: Any, reset: bool) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""

@@ -288,7 +288,7 @@ def factorize(
     update_H = update_H and fixed is None
     updater = updater_for(X, parameters, update_H)
     require_usable(updater, loss, X)
-    limit_memory(X, parameters, updater, H if fixed is None else fixed.Ht.T)
+    limit_memory(X, parameters, updater, H if fixed is None else fixed.Ht.T, update_H)
     positive = getattr(updater, "positive_start", False)
     # drawn before the first start advances a RandomState instance
     seeds, stream = restart_seeds(parameters), own_stream(parameters)
@@ -313,11 +313,12 @@ def factorize(
         if update_H and compresses(parameters, X, Ht.shape[1]):
             sketch = compressed(X, Ht.shape[1], stream)
             updater = CompressedStart(updater, sketch, parameters.max_iter)
+        W = W if past is not None else placed(X, W)
         if parameters.n_init > 1 and update_H:
             start = None if past is not None else (W, Ht)
             updater = _several(updater, problem, parameters, start, seeds)
         if past is None:
-            past = Past(updater.start(problem, placed(X, W), Ht))
+            past = Past(updater.start(problem, W, Ht))
         outcome = run(updater, problem, past, limits, checkpoints)
         polish(updater, problem, outcome)
         try:

@@ -30,6 +30,8 @@ LRC_DECREASE = 0.05
 """The low-rank correction ends once an iteration brings less of the total decrease."""
 
 LRC_MAX_ITER = 50
+DRAWN_ROWS = 1 << 14
+"""Rows of a W on disk that are drawn at a time, from the same stream."""
 LRC_SWEEPS = 2
 """Sweeps per half-step: a product with the low-rank matrix costs about as much as one."""
 
@@ -197,7 +199,14 @@ def _random(X: Operand, k: int, random_state: Any) -> tuple[Array, Array]:
         return np.abs(A, out=A)
 
     Ht = np.ascontiguousarray(draw(k, X.shape[1]).T, dtype=X.dtype)
-    return draw(X.shape[0], k).astype(X.dtype, copy=False), Ht
+    if getattr(X, "shelf", None) is None:
+        return draw(X.shape[0], k).astype(X.dtype, copy=False), Ht
+    W: Array = X.new_rows(k)  # type: ignore[attr-defined]
+    for start in range(0, X.shape[0], DRAWN_ROWS):
+        n_rows = min(DRAWN_ROWS, X.shape[0] - start)
+        W[start : start + n_rows] = draw(n_rows, k)
+        W.release(start, start + n_rows)  # type: ignore[attr-defined]
+    return W, Ht
 
 
 # Starts from singular vectors

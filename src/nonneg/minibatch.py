@@ -351,10 +351,10 @@ class MiniBatchNMF(FactorizationEstimator):
             return written(solved(operand), out)
         return solve_by_rows(operand, solved, k, out)
 
-    def _fit(self, X: Any, W: Any, H: Any) -> Any:
+    def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Any:
         if is_stream(X):
             refuse_W(type(self).__name__)
-        return super()._fit(X, W, H)
+        return super()._fit(X, W, H, out)
 
     def _factorize(self, X: Operand, W: Any, H: Any) -> FactorizationResult:
         return fit_batches(X, self._parameters(), W, H)

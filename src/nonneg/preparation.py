@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from . import stores, validation  # noqa: F401  (stores enter themselves)
-from .budget import begin_within, fit_into
+from .budget import begin_within, fit_into, start_bytes
 from .checkpoints import Checkpoints, Past, fingerprint
 from .choice import AUTO
+from .initialization import resolve_init
 from .losses import losses
 from .operands import as_operand, has_own_operand
 from .operands.batches import row_batches, stored_by_rows
 from .parameters import Parameters
 from .protocols import Operand, Updater
-from .starts import INITS
+from .starts import CUSTOM, INITS
 from .threads import resolve_n_threads
 from .updaters import make_updater, updaters
 from .updaters.incremental import Incremental
@@ -81,14 +82,23 @@ def checkpoints_for(
     known = fingerprint(X, parameters, W, H)
     checkpoints = Checkpoints(path, parameters.checkpoint_every, known)
     checkpoints.require_replaceable()
-    return checkpoints, checkpoints.read() if parameters.resume else None
+    return checkpoints, checkpoints.read(X) if parameters.resume else None
 
 
-def limit_memory(X: Operand, parameters: Parameters, updater: Updater, H: Any) -> None:
-    """Keep the fit within `memory_limit`, if there is one, or refuse it."""
-    if parameters.memory_limit is None:
-        return
+def limit_memory(
+    X: Operand, parameters: Parameters, updater: Updater, H: Any, update_H: bool = True
+) -> None:
+    """Keep the fit within `memory_limit`, if there is one, or refuse it.
+
+    Where its arrays of the size of W go is decided here too.
+    """
     k = parameters.n_components
     if not isinstance(k, int):
         k = X.shape[1] if H is None else len(H)
-    fit_into(parameters.memory_limit, X, k, updater, parameters.n_init)
+    start, init = None, parameters.init
+    if update_H and X.in_parts:
+        if init != CUSTOM:
+            positive = getattr(updater, "positive_start", False)
+            init = resolve_init(init, k, X.shape, positive)
+        start = start_bytes(init, X, k)
+    fit_into(parameters.memory_limit, X, k, updater, parameters.n_init, start)

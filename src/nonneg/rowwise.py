@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .operands import as_given
 from .operands.batches import row_batches
 from .operands.chunked import ChunkedOperand
+from .operands.diskrows import DiskRows, Shelf, folder_for, release_map
 from .protocols import Array, Operand
 from .updaters import updaters
 
@@ -35,14 +37,25 @@ def require_room(out: Any, shape: tuple[int, int] | None) -> None:
 
 
 def written(W: Array, out: Any) -> Any:
-    """W, or `out` with its rows in it."""
+    """W as the caller gets it, or `out` with its rows in it."""
     if out is None:
-        return W
+        return as_given(W)
+    if not isinstance(W, DiskRows):
+        W = as_given(W)
     require_room(out, W.shape)
     for start in range(0, W.shape[0], OUT_ROWS):
         stop = min(start + OUT_ROWS, W.shape[0])
         out[start:stop] = W[start:stop]
+        if isinstance(W, DiskRows):
+            W.release(start, stop)
+            release_map(out)
     return out
+
+
+def want_on_disk(X: Operand, out: Any) -> None:
+    """Ask that a fit of an X in parts into `out` keeps its arrays of the size of W on disk."""
+    if X.in_parts and hasattr(X, "wanted_shelf"):
+        X.wanted_shelf = None if out is None else Shelf(folder_for(out))
 
 
 def goes_by_rows(solver: str, X: Operand) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,6 +15,7 @@ from ..kernels.methods import Summary
 from ..protocols import Array, Operand, Rows, Shared, Stats, Step, Sums
 from . import Block, BlockedOperand, as_operand, register_operand
 from .dense import BLOCK_BYTES, DenseOperand
+from .diskrows import DiskRows, Shelf, giving_back
 from .reading import Buffers, Reader, planned
 from .sparse import BLOCK_ROWS
 from .stores import ByChunks, RowStore, is_store, store_of
@@ -67,6 +68,13 @@ class ChunkedOperand(BlockedOperand):
         self.n_rows = self.shape[0]
         self._buffers = Buffers(store)
         self._reader: Reader | None = None
+        self.wanted_shelf: Shelf | None = None
+        """Where a caller wants arrays of the size of W."""
+        self.shelf: Shelf | None = None
+        """Where they are in this fit; None: in memory."""
+        self._written: list[DiskRows] = []
+        self._in_use: list[Any] = []
+        self._behind = ExitStack()
 
     @property
     def T(self) -> Operand:
@@ -75,8 +83,22 @@ class ChunkedOperand(BlockedOperand):
 
     def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
         """Run `step` on all rows, X being read once, or oftener where its sums are large."""
-        with self._open():
-            return super().run_pass(step, rows, shared)
+        with self._open(), self._behind:
+            self._written = [A for A in rows.values() if isinstance(A, DiskRows)]
+            try:
+                return super().run_pass(step, rows, shared)
+            finally:
+                self._written, self._in_use = [], []
+
+    def new_rows(self, k: int) -> Array:
+        """An array for rows of k numbers each, on disk if those of this fit are."""
+        if self.shelf is None:
+            return np.empty((self.shape[0], k), self.dtype)
+        return self.shelf.rows((self.shape[0], k), self.dtype)
+
+    def placed(self, W: Array) -> Array:
+        """W on disk, if the rows of this fit are there."""
+        return W if self.shelf is None else self.shelf.placed(W)
 
     def whole(self) -> Operand | None:
         """X as one in memory, if that is possible without reading it."""
@@ -90,6 +112,7 @@ class ChunkedOperand(BlockedOperand):
         compiled core: a list of (task, first block, last block, row, rows), or None.
         """
         if self._reader is None:
+            self._behind.close()
             n_blocks = -(-self.n_rows // block)
             bounds = [n_blocks * i // n_tasks for i in range(n_tasks + 1)]
 
@@ -98,9 +121,14 @@ class ChunkedOperand(BlockedOperand):
 
             plan = planned(bounds, self._n_streams(), size, self.window_bytes)
             self._reader = Reader(self.store, plan, block, self.n_rows, self._buffers)
+        self._give_back()
         window = self._reader.take()
         if window is None:
             self._close()
+            # what comes now may be a sum over all rows
+            self._behind.enter_context(giving_back(self._written))
+        elif self._written:
+            self._in_use = window
         return window
 
     def parts(self, unit: int) -> Iterator[Operand]:
@@ -175,6 +203,14 @@ class ChunkedOperand(BlockedOperand):
         for line in lines.rest():
             total = total.joined(kernels.summary(line))
         return Found(total, longest, count)
+
+    def _give_back(self) -> None:
+        """Give the pages of rows that the last window was about back."""
+        for *_, row, X in self._in_use:
+            n_rows = len(X[2]) - 1 if self.sparse else len(X)
+            for A in self._written:
+                A.release(row, row + n_rows)
+        self._in_use = []
 
     def _n_streams(self) -> int:
         """Tasks that are read side by side; not by the threads, so that sums over what is

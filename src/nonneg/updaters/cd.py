@@ -56,6 +56,7 @@ class CoordinateDescent:
     measure: ClassVar[str] = "violation"
     arrays: ClassVar[int] = 4
     by_parts: ClassVar[bool] = True
+    rows_on_disk: ClassVar[bool] = True
     tol: float = 1e-4
     shuffle: bool = False
 

@@ -73,6 +73,7 @@ class Hals:
     measure: ClassVar[str] = "residual"
     arrays: ClassVar[int] = 6
     by_parts: ClassVar[bool] = True
+    rows_on_disk: ClassVar[bool] = True
     certifies: ClassVar[bool] = True
     tol: float = 1e-4
     sweeps: int | None = None

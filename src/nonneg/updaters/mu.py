@@ -86,6 +86,7 @@ class MultiplicativeUpdates:
     measure: ClassVar[str] = "decrease of the error"
     arrays: ClassVar[int] = 5
     by_parts: ClassVar[bool] = True
+    rows_on_disk: ClassVar[bool] = True
     positive_start: ClassVar[bool] = True
     tol: float = 1e-4
     accelerate: bool = False
