@@ -131,7 +131,7 @@ def test_bad_entries_are_named_by_their_row(threads, value, words):
     [
         {"solver": "sn", "beta_loss": 1}, {"solver": "pg"},
         {"n_init": 2}, {"compress": True}, {"blocks": 2, "solver": "hals"},
-        {"checkpoint": "fit.npz"},
+        {"memory_limit": "1GB"},
     ],
     ids=lambda more: next(iter(more)),
 )  # fmt: skip

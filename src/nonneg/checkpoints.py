@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,17 @@ from typing import Any
 import numpy as np
 
 from .operands.diskrows import DiskRows, giving_back
+from .operands.rowfiles import RowFiles
 from .protocols import Operand
 from .result import History
-from .snapshots import from_table, to_table
+from .snapshots import Load, from_table, names_elsewhere, to_table
 from .validation import warn
 
 FORMAT = 1
 """Number of the form of the file; another one is refused."""
-PREVIOUS, PARTIAL = ".previous", ".partial"
-"""What is added to the name for the checkpoint before, and for one being written."""
+PREVIOUS, PARTIAL, ROWS = ".previous", ".partial", ".rows"
+"""What is added to the name for the checkpoint before, for one being written, and for the
+folder of rows that workers write."""
 FREE = frozenset(
     ("max_iter", "max_time", "tol", "callback", "verbose", "n_threads", "memory_limit",
      "checkpoint", "checkpoint_every", "resume")
@@ -77,6 +80,11 @@ class Checkpoints:
     _keeps: bool = True
     """Whether the file that is at `path` is worth keeping as the one before."""
     _seen: float = field(default_factory=time.monotonic)
+    files: RowFiles = field(init=False)
+    """Where rows go that are not in this memory."""
+
+    def __post_init__(self) -> None:
+        self.files = RowFiles(self.path.with_name(self.path.name + ROWS))
 
     def look(self, past: Past) -> None:
         """Write a checkpoint if it is time for one."""
@@ -109,6 +117,7 @@ class Checkpoints:
         except (OSError, MemoryError, TypeError) as error:
             self._missing = True
             _remove(partial)
+            self.files.failed()
             if not self._failed:
                 warn(
                     f"No checkpoint could be written to {str(self.path)!r}: {error}. The "
@@ -121,6 +130,7 @@ class Checkpoints:
             raise
         else:
             self._missing, self._keeps = False, True
+            self.files.done()
         # a write that takes long is not followed by another at once
         self._written = self._seen = time.monotonic()
 
@@ -140,7 +150,7 @@ class Checkpoints:
             try:
                 header, table = _read(path, X)
                 self._require_same(path, header)
-                past = _past(header, table)
+                past = _past(header, table, self._loader(X))
             except FileNotFoundError:
                 continue
             except DamagedError as error:
@@ -166,6 +176,27 @@ class Checkpoints:
                 )
                 raise ValueError(msg)
 
+    def take_up(self) -> None:
+        """Find the files of rows that belong to the checkpoints that are there."""
+        if not self.files.folder.is_dir():
+            return
+        kept = []
+        for path in (self.path.with_name(self.path.name + PREVIOUS), self.path):
+            table: dict[str, Any] = {}
+            with contextlib.suppress(DamagedError, OSError):
+                _, table = _read(path)
+            kept.append(names_elsewhere(table))
+        self.files.begin(*kept)
+
+    def _loader(self, X: Operand | None) -> Load:
+        def load(names: Sequence[str], k: int, dtype: Any) -> Any:
+            try:
+                return self.files.load(X, names, k, dtype)
+            except OSError as error:
+                raise DamagedError(str(error)) from error
+
+        return load
+
     def _contents(self, past: Past) -> dict[str, Any]:
         header = {
             "format": FORMAT,
@@ -174,10 +205,11 @@ class Checkpoints:
             "converged_at": past.converged_at,
         }
         columns = {name: np.array(c) for name, c in vars(past.history).items()}
+        state = to_table(past.state, self.files.save)
         return {
             HEADER: np.array(json.dumps(header)),
             **{f"history/{name}": column for name, column in columns.items()},
-            **{f"state{key}": array for key, array in to_table(past.state).items()},
+            **{f"state{key}": array for key, array in state.items()},
         }
 
     def _put_in_place(self, partial: Path) -> None:
@@ -249,7 +281,8 @@ def fingerprint(
 def _kind(X: Operand) -> str:
     """How X is read: what an iteration leaves for the next one depends on it."""
     kind = "sparse" if X.sparse else "dense"
-    return f"{kind}, by {'columns' if X.by_columns else 'rows'}"
+    layout = getattr(X, "layout", "columns" if X.by_columns else "rows")
+    return f"{kind}, by {layout}"
 
 
 def _stored_entries(X: Operand) -> int:
@@ -335,14 +368,14 @@ def _member(archive: Any, name: str, X: Operand | None) -> Any:
         return rows
 
 
-def _past(header: dict[str, Any], table: dict[str, Any]) -> Past:
+def _past(header: dict[str, Any], table: dict[str, Any], load: Load) -> Past:
     try:
-        return _built(header, table)
+        return _built(header, table, load)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise DamagedError(str(error)) from error
 
 
-def _built(header: dict[str, Any], table: dict[str, Any]) -> Past:
+def _built(header: dict[str, Any], table: dict[str, Any], load: Load) -> Past:
     history = History()
     for column in dataclasses.fields(History):
         stored = table[f"history/{column.name}"]
@@ -353,7 +386,8 @@ def _built(header: dict[str, Any], table: dict[str, Any]) -> Past:
             key.removeprefix("state"): array
             for key, array in table.items()
             if key.startswith("state")
-        }
+        },
+        load,
     )
     return Past(state, history, header["seconds"], header["converged_at"])
 

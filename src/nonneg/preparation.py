@@ -82,6 +82,7 @@ def checkpoints_for(
     known = fingerprint(X, parameters, W, H)
     checkpoints = Checkpoints(path, parameters.checkpoint_every, known)
     checkpoints.require_replaceable()
+    checkpoints.take_up()
     return checkpoints, checkpoints.read(X) if parameters.resume else None
 
 

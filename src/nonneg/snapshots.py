@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,28 @@ from .states import Arrays
 CLASS, LENGTH, SAME = "class", "length", "same"
 """What stands behind "/" in the key of a record, of a list, and of an array that stands
 under another key already."""
+ELSEWHERE, FORM = "elsewhere", "form"
+"""The same for rows that are not in this memory: names of what they were saved as, and their
+dtype and number of columns."""
+
+Save = Callable[[Any], Sequence[str]]
+"""Saves rows that are not in this memory; the names that they are found by."""
+Load = Callable[[Sequence[str], int, Any], Any]
+"""The rows of these names, number of columns and dtype."""
 
 
-def to_table(record: Any) -> Arrays:
+def is_elsewhere(value: Any) -> bool:
+    """Whether it is an array of rows that are not in this memory."""
+    return hasattr(value, "by_blocks") and not isinstance(value, np.ndarray)
+
+
+def names_elsewhere(table: Mapping[str, Any]) -> list[str]:
+    """Names of all rows that a table holds the names of."""
+    keys = [key for key in table if key.endswith(f"/{ELSEWHERE}")]
+    return [str(name) for key in keys for name in table[key]]
+
+
+def to_table(record: Any, save: Save | None = None) -> Arrays:
     """A record and those within it as arrays, ready for `np.savez`.
 
     Parameters
@@ -25,6 +44,8 @@ def to_table(record: Any) -> Arrays:
     record : dataclass instance
         A `Stored` one; its fields hold what `states.to_arrays` takes, other records, and
         lists of these or None.
+    save : callable, default=None
+        For rows that are not in this memory.
 
     Returns
     -------
@@ -32,26 +53,38 @@ def to_table(record: Any) -> Arrays:
         No array is copied, and one that several fields share is there once.
     """
     table: Arrays = {}
-    _put(record, "", table, {})
+    _put(record, "", table, {}, save)
     return table
 
 
-def from_table(table: Mapping[str, Any]) -> Any:
+def from_table(table: Mapping[str, Any], load: Load | None = None) -> Any:
     """The record that `to_table` took apart; fields that shared an array do so again.
+
+    Parameters
+    ----------
+    table : mapping of str to ndarray
+    load : callable, default=None
+        For rows that `to_table` has let be saved elsewhere.
 
     Raises
     ------
     ValueError
         If the table is damaged, or from a version that knew other records.
     """
-    return _Builder(table).record("")
+    return _Builder(table, load).record("")
 
 
-def _put(value: Any, at: str, table: Arrays, seen: dict[int, str]) -> None:
+def _put(
+    value: Any, at: str, table: Arrays, seen: dict[int, str], save: Save | None
+) -> None:
     if isinstance(value, list):
         table[f"{at}/{LENGTH}"] = np.array(len(value))
         for i, item in enumerate(value):
-            _put(item, f"{at}/{i}", table, seen)
+            _put(item, f"{at}/{i}", table, seen, save)
+        return
+    if save is not None and is_elsewhere(value):
+        table[f"{at}/{ELSEWHERE}"] = np.array(list(save(value)))
+        table[f"{at}/{FORM}"] = np.array([value.dtype.name, str(value.shape[1])])
         return
     if not isinstance(value, Stored):
         leaf = dataclasses.make_dataclass("Leaf", ["item"])(value)
@@ -63,19 +96,19 @@ def _put(value: Any, at: str, table: Arrays, seen: dict[int, str]) -> None:
         item, key = getattr(value, field.name), f"{at}/{field.name}"
         if field.metadata.get("scratch"):
             item = None
-        if isinstance(item, np.ndarray) and item.ndim > 0:
+        if is_elsewhere(item) or (isinstance(item, np.ndarray) and item.ndim > 0):
             if id(item) in seen:
                 table[f"{key}/{SAME}"] = np.array(seen[id(item)])
                 continue
             seen[id(item)] = key
-        _put(item, key, table, seen)
+        _put(item, key, table, seen, save)
 
 
 class _Builder:
     """Puts a table together again."""
 
-    def __init__(self, table: Mapping[str, Any]) -> None:
-        self._table = table
+    def __init__(self, table: Mapping[str, Any], load: Load | None) -> None:
+        self._table, self._load = table, load
         self._arrays: dict[str, Any] = {}
         self._children: dict[str, list[str]] = {}
         for key in table:
@@ -101,6 +134,14 @@ class _Builder:
             return [self._value(f"{at}/{i}") for i in range(length)]
         if f"{at}/{SAME}" in self._table:
             return self._arrays[str(self._table[f"{at}/{SAME}"])]
+        if f"{at}/{ELSEWHERE}" in self._table:
+            if self._load is None:
+                msg = "it holds rows that are elsewhere"
+                raise ValueError(msg)
+            dtype, k = self._table[f"{at}/{FORM}"].tolist()
+            names = self._table[f"{at}/{ELSEWHERE}"].tolist()
+            self._arrays[at] = self._load(names, int(k), np.dtype(dtype))
+            return self._arrays[at]
         value = self._leaf(at)
         if isinstance(value, np.ndarray):
             self._arrays[at] = value

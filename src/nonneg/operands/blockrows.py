@@ -14,6 +14,7 @@ from ..kernels.methods import SolveReport
 from ..kernels.steps import ROW_ARRAYS, WRITTEN
 from ..protocols import Array, Rows, Shared, Step, Sums
 from . import as_operand
+from .rowfiles import write_rows
 from .rowsteps import Elementwise, Kernel, Total
 from .rowsvd import FUNCTIONS, SvdRows
 from .twins import active_client, awaited, require_some, twinned
@@ -104,7 +105,7 @@ class Blocks:
                 ]
             )
         kept = persisted([*(p for block in parts for p in block), tree(done, add_sums)])
-        sums: Sums = self._awaited(kept[-1])
+        sums: Sums = self.awaited(kept[-1])
         for i, at in enumerate(written):
             arrays[at].parts = list(kept[i : len(kept) - 1 : len(written)])
         if written:
@@ -122,7 +123,7 @@ class Blocks:
         if before - self._workers:
             self.keep()
 
-    def _awaited(self, task: Any) -> Any:
+    def awaited(self, task: Any) -> Any:
         """The result of a task, while there is one of the workers to wait for."""
         client = active_client()
         if client is None:
@@ -297,6 +298,18 @@ class BlockRows(SvdRows, NDArrayOperatorsMixin):
         } | {"rhs": rhs}
         shared = {"gram": gram, "l1": l1, "how": how, "grams": grams}
         return SolveReport(**run(Kernel(kernel), arrays, shared))
+
+    def written(self, folder: str, names: Sequence[str]) -> None:
+        """Write each block into a file of this name, from where it is."""
+        import dask
+
+        write = dask.delayed(write_rows, pure=False)
+        k, blocks = self.shape[1], self.blocks
+        done = [
+            write(part, folder, name, (n_rows, k), self.dtype)
+            for part, name, n_rows in zip(self.parts, names, blocks.sizes, strict=True)
+        ]
+        blocks.awaited(persisted([tree(done, sum)])[0])
 
     def as_given(self) -> Any:
         """The rows as a Dask array, in the blocks that X came in."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import sys
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -18,6 +19,7 @@ from ..protocols import Array, Operand, Rows, Shared, Stats, Step, Sums
 from . import BlockedOperand, register_operand
 from .blockrows import BlockRows, Blocks, computed, persisted, tree
 from .chunked import Turned, require_numbers
+from .rowfiles import read_rows
 from .stores import csr_block, factor_dtype
 
 SOLVERS = ("cd", "hals", "bpp", "mu")
@@ -109,7 +111,6 @@ class DaskOperand(BlockedOperand):
             (p.n_init > 1, f"n_init={p.n_init}", "n_init=1 with several random_state"),
             (p.blocks is not None, f"blocks={p.blocks}", "blocks=None"),
             (p.compress is True, "compress=True", "compress=False"),
-            (p.checkpoint is not None, "checkpoint", "checkpoint=None"),
             (p.memory_limit is not None, "memory_limit", "memory_limit=None"),
         ):
             if refused:
@@ -131,6 +132,22 @@ class DaskOperand(BlockedOperand):
             return W
         parts = self._blocks.sent(np.split(W, self._blocks.bounds[1:-1]))
         return BlockRows(self._blocks, W.shape[1], W.dtype, parts)
+
+    @property
+    def layout(self) -> str:
+        """What results depend on in the last digits: how the rows are cut."""
+        sizes = self._blocks.sizes
+        return f"{len(sizes)} Dask blocks of {min(sizes)} to {max(sizes)} rows"
+
+    def rows_from(self, paths: Sequence[str], k: int, dtype: Any) -> BlockRows:
+        """Rows that workers have written, read by workers."""
+        import dask
+
+        read = dask.delayed(read_rows, pure=False)
+        parts = list(persisted([read(path) for path in paths]))
+        rows = BlockRows(self._blocks, k, dtype, parts)
+        self._blocks.keep()  # the files will be replaced
+        return rows
 
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries, from the first pass.
