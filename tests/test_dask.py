@@ -11,6 +11,8 @@ from nonneg import NMF, non_negative_factorization
 da = pytest.importorskip("dask.array")
 import dask
 
+from nonneg.operands import blockrows
+
 SOLVERS = ["cd", "hals", "bpp", "mu"]
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -63,6 +65,37 @@ def test_a_cluster_gives_the_fit_in_memory(client, solver):
     check(X, da.from_array(X, chunks=(50, 40)), solver)
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_single_precision(threads, solver):
+    X = data().astype(np.float32)
+    here, there = NMF(**options(solver)), NMF(**options(solver))
+    W = here.fit_transform(X)
+    V = there.fit_transform(da.from_array(X, chunks=(50, 40)))
+    assert V.dtype == there.components_.dtype == np.float32
+    # one sum in another order, amplified by 25 iterations
+    np.testing.assert_allclose(V.compute(), W, atol=2e-3 * W.max())
+    error = pytest.approx(here.reconstruction_err_, rel=1e-4)
+    assert there.reconstruction_err_ == error
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_an_interrupt_leaves_what_was_found(threads, solver):
+    def interrupt(iteration):
+        if iteration.n_iter == 5:
+            raise KeyboardInterrupt
+
+    X = data()
+    D = da.from_array(X, chunks=(50, 40))
+    model = NMF(**options(solver, callback=interrupt))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        model.fit(D)
+    expected = NMF(**options(solver, max_iter=5, tol=0))
+    with pytest.raises(KeyboardInterrupt):
+        expected.set_params(callback=interrupt).fit(X)
+    np.testing.assert_allclose(model.components_, expected.components_, atol=1e-10)
+    assert model.n_iter_ == caught.value.result.n_iter == 5
+
+
 def test_sparse_blocks(client):
     X = data()
     X[X < 0.9] = 0
@@ -70,7 +103,8 @@ def test_sparse_blocks(client):
     check(sp.csr_array(X), D, "hals")
 
 
-def test_the_history_of_a_fit_is_let_go_of(client):
+def test_the_history_of_a_fit_is_let_go_of(client, monkeypatch):
+    monkeypatch.setattr(blockrows, "MOST_PASSES", 10)
     X = data()
     D = da.from_array(X, chunks=(50, 40))
     counts = []

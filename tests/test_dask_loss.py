@@ -104,7 +104,7 @@ def test_every_array_of_rows_is_on_two_workers(client):
     W = X.placed(np.ones((N, K)))
     W.blocks.keep()
     for part in W.parts:
-        places = [client.who_has()[key] for key in part.dask]
+        places = [client.who_has()[key] for key in part.task.dask]
         assert len(places) == 2
         assert not set(places[0]) & set(places[1])
 

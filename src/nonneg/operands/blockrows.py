@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, cast
@@ -13,19 +14,36 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..kernels.methods import SolveReport
 from ..kernels.steps import ROW_ARRAYS, WRITTEN
 from ..protocols import Array, Rows, Shared, Step, Sums
-from . import as_operand
+from .blocktasks import (
+    Common,
+    Names,
+    add_sums,
+    array_of,
+    base_of,
+    result_at,
+    sources,
+    work_on,
+)
 from .rowfiles import write_rows
 from .rowsteps import Elementwise, Kernel, Total
 from .rowsvd import FUNCTIONS, SvdRows
-from .twins import active_client, awaited, require_some, twinned
+from .twins import (
+    Part,
+    active_client,
+    awaited,
+    future_of,
+    require_some,
+    twinned,
+)
 
 SPLIT_EVERY = 8
 """Partial sums that one task of the tree adds up."""
-KEEP_EVERY = 10
-"""Passes after which the history of the rows is let go of."""
-
-Names = dict[str, int]
-"""For each row array of a step which of the given ones it is."""
+INLINE_BYTES = 4 << 20
+"""What all tasks are told goes with each of them if it is less than that for all; else it is a
+task of its own, which costs the time of one more message and no more traffic."""
+LEAST_PASSES, MOST_PASSES, KEEP_SHARE = 5, 50, 0.03
+"""Passes before the history of the rows may be let go of, and those after which it must be;
+between them that may take KEEP_SHARE of the time."""
 
 
 class Blocks:
@@ -43,6 +61,7 @@ class Blocks:
         self.bounds, self.n_threads = bounds, n_threads
         self._arrays: weakref.WeakSet[BlockRows] = weakref.WeakSet()
         self._passes = 0
+        self._since, self._cost = time.monotonic(), 0.0
         self._kept: Any = None
         """What the rows of now came from, held until they are kept again."""
         self._workers: set[str] = set()
@@ -81,38 +100,38 @@ class Blocks:
             at = next((i for i, B in enumerate(arrays) if B is A), len(arrays))
             arrays[at:] = arrays[at:] or [A]
             names[name] = at
-        written = sorted({at for name, at in names.items() if _base(name) in WRITTEN})
+        written = sorted({at for name, at in names.items() if base_of(name) in WRITTEN})
         forms = [(A.shape[1], A.dtype) for A in arrays]
         label, token = step.name, uuid4().hex
-        common = dask.delayed(
-            (step, names, written, forms, shared, self.n_threads),
-            traverse=False, name=f"nonneg_shared-{token}",
-        )  # fmt: skip
+        common: Any = Common(step, names, written, forms, shared, self.n_threads)
+        if common.n_bytes * len(self.sizes) > INLINE_BYTES:
+            common = dask.delayed(common, traverse=False, name=f"nonneg_H-{token}")
         work = dask.delayed(work_on, pure=False, traverse=False)
-        get = dask.delayed(_get, pure=False)
-        done, parts = [], []
+        get = dask.delayed(result_at, pure=False)
+        outs, sums = [], []
         for b, n_rows in enumerate(self.sizes):
-            inputs = [A.parts[b] for A in arrays]
+            tasks, places = sources([A.parts[b] for A in arrays])
             out = work(
-                common, n_rows, None if X is None else X[b], *inputs,
+                common, n_rows, places, None if X is None else X[b], *tasks,
                 dask_key_name=f"nonneg_{label}-{token}-{b}",
             )  # fmt: skip
-            done.append(get(out, 0, dask_key_name=f"nonneg_sums-{token}-{b}"))
-            parts.append(
-                [
-                    get(out, 1 + i, dask_key_name=f"nonneg_rows-{token}-{b}-{i}")
-                    for i in range(len(written))
-                ]
-            )
-        kept = persisted([*(p for block in parts for p in block), tree(done, add_sums)])
-        sums: Sums = self.awaited(kept[-1])
+            outs.append(out)
+            sums.append(get(out, 0, dask_key_name=f"nonneg_sums-{token}-{b}"))
+        *kept, total = persisted([*outs, tree(sums, add_sums)])
+        found: Sums = self.awaited(total)
         for i, at in enumerate(written):
-            arrays[at].parts = list(kept[i : len(kept) - 1 : len(written)])
+            arrays[at].parts = [Part(out, 1 + i) for out in kept]
         if written:
             self._passes += 1
-            if self._passes % KEEP_EVERY == 0:
-                self.keep()
-        return sums
+            self._keep_if_due()
+        return found
+
+    def _keep_if_due(self) -> None:
+        """Keep all rows if that is little beside the time since, or the history is long."""
+        since = time.monotonic() - self._since
+        late = self._passes >= MOST_PASSES
+        if late or (self._passes >= LEAST_PASSES and KEEP_SHARE * since >= self._cost):
+            self.keep()
 
     def _keep_if_lost(self) -> None:
         """After the loss of a worker, keep all rows on two of those that are left."""
@@ -128,7 +147,7 @@ class Blocks:
         client = active_client()
         if client is None:
             return computed(task)
-        return awaited(client, [client.compute(task)], self._workers)[0].result()
+        return awaited(client, [future_of(task)], self._workers)[0].result()
 
     def keep(self) -> None:
         """Keep all rows as data, on two workers each, and forget how they came about.
@@ -137,50 +156,18 @@ class Blocks:
         again for what a lost worker held.
         """
         client = active_client()
-        arrays = list(self._arrays)
-        parts = {p.key: p for A in arrays for p in A.parts if p is not None}
-        if client is None or not parts:
-            return
-        kept = twinned(client, list(parts.values()))
-        new = dict(zip(parts, kept, strict=True))
-        for A in arrays:
-            A.parts = [None if p is None else new[p.key] for p in A.parts]
-        self._kept = kept
-
-
-def _base(name: str) -> str:
-    return name.partition("/")[0]
-
-
-def work_on(common: Any, n_rows: int, X_b: Any, *arrays: Array | None) -> Any:
-    """Do a step on one block: its sums, then the arrays that it has written."""
-    step, names, written, forms, shared, n_threads = common
-    own = [
-        np.zeros((n_rows, k), dtype)
-        if A is None
-        # what came from another task must not be written to
-        else (A.copy() if i in written else A)
-        for i, (A, (k, dtype)) in enumerate(zip(arrays, forms, strict=True))
-    ]
-    rows = {name: own[at] for name, at in names.items()}
-    if X_b is None:
-        sums = step(None, None, rows, shared)
-    else:
-        sums = as_operand(X_b, n_threads).run_pass(step, rows, shared)
-    return (sums, *(own[at] for at in written))
-
-
-def _get(results: Any, at: int) -> Any:
-    return results[at]
-
-
-def add_sums(parts: list[Sums]) -> Sums:
-    """Sums of several blocks, in order."""
-    total = dict(parts[0])
-    for sums in parts[1:]:
-        for name, part in sums.items():
-            total[name] = total[name] + part
-    return total
+        begun = time.monotonic()
+        arrays = [A for A in self._arrays if A.parts[0] is not None]
+        if client is not None and arrays:
+            blocks = [
+                [cast(Part, A.parts[b]) for A in arrays] for b in range(len(self.sizes))
+            ]
+            kept = twinned(client, blocks)
+            for i, A in enumerate(arrays):
+                A.parts = [Part(block, i) for block in kept]
+            self._kept = kept
+        self._passes, self._since = 0, time.monotonic()
+        self._cost = self._since - begun
 
 
 def tree(parts: list[Any], add: Callable[[list[Any]], Any]) -> Any:
@@ -225,7 +212,7 @@ class BlockRows(SvdRows, NDArrayOperatorsMixin):
     blocks : Blocks
     k : int
     dtype : dtype
-    parts : list of Delayed or None
+    tasks : list of Delayed, default=None
         For each block its rows, held by a scheduler; None: nothing yet.
 
     Notes
@@ -237,12 +224,15 @@ class BlockRows(SvdRows, NDArrayOperatorsMixin):
     ndim: ClassVar[int] = 2
 
     def __init__(
-        self, blocks: Blocks, k: int, dtype: Any, parts: list[Any] | None = None
+        self, blocks: Blocks, k: int, dtype: Any, tasks: list[Any] | None = None
     ) -> None:
         self.blocks = blocks
         self.shape = (int(blocks.bounds[-1]), k)
         self.dtype = np.dtype(dtype)
-        self.parts = [None] * len(blocks.sizes) if parts is None else parts
+        self.parts: list[Part | None] = [
+            None if task is None else Part(task, None)
+            for task in tasks or [None] * len(blocks.sizes)
+        ]
         blocks.enter(self)
 
     __hash__ = object.__hash__
@@ -306,19 +296,20 @@ class BlockRows(SvdRows, NDArrayOperatorsMixin):
         write = dask.delayed(write_rows, pure=False)
         k, blocks = self.shape[1], self.blocks
         done = [
-            write(part, folder, name, (n_rows, k), self.dtype)
+            write(*(part or (None, None)), folder, name, (n_rows, k), self.dtype)
             for part, name, n_rows in zip(self.parts, names, blocks.sizes, strict=True)
         ]
         blocks.awaited(persisted([tree(done, sum)])[0])
 
     def as_given(self) -> Any:
         """The rows as a Dask array, in the blocks that X came in."""
+        import dask
         import dask.array as da
 
         self.blocks.keep()
-        k = self.shape[1]
+        k, get = self.shape[1], dask.delayed(array_of, pure=True)
         parts = [
-            da.from_delayed(part, (n_rows, k), dtype=self.dtype)
+            da.from_delayed(get(*cast(Part, part)), (n_rows, k), dtype=self.dtype)
             for part, n_rows in zip(self.parts, self.blocks.sizes, strict=True)
         ]
         return da.concatenate(parts, axis=0)

@@ -12,6 +12,7 @@ from uuid import uuid4
 import numpy as np
 
 from ..protocols import Array
+from .twins import picked
 
 SUFFIX = ".npy"
 PARTIAL = ".partial"
@@ -97,9 +98,11 @@ class RowFiles:
                 (self.folder / name).unlink()
 
 
-def write_rows(A: Array | None, folder: str, name: str, shape: Any, dtype: Any) -> int:
-    """Write one block whole or not at all: what a task does."""
-    rows = np.zeros(shape, dtype) if A is None else A
+def write_rows(
+    result: Any, at: int | None, folder: str, name: str, shape: Any, dtype: Any
+) -> int:
+    """Write one block whole or not at all: what a task does with another one's result."""
+    rows = np.zeros(shape, dtype) if result is None else picked([result], 0, at)
     path = Path(folder) / name
     partial = path.with_name(name + PARTIAL)
     try:

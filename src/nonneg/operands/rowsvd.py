@@ -109,7 +109,7 @@ class SvdRows:
     def set_columns(self, which: slice, values: Any) -> None:
         """Replace some of the columns."""
         numbers = np.arange(self.shape[1])[which]
-        rows = {"out": self, "in": values}
+        rows = {"out": self, "before": self, "in": values}
         self.blocks.run(SetColumns(), rows, {"columns": numbers})
 
     def like(self, k: int, dtype: Any = None) -> Any:
@@ -133,7 +133,8 @@ def _place(A: Any, mask: Any, values: Array) -> None:
     share = type(A)(
         A.blocks, 1, A.dtype, A.blocks.sent(np.split(values, np.cumsum(counts)[:-1]))
     )
-    A.blocks.run(Fill(), {"out": A, "mask": mask, "values": share}, {})
+    rows = {"out": A, "before": A, "mask": mask, "values": share}
+    A.blocks.run(Fill(), rows, {})
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from ..protocols import Array
@@ -21,6 +21,26 @@ LOST = (
     "Rows of the fit are lost, with all workers that held them. Begin again, or go on from "
     "a checkpoint (resume=True)."
 )
+
+
+class Part(NamedTuple):
+    """Rows of one block: the result of a task, or one of its results."""
+
+    task: Any
+    at: int | None
+
+
+def picked(found: Sequence[Any], number: int, at: int | None) -> Array:
+    """The array that the result of this number is, or has at this place."""
+    array: Array = found[number] if at is None else found[number][at]
+    return array
+
+
+def future_of(task: Any) -> Any:
+    """The future that a persisted task is."""
+    from distributed import futures_of
+
+    return next(future for future in futures_of(task) if future.key == task.key)
 
 
 def active_client() -> Any:
@@ -67,21 +87,21 @@ def awaited(client: Any, futures: list[Any], workers: set[str]) -> list[Any]:
             return futures
 
 
-def twinned(client: Any, tasks: Sequence[Any]) -> list[Any]:
-    """The results of these tasks as data that stands for itself, in the same places.
+def twinned(client: Any, blocks: Sequence[Sequence[Part]]) -> list[Any]:
+    """The arrays of each block as one result that stands for itself, where the block is.
 
     Parameters
     ----------
     client : distributed.Client
-    tasks : sequence of Delayed
-        Arrays that are held by the workers.
+    blocks : sequence of sequences of Part
+        Held by the workers.
 
     Returns
     -------
     list of Delayed
-        Each is there twice, on two workers if there are two. A twin is made by asking for
-        the other one by its name, so that the scheduler brings back what a lost worker held,
-        and forgets how all of it came about.
+        For each block a tuple of its arrays. It is there twice, on two workers if there are
+        two. A twin is made by asking for the other one by its name, so that the scheduler
+        brings back what a lost worker held, and forgets how all of it came about.
 
     Raises
     ------
@@ -90,28 +110,31 @@ def twinned(client: Any, tasks: Sequence[Any]) -> list[Any]:
     """
     for trial in range(TRIALS):
         try:
-            return _twinned(client, tasks)
+            return _twinned(client, blocks)
         except Exception:
             if trial == TRIALS - 1:
                 raise
     raise AssertionError
 
 
-def _twinned(client: Any, tasks: Sequence[Any]) -> list[Any]:
+def _twinned(client: Any, blocks: Sequence[Sequence[Part]]) -> list[Any]:
     from dask.delayed import Delayed
 
     workers = sorted(client.ncores())
-    sources = awaited(client, client.compute(list(tasks)), set(workers))
+    tasks = {part.task.key: part.task for parts in blocks for part in parts}
+    sources = awaited(
+        client, [future_of(task) for task in tasks.values()], set(workers)
+    )
     homes = client.who_has(sources)
-    pairs: list[list[Any]] = [[] for _ in sources]
-    apart = [False] * len(sources)
+    pairs: list[list[Any]] = [[] for _ in blocks]
+    apart = [False] * len(blocks)
     for _ in range(TRIALS):
-        for i, source in enumerate(sources):
+        for i, parts in enumerate(blocks):
             if not apart[i]:
-                home = next(iter(homes.get(source.key, ())), workers[0])
+                home = next(iter(homes.get(parts[0].task.key, ())), workers[0])
                 others = [worker for worker in workers if worker != home]
                 places = [home, *others[i % max(1, len(others)) :][:1]]
-                pairs[i] = _pair(client, source, places)
+                pairs[i] = _pair(client, [(p.task.key, p.at) for p in parts], places)
         made = [future for pair in pairs for future in pair]
         for future in awaited(client, made, set(workers)):
             if future.status != "finished":
@@ -127,35 +150,44 @@ def _twinned(client: Any, tasks: Sequence[Any]) -> list[Any]:
     ]
 
 
-def _pair(client: Any, source: Any, places: list[str]) -> list[Any]:
-    """Tasks of these places that make copies of a source, then each of the other's."""
+def _pair(client: Any, sources: list[Any], places: list[str]) -> list[Any]:
+    """Tasks of these places that make copies of the sources, then each of the other's."""
     token = uuid4().hex
     names = [f"nonneg_kept-{token}", f"nonneg_twin-{token}"]
     return [
         client.submit(
-            held, source.key, names[1 - i] if len(places) > 1 else None,
+            held, sources, names[1 - i] if len(places) > 1 else None,
             key=names[i], workers=[place], allow_other_workers=True, pure=False,
         )
         for i, place in enumerate(places)
     ]  # fmt: skip
 
 
-def held(*keys: str | None) -> Array:
-    """The array that has one of these keys, wherever it is.
+def held(sources: list[tuple[str, int | None]], twin: str | None) -> tuple[Array, ...]:
+    """Arrays of one block from the results that they are in, or else from their twin.
 
     Raises
     ------
     RuntimeError
-        If there is none any more.
+        If there is neither any more.
     """
     from distributed import Future, get_client
 
     client = get_client()
-    # by name: a future among the arguments would be a dependency, and a history
-    futures = [Future(key, client, state="memory") for key in keys if key is not None]
-    places = client.who_has(futures)
-    for future in futures:
-        if places.get(future.key):
-            array: Array = client.gather(future)
-            return array
-    raise RuntimeError(LOST)
+
+    def found(keys: list[str]) -> Any:
+        # by name: a future among the arguments would be a dependency, and a history
+        futures = [Future(key, client, state="memory") for key in keys]
+        places = client.who_has(futures)
+        there = all(places.get(key) for key in keys)
+        return client.gather(futures) if there else None
+
+    keys = list(dict.fromkeys(key for key, _ in sources))
+    results = found(keys)
+    if results is not None:
+        return tuple(picked(results, keys.index(key), at) for key, at in sources)
+    results = None if twin is None else found([twin])
+    if results is None:
+        raise RuntimeError(LOST)
+    copies: tuple[Array, ...] = results[0]
+    return copies
