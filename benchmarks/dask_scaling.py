@@ -1,13 +1,13 @@
 """Fits of a Dask array on one machine: one worker, two, and the same data in memory.
 
-    python benchmarks/dask_scaling.py [--rows 160000] [--columns 1000] [-k 32]
+    python benchmarks/dask_scaling.py [--rows 400000] [--columns 1000] [-k 64]
         [--workers 1,2] [--repeats 3] [--quick]
 
 Seconds of an iteration of "hals", medians, each worker a process with one thread, which makes
 its blocks itself. Strong scaling: the same rows on more workers. Weak: as many rows for each.
 Then the parts of a model of one iteration, fitted to what was measured,
 
-    t = compute · rows / workers + tasks · (2 · blocks + tree) + traffic · columns · k · depth,
+    t = start + compute · rows / workers + task · 2 · blocks + byte · columns · k · (1 + depth),
 
 and what it says of 100 workers and 10^9 rows.
 """
@@ -124,27 +124,27 @@ def model(args: argparse.Namespace, found: dict[str, float]) -> dict[str, float]
     """The parts of an iteration, and what they add up to on a large cluster."""
     k, n = args.k, args.iterations
     few, many = 8, 64
-    a_task = (latency(many, k, n) - latency(few, k, n)) / (3 * (many - few))
+    brief, long = latency(few, k, n), latency(many, k, n)
+    a_task = (long - brief) / (2 * (many - few))
     a_byte = traffic((0, args.columns), k, args.blocks, n, 32)
     a_row = found["in memory, 1 threads"] / args.rows
-    size = args.columns * k * 4
     rows, workers = 10**9, 100
     blocks = 4 * workers
     depth = math.ceil(math.log(blocks, SPLIT))
     parts = {
+        "start": brief - 2 * few * a_task,
         "compute": a_row * rows / workers,
-        "tasks": a_task * 3 * blocks,
-        "traffic": a_byte * size * (1 + depth),
+        "tasks": 2 * blocks * a_task,
+        "traffic": a_byte * args.columns * k * 4 * (1 + depth),
     }
-    return {
+    units = {
+        "milliseconds to start and end": 1e3 * parts["start"],
         "microseconds a row": 1e6 * a_row,
         "milliseconds a task": 1e3 * a_task,
         "nanoseconds a byte of H": 1e9 * a_byte,
-        "1e9 rows, 100 workers: compute": parts["compute"],
-        "1e9 rows, 100 workers: tasks": parts["tasks"],
-        "1e9 rows, 100 workers: traffic": parts["traffic"],
-        "1e9 rows, 100 workers: an iteration": sum(parts.values()),
     }
+    large = {f"1e9 rows, 100 workers: {name}": t for name, t in parts.items()}
+    return units | large | {"1e9 rows, 100 workers: in all": sum(parts.values())}
 
 
 def verdict(found: dict[str, float]) -> list[str]:
@@ -167,11 +167,11 @@ def verdict(found: dict[str, float]) -> list[str]:
 def parsed(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=160_000)
+    parser.add_argument("--rows", type=int, default=400_000)
     parser.add_argument("--columns", type=int, default=1000)
-    parser.add_argument("-k", type=int, default=32)
+    parser.add_argument("-k", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=8)
-    parser.add_argument("--iterations", type=int, default=8)
+    parser.add_argument("--iterations", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
         "--workers", type=lambda text: [int(w) for w in text.split(",")], default=[1, 2]

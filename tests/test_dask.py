@@ -66,6 +66,12 @@ def test_a_cluster_gives_the_fit_in_memory(client, solver):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_several_starts_in_the_same_passes(threads, solver):
+    X = data()
+    check(X, da.from_array(X, chunks=(50, 40)), solver, n_init=3)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_single_precision(threads, solver):
     X = data().astype(np.float32)
     here, there = NMF(**options(solver)), NMF(**options(solver))
@@ -164,7 +170,7 @@ def test_bad_entries_are_named_by_their_row(threads, value, words):
     "more",
     [
         {"solver": "sn", "beta_loss": 1}, {"solver": "pg"},
-        {"n_init": 2}, {"compress": True}, {"blocks": 2, "solver": "hals"},
+        {"compress": True}, {"blocks": 2, "solver": "hals"},
         {"memory_limit": "1GB"},
     ],
     ids=lambda more: next(iter(more)),

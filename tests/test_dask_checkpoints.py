@@ -82,8 +82,9 @@ def check_resumed(D, path, **more):
         {"solver": "cd"}, {"solver": "hals"}, {"solver": "bpp"},
         {"solver": "mu", "beta_loss": 1},
         {"solver": "mu", "beta_loss": 1, "accelerate": True},
+        {"solver": "hals", "n_init": 2},
     ],
-    ids=["cd", "hals", "bpp", "mu", "mu-accelerated"],
+    ids=["cd", "hals", "bpp", "mu", "mu-accelerated", "several"],
 )  # fmt: skip
 def test_a_resumed_fit_ends_with_the_same_bits(threads, path, more, n_iter):
     D = blocks()

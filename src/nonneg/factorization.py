@@ -377,7 +377,8 @@ def _several(
                 parameters, init="random", random_state=seed,
                 n_components=first[1].shape[1],
             )  # fmt: skip
-            starts.append(starting_factors(problem.X, own, None, None, True))
+            W, Ht = starting_factors(problem.X, own, None, None, True)
+            starts.append((placed(problem.X, W), Ht))
     return Batch(updater, [problem, *others], starts)
 
 

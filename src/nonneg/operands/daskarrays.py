@@ -108,7 +108,6 @@ class DaskOperand(BlockedOperand):
         solver, able = given.get("solver", p.solver), " or ".join(map(repr, SOLVERS))
         for refused, what, instead in (
             (solver not in SOLVERS, f"solver={solver!r}", f"solver={able}"),
-            (p.n_init > 1, f"n_init={p.n_init}", "n_init=1 with several random_state"),
             (p.blocks is not None, f"blocks={p.blocks}", "blocks=None"),
             (p.compress is True, "compress=True", "compress=False"),
             (p.memory_limit is not None, "memory_limit", "memory_limit=None"),
