@@ -170,7 +170,7 @@ def parsed(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=400_000)
     parser.add_argument("--columns", type=int, default=1000)
     parser.add_argument("-k", type=int, default=64)
-    parser.add_argument("--blocks", type=int, default=8)
+    parser.add_argument("--blocks", type=int, default=4)
     parser.add_argument("--iterations", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(

@@ -472,3 +472,30 @@ def test_out_of_core_in_small(load: Any, capsys: pytest.CaptureFixture[str]) -> 
     assert all(f"{name}:" in out for name in ("cached", "cold", "speed", "memory"))
     assert bench.verdict({"cached": 1.2})[0].endswith("no)")
     assert bench.verdict({"cached": 1.1})[0].endswith("yes)")
+
+
+def test_dask_scaling_in_small(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    dask = pytest.importorskip("dask")
+    bench = load("dask_scaling")
+    with dask.config.set(scheduler="sync"):
+        X = bench.dask_array(40, 10, 3, 4)
+        assert X.numblocks == (4, 1)
+        assert bench.iteration(X, 3, 2) > 0
+        rows = np.concatenate([bench.block(b, 10, 10, 3) for b in range(4)])
+        np.testing.assert_array_equal(X.compute(), rows)
+    args = bench.parsed(["--quick"])
+    monkeypatch.setattr(
+        bench, "latency", lambda n_blocks, k, n: 0.01 + 0.002 * n_blocks
+    )
+    monkeypatch.setattr(bench, "traffic", lambda *_: 1e-9)
+    found = bench.model(args, {"in memory, 1 threads": 2e-3})
+    assert found["milliseconds a task"] == pytest.approx(1.0)
+    assert found["milliseconds to start and end"] == pytest.approx(10.0)
+    assert found["1e9 rows, 100 workers: compute"] == pytest.approx(10.0)
+    times = {
+        "in memory, 2 threads": 1.0, "strong, 1 workers": 2.2, "strong, 2 workers": 1.2,
+        "weak, 1 workers": 1.1, "weak, 2 workers": 1.2,
+    }  # fmt: skip
+    assert all("yes)" in line for line in bench.verdict(times)[:2])
+    times["strong, 2 workers"] = 1.5
+    assert all("no)" in line for line in bench.verdict(times)[:2])

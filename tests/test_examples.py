@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 NEEDED = {
     "anndata": "anndata",
+    "dask": "distributed",
     "hdf5": "h5py",
     "parquet": "pyarrow",
     "zarr": "zarr",

@@ -38,11 +38,13 @@ def as_store(X: Any) -> RowStore:
 
 from . import annotated, factory, hdf5, locations, npyfolder, parquet, zarrays
 from .conversion import by_rows
+from .daskrows import as_dask
 from .locations import open_store
 
 __all__ = [
     "RowStore",
     "annotated",
+    "as_dask",
     "as_store",
     "by_rows",
     "factory",
