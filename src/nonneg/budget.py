@@ -28,7 +28,8 @@ IN_WINDOW = 4
 """Arrays of rows of W that a pass is at, where they are on disk."""
 ON_DISK = 112 << 20
 """Bytes for pages that are mapped around those in use, for each of the streams of a pass,
-and between two times that they are given back."""
+and between two times that they are given back. Peaks of "hals", 8 columns of float32, k = 8,
+within 170 MB: 2, 8 and 24 million rows 62, 107 and 84 MB."""
 SVD_ARRAYS = 3
 """Arrays of n_samples·(k + 10) numbers that a start from singular vectors holds."""
 
