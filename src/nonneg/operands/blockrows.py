@@ -32,6 +32,7 @@ from .twins import (
     active_client,
     awaited,
     future_of,
+    near,
     require_some,
     twinned,
 )
@@ -134,12 +135,13 @@ class Blocks:
             self.keep()
 
     def _keep_if_lost(self) -> None:
-        """After the loss of a worker, keep all rows on two of those that are left."""
+        """Keep all rows anew where there may be one worker alone that has them."""
         client = active_client()
         if client is None:
             return
         before, self._workers = self._workers, require_some(client, self._workers)
-        if before - self._workers:
+        lost = bool(before - self._workers)
+        if lost or (self._kept and len(self._workers) > 1 and near(client, self._kept)):
             self.keep()
 
     def awaited(self, task: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -10,8 +11,11 @@ from ..protocols import Array
 
 WATCH = 5.0
 """Seconds after which a task that is waited for may have lost all its workers."""
-TRIALS = 3
-"""Times that copies are made anew when workers are lost meanwhile."""
+PAUSE = 0.05
+"""Seconds from one question after results that are made again to the next."""
+TRIALS, ROUNDS = 3, 10
+"""Times that copies are made anew when workers are lost meanwhile, and those where an idle
+worker has taken a task to the place of its twin."""
 
 UNKNOWN = (
     "Blocks that were on a lost worker can't be made again. Make X from files or a function, "
@@ -66,13 +70,15 @@ def require_some(client: Any, before: set[str]) -> set[str]:
     return workers
 
 
-def awaited(client: Any, futures: list[Any], workers: set[str]) -> list[Any]:
-    """The futures when they have ended, while one of these workers is left.
+def awaited(
+    client: Any, futures: list[Any], workers: set[str], every: bool = False
+) -> list[Any]:
+    """The futures when they have ended, while one of these workers, or every one, is left.
 
     Raises
     ------
     RuntimeError
-        If none is, or what a future needs is lost and nobody knows how to make it again.
+        If not, or if what a future needs is lost and nobody knows how to make it again.
     """
     from distributed import CancelledError, wait
 
@@ -80,7 +86,9 @@ def awaited(client: Any, futures: list[Any], workers: set[str]) -> list[Any]:
         try:
             wait(futures, timeout=WATCH)
         except TimeoutError:
-            require_some(client, workers)
+            left = require_some(client, workers)
+            if every and workers - left:
+                raise RuntimeError(LOST) from None
         except CancelledError as error:
             raise RuntimeError(UNKNOWN) from error
         else:
@@ -122,13 +130,11 @@ def _twinned(client: Any, blocks: Sequence[Sequence[Part]]) -> list[Any]:
 
     workers = sorted(client.ncores())
     tasks = {part.task.key: part.task for parts in blocks for part in parts}
-    sources = awaited(
-        client, [future_of(task) for task in tasks.values()], set(workers)
-    )
-    homes = client.who_has(sources)
+    sources = [future_of(task) for task in tasks.values()]
+    homes = _places(client, sources, set(workers))
     pairs: list[list[Any]] = [[] for _ in blocks]
     apart = [False] * len(blocks)
-    for _ in range(TRIALS):
+    for _ in range(ROUNDS):
         for i, parts in enumerate(blocks):
             if not apart[i]:
                 home = next(iter(homes.get(parts[0].task.key, ())), workers[0])
@@ -136,12 +142,12 @@ def _twinned(client: Any, blocks: Sequence[Sequence[Part]]) -> list[Any]:
                 places = [home, *others[i % max(1, len(others)) :][:1]]
                 pairs[i] = _pair(client, [(p.task.key, p.at) for p in parts], places)
         made = [future for pair in pairs for future in pair]
-        for future in awaited(client, made, set(workers)):
+        for future in awaited(client, made, set(workers), every=True):
             if future.status != "finished":
                 future.result()  # which raises
-        # places are wishes: an idle worker may have taken a task of another one
+        # the place of the first one is a wish: an idle worker may have taken its task
         where = client.who_has(made)
-        apart = [len({w for f in pair for w in where[f.key]}) > 1 for pair in pairs]
+        apart = [are_apart(pair, where) for pair in pairs]
         if all(apart) or len(workers) == 1:
             break
     # the second one is no part of the work; the graph keeps hold of it
@@ -150,14 +156,49 @@ def _twinned(client: Any, blocks: Sequence[Sequence[Part]]) -> list[Any]:
     ]
 
 
+def are_apart(pair: Sequence[Any], where: Any) -> bool:
+    """Whether no worker has both futures; one that had would have both when others go."""
+    first, *twin = [set(where.get(future.key, ())) for future in pair]
+    return bool(twin) and not first & twin[0]
+
+
+def near(client: Any, kept: Sequence[Any]) -> bool:
+    """Whether twins have come to one worker, as when a task and its data are moved."""
+    from distributed import futures_of
+
+    pairs = [futures_of(task) for task in kept]
+    where = client.who_has([future for pair in pairs for future in pair])
+    return not all(are_apart(pair, where) for pair in pairs)
+
+
+def _places(client: Any, futures: list[Any], workers: set[str]) -> Any:
+    """Where the results of these tasks are, when all of them are somewhere.
+
+    A client may take one for finished that the scheduler makes again after a loss.
+    """
+    while True:
+        for future in awaited(client, futures, workers):
+            if future.status == "error":
+                future.result()  # which raises
+        places = client.who_has(futures)
+        if all(places.get(future.key) for future in futures):
+            return places
+        require_some(client, workers)
+        time.sleep(PAUSE)
+
+
 def _pair(client: Any, sources: list[Any], places: list[str]) -> list[Any]:
-    """Tasks of these places that make copies of the sources, then each of the other's."""
+    """Tasks of these places that make copies of the sources, then each of the other's.
+
+    The first one, which the fit goes on with, may be done elsewhere when its worker is lost;
+    the second one would wait for its worker, and is made anew with all others.
+    """
     token = uuid4().hex
     names = [f"nonneg_kept-{token}", f"nonneg_twin-{token}"]
     return [
         client.submit(
             held, sources, names[1 - i] if len(places) > 1 else None,
-            key=names[i], workers=[place], allow_other_workers=True, pure=False,
+            key=names[i], workers=[place], allow_other_workers=i == 0, pure=False,
         )
         for i, place in enumerate(places)
     ]  # fmt: skip
