@@ -23,9 +23,8 @@ import machine
 import numpy as np
 
 import nonneg
+from nonneg.operands.blockrows import SPLIT_EVERY
 
-SPLIT = 8
-"""Sums that one task of the tree adds up."""
 WANTED = {"speed-up": 1.6, "overhead": 1.25}
 
 
@@ -130,7 +129,7 @@ def model(args: argparse.Namespace, found: dict[str, float]) -> dict[str, float]
     a_row = found["in memory, 1 threads"] / args.rows
     rows, workers = 10**9, 100
     blocks = 4 * workers
-    depth = math.ceil(math.log(blocks, SPLIT))
+    depth = math.ceil(math.log(blocks, SPLIT_EVERY))
     parts = {
         "start": brief - 2 * few * a_task,
         "compute": a_row * rows / workers,
@@ -156,12 +155,11 @@ def verdict(found: dict[str, float]) -> list[str]:
     weak = found["weak, 1 workers"] / found["weak, 2 workers"]
     told = ["no", "yes"]
     reached = told[speed_up >= WANTED["speed-up"]], told[overhead <= WANTED["overhead"]]
-    lines = (
+    return [
         f"speed-up of two workers: {speed_up:.2f} (wanted {WANTED['speed-up']}: {reached[0]})",
         f"beside two threads: {overhead:.2f} times (wanted {WANTED['overhead']}: {reached[1]})",
         f"weak efficiency of two workers: {weak:.2f}",
-    )
-    return list(lines)
+    ]
 
 
 def parsed(argv: list[str] | None = None) -> argparse.Namespace:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 import sys
 import tempfile
-import textwrap
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from cases import data
+from children import printed_by
 from nonneg import NMF, kernels
 from nonneg.kernels import RowArrays
 from nonneg.kernels.methods import Adaptive
@@ -336,11 +335,6 @@ CHILD = """
     import numpy as np
     from nonneg import NMF
 
-    def peak():
-        with open("/proc/self/status") as status:
-            lines = dict(line.split(":", 1) for line in status)
-        return int(lines["VmHWM"].split()[0]) * 1024
-
     X = np.load({path!r}, mmap_mode="r")
     small = np.array(X[:2000])
     NMF(8, "random", {solver!r}, max_iter=2, tol=0).fit(small)
@@ -357,12 +351,7 @@ def peak_of(path, limit, solver, checkpoint):
     script = CHILD.format(
         path=str(path), limit=limit, solver=solver, checkpoint=checkpoint
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    return [int(number) for number in done.stdout.split()]
+    return [int(number) for number in printed_by(script)]
 
 
 @pytest.mark.skipif(

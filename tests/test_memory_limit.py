@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import textwrap
 
 import numpy as np
 import pytest
 
 from cases import data
+from children import printed_by
 from nonneg import NMF
 from nonneg.operands.chunked import WINDOW_BYTES, ChunkedOperand
 from nonneg.operands.stores import store_of
@@ -68,11 +67,6 @@ CHILD = """
     from nonneg import NMF
     from nonneg.kernels import gram
 
-    def peak():
-        with open("/proc/self/status") as status:
-            lines = dict(line.split(":", 1) for line in status)
-        return int(lines["VmHWM"].split()[0]) * 1024
-
     X = np.load({path!r}, mmap_mode="r")
     small = np.abs(np.random.default_rng(0).standard_normal((2000, X.shape[1]))).astype(X.dtype)
     NMF({k}, {init!r}, {solver!r}, max_iter=2, tol=0, beta_loss={beta}).fit(small)
@@ -89,15 +83,8 @@ CHILD = """
 def fitted_within(path, limit, **options):
     """Peak memory above imports of a fit in a process that may not take more."""
     given = {"k": 8, "init": "random", "solver": "hals", "beta": 2, "max_iter": 3}
-    script = textwrap.dedent(
-        CHILD.format(path=str(path), limit=limit, **{**given, **options})
-    )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    peak, n_iter, error = done.stdout.split()
+    script = CHILD.format(path=str(path), limit=limit, **{**given, **options})
+    peak, n_iter, error = printed_by(script)
     assert int(n_iter) == given["max_iter"]
     assert np.isfinite(float(error))
     return int(peak)

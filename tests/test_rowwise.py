@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import textwrap
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from cases import DTYPES, data
+from children import printed_by
 from nonneg import NMF, MiniBatchNMF, kernels, rowwise
 from nonneg.operands.chunked import ChunkedCsr, ChunkedOperand
 from nonneg.operands.stores import SlicedStore
@@ -147,11 +146,6 @@ CHILD = """
     import numpy as np
     from nonneg import NMF
 
-    def peak():
-        with open("/proc/self/status") as status:
-            lines = dict(line.split(":", 1) for line in status)
-        return int(lines["VmHWM"].split()[0]) * 1024
-
     class Sink:
         def __init__(self, *shape):
             self.shape, self.sum = shape, 0.0
@@ -180,12 +174,7 @@ def test_memory_does_not_grow_with_w(tmp_path):
     )
     X[...] = np.random.default_rng(0).random(X.shape, dtype=np.float32)
     X.flush()
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(CHILD), str(tmp_path / "x.npy")],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    peak, total = map(float, done.stdout.split())
+    peak, total = map(float, printed_by(CHILD, tmp_path / "x.npy"))
     assert total == pytest.approx(float(X[:, :32].sum(dtype=float)), rel=1e-5)
     # W alone would take 51 MB, X 64 MB
     assert peak <= 45e6

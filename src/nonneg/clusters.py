@@ -77,7 +77,6 @@ def spread(name: Path, client: Any, names_of_rows: bool = False) -> Table:
     absolute = absolute_name(name)
     store = opened(absolute, changed_at(absolute))
     columns = getattr(store, "column_names", None)
-    rows = row_names_of(parse_location(name)) if names_of_rows else None
-    if rows is not None and len(rows) != X.shape[0]:
-        rows = None
+    location = parse_location(name)
+    rows = row_names_of(location, X.shape[0]) if names_of_rows else None
     return Table(as_operand(X), rows, columns)

@@ -98,7 +98,7 @@ class FactorizationEstimator(
         """
         if out is not None:
             require_room(out, None)
-        return self._fit(X, W, H, out)
+        return written(self._fit(X, W, H, out), out)
 
     def inverse_transform(self, X: Any) -> Array:
         """Return W·H for transformed data W.
@@ -126,7 +126,8 @@ class FactorizationEstimator(
         product: Array = W @ self.components_
         return product
 
-    def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Any:
+    def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Array:
+        """Fit X and return W where it is, on disk or on workers perhaps."""
         operand = self._operand(X, reset=True)
         want_on_disk(operand, out)
         try:
@@ -136,7 +137,7 @@ class FactorizationEstimator(
                 self._set_fitted(operand, interrupt.result)
             raise
         self._set_fitted(operand, result)
-        return written(result.W, out)
+        return result.W
 
     def _operand(self, X: Any, reset: bool) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""

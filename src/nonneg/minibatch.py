@@ -351,7 +351,7 @@ class MiniBatchNMF(FactorizationEstimator):
             return written(solved(operand), out)
         return solve_by_rows(operand, solved, k, out)
 
-    def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Any:
+    def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Array:
         if is_stream(X):
             refuse_W(type(self).__name__)
         return super()._fit(X, W, H, out)

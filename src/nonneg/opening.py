@@ -98,7 +98,5 @@ def open_matrix(
         return read_matrix(name)
     else:
         X = store.read(0, store.shape[0])
-    rows = row_names_of(location) if names_of_rows else None
-    if rows is not None and len(rows) != store.shape[0]:
-        rows = None
+    rows = row_names_of(location, store.shape[0]) if names_of_rows else None
     return Table(X, rows, columns)

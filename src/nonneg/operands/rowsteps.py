@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,11 +14,8 @@ from ..kernels.steps import ROW_ARRAYS
 from ..protocols import Rows, Shared, Sums
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """A kernel on rows alone, as a step without X."""
-
-    name: str
+class RowStep:
+    """Base of steps that look at rows alone."""
 
     def __call__(
         self,
@@ -26,6 +24,21 @@ class Kernel:
         rows_b: Rows,
         shared: Shared,
     ) -> Sums:
+        """Do the work on one block."""
+        return self.on(rows_b, shared)
+
+    @abstractmethod
+    def on(self, rows_b: Rows, shared: Shared) -> Sums:
+        """Do the work on these rows; return what is to be summed over blocks."""
+
+
+@dataclass(frozen=True)
+class Kernel(RowStep):
+    """A kernel on rows alone, as a step without X."""
+
+    name: str
+
+    def on(self, rows_b: Rows, shared: Shared) -> Sums:
         """Return the block's share of the kernel's result."""
         if self.name != "solve_rows":
             return {"value": getattr(kernels, self.name)(*rows_b.values())}
@@ -38,18 +51,12 @@ class Kernel:
 
 
 @dataclass(frozen=True)
-class Elementwise:
+class Elementwise(RowStep):
     """A universal function of rows, small arrays and numbers, into rows["out"]."""
 
     name: str
 
-    def __call__(
-        self,
-        X_b: Any,  # noqa: ARG002
-        mask_b: Any | None,  # noqa: ARG002
-        rows_b: Rows,
-        shared: Shared,
-    ) -> Sums:
+    def on(self, rows_b: Rows, shared: Shared) -> Sums:
         """Write the block's rows of the result."""
         n = len(rows_b) + len(shared) - 1
         inputs = [
@@ -61,19 +68,13 @@ class Elementwise:
 
 
 @dataclass(frozen=True)
-class Total:
+class Total(RowStep):
     """Sums over the rows by column: of the entries, or of those that are not 0."""
 
     name: str = "total"
     counts: bool = False
 
-    def __call__(
-        self,
-        X_b: Any,  # noqa: ARG002
-        mask_b: Any | None,  # noqa: ARG002
-        rows_b: Rows,
-        shared: Shared,  # noqa: ARG002
-    ) -> Sums:
+    def on(self, rows_b: Rows, shared: Shared) -> Sums:  # noqa: ARG002
         """Return the block's share."""
         A = rows_b["in"]
         if self.counts:
@@ -82,37 +83,25 @@ class Total:
 
 
 @dataclass(frozen=True)
-class Cross:
+class Cross(RowStep):
     """Sum "value" = rows["A"]ᵀ·rows["B"]."""
 
     name: str = "cross"
 
-    def __call__(
-        self,
-        X_b: Any,  # noqa: ARG002
-        mask_b: Any | None,  # noqa: ARG002
-        rows_b: Rows,
-        shared: Shared,  # noqa: ARG002
-    ) -> Sums:
+    def on(self, rows_b: Rows, shared: Shared) -> Sums:  # noqa: ARG002
         """Return the block's share."""
         return {"value": rows_b["A"].T @ rows_b["B"]}
 
 
 @dataclass(frozen=True)
-class Contraction:
+class Contraction(RowStep):
     """Sum over the rows of an `einsum` whose result lacks their index."""
 
     subscripts: str
     dtype: str | None = None
     name: str = "contraction"
 
-    def __call__(
-        self,
-        X_b: Any,  # noqa: ARG002
-        mask_b: Any | None,  # noqa: ARG002
-        rows_b: Rows,
-        shared: Shared,  # noqa: ARG002
-    ) -> Sums:
+    def on(self, rows_b: Rows, shared: Shared) -> Sums:  # noqa: ARG002
         """Return the block's share."""
         inputs = [rows_b[f"in/{i}"] for i in range(len(rows_b))]
         return {
@@ -121,18 +110,12 @@ class Contraction:
 
 
 @dataclass(frozen=True)
-class Largest:
+class Largest(RowStep):
     """The entry of each column that is largest in size: a list, one item a block."""
 
     name: str = "largest"
 
-    def __call__(
-        self,
-        X_b: Any,  # noqa: ARG002
-        mask_b: Any | None,  # noqa: ARG002
-        rows_b: Rows,
-        shared: Shared,  # noqa: ARG002
-    ) -> Sums:
+    def on(self, rows_b: Rows, shared: Shared) -> Sums:  # noqa: ARG002
         """Return the block's entries."""
         A = rows_b["in"]
         entries = A[np.abs(A).argmax(axis=0), np.arange(A.shape[1])]
@@ -140,71 +123,47 @@ class Largest:
 
 
 @dataclass(frozen=True)
-class Counts:
+class Counts(RowStep):
     """How many entries are not 0: a list, one item a block."""
 
     name: str = "counts"
 
-    def __call__(
-        self,
-        X_b: Any,  # noqa: ARG002
-        mask_b: Any | None,  # noqa: ARG002
-        rows_b: Rows,
-        shared: Shared,  # noqa: ARG002
-    ) -> Sums:
+    def on(self, rows_b: Rows, shared: Shared) -> Sums:  # noqa: ARG002
         """Return the block's number."""
         return {"value": cast(Any, [int(np.count_nonzero(rows_b["in"]))])}
 
 
 @dataclass(frozen=True)
-class TakeColumns:
+class TakeColumns(RowStep):
     """rows["out"] = rows["in"][:, shared["columns"]]."""
 
     name: str = "take_columns"
 
-    def __call__(
-        self,
-        X_b: Any,  # noqa: ARG002
-        mask_b: Any | None,  # noqa: ARG002
-        rows_b: Rows,
-        shared: Shared,
-    ) -> Sums:
+    def on(self, rows_b: Rows, shared: Shared) -> Sums:
         """Write the block's rows."""
         rows_b["out"][...] = rows_b["in"][:, shared["columns"]]
         return {}
 
 
 @dataclass(frozen=True)
-class SetColumns:
+class SetColumns(RowStep):
     """rows["out"][:, shared["columns"]] = rows["in"]."""
 
     name: str = "set_columns"
 
-    def __call__(
-        self,
-        X_b: Any,  # noqa: ARG002
-        mask_b: Any | None,  # noqa: ARG002
-        rows_b: Rows,
-        shared: Shared,
-    ) -> Sums:
+    def on(self, rows_b: Rows, shared: Shared) -> Sums:
         """Write the block's rows."""
         rows_b["out"][:, shared["columns"]] = rows_b["in"]
         return {}
 
 
 @dataclass(frozen=True)
-class Fill:
+class Fill(RowStep):
     """Put rows["values"], one after another, into rows["out"] where rows["mask"] is."""
 
     name: str = "fill"
 
-    def __call__(
-        self,
-        X_b: Any,  # noqa: ARG002
-        mask_b: Any | None,  # noqa: ARG002
-        rows_b: Rows,
-        shared: Shared,  # noqa: ARG002
-    ) -> Sums:
+    def on(self, rows_b: Rows, shared: Shared) -> Sums:  # noqa: ARG002
         """Write the block's rows."""
         np.place(rows_b["out"], rows_b["mask"], rows_b["values"])
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -116,13 +117,10 @@ def twinned(client: Any, blocks: Sequence[Sequence[Part]]) -> list[Any]:
     RuntimeError
         If workers were lost again and again meanwhile.
     """
-    for trial in range(TRIALS):
-        try:
+    for _ in range(TRIALS - 1):
+        with suppress(Exception):
             return _twinned(client, blocks)
-        except Exception:
-            if trial == TRIALS - 1:
-                raise
-    raise AssertionError
+    return _twinned(client, blocks)
 
 
 def _twinned(client: Any, blocks: Sequence[Sequence[Part]]) -> list[Any]:

@@ -165,8 +165,13 @@ def _names(root: Any, table: str, vectors: list[str]) -> list[str] | None:
     return _texts(root[table][key][:])
 
 
-def row_names_of(location: Location) -> list[str] | None:
-    """Names of the rows in an HDF5 file or zarr folder of anndata or 10x, if it has some."""
+def row_names_of(location: Location, n_rows: int) -> list[str] | None:
+    """Names of the rows in an HDF5 file or zarr folder of anndata or 10x, if it has so many."""
+    names = _row_names(location)
+    return None if names is None or len(names) != n_rows else names
+
+
+def _row_names(location: Location) -> list[str] | None:
     kind = kind_of(location)
     if kind not in ("hdf5", "zarr"):
         return None
