@@ -22,7 +22,7 @@ unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
 .PHONY: help check venv install demo test test-slow lint format bench bench-quick \
-	bench-floors bench-sweeps bench-mu bench-minibatch bench-passes bench-out-of-core bench-dask bench-gate symbols stress-tsan \
+	bench-floors bench-sweeps bench-mu bench-minibatch bench-passes bench-out-of-core bench-disk-rows bench-dask bench-gate symbols stress-tsan \
 	clean
 
 help: ## list the targets
@@ -74,6 +74,9 @@ bench-passes: $(VENV)/.installed ## passes over X that exact mini-batches need
 
 bench-out-of-core: $(VENV)/.installed ## fits of files, cached, cold, and of 100 M entries
 	$(BENCH)/out_of_core.py $(BENCH_ARGS)
+
+bench-disk-rows: $(VENV)/.installed ## fits with W on disk beside W in memory: time and peak
+	$(BENCH)/disk_rows.py $(BENCH_ARGS)
 
 bench-dask: $(VENV)/.installed ## one worker process and two beside threads in memory
 	$(BENCH)/dask_scaling.py $(BENCH_ARGS)

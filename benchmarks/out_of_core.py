@@ -39,15 +39,15 @@ WANTED = {"cached": 1.15, "cold": 1.15, "speed": 8.0, "memory": 1.5e9}
 # --- dense --------------------------------------------------------------------------------
 
 
-def dense_file(folder: Path, n_rows: int) -> Path:
+def dense_file(folder: Path, n_rows: int, n_columns: int = COLUMNS) -> Path:
     """A float32 matrix of low rank and noise, written part by part."""
     rng = np.random.default_rng(0)
-    path, H = folder / "dense.npy", rng.random((K_DENSE, COLUMNS), dtype=np.float32)
-    X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, COLUMNS))
+    path, H = folder / "dense.npy", rng.random((K_DENSE, n_columns), dtype=np.float32)
+    X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, n_columns))
     for first in range(0, n_rows, BLOCK):
         n = min(BLOCK, n_rows - first)
         X[first : first + n] = rng.random((n, K_DENSE), dtype=np.float32) @ H
-        X[first : first + n] += rng.random((n, COLUMNS), dtype=np.float32)
+        X[first : first + n] += rng.random((n, n_columns), dtype=np.float32)
     X.flush()
     return path
 

@@ -499,3 +499,12 @@ def test_dask_scaling_in_small(load: Any, monkeypatch: pytest.MonkeyPatch) -> No
     assert all("yes)" in line for line in bench.verdict(times)[:2])
     times["strong, 2 workers"] = 1.5
     assert all("no)" in line for line in bench.verdict(times)[:2])
+
+
+def test_disk_rows_in_small(load: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    load("disk_rows").main(["--quick", "--threads", "1"])
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [("(out)" in line, "cd" in line) for line in lines] == [
+        (True, False), (True, True), (False, False), (False, True),
+    ]  # fmt: skip
+    assert all("on disk" in line and "MB" in line for line in lines)
