@@ -29,7 +29,7 @@ IN_WINDOW = 4
 ON_DISK = 112 << 20
 """Bytes for pages that are mapped around those in use, for each of the streams of a pass,
 and between two times that they are given back. Peaks of "hals", 8 columns of float32, k = 8,
-within 170 MB: 2, 8 and 24 million rows 62, 107 and 84 MB."""
+within 170 MB: 2, 8 and 24 million rows 65, 109 and 79 MB."""
 SVD_ARRAYS = 3
 """Arrays of n_samples·(k + 10) numbers that a start from singular vectors holds."""
 
