@@ -10,8 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..protocols import Array, Operand
+from ..protocols import Operand
 from . import as_operand
+from .canonical import known_canonical
 
 FEW = 0.6
 """Share of the features up to which a batch is worth to be looked at on its own."""
@@ -51,7 +52,7 @@ class RowBatch:
         number = np.zeros(n_features, dtype=X.indices.dtype)
         number[features] = np.arange(features.size)
         shape = (n_rows, features.size + 1)
-        part = _canonical_csr(X.data, number[X.indices], X.indptr, shape)
+        part = known_canonical(X.data, number[X.indices], X.indptr, shape)
         return Narrow(features, as_operand(part, self.X.n_threads))
 
 
@@ -105,18 +106,9 @@ def _rows_of_csr(X: Any, rows: slice) -> Any:
     SciPy's own slices are copies, and its constructor looks 64-bit indices over.
     """
     first, last = X.indptr[rows.start], X.indptr[rows.stop]
-    return _canonical_csr(
+    return known_canonical(
         X.data[first:last],
         X.indices[first:last],
         X.indptr[rows.start : rows.stop + 1] - first,
         (rows.stop - rows.start, X.shape[1]),
     )
-
-
-def _canonical_csr(
-    data: Array, indices: Array, indptr: Array, shape: tuple[int, int]
-) -> Any:
-    part = sp.csr_array(shape, dtype=data.dtype)
-    part.data, part.indices, part.indptr = data, indices, indptr
-    part.has_sorted_indices = part.has_canonical_format = True
-    return part

@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from .. import kernels
 from ..kernels.methods import Summary
 from ..protocols import Array, Operand, Rows, Shared, Stats, Step, Sums
 from . import Block, BlockedOperand, as_operand, register_operand
+from .canonical import known_canonical
 from .dense import BLOCK_BYTES, DenseOperand
 from .diskrows import DiskRows, Shelf, giving_back
 from .reading import Buffers, Reader, planned
@@ -248,9 +248,8 @@ class ChunkedOperand(BlockedOperand):
         """Rows as they are read as an array, or as CSR."""
         if not self.sparse:
             return rows
-        X = sp.csr_array(rows, shape=(len(rows[2]) - 1, self.shape[1]))
-        X.has_sorted_indices = X.has_canonical_format = True
-        return X
+        data, indices, indptr = rows
+        return known_canonical(data, indices, indptr, (len(indptr) - 1, self.shape[1]))
 
     def _parts(self, block: int) -> Iterator[Any]:
         """All rows in order, as they are read, in multiples of `block` rows."""

@@ -13,6 +13,7 @@ from .. import kernels
 from ..kernels.methods import Summary
 from ..protocols import Stats
 from . import Block, BlockedOperand, register_operand
+from .canonical import is_canonical
 
 BLOCK_ROWS = 1024
 """Rows of a block of the reference pass."""
@@ -32,7 +33,7 @@ class SparseOperand(BlockedOperand):
     def __init__(self, X: Any, n_threads: int = 1) -> None:
         if X.format not in ("csr", "csc"):
             X = X.tocsr()
-        if not X.has_canonical_format:
+        if not is_canonical(X):
             X = X.copy()
             X.sum_duplicates()
         self.X = X
@@ -43,9 +44,11 @@ class SparseOperand(BlockedOperand):
         self.column_access = self.by_columns
 
     @cached_property
-    def T(self) -> SparseOperand:  # looks the indices over, once
+    def T(self) -> SparseOperand:
         """The transpose, without a copy of the values."""
-        return SparseOperand(self.X.T, self.n_threads)
+        turned = self.X.T
+        turned.has_canonical_format = True  # as X has
+        return SparseOperand(turned, self.n_threads)
 
     @cached_property
     def by_rows(self) -> SparseOperand:

@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..protocols import Array
+from .canonical import is_canonical
 
 Accepts = Callable[[Any], bool]
 _stores: list[tuple[Accepts, Callable[[Any], RowStore]]] = []
@@ -184,7 +185,7 @@ def csr_block(rows: Any, dtype: Any) -> Any:
     block = sp.csr_array(rows)
     if block.dtype != dtype:
         block = block.astype(dtype)
-    if not block.has_canonical_format:
+    if not is_canonical(block):
         block = block.copy()  # its arrays may be the caller's
         block.sum_duplicates()
     return block

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ..operands.canonical import is_canonical
 from ..operands.stores import StoreError, factor_dtype
 from ..protocols import Array
 from .faults import (
@@ -179,7 +180,7 @@ def canonical_csr(
     X.data = data
     X.indices = indices.astype(kind, copy=False)
     X.indptr = indptr.astype(kind, copy=False)
-    if not X.has_canonical_format:
+    if not is_canonical(X):
         X.data, X.indices = X.data.copy(), X.indices.copy()
         X.sum_duplicates()
     return X
