@@ -131,13 +131,21 @@ def csr_folder(folder: Path, shape: tuple[int, int], entries: int) -> Path:
         which = np.where(rng.random((n, a_row)) < 0.6, topics[:, :1], topics[:, 1:])
         # words of a topic are used as often as a power law says
         word = (width * rng.random((n, a_row), dtype=np.float32) ** 3).astype(np.int32)
-        columns = np.sort(which.astype(np.int32) * width + word, axis=1)
+        columns = distinct(which.astype(np.int32) * width + word, n_columns)
         part = slice(first * a_row, (first + n) * a_row)
         indices[part] = columns.ravel()
         data[part] = np.log1p(rng.geometric(0.5, n * a_row)).astype(np.float32)
     data.flush()
     indices.flush()
     return path
+
+
+def distinct(columns: np.ndarray, n_columns: int) -> np.ndarray:
+    """Numbers of columns in rising order, those of a row moved up where one is there twice."""
+    columns, n = np.sort(columns, axis=1), columns.shape[1]
+    for j in range(1, n):
+        np.maximum(columns[:, j], columns[:, j - 1] + 1, out=columns[:, j])
+    return np.minimum(columns, n_columns - np.arange(n, 0, -1), dtype=np.int32)
 
 
 OURS = """
