@@ -7,6 +7,7 @@ import pytest
 
 from cases import DTYPES, MAIN_STORAGES, STORAGES, data
 from nonneg import NMF
+from nonneg.updaters import incremental
 from tolerances import assert_close
 
 K = 4
@@ -110,3 +111,79 @@ def test_auto_may_be_cut_into_blocks():
     np.testing.assert_array_equal(
         fitted.components_, model(3).fit(data(60, 23)).components_
     )
+
+
+def sorted_groups(n_groups=8, n_rows=500, n_columns=20):
+    """Rows in the order of their groups, each of which has columns of its own."""
+    rng = np.random.default_rng(0)
+    X = np.zeros((n_groups * n_rows, n_groups * n_columns), np.float32)
+    for g in range(n_groups):
+        part = np.s_[g * n_rows : (g + 1) * n_rows, g * n_columns : (g + 1) * n_columns]
+        X[part] = rng.random((n_rows, 1)) @ rng.random((1, n_columns))
+        X[part] += 0.05 * rng.random((n_rows, n_columns))
+    return X
+
+
+@pytest.mark.parametrize("blocks", [8, 20])
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_in_the_order_of_their_groups_are_no_trap(blocks, seed):
+    # where H became 0 for the columns that no row seen had, it stayed there
+    X, options = sorted_groups(), {"tol": 0, "random_state": seed, "max_iter": 30}
+    ends = [
+        NMF(8, "random", "hals", blocks=b, **options).fit(X).history_["objective"][-1]
+        for b in (None, blocks)
+    ]
+    assert ends[1] <= 1.5 * ends[0]  # ends differ by which local minimum they are at
+
+
+@pytest.mark.parametrize("storage", MAIN_STORAGES)
+def test_a_column_that_no_row_has_ends_as_0(storage):
+    X = data(60, 23)
+    X[:, 7] = 0
+    fitted = model(5, max_iter=1).fit(STORAGES[storage](X))
+    assert not fitted.components_[:, 7].any()
+
+
+def many_rows():
+    rng = np.random.default_rng(1)
+    X = rng.gamma(0.5, size=(2000, K)) @ rng.gamma(0.5, size=(K, 30))
+    return X + 0.05 * X.mean() * rng.random(X.shape)
+
+
+def test_the_first_block_is_gone_over_until_it_brings_little(monkeypatch):
+    X, courses = many_rows(), {}
+    for most in (0, incremental.WARM_UP):
+        monkeypatch.setattr(incremental, "WARM_UP", most)
+        courses[most] = model(8, max_iter=60).fit(X).history_["objective"]
+    best = min(course[-1] for course in courses.values())
+    without, with_it = (course[0] / best - 1 for course in courses.values())
+    assert with_it < 0.25 * without
+    # what came of it is exact again: no pass raises the objective, and the end is as good
+    course = courses[incremental.WARM_UP]
+    assert np.diff(course).max() <= 1e-10 * course[0]
+    assert course[-1] <= 1.01 * best
+
+
+def test_few_rows_are_not_learned_by_heart(monkeypatch):
+    X = many_rows()[:300]
+    ended = model(8).fit(X).components_
+    monkeypatch.setattr(incremental, "WARM_UP", 0)
+    np.testing.assert_array_equal(model(8).fit(X).components_, ended)
+
+
+def test_an_interrupt_on_the_first_block_leaves_a_model(monkeypatch):
+    X, asked = many_rows(), []
+
+    def move_H(self, *args):
+        asked.append(0)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return true_one(self, *args)
+
+    true_one = incremental.Incremental._move_H
+    monkeypatch.setattr(incremental.Incremental, "_move_H", move_H)
+    fitted = model(8)
+    with pytest.raises(KeyboardInterrupt):
+        fitted.fit(X)
+    assert fitted.components_.shape == (K, 30)
+    assert np.isfinite(fitted.components_).all()

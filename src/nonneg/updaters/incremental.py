@@ -20,6 +20,14 @@ from .passes import HalfSums, Iteration, drive, half_step, solve_half
 
 REFRESH = 20
 """Passes after which XᵀW is computed anew, as rounding adds up in it."""
+WARM_UP, WARM_SHARE, WARM_ROWS = 10, 0.01, 50
+"""Turns over the first block alone at most; one that brings less than that share of what all
+have brought is the last; rows for each component without which there are none. Distance from
+the objective of ten passes after the first one, without and with them, two seeds: counts of
+64,000 × 19,000, k = 20, 8 blocks 4.6 % and 0.3 %, 40 blocks 2.0 % and 0.8 %; tf-idf of 60,000 ×
+5,700, 8 blocks 2.8 % and 0.2 %, 40 blocks 1.0 % and 0.2 %; log counts of 2,600 cells, 8 blocks of
+330 rows 4.4 % and 2.2 %, 40 of 66 rows 2.3 % and 2.6 %, where H would learn these few rows by
+heart."""
 LEAST_DECREASE = {np.dtype(np.float64): 2e-8, np.dtype(np.float32): 2e-7}
 """Share of the objective that a pass has to bring."""
 
@@ -53,7 +61,8 @@ class Incremental:
     X_bᵀ(W_b − W_b before) and the difference of the Gram matrices, and H is solved for
     by them. Once all rows have been seen, each step decreases the objective of all of
     X. With `stream` the rows of a step are new ones each time and the sums only grow
-    [2]_.
+    [2]_. Until then a feature of which nothing has been seen keeps its row of H: as 0 it
+    could not serve the rows that have it.
 
     Parameters
     ----------
@@ -72,7 +81,9 @@ class Incremental:
     stream : bool
         Each step's rows are new.
     by_pass : bool
-        An iteration is a pass over all batches, in place of a step.
+        An iteration is a pass over all batches, in place of a step. Before the first one
+        the first batch, where it is large enough, is gone over several times, so that the
+        others meet an H that is of some use.
 
     Notes
     -----
@@ -126,6 +137,8 @@ class Incremental:
 
     def iterate(self, problem: Problem, state: IncrementalState) -> Progress:
         """One step: the rows of the next batch, then H; or as many as there are batches."""
+        if self.by_pass and state.steps == 0:
+            self._warm_up(problem, state)
         progress = self._step(problem, state)
         while self.by_pass and state.steps % len(self.batches):
             progress = self._step(problem, state)
@@ -136,6 +149,22 @@ class Incremental:
         progress = drive(batch.X, self._iteration(problem, state, batch))
         state.steps += 1
         return progress
+
+    def _warm_up(self, problem: Problem, state: IncrementalState) -> None:
+        """Solve for the first batch's rows and H by turns; nothing counts as seen by it."""
+        batch, total = self.batches[0], 0.0
+        n_rows = batch.rows.stop - batch.rows.start
+        if len(self.batches) == 1 or n_rows < WARM_ROWS * state.Ht.shape[1]:
+            return
+        for _ in range(WARM_UP):
+            progress = drive(batch.X, self._iteration(problem, state, batch))
+            for sums in (state.rhs, state.gram_W, state.measures):
+                sums[...] = 0
+            state.seen = 0
+            assert progress.decrease is not None
+            total += float(progress.decrease[0])
+            if progress.decrease[0] <= WARM_SHARE * total:
+                return
 
     def polish(self, problem: Problem, state: IncrementalState) -> Progress | None:
         """W solved for exactly beside the final H, as `transform` does it."""
@@ -181,8 +210,8 @@ class Incremental:
     ) -> SolveReport:
         """Correct the sums by the batch and sweep over H.
 
-        Nothing but W is written in place, so that an interrupt leaves the H of the step
-        before.
+        Nothing of the state but W is written in place, so that an interrupt leaves the H of
+        the step before.
         """
         n_threads, n_samples = problem.X.n_threads, problem.X.shape[0]
         first = self.stream or state.steps < len(self.batches)
@@ -204,8 +233,14 @@ class Incremental:
             n_threads,
             grams=True,
         )
+        gram_H = report.gram_solved
+        if seen < n_samples and not self.stream:
+            unseen = ~rhs.any(axis=1)
+            if unseen.any():
+                Ht[unseen] = state.Ht[unseen]
+                gram_H = gram(Ht, n_threads)
         state.rhs, state.gram_W, state.seen = rhs, gram_W, seen
-        state.Ht, state.gram_H = Ht, report.gram_solved
+        state.Ht, state.gram_H = Ht, gram_H
         return report
 
     def _conclude(
