@@ -26,6 +26,7 @@ LAYERS = [
     {"budget", "checkpoints", "choice", "normal_equations", "reconstruction"},
     {"loop"},
     {"one_by_one"},
+    {"drawing"},
     {"initialization", "least_squares", "projected_gradient"},
     {"starts"},
     {"preparation"},

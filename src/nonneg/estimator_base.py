@@ -128,7 +128,7 @@ class FactorizationEstimator(
 
     def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Array:
         """Fit X and return W where it is, on disk or on workers perhaps."""
-        operand = self._operand(X, reset=True)
+        operand = self._operand(X, reset=True, look=False)
         want_on_disk(operand, out)
         try:
             result = self._factorize(operand, W, H)
@@ -139,13 +139,13 @@ class FactorizationEstimator(
         self._set_fitted(operand, result)
         return result.W
 
-    def _operand(self, X: Any, reset: bool) -> Operand:
+    def _operand(self, X: Any, reset: bool, look: bool = True) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""
         limit = getattr(self, "memory_limit", None)
         if limit is not None and not is_limit(limit):
             limit = None  # which is refused with the other parameters
         owner = self._parameters_class.owner
-        operand = prepare_X(X, self.n_threads, owner, limit)
+        operand = prepare_X(X, self.n_threads, owner, limit, look)
         # a path or a function has no width; its operand has
         given = operand if operand.in_parts else X
         validate_data(self, given, reset=reset, skip_check_array=True)

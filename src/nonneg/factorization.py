@@ -22,6 +22,7 @@ from .penalties import scaled_penalties
 from .preparation import (
     checkpoints_for,
     limit_memory,
+    looked_over,
     prepare_X,
     updater_for,
     validated,
@@ -236,7 +237,7 @@ def non_negative_factorization(
     arguments = dict(locals())
     names = {field.name for field in dataclasses.fields(Parameters)}
     given = {name: value for name, value in arguments.items() if name in names}
-    operand = prepare_X(X, n_threads)
+    operand = prepare_X(X, n_threads, look=False)
     validation.require(
         "update_H", update_H, validation.BOOL, "non_negative_factorization"
     )
@@ -303,6 +304,7 @@ def factorize(
         else:
             Ht = fixed.Ht
             W = level_start(X, Ht.shape[1], positive)
+        looked_over(X)
         penalties = scaled_penalties(Ht.shape[1], X.shape, **_weights(parameters))
         gram_H = None if fixed is None else fixed.gram
         problem = Problem(

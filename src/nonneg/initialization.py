@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 from sklearn.utils import check_random_state
 
+from .drawing import half_normal
 from .kernels import Cyclic, RowArrays, gram, solve_rows
 from .operands import as_operand, matmul, placed, rmatmul
 from .orthogonal import lower_factor, orthonormal, sign_of_largest
@@ -30,8 +31,6 @@ LRC_DECREASE = 0.05
 """The low-rank correction ends once an iteration brings less of the total decrease."""
 
 LRC_MAX_ITER = 50
-DRAWN_ROWS = 1 << 14
-"""Rows of a W on disk that are drawn at a time, from the same stream."""
 LRC_SWEEPS = 2
 """Sweeps per half-step: a product with the low-rank matrix costs about as much as one."""
 
@@ -170,7 +169,8 @@ def initial_factors(
     """
     name = resolve_init(init, n_components, X.shape, positive)
     if name == "random":
-        return _random(X, n_components, random_state)
+        return half_normal(X, n_components, random_state)
+    X.stats()  # before passes: no entry of an X in parts may have been looked at
     rank = _svd_rank(name, n_components)
     if name == "nnsvd-lrc":
         svd = truncated_svd(X, rank, random_state, LRC_POWER_ITERATIONS)
@@ -185,27 +185,6 @@ def initial_factors(
         _fill_zeros_randomly(W, Ht, X.stats().mean, random_state)
     elif name == "nnsvd-lrc" and positive:
         _fill_zeros(W, Ht, 1e-6 * X.stats().mean)
-    return W, Ht
-
-
-def _random(X: Operand, k: int, random_state: Any) -> tuple[Array, Array]:
-    """Half-normal factors whose product has about the mean of X; H is drawn first."""
-    rng = check_random_state(random_state)
-    scale = X.stats().level(k)
-
-    def draw(*shape: int) -> Array:
-        A: Array = rng.standard_normal(shape)
-        A *= scale
-        return np.abs(A, out=A)
-
-    Ht = np.ascontiguousarray(draw(k, X.shape[1]).T, dtype=X.dtype)
-    if getattr(X, "shelf", None) is None:
-        return draw(X.shape[0], k).astype(X.dtype, copy=False), Ht
-    W: Array = X.new_rows(k)  # type: ignore[attr-defined]
-    for start in range(0, X.shape[0], DRAWN_ROWS):
-        n_rows = min(DRAWN_ROWS, X.shape[0] - start)
-        W[start : start + n_rows] = draw(n_rows, k)
-        W.release(start, start + n_rows)  # type: ignore[attr-defined]
     return W, Ht
 
 

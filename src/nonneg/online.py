@@ -20,7 +20,7 @@ from .losses import make_loss
 from .operands import as_operand
 from .operands.batches import RowBatch, row_batches, stored_by_rows
 from .penalties import scaled_penalties
-from .preparation import checkpoints_for
+from .preparation import checkpoints_for, looked_over
 from .protocols import Array, Loss, Operand, Problem, State
 from .result import ADVICE, FactorizationResult, StopReason
 from .starts import level_start, starting_factors
@@ -84,6 +84,7 @@ def fit_batches(
             W, Ht = _starting_factors(X, parameters, W, H)
         else:
             W, Ht = past.state.W, past.state.Ht
+        looked_over(X)
         problem = _problem(X, loss, parameters, Ht.shape[1])
         limits = _limits(parameters, n_steps)
         if past is None:

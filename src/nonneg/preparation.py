@@ -22,23 +22,41 @@ from .updaters.incremental import Incremental
 
 
 def prepare_X(
-    X: Any, n_threads: int | None, whom: str = "NMF", memory_limit: Any = None
+    X: Any,
+    n_threads: int | None,
+    whom: str = "NMF",
+    memory_limit: Any = None,
+    look: bool = True,
 ) -> Operand:
     """Check a non-negative X and wrap it in its operand.
 
-    What a plug-in operand has registered for itself is that operand's to check.
+    What a plug-in operand has registered for itself is that operand's to check. Without
+    `look` the entries of an X that is read in parts are for `factorize` to look over.
     """
     n_threads = resolve_n_threads(n_threads)
     if has_own_operand(X):
         operand = as_operand(X, n_threads)
         if operand.in_parts:
             begin_within(memory_limit, operand)
-            operand.stats()  # looks all entries over
+            if look:
+                looked_over(operand)
         return operand
     operand = as_operand(validation.check_X(X, whom), n_threads)
     smallest = operand.summary.smallest  # type: ignore[attr-defined]
     validation.require_non_negative(smallest, f"{whom} (input X)")
     return operand
+
+
+def looked_over(X: Operand) -> None:
+    """Look over the entries of an X that is read in parts, unless that is done.
+
+    Raises
+    ------
+    ValueError
+        If one is negative or not finite; its row is named.
+    """
+    if X.in_parts:
+        X.stats()
 
 
 def validated(parameters: Parameters) -> Parameters:
