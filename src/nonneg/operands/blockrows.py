@@ -66,6 +66,8 @@ class Blocks:
         self._kept: Any = None
         """What the rows of now came from, held until they are kept again."""
         self._workers: set[str] = set()
+        self._before: list[Any] = []
+        """Results that nothing needs any more."""
 
     @property
     def sizes(self) -> list[int]:
@@ -119,7 +121,11 @@ class Blocks:
             outs.append(out)
             sums.append(get(out, 0, dask_key_name=f"nonneg_sums-{token}-{b}"))
         *kept, total = persisted([*outs, tree(sums, add_sums)])
+        self._before = []
         found: Sums = self.awaited(total)
+        # what was there before is let go of after the next tasks are on their way: a client's
+        # messages are 10 ms apart
+        self._before = [total, *(arrays[at].parts for at in written)]
         for i, at in enumerate(written):
             arrays[at].parts = [Part(out, 1 + i) for out in kept]
         if written:

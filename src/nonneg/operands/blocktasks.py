@@ -10,7 +10,7 @@ import numpy as np
 
 from ..kernels.steps import WRITTEN
 from ..protocols import Shared, Step, Sums
-from . import as_operand
+from . import as_operand, reuse
 from .twins import Part, picked
 
 Names = dict[str, int]
@@ -53,26 +53,32 @@ class Common:
 def work_on(common: Common, n_rows: int, places: Any, X_b: Any, *found: Any) -> Any:
     """Do a step on one block: its sums, then the arrays that it has written.
 
-    An array that it only writes to is begun anew: a step that leaves some of it as it was
-    must be given it under a second name, such as "before".
+    What came from another task must not be written to, so an array is begun anew where it is
+    written to, even if the step reads it under another name. A step that leaves some of it as
+    it was must be given it as "before" as well.
     """
-    names, written = common.names, common.written
-    read = {at for name, at in names.items() if base_of(name) not in WRITTEN}
-    own = []
-    for i, (place, (k, dtype)) in enumerate(zip(places, common.forms, strict=True)):
-        if i in written and i not in read:
-            own.append(np.zeros((n_rows, k), dtype))
-            continue
-        A = np.zeros((n_rows, k), dtype) if place is None else picked(found, *place)
-        # what came from another task must not be written to
-        own.append(A.copy() if i in written else A)
-    rows = {name: own[at] for name, at in names.items()}
+    given: list[Any] = [
+        np.zeros((n_rows, k), dtype) if place is None else picked(found, *place)
+        for place, (k, dtype) in zip(places, common.forms, strict=True)
+    ]
+    kept = {at for name, at in common.names.items() if base_of(name) == "before"}
+    own = {
+        at: reuse.rows.empty((n_rows, k), dtype)
+        for at, (k, dtype) in enumerate(common.forms)
+        if at in common.written
+    }
+    for at in kept & own.keys():
+        own[at][...] = given[at]
+    rows = {
+        name: own[at] if base_of(name) in WRITTEN else given[at]
+        for name, at in common.names.items()
+    }
     if X_b is None:
         sums = common.step(None, None, rows, common.shared)
     else:
         X = as_operand(X_b, common.n_threads)
         sums = X.run_pass(common.step, rows, common.shared)
-    return (sums, *(own[at] for at in written))
+    return (sums, *own.values())
 
 
 def result_at(results: Any, at: int) -> Any:
