@@ -69,7 +69,9 @@ def parsed(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="where the files are made")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="small files, one repeat")
+    parser.add_argument(
+        "--quick", action="store_true", help="small files, one solver, one repeat"
+    )
     return parser.parse_args(argv)
 
 
@@ -77,13 +79,14 @@ def main(argv: list[str] | None = None) -> None:
     """Print a line for each case and solver."""
     args = parsed(argv)
     print(f"nonneg {nonneg.__version__}, {args.threads} threads, {machine.processor()}")
-    cases, repeats = CASES, args.repeats
+    cases, solvers, repeats = CASES, SOLVERS, args.repeats
     if args.quick:
-        cases, repeats = ((4000, 20, 4, "out"), (4000, 20, 4, LIMIT)), 1
+        cases, solvers = ((4000, 20, 4, "out"), (4000, 20, 4, LIMIT)), SOLVERS[:1]
+        repeats = 1
     for n_rows, n_columns, k, disk in cases:
         with tempfile.TemporaryDirectory(dir=args.folder) as name:
             path = dense_file(Path(name), n_rows, n_columns)
-            for solver in SOLVERS:
+            for solver in solvers:
                 turns = [
                     [
                         fitted(path, k, solver, how, args.threads)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from nonneg import NMF
+from nonneg.operands import twins
 
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
@@ -109,7 +110,9 @@ def test_every_array_of_rows_is_on_two_workers(client):
         assert not set(places[0]) & set(places[1])
 
 
-def test_the_loss_of_all_workers_ends_the_fit_with_a_sentence(client):
+def test_the_loss_of_all_workers_ends_the_fit_with_a_sentence(client, monkeypatch):
+    monkeypatch.setattr(twins, "WATCH", 0.5)
+
     def kill(iteration):
         if iteration.n_iter == 14:
             for pid in client.run(os.getpid).values():

@@ -41,6 +41,9 @@ with open("/proc/self/statm") as file:
 ballast = np.ones(max(0, peak() - in_use) // 8)
 before = peak()
 solver, _, loss = solver.partition("-")
+if solver == "sn":  # how often it goes over W at the end changes no memory, and takes a minute
+    from nonneg.updaters import sn
+    sn.EXACT_SWEEPS = 10
 model = nonneg.NMF(k, solver=solver, init=init, random_state=0, tol=0, max_iter=2,
                    nls_max_iter=3, beta_loss=loss or "frobenius")
 import warnings

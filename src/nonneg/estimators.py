@@ -122,6 +122,8 @@ class NMF(FactorizationEstimator):
     blocks : int or None, default=None
         With "hals", cut X into so many blocks of rows and move H after each of them, by
         sums over all rows that are kept exact [8]_, in place of extrapolating once a pass.
+        Before the first pass the first block is gone over up to ten times, if it has 50
+        rows for each component or more: put rows in no order there.
     memory_limit : int, str or None, default=None
         Bytes, or a size such as "2GB", that the fit may take beyond what is in memory
         before it. For an X that is read in parts it bounds what is read at a time; a
