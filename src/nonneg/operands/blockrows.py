@@ -107,6 +107,9 @@ class Blocks:
         forms = [(A.shape[1], A.dtype) for A in arrays]
         label, token = step.name, uuid4().hex
         common: Any = Common(step, names, written, forms, shared, self.n_threads)
+        # sums are about as large as what they are made with; the last of them, if they are
+        # small, come here side by side, which is a message less
+        few = common.n_bytes * SPLIT_EVERY <= INLINE_BYTES
         if common.n_bytes * len(self.sizes) > INLINE_BYTES:
             common = dask.delayed(common, traverse=False, name=f"nonneg_H-{token}")
         work = dask.delayed(work_on, pure=False, traverse=False)
@@ -120,12 +123,14 @@ class Blocks:
             )  # fmt: skip
             outs.append(out)
             sums.append(get(out, 0, dask_key_name=f"nonneg_sums-{token}-{b}"))
-        *kept, total = persisted([*outs, tree(sums, add_sums)])
+        ends = tree(sums, add_sums, SPLIT_EVERY if few else 1)
+        started = persisted([*outs, *ends])
+        kept, ends = started[: len(outs)], list(started[len(outs) :])
         self._before = []
-        found: Sums = self.awaited(total)
+        found = add_sums(self.awaited(ends))
         # what was there before is let go of after the next tasks are on their way: a client's
         # messages are 10 ms apart
-        self._before = [total, *(arrays[at].parts for at in written)]
+        self._before = [ends, *(arrays[at].parts for at in written)]
         for i, at in enumerate(written):
             arrays[at].parts = [Part(out, 1 + i) for out in kept]
         if written:
@@ -150,12 +155,14 @@ class Blocks:
         if lost or (self._kept and len(self._workers) > 1 and near(client, self._kept)):
             self.keep()
 
-    def awaited(self, task: Any) -> Any:
-        """The result of a task, while there is one of the workers to wait for."""
+    def awaited(self, tasks: Sequence[Any]) -> list[Any]:
+        """The results of tasks, while there is one of the workers to wait for."""
         client = active_client()
         if client is None:
-            return computed(task)
-        return awaited(client, [future_of(task)], self._workers)[0].result()
+            return [computed(task) for task in tasks]
+        futures = [future_of(task) for task in tasks]
+        found: list[Any] = client.gather(awaited(client, futures, self._workers))
+        return found
 
     def keep(self) -> None:
         """Keep all rows as data, on two workers each, and forget how they came about.
@@ -178,12 +185,12 @@ class Blocks:
         self._cost = self._since - begun
 
 
-def tree(parts: list[Any], add: Callable[[list[Any]], Any]) -> Any:
-    """One task that depends on all parts by levels of `SPLIT_EVERY`."""
+def tree(parts: list[Any], add: Callable[[list[Any]], Any], most: int = 1) -> list[Any]:
+    """At most so many tasks that depend on all parts, by levels of `SPLIT_EVERY`."""
     import dask
 
     join = dask.delayed(add, pure=False)
-    while True:
+    while len(parts) > most:
         parts = [
             join(
                 parts[i : i + SPLIT_EVERY],
@@ -191,8 +198,7 @@ def tree(parts: list[Any], add: Callable[[list[Any]], Any]) -> Any:
             )
             for i in range(0, len(parts), SPLIT_EVERY)
         ]
-        if len(parts) == 1:
-            return parts[0]
+    return parts
 
 
 def persisted(graph: list[Any]) -> tuple[Any, ...]:
@@ -307,7 +313,7 @@ class BlockRows(SvdRows, NDArrayOperatorsMixin):
             write(*(part or (None, None)), folder, name, (n_rows, k), self.dtype)
             for part, name, n_rows in zip(self.parts, names, blocks.sizes, strict=True)
         ]
-        blocks.awaited(persisted([tree(done, sum)])[0])
+        blocks.awaited(persisted(tree(done, sum)))
 
     def as_given(self) -> Any:
         """The rows as a Dask array, in the blocks that X came in."""

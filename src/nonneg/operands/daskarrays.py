@@ -178,7 +178,7 @@ class DaskOperand(BlockedOperand):
 
         look = dask.delayed(_look, pure=False)
         found = [look(part) for part in self._parts]
-        result: dict[str, Any] = computed(tree(found, _join))
+        result: dict[str, Any] = computed(tree(found, _join)[0])
         return result
 
     def _prepared(self, parts: list[tuple[Any, int]]) -> list[Any]:
