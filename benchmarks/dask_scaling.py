@@ -169,7 +169,7 @@ def parsed(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--columns", type=int, default=1000)
     parser.add_argument("-k", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=4)
-    parser.add_argument("--iterations", type=int, default=6)
+    parser.add_argument("--iterations", type=int, default=12)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
         "--workers", type=lambda text: [int(w) for w in text.split(",")], default=[1, 2]
