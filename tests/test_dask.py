@@ -11,7 +11,8 @@ from nonneg import NMF, non_negative_factorization
 da = pytest.importorskip("dask.array")
 import dask
 
-from nonneg.operands import blockrows
+from nonneg.operands import blockrows, blocktasks
+from nonneg.operands.rowsteps import Elementwise, SetColumns
 
 SOLVERS = ["cd", "hals", "bpp", "mu"]
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -63,6 +64,44 @@ def test_other_losses(threads, beta, accelerate):
 def test_a_cluster_gives_the_fit_in_memory(client, solver):
     X = data()
     check(X, da.from_array(X, chunks=(50, 40)), solver)
+
+
+@pytest.mark.parametrize("inline", [0, blockrows.INLINE_BYTES])
+@pytest.mark.parametrize("solver", ["hals", "mu"])
+def test_many_blocks_by_levels_of_sums(client, monkeypatch, solver, inline):
+    # 0: what tasks are told is a task of its own, and so is the last sum
+    monkeypatch.setattr(blockrows, "INLINE_BYTES", inline)
+    X = data()
+    check(X, da.from_array(X, chunks=(9, 40)), solver)
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 64, 65, 100])
+@pytest.mark.parametrize("most", [1, 8])
+def test_a_tree_adds_each_part_once(threads, n, most):
+    parts = [dask.delayed(2**i) for i in range(n)]
+    ends = blockrows.tree(parts, sum, most)
+    assert len(ends) <= most
+    assert sum(dask.compute(*ends)) == 2**n - 1
+
+
+def test_what_a_task_was_given_is_left_as_it_was():
+    rng = np.random.default_rng(0)
+    A, B = rng.random((9, 4)), rng.random((9, 2))
+    before = A.copy()
+    names = {"out": 0, "before": 0, "in": 1}
+    forms, shared = [(4, A.dtype), (2, B.dtype)], {"columns": np.array([1, 3])}
+    common = blocktasks.Common(SetColumns(), names, [0], forms, shared, 1)
+    _, out = blocktasks.work_on(common, 9, ((0, None), (1, None)), None, A, B)
+    np.testing.assert_array_equal(A, before)
+    np.testing.assert_array_equal(out[:, [1, 3]], B)
+    np.testing.assert_array_equal(out[:, [0, 2]], A[:, [0, 2]])
+    # read under one name and written to under another
+    common = blocktasks.Common(
+        Elementwise("multiply"), {"out": 0, "in/0": 0}, [0], forms[:1], {"in/1": 2.0}, 1
+    )
+    _, out = blocktasks.work_on(common, 9, ((0, None),), None, A)
+    np.testing.assert_array_equal(A, before)
+    np.testing.assert_array_equal(out, 2 * A)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -68,10 +68,12 @@ def test_small_arrays_are_not_kept():
     assert reuse.n_bytes == 0
 
 
-def test_it_is_given_back_when_no_more_is_wanted():
+@pytest.mark.parametrize("held", [0, 1.0])
+def test_it_is_given_back_when_no_more_is_wanted(held):
     reuse = Reuse(idle=0.3)
     A = reuse.empty(SHAPE, np.float64)
     n_bytes = A.nbytes
+    time.sleep(held)
     del A
     assert reuse.n_bytes == n_bytes
     end = time.monotonic() + 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from .operands.chunked import WINDOW_BYTES
 from .operands.diskrows import Shelf, folder_for
 from .protocols import Operand, Updater
 from .sizes import bytes_of
@@ -96,7 +97,7 @@ def fit_into(
         X.shelf = shelf  # type: ignore[attr-defined]
     if need.copies and allowed < math.inf:
         window = LEAST_WINDOW + int((allowed - need.least) / need.copies)
-        X.window_bytes = min(X.most_bytes, window)  # type: ignore[attr-defined]
+        X.window_bytes = min(most_bytes(X), window)  # type: ignore[attr-defined]
 
 
 class Need(NamedTuple):
@@ -135,7 +136,12 @@ def begin_within(limit: int | str | None, X: Operand) -> None:
     """Choose windows for the first pass over an X that is read in parts."""
     if limit is not None and X.in_parts:
         share = max(LEAST_WINDOW, bytes_of(limit) // FIRST_SHARE)
-        X.window_bytes = min(X.most_bytes, share)  # type: ignore[attr-defined]
+        X.window_bytes = min(most_bytes(X), share)  # type: ignore[attr-defined]
+
+
+def most_bytes(X: Operand) -> int:
+    """Bytes of the largest window; an operand of another kind need not know of windows."""
+    return int(getattr(X, "most_bytes", WINDOW_BYTES))
 
 
 def start_bytes(init: str, X: Operand, k: int) -> int:

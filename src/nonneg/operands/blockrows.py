@@ -90,9 +90,16 @@ class Blocks:
         self._arrays.add(rows)
 
     def run(
-        self, step: Step, rows: Rows, shared: Shared, X: Sequence[Any] | None = None
+        self,
+        step: Step,
+        rows: Rows,
+        shared: Shared,
+        X: Sequence[Any] | None = None,
+        n_columns: int = 0,
     ) -> Sums:
-        """One task for each block, and a tree that adds up what they return."""
+        """One task for each block of X, of so many columns, and a tree that adds up what they
+        return.
+        """
         import dask
 
         self._keep_if_lost()
@@ -107,9 +114,9 @@ class Blocks:
         forms = [(A.shape[1], A.dtype) for A in arrays]
         label, token = step.name, uuid4().hex
         common: Any = Common(step, names, written, forms, shared, self.n_threads)
-        # sums are about as large as what they are made with; the last of them, if they are
-        # small, come here side by side, which is a message less
-        few = common.n_bytes * SPLIT_EVERY <= INLINE_BYTES
+        sums_bytes = n_columns * max(k * dtype.itemsize for k, dtype in forms)
+        # the last sums, if they are small, come here side by side, which is a message less
+        few = max(common.n_bytes, sums_bytes) * SPLIT_EVERY <= INLINE_BYTES
         if common.n_bytes * len(self.sizes) > INLINE_BYTES:
             common = dask.delayed(common, traverse=False, name=f"nonneg_H-{token}")
         work = dask.delayed(work_on, pure=False, traverse=False)

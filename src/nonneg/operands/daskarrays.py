@@ -119,7 +119,7 @@ class DaskOperand(BlockedOperand):
 
     def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
         """Run `step` on all blocks, each where it is."""
-        return self._blocks.run(step, rows, shared, self._parts)
+        return self._blocks.run(step, rows, shared, self._parts, self.shape[1])
 
     def new_rows(self, k: int) -> BlockRows:
         """Rows to be written, n_samples of them."""

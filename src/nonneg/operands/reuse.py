@@ -31,8 +31,10 @@ class Reuse:
     def __init__(self, idle: float = IDLE) -> None:
         self._idle = idle
         # appended to by whatever thread an array dies in, perhaps in the middle of any of
-        # these methods: so there is no lock, but operations that are one step
+        # these methods or of a thread's start: so there is no lock, but operations that are
+        # one step, and no thread begins there
         self._free: dict[int, deque[Any]] = defaultdict(deque)
+        self._in_use: dict[int, None] = {}
         self._last = time.monotonic()
         self._timer: threading.Timer | None = None
 
@@ -49,6 +51,9 @@ class Reuse:
             memory = self._free[n_bytes].pop()
         if memory is None:
             memory = np.empty(n_bytes, np.uint8)
+        self._in_use[id(memory)] = None
+        if self._timer is None:
+            self._watch(self._idle)
         # through a memoryview: views of the array then refer to it, not to the memory itself
         array = np.frombuffer(memoryview(memory), dtype)
         weakref.finalize(array, self._give, n_bytes, memory).atexit = False
@@ -61,9 +66,7 @@ class Reuse:
 
     def _give(self, n_bytes: int, memory: Any) -> None:
         self._free[n_bytes].append(memory)
-        if self._timer is None:
-            with suppress(RuntimeError):  # no thread begins while the interpreter ends
-                self._watch(self._idle)
+        self._in_use.pop(id(memory), None)
 
     def _watch(self, seconds: float) -> None:
         timer = threading.Timer(seconds, self._look)
@@ -76,8 +79,12 @@ class Reuse:
         if left > 0:
             self._watch(left)
             return
-        self._timer = None
         self._free.clear()
+        self._timer = None
+        if (
+            self._in_use or self._free
+        ):  # looked at after it, for who saw that there was one
+            self._watch(self._idle)
 
 
 rows = Reuse()
