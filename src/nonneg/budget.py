@@ -30,6 +30,9 @@ ON_DISK = 112 << 20
 """Bytes for pages that are mapped around those in use, for each of the streams of a pass,
 and between two times that they are given back. Peaks of "hals", 8 columns of float32, k = 8,
 within 170 MB: 2, 8 and 24 million rows 65, 109 and 79 MB."""
+BESIDE_ROWS = 64 << 20
+"""Bytes of a window at most where W is on disk: its rows are in memory with those of X, and a
+narrow X has many."""
 SVD_ARRAYS = 3
 """Arrays of n_samples·(k + 10) numbers that a start from singular vectors holds."""
 
@@ -91,13 +94,16 @@ def fit_into(
         )
         other = ", or init='random', which takes less."
         raise ValueError(msg + (other if (start or 0) > ON_DISK else "."))
+    most = most_bytes(X)
     if need is not plain:
+        most = min(most, BESIDE_ROWS)
+        X.window_bytes = min(X.window_bytes, most)  # type: ignore[attr-defined]
         shelf = wanted or Shelf(folder_for(None))
         shelf.require(n_arrays * n_models * k * X.shape[0] * X.dtype.itemsize)
         X.shelf = shelf  # type: ignore[attr-defined]
     if need.copies and allowed < math.inf:
         window = LEAST_WINDOW + int((allowed - need.least) / need.copies)
-        X.window_bytes = min(most_bytes(X), window)  # type: ignore[attr-defined]
+        X.window_bytes = min(most, window)  # type: ignore[attr-defined]
 
 
 class Need(NamedTuple):
