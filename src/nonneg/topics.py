@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import validation
-from .operands.canonical import is_canonical
+from .operands.canonical import canonical
 from .protocols import Array
 from .reconstruction import as_rows, require_shapes
 
@@ -314,9 +314,8 @@ def _checked_counts(X: Any, whom: str) -> Any:
     """X in float64, as an array or CSR or CSC with every entry stored once."""
     X = validation.check_X(as_rows(X), whom)
     validation.check_non_negative(X, f"{whom} (input X)")
-    if sp.issparse(X) and not is_canonical(X):
-        X = X.copy()
-        X.sum_duplicates()
+    if sp.issparse(X):
+        X = canonical(X)
     return X.astype(np.float64, copy=False)
 
 

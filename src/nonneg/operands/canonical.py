@@ -25,6 +25,15 @@ def is_canonical(X: Any) -> bool:
     return bool(X.has_canonical_format)
 
 
+def canonical(X: Any) -> Any:
+    """X, or a copy of it with its entries in order and repeated ones added up."""
+    if is_canonical(X):
+        return X
+    X = X.copy()  # its arrays may be the caller's
+    X.sum_duplicates()
+    return X
+
+
 def rises(indices: Array, indptr: Array) -> bool:
     """Whether each number is larger than the one before it, but for the first of each row."""
     n = int(indptr[-1])

@@ -81,9 +81,8 @@ class Reuse:
             return
         self._free.clear()
         self._timer = None
-        if (
-            self._in_use or self._free
-        ):  # looked at after it, for who saw that there was one
+        # looked at only now, for a thread that has seen a timer and begun none
+        if self._in_use or self._free:
             self._watch(self._idle)
 
 

@@ -13,7 +13,7 @@ from .. import kernels
 from ..kernels.methods import Summary
 from ..protocols import Stats
 from . import Block, BlockedOperand, register_operand
-from .canonical import is_canonical
+from .canonical import canonical
 
 BLOCK_ROWS = 1024
 """Rows of a block of the reference pass."""
@@ -33,10 +33,7 @@ class SparseOperand(BlockedOperand):
     def __init__(self, X: Any, n_threads: int = 1) -> None:
         if X.format not in ("csr", "csc"):
             X = X.tocsr()
-        if not is_canonical(X):
-            X = X.copy()
-            X.sum_duplicates()
-        self.X = X
+        self.X = X = canonical(X)
         self.n_threads = n_threads
         self.shape = (int(X.shape[0]), int(X.shape[1]))
         self.dtype = X.dtype

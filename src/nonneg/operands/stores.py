@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..protocols import Array
-from .canonical import is_canonical
+from .canonical import canonical
 
 Accepts = Callable[[Any], bool]
 _stores: list[tuple[Accepts, Callable[[Any], RowStore]]] = []
@@ -185,10 +185,7 @@ def csr_block(rows: Any, dtype: Any) -> Any:
     block = sp.csr_array(rows)
     if block.dtype != dtype:
         block = block.astype(dtype)
-    if not is_canonical(block):
-        block = block.copy()  # its arrays may be the caller's
-        block.sum_duplicates()
-    return block
+    return canonical(block)
 
 
 def _is_mapped_file(X: Any) -> bool:
