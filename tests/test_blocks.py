@@ -1,13 +1,19 @@
-"""Fits of solver "hals" whose H moves after each of several blocks of rows."""
+"""Fits of solver "hals" whose H moves, at first, after each of several blocks of rows."""
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from cases import DTYPES, MAIN_STORAGES, STORAGES, data
-from nonneg import NMF
-from nonneg.updaters import incremental
+from nonneg import NMF, choice, preparation
+from nonneg.operands import as_operand, loading
+from nonneg.parameters import Parameters
+from nonneg.updaters import incremental, leading
+from stored import npy_folder
 from tolerances import assert_close
 
 K = 4
@@ -23,17 +29,27 @@ def model(blocks, **options):
     return NMF(K, blocks=blocks, **{**given, "max_iter": 8, **options})
 
 
+@pytest.fixture
+def by_blocks_alone(monkeypatch):
+    monkeypatch.setattr(leading, "PASSES", 10**9)
+
+
+@pytest.mark.parametrize("passes", [2, 10**9])
 @pytest.mark.parametrize("blocks", BLOCKS)
 @pytest.mark.parametrize("storage", MAIN_STORAGES)
 @pytest.mark.parametrize("penalty", [{}, {"alpha_W": 1e-3, "l1_ratio": 0.4}])
-def test_a_pass_never_raises_the_objective(blocks, storage, penalty):
+def test_a_pass_by_blocks_never_raises_the_objective(
+    blocks, storage, penalty, passes, monkeypatch
+):
+    monkeypatch.setattr(leading, "PASSES", passes)
     X = data(60, 23)
     fitted = model(blocks, **penalty).fit(STORAGES[storage](X))
     W = fitted.transform(STORAGES[storage](X))
     objective = fitted.history_["objective"]
     assert fitted.n_iter_ == 8
     assert objective.size == 9  # with that of the exact solve at the end
-    assert np.diff(objective).max() <= 1e-10 * objective[0]
+    assert np.diff(objective[:passes]).max() <= 1e-10 * objective[0]
+    assert objective[-1] <= objective.min() * (1 + 1e-10)
     H, weight = fitted.components_, penalty.get("alpha_W", 0.0)
     l1, l2 = penalty.get("l1_ratio", 0.0), 1 - penalty.get("l1_ratio", 0.0)
     value = 0.5 * np.sum((X - W @ H) ** 2) + sum(
@@ -58,6 +74,7 @@ def test_storage_and_threads_change_nothing(blocks, dtype):
 
 
 @pytest.mark.parametrize("blocks", [2, 5])
+@pytest.mark.usefixtures("by_blocks_alone")
 def test_more_blocks_need_fewer_passes_than_one(blocks):
     rng = np.random.default_rng(0)
     X = rng.gamma(0.5, size=(400, 6)) @ rng.gamma(0.5, size=(6, 30))
@@ -150,6 +167,7 @@ def many_rows():
     return X + 0.05 * X.mean() * rng.random(X.shape)
 
 
+@pytest.mark.usefixtures("by_blocks_alone")
 def test_the_first_block_is_gone_over_until_it_brings_little(monkeypatch):
     X, courses = many_rows(), {}
     for most in (0, incremental.WARM_UP):
@@ -187,3 +205,135 @@ def test_an_interrupt_on_the_first_block_leaves_a_model(monkeypatch):
         fitted.fit(X)
     assert fitted.components_.shape == (K, 30)
     assert np.isfinite(fitted.components_).all()
+
+
+def mapped(folder, n_rows, n_columns=4):
+    rng = np.random.default_rng(2)
+    X = rng.gamma(0.5, size=(n_rows, 1)) @ rng.gamma(0.5, size=(1, n_columns))
+    X = (X + 0.1 * rng.random(X.shape)).astype(np.float32)
+    np.save(folder / "x.npy", X)
+    return X, np.load(folder / "x.npy", mmap_mode="r")
+
+
+def auto(X, n_components=1, out=None, **options):
+    """Components of a fit by "auto", and the blocks that it took."""
+    blocks, real = [], choice.choose_blocks
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            preparation,
+            "choose_blocks",
+            lambda *a: blocks.append(real(*a)) or blocks[0],
+        )
+        model = NMF(
+            n_components, "random", "auto", random_state=0, max_iter=4, tol=0, **options
+        )
+        model.fit_transform(X, out=out)
+    return model.components_, blocks[0]
+
+
+def test_auto_takes_blocks_where_x_is_in_a_store_and_they_are_large_enough(tmp_path):
+    X, file = mapped(tmp_path, 40 * incremental.WARM_ROWS)
+    H, blocks = auto(file)
+    assert blocks == choice.BLOCKS
+    there = NMF(
+        1, "random", "hals", random_state=0, max_iter=4, tol=0, blocks=blocks
+    ).fit(X)
+    np.testing.assert_array_equal(H, there.components_)
+    # in memory, with fewer rows, more components, or starts that share passes: none
+    assert auto(X)[1] is None
+    assert auto(file[:-1])[1] is None
+    assert auto(file, 2)[1] is None
+    assert auto(file, n_init=2)[1] is None
+    assert auto(file, beta_loss="kullback-leibler")[1] is None
+    assert auto(file, out=np.empty((len(X), 1), np.float32))[1] is None
+
+
+@pytest.mark.parametrize(("share", "blocks"), [(0.9, None), (1.1, choice.BLOCKS)])
+def test_auto_takes_no_blocks_where_h_is_large_beside_x(tmp_path, share, blocks):
+    n_rows, n_columns = 40 * incremental.WARM_ROWS, 30
+    rng = np.random.default_rng(0)
+    X = np.zeros((n_rows, n_columns), np.float32)
+    entries = int(share * choice.H_WORK * choice.BLOCKS * n_columns)
+    X.flat[rng.choice(X.size, entries, replace=False)] = 1 + rng.random(entries)
+    path = npy_folder(tmp_path, sp.csr_array(X))
+    assert auto(path)[1] == blocks
+
+
+def test_auto_takes_blocks_no_larger_than_a_window_and_within_the_limit(tmp_path):
+    _, file = mapped(tmp_path, 200_000, 16)  # 12.8 MB
+    assert auto(file, memory_limit="200MB")[1] == choice.BLOCKS
+    assert auto(file, memory_limit="60MB")[1] == choice.BLOCKS
+    X = as_operand(file, 1)
+    X.window_bytes = 100_000
+    parameters = preparation.validated(Parameters(n_components=1, solver="hals"))
+    assert choice.choose_blocks(parameters, X, 1) == 128
+    tight = dataclasses.replace(parameters, memory_limit="40MB")
+    assert choice.choose_blocks(tight, X, 1) is None
+
+
+def test_blocks_that_are_too_large_for_the_limit_are_refused(tmp_path):
+    _, file = mapped(tmp_path, 500_000, 16)  # 32 MB
+    options = {"memory_limit": "120MB", "max_iter": 1, "random_state": 0}
+    with pytest.raises(ValueError, match="or more than 1 blocks"):
+        NMF(1, "random", "hals", blocks=1, **options).fit(file)
+    NMF(1, "random", "hals", blocks=32, **options).fit(file)
+
+
+def test_what_was_read_is_let_go_of_after_the_passes_by_blocks(tmp_path):
+    _, file = mapped(tmp_path, 4000)
+    loaders, alive = [], []
+
+    def made(*args):
+        loaders.append(loading.Loader(*args))
+        return [
+            loading.LoadedBatch(rows, i, loaders[-1]) for i, rows in enumerate(args[1])
+        ]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "loaded_batches", made)
+        model(
+            4,
+            max_iter=4,
+            callback=lambda _: alive.append(loaders[0]._batch is not None),
+        ).fit(file)
+    assert alive == [True, True, False, False]
+
+
+@pytest.mark.parametrize("storage", MAIN_STORAGES)
+def test_after_two_passes_the_fit_is_that_of_hals_from_there(storage):
+    X = STORAGES[storage](data(60, 23))
+    two = model(5, max_iter=2).fit(X).history_["objective"]
+    course = model(5, max_iter=200).fit(X).history_["objective"]
+    np.testing.assert_array_equal(course[:2], two[:2])
+    ended = model(5, max_iter=200, tol=1e-6).fit(X)
+    assert ended.stop_reason_ == "converged"
+    plain = model(None, init="custom", max_iter=400)
+    plain.fit_transform(X, W=ended.transform(X), H=ended.components_)
+    assert plain.reconstruction_err_ == pytest.approx(
+        ended.reconstruction_err_, rel=1e-4
+    )
+
+
+def test_hals_takes_over_without_a_pass_of_its_own():
+    X, counts = data(60, 23), []
+
+    class Counted:
+        shape, dtype = X.shape, X.dtype
+
+        def __getitem__(self, rows):
+            counts.append(rows)
+            return X[rows]
+
+    at_ends = []
+    model(4, max_iter=5, callback=lambda _: at_ends.append(len(counts))).fit(Counted())
+    # the first block was read ahead once more
+    assert np.diff(at_ends).tolist() == [4, 2, 1, 1]
+
+
+def test_a_fit_that_has_converged_by_blocks_ends_there():
+    rng = np.random.default_rng(0)
+    X = rng.random((400, 1)) @ rng.random((1, 8))
+    fitted = NMF(1, "random", "hals", random_state=0, blocks=4, tol=1e-3).fit(X)
+    assert fitted.n_iter_ <= 3
+    assert fitted.stop_reason_ == "converged"
+    assert fitted.reconstruction_err_ <= 1e-6 * np.linalg.norm(X)

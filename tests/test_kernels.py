@@ -414,6 +414,8 @@ def test_bindings_refuse_arrays_that_do_not_fit():
         core.matmul_dense(np.ones((4, 5)), np.ones((6, 2)), np.ones((4, 2)), 1)
     with pytest.raises(ValueError, match="must be contiguous"):
         core.gram(np.ones((4, 6))[:, ::2], np.ones((3, 3)), 1)
+    with pytest.raises(ValueError, match="step must be positive"):
+        core.touch(np.zeros(3, np.uint8), 0)
     with pytest.raises(TypeError):
         core.gram(
             np.ones((4, 3), dtype=np.float32), np.ones((3, 3), dtype=np.float32), 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,24 @@ def as_dense(rows):
 
 
 ALL = [*stored.DENSE, *stored.SPARSE]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems map pages otherwise")
+def test_rows_of_a_mapped_file_have_been_read_when_they_are_lent(tmp_path):
+    resource = pytest.importorskip("resource")
+    np.save(tmp_path / "x.npy", np.ones((2000, 1024), np.float32))
+    store = as_store(np.load(tmp_path / "x.npy", mmap_mode="r"))
+    assert store.lends
+
+    def faults(rows):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        assert rows.sum() == rows.size
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    untouched = min(
+        faults(np.load(tmp_path / "x.npy", mmap_mode="r")) for _ in range(3)
+    )
+    assert min(faults(store.read(0, 2000)) for _ in range(3)) < untouched / 4
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -218,6 +218,15 @@ bool set_blas(nb::handle sgemm, nb::handle dgemm) {
   return true;
 }
 
+// Reads one byte of every `step`, so that pages that are mapped are there by then.
+void touch(Vector<uint8_t> bytes, size_t step) {
+  require(step > 0, "the step must be positive");
+  const volatile uint8_t *const at = bytes.data();
+  const nb::gil_scoped_release release;
+  for (size_t i = 0; i < bytes.shape(0); i += step)
+    at[i];
+}
+
 } // namespace
 } // namespace nonneg
 
@@ -230,6 +239,7 @@ NB_MODULE(_core, m) {
   m.def("set_blas", set_blas, nb::arg("sgemm"), nb::arg("dgemm"));
   m.def("unset_blas", [] { blas = Blas{}; });
   m.def("set_thread_work", [](double work) { thread_work = work; }, nb::arg("work"));
+  m.def("touch", touch, nb::arg("bytes"), nb::arg("step"));
   m.def("pool_size", pool_size);
   m.def("shut_down_pool", shut_down_pool, nb::call_guard<nb::gil_scoped_release>());
   bind_dtype<float>(m);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .operands.chunked import WINDOW_BYTES
 from .operands.diskrows import Shelf, folder_for
@@ -44,6 +44,7 @@ def fit_into(
     updater: Updater,
     n_models: int = 1,
     start: int | None = None,
+    blocks: int | None = None,
 ) -> None:
     """Choose the windows of an X that is read in parts so that a fit takes no more memory.
 
@@ -62,6 +63,8 @@ def fit_into(
     start : int or None
         Bytes that the start of W takes in memory, where W is then put on disk; None: W
         stays in memory.
+    blocks : int or None
+        Blocks of X that are taken into memory one by one.
 
     Raises
     ------
@@ -79,7 +82,7 @@ def fit_into(
         return
     allowed = math.inf if limit is None else bytes_of(limit)
     n_arrays = getattr(updater, "arrays", DEFAULT_ARRAYS)
-    plain = need = _in_memory(X, k, n_arrays, n_models)
+    plain = need = _in_memory(X, k, n_arrays, n_models, blocks)
     if movable and (wanted is not None or plain.least > allowed):
         there = _with_disk(plain, X, k, n_arrays, n_models, start or 0)
         # what is small takes less memory than pages in use do
@@ -92,8 +95,12 @@ def fit_into(
             f"{_shown(need.factors)} of it for the factors. Raise it, or pass fewer "
             "components"
         )
-        other = ", or init='random', which takes less."
-        raise ValueError(msg + (other if (start or 0) > ON_DISK else "."))
+        if blocks is not None:
+            msg += f", or more than {blocks} blocks"
+        if (start or 0) > ON_DISK:
+            msg += ", or init='random', which takes less"
+        msg += "."
+        raise ValueError(msg)
     most = most_bytes(X)
     if need is not plain:
         most = min(most, BESIDE_ROWS)
@@ -104,6 +111,17 @@ def fit_into(
     if need.copies and allowed < math.inf:
         window = LEAST_WINDOW + int((allowed - need.least) / need.copies)
         X.window_bytes = min(most, window)  # type: ignore[attr-defined]
+
+
+def stays_in_memory(
+    limit: int | str | None, X: Operand, k: int, updater: Any, blocks: int
+) -> bool:
+    """Whether a fit by blocks of rows, W in memory, is within the limit."""
+    if getattr(X, "wanted_shelf", None) is not None:
+        return False
+    n_arrays = getattr(updater, "arrays", DEFAULT_ARRAYS)
+    need = _in_memory(X, k, n_arrays, 1, blocks)
+    return limit is None or need.least <= bytes_of(limit)
 
 
 class Need(NamedTuple):
@@ -121,11 +139,18 @@ class Need(NamedTuple):
         return self.factors + self.others + int(self.copies * LEAST_WINDOW)
 
 
-def _in_memory(X: Operand, k: int, n_arrays: int, n_models: int) -> Need:
+def _in_memory(
+    X: Operand, k: int, n_arrays: int, n_models: int, blocks: int | None
+) -> Need:
     factors = n_arrays * n_models * k * sum(X.shape) * X.dtype.itemsize
     one = X.shape[1] * (k + 16) * n_models * 8
     sums = min(max(SUMS[0], 2 * one), SUMS[1] + one)
-    return Need(factors, sums + SCRATCH, COPIES[X.sparse] if X.in_parts else 0)
+    if not X.in_parts:
+        return Need(factors, sums + SCRATCH, 0)
+    copies = COPIES[X.sparse]
+    if blocks is not None:
+        sums += copies * math.ceil(X.stored_bytes / blocks)  # type: ignore[attr-defined]
+    return Need(factors, sums + SCRATCH, copies)
 
 
 def _with_disk(

@@ -120,10 +120,12 @@ class NMF(FactorizationEstimator):
         where that was measured to be faster. Objectives are always those of X; NaN in
         `history_` before the finish.
     blocks : int or None, default=None
-        With "hals", cut X into so many blocks of rows and move H after each of them, by
-        sums over all rows that are kept exact [8]_, in place of extrapolating once a pass.
-        Before the first pass the first block is gone over up to ten times, if it has 50
-        rows for each component or more: put rows in no order there.
+        With "hals", cut X into so many blocks of rows; in the first two passes H moves
+        after each of them, by sums over all rows that are kept exact [8]_, then the fit
+        goes on as without. Before the first pass the first block is gone over up to ten
+        times, if it has 50 rows for each component or more: put rows in no order there.
+        Of an X in a store two blocks are in memory at a time. None takes none, but with
+        solver="auto" and X in a store where they save passes.
     memory_limit : int, str or None, default=None
         Bytes, or a size such as "2GB", that the fit may take beyond what is in memory
         before it. For an X that is read in parts it bounds what is read at a time; a

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from . import validation
 from .checkpoints import Past
-from .choice import AUTO, choose_solver, compresses, readable, require_possible
+from .choice import AUTO, compresses, readable, require_possible
 from .fixed import FixedFactor
 from .loop import Limits, Outcome, polish, run
 from .losses import make_loss
@@ -20,6 +20,7 @@ from .operands.compressed import compressed
 from .parameters import Parameters
 from .penalties import scaled_penalties
 from .preparation import (
+    automatic,
     checkpoints_for,
     limit_memory,
     looked_over,
@@ -283,7 +284,7 @@ def factorize(
     """
     loss = make_loss(parameters.beta_loss)
     if (parameters := suited(X, parameters)).solver == AUTO:
-        parameters = dataclasses.replace(parameters, solver=choose_solver(loss))
+        parameters = automatic(X, parameters, loss, H if fixed is None else fixed.Ht.T)
     X = readable(parameters.solver, X)
     require_possible(parameters, loss, X)
     update_H = update_H and fixed is None

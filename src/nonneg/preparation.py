@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from . import stores, validation  # noqa: F401  (stores enter themselves)
 from .budget import begin_within, fit_into, start_bytes
 from .checkpoints import Checkpoints, Past, fingerprint
-from .choice import AUTO
+from .choice import AUTO, choose_blocks, choose_solver
 from .initialization import resolve_init
 from .losses import losses
 from .operands import as_operand, has_own_operand
 from .operands.batches import row_batches, stored_by_rows
 from .parameters import Parameters
-from .protocols import Operand, Updater
+from .protocols import Loss, Operand, Updater
 from .starts import CUSTOM, INITS
 from .threads import resolve_n_threads
 from .updaters import make_updater, updaters
 from .updaters.incremental import Incremental
+from .updaters.leading import BlocksFirst
 
 
 def prepare_X(
@@ -64,14 +66,29 @@ def validated(parameters: Parameters) -> Parameters:
     return parameters.validated((*updaters, AUTO), INITS, tuple(losses))
 
 
+def automatic(X: Operand, parameters: Parameters, loss: Loss, H: Any) -> Parameters:
+    """The parameters with what solver="auto" stands for."""
+    parameters = dataclasses.replace(parameters, solver=choose_solver(loss))
+    blocks = choose_blocks(parameters, X, n_components(X, parameters, H))
+    return dataclasses.replace(parameters, blocks=blocks)
+
+
+def n_components(X: Operand, parameters: Parameters, H: Any) -> int:
+    """Number of components that a fit has; `H` is the start or None."""
+    if isinstance(parameters.n_components, int):
+        return parameters.n_components
+    return X.shape[1] if H is None else len(H)
+
+
 def updater_for(X: Operand, parameters: Parameters, update_H: bool) -> Updater:
-    """The solver, or its form that moves H after each block of rows."""
+    """The solver, or its form whose first passes move H after each block of rows."""
+    updater: Any = make_updater(parameters.solver, **vars(parameters))
     if parameters.blocks is None or not update_H:
-        updater: Updater = make_updater(parameters.solver, **vars(parameters))
-        return updater
+        return updater  # type: ignore[no-any-return]
     size = -(-X.shape[0] // parameters.blocks)
     batches = row_batches(stored_by_rows(X), size)
-    return Incremental(batches, tol=parameters.tol, by_pass=True)
+    first = Incremental(batches, tol=parameters.tol, by_pass=True)
+    return BlocksFirst(first, updater)
 
 
 def checkpoints_for(
@@ -111,13 +128,12 @@ def limit_memory(
 
     Where its arrays of the size of W go is decided here too.
     """
-    k = parameters.n_components
-    if not isinstance(k, int):
-        k = X.shape[1] if H is None else len(H)
+    k = n_components(X, parameters, H)
     start, init = None, parameters.init
     if update_H and X.in_parts:
         if init != CUSTOM:
             positive = getattr(updater, "positive_start", False)
             init = resolve_init(init, k, X.shape, positive)
         start = start_bytes(init, X, k)
-    fit_into(parameters.memory_limit, X, k, updater, parameters.n_init, start)
+    blocks = parameters.blocks if update_H else None
+    fit_into(parameters.memory_limit, X, k, updater, parameters.n_init, start, blocks)

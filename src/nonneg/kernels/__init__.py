@@ -78,6 +78,7 @@ move_scaled = (_compiled_terms or reference).move_scaled
 multiplied = (_compiled_terms or terms).multiplied
 solve_rows = _own("solve_rows", (compiled or reference).solve_rows)
 summary = (compiled or reference).summary
+touch = (compiled or reference).touch
 
 
 def native_pass(kind: str, step: Step) -> NativePass | None:
@@ -110,4 +111,5 @@ __all__ = [
     "solve_on_sets",
     "solve_rows",
     "summary",
+    "touch",
 ]

@@ -202,6 +202,11 @@ def summary(A: Array, n_threads: int = 1) -> Summary:
     return Summary(*_core.summary(A, n_threads))
 
 
+def touch(pages: Array, step: int) -> None:
+    """Compiled twin of `reference.touch`, which waits for a disk without the GIL."""
+    _core.touch(pages, step)
+
+
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
     """Compiled twin of `reference.gram`."""
     out = np.empty((A.shape[1], A.shape[1]))

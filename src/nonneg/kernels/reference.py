@@ -193,6 +193,11 @@ def summary(A: Array, n_threads: int = 1) -> Summary:  # noqa: ARG001
     return total
 
 
+def touch(pages: Array, step: int) -> None:
+    """Read one byte of every `step`, so that a file that is mapped has been read by then."""
+    pages[::step].max(initial=0)
+
+
 def column_sums(A: Array, n_threads: int = 1) -> NDArray[np.float64]:  # noqa: ARG001
     """Sums of the columns in float64."""
     return np.asarray(A.sum(axis=0, dtype=np.float64))

@@ -34,6 +34,9 @@ class RowBatch:
     rows: slice
     X: Operand
 
+    def release(self) -> None:
+        """Let go of what was read for this batch and those beside it; X may be asked again."""
+
     @cached_property
     def narrow(self) -> Narrow | None:
         """The batch on its own features, unless they are most of all.

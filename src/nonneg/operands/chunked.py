@@ -162,6 +162,16 @@ class ChunkedOperand(BlockedOperand):
         return float(self._found.entries)
 
     @property
+    def stored_entries(self) -> int:
+        """The same without a pass, which may be an estimate for sparse rows."""
+        return self.store.entries(0, self.n_rows)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all rows as they are read."""
+        return self._bytes(0, self.n_rows)
+
+    @property
     def longest(self) -> int:
         """Largest number of stored entries of a row."""
         return self._found.longest

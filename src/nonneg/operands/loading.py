@@ -36,6 +36,10 @@ class Loader:
         self._next = following, self._thread.submit(self._read, following)
         return self._batch
 
+    def release(self) -> None:
+        """Let go of the batches in memory."""
+        self._batch, self._next = None, None
+
     def __del__(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -59,6 +63,10 @@ class LoadedBatch(RowBatch):
         """The rows in memory."""
         operand: Operand = vars(self)["load"](vars(self)["number"])
         return operand
+
+    def release(self) -> None:
+        """Let go of this batch and the one read ahead."""
+        vars(self)["load"].release()
 
 
 def loaded_batches(X: ChunkedOperand, ranges: list[slice]) -> list[RowBatch]:

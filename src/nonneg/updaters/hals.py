@@ -96,6 +96,16 @@ class Hals:
             value = start_value(problem, W, Ht, product, gram_H)
         return ExtrapolatedState.at(W, Ht, gram_H, product, value)
 
+    def go_on(
+        self, problem: Problem, W: Array, Ht: Array, gram_H: Array, objective: float
+    ) -> ExtrapolatedState:
+        """State at factors that another updater has brought so far; no pass over X, unless
+        X is read by columns.
+        """
+        X = problem.X
+        product = matmul(X, Ht) if X.by_columns and X.shared_gram else None
+        return ExtrapolatedState.at(W, Ht, gram_H, product, objective)
+
     def iterate(self, problem: Problem, state: ExtrapolatedState) -> Progress:
         """One half-step in W and one in H, with extrapolation."""
         return drive(problem.X, self.iteration(problem, state))
