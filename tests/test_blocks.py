@@ -321,13 +321,14 @@ def test_hals_takes_over_without_a_pass_of_its_own():
         shape, dtype = X.shape, X.dtype
 
         def __getitem__(self, rows):
-            counts.append(rows)
+            counts.append(len(X[rows]))
             return X[rows]
 
     at_ends = []
-    model(4, max_iter=5, callback=lambda _: at_ends.append(len(counts))).fit(Counted())
-    # the first block was read ahead once more
-    assert np.diff(at_ends).tolist() == [4, 2, 1, 1]
+    model(4, max_iter=5, callback=lambda _: at_ends.append(sum(counts))).fit(Counted())
+    # beside the passes a block is read ahead
+    assert 60 <= at_ends[1] - at_ends[0] <= 75
+    assert 180 <= at_ends[4] - at_ends[1] <= 195
 
 
 def test_a_fit_that_has_converged_by_blocks_ends_there():

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from . import validation
 from .checkpoints import Past
-from .choice import AUTO, compresses, readable, require_possible
+from .choice import compresses, readable, require_possible
 from .fixed import FixedFactor
 from .loop import Limits, Outcome, polish, run
 from .losses import make_loss
@@ -283,8 +283,7 @@ def factorize(
         If W or H is not what it has to be, or the start is impossible for the shape.
     """
     loss = make_loss(parameters.beta_loss)
-    if (parameters := suited(X, parameters)).solver == AUTO:
-        parameters = automatic(X, parameters, loss, H if fixed is None else fixed.Ht.T)
+    parameters = automatic(X, suited(X, parameters), loss, H)
     X = readable(parameters.solver, X)
     require_possible(parameters, loss, X)
     update_H = update_H and fixed is None

@@ -67,7 +67,9 @@ def validated(parameters: Parameters) -> Parameters:
 
 
 def automatic(X: Operand, parameters: Parameters, loss: Loss, H: Any) -> Parameters:
-    """The parameters with what solver="auto" stands for."""
+    """The parameters with what solver="auto" stands for, if it is asked for."""
+    if parameters.solver != AUTO:
+        return parameters
     parameters = dataclasses.replace(parameters, solver=choose_solver(loss))
     blocks = choose_blocks(parameters, X, n_components(X, parameters, H))
     return dataclasses.replace(parameters, blocks=blocks)

@@ -18,7 +18,8 @@ from ..kernels.methods import Summary
 from ..protocols import Array, Operand, Rows, Shared, Stats, Step, Sums
 from . import BlockedOperand, register_operand
 from .blockrows import BlockRows, Blocks, computed, persisted, tree
-from .chunked import Turned, require_numbers
+from .chunked import Turned
+from .looking import require_numbers
 from .rowfiles import read_rows
 from .stores import csr_block, factor_dtype
 
