@@ -196,9 +196,8 @@ class ChunkedOperand(BlockedOperand):
         with self._open():
             for part in self._parts(lines.rows):
                 entries, indptr = (part[0], part[2]) if self.sparse else (part, None)
-                if entries.size and not (
-                    entries.min() >= 0 and np.isfinite(entries.max())
-                ):
+                seen = kernels.summary(entries, self.n_threads)
+                if not (seen.smallest >= 0 and np.isfinite(seen.sum)):
                     require_numbers(entries, row, indptr)
                 for line in lines.of(entries):
                     total = total.joined(kernels.summary(line))

@@ -81,6 +81,7 @@ class BlocksFirst:
 
     def polish(self, problem: Problem, state: LedState) -> Progress | None:
         """What the updater in use does."""
+        self.first.batches[0].release()
         progress: Progress | None = self._current(state).polish(problem, state.base)
         return progress
 
