@@ -244,6 +244,7 @@ def test_auto_takes_blocks_where_x_is_in_a_store_and_they_are_large_enough(tmp_p
     assert auto(file[:-1])[1] is None
     assert auto(file, 2)[1] is None
     assert auto(file, n_init=2)[1] is None
+    assert auto(file, checkpoint=tmp_path / "fit.ckpt")[1] is None
     assert auto(file, beta_loss="kullback-leibler")[1] is None
     assert auto(file, out=np.empty((len(X), 1), np.float32))[1] is None
 

@@ -52,9 +52,11 @@ def choose_blocks(parameters: Parameters, X: Operand, k: int) -> int | None:
     takes longer than what that saves; where the arrays of the size of W go on disk; and
     for several starts, which share passes without.
     """
-    if parameters.blocks is not None or not hasattr(X, "store"):
+    if parameters.blocks is not None or not hasattr(X, "stored_entries"):
         return parameters.blocks
     alone = parameters.n_init == 1 and parameters.compress is not True
+    # a good start would be given up; a checkpoint may be resumed within another limit
+    alone = alone and parameters.init != "custom" and parameters.checkpoint is None
     if parameters.solver != IN_BLOCKS or not alone or not X.shared_gram:
         return None
     n_rows, n_columns = X.shape
