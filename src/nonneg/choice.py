@@ -62,7 +62,7 @@ def choose_blocks(parameters: Parameters, X: Operand, k: int) -> int | None:
     n_rows, n_columns = X.shape
     window = X.window_bytes  # type: ignore[attr-defined]
     blocks = max(BLOCKS, math.ceil(X.stored_bytes / window))  # type: ignore[attr-defined]
-    a_block = n_rows / blocks, X.stored_entries / blocks  # type: ignore[attr-defined]
+    a_block = n_rows / blocks, X.stored_entries / blocks
     if a_block[0] < WARM_ROWS * k or a_block[1] < H_WORK * n_columns * k:
         return None
     updater, limit = updaters[IN_BLOCKS], parameters.memory_limit
