@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..protocols import Array, Operand, Problem, Progress, Stored, Updater
+from ..protocols import Array, Operand, Problem, Progress, Updater
+from .staged import StagedState
 
 EXACT_ITERATIONS = 5
 """Iterations on X itself that a fit ends with, if it is not ended before."""
@@ -23,27 +24,13 @@ of the objective."""
 
 
 @dataclass(eq=False)
-class CompressedState(Stored):
-    """State of the updater beneath, and how far the fit on X itself has come."""
+class CompressedState(StagedState):
+    """How far the fit on X itself has come, beside the state of the updater beneath."""
 
-    base: Any
     exact: int = -1
     """Iterations on X itself; -1 on the compressed one."""
     gains: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """Smallest objectives on the compressed X in the last iterations."""
-    n_iter: int = 0
-
-    @property
-    def W(self) -> Array:
-        """W of the updater beneath."""
-        W: Array = self.base.W
-        return W
-
-    @property
-    def Ht(self) -> Array:
-        """Hᵀ of the updater beneath."""
-        Ht: Array = self.base.Ht
-        return Ht
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..protocols import Array, Problem, Progress, Stored
+from ..protocols import Array, Problem, Progress
 from .extrapolation import ExtrapolatedState
 from .hals import Hals
 from .incremental import Incremental, IncrementalState
+from .staged import StagedState
 
 PASSES = 2
 """Passes by blocks. Passes to 3, 1 and 0.3 % above the best objective, 40 blocks, 32
@@ -20,25 +21,12 @@ topic model, 2,000,000 x 30,000, k = 20: to 0.01 % 9 without, and 1."""
 
 
 @dataclass(eq=False)
-class LedState(Stored):
-    """State of the updater in use, and the passes by blocks that are done."""
+class LedState(StagedState):
+    """How far the passes by blocks are, beside the state of the updater in use."""
 
-    base: Any
     passes: int = 0
+    """Passes by blocks that are done."""
     handed_over: bool = False
-    n_iter: int = 0
-
-    @property
-    def W(self) -> Array:
-        """W of the updater in use."""
-        W: Array = self.base.W
-        return W
-
-    @property
-    def Ht(self) -> Array:
-        """Hᵀ of the updater in use."""
-        Ht: Array = self.base.Ht
-        return Ht
 
 
 @dataclass(frozen=True, eq=False)
