@@ -280,6 +280,41 @@ def test_blocks_that_are_too_large_for_the_limit_are_refused(tmp_path):
     NMF(1, "random", "hals", blocks=32, **options).fit(file)
 
 
+def uneven(folder, n_rows=4000, n_columns=200, first=100):
+    """A CSR on disk whose first 100 rows have all entries, the others one each."""
+    X = np.zeros((n_rows, n_columns), np.float32)
+    X[:first] = 1 + np.random.default_rng(0).random((first, n_columns))
+    X[first:, 0] = 1
+    return npy_folder(folder, sp.csr_array(X))
+
+
+def test_the_largest_of_uneven_blocks_counts(tmp_path):
+    path = uneven(tmp_path)
+    X = as_operand(path, 1)
+    # 100 rows of 200 entries of 8 bytes and the pointers of rows
+    assert X.block_bytes(40) == 100 * (200 * 8 + 4)
+    assert X.block_bytes(40) > 20 * X.stored_bytes / 40
+    assert X.block_bytes(1) == X.stored_bytes
+    parameters = preparation.validated(Parameters(n_components=1, solver="hals"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choice, "H_WORK", 0)
+        assert choice.choose_blocks(parameters, X, 1) == choice.BLOCKS
+        X.window_bytes = X.block_bytes(40) // 2 - 1
+        assert choice.choose_blocks(parameters, X, 1) is None
+
+
+def test_a_given_start_is_kept_by_auto(tmp_path):
+    X, file = mapped(tmp_path, 40 * incremental.WARM_ROWS)
+    best = NMF(1, "random", "hals", random_state=0, max_iter=200).fit(X)
+    start = {"W": best.transform(X), "H": best.components_}
+    again = NMF(1, "custom", "auto", max_iter=1, tol=0)
+    again.fit_transform(file, **start)
+    assert again.reconstruction_err_ <= best.reconstruction_err_ * (1 + 1e-6)
+    given = NMF(1, "custom", "hals", max_iter=1, tol=0)
+    given.fit_transform(X, **start)
+    np.testing.assert_array_equal(again.components_, given.components_)
+
+
 def test_what_was_read_is_let_go_of_after_the_passes_by_blocks(tmp_path):
     _, file = mapped(tmp_path, 4000)
     loaders, alive = [], []

@@ -149,7 +149,7 @@ def _in_memory(
         return Need(factors, sums + SCRATCH, 0)
     copies = COPIES[X.sparse]
     if blocks is not None:
-        sums += copies * math.ceil(X.stored_bytes / blocks)  # type: ignore[attr-defined]
+        sums += copies * X.block_bytes(blocks)  # type: ignore[attr-defined]
     return Need(factors, sums + SCRATCH, copies)
 
 

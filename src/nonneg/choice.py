@@ -47,10 +47,11 @@ def choose_solver(loss: Loss) -> str:
 def choose_blocks(parameters: Parameters, X: Operand, k: int) -> int | None:
     """Blocks for "hals" where X is read from a store and they save passes.
 
-    As many as make a block no larger than a window, BLOCKS at least. None where blocks
-    would have few rows, or H so many numbers beside X that moving it after each block
-    takes longer than what that saves; where the arrays of the size of W go on disk; and
-    for several starts, which share passes without.
+    As many as make a block no larger than a window on average, BLOCKS at least. None where
+    blocks would have few rows, or H so many numbers beside X that moving it after each
+    block takes longer than what that saves; where one is more than twice a window; where
+    the arrays of the size of W go on disk; and for several starts, which share passes
+    without.
     """
     if parameters.blocks is not None or not hasattr(X, "stored_entries"):
         return parameters.blocks
@@ -64,6 +65,8 @@ def choose_blocks(parameters: Parameters, X: Operand, k: int) -> int | None:
     blocks = max(BLOCKS, math.ceil(X.stored_bytes / window))  # type: ignore[attr-defined]
     a_block = n_rows / blocks, X.stored_entries / blocks
     if a_block[0] < WARM_ROWS * k or a_block[1] < H_WORK * n_columns * k:
+        return None
+    if X.block_bytes(blocks) > 2 * window:  # type: ignore[attr-defined]
         return None
     updater, limit = updaters[IN_BLOCKS], parameters.memory_limit
     return blocks if stays_in_memory(limit, X, k, updater, blocks) else None

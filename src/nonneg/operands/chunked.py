@@ -160,6 +160,12 @@ class ChunkedOperand(BlockedOperand):
         """Bytes of all rows as they are read."""
         return self._bytes(0, self.n_rows)
 
+    def block_bytes(self, blocks: int) -> int:
+        """Bytes of the largest of so many blocks of equally many rows."""
+        size = -(-self.n_rows // blocks)
+        starts = range(0, self.n_rows, size)
+        return max(self._bytes(i, min(i + size, self.n_rows)) for i in starts)
+
     @property
     def longest(self) -> int:
         """Largest number of stored entries of a row."""
