@@ -104,7 +104,8 @@ class NMF(FactorizationEstimator):
         Number of starts, fitted together; the best one is kept. The first is as `init`
         and `random_state` say, the others are random, with seeds drawn from
         `random_state`. "cd", "hals" and "bpp" read X once per iteration for all of them
-        (for as many as 48 MB of sums over X allow); not so after a compressed start.
+        (for as many as 48 MB of sums over X allow); not so after a compressed start, nor
+        with `blocks`.
     max_time : float or None, default=None
         Seconds after which no further iteration is begun; "hals", "bpp" and "sn" then
         still do their last solve.
@@ -124,8 +125,9 @@ class NMF(FactorizationEstimator):
         after each of them, by sums over all rows that are kept exact [8]_, then the fit
         goes on as without. Before the first pass the first block is gone over up to ten
         times, if it has 50 rows for each component or more: put rows in no order there.
+        A given start may be left for a worse one.
         Of an X in a store two blocks are in memory at a time. None takes none, but with
-        solver="auto" and X in a store where they save passes.
+        solver="auto" and X in a store where they save passes; solver="hals" doesn't.
     memory_limit : int, str or None, default=None
         Bytes, or a size such as "2GB", that the fit may take beyond what is in memory
         before it. For an X that is read in parts it bounds what is read at a time; a

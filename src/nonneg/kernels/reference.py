@@ -194,7 +194,7 @@ def summary(A: Array, n_threads: int = 1) -> Summary:  # noqa: ARG001
 
 
 def touch(pages: Array, step: int) -> None:
-    """Read one byte of every `step`, so that a file that is mapped has been read by then."""
+    """Read one byte of every `step`: a mapped file is read by then, as far as the system reads around."""
     pages[::step].max(initial=0)
 
 

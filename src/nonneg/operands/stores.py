@@ -266,7 +266,7 @@ class MappedStore(DenseStore):
         return out
 
     def _map(self, start: int, shape: tuple[int, int]) -> Array:
-        """The rows in a map of their own, read by now."""
+        """The rows in a map of their own; what the system reads around a touch is there by now."""
         at, size = self._offset + start * self._row_bytes, shape[0] * self._row_bytes
         # what lies behind the end of a file can't be told from memory until it is touched
         if os.fstat(self._file.fileno()).st_size < at + size:
