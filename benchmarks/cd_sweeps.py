@@ -16,11 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import machine
 import numpy as np
 import sklearn
-from inputs import pbmc3k, start
-from matrices import low_rank, uniform_csr
+from harness import machine
+from harness.inputs import pbmc3k, start
+from harness.matrices import low_rank, uniform_csr
 from sklearn.decomposition import non_negative_factorization as peer
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits

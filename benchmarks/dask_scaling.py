@@ -19,11 +19,11 @@ import math
 import time
 from typing import Any
 
-import machine
 import numpy as np
+from harness import machine
 
 import nonneg
-from nonneg.operands.blockrows import SPLIT_EVERY
+from nonneg.operands.dask.worker_rows import SPLIT_EVERY
 
 WANTED = {"speed-up": 1.6, "overhead": 1.25}
 

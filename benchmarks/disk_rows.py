@@ -15,8 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import machine
 import numpy as np
+from harness import machine
 from out_of_core import dense_file
 
 import nonneg

@@ -21,17 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import machine
 import numpy as np
 import scipy.sparse as sp
-from inputs import described, select, start
-from rows import row_work
+from harness import machine
+from harness.inputs import described, select, start
+from harness.rows import row_work
 from threadpoolctl import threadpool_limits
 
+from nonneg.base.threads import single_threaded_blas
 from nonneg.kernels import Adaptive, gram
-from nonneg.kernels.steps import RowSolve
-from nonneg.operands import as_operand
-from nonneg.threads import single_threaded_blas
+from nonneg.kernels.quadratic_steps import RowSolve
+from nonneg.operands.registration import as_operand
 
 CASES = [
     ("fashion", 32),

@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import machine
 import matplotlib as mpl
+from harness import machine
 from out_of_core import COLUMNS, dense_file
 
 mpl.use("Agg")

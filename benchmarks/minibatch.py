@@ -19,12 +19,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import machine
 import numpy as np
 import sklearn
-from contestants import LOSS_NAMES
-from inputs import described, select, start
-from objectives import objective_of
+from harness import machine
+from harness.contestants import LOSS_NAMES
+from harness.inputs import described, select, start
+from harness.objectives import objective_of
 from sklearn.decomposition import MiniBatchNMF as Peer
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits

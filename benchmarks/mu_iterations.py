@@ -15,12 +15,12 @@ import json
 import warnings
 from typing import Any
 
-import machine
 import numpy as np
 import sklearn
 from cd_sweeps import seconds_per_sweep
-from contestants import LOSS_NAMES, available
-from inputs import described, select, start
+from harness import machine
+from harness.contestants import LOSS_NAMES, available
+from harness.inputs import described, select, start
 from sklearn.decomposition import non_negative_factorization as peer
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits

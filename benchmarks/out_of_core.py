@@ -23,8 +23,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import machine
 import numpy as np
+from harness import machine
 from threadpoolctl import threadpool_limits
 
 import nonneg
@@ -175,7 +175,7 @@ def theirs(path: Path, threads: int) -> tuple[float, float]:
     """Seconds of one pass of partial_fit, and the objective of all rows at its end."""
     from sklearn.decomposition import MiniBatchNMF
 
-    from nonneg.operands.stores import store_of
+    from nonneg.stores.base import store_of
 
     store = store_of(path)
     assert store is not None

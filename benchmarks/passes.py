@@ -15,9 +15,9 @@ import argparse
 import math
 from typing import Any, NamedTuple
 
-import machine
 import numpy as np
-from inputs import described, select, start
+from harness import machine
+from harness.inputs import described, select, start
 from threadpoolctl import threadpool_limits
 
 import nonneg

@@ -43,7 +43,7 @@ def fails(base: float, head: float) -> bool:
 
 
 def _fit(X: Any, k: int, solver: str, sweeps: int, threads: int) -> Callable[[], Any]:
-    from inputs import start
+    from harness.inputs import start
 
     import nonneg
 
@@ -74,8 +74,8 @@ def _start(X: Any, k: int) -> Callable[[], Any]:
 def cases(threads: int) -> dict[str, Callable[[], Callable[[], Any]]]:
     """The fixed set: each makes its data and returns what is timed."""
     import numpy as np
-    from inputs import pbmc3k
-    from matrices import low_rank, uniform_csr
+    from harness.inputs import pbmc3k
+    from harness.matrices import low_rank, uniform_csr
 
     def dense(dtype: Any, k: int) -> Any:
         return low_rank(6000, 784, k, dtype)

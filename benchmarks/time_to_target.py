@@ -21,14 +21,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import curves
-import machine
 import numpy as np
-from contestants import FIELDS, LOSS_NAMES, Contestant, ours, plain_sklearn
-from inputs import HERE, INPUTS, Input, described, select, start
-from objectives import Objective, objective_of
-from peers import FITS, PACKAGES, installed
-from problems import Limits, Problem
+from harness import curves, machine
+from harness.contestants import FIELDS, LOSS_NAMES, Contestant, ours, plain_sklearn
+from harness.inputs import HERE, INPUTS, Input, described, select, start
+from harness.objectives import Objective, objective_of
+from harness.peers import FITS, PACKAGES, installed
+from harness.problems import Limits, Problem
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
@@ -267,7 +266,7 @@ def main() -> None:
     merge(path, results)
     print(f"results: {path}")
     try:
-        import plots
+        from harness import plots
     except ImportError:
         print("no plots: matplotlib is not installed")
         return

@@ -40,7 +40,7 @@ def pytest_configure() -> None:
 
 def pytest_report_header() -> str:
     """Say which package and which instruction set the run tests."""
-    simd = "reference" if kernels.compiled is None else kernels.compiled.simd_name()
+    simd = "reference" if kernels.native is None else kernels.native.simd_name()
     folder = os.path.dirname(nonneg.__file__)
     return f"nonneg from {folder}, kernels: {simd}"
 
@@ -56,17 +56,17 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def passes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run passes over X by the kernels in use, then by the reference steps."""
     if request.param == "reference":
-        monkeypatch.setattr(kernels, "compiled", None)
+        monkeypatch.setattr(kernels, "native", None)
     return request.param
 
 
 @pytest.fixture
 def eager_threads():
     """Threads are woken for any work, as otherwise only for much of it."""
-    if kernels.compiled is None:
+    if kernels.native is None:
         yield
         return
-    core = kernels.compiled._core
+    core = kernels.native._core
     core.set_thread_work(0)
     yield
     core.set_thread_work(4e6)

@@ -11,8 +11,9 @@ venv=$1
 # benchmarks are scripts for the versions of today; kernels, threads, processes and the order
 # of our imports have nothing to do with versions
 skipped=()
-for name in benchmarks kernels row_solve exact_solve divergence_kernels updaters architecture \
-    threads interrupt memory memory_limit checkpoint_faults; do
-    skipped+=(--ignore "tests/test_$name.py")
+for path in kernels/test_{kernels,row_solve,exact_solve,divergence_kernels}.py \
+    base/test_threads.py project/test_{architecture,benchmarks}.py solvers/test_solvers.py \
+    fitting/test_{interrupt,memory,memory_limit,checkpoint_faults}.py; do
+    skipped+=(--ignore "tests/$path")
 done
 "$venv/bin/python" -m pytest -q -n "${JOBS:-2}" "${skipped[@]}"

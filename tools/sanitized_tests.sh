@@ -5,7 +5,7 @@
 set -euo pipefail
 venv=$1
 shift
-[ $# -gt 0 ] || set -- tests/test_{kernels,row_solve,exact_solve,divergence_kernels}.py
+[ $# -gt 0 ] || set -- tests/kernels
 export CXX=${CXX:-g++}
 
 # "undefined" without null, object-size and pointer-overflow: these three check every

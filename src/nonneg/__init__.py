@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 from .config import show_config
-from .estimators import NMF
-from .factorization import non_negative_factorization
+from .estimators.minibatch_nmf import MiniBatchNMF
+from .estimators.nmf import NMF
+from .fitting.run import non_negative_factorization
 from .initialization import initialize
-from .minibatch import MiniBatchNMF
-from .projected_gradient import (
+from .least_squares.projected_gradient import (
     hoyer_sparseness,
     nls_subproblem,
     projected_gradient_update,
 )
-from .reconstruction import beta_divergence, reconstruction_error
+from .losses.metrics import beta_divergence, reconstruction_error
 
 if TYPE_CHECKING:
-    from .least_squares import nnls
-    from .persistence import load, save
-    from .topics import (
+    from .analysis.topics import (
         held_out_perplexity,
         perplexity,
         poisson_log_likelihood,
         topic_distributions,
     )
+    from .io.model_files import load, save
+    from .least_squares.solve import nnls
 
 __all__ = [
     "NMF",
@@ -51,13 +51,13 @@ __all__ = [
 ]
 
 _ON_DEMAND = {
-    "held_out_perplexity": ".topics",
-    "load": ".persistence",
-    "nnls": ".least_squares",
-    "perplexity": ".topics",
-    "poisson_log_likelihood": ".topics",
-    "save": ".persistence",
-    "topic_distributions": ".topics",
+    "held_out_perplexity": ".analysis.topics",
+    "load": ".io.model_files",
+    "nnls": ".least_squares.solve",
+    "perplexity": ".analysis.topics",
+    "poisson_log_likelihood": ".analysis.topics",
+    "save": ".io.model_files",
+    "topic_distributions": ".analysis.topics",
 }
 """Names that most programs never use: imported when they are first asked for."""
 

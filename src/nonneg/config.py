@@ -12,7 +12,7 @@ import sklearn
 from threadpoolctl import threadpool_info
 
 from . import kernels
-from .threads import resolve_n_threads
+from .base.threads import resolve_n_threads
 
 
 def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] | None:
@@ -76,10 +76,10 @@ def _config() -> dict[str, Any]:
 
 
 def _simd_in_use() -> str:
-    name = getattr(kernels.compiled, "simd_name", None)
+    name = getattr(kernels.native, "simd_name", None)
     return str(name()) if name is not None else "reference"
 
 
 def _simd_available() -> list[str]:
-    available = getattr(kernels.compiled, "simd_available", None)
+    available = getattr(kernels.native, "simd_available", None)
     return [*(available() if available is not None else ()), "reference"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nonneg.losses import losses
+from nonneg.losses.registry import losses
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nonneg.base.interfaces import Progress, State
 from nonneg.kernels import gram
-from nonneg.protocols import Progress, State
-from nonneg.updaters import updaters
+from nonneg.solvers.registry import solvers
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class LandweberStep:
         return {"change": change}
 
 
-@updaters.register("landweber")
+@solvers.register("landweber")
 @dataclass(frozen=True)
 class Landweber:
     """Alternating projected Landweber iterations; converged when they are short."""

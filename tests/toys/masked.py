@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nonneg.operands import Block, BlockedOperand, register_operand
-from nonneg.protocols import Stats
+from nonneg.base.interfaces import Stats
+from nonneg.operands.base import Block, BlockedOperand
+from nonneg.operands.registration import register_operand
 
 
 @register_operand(lambda X: isinstance(X, np.ma.MaskedArray))

@@ -14,9 +14,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from ..protocols import Rows, Shared, Step, Sums
-from . import pivoting, reference, terms
-from .methods import (
+from ..base.interfaces import Rows, Shared, Step, Sums
+from . import beta_terms, block_pivoting, reference
+from .block_pivoting import ExactReport
+from .row_methods import (
     Adaptive,
     Cyclic,
     Exact,
@@ -26,19 +27,18 @@ from .methods import (
     SolveReport,
     SweepReport,
 )
-from .pivoting import ExactReport
 
 NativePass = Callable[[Any, Step, Rows, Shared], Sums]
 
-compiled: Any = None
-"""The module `kernels.compiled`, or None where the reference is in use."""
-_compiled_terms: Any = None
+native: Any = None
+"""The module `kernels.native`, or None where the reference is in use."""
+_native_beta: Any = None
 
 if os.environ.get("NONNEG_SIMD") != "reference":
     try:
         importlib.import_module("nonneg._core")
-        compiled = importlib.import_module(".compiled", __name__)
-        _compiled_terms = importlib.import_module(".compiled_terms", __name__)
+        native = importlib.import_module(".native", __name__)
+        _native_beta = importlib.import_module(".native_beta", __name__)
     except ModuleNotFoundError as error:
         if error.name != "nonneg._core":
             raise
@@ -67,25 +67,25 @@ def _own(kernel: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-coordinate_sweep = (compiled or reference).coordinate_sweep
-exact_solve = (compiled or pivoting).exact_solve
-solve_on_sets = (compiled or pivoting).solve_on_sets
-column_sums = _own("column_sums", (_compiled_terms or reference).column_sums)
-gather_scaled = (_compiled_terms or reference).gather_scaled
-gram = _own("gram", (compiled or reference).gram)
+coordinate_sweep = (native or reference).coordinate_sweep
+exact_solve = (native or block_pivoting).exact_solve
+solve_on_sets = (native or block_pivoting).solve_on_sets
+column_sums = _own("column_sums", (_native_beta or reference).column_sums)
+gather_scaled = (_native_beta or reference).gather_scaled
+gram = _own("gram", (native or reference).gram)
 inner = _own("inner", reference.inner)
-move_scaled = (_compiled_terms or reference).move_scaled
-multiplied = (_compiled_terms or terms).multiplied
-solve_rows = _own("solve_rows", (compiled or reference).solve_rows)
-summary = (compiled or reference).summary
-touch = (compiled or reference).touch
+move_scaled = (_native_beta or reference).move_scaled
+multiplied = (_native_beta or beta_terms).multiplied
+solve_rows = _own("solve_rows", (native or reference).solve_rows)
+summary = (native or reference).summary
+touch = (native or reference).touch
 
 
 def native_pass(kind: str, step: Step) -> NativePass | None:
     """Compiled version of `step` for operands of this kind, or None."""
-    if compiled is None:
+    if native is None:
         return None
-    found: NativePass | None = compiled.PASSES.get((kind, step.name))
+    found: NativePass | None = native.PASSES.get((kind, step.name))
     return found
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import pivoting
-from .methods import (
+from . import block_pivoting
+from .row_methods import (
     Adaptive,
     Cyclic,
     Exact,
@@ -154,12 +154,12 @@ def _exactly(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveReport
     rows.solved[...] = rows.start
     cross, factorizations = 0.0, 0
     if gram.ndim == 2:
-        report = pivoting.exact_solve(rows.solved, rhs, gram, l1)
+        report = block_pivoting.exact_solve(rows.solved, rhs, gram, l1)
         cross, factorizations = report.cross, report.n_factorizations
     else:
         for i in range(A.shape[0]):  # a Gram matrix of its own for each row
             row = slice(i, i + 1)
-            report = pivoting.exact_solve(rows.solved[row], rhs[row], gram[i], l1)
+            report = block_pivoting.exact_solve(rows.solved[row], rhs[row], gram[i], l1)
             cross += report.cross
             factorizations += report.n_factorizations
     # at the solution the gradient is orthogonal to the rows

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from ..protocols import Loss
-from ..registry import Registry
-
-losses: Registry[Loss] = Registry("loss")
-
 from . import beta, frobenius
-from .beta import make_loss
 
-__all__ = ["beta", "frobenius", "losses", "make_loss"]
+__all__ = ["beta", "frobenius"]

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..kernels.term_steps import TermsUpdate, beside
-from ..kernels.terms import EPSILON, BetaTerms
-from ..protocols import Array, Loss, Operand, Stats
-from . import losses
+from ..base.interfaces import Array, Loss, Operand, Stats
+from ..kernels.beta_steps import TermsUpdate, beside
+from ..kernels.beta_terms import EPSILON, BetaTerms
+from .registry import losses
 
 NAMES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 NAME_OF = {beta: name for name, beta in NAMES.items()}

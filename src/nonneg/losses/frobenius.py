@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..base.interfaces import Array, Operand
 from ..kernels import gram, inner
-from ..kernels.steps import SquaredResidual
-from ..kernels.terms import BetaTerms
-from ..operands import matmul
-from ..protocols import Array, Operand
-from . import losses
+from ..kernels.beta_terms import BetaTerms
+from ..kernels.quadratic_steps import SquaredResidual
+from ..operands.base import matmul
+from .registry import losses
 
 RELIABLE = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-3}
 """The expanded square is trusted while the loss is above this share of ½‖X‖².

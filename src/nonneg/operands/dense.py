@@ -9,15 +9,16 @@ from typing import ClassVar
 import numpy as np
 
 from .. import kernels
-from ..kernels.methods import Summary
-from ..protocols import Array, Stats
-from . import Block, BlockedOperand, register_operand
+from ..base.interfaces import Array, Stats
+from ..kernels.row_methods import Summary
+from .base import Block, BlockedOperand
+from .registration import register_operand
 
 BLOCK_BYTES = 1 << 20
 """Bytes of X in a block of the reference pass."""
 
 
-@register_operand(lambda X: isinstance(X, np.ndarray))
+@register_operand(lambda X: isinstance(X, np.ndarray), checked=True)
 class DenseOperand(BlockedOperand):
     """A 2-d float32 or float64 array; Fortran order is read by columns."""
 

@@ -10,16 +10,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
-from ..kernels.methods import Summary
-from ..protocols import Stats
-from . import Block, BlockedOperand, register_operand
-from .canonical import canonical
+from ..base.interfaces import Stats
+from ..kernels.csr_format import canonical
+from ..kernels.row_methods import Summary
+from .base import Block, BlockedOperand
+from .registration import register_operand
 
 BLOCK_ROWS = 1024
 """Rows of a block of the reference pass."""
 
 
-@register_operand(sp.issparse)
+@register_operand(sp.issparse, checked=True)
 class SparseOperand(BlockedOperand):
     """A SciPy sparse matrix or array with float32 or float64 values.
 

@@ -9,15 +9,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..operands.canonical import is_canonical
-from ..operands.stores import StoreError, factor_dtype
-from ..protocols import Array
-from .faults import (
-    reading,
-    require_matrix,
-    require_rows,
-    rows_text,
-)
+from ..base.interfaces import Array
+from ..kernels.csr_format import is_canonical
+from .base import StoreError, factor_dtype
+from .read_errors import reading, require_matrix, require_rows, rows_text
 
 Slice = Callable[[int, int], Array]
 """Returns the entries first:last of a stored vector."""

@@ -15,12 +15,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..operands.stores import StoreError, read_fully
-from ..protocols import Array
-from .faults import is_instance
+from ..base.interfaces import Array
+from .base import StoreError, read_fully
+from .csr_folder import NpyCsr
 from .hdf5 import SHAPES, group_format, matrix_in
 from .matrix_market import Entries, MatrixMarket
-from .npyfolder import NpyCsr
+from .read_errors import is_instance
 
 MEMORY = 256 << 20
 """Bytes that a conversion may take for entries, unless it is told otherwise."""
@@ -40,7 +40,7 @@ def by_rows(
         group of h5py or zarr, or what a backed AnnData has as its X.
     folder : path-like, default=None
         Folder to write, which must not exist: `data.npy`, `indices.npy`, `indptr.npy`
-        and `shape.npy`, opened again by `nonneg.stores.npyfolder.NpyCsr(Path(folder))`.
+        and `shape.npy`, opened again by `nonneg.stores.csr_folder.NpyCsr(Path(folder))`.
         None takes a temporary folder, which is removed with the store.
     memory : int, default=268435456
         Bytes that it may take for entries; the number of entries of each row comes on
@@ -71,7 +71,7 @@ def by_rows(
     if target.exists():
         msg = (
             f"{str(target)!r} exists already. If it holds the converted matrix, open "
-            "it by nonneg.stores.npyfolder.NpyCsr(pathlib.Path(folder)); else give "
+            "it by nonneg.stores.csr_folder.NpyCsr(pathlib.Path(folder)); else give "
             "another name."
         )
         raise FileExistsError(msg)

@@ -6,15 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..operands.stores import DenseStore, RowStore, factor_dtype, register_store
-from ..protocols import Array
+from ..base.interfaces import Array
+from .base import DenseStore, RowStore, factor_dtype, register_store
 from .compressed_rows import BY_COLUMNS, CompressedRows
-from .faults import (
-    is_instance,
-    reading,
-    require_matrix,
-    require_unchanged,
-)
+from .read_errors import is_instance, reading, require_matrix, require_unchanged
 
 PARTS = ("data", "indices", "indptr")
 FORMATS = {"encoding-type": "_matrix", "h5sparse_format": ""}

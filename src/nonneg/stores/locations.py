@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..operands.stores import RowStore, register_store
-from . import as_store
+from .base import RowStore, as_store, register_store
 from .conversion import by_rows
-from .npyfolder import NpyCsr, is_csr_folder
+from .csr_folder import NpyCsr, is_csr_folder
 
 INSIDE = "::"
 """Between the name of a file or folder and the path inside it."""

@@ -10,8 +10,8 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ..operands.stores import StoreError
-from ..protocols import Array
+from ..base.interfaces import Array
+from .base import StoreError
 
 FIELDS = {
     "real": np.float64,

@@ -8,20 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..operands.stores import DenseStore, StoreError, factor_dtype, register_store
-from ..protocols import Array
-from .faults import (
-    is_instance,
-    reading,
-    require_matrix,
-    require_rows,
-)
+from ..base.interfaces import Array
+from .base import DenseStore, StoreError, factor_dtype, register_store
+from .read_errors import is_instance, reading, require_matrix, require_rows
 
 TILE_ROWS = 2048
 """Rows that are put together from columns at once: five times faster than all of them."""
 
 
-class Part(NamedTuple):
+class RowGroup(NamedTuple):
     """Rows that are read together."""
 
     start: int
@@ -79,7 +74,7 @@ class _TableRows(DenseStore):
     in order. That memory comes on top of a block's.
     """
 
-    def __init__(self, parts: list[Part], schema: Any, where: str) -> None:
+    def __init__(self, parts: list[RowGroup], schema: Any, where: str) -> None:
         self.where = where
         columns = _columns_of(schema, where)
         self.column_names, self.dtype = columns.names, columns.dtype
@@ -92,7 +87,7 @@ class _TableRows(DenseStore):
         self.chunk_rows = largest if len(sizes) <= 1 else None
         # of unequal groups no size fits; in order, the one that is kept is enough
         self.sequential = self.chunk_rows is None
-        self._kept: tuple[Part, Any] | None = None
+        self._kept: tuple[RowGroup, Any] | None = None
 
     def read(self, start: int, stop: int, out: Array | None = None) -> Array:
         """Return rows start:stop; each of their row groups is read whole.
@@ -114,7 +109,7 @@ class _TableRows(DenseStore):
             self._fill(table, part, low, high, out[low - start : high - start])
         return out
 
-    def _table(self, part: Part) -> Any:
+    def _table(self, part: RowGroup) -> Any:
         kept = self._kept
         if kept is not None and kept[0] is part:
             return kept[1]
@@ -125,7 +120,9 @@ class _TableRows(DenseStore):
         self._kept = (part, table)
         return table
 
-    def _fill(self, table: Any, part: Part, low: int, high: int, out: Array) -> None:
+    def _fill(
+        self, table: Any, part: RowGroup, low: int, high: int, out: Array
+    ) -> None:
         rows = table.slice(low - part.start, high - low)
         columns = [self._numbers(rows, name, low) for name in self.column_names]
         for start in range(0, high - low, TILE_ROWS):
@@ -147,11 +144,11 @@ class _TableRows(DenseStore):
         return found
 
 
-def _with_starts(parts: list[tuple[int, Callable[[], Any]]]) -> list[Part]:
+def _with_starts(parts: list[tuple[int, Callable[[], Any]]]) -> list[RowGroup]:
     """Parts of these numbers of rows, one after the other."""
     found, start = [], 0
     for n_rows, load in parts:
-        found.append(Part(start, start + n_rows, load))
+        found.append(RowGroup(start, start + n_rows, load))
         start += n_rows
     return found
 

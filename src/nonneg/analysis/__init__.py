@@ -1,0 +1,3 @@
+"""What can be said about a fit: topics, tables of components, pictures."""
+
+from __future__ import annotations

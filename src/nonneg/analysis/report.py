@@ -1,0 +1,304 @@
+"""What a fit found, as rows of plain values and as text: the table of components."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ..losses.beta import NAME_OF
+
+LONGEST_NAME = 28
+"""Characters after which the name of a feature is cut in a table."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One component in a report.
+
+    Attributes
+    ----------
+    component : int
+        Its number, the row of H, from zero.
+    share : float or None
+        Its part of the sum of all entries of W·H; None where W is not known.
+    top : list of (str, float)
+        Its largest features, with their weights in H, the largest first.
+    total : float
+        Sum of its row of H.
+    """
+
+    component: int
+    share: float | None
+    top: list[tuple[str, float]]
+    total: float
+
+
+FROBENIUS = "frobenius"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a fit went; None stands for what is not known.
+
+    Attributes
+    ----------
+    n_samples, n_features, n_components : int
+    solver : str
+    n_iter : int
+        Sweeps: outer iterations of the solver.
+    stop_reason : str
+    objective : float or None
+        The penalised objective after the last sweep.
+    reconstruction_err : float
+        ‖X − WH‖_F, or sqrt(2·D) for another loss D.
+    relative_err : float or None
+        The former as a part of ‖X‖_F.
+    seconds : float
+        Time that the fit took.
+    loss : str
+        Name of the loss.
+    """
+
+    n_samples: int | None
+    n_features: int
+    n_components: int
+    solver: str
+    n_iter: int
+    stop_reason: str
+    objective: float | None
+    reconstruction_err: float
+    relative_err: float | None
+    seconds: float
+    loss: str = FROBENIUS
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as values that JSON can hold."""
+        return asdict(self)
+
+
+def frobenius_norm(X: Any) -> float:
+    """‖X‖_F of a dense or sparse matrix, added up in float64 by blocks of rows."""
+    if hasattr(X, "stats"):  # an operand, which knows it
+        return math.sqrt(X.stats().sum_sq)
+    if sp.issparse(X):
+        return float(np.linalg.norm(X.data.astype(np.float64, copy=False)))
+    rows = max(1, (1 << 20) // max(1, X.shape[1]))
+    blocks = (X[start : start + rows] for start in range(0, X.shape[0], rows))
+    return math.sqrt(sum(_square(block) for block in blocks))
+
+
+def _square(block: Any) -> float:
+    values = np.asarray(block, dtype=np.float64).ravel()
+    return float(values @ values)
+
+
+def component_shares(W: NDArray[Any], H: NDArray[Any]) -> NDArray[np.float64]:
+    """Part of each component in the sum of all entries of W·H.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_samples, k)
+    H : ndarray of shape (k, n_features)
+
+    Returns
+    -------
+    shares : ndarray of shape (k,), float64
+        They add up to 1, or are all 0 if W·H is 0. Unlike the weights in H, they do
+        not depend on how the scale is divided between W and H.
+    """
+    # W may be a Dask array
+    sums = np.asarray(W.sum(axis=0, dtype=np.float64)) * H.sum(axis=1, dtype=np.float64)
+    total = float(sums.sum())
+    shares: NDArray[np.float64] = sums / total if total > 0 else np.zeros_like(sums)
+    return shares
+
+
+def summarize(
+    model: Any,
+    *,
+    n_samples: int | None = None,
+    norm: float | None = None,
+    seconds: float | None = None,
+) -> Summary:
+    """Collect how the fit of a model went.
+
+    Parameters
+    ----------
+    model : NMF
+        A fitted model.
+    n_samples : int, default=None
+        Rows of the X of the fit, which a model does not keep.
+    norm : float, default=None
+        ‖X‖_F of it, to give the error as a part of it.
+    seconds : float, default=None
+        Time that the fit took with its start; None: that of the iterations alone.
+
+    Returns
+    -------
+    summary : Summary
+    """
+    history = model.history_
+    seen = len(history["objective"]) > 0
+    objective = float(history["objective"][-1]) if seen else math.nan
+    if seconds is None:
+        seconds = float(history["seconds"][-1]) if seen else 0.0
+    error = float(model.reconstruction_err_)
+    loss = loss_name(model.beta_loss)
+    relative = error / norm if norm and loss == FROBENIUS else None
+    return Summary(
+        n_samples=n_samples,
+        n_features=int(model.components_.shape[1]),
+        n_components=int(model.components_.shape[0]),
+        solver=str(model.solver_),
+        n_iter=int(model.n_iter_),
+        stop_reason=str(model.stop_reason_),
+        objective=objective if math.isfinite(objective) else None,
+        reconstruction_err=error,
+        relative_err=relative,
+        seconds=seconds,
+        loss=loss,
+    )
+
+
+def loss_name(beta_loss: float | str) -> str:
+    """Name of a `beta_loss`, or "beta=" and its number."""
+    if isinstance(beta_loss, str):
+        return beta_loss
+    return NAME_OF.get(float(beta_loss), f"beta={float(beta_loss):g}")
+
+
+def list_components(
+    model: Any,
+    *,
+    shares: Sequence[float] | NDArray[Any] | None = None,
+    feature_names: Sequence[str] | None = None,
+    n_top: int = 10,
+) -> list[Component]:
+    """Collect the components of a model with their largest features.
+
+    Parameters
+    ----------
+    model : NMF
+        A fitted model.
+    shares : sequence of k float, default=None
+        Part of each component in the whole, from `component_shares`.
+    feature_names : sequence of n_features str, default=None
+        None takes the names that the model was fitted with, else column numbers.
+    n_top : int, default=10
+        Number of features of each; those of weight 0 are left out.
+
+    Returns
+    -------
+    components : list of Component
+        The largest share first, where shares are known.
+    """
+    H = model.components_
+    names = feature_labels(model, feature_names)
+    found = []
+    for t, weights in enumerate(H):
+        # a stable order: of equal weights the first feature comes first
+        order = np.argsort(-weights, kind="stable")[:n_top]
+        top = [(names[j], float(weights[j])) for j in order if weights[j] > 0]
+        share = None if shares is None else float(shares[t])
+        found.append(Component(t, share, top, float(weights.sum(dtype=np.float64))))
+    if shares is not None:
+        found.sort(key=lambda component: -(component.share or 0.0))
+    return found
+
+
+def feature_labels(model: Any, feature_names: Sequence[str] | None) -> list[str]:
+    """Return a name for each feature: given, of the model, or the column's number."""
+    if feature_names is None:
+        feature_names = getattr(model, "feature_names_in_", None)
+    n_features = model.components_.shape[1]
+    if feature_names is None:
+        return [str(j) for j in range(n_features)]
+    if len(feature_names) != n_features:
+        msg = (
+            f"The model has {n_features} features, but {len(feature_names)} names "
+            "were given; pass one for each feature."
+        )
+        raise ValueError(msg)
+    return [str(name) for name in feature_names]
+
+
+def component_table(
+    components: Sequence[Component], width: int = 80, *, what: str = "top features"
+) -> str:
+    """Format components as a table that is `width` characters wide at most.
+
+    Each feature is followed by its part of the component, in percent; as many
+    features are shown as fit.
+    """
+    with_share = any(component.share is not None for component in components)
+    digits = max(2, len(str(max((c.component for c in components), default=0))))
+    left = f"{'#':>{digits}}" + ("   share" if with_share else "")
+    title = f"{left}  {what}, each with its % of the component"
+    lines = [title[:width].rstrip()]
+    for component in components:
+        start = f"{component.component:>{digits}}"
+        if with_share:
+            start += f"  {100 * (component.share or 0.0):5.1f}%"
+        lines.append(f"{start}  {_features(component, width - len(start) - 2)}")
+    return "\n".join(lines)
+
+
+def _features(component: Component, width: int) -> str:
+    """Features with their parts, as many as fit into `width`."""
+    text = ""
+    for name, weight in component.top:
+        label = _printable(name)
+        if len(label) > LONGEST_NAME:
+            label = label[: LONGEST_NAME - 1] + "…"
+        part = f"{label} {100 * weight / component.total:.1f}"
+        longer = f"{text}, {part}" if text else part
+        if len(longer) > width and text:
+            break
+        text = longer
+    return text or "(zero)"
+
+
+def _printable(text: str) -> str:
+    """Text in one line, without what would move the cursor of a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+_ENDS = {
+    "converged": "converged after {} in {}",
+    "max_iter": "not converged within the {} allowed, {}",
+    "max_time": "stopped at the time limit after {} in {}, not converged",
+    "callback": "stopped by the callback after {} in {}",
+    "interrupted": "interrupted after {} in {}, not converged",
+}
+
+
+def summary_text(summary: Summary) -> str:
+    """Format a summary in lines of at most 80 characters."""
+    size = f"{summary.n_features:,} features"
+    if summary.n_samples is not None:
+        size = f"{summary.n_samples:,} × {summary.n_features:,} matrix"
+    what = f"{size}, {summary.n_components} components, solver {summary.solver}"
+    sweeps = f"{summary.n_iter} sweep{'' if summary.n_iter == 1 else 's'}"
+    end = _ENDS.get(summary.stop_reason, f"{summary.stop_reason} after {{}} in {{}}")
+    lines = [what, end.format(sweeps, seconds_text(summary.seconds))]
+    error = f"error ‖X − WH‖ = {summary.reconstruction_err:.6g}"
+    if summary.loss != FROBENIUS:
+        error = f"error sqrt(2·D) = {summary.reconstruction_err:.6g}, D {summary.loss}"
+    if summary.relative_err is not None:
+        error += f", {100 * summary.relative_err:.2f} % of ‖X‖"
+    return "\n".join([*lines, error])
+
+
+def seconds_text(seconds: float) -> str:
+    """Format a duration with as many digits as one cares for."""
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -1,0 +1,300 @@
+"""Checks of parameters and arrays: one clear sentence for each thing that is wrong."""
+
+from __future__ import annotations
+
+import math
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_array
+
+from .interfaces import Array
+
+try:  # private in scikit-learn, but the class that its users catch
+    from sklearn.utils._param_validation import InvalidParameterError
+except ImportError:  # pragma: no cover
+
+    class InvalidParameterError(ValueError, TypeError):  # type: ignore[no-redef]
+        """A parameter has a wrong type or value."""
+
+
+FLOATS = (np.float64, np.float32)
+"""Dtypes that are kept; everything else becomes the first of them."""
+
+ARRAY_CHECK: dict[str, Any] = {"accept_sparse": ("csr", "csc"), "dtype": list(FLOATS)}
+"""How scikit-learn's `check_array` is asked to look at X."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the user's that called into this package or scikit-learn."""
+    level = 2
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_inside(frame.f_globals):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_inside(module_globals: dict[str, Any]) -> bool:
+    name = str(module_globals.get("__name__", ""))
+    return name.partition(".")[0] in ("nonneg", "sklearn")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rule:
+    """What one parameter may be, in code and in words, and what to do instead."""
+
+    satisfied: Callable[[Any], bool]
+    allowed: str
+    advice: str
+
+
+def is_integer(value: Any, low: int = 1, high: float = math.inf) -> bool:
+    """Whether the value is an integer, not a bool, within the closed range."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+    return whole and low <= value <= high
+
+
+def is_real(value: Any, low: float = 0.0, high: float = math.inf) -> bool:
+    """Whether the value is a finite number, not a bool, within the closed range."""
+    number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    return number and math.isfinite(value) and low <= value <= high
+
+
+def is_bool(value: Any) -> bool:
+    """Whether the value is a bool, Python's or NumPy's."""
+    return isinstance(value, bool | np.bool_)
+
+
+def show(value: Any) -> str:
+    """Return the value on one line, shortened, as it was given."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 100 else text[:97] + "..."
+
+
+def require(name: str, value: Any, rule: Rule, owner: str = "NMF") -> None:
+    """Raise InvalidParameterError, worded as scikit-learn's, if the rule is broken."""
+    if not rule.satisfied(value):
+        msg = (
+            f"The {name!r} parameter of {owner} must be {rule.allowed}. "
+            f"Got {show(value)} instead. {rule.advice}"
+        )
+        raise InvalidParameterError(msg)
+
+
+BOOL = Rule(
+    is_bool,
+    "an instance of 'bool' or an instance of 'numpy.bool'",
+    "Pass True or False.",
+)
+
+
+def check_X(X: Any, whom: str = "NMF", name: str = "X") -> Array:
+    """Return X as a float array or CSR/CSC matrix, checked by scikit-learn.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        float32 and float64 are kept, other dtypes become float64; CSR and CSC are
+        kept, other sparse formats become CSR. Nothing is copied without need.
+    whom, name : str
+        Names of the caller and of X for the messages.
+
+    Raises
+    ------
+    ValueError
+        If it is not a non-empty 2-d matrix of finite real numbers.
+    TypeError
+        If its elements can't be numbers.
+    """
+    return check_array_like(X, name, whom, **ARRAY_CHECK)
+
+
+def check_array_like(A: Any, name: str, whom: str, **how: Any) -> Array:
+    """Run scikit-learn's `check_array` on what `as_numbers` lets through."""
+    try:
+        checked: Array = check_array(
+            as_numbers(A, name, whom), input_name=name, estimator=whom, **how
+        )
+    except (TypeError, ValueError) as error:
+        if "contains NaN" in str(error):
+            first = str(error).partition("\n")[0]
+            msg = (
+                f"{first} Every entry must be a finite number: fill the missing ones, "
+                "e.g. by sklearn.impute.SimpleImputer, or drop their rows."
+            )
+            raise ValueError(msg) from error
+        if "could not convert" in str(error) or "argument must be" in str(error):
+            msg = (
+                f"{name} must be numeric; {error}. Convert its texts to numbers first."
+            )
+            raise type(error)(msg) from error
+        raise
+    return checked
+
+
+def as_numbers(X: Any, name: str = "X", whom: str = "NMF") -> Any:
+    """Return sequences as arrays; refuse what can't be a matrix of real numbers.
+
+    What `check_array` would refuse less clearly, or take without a word: texts, dates,
+    masked entries, rows of unequal length. The values are left to it.
+
+    Raises
+    ------
+    ValueError
+        For any of these.
+    """
+    if _is_sequence(X) or _is_plain_array_like(X):
+        try:
+            X = np.asarray(X)
+        except ValueError as error:
+            msg = (
+                f"{name} is not a matrix: its rows have unequal lengths or elements "
+                f"that are not numbers ({error}). Pass rows of equal length."
+            )
+            raise ValueError(msg) from error
+    _require_two_dimensions(X, name, whom)
+    if isinstance(X, np.ma.MaskedArray) and np.any(X.mask):
+        msg = (
+            f"{name} is a masked array with {np.sum(X.mask)} masked entries, "
+            "which would be taken as observed. Fill them, e.g. by X.filled(0), or "
+            "leave out their rows."
+        )
+        raise ValueError(msg)
+    dtype = getattr(X, "dtype", None)
+    kind = dtype.kind if isinstance(dtype, np.dtype) else ""
+    if kind == "c":
+        msg = (
+            f"Complex data not supported: {name} has dtype {dtype}. Pass real numbers, "
+            "e.g. its absolute values."
+        )
+        raise ValueError(msg)
+    if kind and kind in "USmMV":
+        msg = (
+            f"{name} must be numeric; got elements of dtype {dtype}. Convert them to "
+            "numbers first, e.g. by X.astype(float)."
+        )
+        raise ValueError(msg)
+    return X
+
+
+def _require_two_dimensions(X: Any, name: str, whom: str) -> None:
+    """Raise ValueError, worded as scikit-learn's, unless X has two dimensions."""
+    shape = getattr(X, "shape", None)
+    n = len(shape) if isinstance(shape, tuple) else np.ndim(X)
+    if n == 2:
+        return
+    if n > 2:
+        msg = (
+            f"Found array with dim {n}, while dim <= 2 is required by {whom}. "
+            f"{name} has shape {shape}; pass a matrix."
+        )
+        raise ValueError(msg)
+    what = f"has shape {shape}" if shape else f"is {show(X)}"
+    msg = (
+        f"Expected 2D array, got {'1D' if n else 'scalar'} array instead: {name} "
+        f"{what}. Reshape your data using array.reshape(1, -1) if it contains a single "
+        "sample, or array.reshape(-1, 1) if it has a single feature."
+    )
+    raise ValueError(msg)
+
+
+def _is_sequence(X: Any) -> bool:
+    return isinstance(X, list | tuple) and not any(map(sp.issparse, X))
+
+
+def _is_plain_array_like(X: Any) -> bool:
+    """Whether `np.asarray` gives X with its dtype, which scikit-learn can't look up.
+
+    Polars frames are such; pandas frames, whose dtypes are an array, are not.
+    """
+    is_pandas = hasattr(getattr(X, "dtypes", None), "__array__")
+    return hasattr(X, "__array__") and not (hasattr(X, "dtype") or is_pandas)
+
+
+def check_matrix(A: Any, name: str, whom: str) -> Array:
+    """Return a finite 2-d float array of any sign, float32 kept (see `check_X`)."""
+    return check_array_like(A, name, whom, dtype=list(FLOATS))
+
+
+def check_non_negative(A: Any, whom: str) -> None:
+    """Raise ValueError, worded as scikit-learn's, if an entry is below zero."""
+    values = A.data if sp.issparse(A) else A
+    require_non_negative(values.min() if values.size else 0, whom)
+
+
+def require_non_negative(smallest: float, whom: str) -> None:
+    """Raise that error if the smallest entry is below zero."""
+    if smallest < 0:
+        msg = (
+            f"Negative values in data passed to {whom}. The smallest is {smallest:g}; "
+            "every entry must be at least 0."
+        )
+        raise ValueError(msg)
+
+
+def check_factor(
+    A: Any, shape: tuple[int | None, int | None], whom: str, dtype: Any
+) -> Array:
+    """Check a factor given by the caller, without writing to it.
+
+    Parameters
+    ----------
+    A : array-like
+        A list or an array of integers is converted; a float array must be of the
+        right dtype, which the caller checks with `require_same_dtype`.
+    shape : tuple of int or None
+        Expected shape; None leaves a length open.
+    whom : str
+        "NMF (input W)" or "NMF (input H)".
+    dtype : dtype
+        Of X; what lists and integers are converted to.
+
+    Raises
+    ------
+    ValueError
+        If it is no 2-d array of this shape, has negative or non-finite entries, or
+        is full of zeros.
+    TypeError
+        If it is sparse.
+    """
+    name = "W" if "W" in whom else "H"
+    given = getattr(A, "dtype", None)
+    is_float = isinstance(given, np.dtype) and given.kind == "f"
+    checked = check_array_like(A, name, whom, dtype=None if is_float else dtype)
+    for axis, (word, expected) in enumerate(
+        zip(("first", "second"), shape, strict=True)
+    ):
+        if expected is not None and checked.shape[axis] != expected:
+            msg = (
+                f"Array with wrong {word} dimension passed to {whom}. Expected "
+                f"{expected}, but got {checked.shape[axis]}. W must have shape "
+                "(n_samples, n_components) and H (n_components, n_features)."
+            )
+            raise ValueError(msg)
+    check_non_negative(checked, whom)
+    if not checked.any():
+        msg = (
+            f"Array passed to {whom} is full of zeros. Pass one with positive entries."
+        )
+        raise ValueError(msg)
+    return checked
+
+
+def require_same_dtype(dtype: np.dtype[Any], **factors: Array) -> None:
+    """Raise TypeError, worded as scikit-learn's, if a factor's dtype is not X's."""
+    if all(A.dtype == dtype for A in factors.values()):
+        return
+    names = " and ".join(factors)
+    got = " and ".join(f"{name}.dtype = {A.dtype}" for name, A in factors.items())
+    msg = (
+        f"{names} should have the same dtype as X. Got {got}. X has dtype {dtype}; "
+        f"convert with .astype(numpy.{dtype})."
+    )
+    raise TypeError(msg)

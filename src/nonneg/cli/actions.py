@@ -1,0 +1,217 @@
+"""What the commands do between reading their options and printing what they found."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from ..analysis import report
+from ..estimators.nmf import NMF
+from ..fitting.choice import require_pair
+from ..io.readers import Table
+from ..losses.beta import make_loss
+from ..operands.base import to_caller
+from ..stores.locations import parse_location
+
+Say = Callable[[str], None]
+"""Takes a line for standard error."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model with what is told about its fit."""
+
+    model: NMF
+    W: NDArray[Any]
+    summary: report.Summary
+    shares: NDArray[np.float64]
+    interrupted: bool
+
+
+def check_outputs(data: Path, *outputs: Path | None) -> None:
+    """Refuse to write over the input, or two outputs into one file, or nowhere.
+
+    Raises
+    ------
+    ValueError
+        If two of the files are one.
+    FileNotFoundError
+        If the folder of an output does not exist.
+    """
+    seen = {parse_location(data).path.resolve(): "the input"}
+    for path in outputs:
+        if path is None:
+            continue
+        if path.resolve() in seen:
+            msg = f"{str(path)!r} is {seen[path.resolve()]}; write to another file."
+            raise ValueError(msg)
+        seen[path.resolve()] = "written already"
+        if path.is_dir():
+            msg = f"{str(path)!r} is a folder; give the name of a file."
+            raise ValueError(msg)
+        if not path.resolve().parent.is_dir():
+            msg = f"No such folder: {str(path.parent)!r}; create it first."
+            raise FileNotFoundError(msg)
+
+
+def check_parameters(model: NMF) -> None:
+    """Refuse wrong parameters before a long file is read for nothing.
+
+    Raises
+    ------
+    ValueError
+        As the fit would.
+    """
+    parameters = model._parameters()
+    require_pair(parameters, make_loss(parameters.beta_loss))
+
+
+def with_feature_names(table: Table, path: Path) -> Table:
+    """Name the columns by the lines of a text file.
+
+    Raises
+    ------
+    ValueError
+        If there is not one line for each column.
+    """
+    names = path.read_text(encoding="utf-8-sig").splitlines()
+    if len(names) != table.X.shape[1]:
+        msg = (
+            f"{str(path)!r} has {len(names)} lines, but the matrix has "
+            f"{table.X.shape[1]} columns; it needs one name a line."
+        )
+        raise ValueError(msg)
+    return replace(table, column_names=names)
+
+
+def fit(model: NMF, table: Table, say: Say) -> Fitted:
+    """Fit a model to a table; Ctrl-C ends the fit, and what was found is kept.
+
+    Parameters
+    ----------
+    model : NMF
+        It is fitted in place; its callback is removed afterwards.
+    table : Table
+    say : callable
+        Gets a line for each warning.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If interrupted before the first sweep was done.
+    """
+    start = time.perf_counter()
+    interrupted = False
+    with told_warnings(say):
+        try:
+            W = model.fit_transform(table.X)
+        except KeyboardInterrupt as interrupt:
+            result = getattr(interrupt, "result", None)
+            if result is None or result.n_iter == 0:
+                raise
+            W, interrupted = to_caller(result.W), True
+    seconds = time.perf_counter() - start
+    model.callback = None
+    if table.column_names is not None:
+        model.feature_names_in_ = np.array(table.column_names, dtype=object)
+    summary = report.summarize(
+        model,
+        n_samples=table.X.shape[0],
+        norm=report.frobenius_norm(table.X),
+        seconds=seconds,
+    )
+    shares = report.component_shares(W, model.components_)
+    return Fitted(model, W, summary, shares, interrupted)
+
+
+def transform(model: NMF, table: Table, say: Say) -> NDArray[Any]:
+    """Transform a table whose columns are put in the order of the model's names."""
+    X = _aligned(model, table)
+    with told_warnings(say):
+        # names were compared above, also where X is an array and has none itself
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        W: NDArray[Any] = model.transform(X)
+    model.callback = None
+    return W
+
+
+def _aligned(model: NMF, table: Table) -> Any:
+    """X with its columns in the order that the model was fitted with."""
+    n_features = model.n_features_in_
+    if table.X.shape[1] != n_features:
+        msg = (
+            f"The matrix has {table.X.shape[1]} columns, but the model was fitted with "
+            f"{n_features} features."
+        )
+        raise ValueError(msg)
+    expected = list(getattr(model, "feature_names_in_", []))
+    given = table.column_names
+    if not expected or given is None or expected == given:
+        return table.X
+    place = {name: j for j, name in enumerate(given)}
+    missing = [name for name in expected if name not in place]
+    if missing:
+        msg = (
+            f"The model was fitted with other features: {len(missing)} of its "
+            f"{n_features} are no column of the matrix, such as {missing[0]!r}."
+        )
+        raise ValueError(msg)
+    if len(place) < n_features:
+        twice = next(name for j, name in enumerate(given) if place[name] != j)
+        msg = (
+            f"Two columns of the matrix are named {twice!r}; their order is not known."
+        )
+        raise ValueError(msg)
+    if getattr(table.X, "in_parts", False):
+        msg = (
+            "The columns of the matrix are in another order than those of the model, and "
+            "a matrix that is read in parts stays as it is. Raise --memory-limit to read "
+            "it whole."
+        )
+        raise ValueError(msg)
+    return table.X[:, [place[name] for name in expected]]
+
+
+@contextmanager
+def told_warnings(say: Say) -> Iterator[None]:
+    """Turn each warning of the block into one line, told when it ends."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            lines = dict.fromkeys(_line(warning) for warning in caught)
+    for line in lines:
+        say(f"Warning: {line}")
+
+
+def _line(warning: Any) -> str:
+    if issubclass(warning.category, ConvergenceWarning):
+        return (
+            "not converged when --max-iter was reached; allow more sweeps by "
+            "--max-iter or less accuracy by --tol."
+        )
+    return str(warning.message)
+
+
+def plain(value: Any) -> Any:
+    """Value as strict JSON has it: NaN and infinity become null, NumPy's numbers plain."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,384 @@
+"""The commands of the command line: `fit`, `transform`, `info` and `demo`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from .. import __version__
+from ..analysis import report
+from ..estimators.nmf import NMF
+from ..fitting.choice import AUTO
+from ..io.model_files import load, read_contents, save
+from ..io.writers import write_matrix, writer_for
+from ..losses.beta import NAMES
+from ..solvers.registry import solvers
+from . import actions, demo
+from .dask_client import connected, spread
+from .errors import INTERRUPTED, OneLineErrors, say
+from .inputs import open_matrix
+from .options import (
+    COMPRESS,
+    PENALTY,
+    SPARSER,
+    START,
+    Checkpoint,
+    CheckpointEvery,
+    Data,
+    Header,
+    Json,
+    MemoryLimit,
+    Model,
+    Quiet,
+    Resume,
+    RowNames,
+    Scheduler,
+    Threads,
+    Top,
+    checkpoint_parameters,
+    number,
+)
+from .options import panel as _panel
+from .progress import progress_display
+
+
+def _ignore(text: str) -> None:
+    """Print nothing."""
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    add_completion=False,
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    help="Non-negative matrix factorization: X ≈ W·H with W, H ≥ 0.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nonneg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    ctx: typer.Context,
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the version.",
+        ),
+    ] = False,
+) -> None:
+    if ctx.invoked_subcommand is None:
+        help_text = ctx.get_help()  # empty where rich has printed it
+        if help_text:
+            typer.echo(help_text)
+
+
+@app.command()
+def fit(
+    ctx: typer.Context,
+    data: Data,
+    n_components: Annotated[
+        int,
+        typer.Option("-k", "--components", metavar="K", min=1, help="Number of components.",
+                     show_default=False),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="MODEL", help="Model file to write.",
+                     show_default=False),
+    ],
+    save_w: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write W as well, as `transform` does."),
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Text file with one feature name a line."),
+    ] = None,
+    solver: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Solver: {', '.join((*solvers, AUTO))}.")
+    ] = "cd",
+    beta_loss: Annotated[
+        str,
+        typer.Option(metavar="LOSS", help=f"Loss: {', '.join(NAMES)}, or any beta."),
+    ] = "frobenius",
+    init: Annotated[
+        str | None,
+        _panel(START, metavar="NAME", help="random, nndsvd, nndsvda, nndsvdar or nnsvd-lrc.",
+               show_default="nndsvd (mu, sn: nndsvda) where it can be, else random"),
+    ] = None,
+    seed: Annotated[int, _panel(START, metavar="N", help="Seed of all random numbers.")] = 0,
+    n_init: Annotated[
+        int, _panel(START, metavar="N", min=1, help="Starts, the best of which is kept.")
+    ] = 1,
+    compress: Annotated[
+        str, _panel(START, metavar="NAME",
+                    help="Start on compressed dense data: no, yes or auto (hals, bpp).")
+    ] = "no",
+    tol: Annotated[float, _panel(START, metavar="X", help="Tolerance of the stopping rule.")] = 1e-4,
+    max_iter: Annotated[int, _panel(START, metavar="N", min=1, help="Largest number of sweeps.")] = 200,
+    max_time: Annotated[
+        float | None, _panel(START, metavar="X", help="Seconds after which no sweep is begun.")
+    ] = None,
+    shuffle: Annotated[
+        bool, _panel(START, "--shuffle", help="Visit components in random order (cd).")
+    ] = False,
+    accelerate: Annotated[
+        bool, _panel(START, "--accelerate", help="Extrapolate the steps (mu).")
+    ] = False,
+    alpha: Annotated[float, _panel(PENALTY, metavar="X", help="Weight of the penalty, unscaled.")] = 0.0,
+    regularization: Annotated[
+        str, _panel(PENALTY, metavar="NAME", help="What alpha penalises: both, components (H), "
+                                  "transformation (W) or none.")
+    ] = "both",
+    alpha_w: Annotated[
+        float, _panel(PENALTY, "--alpha-W", metavar="X", help="Weight on W, times n_features.")
+    ] = 0.0,
+    alpha_h: Annotated[
+        str, _panel(PENALTY, "--alpha-H", metavar="X", help="Weight on H, times n_samples, or same.")
+    ] = "same",
+    l1_ratio: Annotated[
+        float, _panel(PENALTY, metavar="X", help="Share of L1 in the penalties, 0 to 1.")
+    ] = 0.0,
+    sparseness: Annotated[
+        str | None, _panel(SPARSER, metavar="NAME", help="Factor to make sparse: data or components.")
+    ] = None,
+    beta: Annotated[float, _panel(SPARSER, metavar="X", help="Degree of sparseness.")] = 1.0,
+    eta: Annotated[float, _panel(SPARSER, metavar="X", help="Degree of correctness.")] = 0.1,
+    nls_max_iter: Annotated[
+        int, _panel(SPARSER, metavar="N", min=1, help="Iterations of a subproblem of pg.")
+    ] = 2000,
+    threads: Threads = None,
+    memory_limit: MemoryLimit = None,
+    scheduler: Scheduler = None,
+    checkpoint: Checkpoint = None,
+    checkpoint_every: CheckpointEvery = "60.0",
+    resume: Resume = False,
+    header: Header = None,
+    row_names: RowNames = None,
+    top: Top = 8,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Factorize a matrix and write the model to a file."""
+    actions.check_outputs(data, output, save_w, checkpoint)
+    if save_w is not None:
+        writer_for(save_w)
+    model = NMF(
+        n_components,
+        init=init,
+        solver=solver,
+        tol=tol,
+        max_iter=max_iter,
+        random_state=seed,
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        shuffle=shuffle,
+        nls_max_iter=nls_max_iter,
+        sparseness=sparseness,
+        beta=beta,
+        eta=eta,
+        regularization=None if regularization == "none" else regularization,
+        alpha_W=alpha_w,
+        alpha_H="same" if alpha_h == "same" else number("--alpha-H", alpha_h, "same"),
+        n_init=n_init,
+        max_time=max_time,
+        n_threads=threads,
+        compress=COMPRESS.get(compress, compress),
+        beta_loss=beta_loss
+        if beta_loss in NAMES
+        else number("--beta-loss", beta_loss, *NAMES),
+        accelerate=accelerate,
+        memory_limit=memory_limit,
+        **checkpoint_parameters(checkpoint, checkpoint_every, resume),
+    )
+    actions.check_parameters(model)
+    client = None if scheduler is None else ctx.with_resource(connected(scheduler))
+    with progress_display(not quiet) as display:
+        display.stage(f"Reading {data.name}")
+        table = open_matrix(
+            data, memory_limit=memory_limit, header=header, row_names=row_names,
+            n_threads=threads, names_of_rows=save_w is not None,
+        ) if client is None else spread(data, client, save_w is not None)  # fmt: skip
+        if features is not None:
+            table = actions.with_feature_names(table, features)
+        display.stage("Starting the fit")
+        model.callback = display.callback(max_time)
+        done = actions.fit(model, table, display.say)
+    _write_model(done, data, output)
+    files = {"data": str(data), "model": str(output)}
+    if save_w is not None:
+        names = model.get_feature_names_out().tolist()
+        write_matrix(save_w, np.asarray(done.W), table.row_names, names)
+        files["W"] = str(save_w)
+    found = report.list_components(model, shares=done.shares, n_top=top)
+    if as_json:
+        _print_json("fit", files, done.summary, found)
+    elif not quiet:
+        _print_report(done.summary, found)
+        typer.echo(f"\nModel written to {output}")
+    if done.interrupted:
+        say(f"Interrupted; {output} holds the model found so far.")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _write_model(done: actions.Fitted, data: Path, output: Path) -> None:
+    notes = {
+        "data": str(data),
+        "shares": done.shares.tolist(),
+        "summary": done.summary.as_dict(),
+    }
+    save(done.model, output, notes=notes)
+
+
+@app.command()
+def transform(
+    model_file: Model,
+    data: Data,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="FILE", show_default=False,
+                     help="W, by its suffix: .npy, .npz, .csv, .tsv (also .gz), "
+                          ".parquet."),
+    ],
+    threads: Threads = None,
+    memory_limit: MemoryLimit = None,
+    header: Header = None,
+    row_names: RowNames = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Compute W for a matrix and the components of a model."""
+    actions.check_outputs(data, output)
+    actions.check_outputs(model_file, output)
+    writer_for(output)
+    model = load(model_file)
+    with progress_display(not quiet) as display:
+        display.stage(f"Reading {data.name}")
+        table = open_matrix(
+            data, memory_limit=memory_limit, header=header, row_names=row_names,
+            n_threads=threads, names_of_rows=True,
+        )  # fmt: skip
+        model.set_params(callback=display.callback(model.max_time))
+        if threads is not None:
+            model.set_params(n_threads=threads)
+        if "memory_limit" in model.get_params():
+            model.set_params(memory_limit=memory_limit)
+        start = time.perf_counter()
+        W = actions.transform(model, table, display.say)
+        seconds = time.perf_counter() - start
+    names = model.get_feature_names_out().tolist()
+    write_matrix(output, W, table.row_names, names)
+    if as_json:
+        files = {"model": str(model_file), "data": str(data), "output": str(output)}
+        size = {"n_samples": W.shape[0], "n_components": W.shape[1], "seconds": seconds}
+        _print_json("transform", {**files, **size})
+    elif not quiet:
+        typer.echo(
+            f"{W.shape[0]:,} × {W.shape[1]} matrix W in {report.seconds_text(seconds)}, "
+            f"written to {output}"
+        )
+
+
+@app.command()
+def info(
+    model_file: Model,
+    top: Top = 8,
+    as_json: Json = False,
+) -> None:
+    """Show what a model file holds."""
+    header = read_contents(model_file).header
+    model = load(model_file)
+    notes = header["notes"]
+    shares = notes.get("shares")
+    if shares is not None and len(shares) != model.n_components_:
+        shares = None
+    summary = _noted_summary(notes) or report.summarize(model)
+    found = report.list_components(model, shares=shares, n_top=top)
+    params = header["params"]
+    if as_json:
+        keys = ("format_version", "nonneg_version", "class", "params", "left_out")
+        facts = {"model": str(model_file), **{key: header[key] for key in keys}}
+        _print_json("info", {**facts, "data": notes.get("data")}, summary, found)
+        return
+    origin = f", fitted to {notes['data']}" if "data" in notes else ""
+    typer.echo(f"{header['class']} of nonneg {header['nonneg_version']}{origin}")
+    defaults = NMF().get_params()
+    changed = [f"{k}={v!r}" for k, v in params.items() if v != defaults[k]]
+    typer.echo(f"Parameters: {', '.join(changed) or 'all default'}\n")
+    _print_report(summary, found)
+
+
+def _noted_summary(notes: Mapping[str, Any]) -> report.Summary | None:
+    """Return the summary that `fit` left in the file, if it did."""
+    try:
+        return report.Summary(**notes["summary"])
+    except (KeyError, TypeError):
+        return None
+
+
+@app.command(name="demo")
+def run_demo(
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="FILE", help="Picture to write (PNG)."),
+    ] = Path(demo.PICTURE),
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Factorize real data: Python's own documentation, and handwritten digits."""
+    actions.check_outputs(Path(), output)
+    silent = as_json or quiet
+    with progress_display(not quiet) as display:
+        display.stage("Reading the documentation of the standard library")
+        with actions.told_warnings(display.say):
+            result = demo.run(
+                output,
+                echo=_ignore if silent else display.echo,
+                callback=display.callback(),
+                width=_width(),
+            )
+    if as_json:
+        _print_json("demo", result)
+
+
+def _print_report(summary: report.Summary, found: list[report.Component]) -> None:
+    typer.echo(report.summary_text(summary) + "\n")
+    typer.echo(report.component_table(found, _width()))
+
+
+def _width() -> int:
+    """Columns of the terminal; 80 where the output is not one."""
+    if not sys.stdout.isatty():
+        return 80
+    return max(40, shutil.get_terminal_size().columns)
+
+
+def _print_json(
+    command: str,
+    facts: Mapping[str, Any],
+    summary: report.Summary | None = None,
+    found: list[report.Component] | None = None,
+) -> None:
+    whole = {"command": command, **facts}
+    if summary is not None:
+        whole |= summary.as_dict()
+    if found is not None:
+        whole["components"] = [dataclasses.asdict(component) for component in found]
+    typer.echo(json.dumps(actions.plain(whole), allow_nan=False))

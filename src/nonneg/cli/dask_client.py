@@ -1,0 +1,82 @@
+"""Where the command line sends its work: the scheduler of a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..io.readers import Table
+from ..operands.registration import as_operand
+from ..stores.dask_array import absolute_name, as_dask, changed_at, opened
+from ..stores.locations import parse_location, row_names_of
+
+PATIENCE = 10.0
+"""Seconds in which a scheduler must answer."""
+BLOCKS = 2
+"""Blocks for each thread of the cluster, so that none waits long for the last one."""
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Any]:
+    """A client of the scheduler at that address, to which all Dask work goes meanwhile.
+
+    Parameters
+    ----------
+    address : str
+        Such as "tcp://10.0.0.1:8786".
+
+    Raises
+    ------
+    ImportError
+        If Dask is not installed.
+    ValueError
+        If no scheduler answers, or it has no workers.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        msg = "--scheduler needs Dask: pip install 'nonneg[dask]'."
+        raise ImportError(msg) from None
+    try:
+        client = Client(address, timeout=PATIENCE)
+    except (OSError, ValueError) as error:
+        msg = (
+            f"No Dask scheduler answers at {address!r}. Start one with `dask scheduler`, "
+            "workers with `dask worker ADDRESS`, and pass its address."
+        )
+        raise ValueError(msg) from error
+    with client:
+        if not client.ncores():
+            msg = (
+                f"The scheduler at {address!r} has no workers; start some with "
+                f"`dask worker {address}`."
+            )
+            raise ValueError(msg)
+        yield client
+
+
+def spread(name: Path, client: Any, names_of_rows: bool = False) -> Table:
+    """The matrix of that name, read by the workers of a cluster.
+
+    Parameters
+    ----------
+    name : Path
+    client : distributed.Client
+    names_of_rows : bool, default=False
+        Whether to read the names of the rows that HDF5 and zarr may hold.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, ImportError
+        As `stores.daskrows.as_dask`.
+    """
+    threads = sum(client.ncores().values())
+    X = as_dask(name, least_blocks=BLOCKS * threads)
+    absolute = absolute_name(name)
+    store = opened(absolute, changed_at(absolute))
+    columns = getattr(store, "column_names", None)
+    location = parse_location(name)
+    rows = row_names_of(location, X.shape[0]) if names_of_rows else None
+    return Table(as_operand(X), rows, columns)

@@ -1,0 +1,281 @@
+"""The demonstration: topics of Python's own documentation, and parts of handwritten digits.
+
+Nothing is downloaded. The documents are the documentation strings of the standard
+library of the Python that runs, read from its source files without importing them;
+the digits come with scikit-learn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis.plotting import plot_components, plot_history
+from ..analysis.report import (
+    Component,
+    Summary,
+    component_shares,
+    component_table,
+    frobenius_norm,
+    list_components,
+    summarize,
+    summary_text,
+)
+from ..estimators.nmf import NMF
+from ..io.writers import replacing
+from .demo_texts import docstrings, document_table
+
+PICTURE = "nonneg-demo.png"
+"""Where the picture goes, unless another name is given."""
+
+N_TOPICS = 12
+N_PARTS = 16
+SEED = 0
+
+Echo = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One factorization of the demonstration.
+
+    Attributes
+    ----------
+    name : str
+    source : str
+        A sentence on where the data came from.
+    model : NMF
+    summary : Summary
+    components : list of Component
+        The largest share first.
+    shares : ndarray of shape (k,)
+    """
+
+    name: str
+    source: str
+    model: NMF
+    summary: Summary
+    components: list[Component]
+    shares: NDArray[np.float64]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what was found as values that JSON can hold."""
+        found = [vars(component) for component in self.components]
+        return {
+            "name": self.name,
+            "source": self.source,
+            **self.summary.as_dict(),
+            "components": found,
+        }
+
+
+def factorize_documents(callback: Any = None) -> Part:
+    """Find topics in the documentation of the standard library.
+
+    Parameters
+    ----------
+    callback : callable, default=None
+        As that of `NMF`.
+    """
+    texts, names = docstrings()
+    table = document_table(texts, names)
+    modules = len({name.split(".")[0] for name in names})
+    source = (
+        f"{len(texts):,} documentation strings from {modules} modules of the standard "
+        f"library of Python {platform.python_version()}, read from "
+        f"{sysconfig.get_paths()['stdlib']}; rows are texts, columns words, values tf-idf"
+    )
+    model = NMF(N_TOPICS, max_iter=500, random_state=SEED, callback=callback)
+    W, seconds = _timed_fit(model, table.X)
+    model.set_params(callback=None)
+    model.feature_names_in_ = np.array(table.column_names, dtype=object)
+    shares = component_shares(W, model.components_)
+    return Part(
+        name="topics",
+        source=source,
+        model=model,
+        summary=_summary(model, table.X, seconds),
+        components=list_components(model, shares=shares),
+        shares=shares,
+    )
+
+
+def factorize_digits(callback: Any = None) -> Part:
+    """Find parts in scikit-learn's images of handwritten digits.
+
+    Parameters
+    ----------
+    callback : callable, default=None
+        As that of `NMF`.
+    """
+    from sklearn.datasets import load_digits
+
+    X, digit = load_digits(return_X_y=True)
+    source = (
+        f"{len(X):,} handwritten digits of 8 × 8 pixels, part of scikit-learn "
+        "(sklearn.datasets.load_digits); rows are images, columns pixels"
+    )
+    model = NMF(N_PARTS, max_iter=2000, tol=1e-3, random_state=SEED, callback=callback)
+    W, seconds = _timed_fit(model, X)
+    model.set_params(callback=None)
+    shares = component_shares(W, model.components_)
+    return Part(
+        name="digits",
+        source=source,
+        model=model,
+        summary=_summary(model, X, seconds),
+        components=_by_digit(W, digit, shares),
+        shares=shares,
+    )
+
+
+def _timed_fit(model: NMF, X: Any) -> tuple[NDArray[Any], float]:
+    start = time.perf_counter()
+    W = model.fit_transform(X)
+    return W, time.perf_counter() - start
+
+
+def _summary(model: NMF, X: Any, seconds: float) -> Summary:
+    return summarize(
+        model, n_samples=X.shape[0], norm=frobenius_norm(X), seconds=seconds
+    )
+
+
+def _by_digit(
+    W: NDArray[Any], digit: NDArray[Any], shares: NDArray[Any]
+) -> list[Component]:
+    """Describe each component by the digits that it is most used for."""
+    means = np.array([W[digit == d].mean(axis=0) for d in range(10)])
+    found = []
+    for t, use in enumerate(means.T):
+        order = np.argsort(-use, kind="stable")
+        top = [(f"digit {d}", float(use[d])) for d in order if use[d] > 0]
+        found.append(Component(t, float(shares[t]), top, float(use.sum())))
+    return sorted(found, key=lambda component: -(component.share or 0.0))
+
+
+def draw(topics: Part, digits: Part, path: str | os.PathLike[str]) -> None:
+    """Draw topics, parts of digits and both histories into one picture (PNG).
+
+    Parameters
+    ----------
+    topics, digits : Part
+    path : str or path-like
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        msg = "The picture needs matplotlib: pip install 'nonneg[plot]'."
+        raise ImportError(msg) from None
+    figure = Figure(figsize=(12, 13), layout="constrained")
+    bands: Any = figure.subfigures(3, 1, height_ratios=[7.4, 3.3, 2.9])
+    above, middle, below = bands
+    order = [component.component for component in topics.components]
+    plot_components(
+        topics.model, figure=above, n_top=8, components=order, shares=topics.shares
+    )
+    above.suptitle("Topics of the documentation of Python's standard library")
+    plot_components(
+        digits.model,
+        figure=middle,
+        image_shape=(8, 8),
+        n_columns=8,
+        components=[component.component for component in digits.components],
+        shares=digits.shares,
+    )
+    middle.suptitle("Parts of handwritten digits")
+    for ax, part in zip(below.subplots(1, 2), (topics, digits), strict=True):
+        plot_history(part.model, ax)
+        ax.set_title(f"Progress of the fit: {part.name}")
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=110)
+
+
+def run(
+    picture: str | os.PathLike[str] = PICTURE,
+    echo: Echo = print,
+    callback: Any = None,
+    width: int = 80,
+) -> dict[str, Any]:
+    """Run the whole demonstration: two fits, two tables, one picture.
+
+    Parameters
+    ----------
+    picture : str or path-like, default="nonneg-demo.png"
+    echo : callable, default=print
+        Called with each piece of text.
+    callback : callable, default=None
+        Called after each sweep of a fit, as that of `NMF`.
+    width : int, default=80
+        Width of the tables.
+
+    Returns
+    -------
+    result : dict
+        "parts", "seconds" and "picture" (None without matplotlib), for JSON.
+    """
+    start = time.perf_counter()
+    parts = []
+    for factorize, what in (
+        (factorize_documents, "top words"),
+        (factorize_digits, "where it is used"),
+    ):
+        part = factorize(callback)
+        echo(f"{_folded(part.source, width)}\n")
+        echo(f"{summary_text(part.summary)}\n")
+        echo(f"{component_table(part.components, width, what=what)}\n")
+        parts.append(part)
+    drawn: str | None = os.path.abspath(picture)
+    try:
+        draw(parts[0], parts[1], picture)
+    except ImportError as error:
+        drawn = None
+        echo(str(error))
+    seconds = time.perf_counter() - start
+    if drawn:
+        echo(f"Picture: {drawn}")
+    return {
+        "parts": [part.as_dict() for part in parts],
+        "seconds": seconds,
+        "picture": drawn,
+    }
+
+
+def _folded(text: str, width: int) -> str:
+    import textwrap
+
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demonstration from `python -m nonneg.cli.demo`; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m nonneg.cli.demo", description=__doc__
+    )
+    parser.add_argument("-o", "--output", default=PICTURE, help="the picture to write")
+    options = parser.parse_args(arguments)
+    try:
+        run(options.output)
+    except OSError as error:
+        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""What the command line's matrices are: read whole where they fit, else read in parts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ..base.memory_size import parse_size
+from ..base.threads import resolve_n_threads
+from ..io.readers import Table, read_matrix
+from ..operands.registration import as_operand
+from ..stores.locations import (
+    in_memory_bytes,
+    kind_of,
+    market_bytes,
+    open_store,
+    parse_location,
+    row_names_of,
+)
+
+SHARE = 0.5
+"""Of the memory that a fit may take, what X may."""
+
+
+def free_memory() -> int:
+    """Bytes that this process may still take, by the machine and its container."""
+    free = []
+    for path, scale in (("/proc/meminfo", 1024), ("/sys/fs/cgroup/memory.max", 1)):
+        try:
+            text = Path(path).read_text(encoding="ascii")
+        except OSError:
+            continue
+        if scale == 1024:
+            found = re.search(r"^MemAvailable:\s+(\d+)", text, re.MULTILINE)
+            free += [int(found[1]) * scale] if found else []
+        elif text.strip().isdigit():
+            used = Path(path).with_name("memory.current").read_text(encoding="ascii")
+            free.append(max(0, int(text) - int(used)))
+    return min(free, default=1 << 30)
+
+
+def open_matrix(
+    name: Path,
+    *,
+    memory_limit: str | None = None,
+    header: bool | None = None,
+    row_names: bool | None = None,
+    n_threads: int | None = None,
+    names_of_rows: bool = False,
+) -> Table:
+    """Read a matrix, or open one that is too large so that it is read in parts.
+
+    Parameters
+    ----------
+    name : Path
+        A file that `read_matrix` reads, or a name that `stores.open_store` opens.
+    memory_limit : str, default=None
+        What all may take, such as "2GB"; None is the free memory. X is read whole if it
+        takes half of that at most.
+    header, row_names : bool, default=None
+        For text files, see `read_matrix`.
+    n_threads : int, default=None
+        For the passes over an X that is read in parts.
+    names_of_rows : bool, default=False
+        Whether to read the names of the rows that HDF5 and zarr may hold.
+
+    Returns
+    -------
+    table : Table
+        Its X is an array or sparse matrix, or an operand that is read in parts.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, ImportError
+        As these two.
+
+    Notes
+    -----
+    .npy is mapped and read in parts whatever its size. Other files that no store reads
+    (.npz, .csv, .tsv) are read whole.
+    """
+    limit = SHARE * (
+        free_memory() if memory_limit is None else parse_size(memory_limit)
+    )
+    location = parse_location(name)
+    kind = kind_of(location)
+    is_file = location.inside is None and location.path.is_file()
+    if kind is None and location.inside is None:
+        return read_matrix(name, header=header, row_names=row_names)
+    if kind == "mtx" and is_file and market_bytes(location.path) <= limit:
+        return read_matrix(name)
+    store = open_store(name)
+    columns = getattr(store, "column_names", None)
+    if in_memory_bytes(store) > limit:
+        X: Any = as_operand(store, resolve_n_threads(n_threads))
+    elif kind == "parquet" and is_file:
+        return read_matrix(name)
+    else:
+        X = store.read(0, store.shape[0])
+    rows = row_names_of(location, store.shape[0]) if names_of_rows else None
+    return Table(X, rows, columns)

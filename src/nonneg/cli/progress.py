@@ -1,0 +1,191 @@
+"""The progress bar of long work in a terminal, and its estimate of the time left."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..base.records import Iteration
+
+WINDOW = 50
+"""Last sweeps from which speed and rate of convergence are estimated, at most."""
+
+
+def sweeps_left(residuals: Sequence[float], tol: float, max_iter: int) -> float:
+    """Estimate how many more sweeps a fit does.
+
+    The residual is taken to go on falling by the factor per sweep that it fell by over
+    the last half of the sweeps; `max_iter` bounds the estimate.
+
+    Parameters
+    ----------
+    residuals : sequence of float
+        Residual after each sweep so far.
+    tol : float
+        Residual at which the fit ends.
+    max_iter : int
+
+    Returns
+    -------
+    left : float
+        Between 0 and max_iter − len(residuals).
+    """
+    done = len(residuals)
+    most = float(max_iter - done)
+    window = min(WINDOW, done // 2)
+    if window < 2 or tol <= 0:
+        return most
+    before, now = residuals[-1 - window], residuals[-1]
+    if not (math.isfinite(before) and 0 < now < before):
+        return most
+    rate = math.log(before / now) / window
+    return min(most, max(0.0, math.log(now / tol) / rate))
+
+
+def clock(seconds: float) -> str:
+    """Format a duration as minutes:seconds or hours:minutes:seconds, rounded up."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{minutes}:{rest:02d}"
+
+
+class FitProgress:
+    """What a progress bar shows of a fit; its instance is the `callback` of the fit.
+
+    Parameters
+    ----------
+    show : callable
+        Called as `show(part, text)` with the part done, from 0 to 1, and what is to
+        be read beside the bar.
+    max_time : float or None, default=None
+        Time limit of the fit in seconds.
+    """
+
+    def __init__(self, show: Any, max_time: float | None = None) -> None:
+        self.show = show
+        self.max_time = max_time
+        self.residuals: list[float] = []
+        self.seconds: list[float] = []
+        self.part = 0.0
+
+    def __call__(self, iteration: Iteration) -> None:
+        """Take in one sweep."""
+        if iteration.n_iter == 1:  # a new fit
+            self.residuals, self.seconds, self.part = [], [], 0.0
+        self.residuals.append(iteration.residual)
+        self.seconds.append(iteration.seconds)
+        left = sweeps_left(self.residuals, iteration.tol, iteration.max_iter)
+        seconds_left = left * self._seconds_per_sweep()
+        part = iteration.n_iter / (iteration.n_iter + left)
+        if self.max_time:
+            seconds_left = min(
+                seconds_left, max(0.0, self.max_time - iteration.seconds)
+            )
+            part = max(part, min(1.0, iteration.seconds / self.max_time))
+        self.part = max(self.part, part)  # an estimate that grows moves no bar back
+        width = len(str(iteration.max_iter))  # so that nothing moves while it counts
+        text = f"sweep {iteration.n_iter:>{width}}/{iteration.max_iter}"
+        if math.isfinite(iteration.objective):
+            text += f"  objective {iteration.objective:.4e}"
+        self.show(self.part, f"{text}  {clock(seconds_left)} left")
+
+    def _seconds_per_sweep(self) -> float:
+        recent = self.seconds[-WINDOW:]
+        if len(recent) < 2:
+            return recent[0]
+        return (recent[-1] - recent[0]) / (len(recent) - 1)
+
+
+class Display:
+    """Where progress is shown: nowhere, unless a subclass shows it."""
+
+    def stage(self, text: str) -> None:
+        """Say what is being done, when it can't be told how long it takes."""
+
+    def callback(self, max_time: float | None = None) -> Any:  # noqa: ARG002
+        """Return a callback for a fit, or None where nothing is shown."""
+        return None
+
+    def say(self, text: str) -> None:
+        """Write one line to standard error, above what is shown."""
+        print(" ".join(text.split()), file=sys.stderr, flush=True)  # noqa: T201
+
+    def echo(self, text: str) -> None:
+        """Write text to standard output, above what is shown."""
+        print(text, flush=True)  # noqa: T201
+
+
+class _Bar(Display):
+    """A bar of rich's, on standard error."""
+
+    def __init__(self, bar: Any) -> None:
+        self.bar = bar
+        self.task = bar.add_task("", total=None, text="")
+
+    def stage(self, text: str) -> None:
+        self.bar.reset(self.task, total=None, description=text, text="")
+
+    def callback(self, max_time: float | None = None) -> Any:
+        return FitProgress(self._show, max_time)
+
+    def say(self, text: str) -> None:
+        with self._paused():
+            super().say(text)
+
+    def echo(self, text: str) -> None:
+        with self._paused():
+            super().echo(text)
+
+    @contextmanager
+    def _paused(self) -> Iterator[None]:
+        """Take the bar away while something else is written."""
+        self.bar.stop()
+        try:
+            yield
+        finally:
+            self.bar.start()
+
+    def _show(self, part: float, text: str) -> None:
+        self.bar.update(
+            self.task, total=1.0, completed=part, description="Fitting", text=text
+        )
+
+
+@contextmanager
+def progress_display(wanted: bool = True) -> Iterator[Display]:
+    """Show progress on standard error while the block runs, if it is a terminal.
+
+    Parameters
+    ----------
+    wanted : bool, default=True
+        False shows nothing.
+    """
+    if not (wanted and sys.stderr.isatty()):
+        yield Display()
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+    except ImportError:
+        yield Display()
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[text]}", markup=False),
+    )
+    bar = Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        expand=True,
+        redirect_stdout=False,  # or what is printed would go to standard error
+        redirect_stderr=False,
+    )
+    with bar:
+        yield _Bar(bar)

@@ -1,0 +1,3 @@
+"""NMF and MiniBatchNMF: parameters and fitted attributes, nothing numerical."""
+
+from __future__ import annotations

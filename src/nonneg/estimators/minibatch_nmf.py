@@ -1,0 +1,384 @@
+"""The estimator `MiniBatchNMF`: parameters, tags and fitted attributes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..base.interfaces import Array, Operand
+from ..base.minibatch_parameters import BatchParameters
+from ..base.parameters import Parameters
+from ..base.records import FactorizationResult, Iteration
+from ..fitting.fixed_factor import fixed_factor
+from ..fitting.minibatch_run import (
+    EXACT,
+    BatchResult,
+    fit_batches,
+    next_batch,
+    transform_rows,
+)
+from ..fitting.stream_run import fit_stream, is_stream, refuse_W
+from ..fitting.transform import (
+    require_room,
+    rows_are_independent,
+    solve_by_rows,
+    write_W,
+)
+from .base import FactorizationEstimator
+
+
+class MiniBatchNMF(FactorizationEstimator):
+    """Non-negative matrix factorization X ≈ W·H by mini-batches of rows.
+
+    Minimises D(X, W·H) plus the penalties of `NMF`, D being a β-divergence. A step
+    looks at one batch of rows: it updates these rows of W, then H by what this batch
+    and, with less weight, the earlier ones say about it [1]_. H moves many times
+    in each pass over X, so that large data need few passes; with `partial_fit` the data
+    never have to be in memory together.
+
+    Parameters
+    ----------
+    n_components : int, "auto" or None, default="auto"
+        Number of components k. None keeps all features; "auto" takes the number of
+        rows of an H given to `fit`, else it keeps all features.
+    init : str or None, default=None
+        How W and H start:
+
+        - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
+        - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape)), which stay
+          zero unless `exact_statistics`;
+        - "nndsvda": the same, its zeros filled with the mean of X;
+        - "nndsvdar": the same, its zeros filled with small random numbers;
+        - "nnsvd-lrc": non-negative SVD with low-rank correction;
+        - "custom": the W and H given to `fit`, or to the first `partial_fit`;
+        - None: "nndsvda" if k ≤ min(n_samples, n_features), else "random".
+    batch_size : int, default=1024
+        Rows of a mini-batch; the last one of a pass may have fewer.
+    beta_loss : float or str, default="frobenius"
+        β of the divergence: "frobenius" is 2, "kullback-leibler" 1, "itakura-saito" 0.
+        For β ≤ 0 X must have no zeros.
+    tol : float, default=1e-4
+        Converged when a step has changed H by at most this share of its norm. With
+        `exact_statistics` the residual of `NMF`'s solver "hals" instead, looked at after
+        each pass. 0 turns it off.
+    max_no_improvement : int or None, default=10
+        Converged after so many steps in a row without a new lowest smoothed cost; None
+        turns it off. Not looked at with `exact_statistics`.
+    max_iter : int, default=200
+        Largest number of passes over X.
+    alpha_W : float, default=0.0
+        Weight of the penalty on W, times n_features.
+    alpha_H : float or "same", default="same"
+        Weight of the penalty on H, times the number of rows that the step is about;
+        "same" takes that of `alpha_W`.
+    l1_ratio : float, default=0.0
+        Share of L1 in the penalties: 0 is L2, 1 is L1, between is a mix.
+    forget_factor : float, default=0.7
+        What is left of a batch's weight one pass later, or with `partial_fit` one batch
+        later: 1 forgets nothing, 0 all but the last batch. `exact_statistics` forgets
+        nothing.
+    fresh_restarts : bool, default=False
+        Solve for a batch's rows of W anew in each step, from a constant, in place of
+        one update; with `exact_statistics` exactly. Slower, and W at the end is what
+        `transform` returns.
+    fresh_restarts_max_iter : int, default=30
+        Most updates of such a solve, also in `partial_fit`.
+    transform_max_iter : int or None, default=None
+        Most updates of W in `transform`; None takes `max_iter`.
+    random_state : int, RandomState instance or None, default=None
+        For the random parts of the start; an int gives the same result each time.
+    verbose : int, default=0
+        Above 0, print the cost of each step.
+    max_time : float or None, default=None
+        Seconds after which no further step is begun.
+    callback : callable or None, default=None
+        Called after each step with an `Iteration`, which counts steps; the fit ends if
+        it returns True.
+    n_threads : int or None, default=None
+        Threads to use; None takes every core that the process may use, at most
+        `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
+    exact_statistics : bool, default=False
+        For the Frobenius loss: in place of fading batches keep XᵀW and WᵀW exact, by
+        correcting them for what a step has changed in its rows [2]_, and solve by
+        coordinate sweeps. `fit` then decreases the objective of all of X in every step
+        after the first pass, and reaches that of `NMF` in fewer passes; `transform` is
+        exact. In `partial_fit`, where rows come once, the sums only grow [3]_.
+
+    checkpoint : str, path-like or None, default=None
+        File that `fit` of an array is written to, as in `NMF`; `partial_fit` and a
+        stream that is read once write none.
+    checkpoint_every : float or int, default=60.0
+        Seconds from one checkpoint to the next; an int counts mini-batches.
+    resume : bool, default=False
+        Whether `fit` goes on from the checkpoint, as in `NMF`.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        H, of the dtype of X.
+    n_components_ : int
+        Number of components.
+    n_iter_ : int
+        Passes over X begun by `fit`.
+    n_steps_ : int
+        Mini-batches processed.
+    reconstruction_err_ : float
+        sqrt(2·D) at the W and H of `fit`, without penalties; for the Frobenius loss
+        that is ‖X − WH‖_F.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X had names that are all texts.
+    history_ : dict of ndarray
+        One entry per step of `fit` each: "objective" (penalised, that of the batch
+        before H moves, scaled to n_samples; with `exact_statistics` that of all of X,
+        NaN in the first pass), "residual" (what is compared with `tol`), "sweeps" and
+        "seconds" since the start.
+    stop_reason_ : str
+        "converged", "max_iter", "max_time", "callback" or "interrupted".
+
+    See Also
+    --------
+    NMF : The same with all of X in each update.
+
+    Notes
+    -----
+    A step costs as much as the share of its batch in an iteration of `NMF`'s solver
+    "mu", and a few operations on arrays of the size of H; with `exact_statistics` up
+    to four coordinate sweeps over H, n_features·k² multiply-adds each. Beside X and W a
+    fit holds a few arrays of the size of H, `partial_fit` no more than these.
+    Batches are views of X; X in Fortran order or CSC is copied once. For the
+    Kullback-Leibler loss and a sparse X each batch has column numbers of its own, so the
+    fit keeps those of X twice.
+
+    An interrupted fit (Ctrl-C) sets the fitted attributes from what was found so far
+    before the KeyboardInterrupt goes on; an interrupted `partial_fit` leaves the model
+    as it was before.
+
+    References
+    ----------
+    .. [1] Lefèvre, Bach & Févotte, "Online algorithms for nonnegative matrix
+       factorization with the Itakura-Saito divergence", IEEE WASPAA (2011),
+       https://doi.org/10.1109/ASPAA.2011.6082314
+    .. [2] Yin, Gao & Zhang, "Scalable nonnegative matrix factorization with block-wise
+       updates", Machine Learning and Knowledge Discovery in Databases (2014) 337-352,
+       https://doi.org/10.1007/978-3-662-44845-8_22
+    .. [3] Mairal, Bach, Ponce & Sapiro, "Online learning for matrix factorization and
+       sparse coding", Journal of Machine Learning Research 11 (2010) 19-60,
+       https://doi.org/10.48550/arXiv.0908.0050
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nonneg import MiniBatchNMF
+    >>> X = np.array([[1, 1], [2, 1], [3, 1.2], [4, 1], [5, 0.8], [6, 1]])
+    >>> model = MiniBatchNMF(
+    ...     n_components=2, init="random", batch_size=3, tol=1e-3, random_state=0
+    ... )
+    >>> W = model.fit_transform(X)
+    >>> W.shape, model.components_.shape
+    ((6, 2), (2, 2))
+    >>> model.reconstruction_err_ < 0.5
+    True
+
+    Rows as they come:
+
+    >>> stream = MiniBatchNMF(n_components=2, random_state=0)
+    >>> for rows in (X[:3], X[3:]):
+    ...     stream = stream.partial_fit(rows)
+    >>> stream.transform(X).shape
+    (6, 2)
+    """
+
+    _parameters_class: ClassVar[type[Parameters]] = BatchParameters
+
+    def __init__(
+        self,
+        n_components: int | Literal["auto"] | None = "auto",
+        *,
+        init: str | None = None,
+        batch_size: int = 1024,
+        beta_loss: float | str = "frobenius",
+        tol: float = 1e-4,
+        max_no_improvement: int | None = 10,
+        max_iter: int = 200,
+        alpha_W: float = 0.0,
+        alpha_H: float | Literal["same"] = "same",
+        l1_ratio: float = 0.0,
+        forget_factor: float = 0.7,
+        fresh_restarts: bool = False,
+        fresh_restarts_max_iter: int = 30,
+        transform_max_iter: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+        max_time: float | None = None,
+        callback: Callable[[Iteration], bool | None] | None = None,
+        n_threads: int | None = None,
+        exact_statistics: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: float = 60.0,
+        resume: bool = False,
+    ) -> None:
+        self.n_components = n_components
+        self.init = init
+        self.batch_size = batch_size
+        self.beta_loss = beta_loss
+        self.tol = tol
+        self.max_no_improvement = max_no_improvement
+        self.max_iter = max_iter
+        self.alpha_W = alpha_W
+        self.alpha_H = alpha_H
+        self.l1_ratio = l1_ratio
+        self.forget_factor = forget_factor
+        self.fresh_restarts = fresh_restarts
+        self.fresh_restarts_max_iter = fresh_restarts_max_iter
+        self.transform_max_iter = transform_max_iter
+        self.random_state = random_state
+        self.verbose = verbose
+        self.max_time = max_time
+        self.callback = callback
+        self.n_threads = n_threads
+        self.exact_statistics = exact_statistics
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
+
+    def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
+        """Learn the components H of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or iterator
+            Non-negative data. An iterator of blocks of rows is read once, see Notes.
+        y : ignored
+            Not used; there for scikit-learn's interface.
+        W : array-like of shape (n_samples, n_components), default=None
+            Start for init="custom", of the dtype of X. It is not written to.
+        H : array-like of shape (n_components, n_features), default=None
+            As W.
+
+        Returns
+        -------
+        self : MiniBatchNMF
+
+        Notes
+        -----
+        Of an iterator no row is seen twice and n_samples is not known. Its blocks are
+        cut and joined to batches of `batch_size` rows, each one `partial_fit`: `alpha_H`
+        is times the rows of a batch, `forget_factor` is for each batch, and `tol`,
+        `max_iter` and `max_no_improvement` stop nothing. `reconstruction_err_` and
+        `history_` are not set. Memory: one block, one batch, a few arrays like H.
+        """
+        if is_stream(X):
+            if W is not None:
+                refuse_W(type(self).__name__)
+            fit_stream(self, X, H)
+            return self
+        return super().fit(X, y, W=W, H=H)
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,  # noqa: ARG002
+        W: Any = None,
+        H: Any = None,
+    ) -> MiniBatchNMF:
+        """Take one step with X as the mini-batch, going on from earlier calls or a fit.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+            Non-negative data. From the second call on they are converted to the dtype
+            of the components.
+        y : ignored
+            Not used; there for scikit-learn's interface.
+        W : array-like of shape (n_rows, n_components), default=None
+            Start for init="custom", in the first call. The rows are solved for anew
+            all the same.
+        H : array-like of shape (n_components, n_features), default=None
+            Start for init="custom", in the first call.
+
+        Returns
+        -------
+        self : MiniBatchNMF
+
+        Notes
+        -----
+        The rows of W are solved for by up to `fresh_restarts_max_iter` updates, with
+        `exact_statistics` exactly, and are not kept. The memory that the model takes
+        does not depend on the number of calls. Sets `components_`, `n_components_` and
+        `n_steps_`.
+        """
+        started = hasattr(self, "components_")
+        operand = self._operand(X, reset=not started)
+        parameters = self._parameters()
+        state = self._next_state() if started else None
+        state = next_batch(operand, parameters, state, W, H)
+        self._set_components(np.ascontiguousarray(state.Ht.T))
+        self._state, self.n_steps_ = state, state.n_iter
+        return self
+
+    def transform(self, X: Any, *, out: Any = None) -> Any:
+        """Solve for the W that belongs to X and the fitted components.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Non-negative data.
+        out : object with `shape` and slice assignment, default=None
+            Where W is written, part by part: an array, a `numpy.memmap`, a zarr array or
+            HDF5 data set of shape (n_samples, n_components). None makes a new array.
+
+        Returns
+        -------
+        W : ndarray of shape (n_samples, n_components), or `out`
+            The transformed data, of the dtype of X.
+
+        Notes
+        -----
+        By at most `transform_max_iter` multiplicative updates from a constant, until one
+        changes W by at most `tol` times its norm; exactly with `exact_statistics`. With
+        that or `fresh_restarts` the fitted X gives the W of `fit_transform` again.
+        """
+        check_is_fitted(self, "components_")
+        operand = self._operand(X, reset=False)
+        parameters = self._parameters()
+        fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
+        k = self.components_.shape[0]
+        if out is not None:
+            require_room(out, (operand.shape[0], k))
+
+        def solved(rows: Operand) -> Array:
+            return transform_rows(rows, parameters, fixed).W
+
+        apart = parameters.exact_statistics and rows_are_independent(EXACT, operand)
+        if out is None or not apart:
+            return write_W(solved(operand), out)
+        return solve_by_rows(operand, solved, k, out)
+
+    def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Array:
+        if is_stream(X):
+            refuse_W(type(self).__name__)
+        return super()._fit(X, W, H, out)
+
+    def _factorize(self, X: Operand, W: Any, H: Any) -> FactorizationResult:
+        return fit_batches(X, self._parameters(), W, H)
+
+    def _set_fitted(self, X: Operand, result: FactorizationResult) -> None:
+        super()._set_fitted(X, result)
+        assert isinstance(result, BatchResult)
+        self.n_steps_ = result.n_iter
+        self.n_iter_ = math.ceil(result.n_iter / result.steps_per_pass)
+        self._state = result.state
+
+    def _next_state(self) -> Any:
+        """What earlier steps have left, with the components as they are now."""
+        state = self._state
+        Ht = np.array(self.components_.T, order="C", dtype=state.Ht.dtype)
+        return dataclasses.replace(state, Ht=Ht)

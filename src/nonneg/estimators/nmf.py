@@ -1,0 +1,367 @@
+"""The estimator `NMF`: parameters, tags and fitted attributes; nothing numerical."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any, Literal
+
+from sklearn.utils.validation import check_is_fitted
+
+from ..base.interfaces import Array, Operand
+from ..base.records import FactorizationResult, Iteration
+from ..fitting.choice import AUTO
+from ..fitting.fixed_factor import fixed_factor
+from ..fitting.run import factorize
+from ..fitting.transform import (
+    require_room,
+    rows_are_independent,
+    solve_by_rows,
+    write_W,
+)
+from ..least_squares.projected_gradient import hoyer_sparseness
+from ..operands.dask.operand import by_blocks, is_dask
+from ..solvers.registry import solvers
+from .base import FactorizationEstimator
+
+
+class NMF(FactorizationEstimator):
+    """Non-negative matrix factorization: X ≈ W·H with W, H ≥ 0.
+
+    Minimises, with ρ = `l1_ratio`,
+
+        D(X | WH) + a_W·(ρ·‖W‖₁ + ½(1−ρ)·‖W‖²_F) + a_H·(ρ·‖H‖₁ + ½(1−ρ)·‖H‖²_F)
+
+    by turns in W (n_samples, k) and H (k, n_features), where D is half the squared
+    Frobenius norm of X − WH or another β-divergence. The weights a_W and a_H are
+    `alpha` on the factors that `regularization` names, or `alpha_W`·n_features and
+    `alpha_H`·n_samples. Used for dimension reduction, source separation and topic
+    extraction.
+
+    Parameters
+    ----------
+    n_components : int, "auto" or None, default=None
+        Number of components k. None keeps all features; "auto" takes the number of
+        rows of an H given to `fit`, else it keeps all features.
+    init : str or None, default=None
+        How W and H start:
+
+        - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
+        - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape));
+        - "nndsvda": the same, its zeros filled with the mean of X;
+        - "nndsvdar": the same, its zeros filled with small random numbers;
+        - "nnsvd-lrc": non-negative SVD with low-rank correction;
+        - "custom": the W and H given to `fit`;
+        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu" and
+          "sn" "nndsvda" if k ≤ min(X.shape), else "random".
+    solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"}, default="cd"
+        - "cd": cyclic coordinate descent [1]_, with scikit-learn's iterates;
+        - "hals": the fast one: coordinate descent in adaptive sweeps, extrapolated [3]_;
+        - "bpp": as "hals" with exact solves by block principal pivoting [4]_, for
+          components that are nearly dependent;
+        - "pg": projected gradient [2]_;
+        - "mu": multiplicative updates for every `beta_loss` [5]_, with scikit-learn's
+          iterates;
+        - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
+          steps, extrapolated [6]_;
+        - "auto": the fast one for this loss; `solver_` says which.
+    tol : float, default=1e-4
+        When the solver stops: for "cd" and "pg" at this share of the violation of the
+        optimality conditions that the first iteration finds; for "mu" when ten
+        iterations decrease sqrt(2·loss) by less than this share of its start; for
+        "hals" and "bpp" at this scale-free size of the projected gradient, for "sn"
+        when Σ|gradient|·entry is this share of the sum of X, see Notes. 0 means that
+        `max_iter` iterations are done, without a warning.
+    max_iter : int, default=200
+        Largest number of iterations.
+    random_state : int, RandomState instance or None, default=None
+        For the random parts of the start and for `shuffle`; an int gives the same
+        result each time.
+    alpha : float, default=0.0
+        Weight of the penalty on the factors that `regularization` names, unscaled.
+    l1_ratio : float, default=0.0
+        Share of L1 in the penalties: 0 is L2, 1 is L1, between is a mix.
+    verbose : int, default=0
+        Above 0, print the stopping measure of each iteration.
+    shuffle : bool, default=False
+        Whether "cd" visits the components in random order.
+    nls_max_iter : int, default=2000
+        Largest number of iterations of a subproblem of "pg".
+    sparseness : {"data", "components"} or None, default=None
+        Which factor "pg" makes sparse: W, H, or neither.
+    beta : float, default=1
+        Degree of that sparseness; larger is sparser.
+    eta : float, default=0.1
+        Degree of correctness to keep with `sparseness`; smaller allows a larger error.
+    beta_loss : float or str, default="frobenius"
+        The β-divergence that is minimised: 2 or "frobenius" (½‖X − WH‖²_F), 1 or
+        "kullback-leibler" (for counts), 0 or "itakura-saito" (for power spectra; X must
+        have no zeros), or any other number. Other than 2 need the solvers "mu", "sn" or
+        "auto".
+    regularization : {"both", "components", "transformation"} or None, default="both"
+        What `alpha` penalises: both factors, H, W, or nothing.
+    alpha_W : float, default=0.0
+        Weight of the penalty on W, times n_features. Can't be combined with `alpha`.
+    alpha_H : float or "same", default="same"
+        Weight of the penalty on H, times n_samples; "same" takes that of `alpha_W`.
+    n_init : int, default=1
+        Number of starts, fitted together; the best one is kept. The first is as `init`
+        and `random_state` say, the others are random, with seeds drawn from
+        `random_state`. "cd", "hals" and "bpp" read X once per iteration for all of them
+        (for as many as 48 MB of sums over X allow); not so after a compressed start, nor
+        with `blocks`.
+    max_time : float or None, default=None
+        Seconds after which no further iteration is begun; "hals", "bpp" and "sn" then
+        still do their last solve.
+    callback : callable or None, default=None
+        Called after each iteration with an `Iteration` (n_iter, objective, residual,
+        seconds); the fit ends if it returns True.
+    n_threads : int or None, default=None
+        Threads to use; None takes every core that the process may use, at most
+        `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
+    compress : bool or "auto", default=False
+        Whether "hals" or "bpp" starts on a compressed dense X, k + 20 directions of its
+        range, and finishes with five iterations or more on X itself. "auto" does so
+        where that was measured to be faster. Objectives are always those of X; NaN in
+        `history_` before the finish.
+    blocks : int or None, default=None
+        With "hals", cut X into so many blocks of rows; in the first two passes H moves
+        after each of them, by sums over all rows that are kept exact [8]_, then the fit
+        goes on as without. Before the first pass the first block is gone over up to ten
+        times, if it has 50 rows for each component or more: put rows in no order there.
+        A given start may be left for a worse one.
+        Of an X in a store two blocks are in memory at a time. None takes none, but with
+        solver="auto" and X in a store where they save passes; solver="hals" doesn't.
+    memory_limit : int, str or None, default=None
+        Bytes, or a size such as "2GB", that the fit may take beyond what is in memory
+        before it. For an X that is read in parts it bounds what is read at a time; a
+        limit that the factors exceed is refused before any work.
+    checkpoint : str, path-like or None, default=None
+        File that the fit is written to from time to time and at its end, atomically; the
+        one before is kept as "<name>.previous". As large as the solver's arrays (up to
+        four times W and H). A full disk ends no fit, it warns.
+    checkpoint_every : float or int, default=60.0
+        Seconds from one checkpoint to the next; an int counts iterations.
+    resume : bool, default=False
+        Whether to go on from the checkpoint, if there is one. The result is that of a
+        fit without interruption, to the last bit; what a fit may take (`max_iter`,
+        `max_time`, `tol`, `n_threads`) may be another. A checkpoint of other data or
+        parameters is refused.
+    accelerate : bool, default=False
+        Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        H, of the dtype of X.
+    n_components_ : int
+        Number of components.
+    n_iter_ : int
+        Iterations done by the fit, from one; `transform` leaves it alone.
+    reconstruction_err_ : float
+        ‖X − WH‖_F of the fit, without penalties; sqrt(2·D) for another `beta_loss`.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X had names that are all texts.
+    history_ : dict of ndarray
+        One entry per iteration each: "objective" (penalised, with its ½; NaN where the
+        solver does not know it), "residual" (the measure that is compared with `tol`),
+        "sweeps" (per row) and "seconds" since the start. With `n_init` > 1 also
+        "objectives" (n, n_init), the smallest so far of each start, NaN as above.
+    stop_reason_ : str
+        "converged", "max_iter", "max_time", "callback" or "interrupted".
+    solver_ : str
+        The solver that ran.
+    comp_sparseness_ : float
+        Hoyer sparseness of H, between 0 and 1; after solver="pg" only.
+    data_sparseness_ : float
+        Hoyer sparseness of W; after solver="pg" only.
+
+    See Also
+    --------
+    non_negative_factorization : The same as a function, also with H fixed.
+
+    Notes
+    -----
+    An iteration of "cd" costs 4·k flops per stored entry of X, which is read once, and
+    (n_samples + n_features)·k² multiply-adds. Those of "hals" cost a few times the
+    latter more, and far fewer of them are needed. It and "bpp" stop when
+    ‖projected gradient‖ ≤ tol·(‖XHᵀ − l1‖ + ‖XᵀW − l1‖) twice in a row, components
+    balanced, or when five iterations bring less than 1e-7 of the objective (float32:
+    1e-6); they end with an exact solve for W, the last row of `history_`, so that
+    `transform` of the fitted X returns the same W. So does "sn", whose rows of W it
+    gives the same objective again.
+
+    Beside X a fit holds a few arrays of the
+    size of W and H. An interrupted fit (Ctrl-C) sets the fitted attributes from what
+    was found so far before the KeyboardInterrupt goes on.
+
+    References
+    ----------
+    .. [1] Cichocki & Phan, "Fast local algorithms for large scale nonnegative matrix
+       and tensor factorizations", IEICE Trans. Fundamentals E92-A (2009) 708-721,
+       https://doi.org/10.1587/transfun.E92.A.708
+    .. [2] Lin, "Projected gradient methods for nonnegative matrix factorization",
+       Neural Computation 19 (2007) 2756-2779,
+       https://doi.org/10.1162/neco.2007.19.10.2756
+    .. [3] Ang & Gillis, "Accelerating nonnegative matrix factorization algorithms using
+       extrapolation", Neural Computation 31 (2019) 417-439,
+       https://doi.org/10.1162/neco_a_01157
+    .. [4] Kim & Park, "Fast nonnegative matrix factorization: an active-set-like method
+       and comparisons", SIAM Journal on Scientific Computing 33 (2011) 3261-3281,
+       https://doi.org/10.1137/110821172
+
+    .. [5] Févotte & Idier, "Algorithms for nonnegative matrix factorization with the
+       β-divergence", Neural Computation 23 (2011) 2421-2456,
+       https://doi.org/10.1162/NECO_a_00168
+    .. [6] Hien & Gillis, "Algorithms for nonnegative matrix factorization with the
+       Kullback-Leibler divergence", Journal of Scientific Computing 87 (2021) 93,
+       https://doi.org/10.1007/s10915-021-01504-0
+    .. [7] Hien, Leplat & Gillis, "Block majorization minimization with extrapolation
+       and application to β-NMF", https://doi.org/10.48550/arXiv.2401.06646
+    .. [8] Yin, Gao & Zhang, "Scalable nonnegative matrix factorization with block-wise
+       updates", Machine Learning and Knowledge Discovery in Databases (2014) 337-352,
+       https://doi.org/10.1007/978-3-662-44845-8_22
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nonneg import NMF
+    >>> X = np.array([[1, 1], [2, 1], [3, 1.2], [4, 1], [5, 0.8], [6, 1]])
+    >>> model = NMF(n_components=2, init="random", random_state=0)
+    >>> W = model.fit_transform(X)
+    >>> model.components_.round(5)
+    array([[2.09783, 0.3056 ],
+           [2.13443, 2.13172]])
+    >>> round(model.reconstruction_err_, 8)
+    0.00115993
+    """
+
+    def __init__(
+        self,
+        n_components: int | Literal["auto"] | None = None,
+        init: str | None = None,
+        solver: str = "cd",
+        tol: float = 1e-4,
+        max_iter: int = 200,
+        random_state: Any = None,
+        alpha: float = 0.0,
+        l1_ratio: float = 0.0,
+        verbose: int = 0,
+        shuffle: bool = False,
+        nls_max_iter: int = 2000,
+        sparseness: str | None = None,
+        beta: float = 1,
+        eta: float = 0.1,
+        *,
+        beta_loss: float | str = "frobenius",
+        regularization: str | None = "both",
+        alpha_W: float = 0.0,
+        alpha_H: float | Literal["same"] = "same",
+        n_init: int = 1,
+        max_time: float | None = None,
+        callback: Callable[[Iteration], bool | None] | None = None,
+        n_threads: int | None = None,
+        compress: bool | Literal["auto"] = False,
+        blocks: int | None = None,
+        memory_limit: int | str | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: float = 60.0,
+        resume: bool = False,
+        accelerate: bool = False,
+    ) -> None:
+        self.n_components = n_components
+        self.init = init
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.verbose = verbose
+        self.shuffle = shuffle
+        self.nls_max_iter = nls_max_iter
+        self.sparseness = sparseness
+        self.beta = beta
+        self.eta = eta
+        self.beta_loss = beta_loss
+        self.regularization = regularization
+        self.alpha_W = alpha_W
+        self.alpha_H = alpha_H
+        self.n_init = n_init
+        self.max_time = max_time
+        self.callback = callback
+        self.n_threads = n_threads
+        self.compress = compress
+        self.blocks = blocks
+        self.memory_limit = memory_limit
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
+        self.accelerate = accelerate
+
+    def transform(self, X: Any, *, out: Any = None) -> Any:
+        """Solve for the W that belongs to X and the fitted components.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Non-negative data.
+        out : object with `shape` and slice assignment, default=None
+            Where W is written, part by part: an array, a `numpy.memmap`, a zarr array or
+            HDF5 data set of shape (n_samples, n_components). None makes a new array.
+
+        Returns
+        -------
+        W : ndarray of shape (n_samples, n_components), or `out`
+            The transformed data, of the dtype of X.
+
+        Notes
+        -----
+        The same penalties as in `fit`. "hals" and "bpp" solve for each row exactly, so
+        that the fitted X gives the W of `fit_transform` again; what is computed from
+        H is kept for the next call. "sn" solves to optimality, so that each row has the
+        same objective to 1e-6. "cd" and "pg" iterate from zero as in `fit`, with its `tol`
+        (and `nls_max_iter` in place of `max_iter` for "pg"), "mu" from a constant; the
+        fitted X then gives a W that is close, not equal. X is read once, by "mu" and
+        a `beta_loss` other than 2 once an iteration. With `out`, "hals" and "bpp" hold a
+        few thousand rows of W at a time; of the others all of W is in memory first.
+        """
+        check_is_fitted(self, "components_")
+        if is_dask(X):
+            return write_W(by_blocks(self, X, self.components_), out)
+        operand = self._operand(X, reset=False)
+        if out is not None:
+            require_room(out, (operand.shape[0], self.components_.shape[0]))
+        parameters = dataclasses.replace(
+            self._parameters(), n_components=self.components_.shape[0],
+            callback=None, checkpoint=None, resume=False,
+        )  # fmt: skip
+        if parameters.solver == AUTO:
+            parameters = dataclasses.replace(parameters, solver=self.solver_)
+        if not getattr(solvers[parameters.solver], "solves_W_exactly", False):
+            H = self.components_.astype(operand.dtype, copy=False)
+            return write_W(factorize(operand, parameters, H=H, update_H=False).W, out)
+        fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
+
+        def solved(rows: Operand) -> Array:
+            return factorize(rows, parameters, fixed=fixed).W
+
+        if out is None or not rows_are_independent(parameters.solver, operand):
+            return write_W(solved(operand), out)
+        return solve_by_rows(operand, solved, fixed.Ht.shape[1], out)
+
+    def _factorize(self, X: Operand, W: Any, H: Any) -> FactorizationResult:
+        return factorize(X, self._parameters(), W, H)
+
+    def _set_fitted(self, X: Operand, result: FactorizationResult) -> None:
+        super()._set_fitted(X, result)
+        self.solver_ = result.solver
+        for name in ("comp_sparseness_", "data_sparseness_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        if result.solver == "pg":
+            self.comp_sparseness_ = hoyer_sparseness(result.H)
+            self.data_sparseness_ = hoyer_sparseness(result.W)

@@ -1,0 +1,400 @@
+"""Checkpoints of a fit: written whole or not at all, the last two kept, read with care."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...base.interfaces import Operand
+from ...base.records import History
+from ...base.validation import warn
+from ...operands.dask.worker_files import RowFiles
+from ...operands.streamed.disk_rows import DiskRows, giving_back
+from .state_tree import Load, from_table, names_elsewhere, to_table
+
+FORMAT = 1
+"""Number of the form of the file; another one is refused."""
+PREVIOUS, PARTIAL, ROWS = ".previous", ".partial", ".rows"
+"""What is added to the name for the checkpoint before, for one being written, and for the
+folder of rows that workers write."""
+FREE = frozenset(
+    ("max_iter", "max_time", "tol", "callback", "verbose", "n_threads", "memory_limit",
+     "checkpoint", "checkpoint_every", "resume")
+)  # fmt: skip
+"""Parameters that may change between the run that wrote a checkpoint and the one that
+resumes it: they don't change what an iteration does."""
+HEADER = "nonneg-checkpoint"
+"""The first member of the file, by which it is known."""
+READ_BYTES = 4 << 20
+"""Bytes of an array that are read at a time where it comes on disk."""
+ENDS = 128, 1 << 16
+"""Bytes at its front and back that this name is looked for in: both tell of it."""
+
+
+class DamagedError(Exception):
+    """A file that can't be read, or not to its end."""
+
+
+@dataclass(eq=False)
+class Past:
+    """Where a fit stands: its state, and the record of the way there."""
+
+    state: Any
+    history: History = field(default_factory=History)
+    seconds: float = 0.0
+    converged_at: float | None = None
+    """`tol` of a fit that had converged."""
+
+
+@dataclass(eq=False)
+class Checkpoints:
+    """Writes and reads the checkpoints of one fit.
+
+    Parameters
+    ----------
+    path : str or path-like
+    every : float or int
+        Seconds from one to the next; an int counts iterations.
+    fingerprint : dict
+        What X and the parameters are known by, see `fingerprint`.
+    """
+
+    path: Path
+    every: float
+    fingerprint: dict[str, Any]
+    _written: float = field(default_factory=time.monotonic)
+    _last_iter: int = 0
+    _failed: bool = False
+    _missing: bool = False
+    """Whether the last one could not be written."""
+    _keeps: bool = True
+    """Whether the file that is at `path` is worth keeping as the one before."""
+    _seen: float = field(default_factory=time.monotonic)
+    files: RowFiles = field(init=False)
+    """Where rows go that are not in this memory."""
+
+    def __post_init__(self) -> None:
+        self.files = RowFiles(self.path.with_name(self.path.name + ROWS))
+
+    def write_if_due(self, past: Past) -> None:
+        """Write a checkpoint if it is time for one."""
+        now = time.monotonic()
+        iteration, self._seen = now - self._seen, now
+        if isinstance(self.every, int):
+            due = past.state.n_iter - self._last_iter >= self.every
+        else:
+            # after one iteration more, both would be lost
+            due = now - self._written + iteration >= self.every
+        if due:
+            self.write(past)
+
+    def write_final(self, past: Past) -> None:
+        """Write the last one, unless it is there, or was interrupted, already."""
+        if self._last_iter != past.state.n_iter or self._missing:
+            self.write(past)
+
+    def write(self, past: Past) -> None:
+        """Write a checkpoint; where that fails, warn once and leave the fit alone."""
+        self._last_iter = past.state.n_iter
+        partial = self.path.with_name(self.path.name + PARTIAL)
+        try:
+            contents = self._contents(past)
+            with partial.open("wb") as file, giving_back(contents.values()):
+                np.savez(file, **contents)
+                file.flush()
+                os.fsync(file.fileno())
+            self._put_in_place(partial)
+        except (OSError, MemoryError, TypeError) as error:
+            self._missing = True
+            _remove(partial)
+            self.files.failed()
+            if not self._failed:
+                warn(
+                    f"No checkpoint could be written to {str(self.path)!r}: {error}. The "
+                    "fit goes on, and it will be tried again.",
+                    RuntimeWarning,
+                )
+            self._failed = True
+        except BaseException:
+            _remove(partial)
+            raise
+        else:
+            self._missing, self._keeps = False, True
+            self.files.done()
+        # a write that takes long is not followed by another at once
+        self._written = self._seen = time.monotonic()
+
+    def read(self, X: Operand | None = None) -> Past | None:
+        """The newest checkpoint that is whole, or None where there is none.
+
+        Where rows of this X are kept on disk, those of the checkpoint come there.
+
+        Raises
+        ------
+        ValueError
+            If it is one of other data or parameters, or of another format.
+        OSError
+            If there is one that may not be opened.
+        """
+        for path in (self.path, self.path.with_name(self.path.name + PREVIOUS)):
+            try:
+                header, table = _read(path, X)
+                self._require_same(path, header)
+                past = _past(header, table, self._loader(X))
+            except FileNotFoundError:
+                continue
+            except DamagedError as error:
+                self._keeps = False
+                _tell_damage(path, error)
+                continue
+            self._last_iter = past.state.n_iter
+            return past
+        return None
+
+    def require_replaceable(self) -> None:
+        """Refuse to write over a file that is no checkpoint.
+
+        Raises
+        ------
+        ValueError
+        """
+        for path in (self.path, self.path.with_name(self.path.name + PREVIOUS)):
+            if path.exists() and not _is_ours(path):
+                msg = (
+                    f"checkpoint={str(self.path)!r}: {str(path)!r} is there and is no "
+                    "checkpoint; it would be overwritten. Pass another path."
+                )
+                raise ValueError(msg)
+
+    def adopt_existing_files(self) -> None:
+        """Find the files of rows that belong to the checkpoints that are there."""
+        if not self.files.folder.is_dir():
+            return
+        kept = []
+        for path in (self.path.with_name(self.path.name + PREVIOUS), self.path):
+            table: dict[str, Any] = {}
+            with contextlib.suppress(DamagedError, OSError):
+                _, table = _read(path)
+            kept.append(names_elsewhere(table))
+        self.files.begin(*kept)
+
+    def _loader(self, X: Operand | None) -> Load:
+        def load(names: Sequence[str], k: int, dtype: Any) -> Any:
+            try:
+                return self.files.load(X, names, k, dtype)
+            except OSError as error:
+                raise DamagedError(str(error)) from error
+
+        return load
+
+    def _contents(self, past: Past) -> dict[str, Any]:
+        header = {
+            "format": FORMAT,
+            "fingerprint": self.fingerprint,
+            "seconds": past.seconds,
+            "converged_at": past.converged_at,
+        }
+        columns = {name: np.array(c) for name, c in vars(past.history).items()}
+        state = to_table(past.state, self.files.save)
+        return {
+            HEADER: np.array(json.dumps(header)),
+            **{f"history/{name}": column for name, column in columns.items()},
+            **{f"state{key}": array for key, array in state.items()},
+        }
+
+    def _put_in_place(self, partial: Path) -> None:
+        """The one before stays under another name; at no moment is there none."""
+        if self.path.exists() and self._keeps:
+            before = self.path.with_name(self.path.name + PREVIOUS)
+            spare = self.path.with_name(self.path.name + PREVIOUS + PARTIAL)
+            with contextlib.suppress(FileNotFoundError):
+                spare.unlink()
+            try:
+                os.link(self.path, spare)
+                os.replace(spare, before)
+            except OSError:  # a file system without links
+                os.replace(self.path, before)
+        os.replace(partial, self.path)
+        with contextlib.suppress(OSError):  # not every system syncs folders
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def _require_same(self, path: Path, header: dict[str, Any]) -> None:
+        if header.get("format") != FORMAT:
+            msg = (
+                f"The checkpoint {str(path)!r} is of format {header.get('format')}, and "
+                f"this version of nonneg reads {FORMAT}. Go on with the version that "
+                "wrote it, pass resume=False to start afresh, or another path."
+            )
+            raise ValueError(msg)
+        theirs = header["fingerprint"]
+        own = json.loads(json.dumps(self.fingerprint))
+        for name in {**own, **theirs}:
+            if own.get(name) != theirs.get(name):
+                msg = (
+                    f"The checkpoint {str(path)!r} is of another fit: its {name} is "
+                    f"{theirs.get(name)!r}, here it is {own.get(name)!r}. Pass the same "
+                    "data and parameters, resume=False to start afresh, or another path."
+                )
+                raise ValueError(msg)
+
+
+def fingerprint(
+    X: Operand, parameters: Any, W: Any = None, H: Any = None
+) -> dict[str, Any]:
+    """What a fit is known by: X by its shape, dtype and sums, and the parameters."""
+    from ... import __version__
+
+    stats = X.stats()
+    found: dict[str, Any] = {
+        "shape of X": list(X.shape),
+        "dtype of X": str(X.dtype),
+        "version of nonneg": __version__,
+        "kind of X": _kind(X),
+        "number of stored entries of X": _stored_entries(X),
+        "sum of X": stats.sum,
+        "sum of squares of X": stats.sum_sq,
+    }
+    # without it "mu" has measured no error to compare later ones with
+    found["tol=0"] = parameters.tol == 0
+    for name, value in vars(parameters).items():
+        if name not in FREE:
+            found[f"parameter {name}"] = _described(value)
+    for name, factor in (("W", W), ("H", H)):
+        found[f"start {name}"] = None if factor is None else _digest(np.asarray(factor))
+    return found
+
+
+def _kind(X: Operand) -> str:
+    """How X is read: what an iteration leaves for the next one depends on it."""
+    kind = "sparse" if X.sparse else "dense"
+    layout = getattr(X, "layout", "columns" if X.by_columns else "rows")
+    return f"{kind}, by {layout}"
+
+
+def _stored_entries(X: Operand) -> int:
+    native = X.native()
+    if native is not None:
+        return int(native.nnz if X.sparse else native.size)
+    return int(getattr(X, "entries", X.stats().n_entries))
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, np.random.RandomState):
+        _, keys, *rest = value.get_state(legacy=True)
+        return f"RandomState {_digest(np.asarray(keys))} {rest}"
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return repr(value)
+
+
+def _digest(A: Any) -> str:
+    return hashlib.sha256(np.ascontiguousarray(A).data).hexdigest()[:16]
+
+
+def _remove(partial: Path) -> None:
+    with contextlib.suppress(OSError):
+        partial.unlink()
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it is a checkpoint, maybe a damaged one, or has no content at all."""
+    if not path.is_file():
+        return False
+    front, back = ENDS
+    with path.open("rb") as file:
+        first = file.read(front)
+        file.seek(max(0, path.stat().st_size - back))
+        last = file.read()
+    name = HEADER.encode()
+    cut_off = len(first) < front and first.startswith(b"PK")  # and the name with it
+    return not first.strip(b"\0") or name in first or name in last or cut_off
+
+
+def _read(
+    path: Path, X: Operand | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and arrays of a file, its checksums looked at."""
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                # an array that claims to be smaller is not read to its checksum
+                wrong = archive.zip.testzip()
+                if wrong is not None:
+                    msg = f"the checksum of {wrong} is wrong"
+                    raise DamagedError(msg)
+                table = {name: _member(archive, name, X) for name in archive.files}
+            return json.loads(str(table.pop(HEADER))), table
+        except (DamagedError, MemoryError):
+            raise
+        except Exception as error:
+            # zipfile, zlib, json and NumPy meet damage with a dozen classes of these
+            raise DamagedError(str(error)) from error
+
+
+def _member(archive: Any, name: str, X: Operand | None) -> Any:
+    """An array of the file; rows as long as those of X by parts, where they are on disk."""
+    shelf = getattr(X, "shelf", None)
+    if X is None or shelf is None or name.endswith(("H", "Ht")):
+        return archive[name]
+    with archive.zip.open(f"{name}.npy") as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            return archive[name]
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+        if len(shape) != 2 or shape[0] != X.shape[0] or by_columns:
+            return archive[name]
+        rows: DiskRows = shelf.rows(shape, dtype)
+        size = max(1, READ_BYTES // max(1, rows.strides[0]))
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            view = part.reshape(-1).view(np.uint8)
+            if file.readinto(view) != view.size:
+                msg = f"{name} ends too early"
+                raise DamagedError(msg)
+            rows.release(start, start + len(part))
+        return rows
+
+
+def _past(header: dict[str, Any], table: dict[str, Any], load: Load) -> Past:
+    try:
+        return _built(header, table, load)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DamagedError(str(error)) from error
+
+
+def _built(header: dict[str, Any], table: dict[str, Any], load: Load) -> Past:
+    history = History()
+    for column in dataclasses.fields(History):
+        stored = table[f"history/{column.name}"]
+        values = list(stored) if stored.ndim > 1 else stored.tolist()
+        getattr(history, column.name).extend(values)
+    state = from_table(
+        {
+            key.removeprefix("state"): array
+            for key, array in table.items()
+            if key.startswith("state")
+        },
+        load,
+    )
+    return Past(state, history, header["seconds"], header["converged_at"])
+
+
+def _tell_damage(path: Path, error: BaseException) -> None:
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    warn(
+        f"The checkpoint {str(path)!r} is damaged and not used: {reason}.",
+        RuntimeWarning,
+    )

@@ -1,0 +1,153 @@
+"""States of solvers as named arrays and back, without pickle, to the last bit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+S = TypeVar("S")
+Arrays = dict[str, NDArray[Any]]
+
+_MT19937_WORDS = 624
+_PYTHON_SCALARS: dict[str, tuple[type, Any]] = {
+    # bool before int: a bool is an int
+    "bool": (bool, np.bool_),
+    "int": (int, np.int64),
+    "float": (float, np.float64),
+    "str": (str, np.str_),
+}
+_PLAIN_KINDS = "biufcU"
+"""Kinds of dtype that are stored without pickle."""
+
+
+def to_arrays(state: Any) -> Arrays:
+    """Fields of a state as arrays, ready for `np.savez`.
+
+    Parameters
+    ----------
+    state : dataclass instance
+        Its fields hold arrays, numbers, booleans, text, None or a `RandomState` of
+        the Mersenne Twister.
+
+    Returns
+    -------
+    dict of str to ndarray
+        An array field keeps its name and is not copied; a scratch field is None. Any other field's key is
+        "field.kind": a Python float stays one when it comes back, and a NumPy
+        scalar keeps its dtype, since the two promote differently.
+
+    Raises
+    ------
+    TypeError
+        If a field holds anything else.
+    """
+    arrays: Arrays = {}
+    for field in dataclasses.fields(state):
+        value = getattr(state, field.name)
+        if field.metadata.get("scratch"):
+            value = None
+        for suffix, array in _encode(field.name, value).items():
+            arrays[f"{field.name}.{suffix}" if suffix else field.name] = array
+    return arrays
+
+
+def from_arrays(cls: type[S], arrays: Mapping[str, NDArray[Any]]) -> S:
+    """Build the state that `to_arrays` took apart.
+
+    Parameters
+    ----------
+    cls : type
+        The dataclass of the state.
+    arrays : mapping of str to ndarray
+        What `to_arrays` returned, e.g. an opened .npz file. Arrays are kept, not
+        copied.
+
+    Raises
+    ------
+    ValueError
+        If the names are not those of the fields of `cls`, or an entry is damaged.
+    """
+    grouped: dict[str, Arrays] = {}
+    for key in arrays:
+        name, _, suffix = key.partition(".")
+        grouped.setdefault(name, {})[suffix] = arrays[key]
+    expected = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if grouped.keys() != expected:
+        msg = (
+            f"A stored {cls.__name__} must have the fields {sorted(expected)}; got "
+            f"{sorted(grouped)}. It was damaged, or stored by another solver or version."
+        )
+        raise ValueError(msg)
+    return cls(**{name: _decode(name, parts) for name, parts in grouped.items()})
+
+
+def _encode(name: str, value: Any) -> Arrays:
+    """Arrays of one field by the suffix of their key."""
+    if value is None:
+        return {"none": np.zeros(0)}
+    if isinstance(value, np.ndarray) and value.dtype.kind in _PLAIN_KINDS:
+        return {"": value}
+    if isinstance(value, np.generic) and value.dtype.kind in _PLAIN_KINDS:
+        return {"scalar": np.asarray(value)}
+    for suffix, (python, dtype) in _PYTHON_SCALARS.items():
+        if isinstance(value, python):
+            return {suffix: np.array(value, dtype=dtype)}
+    if isinstance(value, np.random.RandomState):
+        return _encode_random_state(name, value)
+    msg = (
+        f"The state's field {name!r} holds a {type(value).__name__}; a state may hold "
+        "arrays, numbers, text, None and a RandomState."
+    )
+    raise TypeError(msg)
+
+
+def _encode_random_state(name: str, random_state: np.random.RandomState) -> Arrays:
+    # the default form is a dict for every bit generator but the Mersenne Twister
+    state = random_state.get_state(legacy=False)
+    if state["bit_generator"] != "MT19937":
+        msg = (
+            f"The state's field {name!r} draws from {state['bit_generator']}; only a "
+            "RandomState of MT19937, NumPy's default, can be stored."
+        )
+        raise TypeError(msg)
+    return {
+        "key": state["state"]["key"],
+        "pos": np.array(state["state"]["pos"], dtype=np.int64),
+        "has_gauss": np.array(state["has_gauss"], dtype=np.int64),
+        "gauss": np.array(state["gauss"], dtype=np.float64),
+    }
+
+
+def _decode(name: str, parts: Arrays) -> Any:
+    """Value of one field from its arrays by suffix."""
+    if parts.keys() == {"key", "pos", "has_gauss", "gauss"}:
+        return _decode_random_state(name, parts)
+    if len(parts) == 1:
+        ((suffix, array),) = parts.items()
+        decoders: dict[str, Callable[[], Any]] = {
+            "": lambda: array,
+            "none": lambda: None,
+            "scalar": lambda: array[()],
+        }
+        if suffix in decoders:
+            return decoders[suffix]()
+        if suffix in _PYTHON_SCALARS and array.shape == ():
+            return _PYTHON_SCALARS[suffix][0](array.item())
+    msg = f"The stored field {name!r} is damaged: its parts are {sorted(parts)}."
+    raise ValueError(msg)
+
+
+def _decode_random_state(name: str, parts: Arrays) -> np.random.RandomState:
+    key, pos = parts["key"], int(parts["pos"])
+    # NumPy does not look at these, and would read beyond the key
+    if key.shape != (_MT19937_WORDS,) or not 0 <= pos <= _MT19937_WORDS:
+        msg = f"The stored random state {name!r} is damaged."
+        raise ValueError(msg)
+    random_state = np.random.RandomState()
+    gauss = (int(parts["has_gauss"]), float(parts["gauss"]))
+    random_state.set_state(("MT19937", key.astype(np.uint32), pos, *gauss))
+    return random_state

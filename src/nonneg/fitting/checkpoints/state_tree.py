@@ -1,0 +1,168 @@
+"""Whole states, nested ones too, as one table of arrays and back, to the last bit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...base.interfaces import Stored
+from . import state_arrays
+from .state_arrays import Arrays
+
+CLASS, LENGTH, SAME = "class", "length", "same"
+"""What stands behind "/" in the key of a record, of a list, and of an array that stands
+under another key already."""
+ELSEWHERE, FORM = "elsewhere", "form"
+"""The same for rows that are not in this memory: names of what they were saved as, and their
+dtype and number of columns."""
+
+Save = Callable[[Any], Sequence[str]]
+"""Saves rows that are not in this memory; the names that they are found by."""
+Load = Callable[[Sequence[str], int, Any], Any]
+"""The rows of these names, number of columns and dtype."""
+
+
+def is_elsewhere(value: Any) -> bool:
+    """Whether it is an array of rows that are not in this memory."""
+    return hasattr(value, "by_blocks") and not isinstance(value, np.ndarray)
+
+
+def names_elsewhere(table: Mapping[str, Any]) -> list[str]:
+    """Names of all rows that a table holds the names of."""
+    keys = [key for key in table if key.endswith(f"/{ELSEWHERE}")]
+    return [str(name) for key in keys for name in table[key]]
+
+
+def to_table(record: Any, save: Save | None = None) -> Arrays:
+    """A record and those within it as arrays, ready for `np.savez`.
+
+    Parameters
+    ----------
+    record : dataclass instance
+        A `Stored` one; its fields hold what `states.to_arrays` takes, other records, and
+        lists of these or None.
+    save : callable, default=None
+        For rows that are not in this memory.
+
+    Returns
+    -------
+    dict of str to ndarray
+        No array is copied, and one that several fields share is there once.
+    """
+    table: Arrays = {}
+    _put(record, "", table, {}, save)
+    return table
+
+
+def from_table(table: Mapping[str, Any], load: Load | None = None) -> Any:
+    """The record that `to_table` took apart; fields that shared an array do so again.
+
+    Parameters
+    ----------
+    table : mapping of str to ndarray
+    load : callable, default=None
+        For rows that `to_table` has let be saved elsewhere.
+
+    Raises
+    ------
+    ValueError
+        If the table is damaged, or from a version that knew other records.
+    """
+    return _Builder(table, load).record("")
+
+
+def _put(
+    value: Any, at: str, table: Arrays, seen: dict[int, str], save: Save | None
+) -> None:
+    if isinstance(value, list):
+        table[f"{at}/{LENGTH}"] = np.array(len(value))
+        for i, item in enumerate(value):
+            _put(item, f"{at}/{i}", table, seen, save)
+        return
+    if save is not None and is_elsewhere(value):
+        table[f"{at}/{ELSEWHERE}"] = np.array(list(save(value)))
+        table[f"{at}/{FORM}"] = np.array([value.dtype.name, str(value.shape[1])])
+        return
+    if not isinstance(value, Stored):
+        leaf = dataclasses.make_dataclass("Leaf", ["item"])(value)
+        for key, array in state_arrays.to_arrays(leaf).items():
+            table[at + key.removeprefix("item")] = array
+        return
+    table[f"{at}/{CLASS}"] = np.array(type(value).__name__)
+    for field in dataclasses.fields(value):  # type: ignore[arg-type]
+        item, key = getattr(value, field.name), f"{at}/{field.name}"
+        if field.metadata.get("scratch"):
+            item = None
+        if is_elsewhere(item) or (isinstance(item, np.ndarray) and item.ndim > 0):
+            if id(item) in seen:
+                table[f"{key}/{SAME}"] = np.array(seen[id(item)])
+                continue
+            seen[id(item)] = key
+        _put(item, key, table, seen, save)
+
+
+class _Builder:
+    """Puts a table together again."""
+
+    def __init__(self, table: Mapping[str, Any], load: Load | None) -> None:
+        self._table, self._load = table, load
+        self._arrays: dict[str, Any] = {}
+        self._children: dict[str, list[str]] = {}
+        for key in table:
+            # a leaf's own parts are behind a point
+            folder, _, name = key.rpartition("/")
+            self._children.setdefault(folder, []).append(name)
+
+    def record(self, at: str) -> Any:
+        """The record of this key."""
+        name = str(self._leaf(f"{at}/{CLASS}"))
+        cls = Stored.known.get(name)
+        if cls is None:
+            msg = f"it holds a {name}, which this version doesn't know"
+            raise ValueError(msg)
+        fields = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{field: self._value(f"{at}/{field}") for field in fields})
+
+    def _value(self, at: str) -> Any:
+        if f"{at}/{CLASS}" in self._table:
+            return self.record(at)
+        if f"{at}/{LENGTH}" in self._table:
+            length = int(self._table[f"{at}/{LENGTH}"])
+            return [self._value(f"{at}/{i}") for i in range(length)]
+        if f"{at}/{SAME}" in self._table:
+            return self._arrays[str(self._table[f"{at}/{SAME}"])]
+        if f"{at}/{ELSEWHERE}" in self._table:
+            if self._load is None:
+                msg = "it holds rows that are elsewhere"
+                raise ValueError(msg)
+            dtype, k = self._table[f"{at}/{FORM}"].tolist()
+            names = self._table[f"{at}/{ELSEWHERE}"].tolist()
+            self._arrays[at] = self._load(names, int(k), np.dtype(dtype))
+            return self._arrays[at]
+        value = self._leaf(at)
+        if isinstance(value, np.ndarray):
+            self._arrays[at] = value
+        return value
+
+    def _leaf(self, at: str) -> Any:
+        folder, _, name = at.rpartition("/")
+        parts = {
+            "item" + key[len(name) :]: self._table[f"{folder}/{key}"]
+            for key in self._children.get(folder, ())
+            if key == name or key.startswith(f"{name}.")
+        }
+        if not parts:
+            msg = f"it has no {at.strip('/') or 'record'!r}"
+            raise ValueError(msg)
+        if at.endswith((f"/{CLASS}", f"/{LENGTH}")):
+            return parts["item"][()]
+        leaf: Any = state_arrays.from_arrays(_Leaf, parts)
+        return leaf.item
+
+
+@dataclasses.dataclass
+class _Leaf:
+    item: Any

@@ -1,0 +1,156 @@
+"""The only loop over outer iterations: counts, times, records, calls back and stops.
+
+It knows no solver, loss or storage by name; whatever differs between them is
+behind `Solver.iterate`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..base.interfaces import Problem, Progress, Solver
+from ..base.records import History, Iteration, StopReason
+from .checkpoints.files import Checkpoints, Past
+
+Callback = Callable[[Iteration], bool | None]
+"""Called after each iteration; a true return value ends the fit."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Limits:
+    """When the loop ends at the latest, and what it tells on the way."""
+
+    max_iter: int
+    tol: float
+    max_time: float | None = None
+    callback: Callback | None = None
+    verbose: int = 0
+
+
+@dataclass(eq=False, repr=False)
+class Outcome:
+    """State after the last iteration, with the record of the way there."""
+
+    state: Any
+    stop_reason: StopReason
+    history: History
+    interrupt: KeyboardInterrupt | None = None
+
+
+def run(
+    solver: Solver,
+    problem: Problem,
+    past: Past,
+    limits: Limits,
+    checkpoints: Checkpoints | None = None,
+) -> Outcome:
+    """Iterate until the solver converges or a limit is reached.
+
+    A KeyboardInterrupt is caught, so that what was found so far can be returned;
+    the outcome carries it and the caller raises it again. Checkpoints are written between
+    iterations, the last one at the end.
+    """
+    state, whole = past.state, True
+    reason, interrupt = StopReason.MAX_ITER, None
+    try:
+        if past.converged_at is not None and past.converged_at <= limits.tol:
+            return Outcome(state, StopReason.CONVERGED, past.history)
+        start, before = time.perf_counter(), past.seconds
+        while state.n_iter < limits.max_iter:
+            whole = False
+            progress = solver.iterate(problem, state)
+            state.n_iter += 1
+            elapsed = time.perf_counter() - start
+            past.seconds = before + elapsed
+            _record(past.history, progress, past.seconds)
+            # known before the callback, which may end the fit in its own way
+            converged = bool(progress.converged.all())
+            past.converged_at = limits.tol if converged else None
+            whole = True
+            ended = _ended(solver, limits, past, progress, elapsed)
+            if ended is not None:
+                reason = ended
+                break
+            if checkpoints is not None:
+                checkpoints.write_if_due(past)
+    except KeyboardInterrupt as error:
+        reason, interrupt = StopReason.INTERRUPTED, error
+    except Exception:
+        if checkpoints is not None and whole:
+            checkpoints.write_final(past)
+        raise
+    if checkpoints is not None and whole:
+        try:
+            checkpoints.write_final(past)
+        except KeyboardInterrupt as error:  # and what was found is returned
+            reason, interrupt = StopReason.INTERRUPTED, error
+    return Outcome(state, reason, past.history, interrupt)
+
+
+def _ended(
+    solver: Solver, limits: Limits, past: Past, progress: Progress, elapsed: float
+) -> StopReason | None:
+    """Tell of the iteration; why the fit ends with it, if it does."""
+    n_iter, prints = past.state.n_iter, bool(limits.verbose and solver.measure)
+    if prints:
+        print(f"{solver.measure}:", past.history.residual[-1])  # noqa: T201
+    if _wants_stop(limits, n_iter, past.history, past.seconds):
+        return StopReason.CALLBACK
+    if bool(progress.converged.all()):
+        if prints:
+            print("Converged at iteration", n_iter)  # noqa: T201
+        return StopReason.CONVERGED
+    if limits.max_time is not None and elapsed >= limits.max_time:
+        return StopReason.MAX_TIME
+    return None
+
+
+def polish(solver: Solver, problem: Problem, outcome: Outcome) -> None:
+    """Let an solver with a method `polish` improve its result: one more row.
+
+    An interrupt ends it with what there was before.
+    """
+    own = getattr(solver, "polish", None)
+    if own is None or outcome.interrupt is not None:
+        return
+    start = time.perf_counter()
+    try:
+        progress = own(problem, outcome.state)
+    except KeyboardInterrupt as interrupt:
+        outcome.interrupt, outcome.stop_reason = interrupt, StopReason.INTERRUPTED
+        return
+    if progress is not None:
+        before = outcome.history.seconds[-1] if outcome.history.seconds else 0.0
+        _record(outcome.history, progress, before + time.perf_counter() - start)
+
+
+def _record(history: History, progress: Progress, seconds: float) -> None:
+    """Append one iteration, the best model standing for all of them."""
+    objective = progress.objective
+    values = [] if objective is None else [float(v) for v in objective]
+    known = [value for value in values if math.isfinite(value)]
+    history.objective.append(min(known, default=math.nan))
+    if objective is not None and (objective.size > 1 or history.objectives):
+        history.objectives.append(objective)
+    history.residual.append(float(max(progress.residual)))
+    history.sweeps.append(float(progress.sweeps))
+    history.seconds.append(seconds)
+
+
+def _wants_stop(limits: Limits, n_iter: int, history: History, seconds: float) -> bool:
+    """Ask the callback whether to end the fit."""
+    if limits.callback is None:
+        return False
+    record = Iteration(
+        n_iter=n_iter,
+        objective=history.objective[-1],
+        residual=history.residual[-1],
+        seconds=seconds,
+        max_iter=limits.max_iter,
+        tol=limits.tol,
+    )
+    return bool(limits.callback(record))

@@ -1,0 +1,114 @@
+"""W written where it is wanted: rows that don't depend on each other are solved in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..base.interfaces import Array, Operand
+from ..operands.base import to_caller
+from ..operands.streamed.disk_rows import DiskRows, Shelf, folder_for, release_map
+from ..operands.streamed.operand import ChunkedOperand
+from ..operands.streamed.row_batches import row_batches
+from ..solvers.registry import solvers
+
+OUT_ROWS = 1 << 14
+"""Rows that are written at a time of a W that is in memory."""
+BATCH_BYTES = 1 << 20
+"""Bytes of W that are solved for at a time."""
+UNITS = 512, 32
+"""Rows of a batch are a multiple of the first, or of the second where rows are wide. The
+kernels' blocks are such multiples, so that batches begin where blocks do as a rule."""
+WIDE = 1 << 17
+"""Bytes from which a row is wide."""
+
+
+def require_room(out: Any, shape: tuple[int, int] | None) -> None:
+    """Raise ValueError unless `out` may take W of this shape, or of some."""
+    given = tuple(getattr(out, "shape", ()))
+    if len(given) == 2 and hasattr(out, "__setitem__") and shape in (None, given):
+        return
+    wanted = "(n_samples, n_components)" if shape is None else str(shape)
+    msg = (
+        f"out must be an array of shape {wanted} that rows can be assigned to; got a "
+        f"{type(out).__name__} of shape {given}."
+    )
+    raise ValueError(msg)
+
+
+def write_W(W: Array, out: Any) -> Any:
+    """W as the caller gets it, or `out` with its rows in it."""
+    if out is None:
+        return to_caller(W)
+    if not isinstance(W, DiskRows):
+        W = to_caller(W)
+    require_room(out, W.shape)
+    for start in range(0, W.shape[0], OUT_ROWS):
+        stop = min(start + OUT_ROWS, W.shape[0])
+        out[start:stop] = W[start:stop]
+        if isinstance(W, DiskRows):
+            W.release(start, stop)
+            release_map(out)
+    return out
+
+
+def want_on_disk(X: Operand, out: Any) -> None:
+    """Ask that a fit of an X in parts into `out` keeps its arrays of the size of W on disk."""
+    if X.in_parts and hasattr(X, "wanted_shelf"):
+        X.wanted_shelf = None if out is None else Shelf(folder_for(out))
+
+
+def rows_are_independent(solver: str, X: Operand) -> bool:
+    """Whether rows of W beside a fixed H can be solved for apart, X being cut.
+
+    So it is for exact solves. A solver that stops by all rows together, or starts by the
+    mean of X, gives other rows for a part of X.
+    """
+    kind = solvers[solver]
+    exact = getattr(kind, "solves_W_exactly", False)
+    alike = exact and not getattr(kind, "positive_start", False)
+    return alike and not X.by_columns and (X.in_parts or X.native() is not None)
+
+
+def solve_by_rows(
+    X: Operand, solve: Callable[[Operand], Array], k: int, out: Any
+) -> Any:
+    """Write solve(rows) for all rows of X into `out`, batch by batch.
+
+    Parameters
+    ----------
+    X : Operand of shape (n_samples, n_features)
+        Stored by rows, and checked.
+    solve : callable
+        The W that belongs to some rows, an operand.
+    k : int
+        Number of components.
+    out : object of shape (n_samples, k) with slice assignment
+
+    Returns
+    -------
+    out
+
+    Notes
+    -----
+    In memory are, beside an X that is there, two windows of X, a few batches of
+    BATCH_BYTES, and what `solve` holds.
+    """
+    width = X.shape[1] * X.dtype.itemsize
+    unit = UNITS[0] if X.sparse or width < WIDE else UNITS[1]
+    fitting = BATCH_BYTES // max(1, k * X.dtype.itemsize)
+    size = max(unit, fitting // unit * unit)
+    row = 0
+    for part in _parts(X, unit):
+        for batch in row_batches(part, size):
+            W = solve(batch.X)
+            out[row : row + len(W)] = W
+            row += len(W)
+    return out
+
+
+def _parts(X: Operand, unit: int) -> Iterator[Operand]:
+    if isinstance(X, ChunkedOperand):
+        yield from X.parts(unit)
+    else:
+        yield X

@@ -1,0 +1,254 @@
+"""Starting factors: random, by a truncated SVD (NNDSVD and its variants), NNSVD-LRC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from sklearn.utils import check_random_state
+
+from ..base.interfaces import Array, Operand
+from ..kernels import Cyclic, RowArrays, gram, solve_rows
+from ..kernels.orthogonal import lower_factor, orthonormal, sign_of_largest
+from ..operands.base import matmul, rmatmul, to_rows_of_X
+from .random_start import half_normal
+
+INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc")
+"""Names that `initial_factors` knows, beside None."""
+
+OVERSAMPLES = 10
+"""Columns of the random test matrix beyond the rank, as scikit-learn has them."""
+
+LRC_POWER_ITERATIONS = 2
+"""Power iterations of the SVD behind nnsvd-lrc; its correction makes up for the rest."""
+
+LRC_DECREASE = 0.05
+"""The low-rank correction ends once an iteration brings less of the total decrease."""
+
+LRC_MAX_ITER = 50
+LRC_SWEEPS = 2
+"""Sweeps per half-step: a product with the low-rank matrix costs about as much as one."""
+
+
+def resolve_init(
+    init: str | None, n_components: int, shape: tuple[int, int], positive: bool = False
+) -> str:
+    """Name of the start that None stands for, or the given name.
+
+    Raises
+    ------
+    ValueError
+        If X has too few rows or columns for the singular vectors that it needs.
+    """
+    n_samples, n_features = shape
+    k = n_components
+    if init is None:
+        if positive:
+            # zeros can't move under multiplicative updates; scikit-learn 1.x's rule
+            return "nndsvda" if k <= min(shape) else "random"
+        return "random" if k >= n_features or k > n_samples else "nndsvd"
+    if init != "random" and _svd_rank(init, k) > min(shape):
+        most = 2 * min(shape) - 1 if init == "nnsvd-lrc" else min(shape)
+        msg = (
+            f"init = '{init}' can only be used when n_components <= min(n_samples, "
+            f"n_features); got n_components={k} for X of shape {shape}. Pass "
+            f"init='random', or at most {most} components."
+        )
+        raise ValueError(msg)
+    return init
+
+
+def _svd_rank(init: str, k: int) -> int:
+    """Singular vectors that a start of k components is made from."""
+    return k // 2 + 1 if init == "nnsvd-lrc" else k
+
+
+def initial_factors(
+    X: Operand,
+    n_components: int,
+    init: str | None,
+    eps: float,
+    random_state: Any,
+    positive: bool = False,
+) -> tuple[Array, Array]:
+    """Starting factors (W, Ht), both C-contiguous and of X's dtype.
+
+    See `initialize` for the names; `positive` matters for None and nnsvd-lrc, whose
+    zeros multiplicative updates could never leave.
+
+    Raises
+    ------
+    ValueError
+        If X has too few rows or columns for the singular vectors that it needs.
+    """
+    name = resolve_init(init, n_components, X.shape, positive)
+    if name == "random":
+        return half_normal(X, n_components, random_state)
+    X.stats()  # before passes: no entry of an X in parts may have been looked at
+    rank = _svd_rank(name, n_components)
+    if name == "nnsvd-lrc":
+        svd = truncated_svd(X, rank, random_state, LRC_POWER_ITERATIONS)
+        W, Ht = _nnsvd_lrc(svd, n_components, X.n_threads)
+    else:
+        W, Ht = _nndsvd(truncated_svd(X, rank, random_state))
+    for factor in (W, Ht):
+        np.copyto(factor, 0, where=factor < eps)
+    if name == "nndsvda":
+        _fill_zeros(W, Ht, X.stats().mean)
+    elif name == "nndsvdar":
+        _fill_zeros_randomly(W, Ht, X.stats().mean, random_state)
+    elif name == "nnsvd-lrc" and positive:
+        _fill_zeros(W, Ht, 1e-6 * X.stats().mean)
+    return W, Ht
+
+
+# Starts from singular vectors
+
+Svd = tuple[Array, Array, Array]
+"""(U, s, V) with the singular vectors in columns."""
+
+
+def truncated_svd(
+    X: Operand, rank: int, random_state: Any, n_iter: int | None = None
+) -> Svd:
+    """Leading singular triplets by a randomized SVD with LU-normalised powers [1]_.
+
+    Up to rounding these are the numbers of scikit-learn's `randomized_svd` with the
+    same random stream. That one holds four arrays of n_samples·(rank + 10) numbers and
+    needs X as an array; this one holds two, and sees X in passes alone.
+
+    Parameters
+    ----------
+    X : Operand
+    rank : int
+    random_state : int, RandomState instance or None
+    n_iter : int or None
+        Power iterations; None takes 7 where the rank is below a tenth of the smaller
+        side of X, else 4.
+
+    Returns
+    -------
+    U : ndarray of shape (n_samples, rank)
+        The largest entry of each column is positive.
+    s : ndarray of shape (rank,)
+    V : ndarray of shape (n_features, rank)
+
+    References
+    ----------
+    .. [1] Halko, Martinsson & Tropp, "Finding structure with randomness", SIAM Review
+       53 (2011) 217-288, https://doi.org/10.1137/090771806
+    """
+    if n_iter is None:
+        n_iter = 7 if rank < 0.1 * min(X.shape) else 4
+    wide = X.shape[0] < X.shape[1]
+    A = X.T if wide else X
+    rng = check_random_state(random_state)
+    Q = rng.normal(size=(A.shape[1], rank + OVERSAMPLES)).astype(X.dtype, copy=False)
+    Q = to_rows_of_X(A.T, Q)
+    for _ in range(n_iter):
+        Q = lower_factor(matmul(A, Q))
+        Q = lower_factor(rmatmul(A, Q))
+    Q, _ = orthonormal(matmul(A, Q))
+    # QᵀA = (P·R)ᵀ, so that the small SVD is one of R
+    P, R = orthonormal(rmatmul(A, Q))
+    small_V, s, small_U = linalg.svd(R, full_matrices=False)
+    U = Q @ np.ascontiguousarray(small_U[:rank].T)
+    V = P @ np.ascontiguousarray(small_V[:, :rank])
+    del P, Q
+    left, right = (V, U) if wide else (U, V)
+    sign = sign_of_largest(left)
+    left *= sign
+    right *= sign
+    return left, s[:rank], right
+
+
+def _nndsvd(svd: Svd) -> tuple[Array, Array]:
+    """Of each pair of singular vectors the signed part with the larger norm, in place."""
+    U, s, V = svd
+    norms = {sign: (_norms(U, sign), _norms(V, sign)) for sign in (1, -1)}
+    positive, negative = (norms[sign][0] * norms[sign][1] for sign in (1, -1))
+    # a tie goes to the negative parts
+    sign = np.where(positive > negative, 1, -1)
+    weight = np.sqrt(s * np.maximum(positive, negative))
+    for side, A in enumerate((U, V)):
+        norm = np.where(sign > 0, norms[1][side], norms[-1][side])
+        scale = np.divide(sign * weight, norm, out=np.zeros(s.size), where=norm > 0)
+        # the leading vectors of a non-negative matrix have one sign each
+        leading = np.sqrt(s[0]) * np.abs(A[:, :1])
+        A *= scale.astype(A.dtype)
+        np.maximum(A, 0, out=A)
+        A[:, :1] = leading
+    return U, V
+
+
+def _norms(A: Array, sign: int) -> NDArray[np.float64]:
+    """Euclidean norms of the positive (1) or negative (-1) parts of the columns."""
+    part = np.maximum(A, 0) if sign > 0 else np.minimum(A, 0)
+    norms: NDArray[np.float64] = np.sqrt(
+        np.einsum("it,it->t", part, part, dtype=np.float64)
+    )
+    return norms
+
+
+def _fill_zeros(W: Array, Ht: Array, value: float) -> None:
+    for A in (W, Ht):
+        np.copyto(A, value, where=A == 0)
+
+
+def _fill_zeros_randomly(W: Array, Ht: Array, mean: float, random_state: Any) -> None:
+    """Put |mean·N(0, 1)|/100 into zeros, W first, H in the order of its rows.
+
+    With an int seed the stream is a new one, with an instance it goes on.
+    """
+    rng = check_random_state(random_state)
+    for A in (W, Ht.T):
+        zeros = A == 0
+        values = np.abs(mean * rng.standard_normal(np.count_nonzero(zeros)) / 100)
+        np.place(A, zeros, values.astype(A.dtype, copy=False))
+
+
+def _nnsvd_lrc(svd: Svd, k: int, n_threads: int) -> tuple[Array, Array]:
+    """Both signed parts of each pair of vectors, corrected towards their product."""
+    U, s, V = svd
+    Y, Z = U, V
+    for A in (Y, Z):
+        A *= np.sqrt(s)
+    component = np.arange(k)
+    pair = (component + 1) // 2
+    sign = np.where(component % 2, 1, -1).astype(Y.dtype)
+    W, Ht = (np.maximum(np.take(A, pair, axis=1) * sign, 0) for A in (Y, Z))
+    W[:, :1], Ht[:, :1] = np.abs(Y[:, :1]), np.abs(Z[:, :1])
+    _correct_towards(Y, Z, W, Ht, n_threads)
+    return W, Ht
+
+
+def _correct_towards(Y: Array, Z: Array, W: Array, Ht: Array, n_threads: int) -> None:
+    """Alternate sweeps on ½‖Y·Zᵀ − W·H‖², in place; X itself is not needed for it."""
+    square = float(np.sum(gram(Y, n_threads) * gram(Z, n_threads)))
+    cross = float(np.sum((W.T @ Y) * (Ht.T @ Z), dtype=np.float64))
+    gram_W, gram_H = gram(W, n_threads), gram(Ht, n_threads)
+    first = value = 0.5 * square - cross + 0.5 * float(np.sum(gram_W * gram_H))
+    for _ in range(LRC_MAX_ITER):
+        previous = value
+        _sweeps(W, Y @ (Z.T @ Ht), gram_H, n_threads)
+        gram_W = gram(W, n_threads)
+        cross = _sweeps(Ht, Z @ (Y.T @ W), gram_W, n_threads)
+        gram_H = gram(Ht, n_threads)
+        value = 0.5 * square - cross + 0.5 * float(np.sum(gram_W * gram_H))
+        if previous - value <= LRC_DECREASE * (first - value):
+            break
+
+
+def _sweeps(
+    A: Array, rhs: Array, gram_other: NDArray[np.float64], n_threads: int
+) -> float:
+    """Some sweeps over A in place; ⟨rhs, A⟩ after them."""
+    G = gram_other.astype(A.dtype, copy=False)
+    l1 = np.zeros(A.shape[1], A.dtype)
+    cross = 0.0
+    for _ in range(LRC_SWEEPS):
+        rows = RowArrays(A, A)
+        cross = solve_rows(rows, rhs, G, l1, Cyclic(), False, n_threads).cross
+    return cross

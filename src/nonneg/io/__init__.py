@@ -1,0 +1,3 @@
+"""Matrices and models from files, and into files."""
+
+from __future__ import annotations

@@ -1,0 +1,345 @@
+"""Saving fitted models to one safe file and loading them again, without pickle.
+
+The file is an .npz archive. Its first member, `header`, is JSON as bytes: the name and
+version of the format, the version of nonneg, the class, the parameters, and every
+fitted attribute that is a number or a text. Attributes that are arrays follow as
+members of their own, the columns of `history_` as `history_.NAME`, the names of the
+features as JSON. Nothing in it is ever executed, and each member carries a checksum.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ..estimators.nmf import NMF
+
+FORMAT = "nonneg-model"
+FORMAT_VERSION = 1
+"""Raised when older versions of nonneg could no longer read the file rightly."""
+
+MODELS = {"NMF": NMF}
+"""Classes that a file may hold, by name."""
+
+_HEADER = "header"
+_NAMES = "feature_names_in_"
+_HISTORY = "history_"
+_ATTRIBUTE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*_", re.IGNORECASE)
+_LEFT_OUT = "left_out"
+
+
+class _Foreign(Exception):
+    """What is wrong with a file, as the end of the sentence about it."""
+
+
+class Contents(NamedTuple):
+    """What a model file holds."""
+
+    header: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+
+
+def save(
+    model: NMF,
+    path: str | os.PathLike[str],
+    *,
+    notes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a fitted model to one file that holds no code.
+
+    The file takes its place in one step: a full disk or an interrupt leaves the
+    previous one as it was.
+
+    Parameters
+    ----------
+    model : NMF
+        A fitted model; subclasses are refused, since `load` could not rebuild them.
+    path : str or path-like
+        Where to write; the customary suffix is .nonneg, any other works as well.
+    notes : mapping, default=None
+        Remarks to keep in the file, such as where the data came from: anything that
+        JSON can hold. `read_contents` gives them back.
+
+    Raises
+    ------
+    NotFittedError
+        If the model is not fitted.
+    TypeError
+        If it is not an NMF.
+    ValueError
+        If a parameter, an attribute or a note can't be stored. Two parameters are
+        stored as None instead: a `callback`, which is code, and a `random_state`
+        that is a generator and not a seed; the header lists them under "left_out".
+    OSError
+        If the file can't be written.
+
+    See Also
+    --------
+    load : Read the model back.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from nonneg import NMF, load, save
+    >>> X = np.array([[1.0, 1.0], [2.0, 1.0], [3.0, 1.2], [4.0, 1.0]])
+    >>> model = NMF(1, init="random", random_state=0).fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(model, f"{folder}/model.nonneg")
+    ...     again = load(f"{folder}/model.nonneg")
+    >>> np.array_equal(model.transform(X), again.transform(X))
+    True
+    """
+    from .. import __version__
+    from .writers import replacing  # only saving needs it
+
+    name = type(model).__name__
+    if MODELS.get(name) is not type(model):
+        msg = f"save takes a fitted {' or '.join(MODELS)}; got {type(model).__name__}."
+        raise TypeError(msg)
+    check_is_fitted(model)
+    params, left_out = _storable_params(model)
+    scalars, arrays = _split_attributes(model)
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "nonneg_version": __version__,
+        "class": name,
+        "params": params,
+        _LEFT_OUT: left_out,
+        "attributes": scalars,
+        "notes": dict(notes or {}),
+        "members": sorted(arrays),
+    }
+    members = {_HEADER: _to_json("a note", header), **arrays}
+    with replacing(path) as file:
+        # numbers only; `allow_pickle` would be one more array before NumPy 2.1
+        untyped: Any = members
+        np.savez(file, **untyped)
+
+
+def load(path: str | os.PathLike[str]) -> NMF:
+    """Read a model that `save` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file that `save` wrote.
+
+    Returns
+    -------
+    model : NMF
+        With the parameters and all fitted attributes of the saved one; its
+        `transform` gives the same bits.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, of a newer format or no model file at all.
+    OSError
+        If it can't be opened.
+    """
+    header, arrays = read_contents(path)
+    try:
+        model = MODELS[header["class"]](**header["params"])
+        for name, value in {**header["attributes"], **arrays}.items():
+            if not _ATTRIBUTE.fullmatch(name):
+                msg = f"holds an unknown entry {name!r}"
+                raise _Foreign(msg)
+            setattr(model, name, value)
+        _check_consistent(model)
+    except _Foreign as error:
+        raise ValueError(_sentence(path, str(error))) from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = f"was written by nonneg {header.get('nonneg_version')}; this one "
+        reason += f"can't use it: {error}"
+        raise ValueError(_sentence(path, reason)) from error
+    return model
+
+
+def read_contents(path: str | os.PathLike[str]) -> Contents:
+    """Read header and arrays of a model file, without building the model.
+
+    Returns
+    -------
+    contents : Contents
+        `header` with the keys format, format_version, nonneg_version, class, params,
+        left_out, attributes, notes and members, and `arrays`, by attribute.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, of a newer format or no model file at all.
+    OSError
+        If it can't be opened.
+    """
+    with Path(path).open("rb") as file:
+        try:
+            return _read_archive(file)
+        except _Foreign as error:
+            raise ValueError(_sentence(path, str(error))) from None
+        except Exception as error:
+            # zipfile, zlib and NumPy meet damage with a dozen classes of exceptions
+            reason = "is damaged or incomplete; it can't be read"
+            raise ValueError(_sentence(path, reason)) from error
+
+
+def _sentence(path: str | os.PathLike[str], reason: str) -> str:
+    return f"The file {str(path)!r} {reason}."
+
+
+def _storable_params(model: NMF) -> tuple[dict[str, Any], list[str]]:
+    """Parameters as JSON takes them, and the names of those stored as None."""
+    params: dict[str, Any] = {}
+    left_out: list[str] = []
+    for name, value in model.get_params(deep=False).items():
+        plain = value.item() if isinstance(value, np.generic) else value
+        plain = os.fspath(plain) if isinstance(plain, os.PathLike) else plain
+        if plain is None or isinstance(plain, bool | int | float | str):
+            params[name] = plain
+        elif name in ("callback", "random_state"):
+            params[name] = None
+            left_out.append(name)
+        else:
+            msg = (
+                f"The parameter {name} of type {type(value).__name__} can't be stored "
+                "in a model file; numbers, texts, True, False and None can. Set "
+                "another value before saving."
+            )
+            raise ValueError(msg)
+    return params, left_out
+
+
+def _split_attributes(model: NMF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Fitted attributes, apart: what goes into the header and what into members."""
+    scalars: dict[str, Any] = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, value in vars(model).items():
+        if not _ATTRIBUTE.fullmatch(name):
+            continue
+        if name == _NAMES:
+            arrays[name] = _to_json(name, [str(feature) for feature in value])
+        elif name == _HISTORY:
+            arrays |= {f"{name}.{key}": np.asarray(value[key]) for key in value}
+        elif isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            arrays[name] = value
+        else:
+            plain = value.item() if isinstance(value, np.generic) else value
+            if plain is not None and not isinstance(plain, bool | int | float | str):
+                msg = f"The attribute {name} of type {type(value).__name__} can't be "
+                msg += "stored in a model file."
+                raise ValueError(msg)
+            scalars[name] = plain
+    return scalars, arrays
+
+
+def _to_json(what: str, value: Any) -> NDArray[np.uint8]:
+    """Bytes of the JSON text of a value, as an array."""
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError) as error:
+        msg = f"Can't store {what} in a model file: {error}."
+        raise ValueError(msg) from None
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
+def _from_json(array: NDArray[Any]) -> Any:
+    return json.loads(array.astype(np.uint8, casting="no").tobytes())
+
+
+def _read_archive(file: IO[bytes]) -> Contents:
+    """Header and arrays of an open file, everything about it checked."""
+    if not zipfile.is_zipfile(file):
+        # what a cut-off archive still has is its beginning
+        file.seek(0)
+        if file.read(4) == b"PK\x03\x04":
+            msg = "is damaged or incomplete; it can't be read"
+            raise _Foreign(msg)
+        msg = "is not a model of nonneg"
+        raise _Foreign(msg)
+    with zipfile.ZipFile(file) as archive:
+        members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        if _HEADER not in members:
+            msg = "is not a model of nonneg"
+            raise _Foreign(msg)
+        if archive.testzip() is not None or len(members) < len(archive.namelist()):
+            msg = "is damaged; its checksums don't match"
+            raise _Foreign(msg)
+        header = _checked_header(_member(archive, members.pop(_HEADER)))
+        if sorted(members) != header["members"]:
+            msg = "is damaged; members are missing"
+            raise _Foreign(msg)
+        arrays = {key: _member(archive, name) for key, name in members.items()}
+    return Contents(header, _assembled(arrays))
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with archive.open(name) as member:
+        array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+    return array
+
+
+def _checked_header(array: NDArray[Any]) -> dict[str, Any]:
+    """Return the header, if this version can read what it announces."""
+    header = _from_json(array)
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        msg = "is not a model of nonneg"
+        raise _Foreign(msg)
+    number = header["format_version"]
+    if not isinstance(number, int) or number > FORMAT_VERSION:
+        msg = (
+            f"has format version {number}, written by nonneg "
+            f"{header.get('nonneg_version')}; this one reads up to {FORMAT_VERSION}, "
+            "so install a newer nonneg"
+        )
+        raise _Foreign(msg)
+    if header["class"] not in MODELS:
+        msg = f"holds a {header['class']!r}; known are {', '.join(MODELS)}"
+        raise _Foreign(msg)
+    for key in ("params", "attributes", "notes"):
+        if not isinstance(header[key], dict):
+            raise TypeError(key)
+    return header
+
+
+def _assembled(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """Put names and history together again; the other arrays stay as they are."""
+    whole: dict[str, Any] = {}
+    history: dict[str, NDArray[Any]] = {}
+    for name, array in arrays.items():
+        attribute, dot, column = name.partition(".")
+        if attribute == _HISTORY and dot:
+            history[column] = array
+        elif name == _NAMES:
+            whole[name] = np.array(_from_json(array), dtype=object)
+        else:
+            whole[name] = array
+    if history:
+        whole[_HISTORY] = history
+    return whole
+
+
+def _check_consistent(model: NMF) -> None:
+    """Refuse a file whose parts don't belong together."""
+    H = model.components_
+    shape = (model.n_components_, model.n_features_in_)
+    if H.dtype not in (np.float32, np.float64) or H.shape != shape:
+        msg = f"is damaged: its components have shape {H.shape} and dtype {H.dtype}, "
+        msg += f"not {shape} and float32 or float64"
+        raise _Foreign(msg)
+    if not all(math.isfinite(end) and end >= 0 for end in (H.min(), H.max())):
+        msg = "is damaged: its components are not all finite and non-negative"
+        raise _Foreign(msg)
+    names = getattr(model, _NAMES, None)
+    if names is not None and names.shape != (H.shape[1],):
+        msg = f"is damaged: it has {H.shape[1]} features, but {names.size} names"
+        raise _Foreign(msg)

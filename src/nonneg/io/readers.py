@@ -1,0 +1,278 @@
+"""Reading a matrix with its names from a data file; each format has one reader."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import scipy.io
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from .text_tables import Refused, read_text
+from .writers import COLUMN_NAMES, ROW_NAMES, import_pyarrow
+
+
+@dataclass(frozen=True)
+class Table:
+    """A matrix with its names.
+
+    Attributes
+    ----------
+    X : ndarray or sparse matrix of shape (n_rows, n_columns)
+        As stored where it can be: .npy is memory-mapped, sparse stays sparse (CSR,
+        except that a CSC file gives CSC).
+    row_names : list of n_rows str, or None
+    column_names : list of n_columns str, or None
+    """
+
+    X: Any
+    row_names: list[str] | None = None
+    column_names: list[str] | None = None
+
+
+def read_matrix(
+    path: str | os.PathLike[str],
+    *,
+    header: bool | None = None,
+    row_names: bool | None = None,
+) -> Table:
+    """Read a matrix and its names; the suffix says in which format it is.
+
+    Parameters
+    ----------
+    path : str or path-like
+        - .npy: a 2-d array, memory-mapped; one that needs pickle is refused.
+        - .npz: one 2-d array, beside it perhaps 1-d arrays of texts called
+          `row_names` and `column_names`; or a matrix written by
+          `scipy.sparse.save_npz`.
+        - .mtx, .mtx.gz: Matrix Market, sparse or dense.
+        - .csv, .tsv, also with .gz: numbers with a decimal point, see Notes.
+        - .parquet: columns of numbers; a first column of texts or the index that
+          pandas stored holds the row names. Needs pyarrow.
+    header : bool, default=None
+        Whether the first row of a text file holds column names; None: see Notes.
+    row_names : bool, default=None
+        Whether the first column of a text file holds row names; None: see Notes.
+
+    Returns
+    -------
+    table : Table
+
+    Raises
+    ------
+    ValueError
+        If the file holds no such matrix: an unknown suffix, a damaged file, a cell
+        that is no number (named by its row and column), more than one matrix.
+    FileNotFoundError
+        If there is no such file.
+    ImportError
+        If the format needs a package that is not installed.
+
+    Notes
+    -----
+    In a text file the first row is taken for a header if any of its cells is not a
+    number, and the first column for names if its heading is empty, if the header is
+    one cell shorter than the rows, or if none of its first 100 cells below the header
+    is a number. Where only the first cell of the first row and of the rows below it
+    are texts, both readings are possible, and the file is refused until `header`
+    says which.
+
+    Numbers are read with all their digits, to float64.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    suffix = next((end for end in (*_READERS, *_TEXT) if name.endswith(end)), None)
+    if suffix is None:
+        msg = (
+            f"Can't tell from the name {str(path)!r} which format it has; known "
+            f"suffixes are {', '.join((*_READERS, *_TEXT))}."
+        )
+        raise ValueError(msg)
+    if not path.exists():
+        msg = f"No such file: {str(path)!r}."
+        raise FileNotFoundError(msg)
+    if suffix in _TEXT:
+        with _damage_told(path):
+            return Table(*read_text(path, _TEXT[suffix], header, row_names))
+    return _READERS[suffix](path)
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Turn what a library says about a damaged file into one sentence."""
+    try:
+        yield
+    except Refused as error:
+        msg = f"{str(path)!r} {error}."
+        raise ValueError(msg) from None
+    except Exception as error:
+        is_damage = isinstance(error, gzip.BadGzipFile)
+        if isinstance(error, OSError | MemoryError) and not is_damage:
+            raise
+        reason = " ".join(str(error).split()).rstrip(".")
+        msg = f"{str(path)!r} can't be read: {reason or type(error).__name__}."
+        raise ValueError(msg) from error
+
+
+def _checked(X: Any) -> Any:
+    """Return X if it is a matrix of real numbers."""
+    if X.ndim != 2:
+        msg = f"holds an array of {X.ndim} dimensions; a matrix has 2"
+        raise Refused(msg)
+    if X.dtype.kind not in "biuf":
+        msg = f"holds values of type {X.dtype}; real numbers are needed"
+        raise Refused(msg)
+    return X
+
+
+def _read_npy(path: Path) -> Table:
+    with _damage_told(path):
+        with path.open("rb") as file:
+            magic = np.lib.format.MAGIC_PREFIX
+            if file.read(len(magic)) != magic:
+                msg = "is not a .npy file"
+                raise Refused(msg)
+            file.seek(0)
+            if _holds_objects(file):
+                msg = (
+                    "holds Python objects, which only pickle could read, and a pickle "
+                    "can run any code; save an array of numbers instead"
+                )
+                raise Refused(msg)
+        return Table(_checked(np.load(path, mmap_mode="r", allow_pickle=False)))
+
+
+def _holds_objects(file: IO[bytes]) -> bool:
+    """Whether the header of a .npy file announces an array of Python objects."""
+    number = np.lib.format.read_magic(file)
+    read = (
+        np.lib.format.read_array_header_1_0
+        if number == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    return bool(read(file)[2].hasobject)
+
+
+def _read_npz(path: Path) -> Table:
+    with _damage_told(path):
+        if not zipfile.is_zipfile(path):
+            msg = "is not a complete .npz file"
+            raise Refused(msg)
+        with np.load(path, allow_pickle=False) as archive:
+            names = set(archive.files)
+            if {"format", "shape", "data"} <= names:
+                X = sp.load_npz(path)
+                kept = X.format in ("csr", "csc")
+                return Table(_checked(X if kept else X.tocsr()))
+            if {"header", "components_"} <= names:
+                msg = "is a model, not data; `nonneg info` shows what it holds"
+                raise Refused(msg)
+            rows, columns = (
+                [str(text) for text in archive[key]] if key in names else None
+                for key in (ROW_NAMES, COLUMN_NAMES)
+            )
+            matrices = sorted(names - {ROW_NAMES, COLUMN_NAMES})
+            if len(matrices) != 1:
+                msg = (
+                    f"holds {len(matrices)} arrays ({', '.join(matrices[:5])}); "
+                    "save the matrix alone"
+                )
+                raise Refused(msg)
+            X = _checked(archive[matrices[0]])
+        return _with_names(X, rows, columns)
+
+
+def _with_names(X: Any, rows: list[str] | None, columns: list[str] | None) -> Table:
+    for names, size, what in (
+        (rows, X.shape[0], "row"),
+        (columns, X.shape[1], "column"),
+    ):
+        if names is not None and len(names) != size:
+            msg = f"has {size} {what}s, but {len(names)} {what} names"
+            raise Refused(msg)
+    return Table(X, rows, columns)
+
+
+def _read_mtx(path: Path) -> Table:
+    with _damage_told(path):
+        X = scipy.io.mmread(path)
+        return Table(_checked(X.tocsr() if sp.issparse(X) else X))
+
+
+def _read_parquet(path: Path) -> Table:
+    pyarrow = import_pyarrow(path)
+    types = pyarrow.types
+    with _damage_told(path):
+        table = pyarrow.parquet.read_table(path)
+        index = _pandas_index(table.schema, table.column_names)
+        names = [name for name in table.column_names if name != index]
+        if index is None and names and _is_text(types, table.schema.field(0).type):
+            index = names.pop(0)
+        columns = [_numbers(types, table.column(name), name) for name in names]
+        if not columns:
+            msg = "holds no column of numbers"
+            raise Refused(msg)
+        dtype = np.result_type(*columns, np.float32)
+        X = np.empty((table.num_rows, len(columns)), dtype=dtype)
+        for j, column in enumerate(columns):
+            X[:, j] = column
+        rows = None
+        if index is not None:
+            rows = [str(name) for name in table.column(index).to_pylist()]
+        return Table(X, rows, names)
+
+
+def _pandas_index(schema: Any, names: list[str]) -> str | None:
+    """Name of the column that pandas stored as its index, if there is one."""
+    text = (schema.metadata or {}).get(b"pandas")
+    if text is None:
+        return None
+    stored = [name for name in json.loads(text)["index_columns"] if name in names]
+    if len(stored) > 1:
+        msg = "has an index of several levels; flatten it before writing"
+        raise Refused(msg)
+    return stored[0] if stored else None
+
+
+def _is_text(types: Any, kind: Any) -> bool:
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def _numbers(types: Any, column: Any, name: str) -> NDArray[Any]:
+    """Return a column of a parquet file as numbers."""
+    kind = column.type
+    if types.is_decimal(kind):
+        column = column.cast("float64")
+    elif not (types.is_integer(kind) or types.is_floating(kind) or kind == "bool"):
+        msg = f"has values of type {kind} in column {name!r}; numbers are needed"
+        raise Refused(msg)
+    if column.null_count:
+        row = column.is_null().to_pylist().index(True)
+        msg = f"has no value in row {row} (counted from 0), column {name!r}"
+        raise Refused(msg)
+    array: NDArray[Any] = column.to_numpy()
+    return array
+
+
+_READERS: dict[str, Callable[[Path], Table]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".mtx": _read_mtx,
+    ".mtx.gz": _read_mtx,
+    ".parquet": _read_parquet,
+}
+"""Suffixes with what reads them."""
+
+_TEXT = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
+"""Suffixes of text files with what separates their cells."""

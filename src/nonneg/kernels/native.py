@@ -1,0 +1,285 @@
+"""Bridge from arrays and steps to the compiled core `_core`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cython_blas
+
+from .. import _core
+from ..base.interfaces import Rows, Shared, Step, Sums
+from . import block_pivoting, reference
+from .block_pivoting import ExactReport
+from .quadratic_steps import REPORTED, row_arrays
+from .row_methods import (
+    Cyclic,
+    Exact,
+    Method,
+    Multiplicative,
+    RowArrays,
+    SolveReport,
+    Summary,
+    SweepReport,
+)
+
+Array = NDArray[Any]
+
+
+def connect_blas() -> bool:
+    """Let the core call SciPy's BLAS; without it the core's own products are used."""
+    capsules = getattr(cython_blas, "__pyx_capi__", {})
+    if not {"sgemm", "dgemm"} <= capsules.keys():
+        return False
+    return bool(_core.set_blas(capsules["sgemm"], capsules["dgemm"]))
+
+
+has_blas = connect_blas()
+
+
+def simd_available() -> list[str]:
+    """Instruction sets compiled in that this processor can run, the best one first."""
+    return list(_core.available_sets())
+
+
+def simd_name() -> str:
+    """Instruction set in use."""
+    return str(_core.chosen_set())
+
+
+def _obey_environment() -> None:
+    wanted = os.environ.get("NONNEG_SIMD", "")
+    if wanted and not _core.choose_set(wanted):
+        allowed = ", ".join([*simd_available(), "reference"])
+        msg = (
+            f"NONNEG_SIMD={wanted!r} is not available on this machine; "
+            f"unset it, or choose one of: {allowed}."
+        )
+        raise ImportError(msg)
+
+
+_obey_environment()
+
+
+_TINY = {np.dtype(t): np.finfo(t).tiny for t in (np.float32, np.float64)}
+
+
+@lru_cache(maxsize=64)
+def _in_order(k: int) -> Array:
+    return np.arange(k)
+
+
+def _inverse_diagonal(gram: Array) -> Array:
+    """1/G[t,t], and 0 where the coordinate has no curvature and must stay."""
+    diagonal = gram.diagonal()
+    if diagonal.min() > _TINY[diagonal.dtype]:
+        return np.asarray(1 / diagonal)
+    inverse = np.zeros_like(diagonal)
+    # a subnormal curvature has an infinite reciprocal: too flat to step along
+    np.divide(1, diagonal, out=inverse, where=diagonal > _TINY[diagonal.dtype])
+    return inverse
+
+
+def as_contiguous(array: Array, dtype: Any) -> Array:
+    """The array as the kernels take it: of that dtype, with contiguous rows."""
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def coordinate_sweep(
+    A: Array,
+    rhs: Array,
+    gram: Array,
+    l1: Array,
+    order: Sequence[int] | None = None,
+    n_threads: int = 1,
+) -> SweepReport:
+    """Compiled twin of `reference.coordinate_sweep`."""
+    if gram.ndim == 3 or not A.flags.c_contiguous:
+        return reference.coordinate_sweep(A, rhs, gram, l1, order)
+    how = Cyclic(None if order is None else tuple(order))
+    report = solve_rows(RowArrays(A, A), rhs, gram, l1, how, n_threads=n_threads)
+    return SweepReport(report.violation, report.cross)
+
+
+IN_PARTS = {"dense-parts": "dense_parts", "csr-parts": "csr_parts"}
+"""Suffixes of the bindings for kinds of X that are read in parts."""
+
+CYCLIC, ADAPTIVE, MULTIPLICATIVE = range(3)
+"""How the bindings are told of a method."""
+
+
+def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> tuple[Any, ...]:
+    """How rows are solved for, as the bindings take it."""
+    narrow = as_contiguous(gram, dtype)
+    k = narrow.shape[0]
+    order = _in_order(k)
+    method: tuple[Any, ...] = (CYCLIC, 1, 0.0, 0.0)
+    if isinstance(how, Multiplicative):
+        method = (MULTIPLICATIVE, 1, 0.0, 0.0)
+    elif not isinstance(how, Cyclic):
+        method = (ADAPTIVE, how.sweeps, how.settled, how.momentum)
+    elif how.order is not None:
+        order = np.asarray(how.order, dtype=np.int64)
+    if isinstance(how, Exact):
+        method = (
+            *method,
+            as_contiguous(gram, np.float64),
+            as_contiguous(l1, np.float64),
+        )
+    return (narrow, _inverse_diagonal(narrow), as_contiguous(l1, dtype), order, *method)
+
+
+def solve_rows(
+    rows: RowArrays,
+    rhs: Array,
+    gram: Array,
+    l1: Array,
+    how: Method,
+    grams: bool = False,
+    n_threads: int = 1,
+) -> SolveReport:
+    """Compiled twin of `reference.solve_rows`."""
+    if gram.ndim == 3:
+        return reference.solve_rows(rows, rhs, gram, l1, how, grams)
+    dtype, k = rows.solved.dtype, rows.solved.shape[1]
+    solve = _core.solve32 if dtype == np.float32 else _core.solve64
+    gram_solved, gram_result = (
+        (np.empty((k, k)), np.empty((k, k))) if grams else (None, None)
+    )
+    measures = np.empty((2, k))
+    report = solve(
+        tuple(rows),
+        as_contiguous(rhs, dtype),
+        _options(gram, l1, dtype, how),
+        gram_solved,
+        gram_result,
+        measures,
+        n_threads,
+    )
+    return SolveReport(*report, measures, gram_solved, gram_result)
+
+
+def exact_solve(
+    A: Array,
+    rhs: Array,
+    gram: Array,
+    l1: Array,
+    upper: Array | None = None,
+    n_threads: int = 1,
+) -> ExactReport:
+    """Compiled twin of `pivoting.exact_solve`."""
+    if not A.flags.c_contiguous:
+        return block_pivoting.exact_solve(A, rhs, gram, l1, upper)
+    squares = np.zeros(A.shape[1])
+    report = _core.exact_solve(
+        A,
+        as_contiguous(rhs, A.dtype),
+        as_contiguous(gram, np.float64).ravel(),
+        as_contiguous(l1, np.float64),
+        None if upper is None else as_contiguous(upper, np.float64),
+        squares,
+        False,
+        n_threads,
+    )
+    return ExactReport(*report, squares)
+
+
+def solve_on_sets(A: Array, rhs: Array, gram: Array, n_threads: int = 1) -> None:
+    """Compiled twin of `pivoting.solve_on_sets`."""
+    k = A.shape[1]
+    gram = as_contiguous(gram, np.float64).ravel()
+    unused, zero = np.zeros(k), np.zeros(k)
+    _core.exact_solve(
+        A, as_contiguous(rhs, A.dtype), gram, zero, None, unused, True, n_threads
+    )
+
+
+def summary(A: Array, n_threads: int = 1) -> Summary:
+    """Compiled twin of `reference.summary`."""
+    if A.ndim == 1:  # in rows, for the threads
+        size = 1 << 16
+        whole = A.size // size * size
+        first = Summary(*_core.summary(A[:whole].reshape(-1, size), n_threads))
+        return first.joined(Summary(*_core.summary(A[whole:].reshape(1, -1), 1)))
+    return Summary(*_core.summary(A, n_threads))
+
+
+def touch(pages: Array, step: int) -> None:
+    """Compiled twin of `reference.touch`, which waits for a disk without the GIL."""
+    _core.touch(pages, step)
+
+
+def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
+    """Compiled twin of `reference.gram`."""
+    out = np.empty((A.shape[1], A.shape[1]))
+    _core.gram(np.ascontiguousarray(A), out, n_threads)
+    return out
+
+
+def source_of(operand: Any) -> tuple[str, Any]:
+    """Suffix of the bindings for X, and X as they take it."""
+    if operand.kind in IN_PARTS:
+        return IN_PARTS[operand.kind], operand  # which gives out its parts itself
+    X = operand.X
+    if operand.kind == "dense":
+        # read by columns it has no contiguous rows; the callers go by columns then
+        return "dense", X if X.strides[1] == X.itemsize else np.ascontiguousarray(X)
+    X = X if X.format == "csr" else X.tocsr()
+    suffix = "csr32" if X.indices.dtype == np.int32 else "csr64"
+    indptr = X.indptr.astype(X.indices.dtype, copy=False)
+    return suffix, (X.data, X.indices, indptr)
+
+
+def _matmul(operand: Any, step: Step, rows: Rows, shared: Shared) -> Sums:  # noqa: ARG001
+    suffix, X = source_of(operand)
+    call = getattr(_core, f"matmul_{suffix}")
+    call(X, as_contiguous(shared["B"], operand.dtype), rows["out"], operand.n_threads)
+    return {}
+
+
+def _rmatmul(operand: Any, step: Step, rows: Rows, shared: Shared) -> Sums:  # noqa: ARG001
+    suffix, X = source_of(operand)
+    A = as_contiguous(rows["A"], operand.dtype)
+    out = np.empty((operand.shape[1], A.shape[1]), dtype=operand.dtype)
+    getattr(_core, f"rmatmul_{suffix}")(X, A, out, operand.n_threads)
+    return {"product": out}
+
+
+def _row_solve(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+    dtype, n_columns = operand.dtype, operand.shape[1]
+    sums: Sums = {}
+    models = []
+    for r, how in enumerate(step.how):
+        arrays = row_arrays(rows, r)
+        k = arrays.solved.shape[1]
+        sums[f"measures/{r}"] = measures = np.empty((2, k))
+        rhs = gram = None
+        if step.accumulate:
+            sums[f"rhs/{r}"] = rhs = np.empty((n_columns, k), dtype=dtype)
+            sums[f"gram/{r}"] = gram = np.empty((k, k))
+        options = _options(shared[f"gram/{r}"], shared[f"l1/{r}"], dtype, how)
+        Ht = as_contiguous(shared[f"Ht/{r}"], dtype)
+        models.append((tuple(arrays), Ht, options, rhs, gram, measures))
+    suffix, X = source_of(operand)
+    update = getattr(_core, f"update{8 * dtype.itemsize}_{suffix}")
+    for r, report in enumerate(update(X, models, n_columns, operand.n_threads)):
+        for name, value in zip(REPORTED, report, strict=False):
+            sums[f"{name}/{r}"] = value
+    return sums
+
+
+KINDS = ("dense", "csr", *IN_PARTS)
+PASSES: dict[tuple[str, str], Callable[[Any, Step, Rows, Shared], Sums]] = {
+    (kind, name): run
+    for kind in KINDS
+    for name, run in (
+        ("matmul", _matmul),
+        ("rmatmul", _rmatmul),
+        ("row_solve", _row_solve),
+    )
+}
+"""Compiled steps by kind of operand and name of step."""

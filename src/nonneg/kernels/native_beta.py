@@ -1,0 +1,221 @@
+"""Bridge from the steps for β-divergences to the compiled core."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..base.interfaces import Rows, Shared, Sums
+from .beta_terms import BetaTerms, Terms
+from .beta_terms import multiplied as reference_multiplied
+from .native import KINDS, PASSES, as_contiguous, source_of
+from .row_methods import NewtonReport
+
+Array = NDArray[Any]
+
+LEAST_INVERTED = 1e-36
+"""Smallest number whose inverse in float32 is good to all its digits, about."""
+
+
+def _options(
+    terms: BetaTerms, least: float, move: bool, dtype: Any, *vectors: Any
+) -> tuple[Any, ...]:
+    """A multiplicative step as the bindings take it."""
+    tamed = (as_contiguous(vector, dtype) for vector in vectors)
+    return (terms.beta, terms.floor, least, *tamed, move)
+
+
+def multiplied(
+    A: Array,
+    numerator: Array,
+    denominator: Array,
+    l1: Array,
+    l2: Array,
+    terms: Terms,
+    least: float = 0.0,
+    n_threads: int = 1,
+) -> Array:
+    """Compiled twin of `terms.multiplied`, for β-divergences."""
+    if not isinstance(terms, BetaTerms):
+        return reference_multiplied(A, numerator, denominator, l1, l2, terms, least)
+    dtype, k = A.dtype, A.shape[1]
+    below, shared = None, denominator
+    if denominator.ndim == 2:
+        below, shared = as_contiguous(denominator, dtype), np.zeros(k)
+    out = np.empty_like(A, order="C")
+    multiply = _core.multiply32 if dtype == np.float32 else _core.multiply64
+    options = _options(terms, least, True, dtype, shared, l1, l2)
+    A, numerator = as_contiguous(A, dtype), as_contiguous(numerator, dtype)
+    multiply(A, numerator, below, out, options, n_threads)
+    return out
+
+
+def column_sums(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
+    """Compiled twin of `reference.column_sums`."""
+    sums = np.empty(A.shape[1])
+    _core.column_sums(np.ascontiguousarray(A), sums, n_threads)
+    return sums
+
+
+def gather_scaled(
+    base: Array, features: Array, scale: Array, out: Array, n_threads: int = 1
+) -> NDArray[np.float64]:
+    """Compiled twin of `reference.gather_scaled`."""
+    sums = np.empty(out.shape[1])
+    features = as_contiguous(features, np.int64)
+    _core.gather_scaled(
+        base, features, as_contiguous(scale, out.dtype), out, sums, n_threads
+    )
+    return sums
+
+
+def move_scaled(
+    base: Array,
+    features: Array,
+    before: Array,
+    numerator: Array,
+    kept: Array,
+    inverse: Array,
+    over_scale: Array,
+    least: float,
+    n_threads: int = 1,
+) -> NDArray[np.float64]:
+    """Compiled twin of `reference.move_scaled`."""
+    sums = np.empty((4, base.shape[1]))
+    kept, inverse, over_scale = (
+        as_contiguous(v, base.dtype) for v in (kept, inverse, over_scale)
+    )
+    _core.move_scaled(
+        base, as_contiguous(features, np.int64), before, numerator, kept, inverse, over_scale,
+        least, sums.ravel(), n_threads,
+    )  # fmt: skip
+    return sums
+
+
+def _beta_update(
+    operand: Any, step: Any, rows: Rows, shared: Shared, source: Any = None
+) -> Sums:
+    dtype, n_columns = operand.dtype, operand.shape[1]
+    start, Ht = as_contiguous(rows["start"], dtype), as_contiguous(shared["Ht"], dtype)
+    flat = step.terms.is_flat
+    wanted: dict[str, Any] = {"numerator": None, "denominator": None}
+    if step.accumulate:
+        for name in ("numerator",) if flat and not step.bends else wanted:
+            wanted[name] = np.empty((n_columns, Ht.shape[1]), dtype=dtype)
+    none = np.zeros(Ht.shape[1])
+    vectors = (shared.get(name, none) for name in ("column_sums", "l1", "l2"))
+    options = _options(step.terms, step.least, step.move, dtype, *vectors)
+    suffix, X = source_of(operand)
+    X = X if source is None else source
+    after = as_contiguous(shared["after"], dtype) if "after" in shared else None
+    value = getattr(_core, f"beta{8 * dtype.itemsize}_{suffix}")(
+        X, start, Ht, after, rows.get("solved"), rows.get("below"), *wanted.values(),
+        options, step.value, operand.n_threads,
+    )  # fmt: skip
+    sums: Sums = {name: A for name, A in wanted.items() if A is not None}
+    if step.bends:
+        sums["bends"] = sums.pop("denominator")
+    moved = step.move and "solved" in rows
+    if flat and (step.accumulate or step.value):
+        A = rows["solved"] if moved else start
+        sums["column_sums"] = column_sums(A, operand.n_threads)
+    if step.value:
+        if flat and operand.sparse:
+            # the sum over W·H, of which the kernel looks at the stored entries alone
+            other = shared["column_sums"]
+            if after is not None:
+                other = column_sums(after, operand.n_threads)
+            value += float(sums["column_sums"] @ other)
+        sums["value"] = value
+    return sums
+
+
+NEWTON_ROWS = ("start", "solved", "previous", "moved")
+
+
+def _newton_options(operand: Any, step: Any, shared: Shared) -> tuple[Any, ...]:
+    """Newton steps as the bindings take them."""
+    dtype = operand.dtype
+    vectors = (
+        as_contiguous(shared[name], dtype) for name in ("column_sums", "l1", "l2")
+    )
+    mean, most = operand.stats().mean, 1000 if dtype == np.float64 else 100
+    size = math.frexp(mean)[1] if math.isfinite(mean) else 0
+    unit = 2.0 ** -max(-most, min(most, size))
+    # 1/y begins from a reciprocal in float32, of y·unit
+    floor = max(step.floor, LEAST_INVERTED / unit)
+    return (
+        floor, unit, step.momentum, step.tolerance, *vectors,
+        step.sweeps, step.rescale, step.value,
+    )  # fmt: skip
+
+
+def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+    dtype = operand.dtype
+    options = _newton_options(operand, step, shared)
+    arrays = tuple(rows.get(name) for name in NEWTON_ROWS)
+    Ht, n_threads = as_contiguous(shared["Ht"], dtype), operand.n_threads
+    # a dense X may have any strides here
+    suffix, X = ("dense", operand.X) if operand.kind == "dense" else source_of(operand)
+    call = getattr(_core, f"newton{8 * dtype.itemsize}_{suffix}")
+    found = dict(
+        zip(NewtonReport._fields, call(X, arrays, Ht, options, n_threads), strict=True)
+    )
+    if step.value:
+        both = (column_sums(A, n_threads) for A in (rows["solved"], Ht))
+        found["value"] += float(np.dot(*both))
+    return found
+
+
+class _Solving:
+    """X in parts, whose rows are solved for just before they are given out."""
+
+    def __init__(self, operand: Any, step: Any, rows: Rows, shared: Shared) -> None:
+        self._operand, self._step, self._shared = operand, step, shared
+        self._rows = {name: A for name, A in rows.items() if A is not None}
+        self.n_rows, self.entries = operand.n_rows, operand.entries
+        self.longest = operand.longest
+        self.found: Sums = dict.fromkeys(NewtonReport._fields, 0.0)
+
+    def next(self, n_tasks: int, block: int) -> Any:
+        """As of the operand."""
+        window = self._operand.next(n_tasks, block)
+        for *_, first, X in window or ():
+            n_rows = len(X[2]) - 1 if self._operand.sparse else len(X)
+            own = {name: A[first : first + n_rows] for name, A in self._rows.items()}
+            suffix = "csr32" if self._operand.sparse else "dense"
+            call = getattr(_core, f"newton{8 * self._operand.dtype.itemsize}_{suffix}")
+            options = _newton_options(self._operand, self._step, self._shared)
+            arrays = tuple(own.get(name) for name in NEWTON_ROWS)
+            Ht = as_contiguous(self._shared["Ht"], self._operand.dtype)
+            report = call(X, arrays, Ht, options, self._operand.n_threads)
+            for name, value in zip(NewtonReport._fields, report, strict=True):
+                self.found[name] += value
+        return window
+
+
+def _newton_sums(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+    start = {"start": rows["solved"]}
+    if operand.in_parts:
+        source = _Solving(operand, step.newton, rows, shared)
+        sums = _beta_update(operand, step.sums, start, shared, source)
+        return source.found | sums
+    found = _newton(operand, step.newton, rows, shared)
+    return found | _beta_update(operand, step.sums, start, shared)
+
+
+PASSES.update(
+    {
+        (kind, name): run
+        for kind in KINDS
+        for name, run in (
+            ("beta_update", _beta_update),
+            ("newton", _newton),
+            ("newton_sums", _newton_sums),
+        )
+    }
+)

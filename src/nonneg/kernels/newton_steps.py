@@ -1,0 +1,193 @@
+"""Scalar Newton steps for the Kullback-Leibler divergence, as a step of a pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..base.interfaces import Array, Rows, Shared, Sums
+from .beta_steps import TILE, TermsUpdate, dense
+from .row_methods import NewtonReport
+
+UNDAMPED = 0.683802
+"""Largest λ = |d|·max h/y of a step d downwards that is not damped: λ² = −log(1 − λ) − λ.
+
+On the way the second derivative grows by 1/(1 − λ)² at most, so that neither this step
+nor, whatever λ is, the step d/(1 + λ) raises the objective."""
+
+
+@dataclass(frozen=True)
+class NewtonUpdate:
+    """Cyclic damped scalar Newton steps [1]_ for the block's rows, then extrapolation.
+
+    From rows["start"] into rows["solved"] beside shared["Ht"] (n_features, k), whose
+    column sums are shared["column_sums"]; penalties shared["l1"], shared["l2"] (k,).
+    rows["moved"], if there, receives max(0, solved + momentum·(solved − previous)).
+
+    Sums: "value", "residual", "sweeps", "unfinished" (see `NewtonReport`).
+
+    Parameters
+    ----------
+    floor : float
+        Smallest W·H that is divided by.
+    sweeps : int
+        Sweeps over a row's entries, at most.
+    tolerance : float
+        A row is done when a bound on what it is above its smallest objective is at most
+        this share of its sum of x.
+    momentum : float
+    rescale : bool
+        Bring each row to its best scale first.
+    value : bool
+        Whether "value" is wanted.
+
+    References
+    ----------
+    .. [1] Hsieh & Dhillon, "Fast coordinate descent methods with variable selection for
+       non-negative matrix factorization", KDD (2011) 1064-1072,
+       https://doi.org/10.1145/2020408.2020577
+    .. [2] Hien & Gillis, "Algorithms for nonnegative matrix factorization with the
+       Kullback-Leibler divergence", Journal of Scientific Computing 87 (2021) 93,
+       https://doi.org/10.1007/s10915-021-01504-0
+    """
+
+    name: ClassVar[str] = "newton"
+    floor: float
+    sweeps: int = 1
+    tolerance: float = 0.0
+    momentum: float = 0.0
+    rescale: bool = False
+    value: bool = True
+
+    def __call__(
+        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
+    ) -> Sums:
+        """Solve for the block's rows and return its sums."""
+        Ht = shared["Ht"].astype(np.float64, copy=False)
+        n_rows = max(1, TILE // max(1, Ht.shape[0]))
+        total = np.zeros(len(NewtonReport._fields))
+        for first in range(0, rows_b["start"].shape[0], n_rows):
+            part = slice(first, first + n_rows)
+            X = dense(X_b[part]).astype(np.float64)
+            M = None if mask_b is None else np.asarray(mask_b[part], dtype=np.float64)
+            linear = shared["column_sums"] if M is None else M @ Ht
+            rows = {name: A[part] for name, A in rows_b.items()}
+            weights = (linear + shared["l1"], shared["l2"])
+            total += self._tile(X, M, rows, Ht, *weights)
+            if "moved" in rows:
+                solved = rows["solved"]
+                step = solved.dtype.type(self.momentum) * (solved - rows["previous"])
+                np.maximum(solved + step, 0, out=rows["moved"])
+        return dict(zip(NewtonReport._fields, map(float, total), strict=True))
+
+    def _tile(
+        self, X: Array, M: Array | None, rows: Rows, Ht: Array, linear: Array, l2: Array
+    ) -> Array:
+        raw, X = X, X if M is None else X * M
+        W = rows["start"].astype(np.float64)
+        linear = np.broadcast_to(linear, W.shape)
+        total = X.sum(axis=1)
+        self._scale(W, total, linear, l2)
+        Y = W @ Ht.T
+        alive, residual, n_sweeps = np.ones(len(W), dtype=bool), 0.0, 0.0
+        for number in range(self.sweeps):
+            n_sweeps += np.count_nonzero(alive)
+            violation, worst = self._sweep(W, X, Y, Ht, linear, l2, alive)
+            if number == 0:
+                residual = float(violation.sum())
+            alive &= violation + total * worst > self.tolerance * total
+            if not alive.any():
+                break
+        rows["solved"][...] = W
+        value = 0.0
+        if self.value:
+            present = X > 0
+            Y = np.maximum(W @ Ht.T, self.floor)
+            ratio = np.where(present, raw, 1) / np.where(present, Y, 1)
+            logs = X * np.log(ratio) - X
+            whole = W @ Ht.T if M is None else M * (W @ Ht.T)
+            value = float(logs.sum() + whole.sum())
+        return np.array([value, residual, n_sweeps, np.count_nonzero(alive)])
+
+    def _scale(self, W: Array, total: Array, linear: Array, l2: Array) -> None:
+        """Bring each row to its best scale, those that are zero at least."""
+        k = W.shape[1]
+        weight, bent = (W * linear).sum(axis=1), (W * W * l2).sum(axis=1)
+        empty = weight <= 0
+        share = _positive_root(l2, linear, total[:, None] / k)
+        level = np.where(linear > 0, share, 0)
+        if self.rescale:
+            W *= np.where(empty, 1, _positive_root(bent, weight, total))[:, None]
+        W[empty] = level[empty]
+
+    def _sweep(
+        self,
+        W: Array,
+        X: Array,
+        Y: Array,
+        Ht: Array,
+        linear: Array,
+        l2: Array,
+        alive: Array,
+    ) -> tuple[Array, Array]:
+        violation, worst, bent = np.zeros((3, len(W)))
+        total = X.sum(axis=1)
+        for t in range(W.shape[1]):
+            Z = Ht[:, t] / np.maximum(Y, self.floor)
+            Q = X * Z
+            w = W[:, t].copy()
+            gradient = linear[:, t] + l2[t] * w - Q.sum(axis=1)
+            curvature = l2[t] + (Q * Z).sum(axis=1)
+            curved = curvature > 0
+            step = -gradient / np.where(curved, curvature, 1)
+            if l2[t] == 0:
+                # the tangent of 1/Σ x·h/y, which is concave, in place of that of the sum
+                step *= Q.sum(axis=1) / np.where(linear[:, t] > 0, linear[:, t], 1)
+            # without curvature the row is linear: it ends at zero, or stays
+            step = np.where(curved, step, np.where(gradient > 0, -w, 0))
+            step = np.maximum(step, -w)
+            size = np.where(X > 0, Z, 0).max(axis=1, initial=0) * np.maximum(-step, 0)
+            step = np.where(size > UNDAMPED, step / (1 + size), step)
+            W[:, t] = np.where(alive, np.maximum(w + step, 0), w)
+            violation += np.abs(gradient) * np.maximum(w, W[:, t])
+            # linear·w and l2·w² of the best row are at most its sum of x
+            root = np.sqrt(l2[t] * total)
+            bends = root > linear[:, t]
+            most = np.where(bends, root, linear[:, t])
+            down = (gradient < 0) & (most > 0)
+            share = np.where(down, -gradient / np.where(down, most, 1), 0)
+            worst = np.where(bends, worst, np.maximum(worst, share))
+            bent += np.where(bends, share, 0)
+            Y += (W[:, t] - w)[:, None] * Ht[:, t]
+        return violation, worst + bent
+
+
+def _positive_root(bent: Array, flat: Array, total: Array) -> Array:
+    """The s > 0 with bent·s² + flat·s = total; 0 where there is none."""
+    below = flat + np.sqrt(flat * flat + 4 * bent * total)
+    root: Array = 2 * total / np.where(below > 0, below, 1)
+    return root
+
+
+@dataclass(frozen=True)
+class NewtonSums:
+    """Newton sweeps for the block's rows, then the other factor's sums at the result.
+
+    Rows as for `newton`, without "moved"; shared as for both steps. Sums: "residual",
+    "sweeps" and "unfinished" of `NewtonUpdate`, and all of `sums`, whose "start" is the
+    result. X is read once.
+    """
+
+    name: ClassVar[str] = "newton_sums"
+    newton: NewtonUpdate
+    sums: TermsUpdate
+
+    def __call__(
+        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
+    ) -> Sums:
+        """Solve for the block's rows and return both steps' sums."""
+        found = self.newton(X_b, mask_b, rows_b, shared)
+        after = self.sums(X_b, mask_b, {"start": rows_b["solved"]}, shared)
+        return found | after

@@ -1,0 +1,67 @@
+"""Least squares one right-hand side at a time, by SciPy's solvers on A itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..base.interfaces import Array
+from .normal_equations import NormalEquations
+
+MOST_DENSE = 1 << 24
+"""Entries of a sparse A up to which a dense copy of it may be made."""
+
+
+class OneByOne:
+    """Solves what the Gram matrix is too ill-conditioned for; slow.
+
+    Parameters
+    ----------
+    system : NormalEquations
+        Its scaled unknowns are the ones here, too.
+    """
+
+    def __init__(self, system: NormalEquations) -> None:
+        A = system.A.toarray() if sp.issparse(system.A) else system.A
+        self.upper, self.scales = system.upper, system.scales
+        self.root_l2 = np.sqrt(np.minimum(system.l2, 1e300))
+        self.penalised = bool(system.l2.any())
+        self.A = np.vstack([A, np.diag(self.root_l2)]) if self.penalised else A
+
+    @classmethod
+    def of(cls, system: NormalEquations) -> OneByOne | None:
+        """The solver, or None where A is too large or an L1 penalty can't be put in."""
+        too_large = sp.issparse(system.A) and np.prod(system.A.shape) > MOST_DENSE
+        lone_l1 = system.l1.any() and not system.l2.any()
+        return None if too_large or lone_l1 else cls(system)
+
+    def improve(self, x: Array, b: Array, l1: Array) -> bool:
+        """Write a better solution into x, if there is one; whether it was looked for."""
+        if self.penalised:  # ½ l2‖x‖² + l1·x is ½‖√l2·x + l1/√l2‖², less a constant
+            b = np.concatenate([b, -l1 / self.root_l2])
+        other = self._solution(b)
+        if other is None:
+            return False
+        if np.linalg.norm(self.A @ other - b) < np.linalg.norm(self.A @ x - b):
+            x[...] = other
+        return True
+
+    def _solution(self, b: Array) -> Array | None:
+        from scipy.optimize import lsq_linear
+        from scipy.optimize import nnls as one_nnls
+
+        if self.upper is not None:
+            bounds = (0, np.maximum(self.upper, 1e-300))
+            found = lsq_linear(self.A, b, bounds, method="bvls").x
+            clipped: Array = np.clip(found, 0, self.upper)
+            return clipped
+        # in the caller's units first, so as to do what SciPy would do for the caller
+        for scales in (self.scales, np.ones_like(self.scales)):
+            try:
+                with np.errstate(all="ignore"):
+                    x, _ = one_nnls(self.A / scales, b)
+            except (RuntimeError, ValueError, np.linalg.LinAlgError):
+                continue
+            if np.isfinite(x).all():
+                return np.asarray(x / scales)
+        return None

@@ -1,0 +1,101 @@
+"""What the tasks of a pass do, each with one block of rows, on whatever worker it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...base.interfaces import Shared, Step, Sums
+from ...kernels.quadratic_steps import WRITTEN
+from ..registration import as_operand
+from . import buffer_pool
+from .replication import WorkerBlock, picked
+
+Names = dict[str, int]
+"""For each row array of a step which of the given ones it is."""
+
+
+def base_of(name: str) -> str:
+    """The name of a row array without the number of its model."""
+    return name.partition("/")[0]
+
+
+def sources(
+    parts: Sequence[WorkerBlock | None],
+) -> tuple[list[Any], tuple[tuple[int, int | None] | None, ...]]:
+    """The tasks that these parts are results of, and where each of them is found there."""
+    tasks: dict[str, Any] = {p.task.key: p.task for p in parts if p is not None}
+    number = {key: i for i, key in enumerate(tasks)}
+    places = (None if p is None else (number[p.task.key], p.at) for p in parts)
+    return list(tasks.values()), tuple(places)
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all tasks of a pass are told."""
+
+    step: Step
+    names: Names
+    written: list[int]
+    forms: list[tuple[int, Any]]
+    """Columns and dtype of each array of rows."""
+    shared: Shared
+    n_threads: int
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that travel."""
+        return sum(getattr(A, "nbytes", 0) for A in self.shared.values())
+
+
+def work_on(common: Common, n_rows: int, places: Any, X_b: Any, *found: Any) -> Any:
+    """Do a step on one block: its sums, then the arrays that it has written.
+
+    What came from another task must not be written to, so an array is begun anew where it is
+    written to, even if the step reads it under another name. A step that leaves some of it as
+    it was must be given it as "before" as well.
+    """
+    given: list[Any] = [
+        np.zeros((n_rows, k), dtype) if place is None else picked(found, *place)
+        for place, (k, dtype) in zip(places, common.forms, strict=True)
+    ]
+    kept = {at for name, at in common.names.items() if base_of(name) == "before"}
+    own = {
+        at: buffer_pool.rows.empty((n_rows, k), dtype)
+        for at, (k, dtype) in enumerate(common.forms)
+        if at in common.written
+    }
+    for at in kept & own.keys():
+        own[at][...] = given[at]
+    rows = {
+        name: own[at] if base_of(name) in WRITTEN else given[at]
+        for name, at in common.names.items()
+    }
+    if X_b is None:
+        sums = common.step(None, None, rows, common.shared)
+    else:
+        X = as_operand(X_b, common.n_threads)
+        sums = X.run_pass(common.step, rows, common.shared)
+    return (sums, *own.values())
+
+
+def result_at(results: Any, at: int) -> Any:
+    """One of several results of a task."""
+    return results[at]
+
+
+def array_of(result: Any, at: int | None) -> Any:
+    """The array of a `WorkerBlock`, as a task of its own."""
+    return picked([result], 0, at)
+
+
+def add_sums(parts: list[Sums]) -> Sums:
+    """Sums of several blocks, in order."""
+    total = dict(parts[0])
+    for sums in parts[1:]:
+        for name, part in sums.items():
+            total[name] = total[name] + part
+    return total

@@ -1,0 +1,109 @@
+"""A dense X replaced by a product Q·B of low rank: products cost no pass over X."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..base.interfaces import Array, Operand, Rows, Shared, Stats, Step, Sums
+from ..kernels.orthogonal import lower_factor, orthonormal
+from .base import Block, BlockedOperand, matmul, rmatmul
+from .dense import DenseOperand
+
+INNER = {"matmul": "B", "rmatmul": "-", "row_solve": "Ht/"}
+"""Steps that only multiply by X, and what begins the names of what it multiplies."""
+OUTER = ("product", "rhs/")
+"""What begins the names of their sums over the rows of X."""
+OVERSAMPLES = 20
+POWER_ITERATIONS = 2
+
+
+class CompressedOperand(BlockedOperand):
+    """X ≈ Q·B with Q (n_samples, l) orthonormal, B (l, n_features) [1]_.
+
+    Parameters
+    ----------
+    Q, Bt : ndarray of shape (n_samples, l) and (n_features, l)
+    stats : Stats
+        Of X itself, so that the loss is that of X up to ⟨X − QB, WH⟩.
+    n_threads : int
+
+    Notes
+    -----
+    A pass costs 4·(n_samples + n_features)·l·k flops in place of
+    4·n_samples·n_features·k.
+
+    References
+    ----------
+    .. [1] Erichson, Mendible, Wihlborn & Kutz, "Randomized nonnegative matrix
+       factorization", Pattern Recognition Letters 104 (2018) 1-7,
+       https://doi.org/10.1016/j.patrec.2018.01.007
+    """
+
+    kind: ClassVar[str] = "compressed"
+
+    def __init__(self, Q: Array, Bt: Array, stats: Stats, n_threads: int = 1) -> None:
+        self.Q = DenseOperand(Q, n_threads)
+        self.Bt = DenseOperand(Bt, n_threads)
+        self._stats = stats
+        self.n_threads = n_threads
+        self.shape = (Q.shape[0], Bt.shape[0])
+        self.dtype = Q.dtype
+
+    @property
+    def T(self) -> CompressedOperand:
+        """The transpose, without a copy."""
+        return CompressedOperand(self.Bt.X, self.Q.X, self._stats, self.n_threads)
+
+    def stats(self) -> Stats:
+        """Sums over X itself."""
+        return self._stats
+
+    def blocks(self) -> Iterator[Block]:
+        """Cut X into blocks of 512 rows."""
+        for start in range(0, self.shape[0], 512):
+            stop = min(start + 512, self.shape[0])
+            yield Block(start, stop, self.Q.X[start:stop] @ self.Bt.X.T, None)
+
+    def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
+        """Run the step on Q in place of X, other than product steps block by block."""
+        if step.name not in INNER:
+            return super().run_pass(step, rows, shared)
+        # X·Ht = Q·(B·Ht), and Xᵀ·A = Bᵀ·(Qᵀ·A)
+        inner = {
+            name: rmatmul(self.Bt, array)
+            if name.startswith(INNER[step.name])
+            else array
+            for name, array in shared.items()
+        }
+        sums = self.Q.run_pass(step, rows, inner)
+        return {
+            name: matmul(self.Bt, array) if name.startswith(OUTER) else array
+            for name, array in sums.items()
+        }
+
+
+def compressed(X: Operand, k: int, random_state: Any) -> CompressedOperand:
+    """Compress X to k + `OVERSAMPLES` directions of its range, found by random products.
+
+    Parameters
+    ----------
+    X : Operand
+    k : int
+        Number of components that are to be fitted.
+    random_state : RandomState
+
+    Notes
+    -----
+    Six products with X of k + 20 columns each; two power iterations.
+    """
+    n_directions = min(k + OVERSAMPLES, *X.shape)
+    Y = random_state.normal(size=(X.shape[1], n_directions)).astype(X.dtype)
+    for _ in range(POWER_ITERATIONS):
+        Y = lower_factor(matmul(X, Y))
+        Y = lower_factor(rmatmul(X, Y))
+    Q, _ = orthonormal(matmul(X, Y))
+    Q = np.ascontiguousarray(Q)
+    return CompressedOperand(Q, rmatmul(X, Q), X.stats(), X.n_threads)

@@ -1,0 +1,64 @@
+"""Which operand an X becomes: `as_operand` is the only place that asks for its type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..base.interfaces import Operand
+
+Accepts = Callable[[Any], bool]
+_kinds: list[tuple[Accepts, Callable[..., Operand]]] = []
+_checked: set[Any] = set()
+
+
+def register_operand(
+    accepts: Accepts, *, checked: bool = False
+) -> Callable[[Any], Any]:
+    """Decorator: inputs for which `accepts(X)` is true become this operand.
+
+    The class, or function, is called as `cls(X, n_threads=...)`. Later entries are asked
+    first, so that a plug-in can take over a special case of a general type. `checked`
+    says that X is checked, and its entries looked at, before the operand is made.
+    """
+
+    def enter(cls: Any) -> Any:
+        _kinds.insert(0, (accepts, cls))
+        if checked:
+            _checked.add(cls)
+        return cls
+
+    return enter
+
+
+def unregister_operand(cls: Any) -> None:
+    """Take a class out again (a plug-in's tests clean up with it)."""
+    _kinds[:] = [entry for entry in _kinds if entry[1] is not cls]
+
+
+def is_operand(X: Any) -> bool:
+    """Whether X is an operand already."""
+    # of others even the question for an attribute may be an error: AnnData's `T`
+    return hasattr(type(X), "run_pass") and isinstance(X, Operand)
+
+
+def as_operand(X: Any, n_threads: int = 1) -> Operand:
+    """Wrap X in the operand for its type; an operand is returned as it is."""
+    if is_operand(X):
+        operand: Operand = X
+        return operand
+    for accepts, cls in _kinds:
+        if accepts(X):
+            return cls(X, n_threads=n_threads)
+    msg = (
+        f"X of type {type(X).__name__} is not supported; pass a NumPy array or a "
+        "SciPy sparse matrix."
+    )
+    raise TypeError(msg)
+
+
+def has_own_operand(X: Any) -> bool:
+    """Whether X is an operand or becomes a plug-in's, which then checks it itself."""
+    if is_operand(X):
+        return True
+    return any(accepts(X) for accepts, cls in _kinds if cls not in _checked)

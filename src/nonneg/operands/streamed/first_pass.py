@@ -1,0 +1,94 @@
+"""What a first look at all entries of an X that is read in parts finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ...base.interfaces import Array
+from ...kernels.row_methods import Summary
+from ..sparse import BLOCK_ROWS
+
+SUMMARY_ENTRIES = 1 << 16
+"""Entries whose sum is taken at once, as for an X in memory."""
+
+
+class Found(NamedTuple):
+    """What a pass over all entries tells."""
+
+    summary: Summary
+    longest: int
+    """Stored entries of the longest row."""
+    entries: int
+    """Stored entries of all rows."""
+
+
+class Lines:
+    """Entries as they are summed up for an X in memory: so many at once, in order."""
+
+    def __init__(self, n_columns: int, sparse: bool) -> None:
+        self._sparse = sparse
+        self._waiting: list[Array] = []
+        self.rows = max(1, SUMMARY_ENTRIES // max(1, n_columns))
+        """Rows of a part must be a multiple of this, but for the last one."""
+        if sparse:  # there the stored entries are a single row
+            self.rows = BLOCK_ROWS
+
+    def of(self, entries: Array) -> Iterator[Array]:
+        """The lines that are complete with these."""
+        if not self._sparse:
+            for start in range(0, len(entries), self.rows):
+                yield entries[start : start + self.rows]
+            return
+        entries = np.concatenate([*self._waiting, entries])
+        n_lines = entries.size // SUMMARY_ENTRIES
+        for i in range(n_lines):
+            yield entries[i * SUMMARY_ENTRIES : (i + 1) * SUMMARY_ENTRIES].reshape(
+                1, -1
+            )
+        self._waiting = [entries[n_lines * SUMMARY_ENTRIES :].copy()]
+
+    def rest(self) -> Iterator[Array]:
+        """What is left at the end."""
+        for entries in self._waiting:
+            if entries.size:
+                yield entries.reshape(1, -1)
+
+
+def longest_row(entries: Array, indptr: Array | None) -> int:
+    """Stored entries of the longest of these rows; of dense ones their length."""
+    if indptr is None:
+        return int(entries.shape[1])
+    return int(np.diff(indptr).max(initial=0))
+
+
+def require_numbers(rows: Array, first: int, indptr: Array | None) -> None:
+    """Raise ValueError, naming the row, for an entry that is negative or not finite.
+
+    Parameters
+    ----------
+    rows : ndarray
+        Entries, of sparse rows the stored ones.
+    first : int
+        Number of the first row.
+    indptr : ndarray or None
+        Where sparse rows begin and end.
+    """
+    bad = ~np.isfinite(rows) | (rows < 0)
+    if not bad.any():
+        return
+    at = int(np.argmax(bad.reshape(-1)))
+    if indptr is None:
+        row, value = first + at // rows.shape[1], rows.reshape(-1)[at]
+    else:
+        row, value = first + int(np.searchsorted(indptr, at, "right")) - 1, rows[at]
+    what = "Input X contains NaN" if np.isnan(value) else "Input X contains infinity"
+    if value < 0:
+        what = "Negative values in data passed to NMF (input X)"
+    msg = (
+        f"{what}: row {row:,}, counted from 0, holds {value:g}. Entries must be finite and "
+        "not negative."
+    )
+    raise ValueError(msg)

@@ -1,0 +1,198 @@
+"""Reading an X in parts for a pass: what is read when, one window ahead of the kernels."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ...base.interfaces import Array
+from ...stores.base import RowStore, StoreError
+
+POLL = 0.05
+"""Seconds between two looks at signals while waiting for a read."""
+
+
+class TaskBlocks(NamedTuple):
+    """Blocks first:last of a task of a pass."""
+
+    task: int
+    first: int
+    last: int
+
+
+Plan = Iterator[list[TaskBlocks]]
+
+
+def planned(
+    bounds: list[int], n_streams: int, size: Callable[[int, int], int], budget: int
+) -> Plan:
+    """Windows of parts, each of at most `budget` bytes or of one block of each stream.
+
+    A task's blocks come in order. Tasks that fit together into a window are read whole;
+    larger ones side by side, `n_streams` at a time, so that all threads have work.
+
+    Parameters
+    ----------
+    bounds : list of int
+        Task i owns the blocks bounds[i]:bounds[i + 1].
+    n_streams : int
+        1 reads all rows in their order.
+    size : callable
+        Bytes of the blocks first:last.
+    budget : int
+    """
+    tasks = [
+        (i, first, last)
+        for i, (first, last) in enumerate(pairwise(bounds))
+        if first < last
+    ]
+    while tasks:
+        group = [tasks.pop(0)]
+        total = size(*group[0][1:])
+        while tasks and (
+            len(group) < n_streams or total + size(*tasks[0][1:]) <= budget
+        ):
+            group.append(tasks.pop(0))
+            total += size(*group[-1][1:])
+        if total <= budget:
+            yield [TaskBlocks(*task) for task in group]
+            continue
+        at = {task: first for task, first, _ in group}
+        while any(at[task] < last for task, _, last in group):
+            open_tasks = [(task, last) for task, _, last in group if at[task] < last]
+            share = budget // len(open_tasks)
+            window = []
+            for task, last in open_tasks:
+                first = at[task]
+                at[task] = _fitting(first, last, size, share)
+                window.append(TaskBlocks(task, first, at[task]))
+            yield window
+
+
+def _fitting(first: int, last: int, size: Callable[[int, int], int], share: int) -> int:
+    """The last block of a part that begins with `first`, by bisection."""
+    low, high = first + 1, last
+    while low < high:
+        middle = (low + high + 1) // 2
+        if size(first, middle) <= share:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def awaited(coming: Future[Any]) -> Any:
+    """The result of a read in a thread, signals being looked at while it lasts."""
+    while True:
+        try:
+            return coming.result(POLL)
+        except TimeoutError:
+            if coming.done():
+                raise
+
+
+class Reader:
+    """Reads the windows of one pass in a thread, one ahead of the one in use."""
+
+    def __init__(
+        self, store: RowStore, plan: Plan, block: int, n_rows: int, buffers: Buffers
+    ) -> None:
+        self._store, self._plan, self._block, self._n_rows = store, plan, block, n_rows
+        self._buffers = buffers
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="nonneg-reader")
+        self._number = 0
+        self._current: list[tuple[int, int, int, int, Any]] = []
+        self._coming = self._submit()
+
+    def take(self) -> list[tuple[int, int, int, int, Any]] | None:
+        """The next window, (task, first, last, row, rows) each; None after the last.
+
+        What the one before pointed to is then overwritten.
+        """
+        self._current = []
+        if self._coming is None:
+            return None
+        window: list[tuple[int, int, int, int, Any]] = awaited(self._coming)
+        self._coming = self._submit()
+        self._current = window  # the kernels see its memory, not its objects
+        return window
+
+    def close(self) -> None:
+        """End the thread; a read that has begun is waited for."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _submit(self) -> Future[Any] | None:
+        parts = next(self._plan, None)
+        if parts is None:
+            return None
+        self._number += 1
+        return self._thread.submit(self._read, parts, self._number % 2)
+
+    def _read(
+        self, parts: list[TaskBlocks], which: int
+    ) -> list[tuple[int, int, int, int, Any]]:
+        ranges = [
+            (part.first * self._block, min(part.last * self._block, self._n_rows))
+            for part in parts
+        ]
+        places = self._buffers.places(which, [stop - start for start, stop in ranges])
+        return [
+            (*part, start, read_rows(self._store, start, stop, place))
+            for part, (start, stop), place in zip(parts, ranges, places, strict=True)
+        ]
+
+
+class Buffers:
+    """Two arrays for dense windows, kept from pass to pass."""
+
+    def __init__(self, store: RowStore) -> None:
+        self._store = store
+        self._arrays: list[Array | None] = [None, None]
+
+    def places(self, which: int, n_rows: list[int]) -> list[Array | None]:
+        """An array for each part, of so many rows."""
+        if self._store.sparse or getattr(self._store, "lends", False):
+            return [None] * len(n_rows)
+        total, array = sum(n_rows), self._arrays[which]
+        if array is None or len(array) < total:
+            self._arrays[which] = None  # before the larger one is there
+            array = np.empty((total, self._store.shape[1]), self._store.dtype)
+            self._arrays[which] = array
+        ends = np.cumsum(n_rows).tolist()
+        return [array[end - n : end] for end, n in zip(ends, n_rows, strict=True)]
+
+
+_locks: WeakKeyDictionary[Any, threading.Lock] = WeakKeyDictionary()
+
+
+def read_rows(store: RowStore, start: int, stop: int, out: Array | None) -> Any:
+    """Rows start:stop as the kernels take them; an error names them."""
+    try:
+        # a pass and a batch ahead may read at the same time
+        with _locks.setdefault(store, threading.Lock()):
+            rows = store.read(start, stop, out)
+    except StoreError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        msg = f"Rows {start:,} to {stop:,} of X can't be read: {reason}."
+        raise OSError(msg) from error
+    if rows.shape != (stop - start, store.shape[1]):
+        msg = (
+            f"Rows {start:,} to {stop:,} of X were read with the shape {rows.shape}; X "
+            "must not change while it is fitted."
+        )
+        raise OSError(msg)
+    if not store.sparse:
+        return rows
+    # numbers of columns and of a window's entries are below 2**31
+    indices, indptr = (
+        A.astype(np.int32, copy=False) for A in (rows.indices, rows.indptr)
+    )
+    return rows.data, indices, indptr

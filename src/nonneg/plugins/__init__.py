@@ -1,0 +1,29 @@
+"""What a solver, loss, store or kind of input of one's own is made from."""
+
+from __future__ import annotations
+
+from ..base.interfaces import Penalty, Progress, State, Stats
+from ..kernels import gram
+from ..losses.registry import losses
+from ..operands.base import Block, BlockedOperand
+from ..operands.registration import register_operand
+from ..solvers.registry import solvers
+from ..solvers.steps.half_steps import half_step, run_half_steps
+from ..stores.base import DenseStore, register_store
+
+__all__ = [
+    "Block",
+    "BlockedOperand",
+    "DenseStore",
+    "Penalty",
+    "Progress",
+    "State",
+    "Stats",
+    "gram",
+    "half_step",
+    "losses",
+    "register_operand",
+    "register_store",
+    "run_half_steps",
+    "solvers",
+]

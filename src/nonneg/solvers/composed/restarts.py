@@ -1,0 +1,148 @@
+"""Several models of one problem in step: X is read once for all that can share a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...base.interfaces import Array, Problem, Progress, Solver, Stored
+from ...kernels import gram
+from ..steps.half_steps import run_together
+from ..steps.quadratic_iteration import penalties
+
+
+@dataclass(eq=False)
+class BatchState(Stored):
+    """States of the models, and the smallest objective that each has reported."""
+
+    models: list[Any]
+    last: list[Progress | None]
+    best: NDArray[np.float64]
+    n_iter: int = 0
+
+    @property
+    def leader(self) -> int:
+        """The model with the smallest objective so far, the first one of equals."""
+        return int(np.argmin(self.best))
+
+    @property
+    def W(self) -> Array:
+        """W of the best model."""
+        W: Array = self.models[self.leader].W
+        return W
+
+    @property
+    def Ht(self) -> Array:
+        """Hᵀ of the best model."""
+        Ht: Array = self.models[self.leader].Ht
+        return Ht
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Turns R models by one solver; those that have converged drop out.
+
+    Parameters
+    ----------
+    base : Solver
+        Models share passes over X if it has a method `iteration`, else each one reads
+        X for itself.
+    problems : sequence of Problem
+        One for each model; they differ in their random states alone.
+    starts : sequence of (W, Ht)
+        As `problems`; kept and written to.
+    """
+
+    name: ClassVar[str] = "batch"
+    requires: ClassVar[frozenset[str]] = frozenset()
+    measure: ClassVar[str] = "largest residual"
+    base: Solver
+    problems: Sequence[Problem]
+    starts: Sequence[tuple[Array, Array]]
+
+    def start(self, problem: Problem, W: Array, Ht: Array) -> BatchState:  # noqa: ARG002
+        """Return the states of all models; W and Ht are those of the first."""
+        models = [
+            self.base.start(own, *start)
+            for own, start in zip(self.problems, self.starts, strict=True)
+        ]
+        return BatchState(models, [None] * len(models), np.full(len(models), np.inf))
+
+    def iterate(self, problem: Problem, state: BatchState) -> Progress:
+        """One iteration of every model that has not converged."""
+        active = [
+            r
+            for r, last in enumerate(state.last)
+            if last is None or not last.converged.all()
+        ]
+        for r, progress in zip(
+            active, self._iterate(problem, state, active), strict=True
+        ):
+            state.models[r].n_iter += 1
+            state.last[r] = progress
+            state.best[r] = min(state.best[r], _reported(progress))
+        done = [progress for progress in state.last if progress is not None]
+        known = np.array([_reported(progress) < np.inf for progress in done])
+        return Progress(
+            objective=np.where(known, state.best, np.nan),
+            residual=np.concatenate([p.residual for p in done]),
+            decrease=None,
+            converged=np.concatenate([p.converged for p in done]),
+            sweeps=float(np.mean([state.last[r].sweeps for r in active])),  # type: ignore[union-attr]
+        )
+
+    def polish(self, problem: Problem, state: BatchState) -> Progress | None:  # noqa: ARG002
+        """Improve the best model, as its solver does."""
+        own = getattr(self.base, "polish", None)
+        self._evaluate(state)
+        r = state.leader
+        progress: Progress | None = (
+            None if own is None else own(self.problems[r], state.models[r])
+        )
+        if progress is not None:
+            state.best[r] = min(state.best[r], _reported(progress))
+            progress.objective = state.best.copy()
+        return progress
+
+    def finish(self, problem: Problem, state: BatchState) -> tuple[Array, Array]:  # noqa: ARG002
+        """Return the factors of the best model."""
+        self._evaluate(state)
+        r = state.leader
+        return self.base.finish(self.problems[r], state.models[r])
+
+    def _iterate(
+        self, problem: Problem, state: BatchState, active: list[int]
+    ) -> list[Progress]:
+        iteration = getattr(self.base, "iteration", None)
+        if iteration is None:
+            return [
+                self.base.iterate(self.problems[r], state.models[r]) for r in active
+            ]
+        return run_together(
+            problem.X, [iteration(self.problems[r], state.models[r]) for r in active]
+        )
+
+    def _evaluate(self, state: BatchState) -> None:
+        """Compute the objectives that the last iteration has not told."""
+        for r, last in enumerate(state.last):
+            if last is not None and _reported(last) < np.inf:
+                continue
+            own, model = self.problems[r], state.models[r]
+            W, Ht = self.base.finish(own, model)
+            grams = (gram(A, own.X.n_threads) for A in (W, Ht))
+            value = own.loss.value(own.X, W, Ht) + penalties(own, W, Ht, *grams)
+            state.best[r] = value if np.isfinite(value) else np.finfo(float).max
+            if last is not None:  # once is enough
+                last.objective = np.array([state.best[r]])
+
+
+def _reported(progress: Progress) -> float:
+    """Smallest objective of a progress, infinite where it tells none."""
+    if progress.objective is None:
+        return float("inf")
+    value = float(progress.objective.min())
+    return value if np.isfinite(value) else float("inf")

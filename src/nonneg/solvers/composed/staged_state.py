@@ -1,0 +1,29 @@
+"""State of an solver that hands a fit over from one solver to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...base.interfaces import Array, Stored
+
+
+@dataclass(eq=False)
+class StagedState(Stored):
+    """State of the solver in use, whose factors are those of the fit."""
+
+    base: Any
+    n_iter: int = field(default=0, kw_only=True)
+    """Iterations of both."""
+
+    @property
+    def W(self) -> Array:
+        """W of the solver in use."""
+        W: Array = self.base.W
+        return W
+
+    @property
+    def Ht(self) -> Array:
+        """Hᵀ of the solver in use."""
+        Ht: Array = self.base.Ht
+        return Ht

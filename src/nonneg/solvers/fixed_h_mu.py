@@ -1,0 +1,115 @@
+"""Multiplicative steps for W beside a fixed H, until W has settled."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base.interfaces import SCRATCH, Array, Problem, Progress, State
+from ..kernels import Multiplicative, RowArrays, gram
+from ..operands.base import matmul
+from .steps.half_steps import solve_half
+from .steps.mu_steps import apply_sums, by_products, sums_for, update_rows
+
+
+@dataclass(eq=False)
+class SettlingState(State):
+    """W, room for the next one, and what does not change with it."""
+
+    other: Array | None = field(default=None, metadata=SCRATCH)
+    product: Array | None = None
+    """X·Ht, where products give the terms."""
+    gram_H: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class SettledRows:
+    """Multiplicative steps in W alone.
+
+    Parameters
+    ----------
+    tol : float
+        Converged when a step has changed W by at most this share of its norm; 0 never.
+
+    Notes
+    -----
+    For β = 2 X is read once, and a step costs n_samples·k² multiply-adds; else each
+    step reads X.
+    """
+
+    name: ClassVar[str] = "mu-rows"
+    requires: ClassVar[frozenset[str]] = frozenset({"terms"})
+    measure: ClassVar[str] = "change of W"
+    positive_start: ClassVar[bool] = True
+    tol: float = 1e-4
+
+    def start(self, problem: Problem, W: Array, Ht: Array) -> SettlingState:
+        """State before the first step; one product where those give the terms."""
+        state, X = SettlingState(W, Ht, np.empty_like(W)), problem.X
+        if by_products(problem.loss, X):
+            state.product = matmul(X, Ht)
+            known = problem.gram_H
+            state.gram_H = gram(Ht, X.n_threads) if known is None else known
+        return state
+
+    def iterate(self, problem: Problem, state: SettlingState) -> Progress:
+        """One step."""
+        W = state.W
+        new = np.empty_like(W) if state.other is None else state.other
+        self._step(problem, state, new)
+        change = relative_change(new, W)
+        state.W, state.other = new, W
+        return Progress(
+            objective=None,
+            residual=np.array([change]),
+            decrease=None,
+            converged=np.array([0 < self.tol >= change]),
+        )
+
+    def finish(
+        self,
+        problem: Problem,  # noqa: ARG002
+        state: SettlingState,
+    ) -> tuple[Array, Array]:
+        """Return the factors; each step only lowered the objective."""
+        return state.W, state.Ht
+
+    @staticmethod
+    def _step(problem: Problem, state: SettlingState, new: Array) -> None:
+        X, loss, W, Ht = problem.X, problem.loss, state.W, state.Ht
+        penalty = problem.penalty_W
+        if state.product is not None:
+            assert state.gram_H is not None
+            rows, how = RowArrays(W, new), Multiplicative()
+            solve_half(rows, state.product, state.gram_H, penalty, how, X.n_threads)
+        elif X.by_columns:
+            sums = sums_for(loss, X.T, Ht, W)
+            new[...] = apply_sums(loss, X, W, sums, penalty)
+        else:
+            update_rows(loss, X, (W, new), Ht, penalty, accumulate=False)
+
+
+def settled_rows(
+    problem: Problem, Ht: Array, level: float, tol: float, max_iter: int
+) -> Array:
+    """W beside Ht, from entries of this level, after at most so many steps."""
+    W = np.full((problem.X.shape[0], Ht.shape[1]), level, problem.X.dtype)
+    solver = SettledRows(tol)
+    state = solver.start(problem, W, Ht)
+    for _ in range(max_iter):
+        if solver.iterate(problem, state).converged.all():
+            break
+    return state.W
+
+
+def relative_change(new: Array, old: Array) -> float:
+    """‖new − old‖ / ‖new‖; 0 where both are zero."""
+    moved = float(np.linalg.norm(new - old))
+    size = float(np.linalg.norm(new))
+    if size == 0:
+        return 0.0 if moved == 0 else math.inf
+    return moved / size

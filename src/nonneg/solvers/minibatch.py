@@ -1,0 +1,357 @@
+"""Mini-batches: multiplicative steps by one batch of rows, earlier ones fading out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import numpy as np
+
+from ..base.interfaces import Array, Problem, Progress, QuadraticLoss, State
+from ..kernels import column_sums, gram, inner
+from ..kernels.beta_terms import multiplied, quotient
+from ..operands.streamed.row_batches import Narrow, RowBatch
+from .fixed_h_mu import relative_change, settled_rows
+from .mu import least_entries
+from .steps.batch_problem import on_batch, own_state
+from .steps.column_scaled import ScaledFactor, whole
+from .steps.mu_steps import TermSums, by_products, sums_for, terms_of, update_rows
+from .steps.quadratic_iteration import factor_penalties
+
+CLOSE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-2}
+"""Share of ½‖X‖² below which a batch's loss is not taken from products at hand."""
+LEAST_SCALE = 1e-6
+"""Scale of a component of H below which its rows are multiplied by it."""
+
+
+@dataclass(eq=False)
+class MiniBatchState(State):
+    """The factors, how much earlier batches weigh, and the smoothed cost.
+
+    With p = rise + fall, H solves denominator·H^p + curvature·H^(1 + fall) = numerator.
+    """
+
+    denominator: Array
+    """Sum over the batches of their positive terms and L1, (n_features, k), or (k,) where
+    all rows agree."""
+    numerator: Array | None = None
+    """Of their negative terms times H^p; None where p = 1, as H tells it."""
+    curvature: Array | None = None
+    """Of L2 penalties that are not part of the denominator, likewise."""
+    scale: Array | None = None
+    """Where it is set, H is Ht·diag(scale), and the next two are its sums."""
+    total: Array | None = None
+    squares: Array | None = None
+    rise: float = math.nan
+    """Powers of the loss whose terms the sums are made of, as in `Terms`."""
+    fall: float = math.nan
+    smoothed: float = math.nan
+    lowest: float = math.inf
+    stale: int = 0
+    """Steps since the smoothed cost was at its lowest."""
+
+
+@dataclass(frozen=True, eq=False)
+class MiniBatch:
+    """One step: the rows of W of one batch, then H by all batches so far [1]_ [2]_.
+
+    The batches' terms for H are summed up, those of earlier steps times `rho` for each
+    step since; H minimises the majoriser that the sums belong to. The same iterates, to
+    rounding, as scikit-learn's `MiniBatchNMF`, except that an L2 penalty on a
+    β-divergence with β < 2 is minimised exactly.
+
+    Parameters
+    ----------
+    batches : sequence of RowBatch
+        Of the problem's X; a step takes the next one, after the last the first.
+    rho : float
+        What is left of a batch's share in the sums after one step.
+    tol : float
+        Converged when a step has changed H by at most this share of its norm; 0 never.
+    max_no_improvement : int or None
+        Converged after so many steps without a new lowest smoothed cost.
+    fresh : bool
+        Solve for the rows from a constant start in each step, instead of one step from
+        where they were.
+    fresh_max_iter, final_max_iter : int
+        Most multiplicative steps of such a solve, and of that for all of W at the end.
+    n_steps : int
+        Of the whole fit, for the printed lines.
+    verbose : bool
+        Whether to print the cost of each step.
+
+    Notes
+    -----
+    A step costs as much as the share of its batch in an iteration of "mu", and a few
+    operations on arrays of the size of H; for a sparse X, β = 1 and no L2 penalty on H, on
+    the rows of Hᵀ alone whose features the batch has.
+
+    References
+    ----------
+    .. [1] Lefèvre, Bach & Févotte, "Online algorithms for nonnegative matrix
+       factorization with the Itakura-Saito divergence", IEEE WASPAA (2011),
+       https://doi.org/10.1109/ASPAA.2011.6082314
+    .. [2] Févotte & Idier, "Algorithms for nonnegative matrix factorization with the
+       β-divergence", Neural Computation 23 (2011) 2421-2456,
+       https://doi.org/10.1162/NECO_a_00168
+    """
+
+    name: ClassVar[str] = "mini-batch"
+    requires: ClassVar[frozenset[str]] = frozenset({"terms"})
+    measure: ClassVar[str] = ""
+    positive_start: ClassVar[bool] = True
+    batches: Sequence[RowBatch]
+    rho: float
+    tol: float = 1e-4
+    max_no_improvement: int | None = 10
+    fresh: bool = False
+    fresh_max_iter: int = 30
+    final_max_iter: int = 200
+    n_steps: int = 0
+    verbose: bool = False
+
+    def start(self, problem: Problem, W: Array, Ht: Array) -> MiniBatchState:
+        """State before the first step: H weighs as much as a batch of that terms."""
+        terms = terms_of(problem)
+        ones = np.ones(Ht.shape[1]) if terms.is_flat else np.ones_like(Ht)
+        plain = terms.rise + terms.fall == 1
+        return MiniBatchState(
+            W, Ht, ones, None if plain else Ht.copy(),
+            rise=terms.rise, fall=terms.fall,
+        )  # fmt: skip
+
+    def resume(
+        self,
+        problem: Problem,
+        state: State,
+        W: Array,
+    ) -> MiniBatchState:
+        """What earlier steps have left, with other rows; `state` is left as it is."""
+        own, terms = own_state(state, MiniBatchState), terms_of(problem)
+        if (own.rise, own.fall) != (terms.rise, terms.fall):
+            msg = (
+                "The model was fitted with another value of `beta_loss`, whose sums are "
+                "of another kind. Set that one again, or fit a new model."
+            )
+            raise ValueError(msg)
+        return dataclasses.replace(own, W=W, Ht=own.Ht.copy())
+
+    def iterate(self, problem: Problem, state: MiniBatchState) -> Progress:
+        """One step, by the next batch."""
+        batch = self.batches[state.n_iter % len(self.batches)]
+        n_rows, n_samples = batch.X.shape[0], problem.X.shape[0]
+        narrow = batch.narrow if self._can_be_narrow(problem, state) else None
+        if narrow is None:
+            cost, change = self._step(problem, state, batch)
+        else:
+            cost, change = self._narrow_step(problem, state, batch, narrow)
+        cost /= n_rows
+        # rows of zeros say nothing about H, nor about whether it is still moving
+        moving = change if batch.X.stats().sum_sq > 0 else math.inf
+        converged = self._converged(state, cost, moving, n_rows / (n_samples + 1))
+        return Progress(
+            objective=np.array([cost * n_samples]),
+            residual=np.array([change]),
+            decrease=None,
+            converged=np.array([converged]),
+        )
+
+    def polish(self, problem: Problem, state: MiniBatchState) -> None:
+        """With fresh starts W is what `transform` would return."""
+        if self.fresh:
+            Ht = _whole(problem, state)
+            level = problem.X.stats().level(Ht.shape[1])
+            state.W = settled_rows(problem, Ht, level, self.tol, self.final_max_iter)
+
+    def finish(self, problem: Problem, state: MiniBatchState) -> tuple[Array, Array]:
+        """Return the factors as they are."""
+        return state.W, _whole(problem, state)
+
+    def _can_be_narrow(self, problem: Problem, state: MiniBatchState) -> bool:
+        """Whether rows of Hᵀ without entries in a batch are all multiplied alike."""
+        return (
+            self.rho > 0
+            and terms_of(problem).is_flat
+            and not problem.penalty_H.Q.any()
+            and state.curvature is None
+            and state.denominator.ndim == 1
+            and bool(state.denominator.min() > 0)
+        )
+
+    def _step(
+        self, problem: Problem, state: MiniBatchState, batch: RowBatch
+    ) -> tuple[float, float]:
+        """Move the batch's rows and all of H; the objective before, the change of H."""
+        own, rows = on_batch(problem, batch), state.W[batch.rows]
+        before = _whole(problem, state)
+        least_W, least_H = least_entries(problem)
+        level = batch.X.stats().level(before.shape[1])
+        sums = self._move_rows(own, rows, before, level, least_W)
+        cost = self._objective(own, sums, rows, before)
+        self._move_H(own, state, sums, least_H)
+        return cost, relative_change(state.Ht, before)
+
+    def _narrow_step(
+        self,
+        problem: Problem,
+        state: MiniBatchState,
+        batch: RowBatch,
+        narrow: Narrow,
+    ) -> tuple[float, float]:
+        """The same for a flat loss, by the batch's features."""
+        own = on_batch(problem, batch, narrow.X)
+        rows = state.W[batch.rows]
+        least_W, least_H = least_entries(problem)
+        H = self._scaled(problem, state)
+        Ht = H.gather(narrow)
+        level = batch.X.stats().level(Ht.shape[1])
+        sums = self._move_rows(own, rows, Ht, level, least_W)
+        cost = cast(float, sums.value) + float(own.penalty_H.l1 @ H.total)
+        if not own.penalty_W.is_zero:
+            n = own.X.n_threads
+            cost += own.penalty_W.value(column_sums(rows, n), gram(rows, n))
+        kept = self.rho * state.denominator
+        denominator = kept + sums.denominator + own.penalty_H.l1
+        above, scale = sums.numerator[:-1], H.scale
+        known = state.scale, state.total, state.squares
+        try:
+            change = H.move(narrow, Ht[:-1], above, kept, denominator, least_H)
+            state.scale, state.total, state.squares, state.denominator = (
+                H.scale, H.total, H.squares, denominator,
+            )  # fmt: skip
+        except BaseException:
+            # an interrupt leaves the H of the step before
+            H.put_back(narrow, Ht[:-1], scale)
+            state.scale, state.total, state.squares = known
+            raise
+        return cost, change
+
+    def _scaled(self, problem: Problem, state: MiniBatchState) -> ScaledFactor:
+        """H as array times scale, made anew in each pass so that rounding stays small."""
+        scale, begins = state.scale, state.n_iter % len(self.batches) == 0
+        if scale is None or begins or scale.min() < LEAST_SCALE:
+            return ScaledFactor.of(_whole(problem, state), problem.X.n_threads)
+        assert state.total is not None
+        assert state.squares is not None
+        return ScaledFactor(state.Ht, scale, state.total, state.squares)
+
+    def _move_rows(
+        self, problem: Problem, rows: Array, Ht: Array, level: float, least: float
+    ) -> TermSums:
+        """Update the batch's rows in place; its sums for H, mostly with the loss."""
+        X, loss = problem.X, problem.loss
+        value = not by_products(loss, X)
+        if not self.fresh:
+            return update_rows(
+                loss, X, (rows, rows), Ht, problem.penalty_W, value=value, least=least
+            )
+        solved = settled_rows(problem, Ht, level, self.tol, self.fresh_max_iter)
+        solved[solved < least] = 0
+        rows[...] = solved
+        return sums_for(loss, X, rows, Ht, value)
+
+    @staticmethod
+    def _objective(problem: Problem, sums: TermSums, rows: Array, Ht: Array) -> float:
+        """The batch's loss and penalties, before H moves."""
+        value, X, loss = sums.value, problem.X, problem.loss
+        if value is None:
+            cross, square = inner(sums.numerator, Ht), inner(sums.denominator, Ht)
+            value = cast(QuadraticLoss, loss).from_products(X, cross, square)
+            if value < CLOSE[X.dtype] * 0.5 * X.stats().sum_sq:
+                value = loss.value(X, rows, Ht)
+        return value + factor_penalties(problem, rows, Ht)
+
+    def _move_H(
+        self, problem: Problem, state: MiniBatchState, sums: TermSums, least: float
+    ) -> None:
+        """Add the batch to the sums and minimise over H.
+
+        The new H solves denominator·H^p + curvature·H^(1 + fall) = numerator, entry by
+        entry. The state's arrays are not written to, so that an interrupt leaves the
+        state of the step before.
+        """
+        terms, Ht = terms_of(problem), state.Ht
+        power, dtype = terms.rise + terms.fall, Ht.dtype
+        l1, l2 = (a.astype(dtype) for a in (problem.penalty_H.l1, _l2(problem)))
+        kept = (self.rho * state.denominator).astype(dtype, copy=False)
+        curvature = state.curvature
+        numerator = sums.numerator  # ours, made by this step
+        with np.errstate(over="ignore", under="ignore"):
+            if curvature is not None:
+                curvature = self.rho * curvature
+            if state.numerator is not None:
+                numerator *= Ht**power
+                numerator += self.rho * state.numerator
+            else:
+                numerator += kept
+                numerator *= Ht
+                if curvature is not None:
+                    numerator += curvature * Ht ** (1 + terms.fall)
+            denominator = kept + (sums.denominator.astype(dtype, copy=False) + l1)
+            if l2.any() and terms.rise >= 1:
+                denominator = denominator + l2 * Ht
+            elif l2.any():
+                weight = l2 if terms.rise == 0 else l2 * Ht**terms.rise
+                curvature = weight if curvature is None else curvature + weight
+            if curvature is None:
+                moved = quotient(numerator, denominator, power)
+                if least > 0:
+                    moved[moved < least] = 0
+            else:
+                ones, none = np.ones_like(Ht), np.zeros(Ht.shape[1])
+                moved = multiplied(
+                    ones, numerator, denominator, none, curvature, terms, least
+                )
+        state.denominator, state.curvature = denominator, curvature
+        state.Ht = moved
+        if power != 1:
+            state.numerator = numerator
+
+    def _converged(
+        self, state: MiniBatchState, cost: float, change: float, weight: float
+    ) -> bool:
+        """scikit-learn's rules; the first step is not looked at."""
+        line = f"Minibatch step {state.n_iter + 1}/{self.n_steps}: mean batch cost: "
+        if state.n_iter == 0:
+            self._say(f"{line}{cost}")
+            return False
+        if math.isnan(state.smoothed):
+            state.smoothed = cost
+        else:
+            weight = min(weight, 1.0)
+            state.smoothed = state.smoothed * (1 - weight) + cost * weight
+        self._say(f"{line}{cost}, ewa cost: {state.smoothed}")
+        at = f"at step {state.n_iter + 1}/{self.n_steps}"
+        if 0 < self.tol >= change:
+            self._say(f"Converged (small change of H) {at}")
+            return True
+        if state.smoothed < state.lowest:
+            state.stale, state.lowest = 0, state.smoothed
+        else:
+            state.stale += 1
+        if self.max_no_improvement is None or state.stale < self.max_no_improvement:
+            return False
+        self._say(f"Converged (the smoothed cost has not improved) {at}")
+        return True
+
+    def _say(self, line: str) -> None:
+        if self.verbose:
+            print(line)  # noqa: T201
+
+
+def _whole(problem: Problem, state: MiniBatchState) -> Array:
+    """H with its scale, which the state then has no more."""
+    if state.scale is not None:
+        # both at once: an interrupt must not leave the scale to be applied twice
+        state.Ht, state.scale = (
+            whole(state.Ht, state.scale, least_entries(problem)[1]),
+            None,
+        )
+    return state.Ht
+
+
+def _l2(problem: Problem) -> Array:
+    return np.asarray(problem.penalty_H.Q.diagonal())

@@ -1,0 +1,3 @@
+"""Parts of iterations that several solvers are made of."""
+
+from __future__ import annotations

@@ -1,0 +1,90 @@
+"""Scales of a pair of factors: the best one of W, and the balance between both."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...base.interfaces import Array, Penalty
+from ...kernels import column_sums, inner
+
+Vector = NDArray[np.float64]
+
+HALVINGS = 60
+"""Bisection steps for the balance with penalties: to the last bit of its logarithm."""
+
+
+def best_scale(
+    W: Array, product: Array, gram_H: Array, gram_W: Array, penalty: Penalty
+) -> float:
+    """The a ≥ 0 for which a·W, beside the fixed H, has the smallest objective.
+
+    `product` is X·Ht. W may have one Gram matrix per row of X in `gram_H`.
+    """
+    if gram_H.ndim == 3:
+        square = float(np.einsum("ir,irs,is->", W, gram_H, W, dtype=np.float64))
+    else:
+        square = float(np.sum(gram_H * gram_W))
+    square += float(np.sum(penalty.Q * gram_W))
+    linear = inner(product, W)
+    if penalty.l1.any():
+        linear -= float(penalty.l1 @ column_sums(W))
+    scale = max(0.0, linear) / square if square > 0 else 1.0
+    # a penalty that drives all of W to zero would leave nothing to go on from
+    return scale if scale > 0 and np.isfinite(scale) else 1.0
+
+
+def balance(
+    W: Array,
+    Ht: Array,
+    square_W: Vector,
+    square_H: Vector,
+    penalty_W: Penalty,
+    penalty_H: Penalty,
+    scale: float = 1.0,
+) -> Vector:
+    """Factors d (k,) by which to multiply the columns of W, and divide those of Ht.
+
+    Without penalties, after it ‖w_t‖ = ‖h_t‖; with penalties on both factors, d
+    minimises them. A penalty on one factor alone, or one that ties components
+    together, leaves the scales as they are, as does an empty component.
+
+    `square_W` and `square_H` (k,) are the columns' squared norms. With a `scale` it is
+    about scale·W.
+    """
+    square_W = scale**2 * square_W
+    ones = np.ones_like(square_W)
+    for penalty in (penalty_W, penalty_H):
+        if np.any(np.diag(penalty.Q.diagonal()) != penalty.Q):
+            return ones
+    if penalty_W.is_zero and penalty_H.is_zero:
+        up, down = np.zeros((2, 2, square_W.size))
+        up[1], down[1] = square_W, square_H
+    else:
+        up, down = (
+            np.stack(
+                [unit * penalty.l1 * column_sums(A), penalty.Q.diagonal() * square]
+            )
+            for penalty, A, square, unit in (
+                (penalty_W, W, square_W, scale),
+                (penalty_H, Ht, square_H, 1.0),
+            )
+        )
+    scalable = up.any(axis=0) & down.any(axis=0)
+    d = _minimiser(up[:, scalable], down[:, scalable])
+    ones[scalable] = d
+    return ones
+
+
+def _minimiser(up: Vector, down: Vector) -> Vector:
+    """D of the smallest up₀·d + ½·up₁·d² + down₀/d + ½·down₁/d², by component."""
+    if not up[0].any() and not down[0].any():
+        return np.asarray((down[1] / up[1]) ** 0.25)
+    low, high = (np.full(up.shape[1], end) for end in (-200.0, 200.0))
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        d = np.exp(middle)
+        slope = up[0] * d + up[1] * d * d - down[0] / d - down[1] / (d * d)
+        high = np.where(slope > 0, middle, high)
+        low = np.where(slope > 0, low, middle)
+    return np.asarray(np.exp(0.5 * (low + high)))

@@ -1,0 +1,123 @@
+"""The two half-steps of an alternation for quadratic losses, in one pass over X.
+
+Read by rows, X·Ht, the update of W and XᵀW, WᵀW come out of one pass; H then moves
+by those sums alone. Read by columns, the pass updates H and leaves X·Ht for the
+next iteration's W. Either way W moves before H, and X is read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...base.interfaces import Array, Problem, State
+from ...kernels import Cyclic, RowArrays, gram
+from ...operands.base import matmul
+from .half_steps import HalfStep, HalfSums, half_step, solve_half
+
+Order = Sequence[int] | None
+
+
+@dataclass(eq=False)
+class HalvesState(State):
+    """Factors of an alternation and what one iteration hands to the next."""
+
+    product: Array | None = None
+    """X·Ht of the current Ht, where it is carried on (by columns, or H fixed)."""
+    gram_H: Array | None = None
+    """HHᵀ of the current H in float64."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Alternated:
+    """What both half-steps reported; `loss` is None where it would cost a pass."""
+
+    violation: float
+    loss: float | None
+    gram_W: Array | None
+
+
+def start(problem: Problem, W: Array, Ht: Array) -> HalvesState:
+    """State before the first iteration; one product where X is read by columns."""
+    X = problem.X
+    carried = X.shared_gram and (X.by_columns or not problem.update_H)
+    product = matmul(X, Ht) if carried else None
+    return HalvesState(W, Ht, product=product, gram_H=gram(Ht, X.n_threads))
+
+
+Alternation = Generator[HalfStep, HalfSums, Alternated]
+
+
+def alternate(
+    problem: Problem, state: HalvesState, order_W: Order, order_H: Order
+) -> Alternation:
+    """One sweep over W, then one over H, in place."""
+    how_W, how_H = (
+        Cyclic(None if order is None else tuple(order)) for order in (order_W, order_H)
+    )
+    if not problem.update_H:
+        return _fixed_H(problem, state, how_W)
+    if state.product is None:
+        return _by_rows(problem, state, how_W, how_H)
+    return _by_columns(problem, state, how_W, how_H)
+
+
+def _fixed_H(problem: Problem, state: HalvesState, how: Cyclic) -> Alternation:
+    W, penalty = state.W, problem.penalty_W
+    assert state.gram_H is not None
+    if state.product is None:
+        sums = yield half_step(
+            RowArrays(W, W), state.Ht, state.gram_H, penalty, how, accumulate=False
+        )
+        return Alternated(float(sums.report.violation), None, None)
+    n = problem.X.n_threads
+    report = solve_half(RowArrays(W, W), state.product, state.gram_H, penalty, how, n)
+    return Alternated(report.violation, None, None)
+
+
+def _by_rows(
+    problem: Problem, state: HalvesState, how_W: Cyclic, how_H: Cyclic
+) -> Alternation:
+    X, W, Ht = problem.X, state.W, state.Ht
+    assert state.gram_H is not None
+    sums = yield half_step(RowArrays(W, W), Ht, state.gram_H, problem.penalty_W, how_W)
+    gram_W = sums.gram
+    report = solve_half(
+        RowArrays(Ht, Ht), sums.rhs, gram_W, problem.penalty_H, how_H, X.n_threads
+    )
+    state.gram_H = gram(Ht, X.n_threads)
+    square = gram_square(Ht, gram_W, state.gram_H)
+    if gram_W.ndim == 3:
+        gram_W = gram(W, X.n_threads)
+    loss = problem.quadratic.from_products(X, report.cross, square)
+    violation = float(sums.report.violation) + report.violation
+    return Alternated(violation, loss, gram_W)
+
+
+def gram_square(Ht: Array, gram_W: Array, gram_H: Array) -> float:
+    """‖WH‖² over the observed entries, gram_W being one matrix or one per feature."""
+    if gram_W.ndim == 2:
+        return float((gram_W * gram_H).sum())
+    return float(np.einsum("jr,jrs,js->", Ht, gram_W, Ht, dtype=np.float64))
+
+
+def _by_columns(
+    problem: Problem, state: HalvesState, how_W: Cyclic, how_H: Cyclic
+) -> Alternation:
+    X, W, Ht = problem.X, state.W, state.Ht
+    assert state.gram_H is not None
+    assert state.product is not None
+    n = X.n_threads
+    report = solve_half(
+        RowArrays(W, W), state.product, state.gram_H, problem.penalty_W, how_W, n
+    )
+    gram_W = gram(W, n)
+    sums = yield half_step(
+        RowArrays(Ht, Ht), W, gram_W, problem.penalty_H, how_H, by_columns=True
+    )
+    state.product, state.gram_H = sums.rhs, sums.gram
+    square = float(np.sum(gram_W * state.gram_H))
+    loss = problem.quadratic.from_products(X, float(sums.report.cross), square)
+    return Alternated(report.violation + float(sums.report.violation), loss, gram_W)

@@ -1,0 +1,134 @@
+"""Fused half-steps as requests, so that several models can share one pass over X.
+
+An solver that can share writes its iteration as a generator: it yields the half-step
+that it needs, and receives the sums. `run_half_steps` serves one such generator; `run_together`
+serves many, one pass over X for all that stand at the same kind of half-step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from ...base.interfaces import Array, Operand, Penalty, Progress
+from ...kernels import Method, RowArrays, SolveReport, solve_rows
+from ...kernels.quadratic_steps import REPORTED, ROW_ARRAYS, RowSolve
+
+
+class HalfStep(NamedTuple):
+    """Solve for the rows of one factor, X being read once.
+
+    `by_columns` asks for the pass over Xᵀ: the rows are then those of Ht.
+    """
+
+    by_columns: bool
+    rows: RowArrays
+    other: Array
+    """The other factor, (n_features, k) or, by columns, (n_samples, k)."""
+    gram: Array
+    """Its Gram matrix plus the penalty's Q, in float64."""
+    l1: Array
+    how: Method
+    accumulate: bool
+
+
+class HalfSums(NamedTuple):
+    """What a half-step reports; `rhs` and `gram` belong to the other half-step."""
+
+    report: SolveReport
+    rhs: Any
+    gram: Any
+
+
+HalfStepProgram: TypeAlias = Generator[HalfStep, HalfSums, Progress]
+
+
+def half_step(
+    rows: RowArrays,
+    other: Array,
+    gram_other: Array,
+    penalty: Penalty,
+    how: Method,
+    *,
+    by_columns: bool = False,
+    accumulate: bool = True,
+) -> HalfStep:
+    """Request for the factor with these rows and this penalty."""
+    gram = gram_other + penalty.Q
+    return HalfStep(by_columns, rows, other, gram, penalty.l1, how, accumulate)
+
+
+def solve_half(
+    rows: RowArrays,
+    rhs: Array,
+    gram_other: Array,
+    penalty: Penalty,
+    how: Method,
+    n_threads: int,
+    grams: bool = False,
+) -> SolveReport:
+    """The half-step by a right-hand side already at hand."""
+    rhs = rhs.astype(rows.solved.dtype, copy=False)
+    report: SolveReport = solve_rows(
+        rows, rhs, gram_other + penalty.Q, penalty.l1, how, grams, n_threads
+    )
+    return report
+
+
+def run_half_steps(X: Operand, iteration: HalfStepProgram) -> Progress:
+    """Run one iteration, serving its half-steps one by one."""
+    try:
+        request = next(iteration)
+        while True:
+            request = iteration.send(_serve(X, [request])[0])
+    except StopIteration as done:
+        progress: Progress = done.value
+        return progress
+
+
+def run_together(X: Operand, iterations: Sequence[HalfStepProgram]) -> list[Progress]:
+    """Run one iteration of several models, in step, and return their progress."""
+    progress: dict[int, Progress] = {}
+    answers: dict[int, HalfSums | None] = dict.fromkeys(range(len(iterations)))
+    while answers:
+        requests: dict[int, HalfStep] = {}
+        for r, answer in answers.items():
+            try:
+                requests[r] = (
+                    next(iterations[r])
+                    if answer is None
+                    else iterations[r].send(answer)
+                )
+            except StopIteration as done:
+                progress[r] = done.value
+        answers = {}
+        for kind in sorted({(q.by_columns, q.accumulate) for q in requests.values()}):
+            group = {
+                r: q
+                for r, q in requests.items()
+                if (q.by_columns, q.accumulate) == kind
+            }
+            answers.update(zip(group, _serve(X, list(group.values())), strict=True))
+    return [progress[r] for r in range(len(iterations))]
+
+
+def _serve(X: Operand, requests: Sequence[HalfStep]) -> list[HalfSums]:
+    """One pass over X for half-steps of one kind."""
+    rows: dict[str, Array] = {}
+    shared: dict[str, Array] = {}
+    for r, request in enumerate(requests):
+        for name, array in zip(ROW_ARRAYS, request.rows, strict=True):
+            if array is not None:
+                rows[f"{name}/{r}"] = array
+        shared[f"Ht/{r}"] = request.other
+        shared[f"gram/{r}"], shared[f"l1/{r}"] = request.gram, request.l1
+    step = RowSolve(tuple(q.how for q in requests), requests[0].accumulate)
+    sums = (X.T if requests[0].by_columns else X).run_pass(step, rows, shared)
+    return [
+        HalfSums(
+            SolveReport(*(sums[f"{name}/{r}"] for name in REPORTED)),
+            sums.get(f"rhs/{r}"),
+            sums.get(f"gram/{r}"),
+        )
+        for r in range(len(requests))
+    ]

@@ -1,0 +1,152 @@
+"""Multiplicative half-steps for any loss that is a sum over entries, quadratic or not."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from ...base.interfaces import (
+    Array,
+    Loss,
+    Operand,
+    Penalty,
+    Problem,
+    QuadraticLoss,
+    Sums,
+    TermLoss,
+)
+from ...kernels import Multiplicative, gram, inner, multiplied
+from ...kernels.beta_steps import TermsUpdate, beside
+from ...kernels.quadratic_steps import RowSolve
+from ...operands.base import matmul
+
+
+class TermSums(NamedTuple):
+    """What a half-step leaves for the other factor, of which each has n rows."""
+
+    numerator: Array
+    """Sums of the negative terms, (n, k)."""
+    denominator: Array
+    """Sums of the positive terms, (n, k) or, where they are all alike, (k,)."""
+    value: float | None = None
+    """The loss at the rows after the step, if asked for."""
+
+
+def terms_of(problem: Problem) -> Any:
+    """The loss's terms at the scale of X."""
+    return cast(TermLoss, problem.loss).terms(problem.X)
+
+
+def by_products(loss: Loss, X: Operand) -> bool:
+    """Whether products with X and Gram matrices give the terms."""
+    return "quadratic" in loss.provides and X.shared_gram
+
+
+def update_rows(
+    loss: Loss,
+    X: Operand,
+    rows: tuple[Array, Array],
+    Ht: Array,
+    penalty: Penalty,
+    *,
+    accumulate: bool = True,
+    value: bool = False,
+    least: float = 0.0,
+    after: Array | None = None,
+) -> TermSums:
+    """One multiplicative step for the rows of a factor, X being read once.
+
+    Parameters
+    ----------
+    loss : Loss
+    X : Operand of shape (n_rows, n_features)
+        To be read by rows; a block of a larger X will do.
+    rows : tuple of ndarray (n_rows, k)
+        The factor before the step, and where it is written; they may be one array.
+    Ht : ndarray of shape (n_features, k)
+        The other factor.
+    penalty : Penalty
+        On the rows.
+    accumulate, value : bool
+        Whether the sums for the other factor and the loss after the step are wanted.
+    least : float
+        Entries that end below become 0.
+    after : ndarray of shape (n_features, k), optional
+        The place of the other factor that the sums and the loss are taken at, if that
+        is not Ht.
+    """
+    start, solved = rows
+    if by_products(loss, X):
+        at = Ht if after is None else after
+        sums = _by_products(X, rows, Ht, penalty, accumulate or value)
+        if sums is None:
+            return TermSums(solved[:0], solved[:0])
+        return _products_at(loss, X, *sums, at, value)
+    terms = cast(TermLoss, loss).terms(X)
+    step = TermsUpdate(terms, accumulate=accumulate, value=value, least=least)
+    shared = beside(Ht, X.n_threads)
+    shared |= {"l1": penalty.l1, "l2": penalty.Q.diagonal()}
+    shared |= {} if after is None else {"after": after}
+    found = X.run_pass(step, {"start": start, "solved": solved}, shared)
+    return term_sums(found, solved)
+
+
+def term_sums(found: Sums, A: Array) -> TermSums:
+    """What a pass over the rows A has found; empty where no sums were wanted."""
+    parts = ("numerator", "denominator" if "denominator" in found else "column_sums")
+    above, below = (found.get(name, A[:0]) for name in parts)
+    return TermSums(above, below, found.get("value"))
+
+
+def _by_products(
+    X: Operand,
+    rows: tuple[Array, Array],
+    Ht: Array,
+    penalty: Penalty,
+    accumulate: bool,
+) -> tuple[Array, Array] | None:
+    """A step beside Ht; Xᵀ·A and AᵀA of the rows after it, if they are wanted."""
+    start, solved = rows
+    step = RowSolve((Multiplicative(),), accumulate)
+    gram_H = gram(Ht, X.n_threads) + penalty.Q
+    shared = {"Ht/0": Ht, "gram/0": gram_H, "l1/0": penalty.l1}
+    sums = X.run_pass(step, {"start/0": start, "solved/0": solved}, shared)
+    return (sums["rhs/0"], sums["gram/0"]) if accumulate else None
+
+
+def _products_at(
+    loss: Loss, X: Operand, rhs: Array, gram_A: Array, Ht: Array, value: bool
+) -> TermSums:
+    """Sums for Ht from Xᵀ·A and AᵀA."""
+    at = None
+    if value:
+        square = float(np.sum(gram_A * gram(Ht, X.n_threads)))
+        at = cast(QuadraticLoss, loss).from_products(X, inner(rhs, Ht), square)
+    return TermSums(rhs, Ht @ gram_A.astype(Ht.dtype), at)
+
+
+def sums_for(
+    loss: Loss, X: Operand, A: Array, Ht: Array, value: bool = False
+) -> TermSums:
+    """Sums for Ht, of the rows A as they stand; X is read by rows."""
+    if by_products(loss, X):
+        products = matmul(X.T, A), gram(A, X.n_threads)
+        return _products_at(loss, X, *products, Ht, value)
+    step = TermsUpdate(cast(TermLoss, loss).terms(X), move=False, value=value)
+    return term_sums(X.run_pass(step, {"start": A}, beside(Ht, X.n_threads)), A)
+
+
+def apply_sums(
+    loss: Loss,
+    X: Operand,
+    A: Array,
+    sums: TermSums,
+    penalty: Penalty,
+    least: float = 0.0,
+) -> Array:
+    """The factor A after a step by sums that are at hand."""
+    terms = cast(TermLoss, loss).terms(X)
+    l2 = penalty.Q.diagonal()
+    moved: Array = multiplied(A, *sums[:2], penalty.l1, l2, terms, least, X.n_threads)
+    return moved

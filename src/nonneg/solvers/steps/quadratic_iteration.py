@@ -1,0 +1,174 @@
+"""Both half-steps of an iteration on the quadratic loss, and what is known after them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...base.interfaces import Array, Problem
+from ...kernels import Exact, Method, RowArrays, SolveReport, column_sums, gram, inner
+from ...operands.base import matmul, rmatmul
+from .cd_iteration import gram_square
+from .half_steps import HalfStep, HalfSums, half_step, solve_half
+
+
+class Start(NamedTuple):
+    """The H that an iteration starts from, and what is known of it."""
+
+    Ht: Array
+    gram: NDArray[np.float64]
+    product: Array | None
+    """X·Ht, if it is at hand."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pair:
+    """Both factors after an iteration and what is known of them."""
+
+    rows_W: RowArrays
+    rows_H: RowArrays
+    report_W: SolveReport
+    report_H: SolveReport
+    gram_W: Array
+    gram_Hn: Array
+    gram_Hx: Array
+    product: Array | None
+    objective: float
+
+    @property
+    def decrease(self) -> float:
+        """Exact decrease of both half-steps, from the extrapolated point."""
+        return float(self.report_W.decrease + self.report_H.decrease)
+
+    @property
+    def sweeps(self) -> float:
+        """Sweeps per row, on average."""
+        n_rows = self.rows_W.solved.shape[0] + self.rows_H.solved.shape[0]
+        return float((self.report_W.sweeps + self.report_H.sweeps) / n_rows)
+
+    def residual(self) -> float:
+        """‖projected gradient‖ over ‖XHᵀ − l1‖ + ‖XᵀW − l1‖, components balanced.
+
+        Multiplying a column of W by d and dividing that of H by d divides the gradient
+        of W by d; d² = ‖h‖/‖w‖ balances them.
+        """
+        square_W, square_H = self.gram_W.diagonal(), self.gram_Hn.diagonal()
+        if square_W.min() > 0 and square_H.min() > 0:
+            ratio = np.sqrt(square_H / square_W)
+        else:
+            alive = (square_W > 0) & (square_H > 0)
+            ratio = np.ones_like(square_W)
+            ratio[alive] = np.sqrt(square_H[alive] / square_W[alive])
+        projected_W, linear_W = (self.report_W.measures @ (1 / ratio)).tolist()
+        projected_H, linear_H = (self.report_H.measures @ ratio).tolist()
+        gradient = math.sqrt(projected_W + projected_H)
+        # rounding may leave a sum of squares a little below zero
+        size = math.sqrt(max(0.0, linear_W)) + math.sqrt(max(0.0, linear_H))
+        if not (math.isfinite(gradient) and math.isfinite(size)):
+            return math.nan
+        return float(gradient / size) if size > 0 else 0.0
+
+
+def solve_pair(
+    problem: Problem,
+    start: Start,
+    rows_W: RowArrays,
+    rows_H: RowArrays,
+    how: Method,
+) -> Generator[HalfStep, HalfSums, Pair]:
+    """Solve for W beside `start`, then for H beside the result; measure the pair."""
+    X, n = problem.X, problem.X.n_threads
+    by_columns = X.by_columns and X.shared_gram
+    if start.product is None:
+        sums = yield half_step(rows_W, start.Ht, start.gram, problem.penalty_W, how)
+        report_W, gram_W, rhs = sums.report, sums.gram, sums.rhs
+    else:
+        report_W = solve_half(
+            rows_W, start.product, start.gram, problem.penalty_W, how, n, True
+        )
+        gram_W = report_W.gram_result
+        start = start._replace(product=None)  # its memory is wanted for the next one
+        rhs = None if by_columns else rmatmul(X, rows_W.result)
+    product = None
+    if by_columns:
+        sums = yield half_step(
+            rows_H, rows_W.result, gram_W, problem.penalty_H, how, by_columns=True
+        )
+        report_H, product, gram_Hx = sums.report, sums.rhs, sums.gram
+        gram_Hn = gram(rows_H.solved, n)
+    else:
+        report_H = solve_half(rows_H, rhs, gram_W, problem.penalty_H, how, n, True)
+        gram_Hn, gram_Hx = report_H.gram_solved, report_H.gram_result
+    square = gram_square(rows_H.solved, gram_W, gram_Hn)
+    loss = problem.quadratic.from_products(X, float(report_H.cross), square)
+    if gram_W.ndim == 3:
+        gram_W = gram(rows_W.result, n)
+    objective = loss + penalties(problem, rows_W.result, rows_H.solved, gram_W, gram_Hn)
+    return Pair(
+        rows_W, rows_H, report_W, report_H, gram_W, gram_Hn, gram_Hx, product, objective
+    )
+
+
+def solve_W(
+    problem: Problem, W: Array, start: Start, how: Exact
+) -> Generator[HalfStep, HalfSums, tuple[SolveReport, float]]:
+    """Solve for W exactly, in place, beside a fixed H: (report, objective)."""
+    X, n, rows = problem.X, problem.X.n_threads, RowArrays(W, W)
+    product = start.product
+    if product is None and X.by_columns and X.shared_gram:
+        product = matmul(X, start.Ht)
+    if product is None:
+        sums = yield half_step(
+            rows, start.Ht, start.gram, problem.penalty_W, how, accumulate=False
+        )
+        report = sums.report
+    else:
+        report = solve_half(rows, product, start.gram, problem.penalty_W, how, n)
+    gram_W = gram(W, n)
+    if X.shared_gram:
+        square = float(np.sum(gram_W * start.gram))
+        loss = problem.quadratic.from_products(X, float(report.cross), square)
+    else:
+        loss = problem.loss.value(X, W, start.Ht)
+    return report, loss + penalties(problem, W, start.Ht, gram_W, start.gram)
+
+
+def penalties(
+    problem: Problem, W: Array, Ht: Array, gram_W: Array, gram_H: Array
+) -> float:
+    """Value of both penalties at a pair of factors."""
+    n = problem.X.n_threads
+    return sum(
+        penalty.value(column_sums(A, n), G)
+        for penalty, A, G in (
+            (problem.penalty_W, W, gram_W),
+            (problem.penalty_H, Ht, gram_H),
+        )
+        if not penalty.is_zero
+    )
+
+
+def factor_penalties(problem: Problem, W: Array, Ht: Array) -> float:
+    """The same where no Gram matrix is at hand; for no penalties it costs nothing."""
+    if problem.penalty_W.is_zero and problem.penalty_H.is_zero:
+        return 0.0
+    n = problem.X.n_threads
+    return penalties(problem, W, Ht, gram(W, n), gram(Ht, n))
+
+
+def start_value(
+    problem: Problem, W: Array, Ht: Array, product: Array | None, gram_H: Array
+) -> float:
+    """Objective at a start whose product X·Ht is at hand, or costs a pass."""
+    gram_W = gram(W, problem.X.n_threads)
+    if product is None:
+        loss = problem.loss.value(problem.X, W, Ht)
+    else:
+        square = float(np.sum(gram_W * gram_H))
+        loss = problem.quadratic.from_products(problem.X, inner(product, W), square)
+    return loss + penalties(problem, W, Ht, gram_W, gram_H)

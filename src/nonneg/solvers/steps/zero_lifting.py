@@ -1,0 +1,80 @@
+"""Zeros that multiplicative steps are stuck at though the optimum is elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...base.interfaces import Array, Operand, Penalty, Problem, State
+from ...kernels import gram
+from ...kernels.beta_steps import TermsUpdate, beside
+from ...operands.base import matmul
+from .mu_steps import TermSums, by_products, sums_for, term_sums, terms_of
+from .quadratic_iteration import factor_penalties
+
+CLEARLY = 1e-3
+"""A zero is lifted where the negative terms exceed the positive ones by this share."""
+HEIGHTS = 10.0 ** -np.arange(2, 10)
+"""Shares of a component's mean entry that lifted zeros are tried at, largest first."""
+
+
+def unstick(problem: Problem, state: State, objective: float) -> bool:
+    """Lift such zeros in place so that the objective falls; whether there were any.
+
+    Costs two passes over X, and one for each height that is tried.
+    """
+    W, Ht = state.W, state.Ht
+    sums_W, sums_H = _sums_for_both(problem, W, Ht)
+    stuck_W = _stuck(W, sums_W, problem.penalty_W)
+    stuck_H = _stuck(Ht, sums_H, problem.penalty_H) & problem.update_H
+    if not (stuck_W.any() or stuck_H.any()):
+        return False
+    for height in HEIGHTS:
+        tried = [
+            np.where(stuck, height * _level(A), A).astype(A.dtype)
+            for A, stuck in ((W, stuck_W), (Ht, stuck_H))
+        ]
+        value = problem.loss.value(problem.X, *tried)
+        value += factor_penalties(problem, *tried)
+        if value < objective:
+            W[...], Ht[...] = tried
+            return True
+    return False
+
+
+def _sums_for_both(problem: Problem, W: Array, Ht: Array) -> tuple[TermSums, TermSums]:
+    """Terms of the gradients with respect to W and to Hᵀ."""
+    X, loss = problem.X, problem.loss
+    if by_products(loss, X):
+        n = X.n_threads
+        return (
+            TermSums(matmul(X, Ht), W @ gram(Ht, n).astype(W.dtype)),
+            sums_for(loss, X, W, Ht),
+        )
+    if X.by_columns:
+        rows_H, rows_W = _both_by_rows(problem, X.T, Ht, W)
+        return rows_W, rows_H
+    return _both_by_rows(problem, X, W, Ht)
+
+
+def _both_by_rows(
+    problem: Problem, X: Operand, A: Array, Bt: Array
+) -> tuple[TermSums, TermSums]:
+    terms = terms_of(problem)
+    rows = {"start": A, "solved": np.empty_like(A), "below": np.empty_like(A)}
+    step = TermsUpdate(terms, move=False)
+    found = X.run_pass(step, rows, beside(Bt, X.n_threads))
+    return TermSums(rows["solved"], rows["below"]), term_sums(found, A)
+
+
+def _stuck(A: Array, sums: TermSums, penalty: Penalty) -> Array:
+    below = (sums.denominator + penalty.l1) * (1 + CLEARLY)
+    stuck: Array = (A == 0) & (sums.numerator > below)
+    return stuck
+
+
+def _level(A: Array) -> Array:
+    """Mean of each component's entries that are not 0, or of all such."""
+    total, count = A.sum(axis=0, dtype=np.float64), np.count_nonzero(A, axis=0)
+    overall = total.sum() / max(1, count.sum())
+    level: Array = np.where(count > 0, total / np.maximum(count, 1), overall)
+    return level if overall > 0 else np.ones_like(level)

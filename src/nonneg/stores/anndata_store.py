@@ -1,0 +1,37 @@
+"""AnnData that is backed by a file: its X, dense or CSR."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .base import RowStore, as_store, register_store
+from .read_errors import is_instance
+
+
+@register_store(lambda X: is_instance(X, "anndata", "AnnData"))
+def stored_annotated(adata: Any) -> RowStore:
+    """Return the store for the X of a backed AnnData, with its var names.
+
+    Raises
+    ------
+    ValueError
+        If it is in memory, or a view of some rows or columns, whose X is not on disk.
+    """
+    if not adata.isbacked:
+        msg = "This AnnData is in memory; pass its matrix, adata.X."
+        raise ValueError(msg)
+    if adata.is_view:
+        msg = (
+            "A view of a backed AnnData has no X of its own on disk. Write it first "
+            "(view.copy('part.h5ad')) or load it (view.to_memory().X)."
+        )
+        raise ValueError(msg)
+    found = as_store(adata.X)
+    found.column_names = [str(name) for name in adata.var_names]  # type: ignore[attr-defined]
+    return found
+
+
+@register_store(lambda X: is_instance(X, "anndata.abc", "CSRDataset", "CSCDataset"))
+def stored_sparse_dataset(X: Any) -> RowStore:
+    """Return the store for what anndata gives for a sparse matrix on disk."""
+    return as_store(X.group)

@@ -1,0 +1,103 @@
+"""CSR as a folder of plain NumPy files, read by `pread`: it maps nothing into memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base.interfaces import Array
+from .base import StoreError, read_fully, register_store
+from .compressed_rows import CompressedRows
+
+NAMES = ("data", "indices", "indptr", "shape")
+
+
+class NpyVector:
+    """A vector in an .npy file, of which ranges are read.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or holds Python objects.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            try:
+                version = np.lib.format.read_magic(file)
+                read = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
+                )
+                shape, _, self.dtype = read(file)
+            except ValueError as error:
+                msg = f"{str(path)!r} is no .npy file: {error}"
+                raise ValueError(msg) from error
+            self._offset = file.tell()
+        if len(shape) != 1 or self.dtype.hasobject:
+            msg = f"{str(path)!r} holds no vector of numbers, but {shape} {self.dtype}."
+            raise ValueError(msg)
+        self._path = path
+
+    @property
+    def size(self) -> int:
+        """Whole elements that are in the file now, whatever its header says."""
+        return (self._path.stat().st_size - self._offset) // self.dtype.itemsize
+
+    def read(self, first: int, last: int) -> Array:
+        """Return elements first:last; fewer where the file ends before."""
+        out = np.empty(last - first, dtype=self.dtype)
+        offset = self._offset + first * self.dtype.itemsize
+        with self._path.open("rb", buffering=0) as file:
+            n_bytes = read_fully(file.fileno(), out, offset)
+        return out[: n_bytes // self.dtype.itemsize]
+
+
+def is_csr_folder(path: Any) -> bool:
+    """Whether it is the path of a folder with the four files of a CSR."""
+    return isinstance(path, Path) and all(
+        (path / f"{name}.npy").is_file() for name in NAMES
+    )
+
+
+@register_store(is_csr_folder)
+class NpyCsr(CompressedRows):
+    """A folder with `data.npy`, `indices.npy`, `indptr.npy` and `shape.npy`.
+
+    Parameters
+    ----------
+    folder : Path
+        Written by `conversion.by_rows`, or by `numpy.save` of the attributes of a SciPy
+        CSR matrix. Any process may read it at the same time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        data, indices = (NpyVector(folder / f"{name}.npy") for name in NAMES[:2])
+        indptr, shape = (_whole(folder / f"{name}.npy") for name in NAMES[2:])
+        super().__init__(
+            shape,
+            indptr,
+            indices.read,
+            data.read,
+            lambda: (data.size, indices.size),
+            data.dtype,
+            f"the CSR in {str(folder)!r}",
+        )
+
+
+def _whole(path: Path) -> NDArray[Any]:
+    try:
+        found: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        msg = f"{str(path)!r} can't be read: {error}. The file may be cut off."
+        raise StoreError(msg) from error
+    return found

@@ -1,0 +1,133 @@
+"""What goes wrong in a store, said with the rows that it concerns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .base import StoreError
+
+
+def rows_text(start: int, stop: int) -> str:
+    """Rows start:stop in words."""
+    return f"Row {start}" if stop == start + 1 else f"Rows {start} to {stop - 1}"
+
+
+@contextmanager
+def reading(
+    where: str,
+    start: int,
+    stop: int,
+    again: Callable[[int, int], Any] | None = None,
+    size: int | None = 1,
+) -> Iterator[None]:
+    """Name the rows when the library that reads them fails.
+
+    Parameters
+    ----------
+    where : str
+        What messages call the store.
+    start, stop : int
+        Rows that are being read.
+    again : callable, default=None
+        Reads some of them, by which the first that can't be read is found.
+    size : int or None, default=1
+        Rows of a chunk, which is damaged as a whole; None is 1.
+    """
+    try:
+        yield
+    except (StoreError, MemoryError):
+        raise
+    except Exception as error:
+        if again is not None:
+            start, stop = _unreadable(again, start, stop, size or 1)
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        msg = (
+            f"{rows_text(start, stop)} of {where} can't be read: {reason}. "
+            "The file may be damaged or cut off, or was changed."
+        )
+        raise StoreError(msg) from error
+
+
+def _unreadable(
+    again: Callable[[int, int], Any], start: int, stop: int, size: int
+) -> tuple[int, int]:
+    """Rows of the first chunk that can't be read; start, stop if all can be now."""
+
+    def fails(first: int, last: int) -> bool:
+        try:
+            again(first, last)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001  (whatever its library raises)
+            return True
+        return False
+
+    low, high = start, stop
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fails(low, middle):
+            high = middle
+        else:
+            low = middle
+    if not fails(low, low + 1):
+        return start, stop
+    return low, min(low - low % size + size, stop)
+
+
+def require_rows(where: str, start: int, stop: int, n_found: int) -> None:
+    """Raise StoreError unless as many rows came as were asked for."""
+    if n_found != stop - start:
+        msg = (
+            f"{rows_text(start, stop)} of {where} are not there: {n_found} rows came "
+            f"in place of {stop - start}. X may not change during a fit."
+        )
+        raise StoreError(msg)
+
+
+def require_unchanged(
+    where: str, expected: tuple[int, ...], found: tuple[int, ...]
+) -> None:
+    """Raise StoreError if a store has another shape than when it was opened."""
+    if tuple(found) == tuple(expected):
+        return
+    same_width = tuple(found)[1:] == tuple(expected)[1:]
+    if same_width and found[0] < expected[0]:
+        what = f"{rows_text(found[0], expected[0])} of {where} are gone"
+    elif same_width:
+        what = f"{rows_text(expected[0], found[0])} of {where} are new"
+    else:
+        what = f"{where} has another width in rows 0 to {expected[0] - 1}"
+    msg = (
+        f"{what}: its shape was {tuple(expected)} and is now {tuple(found)}. X may not "
+        "change during a fit."
+    )
+    raise StoreError(msg)
+
+
+def require_matrix(shape: tuple[int, ...], where: str) -> tuple[int, int]:
+    """Return the shape of a matrix with rows and columns.
+
+    Raises
+    ------
+    ValueError
+        If it has not two dimensions, or is empty.
+    """
+    if len(shape) != 2:
+        msg = f"{where} has {len(shape)} dimensions; a matrix has 2."
+        raise ValueError(msg)
+    if 0 in shape:
+        msg = f"{where} is empty: it has shape {tuple(shape)}."
+        raise ValueError(msg)
+    return int(shape[0]), int(shape[1])
+
+
+def is_instance(X: Any, package: str, *names: str) -> bool:
+    """Whether X is of a class of an optional package, which is not imported for that."""
+    module = sys.modules.get(package)
+    classes = (getattr(module, name, None) for name in names)
+    return module is not None and any(
+        isinstance(X, cls) for cls in classes if cls is not None
+    )

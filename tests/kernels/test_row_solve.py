@@ -1,0 +1,301 @@
+"""Row solves, alone and fused with the products: the compiled core and its reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from nonneg import kernels
+from nonneg.kernels import Adaptive, Cyclic, Exact, RowArrays, reference
+from nonneg.kernels.quadratic_steps import RowSolve
+from nonneg.operands.registration import as_operand
+from support import oracles
+from support.cases import DTYPES, STORAGES
+from support.tolerances import assert_close, scale, tol
+
+pytestmark = pytest.mark.usefixtures("eager_threads")
+METHODS = {
+    "cyclic": Cyclic(),
+    "shuffled": Cyclic((2, 0, 1)),
+    "adaptive": Adaptive(8, 0.01, 0.5),
+    "one": Adaptive(1, 0.01, 0.0),
+    "many": Adaptive(200, 1e-12, 1.0),
+    "exact": Exact(0.5),
+    "exact-cold": Exact(0.0, sweeps=4),
+}
+methods = pytest.mark.parametrize("method", METHODS)
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def problem(n_rows, k, dtype, seed=0, density=0.5):
+    """Right-hand sides of rows with some zeros, their Gram matrix and a start."""
+    rng = np.random.default_rng(seed)
+    B = rng.random((3 * k + 2, k))
+    gram = B.T @ B
+    target = rng.random((n_rows, k)) * (rng.random((n_rows, k)) < density)
+    noise = 0.1 * rng.standard_normal((n_rows, k))
+    rhs = (target @ gram + noise).astype(dtype)
+    start = rng.random((n_rows, k)).astype(dtype)
+    previous = rng.random((n_rows, k)).astype(dtype)
+    return start, previous, rhs, gram, np.full(k, 0.05)
+
+
+def solve(module, method, start, previous, rhs, gram, l1, in_place=False, n_threads=1):
+    solved = start.copy() if in_place else np.empty_like(start)
+    moves = METHODS[method].momentum > 0
+    moved = previous.copy() if moves else None
+    rows = RowArrays(
+        solved if in_place else start, solved, moved if moves else None, moved
+    )
+    how = METHODS[method]
+    return rows, module.solve_rows(rows, rhs, gram, l1, how, True, n_threads)
+
+
+def value(A, rhs, gram, l1):
+    A, rhs = (np.asarray(M, dtype=np.float64) for M in (A, rhs))
+    return np.sum(0.5 * (A @ gram) * A - (rhs - l1) * A)
+
+
+@methods
+@dtypes
+@pytest.mark.parametrize(
+    ("n_rows", "k"), [(1, 3), (5, 3), (64, 7), (97, 20), (530, 33)]
+)
+def test_what_a_row_solve_reports(method, dtype, n_rows, k):
+    """Everything that is told follows from the rows before and after."""
+    if method == "shuffled" and k != 3:
+        k = 3
+    start, previous, rhs, gram, l1 = problem(n_rows, k, dtype)
+    rows, report = solve(kernels, method, start, previous, rhs, gram, l1)
+    assert (rows.solved >= 0).all()
+    size = float(np.sum(np.abs(rhs) * np.maximum(rows.solved, start)))
+    noise = 8 * tol(dtype, n_rows * k) * size  # sums of products of both arrays
+    gained = value(start, rhs, gram, l1) - value(rows.solved, rhs, gram, l1)
+    assert gained >= -noise
+    cross = np.sum(oracles.to_float64(rhs) * oracles.to_float64(rows.solved))
+    assert abs(report.cross - cross) <= noise
+    for name, A in (("gram_solved", rows.solved), ("gram_result", rows.result)):
+        A = oracles.to_float64(A)
+        assert_close(getattr(report, name), A.T @ A, np.float64, n_rows)
+    how = METHODS[method]
+    if rows.moved is not None:
+        expected = rows.solved + how.momentum * (rows.solved - previous)
+        assert_close(rows.moved, np.maximum(expected, 0), dtype, 1)
+    if isinstance(how, Cyclic):
+        return
+    assert abs(report.decrease - gained) <= noise
+    linear = oracles.to_float64(rhs) - l1
+    assert_close(report.measures[1], np.square(linear).sum(axis=0), dtype, n_rows)
+    if isinstance(how, Adaptive):
+        assert n_rows <= report.sweeps <= how.sweeps * n_rows
+        # the first coordinate is the first one visited: its gradient is the start's
+        gradient = oracles.to_float64(start) @ gram[0] - linear[:, 0]
+        projected = np.where(start[:, 0] > 0, gradient, np.minimum(gradient, 0))
+        assert_close(report.measures[0, 0], np.sum(projected**2), dtype, n_rows * k)
+    else:
+        gradient = oracles.to_float64(start) @ gram - linear
+        projected = np.where(start > 0, gradient, np.minimum(gradient, 0))
+        expected = np.square(projected).sum(axis=0)
+        assert_close(report.measures[0], expected, dtype, n_rows * k)
+
+
+@methods
+@dtypes
+@pytest.mark.parametrize(("n_rows", "k"), [(5, 3), (70, 12), (530, 40)])
+def test_core_and_reference_agree(method, dtype, n_rows, k):
+    if method == "shuffled":
+        k = 3
+    given = problem(n_rows, k, dtype)
+    ours, report = solve(kernels, method, *given)
+    theirs, expected = solve(reference, method, *given)
+    # a row near its threshold may stop a sweep earlier in one of the two
+    rtol = 1e-9 if dtype == np.float64 else 2e-3
+    for name in ("solved", "moved"):
+        A, B = getattr(ours, name), getattr(theirs, name)
+        if B is not None:
+            np.testing.assert_allclose(A, B, rtol=0, atol=rtol * scale(B))
+    np.testing.assert_allclose(report.cross, expected.cross, rtol=rtol)
+    if not isinstance(METHODS[method], Exact):
+        np.testing.assert_allclose(report.sweeps, expected.sweeps, rtol=0.02)
+
+
+@methods
+@dtypes
+def test_in_place_and_threads_change_no_bit(method, dtype):
+    start, previous, rhs, gram, l1 = problem(1500, 3, dtype)
+    rows, report = solve(kernels, method, start, previous, rhs, gram, l1)
+    for in_place, n_threads in ((True, 1), (False, 2), (False, 7)):
+        again, other = solve(
+            kernels, method, start, previous, rhs, gram, l1, in_place, n_threads
+        )
+        np.testing.assert_array_equal(again.solved, rows.solved)
+        np.testing.assert_array_equal(again.result, rows.result)
+        for name in report._fields:
+            np.testing.assert_array_equal(getattr(report, name), getattr(other, name))
+
+
+def test_the_threads_are_there():
+    if kernels.native is not None:
+        given = problem(1500, 3, np.float64)
+        solve(kernels, "adaptive", *given, n_threads=2)
+        assert kernels.native._core.pool_size() >= 1
+
+
+@pytest.mark.skipif(
+    kernels.native is None, reason="NumPy rounds a row by the shape of its array"
+)
+@dtypes
+def test_a_row_is_swept_as_if_it_were_alone(dtype):
+    """Rows stop by themselves: neighbours in a tile change no bit of them."""
+    start, previous, rhs, gram, l1 = problem(333, 9, dtype)
+    rows, _ = solve(kernels, "adaptive", start, previous, rhs, gram, l1)
+    for i in (0, 17, 332):
+        one = slice(i, i + 1)
+        alone, _ = solve(
+            kernels, "adaptive", start[one], previous[one], rhs[one], gram, l1
+        )
+        np.testing.assert_array_equal(alone.solved, rows.solved[one])
+        np.testing.assert_array_equal(alone.moved, rows.moved[one])
+
+
+def test_many_sweeps_reach_the_exact_solution():
+    start, previous, rhs, gram, l1 = problem(200, 8, np.float64)
+    slow, _ = solve(kernels, "many", start, previous, rhs, gram, l1)
+    exact, report = solve(kernels, "exact", start, previous, rhs, gram, l1)
+    np.testing.assert_allclose(slow.solved, exact.solved, atol=1e-5)
+    cold, colder = solve(kernels, "exact-cold", 0 * start, previous, rhs, gram, l1)
+    np.testing.assert_allclose(cold.solved, exact.solved, atol=1e-10)
+    assert report.sweeps >= 200
+    assert colder.sweeps >= 200
+
+
+@methods
+def test_dead_coordinates_stay_and_zero_rows_end_at_zero(method):
+    start, previous, rhs, gram, _ = problem(40, 3, np.float64)
+    gram[1], gram[:, 1], rhs[:, 1] = 0, 0, 0
+    rhs[7] = 0
+    rows, report = solve(kernels, method, start, previous, rhs, gram, np.zeros(3))
+    assert np.isfinite(rows.solved).all()
+    assert np.isfinite(report.cross)
+    if not isinstance(METHODS[method], Exact):
+        np.testing.assert_array_equal(rows.solved[:, 1], start[:, 1])
+    if method in ("many", "exact", "exact-cold"):
+        assert np.abs(rows.solved[7, [0, 2]]).max() <= 1e-6
+
+
+def fused(operand, hows, ks, dtype, accumulate=True, seed=1):
+    """A pass for several models of different sizes: arrays, shared arrays and sums."""
+    rng = np.random.default_rng(seed)
+    n_rows, n_columns = operand.shape
+    rows, shared = {}, {}
+    for r, (how, k) in enumerate(zip(hows, ks, strict=True)):
+        Ht = rng.random((n_columns, k)).astype(dtype)
+        shared |= {f"Ht/{r}": Ht, f"gram/{r}": kernels.gram(Ht) + 0.1 * np.eye(k)}
+        shared[f"l1/{r}"] = np.full(k, 0.05)
+        rows[f"start/{r}"] = rng.random((n_rows, k)).astype(dtype)
+        rows[f"solved/{r}"] = np.empty((n_rows, k), dtype)
+        if how.momentum:
+            rows[f"moved/{r}"] = rng.random((n_rows, k)).astype(dtype)
+            rows[f"previous/{r}"] = rows[f"moved/{r}"]
+    before = {name: array.copy() for name, array in rows.items()}
+    sums = operand.run_pass(RowSolve(tuple(hows), accumulate), rows, shared)
+    return before, rows, shared, sums
+
+
+@dtypes
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("shape", [(1, 4), (37, 50), (700, 90)])
+@pytest.mark.parametrize("names", [["adaptive"], ["exact", "adaptive", "cyclic"]])
+def test_a_fused_pass_is_product_solves_and_sums(names, shape, storage, dtype, passes):
+    rng = np.random.default_rng(0)
+    X = (rng.random(shape) * (rng.random(shape) < 0.4)).astype(dtype)
+    operand = as_operand(STORAGES[storage](X))
+    hows, ks = [METHODS[name] for name in names], [5, 17, 3][: len(names)]
+    before, rows, shared, sums = fused(operand, hows, ks, dtype)
+    X = oracles.to_float64(X)
+    for r, how in enumerate(hows):
+        Ht, k = shared[f"Ht/{r}"], ks[r]
+        product = X @ oracles.to_float64(Ht)
+        own = RowArrays(
+            before[f"start/{r}"],
+            np.empty((shape[0], k), dtype),
+            before.get(f"previous/{r}"),
+            before.get(f"moved/{r}"),
+        )
+        report = reference.solve_rows(
+            own, product.astype(dtype), shared[f"gram/{r}"], shared[f"l1/{r}"], how
+        )
+        rtol = 1e-8 if dtype == np.float64 else 5e-3
+        solved = rows[f"solved/{r}"]
+        assert np.abs(solved - own.solved).max() <= rtol * scale(own.solved)
+        np.testing.assert_allclose(sums[f"cross/{r}"], report.cross, rtol=rtol)
+        result = oracles.to_float64(rows.get(f"moved/{r}", solved))
+        assert_close(sums[f"rhs/{r}"], X.T @ result, dtype, shape[0])
+        assert_close(sums[f"gram/{r}"], result.T @ result, np.float64, shape[0])
+
+
+@dtypes
+@pytest.mark.parametrize("storage", ["dense-C", "csr-array"])
+def test_models_side_by_side_are_models_alone(storage, dtype):
+    rng = np.random.default_rng(0)
+    X = (rng.random((900, 60)) * (rng.random((900, 60)) < 0.4)).astype(dtype)
+    operand = as_operand(STORAGES[storage](X), 2)
+    hows = [METHODS[name] for name in ("adaptive", "cyclic", "adaptive", "exact")]
+    ks = [6, 3, 19, 8]
+    before, rows, shared, sums = fused(operand, hows, ks, dtype)
+    for r, how in enumerate(hows):
+        own = {
+            name.replace(f"/{r}", "/0"): array.copy()
+            for name, array in before.items()
+            if name.endswith(f"/{r}")
+        }
+        if "moved/0" in own:
+            own["previous/0"] = own["moved/0"]
+        mine = {n.replace(f"/{r}", "/0"): A for n, A in shared.items() if f"/{r}" in n}
+        alone = operand.run_pass(RowSolve((how,)), own, mine)
+        # the widths of the packed rows differ, and with them the order of some sums
+        rtol = 1e-9 if dtype == np.float64 else 5e-3
+        for name in ("solved", "moved"):
+            if f"{name}/0" in own:
+                A, B = rows[f"{name}/{r}"], own[f"{name}/0"]
+                assert np.abs(A - B).max() <= rtol * scale(B)
+        for name in ("rhs", "gram", "cross"):
+            A, B = sums[f"{name}/{r}"], alone[f"{name}/0"]
+            assert np.abs(A - B).max() <= rtol * scale(B)
+
+
+@pytest.mark.parametrize("storage", ["dense-C", "csr-array"])
+@pytest.mark.parametrize("accumulate", [True, False])
+def test_threads_change_no_bit_of_a_fused_pass(storage, accumulate):
+    rng = np.random.default_rng(0)
+    X = STORAGES[storage](rng.random((3000, 70)) * (rng.random((3000, 70)) < 0.4))
+    hows = [METHODS["adaptive"], METHODS["exact"]]
+    results = [
+        fused(as_operand(X, n), hows, [9, 4], np.float64, accumulate) for n in (1, 2, 7)
+    ]
+    assert ("rhs/0" in results[0][3]) == accumulate
+    for _, rows, _, sums in results[1:]:
+        for name, array in results[0][1].items():
+            np.testing.assert_array_equal(rows[name], array)
+        for name, array in results[0][3].items():
+            np.testing.assert_array_equal(sums[name], array)
+
+
+@dtypes
+@pytest.mark.parametrize(
+    "A",
+    [np.zeros((3, 4)), np.arange(-5.0, 1995).reshape(100, 20), np.ones((1, 70_001))],
+    ids=["zeros", "range", "long"],
+)
+def test_summary(A, dtype):
+    A = A.astype(dtype)
+    exact = oracles.to_float64(A)
+    for array, n in ((A, 1), (A, 7), (A.ravel(), 2), (A[:, ::-1].T[::-1].T, 1)):
+        for module in (kernels, reference):
+            found = module.summary(array, n)
+            assert_close(found.sum, exact.sum(), np.float64, A.size)
+            assert_close(found.sum_sq, np.sum(exact**2), np.float64, A.size)
+            assert found.smallest == exact.min()
+    empty = sp.csr_array((3, 4), dtype=dtype)
+    assert as_operand(empty).stats().sum_sq == 0

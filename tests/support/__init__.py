@@ -1,0 +1,3 @@
+"""Helpers of the tests."""
+
+from __future__ import annotations
