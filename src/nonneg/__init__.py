@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 from .config import show_config
+from .estimators.functional import non_negative_factorization
 from .estimators.minibatch_nmf import MiniBatchNMF
 from .estimators.nmf import NMF
-from .fitting.run import non_negative_factorization
 from .initialization import initialize
 from .least_squares.projected_gradient import (
     hoyer_sparseness,

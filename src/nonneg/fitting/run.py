@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -13,7 +12,7 @@ from ..base import validation
 from ..base.interfaces import Array, Operand, Problem, Solver
 from ..base.parameters import Parameters
 from ..base.penalties import scaled_penalties
-from ..base.records import ADVICE, FactorizationResult, Iteration, StopReason
+from ..base.records import ADVICE, FactorizationResult, StopReason
 from ..base.threads import single_threaded_blas
 from ..initialization.given_start import (
     level_start,
@@ -22,7 +21,7 @@ from ..initialization.given_start import (
     starting_factors,
 )
 from ..losses.beta import make_loss
-from ..operands.base import resolve_for_operand, to_caller, to_rows_of_X
+from ..operands.base import resolve_for_operand, to_rows_of_X
 from ..operands.low_rank import compressed
 from ..solvers.composed.compressed_start import CompressedStart
 from ..solvers.composed.restarts import Batch
@@ -34,222 +33,10 @@ from .loop import Limits, Outcome, polish, run
 from .preparation import (
     checkpoints_for,
     limit_memory,
-    prepare_X,
     resolve_auto,
     solver_for,
     validate_entries,
-    validated,
 )
-
-
-def non_negative_factorization(
-    X: Any,
-    W: Any = None,
-    H: Any = None,
-    n_components: int | Literal["auto"] | None = None,
-    init: str | None = "random",
-    update_H: bool = True,
-    solver: str = "cd",
-    tol: float = 1e-4,
-    max_iter: int = 200,
-    alpha: float = 0.0,
-    l1_ratio: float = 0.0,
-    regularization: str | None = None,
-    random_state: Any = None,
-    verbose: int = 0,
-    shuffle: bool = False,
-    nls_max_iter: int = 2000,
-    sparseness: str | None = None,
-    beta: float = 1,
-    eta: float = 0.1,
-    *,
-    beta_loss: float | str = "frobenius",
-    alpha_W: float = 0.0,
-    alpha_H: float | Literal["same"] = "same",
-    max_time: float | None = None,
-    callback: Callable[[Iteration], bool | None] | None = None,
-    n_threads: int | None = None,
-    accelerate: bool = False,
-) -> tuple[Array, Array, int]:
-    """Factorize X ≈ W·H with non-negative W and H, or solve for W with H fixed.
-
-    Minimises, with ρ = `l1_ratio`,
-
-        D(X | WH) + a_W·(ρ·‖W‖₁ + ½(1−ρ)·‖W‖²_F) + a_H·(ρ·‖H‖₁ + ½(1−ρ)·‖H‖²_F)
-
-    by turns in W and H, where D is half the squared Frobenius norm of X − WH or another
-    β-divergence. The weights a_W and a_H are `alpha` on the factors that
-    `regularization` names, or `alpha_W`·n_features and `alpha_H`·n_samples.
-
-    Parameters
-    ----------
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Non-negative data. float32 and float64 are kept, other dtypes become float64;
-        CSR and CSC are used as they are, other sparse formats become CSR.
-    W : array-like of shape (n_samples, n_components), default=None
-        Start for init="custom", of the dtype of X; lists and integers are converted.
-        It is not written to.
-    H : array-like of shape (n_components, n_features), default=None
-        As W; with `update_H=False` the constant H, whatever `init` is.
-    n_components : int, "auto" or None, default=None
-        Number of components k. None keeps all features; "auto" takes the number of
-        rows of a given H, else it keeps all features.
-    init : str or None, default="random"
-        How W and H start, unless `update_H=False`:
-
-        - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
-        - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape));
-        - "nndsvda": the same, its zeros filled with the mean of X;
-        - "nndsvdar": the same, its zeros filled with small random numbers;
-        - "nnsvd-lrc": non-negative SVD with low-rank correction;
-        - "custom": W and H as given;
-        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu" and
-          "sn" "nndsvda" if k ≤ min(X.shape), else "random".
-    update_H : bool, default=True
-        False keeps H as it is given and solves for W alone, from zero.
-    solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"}, default="cd"
-        - "cd": cyclic coordinate descent [1]_, with scikit-learn's iterates;
-        - "hals": the fast one: coordinate descent in adaptive sweeps, extrapolated [3]_;
-        - "bpp": as "hals" with exact solves by block principal pivoting [4]_, for
-          components that are nearly dependent;
-        - "pg": projected gradient [2]_;
-        - "mu": multiplicative updates for every `beta_loss` [5]_, with scikit-learn's
-          iterates;
-        - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
-          steps, extrapolated [6]_;
-        - "auto": the fast one for this loss; see `NMF`.
-    tol : float, default=1e-4
-        When the solver stops: for "cd" and "pg" at this share of the violation of the
-        optimality conditions that the first iteration finds; for "mu" when ten
-        iterations decrease sqrt(2·loss) by less than this share of its start; for
-        "hals" and "bpp" at this scale-free size of the projected gradient, for "sn"
-        when Σ|gradient|·entry is this share of the sum of X, see `NMF`. 0 means that
-        `max_iter` iterations are done, without a warning.
-    max_iter : int, default=200
-        Largest number of iterations.
-    alpha : float, default=0.0
-        Weight of the penalty on the factors that `regularization` names, unscaled.
-    l1_ratio : float, default=0.0
-        Share of L1 in the penalties: 0 is L2, 1 is L1, between is a mix.
-    regularization : {"both", "components", "transformation"} or None, default=None
-        What `alpha` penalises: both factors, H, W, or nothing. With the default,
-        `alpha` has no effect.
-    random_state : int, RandomState instance or None, default=None
-        For the random parts of the start and for `shuffle`; an int gives the same
-        result each time.
-    verbose : int, default=0
-        Above 0, print the stopping measure of each iteration.
-    shuffle : bool, default=False
-        Whether "cd" visits the components in random order.
-    nls_max_iter : int, default=2000
-        Largest number of iterations of a subproblem of "pg".
-    sparseness : {"data", "components"} or None, default=None
-        Which factor "pg" makes sparse: W, H, or neither.
-    beta : float, default=1
-        Degree of that sparseness; larger is sparser.
-    eta : float, default=0.1
-        Degree of correctness to keep with `sparseness`; smaller allows a larger error.
-    beta_loss : float or str, default="frobenius"
-        The β-divergence that is minimised: 2 or "frobenius" (½‖X − WH‖²_F), 1 or
-        "kullback-leibler" (for counts), 0 or "itakura-saito" (for power spectra; X must
-        have no zeros), or any other number. Other than 2 need the solvers "mu", "sn" or
-        "auto".
-    alpha_W : float, default=0.0
-        Weight of the penalty on W, times n_features. Can't be combined with `alpha`.
-    alpha_H : float or "same", default="same"
-        Weight of the penalty on H, times n_samples; "same" takes that of `alpha_W`.
-    max_time : float or None, default=None
-        Seconds after which no further iteration is begun; "hals", "bpp" and "sn" then
-        still do their last solve.
-    callback : callable or None, default=None
-        Called after each iteration with an `Iteration` (n_iter, objective, residual,
-        seconds); the fit ends if it returns True.
-    n_threads : int or None, default=None
-        Threads to use; None takes every core that the process may use, at most
-        `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
-    accelerate : bool, default=False
-        Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2.
-
-    Returns
-    -------
-    W : ndarray of shape (n_samples, n_components)
-        Non-negative, of the dtype of X.
-    H : ndarray of shape (n_components, n_features)
-        Non-negative, of the dtype of X; with `update_H=False` equal to the given one.
-    n_iter : int
-        Iterations done, from one.
-
-    Raises
-    ------
-    ValueError
-        For an X, W, H or parameter that is not what it has to be.
-    TypeError
-        If W or H is of another float dtype than X.
-    KeyboardInterrupt
-        If interrupted; its attribute `result` is a `FactorizationResult` with the
-        factors found so far.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If `max_iter` was reached before convergence and `tol` is not 0.
-    RuntimeWarning
-        If W or H is given but not used.
-
-    See Also
-    --------
-    NMF : The same as an estimator.
-
-    Notes
-    -----
-    An iteration of "cd" costs 4·k flops per stored entry of X, which is read once, and
-    (n_samples + n_features)·k² multiply-adds.
-
-    References
-    ----------
-    .. [1] Cichocki & Phan, "Fast local algorithms for large scale nonnegative matrix
-       and tensor factorizations", IEICE Trans. Fundamentals E92-A (2009) 708-721,
-       https://doi.org/10.1587/transfun.E92.A.708
-    .. [2] Lin, "Projected gradient methods for nonnegative matrix factorization",
-       Neural Computation 19 (2007) 2756-2779,
-       https://doi.org/10.1162/neco.2007.19.10.2756
-    .. [3] Ang & Gillis, "Accelerating nonnegative matrix factorization algorithms using
-       extrapolation", Neural Computation 31 (2019) 417-439,
-       https://doi.org/10.1162/neco_a_01157
-    .. [4] Kim & Park, "Fast nonnegative matrix factorization: an active-set-like method
-       and comparisons", SIAM Journal on Scientific Computing 33 (2011) 3261-3281,
-       https://doi.org/10.1137/110821172
-
-    .. [5] Févotte & Idier, "Algorithms for nonnegative matrix factorization with the
-       β-divergence", Neural Computation 23 (2011) 2421-2456,
-       https://doi.org/10.1162/NECO_a_00168
-    .. [6] Hien & Gillis, "Algorithms for nonnegative matrix factorization with the
-       Kullback-Leibler divergence", Journal of Scientific Computing 87 (2021) 93,
-       https://doi.org/10.1007/s10915-021-01504-0
-    .. [7] Hien, Leplat & Gillis, "Block majorization minimization with extrapolation
-       and application to β-NMF", https://doi.org/10.48550/arXiv.2401.06646
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from nonneg import non_negative_factorization
-    >>> X = np.array([[1, 1], [2, 1], [3, 1.2], [4, 1], [5, 0.8], [6, 1]])
-    >>> W, H, n_iter = non_negative_factorization(
-    ...     X, n_components=2, init="random", random_state=0
-    ... )
-    >>> bool(np.linalg.norm(X - W @ H) < 0.002)
-    True
-    """
-    arguments = dict(locals())
-    names = {field.name for field in dataclasses.fields(Parameters)}
-    given = {name: value for name, value in arguments.items() if name in names}
-    operand = prepare_X(X, n_threads, look=False)
-    validation.require(
-        "update_H", update_H, validation.BOOL, "non_negative_factorization"
-    )
-    parameters = validated(Parameters(**given))
-    result = factorize(operand, parameters, W, H, update_H=bool(update_H))
-    return to_caller(result.W), result.H, result.n_iter
 
 
 def factorize(
