@@ -1,4 +1,4 @@
-"""Least squares by blocks of rows: H moves after each block, by exact sums over all."""
+"""Least squares by batches of rows: H moves after each batch, by exact sums over all rows."""
 
 from __future__ import annotations
 
@@ -25,77 +25,75 @@ from .steps.half_steps import (
 from .steps.quadratic_iteration import Pair, Start, penalties, solve_W
 
 REFRESH = 20
-"""Passes after which XᵀW is computed anew, as rounding adds up in it."""
+"""Passes after which XᵀW and WᵀW are computed anew, as rounding adds up in them."""
 WARM_UP, WARM_SHARE, WARM_ROWS = 10, 0.01, 50
-"""Turns over the first block alone at most; one that brings less than that share of what all
-have brought is the last; rows for each component without which there are none. Distance from
-the objective of ten passes after the first one, without and with them, two seeds: counts of
-64,000 × 19,000, k = 20, 8 blocks 4.6 % and 0.3 %, 40 blocks 2.0 % and 0.8 %; tf-idf of 60,000 ×
-5,700, 8 blocks 2.8 % and 0.2 %, 40 blocks 1.0 % and 0.2 %; log counts of 2,600 cells, 8 blocks of
-330 rows 4.4 % and 2.2 %, 40 of 66 rows 2.3 % and 2.6 %, where H would learn these few rows by
-heart."""
+"""At most WARM_UP iterations on the first batch alone come before the first pass; they end
+when one gains at most WARM_SHARE of the total gain. A batch of fewer than WARM_ROWS rows a
+component gets none, as H would learn these few rows by heart (D-BLOCKS-WARM-UP)."""
 LEAST_DECREASE = {np.dtype(np.float64): 2e-8, np.dtype(np.float32): 2e-7}
-"""Share of the objective that a pass has to bring."""
+"""Share of the objective by which a pass must decrease it for the fit to go on."""
 
 
 @dataclass(eq=False)
 class IncrementalState(State):
-    """The factors, XᵀW and WᵀW of the rows seen so far, and this pass's measures."""
+    """The factors, XᵀW and WᵀW over the rows seen so far, and this pass's measures."""
 
     rhs: NDArray[np.float64]
     gram_W: NDArray[np.float64]
     gram_H: NDArray[np.float64]
     measures: NDArray[np.float64]
-    """As in `SolveReport`, summed over the rows of this pass."""
+    """`SolveReport.measures`, summed over the rows of this pass."""
     seen: int = 0
-    """Rows that the sums are made of."""
+    """Number of rows that the sums are made of."""
     steps: int = 0
+    """Number of batches done."""
     residual: float = np.nan
-    """Of the last pass."""
+    """Residual of the last pass."""
     last: float = np.inf
     """Objective at the end of the last pass."""
     quiet: int = 0
-    """Passes in a row whose residual was at most tol."""
+    """Number of passes in a row whose residual was at most `tol`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Incremental:
-    """Coordinate descent that updates H after each block of rows [1]_.
+    """Coordinate descent that updates H after each batch of rows [1]_.
 
-    A block's rows are solved for beside the current H; then XᵀW and WᵀW, which are
-    sums over all rows, are corrected by what these rows have changed in them,
-    X_bᵀ(W_b − W_b before) and the difference of the Gram matrices, and H is solved for
-    by them. Once all rows have been seen, each step decreases the objective of all of
-    X. With `stream` the rows of a step are new ones each time and the sums only grow
-    [2]_. Until then a feature of which nothing has been seen keeps its row of H: as 0 it
-    could not serve the rows that have it.
+    The rows of W of a batch are solved for beside the current H. Then XᵀW and WᵀW, which
+    are sums over all rows, are corrected by what these rows have changed in them:
+    X_bᵀ(W_b − W_b before), and the difference of the Gram matrices. H is solved for by
+    the corrected sums. Once all rows have been seen, each step decreases the objective
+    of all of X. Before that, a feature without any entry so far keeps its row of Hᵀ:
+    a row of zeros could not serve the rows of X that have the feature. With `stream` the
+    rows of each step are new ones, and the sums only grow [2]_.
 
     Parameters
     ----------
     batches : sequence of RowBatch
-        Of the problem's X; a step takes the next one, after the last the first.
+        The batches of the problem's X. Each step takes the next one, and after the last
+        the first again.
     tol : float
-        Converged when the residual of "hals", put together over a pass, is at most
-        `tol` in two passes in a row, or when a pass has decreased the objective by less
-        than 2e-8 of it (float32: 2e-7). 0 never.
+        The fit has converged when the residual of "hals", summed up over a pass, is at
+        most `tol` in two passes in a row, or when a pass has decreased the objective by
+        less than 2e-8 of it (float32: 2e-7). With 0 it never has.
     sweeps : int
-        Most sweeps for a row in a step, as in `Adaptive`.
+        Most sweeps for a row in a step, see `Adaptive`.
     settled : float
-        As there.
+        Share of the first sweep's squared step at which a row is done, see `Adaptive`.
     exact_rows : bool
         Solve for the rows of W exactly in each step.
     stream : bool
-        Each step's rows are new.
+        Whether the rows of each step are new ones, seen once.
     by_pass : bool
-        An iteration is a pass over all batches, in place of a step. Before the first one
-        the first batch, where it is large enough, is gone over several times, so that the
-        others meet an H that is of some use.
+        Whether an iteration is a pass over all batches, in place of one step. If so, the
+        first batch, where it is large enough, is iterated on several times before the
+        first pass, so that the other batches meet an H that is of some use.
 
     Notes
     -----
-    A pass reads X once in memory-sized blocks and costs 4·nnz·k flops for the products
-    and, for each block, n_features·k² multiply-adds a sweep. Nothing is kept for a
-    block but its rows of W.
+    A pass reads X once, one batch at a time, and costs 4·nnz·k flops for the products
+    and, for each batch, n_features·k² multiply-adds a sweep. Nothing is kept of a batch
+    but its rows of W.
 
     References
     ----------
@@ -129,20 +127,23 @@ class Incremental:
             raise ValueError(msg)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> IncrementalState:
-        """State before the first step; no row of X has been seen."""
+        """Return the state before the first step, when no row of X has been seen."""
         k = Ht.shape[1]
         gram_H = gram(Ht, problem.X.n_threads)
         sums = np.zeros(Ht.shape), np.zeros((k, k))
         return IncrementalState(W, Ht, *sums, gram_H, np.zeros((2, k)))
 
     def resume(self, problem: Problem, state: State, W: Array) -> IncrementalState:
-        """What earlier steps have left, with other rows; `state` is left as it is."""
+        """Return a state that goes on from `state` with other rows of W.
+
+        `state` itself is not changed.
+        """
         state = own_state(state, IncrementalState)
         gram_H = gram(state.Ht, problem.X.n_threads)
         return dataclasses.replace(state, W=W, gram_H=gram_H)
 
     def iterate(self, problem: Problem, state: IncrementalState) -> Progress:
-        """One step: the rows of the next batch, then H; or as many as there are batches."""
+        """Do one step, for the rows of the next batch and then H; by pass, all steps."""
         if self.by_pass and state.steps == 0:
             self._warm_up(problem, state)
         progress = self._step(problem, state)
@@ -157,7 +158,7 @@ class Incremental:
         return progress
 
     def _warm_up(self, problem: Problem, state: IncrementalState) -> None:
-        """Solve for the first batch's rows and H by turns; nothing counts as seen by it."""
+        """Iterate on the first batch alone; its rows don't count as seen after it."""
         batch, total = self.batches[0], 0.0
         n_rows = batch.rows.stop - batch.rows.start
         if len(self.batches) == 1 or n_rows < WARM_ROWS * state.Ht.shape[1]:
@@ -173,7 +174,7 @@ class Incremental:
                 return
 
     def polish(self, problem: Problem, state: IncrementalState) -> Progress | None:
-        """W solved for exactly beside the final H, as `transform` does it."""
+        """Solve for W exactly beside the final H, as `transform` does."""
         start = Start(state.Ht, state.gram_H, None)
         return run_half_steps(problem.X, _polishing(problem, state, start))
 
@@ -214,10 +215,10 @@ class Incremental:
         rows: Array,
         old: Array,
     ) -> SolveReport:
-        """Correct the sums by the batch and sweep over H.
+        """Correct the sums by the batch's change and sweep over H.
 
-        Nothing of the state but W is written in place, so that an interrupt leaves the H of
-        the step before.
+        No array of the state but W is written in place, so that an interrupt leaves the H
+        of the step before.
         """
         n_threads, n_samples = problem.X.n_threads, problem.X.shape[0]
         first = self.stream or state.steps < len(self.batches)
@@ -256,7 +257,7 @@ class Incremental:
         sums: HalfSums,
         report_H: SolveReport,
     ) -> Progress:
-        """The objective of all of X, if all of it was seen; after a pass the residual."""
+        """Report the objective of X, if all rows were seen; after a pass the residual."""
         number, p = state.steps + 1, len(self.batches)
         report_W = sums.report
         complete = not self.stream and number >= p
@@ -289,7 +290,7 @@ class Incremental:
         report_H: SolveReport,
         objective: float,
     ) -> bool:
-        """Take the residual of the pass; whether it was the last one."""
+        """Compute the residual of the pass; return whether the fit has converged."""
         rows_W, rows_H = RowArrays(state.W, state.W), RowArrays(state.Ht, state.Ht)
         report_W = SolveReport(0.0, 0.0, measures=state.measures)
         grams = state.gram_W, state.gram_H, state.gram_H

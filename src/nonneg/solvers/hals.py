@@ -1,4 +1,4 @@
-"""Solver "hals": adaptive coordinate sweeps with extrapolation and restart, the fast one."""
+"""Solvers "hals" and "bpp": row solves with extrapolation and restart, the fast ones."""
 
 from __future__ import annotations
 
@@ -17,17 +17,14 @@ from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
 from .steps.quadratic_iteration import Pair, Start, solve_pair, solve_W, start_value
 
 SWEEPS, SMALL_SWEEPS, SMALL = 8, 16, 2e6
-"""Most sweeps for a row in a half-step; the second number if n_samples·n_features·k is below
-SMALL, where an iteration costs more in calls than in sweeps. Iterations to 0.1 % above the
-own limit with 8 and 16, medians of eight random starts: 300 × 200 of rank 6 and noise 38.0
-and 36.5, the same with zeros 11.5 and 12, digits 28.5 and 26, wine 262 and 220, breast
-cancer 312 and 287, 2,000 × 30 of rank 5 22 and 19.5; the same time each on one thread."""
+"""Most sweeps for a row in a half-step: SMALL_SWEEPS if n_samples·n_features·k is below
+SMALL, where an iteration costs more in calls than in sweeps, else SWEEPS (D-HALS-SWEEPS)."""
 COLD = Exact(sweeps=16)
-"""For rows that start from zero."""
+"""Method for rows that start from zero."""
 RESET_FLOAT32 = 50
-"""float32: iterations after which one goes without β."""
+"""In float32 every so many iterations one goes without momentum."""
 FLOOR = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-5}
-"""Share of ½‖X‖² below which the objective from products is no guide any more."""
+"""Share of ½‖X‖² below which differences of objectives from products are rounding."""
 
 
 @solvers.register("hals")
@@ -35,29 +32,30 @@ FLOOR = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-5}
 class Hals:
     """Hierarchical alternating least squares with adaptive sweeps and extrapolation.
 
-    Each half-step gives every row up to `sweeps` coordinate sweeps, until they have
-    become small beside its first one [1]_. Then the factor is extrapolated [2]_. If
-    the objective rises, the fit goes on from the pair that was measured, with less
-    momentum; the best pair measured is what it returns.
+    Each half-step gives every row up to `sweeps` coordinate sweeps, fewer once a sweep
+    moves the row little beside its first one [1]_. Then the factor is extrapolated
+    [2]_. If the objective rises, the fit goes on from the pair of factors that was
+    measured, with less momentum. The fit returns the best pair measured.
 
     Parameters
     ----------
     tol : float
-        Converged when the residual ‖projected gradient‖ / (‖XHᵀ − l1‖ + ‖XᵀW − l1‖),
-        both halves together and with the components' scales balanced, is at most `tol`
+        The fit has converged when the residual ‖projected gradient‖ / (‖XHᵀ − l1‖ +
+        ‖XᵀW − l1‖), over both half-steps and with balanced components, is at most `tol`
         in two iterations in a row that are no restarts; or when five iterations have
         decreased the objective by less than 1e-7 of it (float32: 1e-6).
     sweeps : int or None
         Most sweeps for a row in a half-step; None takes 8, or 16 where X is small.
     settled : float
-        A row is done after a sweep whose squared step is at most this share of that of
-        its first sweep.
+        A row is done after a sweep whose squared step is at most this share of the
+        squared step of its first sweep.
 
     Notes
     -----
     An iteration costs 4·nnz·k flops for the products, read from X once, and
-    (n_samples + n_features)·k² multiply-adds a sweep and for each Gram matrix. Memory:
-    three arrays of the size of each factor; by columns one more of the size of W.
+    (n_samples + n_features)·k² multiply-adds for each sweep and each Gram matrix.
+    Memory: three arrays of the size of each factor, and one more of the size of W
+    where X is read by columns.
 
     References
     ----------
@@ -81,11 +79,11 @@ class Hals:
     settled: float = 0.01
 
     def iteration_limit(self, problem: Problem) -> int | None:
-        """With H fixed there is one exact solve."""
+        """Limit the fit to one iteration, an exact solve, where H is fixed."""
         return None if problem.update_H else 1
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> ExtrapolatedState:
-        """Scale the factors; one product with X, which the first iteration goes on with."""
+        """Scale the factors by one product with X, which the first iteration uses again."""
         X = problem.X
         product = None
         if problem.update_H and X.shared_gram:
@@ -100,15 +98,16 @@ class Hals:
     def go_on(
         self, problem: Problem, W: Array, Ht: Array, gram_H: Array, objective: float
     ) -> ExtrapolatedState:
-        """State at factors that another solver has brought so far; no pass over X, unless
-        X is read by columns.
+        """Return the state at factors that another solver has reached.
+
+        Costs no pass over X, unless X is read by columns.
         """
         X = problem.X
         product = matmul(X, Ht) if X.by_columns and X.shared_gram else None
         return ExtrapolatedState.at(W, Ht, gram_H, product, objective)
 
     def iterate(self, problem: Problem, state: ExtrapolatedState) -> Progress:
-        """One half-step in W and one in H, with extrapolation."""
+        """Do one half-step in W and one in H, with extrapolation."""
         return run_half_steps(problem.X, self.iteration(problem, state))
 
     def iteration(self, problem: Problem, state: ExtrapolatedState) -> HalfStepProgram:
@@ -125,7 +124,7 @@ class Hals:
         return self._conclude(problem, state, pair)
 
     def polish(self, problem: Problem, state: ExtrapolatedState) -> Progress | None:
-        """One plain iteration from the best pair, then W solved for exactly."""
+        """Do one plain iteration from the best pair, then solve for W exactly."""
         if not problem.update_H:
             return None
         return run_half_steps(problem.X, self._polishing(problem, state))
@@ -163,12 +162,12 @@ class Hals:
         solved[...] = W
         report, objective = yield from solve_W(problem, solved, start, Exact())
         if np.isfinite(objective):
-            # never above the best but for rounding; `transform` finds this W again
+            # above the best objective by rounding at most; `transform` finds this W again
             state.W, state.Ht, state.best = solved, Ht, objective
         return _certified(report, objective, solved.shape[0], pair.residual())
 
     def _pauses(self, problem: Problem, state: ExtrapolatedState) -> bool:
-        """Whether the iteration goes without momentum."""
+        """Whether this iteration goes without momentum; count a pause down."""
         if state.pause > 0:
             state.pause -= 1
             return True
@@ -180,7 +179,7 @@ class Hals:
     def _conclude(
         self, problem: Problem, state: ExtrapolatedState, pair: Pair
     ) -> Progress:
-        """Keep the pair if it is the best one; go on from it, or beyond it."""
+        """Keep the pair if it is the best one, and set where the next iteration starts."""
         blind = _is_blind(problem, pair.objective)
         residual = pair.residual()
         state.decreases[state.n_iter % SETTLED_WITHIN] = pair.decrease
@@ -203,13 +202,13 @@ class Hals:
 
 
 def _is_blind(problem: Problem, objective: float) -> bool:
-    """Whether differences of such objectives are but rounding."""
+    """Whether differences between objectives of this size are rounding alone."""
     tiny = FLOOR[problem.X.dtype] * 0.5 * problem.X.stats().sum_sq
     return bool(objective < tiny)
 
 
 def _take_start(state: ExtrapolatedState) -> Start:
-    """Where the iteration starts; the state lets go of the product."""
+    """Return the start of the iteration; the state lets go of the product."""
     assert state.gram_H is not None
     start = Start(state.start_H, state.gram_H, state.product)
     state.product = None
@@ -217,7 +216,7 @@ def _take_start(state: ExtrapolatedState) -> Start:
 
 
 def _scale(problem: Problem, W: Array, Ht: Array, product: Array) -> None:
-    """Give W its best scale, balance the components; in place, product = X·Ht too."""
+    """Give W its best scale and balance the components, in W, Ht and product = X·Ht."""
     n = problem.X.n_threads
     gram_H, gram_W = gram(Ht, n), gram(W, n)
     penalties = (problem.penalty_W, problem.penalty_H)
@@ -232,7 +231,7 @@ def _scale(problem: Problem, W: Array, Ht: Array, product: Array) -> None:
 def _certified(
     report: SolveReport, objective: float, n_rows: int, residual: float
 ) -> Progress:
-    """Progress of an exact solve for W."""
+    """Return the progress of an exact solve for W."""
     return Progress(
         objective=np.array([objective]),
         residual=np.array([residual]),
@@ -247,12 +246,12 @@ def _certified(
 class BlockPivoting(Hals):
     """Alternating exact least squares by block principal pivoting, extrapolated.
 
-    As `Hals`, but every row is solved for exactly [1]_, whatever the conditioning.
+    `Hals` with an exact solve for every row [1]_, whatever the conditioning.
 
     Parameters
     ----------
     tol : float
-        As in `Hals`.
+        The stopping rule is that of `Hals`.
 
     Notes
     -----

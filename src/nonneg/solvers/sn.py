@@ -22,24 +22,21 @@ from .steps.mu_steps import apply_sums, term_sums, terms_of
 from .steps.quadratic_iteration import factor_penalties
 
 EXACT_SWEEPS = 2000
+"""Most sweeps of an exact solve for a row."""
 UNFINISHED = (
     "{n} of {n_rows} rows of W are not solved for to optimality after {sweeps} sweeps: "
     "components are nearly dependent. Fit fewer components, or penalise W."
 )
 EXACT = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
-"""A row is solved for when it is within this share of its sum of x of the optimum."""
+"""A row of W counts as solved exactly when its objective is above its minimum by at most
+this share of the sum of its row of X."""
 SWEEPS, DENSE_SWEEPS, DENSE = 3, 1, 0.5
-"""Sweeps over each row in a half-step, the second number if more than DENSE of X is not 0.
-Sparse, iterations to 1 % and 0.1 % above the best objective of all, with 1, 2, 3 and 5 of
-them, two random starts: PBMC 3k, k = 20, 20 77, 10 37, 7 21, 6 18 and 19 58, 9 39, 7 30, 6
-20; counts of package descriptions, k = 30, 25 never, 14 never, 15 30, 13 never; an iteration
-with 2, 3 and 5 takes 1.5, 2.0 and 3.0 times as long as with 1. Dense, where it takes 1.6 and
-2.1 times as long with 2 and 3: a spectrogram, 30,000 × 513, k = 40, three random starts, how
-far above the best objective of a start after 10 s: 0.9, 0 and 8.2 % with 1, 0, 0.8 and 1.9 %
-with 2, 2.1, 3.1 and 0 % with 3."""
+"""Sweeps over each row in a half-step: DENSE_SWEEPS if more than the share DENSE of X is not
+0, else SWEEPS (D-SN-SWEEPS)."""
 WARM_UP = 3
-"""Iterations without momentum, from a start that may be anything. One that has halved the
-objective is followed by another without, as what shrinks so fast would shrink to nothing."""
+"""Iterations without momentum at the beginning, as the start may be far from any solution.
+After that, an iteration that has halved the objective is followed by one without: factors
+that shrink so fast would be extrapolated to nothing."""
 
 
 @solvers.register("sn")
@@ -47,30 +44,30 @@ objective is followed by another without, as what shrinks so fast would shrink t
 class ScalarNewton:
     """Alternating damped scalar Newton sweeps [1]_ [2]_ with extrapolation [3]_.
 
-    Each half-step moves every entry of a factor in turn by a Newton step of its own,
-    damped where self-concordance asks for it, then extrapolates. If the objective
-    rises, the fit goes on from the pair that was measured, with less momentum; the best
-    pair measured is what it returns, with W solved for exactly.
+    Each half-step moves every entry of a factor in turn by a Newton step in that entry
+    alone, damped where self-concordance asks for it, then extrapolates the factor. If
+    the objective rises, the fit goes on from the pair of factors that was measured, with
+    less momentum. The fit returns the best pair measured, with W solved for exactly.
 
     Parameters
     ----------
     tol : float
-        Converged when Σ|gradient|·entry over both factors, each taken just before its
-        step, is at most `tol` times the sum of X in two iterations in a row that are no
-        restarts; or when five iterations have decreased the objective by less than
-        1e-7 of it (float32: 1e-6).
+        The fit has converged when Σ|gradient|·entry over both factors, each term taken
+        just before the entry's step, is at most `tol` times the sum of X in two
+        iterations in a row that are no restarts; or when five iterations have decreased
+        the objective by less than 1e-7 of it (float32: 1e-6).
     sweeps : int or None
         Sweeps over each row in a half-step; None chooses by the share of zeros in X.
 
     Notes
     -----
-    An X that is read in parts is not transposed: rows of W are solved for as they come,
-    and H moves once by a step from their sums (see `diagonal_step`), without momentum.
-    Neither raises the objective.
+    An X that is read in parts is not transposed: the rows of W are solved for as they are
+    read, and H then makes one step from the sums over them (see `diagonal_step`). There
+    is no momentum, and neither half-step raises the objective.
 
-    An iteration costs about 10·k flops and 2·k divisions per stored entry of X (dense:
-    per entry). Memory: three arrays of the size of each factor and, of a sparse X, one
-    transposed copy.
+    An iteration costs about 10·k flops and 2·k divisions per stored entry of X (for a
+    dense X per entry). Memory: three arrays of the size of each factor and, for a sparse
+    X, a transposed copy of it.
 
     References
     ----------
@@ -96,7 +93,7 @@ class ScalarNewton:
     sweeps: int | None = None
 
     def iteration_limit(self, problem: Problem) -> int | None:
-        """With H fixed there is one solve to optimality."""
+        """Limit the fit to one iteration, an exact solve, where H is fixed."""
         return None if problem.update_H else 1
 
     def start(
@@ -109,7 +106,7 @@ class ScalarNewton:
         return ExtrapolatedState.at(W, Ht)
 
     def iterate(self, problem: Problem, state: ExtrapolatedState) -> Progress:
-        """One half-step in W and one in H, with extrapolation."""
+        """Do one half-step in W and one in H, with extrapolation."""
         if not problem.update_H:
             return self._solve_W(problem, state.W, state.Ht)
         if problem.X.in_parts:
@@ -139,7 +136,7 @@ class ScalarNewton:
         return self._told(problem, objective, residual, gained, converged)
 
     def _by_rows(self, problem: Problem, state: ExtrapolatedState) -> Progress:
-        """The rows of W, and one step in H by the sums that they leave; no momentum."""
+        """Solve for the rows of W, then step in H by their sums, without momentum."""
         X, W, Ht = problem.X, state.W, state.Ht
         terms, loss = terms_of(problem), problem.loss
         newton = NewtonUpdate(
@@ -184,7 +181,7 @@ class ScalarNewton:
         )
 
     def polish(self, problem: Problem, state: ExtrapolatedState) -> Progress | None:
-        """W solved for to optimality beside the best H."""
+        """Solve for W exactly beside the best H."""
         if not problem.update_H:
             return None
         solved = state.other("W")
@@ -204,7 +201,7 @@ class ScalarNewton:
         return state.W, state.Ht
 
     def _sweeps(self, problem: Problem) -> int:
-        # the same for every storage of X
+        # not by the storage: a sparse and a dense copy of X get equally many
         density = getattr(problem.X, "density", 0.0)
         return self.sweeps or (DENSE_SWEEPS if density > DENSE else SWEEPS)
 
@@ -217,7 +214,7 @@ class ScalarNewton:
         penalty: Penalty,
         **how: Any,
     ) -> NewtonReport:
-        """One half-step for the rows of a factor of X."""
+        """Do one half-step for the rows of the factor that X's rows belong to."""
         X = getattr(X, "by_rows", X)
         floor = terms_of(problem).floor
         step = NewtonUpdate(floor, **{"sweeps": self._sweeps(problem), **how})
@@ -227,7 +224,7 @@ class ScalarNewton:
         return NewtonReport(**X.run_pass(step, arrays, shared))
 
     def _solve_W(self, problem: Problem, W: Array, Ht: Array) -> Progress:
-        """Solve for W in place, beside a fixed H."""
+        """Solve for W exactly, in place, beside a fixed H."""
         report = self._half(
             problem, problem.X, RowArrays(W, W), Ht, problem.penalty_W,
             sweeps=EXACT_SWEEPS, tolerance=EXACT[problem.X.dtype],
@@ -248,6 +245,6 @@ class ScalarNewton:
 
 
 def _relative(problem: Problem, violation: float) -> float:
-    """Share of the sum of X."""
+    """Return the violation as a share of the sum of X."""
     total = problem.X.stats().sum
     return violation / total if total > 0 else 0.0

@@ -1,4 +1,4 @@
-"""State of an extrapolated alternation: the arrays that take turns, and the momentum."""
+"""State of a solver with extrapolation: its arrays, which take turns, and the momentum."""
 
 from __future__ import annotations
 
@@ -12,27 +12,25 @@ from ...kernels import RowArrays
 
 MOMENTUM = 0.5
 GROWTH, CAP_GROWTH, SHRINKAGE = 1.05, 1.01, 1.5
-"""β starts at MOMENTUM, grows by GROWTH up to a cap that itself grows by CAP_GROWTH, and
-is divided by SHRINKAGE at a restart. Iterations of "hals" to 0.1 % above the best objective
-of both settings, with (1.1, 1.05) and (1.05, 1.01), random starts: Fashion-MNIST, k = 32,
-64 97 never 52 and 44 59 58 never; tf-idf of package descriptions, k = 30, 10 9 14 and
-11 12 13; PBMC 3k, k = 20, 22 23 24 and 27 20 28; 2,000 × 1,500 of rank 20 with noise,
-24 18 18 and 19 19 20; 300 × 200, k = 6, 15 15 14 and 13 15 12."""
+"""The momentum starts at MOMENTUM, grows by GROWTH up to a cap that itself grows by
+CAP_GROWTH (D-MOMENTUM), and is divided by SHRINKAGE at a restart."""
 WINDOW, PAUSE = 20, 10
-"""If more than half of the last WINDOW iterations were restarts, PAUSE go without β."""
+"""If more than half of the last WINDOW iterations were restarts, the next PAUSE iterations
+go without momentum."""
 
 SETTLED_WITHIN = 5
-"""Iterations whose decrease the second stopping rule looks at."""
+"""Number of iterations whose decrease the second stopping rule looks at."""
 LEAST_DECREASE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-6}
-"""Share of the objective that they have to bring."""
+"""Share of the objective by which these iterations must decrease it for a fit to go on."""
 
 
 @dataclass(eq=False)
 class ExtrapolatedState(State):
     """The best pair measured (W, Ht), the point to go on from, and the momentum.
 
-    Of each factor there are three arrays in turn: the start of the next solve, the
-    plain iterate before it, and the best one; some of them may be the same.
+    Each factor has three arrays that take turns: the start of the next solve, the plain
+    iterate (the result of the last solve, before extrapolation), and the best one. Some
+    of them may be the same array.
     """
 
     start_W: Array
@@ -42,7 +40,7 @@ class ExtrapolatedState(State):
     gram_H: NDArray[np.float64] | None = None
     """Gram matrix of `start_H`, for quadratic losses."""
     product: Array | None = None
-    """X·start_H: before the first iteration, and always where X is read by columns."""
+    """X·start_H, kept before the first iteration, and always where X is read by columns."""
     momentum: float = MOMENTUM
     cap: float = 1.0
     last: float = np.inf
@@ -51,15 +49,15 @@ class ExtrapolatedState(State):
     quiet: int = 0
     """Iterations in a row whose residual was within `tol`."""
     restarts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(WINDOW, bool))
-    """Whether each of the last WINDOW iterations was a restart, in turn."""
+    """Whether each of the last WINDOW iterations was a restart; a ring buffer."""
     decreases: NDArray[np.float64] = field(
         default_factory=lambda: np.full(SETTLED_WITHIN, np.inf)
     )
-    """Decreases of the last SETTLED_WITHIN iterations, in turn."""
+    """Decreases of the last SETTLED_WITHIN iterations; a ring buffer."""
     values: NDArray[np.float64] = field(
         default_factory=lambda: np.full(SETTLED_WITHIN, np.inf)
     )
-    """Best objectives after them."""
+    """Best objectives after the last SETTLED_WITHIN iterations; a ring buffer."""
     spare_W: Array | None = field(default=None, metadata=SCRATCH)
     spare_H: Array | None = field(default=None, metadata=SCRATCH)
     extra_W: Array | None = field(default=None, metadata=SCRATCH)
@@ -74,7 +72,7 @@ class ExtrapolatedState(State):
         product: Array | None = None,
         value: float | None = None,
     ) -> ExtrapolatedState:
-        """State at a start with this objective, if it is known."""
+        """Return the state at a start; `value` is its objective, if known."""
         known = value if value is not None and np.isfinite(value) else np.inf
         return cls(
             W=W,
@@ -96,12 +94,14 @@ class ExtrapolatedState(State):
         objective: float,
         blind: bool = False,
     ) -> bool:
-        """Go on from an iteration's factors, or, if the objective rose, from the pair
-        that was measured, with less momentum; whether it was such a restart.
+        """Set where the next iteration starts; return whether this one was a restart.
 
-        The pair is the rows of W that H was solved for, and the rows of H; it is kept
-        if it is the best one. `blind` says that objectives are but rounding: plain
-        iterations, which only go down, are taken as they come.
+        If the objective has fallen, the next iteration starts from the extrapolated
+        factors. If it rose, it starts from the pair that was measured, with less
+        momentum: a restart. The measured pair is the W beside which H was solved for,
+        and that H; it is kept if it is the best one. `blind` says that differences of
+        objectives are rounding alone: the iteration is then a plain one, which can't
+        raise the objective, and counts as the best.
         """
         W, Ht = rows_W.result, rows_H.solved
         restart = bool(objective > self.last) and not blind
@@ -125,10 +125,12 @@ class ExtrapolatedState(State):
         return restart
 
     def is_settled(self, residual: float, restart: bool, tol: float) -> bool:
-        """Whether the residual was within `tol` twice in a row, without a restart, or
-        the last SETTLED_WITHIN iterations together brought next to nothing.
+        """Whether the fit has converged by one of the two stopping rules.
 
-        Next to the best objective: the last one may be far above it.
+        The first: the residual was at most `tol` in two iterations in a row that were no
+        restarts. The second: the last SETTLED_WITHIN iterations together decreased the
+        objective by less than LEAST_DECREASE of the best one; of the best, since the
+        last objective may be far above it.
         """
         at = self.n_iter % SETTLED_WITHIN
         gained, self.values[at] = self.values[at] - self.best, self.best
@@ -140,10 +142,10 @@ class ExtrapolatedState(State):
         return self.quiet >= 2 or bool(still)
 
     def arrays(self, factor: str) -> RowArrays:
-        """Arrays of the next solve for "W" or "H"."""
+        """Return the arrays of the next solve for "W" or "H"."""
         start, plain, best = self._roles(factor)
         free = self._free(factor)
-        # not over the best array, nor over what the solve reads later
+        # the solve must not write over the best array, nor over what it reads later
         if start is best or start is plain:
             solved = next(A for A in free if A is not start and A is not plain)
         else:
@@ -153,7 +155,7 @@ class ExtrapolatedState(State):
         return RowArrays(start, solved, plain, plain)
 
     def go_on(self, factor: str, start: Array, plain: Array, best: Array) -> None:
-        """Set the roles for the next iteration, and keep the other arrays at hand."""
+        """Set the three roles for the next iteration, and keep the unused arrays."""
         before = (*self._free(factor), self._best(factor))
         unused = [
             A for A in before if A is not start and A is not plain and A is not best
@@ -167,7 +169,7 @@ class ExtrapolatedState(State):
             self.spare_H, self.extra_H = spare, extra
 
     def other(self, factor: str) -> Array:
-        """An array of this factor that is not the best one, to be overwritten."""
+        """Return an array of this factor, not the best one, to be overwritten."""
         return self._free(factor)[0]
 
     def _best(self, factor: str) -> Array:
@@ -179,7 +181,7 @@ class ExtrapolatedState(State):
         return self.start_H, self.plain_H, self.Ht
 
     def _free(self, factor: str) -> list[Array]:
-        """Return the distinct arrays of a factor but the best one, at least two."""
+        """Return the distinct arrays of a factor except the best one, at least two."""
         start, plain, best = self._roles(factor)
         free = [] if start is best else [start]
         if plain is not best and plain is not start:
