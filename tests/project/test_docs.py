@@ -113,22 +113,6 @@ def test_named_make_targets_and_scripts_exist(page):
         assert (ROOT / script).exists(), script
 
 
-def test_every_layer_is_in_the_drawing():
-    drawing = read("CONTRIBUTING.md").split("```text\n")[1].split("```")[0]
-    drawn = set(
-        re.findall(r"[a-z_]+", re.sub(r"\s{4,}.*", "", drawing, flags=re.MULTILINE))
-    )
-    source = ROOT / "src" / "nonneg"
-    modules = {
-        path.stem
-        for path in source.iterdir()
-        if (path.suffix == ".py" or (path / "__init__.py").exists())
-        and not path.stem.startswith("__")
-    }
-    drawn |= set(re.findall(r"losses", drawing))
-    assert modules <= drawn
-
-
 def test_the_version_is_one():
     with open(ROOT / "pyproject.toml", "rb") as file:
         version = tomllib.load(file)["project"]["version"]

@@ -16,7 +16,7 @@ class OuterProduct:
 
 @register_store(lambda X: isinstance(X, OuterProduct))
 class OuterProductStore(DenseStore):
-    """Its rows; fits read it in parts, as they read a file."""
+    """The rows of an outer product, which a fit reads in parts, as it reads a file."""
 
     dtype = np.dtype(np.float64)
 
