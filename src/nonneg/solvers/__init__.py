@@ -1,4 +1,4 @@
-"""Solvers: how the factors move. A new solver is one file that registers itself here."""
+"""Solvers: how the factors move. Importing this package registers those that users name."""
 
 from __future__ import annotations
 

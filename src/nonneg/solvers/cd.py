@@ -1,6 +1,6 @@
 """Solver "cd": cyclic coordinate descent, one sweep per half-step.
 
-The same iterates, to rounding, as scikit-learn's solver of that name.
+Its iterates are those of scikit-learn's solver "cd", to rounding.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .steps.quadratic_iteration import penalties
 
 @dataclass(eq=False)
 class CoordinateDescentState(cd_iteration.HalvesState):
-    """Factors, the first sweep's violation and the random stream of `shuffle`."""
+    """The factors, the first iteration's violation and the random stream of `shuffle`."""
 
     violation_init: float = -1.0
     random_state: Any = None
@@ -34,9 +34,9 @@ class CoordinateDescent:
     Parameters
     ----------
     tol : float
-        Converged when the violation — the sum over both half-steps of
+        The fit has converged when the violation — the sum over both half-steps of
         |projected gradient|, each entry taken just before its update — is at most
-        `tol` times that of the first sweep.
+        `tol` times the violation of the first iteration.
     shuffle : bool
         Visit the components in a new random order in each half-step.
 
@@ -70,7 +70,7 @@ class CoordinateDescent:
         return CoordinateDescentState(**vars(base), random_state=random_state)
 
     def iterate(self, problem: Problem, state: CoordinateDescentState) -> Progress:
-        """One sweep over W and, unless it is fixed, one over H."""
+        """Do one sweep over W and, unless H is fixed, one over H."""
         return run_half_steps(problem.X, self.iteration(problem, state))
 
     def iteration(
@@ -96,7 +96,7 @@ class CoordinateDescent:
         problem: Problem,  # noqa: ARG002
         state: CoordinateDescentState,
     ) -> tuple[Array, Array]:
-        """Return the factors; each sweep only lowered the objective."""
+        """Return the factors; no sweep has raised the objective."""
         return state.W, state.Ht
 
     def _order(self, state: CoordinateDescentState) -> Any:
@@ -108,7 +108,7 @@ class CoordinateDescent:
     def _objective(
         problem: Problem, state: CoordinateDescentState, done: cd_iteration.Alternated
     ) -> float | None:
-        """Penalised objective from what the half-steps left behind."""
+        """Return the penalised objective, where the half-steps have left its terms."""
         if done.loss is None or done.gram_W is None or state.gram_H is None:
             return None
         return done.loss + penalties(

@@ -1,4 +1,4 @@
-"""Multiplicative steps for W beside a fixed H, until W has settled."""
+"""Multiplicative updates of W beside a fixed H, until W no longer changes."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from .steps.mu_steps import apply_sums, by_products, sums_for, update_rows
 
 @dataclass(eq=False)
 class SettlingState(State):
-    """W, room for the next one, and what does not change with it."""
+    """W, room for the next W, and the products that depend on H alone."""
 
     other: Array | None = field(default=None, metadata=SCRATCH)
     product: Array | None = None
-    """X·Ht, where products give the terms."""
+    """X·Ht, where products give the terms, else None."""
     gram_H: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class SettledRows:
-    """Multiplicative steps in W alone.
+    """Multiplicative updates of W alone.
 
     Parameters
     ----------
     tol : float
-        Converged when a step has changed W by at most this share of its norm; 0 never.
+        The fit has converged when an update has changed W by at most this share of its
+        norm; with 0 it never has.
 
     Notes
     -----
-    For β = 2 X is read once, and a step costs n_samples·k² multiply-adds; else each
-    step reads X.
+    For β = 2 X is read once, and an update costs n_samples·k² multiply-adds; for other β
+    each update reads X.
     """
 
     name: ClassVar[str] = "mu-rows"
@@ -48,7 +49,7 @@ class SettledRows:
     tol: float = 1e-4
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> SettlingState:
-        """State before the first step; one product where those give the terms."""
+        """Return the state before the first update, with X·Ht where it gives the terms."""
         state, X = SettlingState(W, Ht, np.empty_like(W)), problem.X
         if by_products(problem.loss, X):
             state.product = matmul(X, Ht)
@@ -57,7 +58,7 @@ class SettledRows:
         return state
 
     def iterate(self, problem: Problem, state: SettlingState) -> Progress:
-        """One step."""
+        """Do one update of W."""
         W = state.W
         new = np.empty_like(W) if state.other is None else state.other
         self._step(problem, state, new)
@@ -75,7 +76,7 @@ class SettledRows:
         problem: Problem,  # noqa: ARG002
         state: SettlingState,
     ) -> tuple[Array, Array]:
-        """Return the factors; each step only lowered the objective."""
+        """Return the factors; no update has raised the objective."""
         return state.W, state.Ht
 
     @staticmethod
@@ -96,7 +97,7 @@ class SettledRows:
 def settled_rows(
     problem: Problem, Ht: Array, level: float, tol: float, max_iter: int
 ) -> Array:
-    """W beside Ht, from entries of this level, after at most so many steps."""
+    """Return W beside Ht after at most `max_iter` updates of a constant W, `level`."""
     W = np.full((problem.X.shape[0], Ht.shape[1]), level, problem.X.dtype)
     solver = SettledRows(tol)
     state = solver.start(problem, W, Ht)

@@ -1,4 +1,4 @@
-"""Mini-batches: multiplicative steps by one batch of rows, earlier ones fading out."""
+"""Mini-batches: multiplicative updates by one batch of rows at a time, older ones fade."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from .steps.mu_steps import TermSums, by_products, sums_for, terms_of, update_ro
 from .steps.quadratic_iteration import factor_penalties
 
 CLOSE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-2}
-"""Share of ½‖X‖² below which a batch's loss is not taken from products at hand."""
+"""Share of ½‖X‖² below which products are too inexact for a batch's loss."""
 LEAST_SCALE = 1e-6
-"""Scale of a component of H below which its rows are multiplied by it."""
+"""Smallest scale of a component of H; below it the scales are multiplied into H."""
 
 
 @dataclass(eq=False)
 class MiniBatchState(State):
-    """The factors, how much earlier batches weigh, and the smoothed cost.
+    """The factors, the sums over earlier batches, and the smoothed cost.
 
     With p = rise + fall, H solves denominator·H^p + curvature·H^(1 + fall) = numerator.
     """
@@ -38,56 +38,65 @@ class MiniBatchState(State):
     """Sum over the batches of their positive terms and L1, (n_features, k), or (k,) where
     all rows agree."""
     numerator: Array | None = None
-    """Of their negative terms times H^p; None where p = 1, as H tells it."""
+    """Sum over the batches of their negative terms times H^p; None where p = 1, since H
+    and the denominator then give it."""
     curvature: Array | None = None
-    """Of L2 penalties that are not part of the denominator, likewise."""
+    """Sum over the batches of L2 penalties that are not part of the denominator."""
     scale: Array | None = None
-    """Where it is set, H is Ht·diag(scale), and the next two are its sums."""
+    """Where it is set, Hᵀ is Ht·diag(scale); `total` and `squares` belong to it."""
     total: Array | None = None
+    """Column sums of Hᵀ, where `scale` is set."""
     squares: Array | None = None
+    """Column sums of the squares of Hᵀ, where `scale` is set."""
     rise: float = math.nan
-    """Powers of the loss whose terms the sums are made of, as in `Terms`."""
+    """Power `rise` of the loss whose terms are summed up, see `BetaTerms`."""
     fall: float = math.nan
+    """Power `fall` of that loss."""
     smoothed: float = math.nan
+    """Moving average of the cost per row."""
     lowest: float = math.inf
+    """Smallest smoothed cost so far."""
     stale: int = 0
-    """Steps since the smoothed cost was at its lowest."""
+    """Number of steps since the smoothed cost was lowest."""
 
 
 @dataclass(frozen=True, eq=False)
 class MiniBatch:
-    """One step: the rows of W of one batch, then H by all batches so far [1]_ [2]_.
+    """A solver whose step updates one batch's rows of W, then H by all batches [1]_ [2]_.
 
-    The batches' terms for H are summed up, those of earlier steps times `rho` for each
-    step since; H minimises the majoriser that the sums belong to. The same iterates, to
-    rounding, as scikit-learn's `MiniBatchNMF`, except that an L2 penalty on a
+    The batches' terms for H are summed up; at each step the sums so far are multiplied by
+    `rho`. H minimises the majoriser that the sums belong to. The iterates are those of
+    scikit-learn's `MiniBatchNMF`, to rounding, except that an L2 penalty on a
     β-divergence with β < 2 is minimised exactly.
 
     Parameters
     ----------
     batches : sequence of RowBatch
-        Of the problem's X; a step takes the next one, after the last the first.
+        The batches of the problem's X. Each step takes the next one, and after the last
+        the first again.
     rho : float
-        What is left of a batch's share in the sums after one step.
+        Factor of the sums over earlier batches at each step.
     tol : float
-        Converged when a step has changed H by at most this share of its norm; 0 never.
+        The fit has converged when a step has changed H by at most this share of its norm;
+        with 0 it never has.
     max_no_improvement : int or None
-        Converged after so many steps without a new lowest smoothed cost.
+        The fit has converged after so many steps without a new lowest smoothed cost.
     fresh : bool
-        Solve for the rows from a constant start in each step, instead of one step from
-        where they were.
+        Whether each step solves for the batch's rows from a constant start, instead of
+        updating them once from where they were.
     fresh_max_iter, final_max_iter : int
-        Most multiplicative steps of such a solve, and of that for all of W at the end.
+        Most multiplicative updates of such a solve for a batch's rows, and of the solve
+        for all of W at the end.
     n_steps : int
-        Of the whole fit, for the printed lines.
+        Number of steps of the whole fit, for the printed lines.
     verbose : bool
         Whether to print the cost of each step.
 
     Notes
     -----
-    A step costs as much as the share of its batch in an iteration of "mu", and a few
-    operations on arrays of the size of H; for a sparse X, β = 1 and no L2 penalty on H, on
-    the rows of Hᵀ alone whose features the batch has.
+    A step costs its batch's share of an iteration of "mu", and a few operations on arrays
+    of the size of H. For a sparse X, β = 1 and no L2 penalty on H these operations are on
+    the rows of Hᵀ alone whose features occur in the batch.
 
     References
     ----------
@@ -114,7 +123,7 @@ class MiniBatch:
     verbose: bool = False
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> MiniBatchState:
-        """State before the first step: H weighs as much as a batch of that terms."""
+        """Return the state before the first step: H counts as a batch with terms of 1."""
         terms = terms_of(problem)
         ones = np.ones(Ht.shape[1]) if terms.is_flat else np.ones_like(Ht)
         plain = terms.rise + terms.fall == 1
@@ -129,7 +138,10 @@ class MiniBatch:
         state: State,
         W: Array,
     ) -> MiniBatchState:
-        """What earlier steps have left, with other rows; `state` is left as it is."""
+        """Return a state that goes on from `state` with other rows of W.
+
+        `state` itself is not changed.
+        """
         own, terms = own_state(state, MiniBatchState), terms_of(problem)
         if (own.rise, own.fall) != (terms.rise, terms.fall):
             msg = (
@@ -140,7 +152,7 @@ class MiniBatch:
         return dataclasses.replace(own, W=W, Ht=own.Ht.copy())
 
     def iterate(self, problem: Problem, state: MiniBatchState) -> Progress:
-        """One step, by the next batch."""
+        """Do one step, by the next batch."""
         batch = self.batches[state.n_iter % len(self.batches)]
         n_rows, n_samples = batch.X.shape[0], problem.X.shape[0]
         narrow = batch.narrow if self._can_be_narrow(problem, state) else None
@@ -149,7 +161,7 @@ class MiniBatch:
         else:
             cost, change = self._narrow_step(problem, state, batch, narrow)
         cost /= n_rows
-        # rows of zeros say nothing about H, nor about whether it is still moving
+        # a batch of zero rows does not move H, which says nothing about convergence
         moving = change if batch.X.stats().sum_sq > 0 else math.inf
         converged = self._converged(state, cost, moving, n_rows / (n_samples + 1))
         return Progress(
@@ -160,7 +172,7 @@ class MiniBatch:
         )
 
     def polish(self, problem: Problem, state: MiniBatchState) -> None:
-        """With fresh starts W is what `transform` would return."""
+        """Solve for W as `transform` does, where rows are solved for from fresh starts."""
         if self.fresh:
             Ht = _whole(problem, state)
             level = problem.X.stats().level(Ht.shape[1])
@@ -171,7 +183,7 @@ class MiniBatch:
         return state.W, _whole(problem, state)
 
     def _can_be_narrow(self, problem: Problem, state: MiniBatchState) -> bool:
-        """Whether rows of Hᵀ without entries in a batch are all multiplied alike."""
+        """Whether a step multiplies all rows of Hᵀ without entries in its batch alike."""
         return (
             self.rho > 0
             and terms_of(problem).is_flat
@@ -184,7 +196,10 @@ class MiniBatch:
     def _step(
         self, problem: Problem, state: MiniBatchState, batch: RowBatch
     ) -> tuple[float, float]:
-        """Move the batch's rows and all of H; the objective before, the change of H."""
+        """Update the batch's rows and all of H.
+
+        Returns the batch's objective before H moved, and the relative change of H.
+        """
         own, rows = on_batch(problem, batch), state.W[batch.rows]
         before = _whole(problem, state)
         least_W, least_H = least_entries(problem)
@@ -201,7 +216,11 @@ class MiniBatch:
         batch: RowBatch,
         narrow: Narrow,
     ) -> tuple[float, float]:
-        """The same for a flat loss, by the batch's features."""
+        """Update the batch's rows, and H by the rows of the batch's features alone.
+
+        For losses whose positive terms are alike for all rows. Returns the batch's
+        objective before H moved, and the relative change of H.
+        """
         own = on_batch(problem, batch, narrow.X)
         rows = state.W[batch.rows]
         least_W, least_H = least_entries(problem)
@@ -230,7 +249,7 @@ class MiniBatch:
         return cost, change
 
     def _scaled(self, problem: Problem, state: MiniBatchState) -> ScaledFactor:
-        """H as array times scale, made anew in each pass so that rounding stays small."""
+        """Return H as an array times a scale, made anew in each pass to limit rounding."""
         scale, begins = state.scale, state.n_iter % len(self.batches) == 0
         if scale is None or begins or scale.min() < LEAST_SCALE:
             return ScaledFactor.of(_whole(problem, state), problem.X.n_threads)
@@ -241,7 +260,10 @@ class MiniBatch:
     def _move_rows(
         self, problem: Problem, rows: Array, Ht: Array, level: float, least: float
     ) -> TermSums:
-        """Update the batch's rows in place; its sums for H, mostly with the loss."""
+        """Update the batch's rows in place; return the sums for H.
+
+        The sums hold the loss, unless products with X give it.
+        """
         X, loss = problem.X, problem.loss
         value = not by_products(loss, X)
         if not self.fresh:
@@ -255,7 +277,7 @@ class MiniBatch:
 
     @staticmethod
     def _objective(problem: Problem, sums: TermSums, rows: Array, Ht: Array) -> float:
-        """The batch's loss and penalties, before H moves."""
+        """Return the batch's loss and penalties, before H moves."""
         value, X, loss = sums.value, problem.X, problem.loss
         if value is None:
             cross, square = inner(sums.numerator, Ht), inner(sums.denominator, Ht)
@@ -278,7 +300,7 @@ class MiniBatch:
         l1, l2 = (a.astype(dtype) for a in (problem.penalty_H.l1, _l2(problem)))
         kept = (self.rho * state.denominator).astype(dtype, copy=False)
         curvature = state.curvature
-        numerator = sums.numerator  # ours, made by this step
+        numerator = sums.numerator  # made by this step, so it may be written to
         with np.errstate(over="ignore", under="ignore"):
             if curvature is not None:
                 curvature = self.rho * curvature
@@ -313,7 +335,7 @@ class MiniBatch:
     def _converged(
         self, state: MiniBatchState, cost: float, change: float, weight: float
     ) -> bool:
-        """scikit-learn's rules; the first step is not looked at."""
+        """Whether the fit has converged by scikit-learn's rules, from the second step on."""
         line = f"Minibatch step {state.n_iter + 1}/{self.n_steps}: mean batch cost: "
         if state.n_iter == 0:
             self._say(f"{line}{cost}")
@@ -343,9 +365,9 @@ class MiniBatch:
 
 
 def _whole(problem: Problem, state: MiniBatchState) -> Array:
-    """H with its scale, which the state then has no more."""
+    """Multiply the scale into the state's Ht, if there is one; return Ht."""
     if state.scale is not None:
-        # both at once: an interrupt must not leave the scale to be applied twice
+        # in one assignment, as an interrupt must not leave the scale to be applied twice
         state.Ht, state.scale = (
             whole(state.Ht, state.scale, least_entries(problem)[1]),
             None,

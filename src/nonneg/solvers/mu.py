@@ -26,20 +26,20 @@ from .steps.quadratic_iteration import factor_penalties
 from .steps.zero_lifting import unstick
 
 EVERY = 10
-"""Iterations from one look at the objective to the next."""
+"""The objective is computed, and convergence tested, every so many iterations."""
 MOST_LIFTS = 10
-"""Times that a fit is sent on from zeros that are not optimal."""
+"""Most times that a converged fit goes on because zeros were lifted."""
 EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(eq=False)
 class MultiplicativeState(State):
-    """The factors, the last errors and, with acceleration, the factors before."""
+    """The factors, the last errors and, with acceleration, the factors before these."""
 
     numerator: Array | None = None
-    """Sums of the negative terms for W, where X is read by columns or H fixed."""
+    """Sums of the negative terms for W, where X is read by columns or H is fixed."""
     denominator: Array | None = None
-    """Sums of the positive terms, or HHᵀ."""
+    """Sums of the positive terms for W, or HHᵀ where products give them."""
     error_init: float = math.nan
     error: float = math.nan
     residual: float = 1.0
@@ -48,7 +48,7 @@ class MultiplicativeState(State):
     before_H: Array | None = None
     nesterov: float = 1.0
     last: float = math.inf
-    """Objective that the last accelerated iteration has measured."""
+    """Objective measured in the last accelerated iteration."""
 
 
 @solvers.register("mu")
@@ -56,20 +56,20 @@ class MultiplicativeState(State):
 class MultiplicativeUpdates:
     """Multiplicative updates that majorise and minimise the loss [1]_ [2]_.
 
-    The same iterates, to rounding, as scikit-learn's solver of that name, except that
-    an L2 penalty on a β-divergence with β < 2 is minimised exactly.
+    The iterates are those of scikit-learn's solver "mu", to rounding, except that an L2
+    penalty on a β-divergence with β < 2 is minimised exactly.
 
     Parameters
     ----------
     tol : float
-        Looked at every tenth iteration: converged when sqrt(2·loss) has decreased since
-        the last time by less than `tol` times its value at the start. Zeros
-        that the optimality conditions don't hold at are lifted then, which a
-        multiplicative step can't do, and the fit goes on.
+        Tested every tenth iteration: the fit has converged when sqrt(2·loss) has
+        decreased since the last test by less than `tol` times its value at the start.
+        Zeros at which the optimality conditions don't hold are then lifted, which a
+        multiplicative update can't do, and the fit goes on.
     accelerate : bool
-        Start each step from the factor extrapolated along its increases [3]_, with an
-        ordinary step in place of one that has raised the objective. For losses with a
-        plain ratio for a step: β-divergences with 1 ≤ β ≤ 2.
+        Start each update from the factor extrapolated along its increases [3]_; an
+        update that has raised the objective is replaced by an ordinary one. For losses
+        whose update is a plain ratio: β-divergences with 1 ≤ β ≤ 2.
 
     Notes
     -----
@@ -99,7 +99,7 @@ class MultiplicativeUpdates:
     accelerate: bool = False
 
     def require(self, loss: Loss, X: Operand) -> None:
-        """Refuse to accelerate where the step is no plain ratio."""
+        """Refuse to accelerate where the update is no plain ratio."""
         if not self.accelerate:
             return
         terms = cast(TermLoss, loss).terms(X)
@@ -112,7 +112,7 @@ class MultiplicativeUpdates:
         raise ValueError(msg)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> MultiplicativeState:
-        """State before the first iteration; one pass for the error, if `tol` asks."""
+        """Return the state before the first iteration; `tol` > 0 costs one more pass."""
         state = MultiplicativeState(W, Ht)
         X, loss = problem.X, problem.loss
         if self.tol > 0:
@@ -126,7 +126,7 @@ class MultiplicativeUpdates:
         return state
 
     def iterate(self, problem: Problem, state: MultiplicativeState) -> Progress:
-        """One step in W and one in H."""
+        """Do one update of W and one of H."""
         if self.accelerate:
             self._accelerated(problem, state)
         else:
@@ -148,11 +148,11 @@ class MultiplicativeUpdates:
         problem: Problem,  # noqa: ARG002
         state: MultiplicativeState,
     ) -> tuple[Array, Array]:
-        """Return the factors; each step only lowered the objective."""
+        """Return the factors; no update has raised the objective."""
         return state.W, state.Ht
 
     def _by_one_product(self, problem: Problem) -> bool:
-        """Whether the terms follow from X·Hᵀ of a fixed H, without X."""
+        """Whether X·Hᵀ of a fixed H gives the terms, so that X is not read again."""
         fixed = not (problem.update_H or self.accelerate)
         return fixed and by_products(problem.loss, problem.X)
 
@@ -195,7 +195,7 @@ class MultiplicativeUpdates:
         return TermSums(state.numerator, state.denominator)
 
     def _accelerated(self, problem: Problem, state: MultiplicativeState) -> None:
-        """A step from beyond both factors; an ordinary one if the objective rises."""
+        """Update both extrapolated factors; do an ordinary update if the objective rose."""
         weight, following = _momentum(state.nesterov)
         measured = self._extrapolated(problem, state, weight, following)
         if measured > state.last and weight > 0:
@@ -215,7 +215,12 @@ class MultiplicativeUpdates:
         weight: float,
         following: float,
     ) -> float:
-        """Move both factors with this momentum; an objective on the way."""
+        """Update both factors, extrapolated by `weight`; return an objective on the way.
+
+        `following` is the next number of Nesterov's sequence. The objective is that of
+        the new W and the extrapolated H; where X is read by columns, that of the W from
+        which the next update starts and the new H.
+        """
         X, loss = problem.X, problem.loss
         assert state.before_W is not None
         assert state.before_H is not None
@@ -228,7 +233,7 @@ class MultiplicativeUpdates:
         if X.by_columns:
             carried = self._carried(state)
             W = apply_sums(loss, X, from_W, carried, penalty_W, least_W)
-            # the next step starts beyond this W, and needs its sums there
+            # the next update starts from this W extrapolated, and needs the sums there
             at_W = _beyond(W, state.W, _momentum(following)[0])
             Ht, at_H = np.empty_like(from_H), from_H
             if problem.update_H:
@@ -264,7 +269,7 @@ class MultiplicativeUpdates:
         value: float,
         objective: float,
     ) -> bool:
-        """scikit-learn's test, and no zeros that should not be there."""
+        """Whether scikit-learn's test holds and no zeros were left to lift."""
         if self.tol == 0:
             return False
         error = problem.loss.error(value)
@@ -288,13 +293,13 @@ class MultiplicativeUpdates:
 
 
 def _momentum(nesterov: float) -> tuple[float, float]:
-    """Weight of the last change, and the next number of Nesterov's sequence."""
+    """Return the weight of the last change and the next number of Nesterov's sequence."""
     following = 0.5 * (1 + math.sqrt(1 + 4 * nesterov**2))
     return (nesterov - 1) / following, following
 
 
 def _beyond(A: Array, before: Array, weight: float) -> Array:
-    """A extrapolated along its increases."""
+    """Return A extrapolated by `weight` along its increases since `before`."""
     if weight == 0:
         return A
     step: Array = np.maximum(A - before, 0)
@@ -304,7 +309,10 @@ def _beyond(A: Array, before: Array, weight: float) -> Array:
 
 
 def least_entries(problem: Problem) -> tuple[float, float]:
-    """What becomes 0 in W and in H: scikit-learn's bounds unless X is tiny or huge."""
+    """Bounds below which entries of W and of H become 0.
+
+    They are scikit-learn's, 2.2e-16 or none, and smaller where X is tiny or huge.
+    """
     terms = terms_of(problem)
     tiny = EPS * terms.floor / EPSILON
     return (

@@ -1,6 +1,6 @@
 """Solver "pg": alternating non-negative least squares by projected gradient (Lin 2007).
 
-The iterates, to rounding, of scikit-learn 0.18's solver of that name.
+Its iterates are those of scikit-learn 0.18's solver "pg", to rounding.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ LIMIT_MESSAGE = "Iteration limit reached in nls subproblem."
 def sparseness_terms(
     k: int, sparseness: str | None, beta: float, eta: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Matrices (Q_W, Q_H) that `sparseness` adds to the Gram matrices.
+    """Return the matrices (Q_W, Q_H) that `sparseness` adds to the Gram matrices.
 
-    The factor that is to be sparse is penalised by ½·beta times the squared sums of
-    its rows of components, the other one by ½·eta times its squared entries.
+    The factor that is to be sparse is penalised by ½·beta times the squared sum over the
+    components of each of its rows, the other one by ½·eta times its squared entries.
     """
     if sparseness is None:
         return np.zeros((k, k)), np.zeros((k, k))
@@ -39,12 +39,12 @@ def sparseness_terms(
 
 @dataclass(eq=False)
 class ProjectedGradientState(State):
-    """Factors, the tolerances of the subproblems and what the stopping test needs."""
+    """The factors, the tolerances of the subproblems and the norms for the stopping test."""
 
     initial: float = 0.0
-    """Squared norm of the gradients at the start, without any penalty."""
+    """Squared norm of both gradients at the start, without any penalty."""
     floor: float = 0.0
-    """Squared norm that rounding alone gives the gradients: below it they are zero."""
+    """Squared norm of gradients that are rounding alone; below it they count as zero."""
     projected_W: float = 0.0
     projected_H: float = 0.0
     tol_W: float = 0.0
@@ -52,14 +52,15 @@ class ProjectedGradientState(State):
     objective: float = float("nan")
     limit_reached: bool = False
     product: Array | None = None
-    """X·Ht of the current Ht: at the start, and always where H is fixed."""
+    """X·Ht of the current Ht, kept at the start, and always where H is fixed."""
     gram_H: NDArray[np.float64] | None = None
-    """HHᵀ of the current H (one for each row of a masked X)."""
+    """HHᵀ of the current H; for a masked X one for each of its rows."""
     step: float = 1.0
     """Step size that a fit with fixed H tries next."""
     last_decrease: float = 0.0
-    """Decrease that its last step brought."""
+    """Decrease of the objective in the last step of a fit with fixed H."""
     stalled: bool = False
+    """Whether no step size moves W any more, in a fit with fixed H."""
 
 
 @solvers.register("pg")
@@ -70,23 +71,23 @@ class ProjectedGradient:
     Parameters
     ----------
     tol : float
-        Converged when the norm of both projected gradients is below `tol` times the
-        norm of the gradients at the start; with H fixed, when that of W is below
-        `tol` itself.
+        The fit has converged when the norm of both projected gradients is below `tol`
+        times the norm of the gradients at the start; with H fixed, when the norm of
+        W's projected gradient is below `tol` itself.
     max_iter : int
-        The iteration at which W is solved for once more, to the precision `tol`.
+        A fit that has used so many iterations solves for W once more, to the precision
+        `tol`.
     nls_max_iter : int
-        Largest number of iterations in a subproblem; with H fixed it takes the
-        place of `max_iter`.
+        Most iterations in a subproblem; with H fixed it takes the place of `max_iter`.
     sparseness : {"data", "components"} or None
         Which factor to make sparse: W, H, or neither.
     beta, eta : float
-        See `sparseness_terms`.
+        Weights of `sparseness`, see `sparseness_terms`.
 
     Notes
     -----
-    An iteration is one subproblem in W and one in H. It reads X twice; beside the
-    factors it holds two arrays of the size of the larger one.
+    An iteration is one subproblem in W and one in H. It reads X twice. Beside the
+    factors it holds two arrays of the size of the larger factor.
 
     References
     ----------
@@ -107,7 +108,7 @@ class ProjectedGradient:
     eta: float = 0.1
 
     def iteration_limit(self, problem: Problem) -> int | None:
-        """With H fixed there is one subproblem, whose iterations are the fit's."""
+        """Return `nls_max_iter` where H is fixed: the fit is then one subproblem."""
         return None if problem.update_H else self.nls_max_iter
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> ProjectedGradientState:
@@ -121,7 +122,7 @@ class ProjectedGradient:
         half_W = Subproblem(W, product, gram_H, none)
         state.projected_W = half_W.evaluate()
         state.initial = inner(half_W.gradient, half_W.gradient)
-        del half_W  # its arrays, before those of the other half
+        del half_W  # gives its arrays free before the other half makes its own
         half_H = Subproblem(Ht, rmatmul(X, W), gram_for(X.T, W), none)
         state.projected_H = half_H.evaluate()
         state.initial += inner(half_H.gradient, half_H.gradient)
@@ -135,7 +136,7 @@ class ProjectedGradient:
         return state
 
     def iterate(self, problem: Problem, state: ProjectedGradientState) -> Progress:
-        """Test, then one subproblem in W and one in H; with H fixed one step in W."""
+        """Test for convergence, then solve for W and for H; with H fixed, step once in W."""
         if not problem.update_H:
             return self._step_in_W(problem, state)
         projected = state.projected_W + state.projected_H
@@ -151,8 +152,9 @@ class ProjectedGradient:
     ) -> bool:
         """Whether only rounding is left of the gradients, so that no step improves.
 
-        A start that is optimal already, as an SVD's is at rank 1, makes the relative
-        test meaningless. The first gradients know no penalty and say nothing with one.
+        The relative test means nothing where the start is optimal already, as a start
+        from an SVD is at rank 1. The first gradients are computed without penalties, so
+        with penalties they don't count.
         """
         penalties = (problem.penalty_W, problem.penalty_H)
         free = self.sparseness is None and all(p.is_zero for p in penalties)
@@ -190,14 +192,14 @@ class ProjectedGradient:
         return _progress(state.objective, residual, decrease, converged)
 
     def _alternate(self, problem: Problem, state: ProjectedGradientState) -> float:
-        """One subproblem in W, one in H; return the decrease of the objective."""
+        """Solve for W, then for H; return the decrease of the objective."""
         half = self._half_W(problem, state)
         state.product = state.gram_H = None
         n_iter, decrease_W = self._solve(state, half, state.tol_W)
         state.projected_W = half.projected()
         if n_iter == 1:
             state.tol_W *= 0.1
-        del half  # its arrays, before those of the other half
+        del half  # gives its arrays free before the other half makes its own
         half = self._half_H(problem, state)
         n_iter, decrease_H = self._solve(state, half, state.tol_H)
         state.projected_H = half.projected()
@@ -264,7 +266,7 @@ class ProjectedGradient:
         rhs: Array,
         G: NDArray[np.float64],
     ) -> float:
-        """Penalised objective from XᵀW and WᵀW, the terms of `sparseness` included."""
+        """Return the objective from XᵀW and WᵀW, with the terms of `sparseness`."""
         W, Ht = state.W, state.Ht
         Q_W, Q_H = self._terms(Ht)
         gram_W, gram_H = gram(W, problem.X.n_threads), gram(Ht, problem.X.n_threads)

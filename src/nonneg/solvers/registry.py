@@ -1,4 +1,4 @@
-"""The registry of solvers, and what any solver may be asked."""
+"""The registry of solvers, and functions that hold for any solver."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ solvers: Registry[Solver] = Registry("solver")
 
 
 def make_solver(name: str, **options: Any) -> Solver:
-    """Build the named solver from the options that its fields ask for.
+    """Build the named solver from those options that it has fields for.
 
-    An solver is a dataclass whose fields are its options; those that it does not
-    have are left out, so that a solver ignores the parameters of the others.
+    A solver is a dataclass whose fields are its options. Options for which it has no
+    field are left out, so that a solver ignores the parameters of the others.
     """
     cls = solvers[name]
     wanted = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -23,17 +23,17 @@ def make_solver(name: str, **options: Any) -> Solver:
 
 
 def require_usable(solver: Solver, loss: Loss, X: Operand) -> None:
-    """Let the solver refuse a loss or an X that its options don't go with."""
+    """Let the solver refuse a loss or an X that it can't be used with."""
     own = getattr(solver, "require", None)
     if own is not None:
         own(loss, X)
 
 
 def iteration_limit(solver: Solver, problem: Problem) -> int | None:
-    """Limit that the solver sets in place of `max_iter`, or None.
+    """Return the limit that the solver sets in place of `max_iter`, or None.
 
-    An solver that does has a method `iteration_limit(problem)`, and tells the user
-    itself when the limit was reached.
+    A solver that sets one has a method `iteration_limit(problem)`, and warns itself when
+    the limit was reached.
     """
     own = getattr(solver, "iteration_limit", None)
     limit: int | None = None if own is None else own(problem)
