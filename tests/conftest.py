@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Generator
 
 import hypothesis
 import pytest
 
 import nonneg
 from nonneg import kernels
+from support.requirements import is_declared
 
 _COMMON = {
     "deadline": None,
@@ -36,6 +38,23 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that is skipped for another reason than `support.requirements` declares.
+
+    What a test can't be run with is left out where its cases are made.
+    """
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2]
+        if not is_declared(reason):
+            report.outcome = "failed"
+            report.longrepr = f"{reason}\nis no reason of tests/support/requirements.py"
+    return report
 
 
 def pytest_report_header() -> str:

@@ -265,7 +265,7 @@ def test_a_fit_that_is_over_is_not_written_again(tmp_path):
 
 @dataclass
 class Halting:
-    """An solver that ends in the middle of its fourth iteration."""
+    """A solver that ends in the middle of its fourth iteration."""
 
     error: Any
     name: ClassVar[str] = "halting"

@@ -17,7 +17,7 @@ from nonneg.fitting.loop import Limits, run
 
 @dataclass
 class Script:
-    """An solver that only plays back what it was told, one entry an iteration."""
+    """A solver that only plays back what it was told, one entry an iteration."""
 
     residuals: list[float]
     objectives: Any = None
@@ -68,7 +68,7 @@ def test_it_ends_at_max_iter():
     assert outcome.interrupt is None
 
 
-def test_it_ends_when_the_updater_has_converged():
+def test_it_ends_when_the_solver_has_converged():
     outcome = play(Script([3.0], converge_at=4))
     assert outcome.stop_reason is StopReason.CONVERGED
     assert outcome.state.n_iter == 4

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -13,6 +11,7 @@ from nonneg.operands.streamed.operand import WINDOW_BYTES, ChunkedOperand
 from nonneg.stores.base import store_of
 from support.cases import data
 from support.children import printed_by
+from support.requirements import needs_linux
 from support.stored import large_file
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -91,7 +90,7 @@ def fitted_within(path, limit, **options):
     return int(peak)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@needs_linux  # reads /proc
 @pytest.mark.parametrize(
     ("solver", "beta", "init"),
     [("hals", 2, "random"), ("cd", 2, "nndsvd"), ("sn", 1, "random")],
@@ -105,7 +104,7 @@ def test_three_hundred_megabytes_within_a_hundred(tmp_path, solver, beta, init):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@needs_linux  # reads /proc
 def test_four_gigabytes_within_one(tmp_path):
     path = large_file(tmp_path, 2_000_000, 500)
     peak = fitted_within(path, 1_000_000_000)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from nonneg import NMF, MiniBatchNMF, kernels
+from nonneg import NMF, MiniBatchNMF
 from nonneg.fitting import transform
 from nonneg.fitting.transform import rows_are_independent
 from nonneg.operands.streamed.operand import ChunkedCsr, ChunkedOperand
 from nonneg.stores.base import SlicedStore
 from support.cases import DTYPES, data
 from support.children import printed_by
+from support.requirements import needs_core, needs_linux
 
 K = 4
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -166,8 +165,8 @@ CHILD = """
 """
 
 
-@pytest.mark.skipif(kernels.native is None, reason="the reference is slow with it")
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@needs_core  # the reference is slow with it
+@needs_linux  # reads /proc
 def test_memory_does_not_grow_with_w(tmp_path):
     n_rows, n_columns = 400_000, 40
     X = np.lib.format.open_memmap(

@@ -15,6 +15,7 @@ from scipy.optimize import lsq_linear
 from nonneg import kernels
 from nonneg.kernels import block_pivoting
 from support.oracles import nnls
+from support.requirements import needs_core
 
 DTYPES = [np.float64, np.float32]
 # around the lanes of every instruction set, the panels, and beyond one vector
@@ -298,9 +299,8 @@ def test_no_feasible_point_is_lower(k, m, n, seed, whole):
         assert (here <= objective(other, rhs, G, l1) + slack).all()
 
 
+@needs_core
 def test_bindings_refuse_arrays_that_do_not_fit():
-    if kernels.native is None:
-        pytest.skip("a property of the compiled core alone")
     core = kernels.native._core
     A, rhs, g, l1 = np.ones((4, 3)), np.ones((4, 3)), np.eye(3).ravel(), np.zeros(3)
     with pytest.raises(ValueError, match="number of rows"):

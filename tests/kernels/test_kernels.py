@@ -20,6 +20,7 @@ from nonneg import kernels
 from nonneg.kernels import Cyclic
 from nonneg.kernels.quadratic_steps import MatMul, RMatMul, RowSolve
 from nonneg.operands.registration import as_operand
+from support.requirements import needs_core
 from support.tolerances import assert_close, tol
 
 pytestmark = pytest.mark.usefixtures("eager_threads")
@@ -28,9 +29,6 @@ DTYPES = [np.float32, np.float64]
 # around the lanes of every instruction set, and beyond one chunk of vectors
 RANKS = [1, 2, 3, 7, 8, 16, 17, 33, 70, 150]
 ROWS = [1, 5, 31, 64, 97]
-needs_core = pytest.mark.skipif(
-    kernels.native is None, reason="a property of the compiled core alone"
-)
 
 
 def random_problem(n_rows, k, dtype, seed=0):

@@ -12,6 +12,7 @@ from nonneg.kernels.quadratic_steps import RowSolve
 from nonneg.operands.registration import as_operand
 from support import oracles
 from support.cases import DTYPES, STORAGES
+from support.requirements import needs_core
 from support.tolerances import assert_close, scale, tol
 
 pytestmark = pytest.mark.usefixtures("eager_threads")
@@ -135,19 +136,20 @@ def test_in_place_and_threads_change_no_bit(method, dtype):
             np.testing.assert_array_equal(getattr(report, name), getattr(other, name))
 
 
+@needs_core
 def test_the_threads_are_there():
-    if kernels.native is not None:
-        given = problem(1500, 3, np.float64)
-        solve(kernels, "adaptive", *given, n_threads=2)
-        assert kernels.native._core.pool_size() >= 1
+    given = problem(1500, 3, np.float64)
+    solve(kernels, "adaptive", *given, n_threads=2)
+    assert kernels.native._core.pool_size() >= 1
 
 
-@pytest.mark.skipif(
-    kernels.native is None, reason="NumPy rounds a row by the shape of its array"
-)
+@needs_core
 @dtypes
 def test_a_row_is_swept_as_if_it_were_alone(dtype):
-    """Rows stop by themselves: neighbours in a tile change no bit of them."""
+    """Rows stop by themselves: neighbours in a tile change no bit of them.
+
+    NumPy rounds a row by the shape of its array.
+    """
     start, previous, rhs, gram, l1 = problem(333, 9, dtype)
     rows, _ = solve(kernels, "adaptive", start, previous, rhs, gram, l1)
     for i in (0, 17, 332):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import tempfile
 
 import numpy as np
@@ -20,11 +19,12 @@ from nonneg.operands.streamed.operand import ChunkedOperand
 from nonneg.stores.base import store_of
 from support.cases import data
 from support.children import printed_by
+from support.requirements import needs_core, needs_linux, needs_posix_files
 from support.stored import large_file
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no POSIX files"),
+    needs_posix_files,
 ]
 SOLVERS = ("cd", "hals", "bpp", "mu")
 
@@ -313,7 +313,7 @@ def resident(D):
     raise AssertionError
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@needs_linux  # reads /proc
 def test_pages_are_given_back(folder):
     D = Shelf(str(folder)).rows((1 << 17, 8), np.float64)
     size = D.nbytes
@@ -354,10 +354,8 @@ def peak_of(path, limit, solver, checkpoint):
     return [int(number) for number in printed_by(script)]
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux" or kernels.native is None,
-    reason="reads /proc; the reference makes arrays of its own",
-)
+@needs_linux  # reads /proc
+@needs_core  # the reference makes arrays of its own
 def test_peak_memory_with_w_on_disk(tmp_path):
     limit = 170_000_000
     path = large_file(tmp_path, 4_000_000, 8)
@@ -367,10 +365,8 @@ def test_peak_memory_with_w_on_disk(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    sys.platform != "linux" or kernels.native is None,
-    reason="reads /proc; the reference makes arrays of its own",
-)
+@needs_linux  # reads /proc
+@needs_core  # the reference makes arrays of its own
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_peak_memory_does_not_grow_with_the_rows(tmp_path, solver):
     limit = 170_000_000

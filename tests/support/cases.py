@@ -130,12 +130,12 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "sn": [{}, {"sweeps": 1}],
     "pg": [{}, {"sparseness": "data"}, {"sparseness": "components"}],
 }
-"""Option sets to test an solver with; one without an entry runs with its defaults."""
+"""Option sets to test a solver with; one without an entry runs with its defaults."""
 
 
 @dataclass(frozen=True)
 class SolverCase:
-    """An solver with options, as a test parameter."""
+    """A solver with options, as a test parameter."""
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -143,19 +143,51 @@ class SolverCase:
     def make(self, **more: Any) -> Any:
         return make_solver(self.name, **{**self.options, **more})
 
+    @property
+    def keeps_zeros(self) -> bool:
+        """Whether its steps multiply: a factor neither leaves zero nor arrives there."""
+        return bool(getattr(solvers[self.name], "positive_start", False))
+
     def __str__(self) -> str:
         return "-".join([self.name, *(f"{k}={v}" for k, v in self.options.items())])
 
 
-UPDATERS = [
+SOLVER_CASES = [
     SolverCase(name, options) for name in solvers for options in OPTIONS.get(name, [{}])
 ]
-PAIRS = [
-    (loss, solver)
-    for loss in LOSSES
-    for solver in UPDATERS
-    if solvers[solver.name].requires <= losses[loss].provides
-]
+
+
+def is_finite_at_zeros(loss: str) -> bool:
+    """Whether the loss accepts an X with zeros."""
+    require = getattr(losses[loss](), "require", None)
+    if require is not None:
+        try:
+            require(as_operand(np.eye(2)))
+        except ValueError:
+            return False
+    return True
+
+
+def pairs(
+    *, with_zeros: bool = False, quadratic: bool = False, to_zero: bool = False
+) -> list[tuple[str, SolverCase]]:
+    """Every loss with every solver that can minimise it, or those of a property.
+
+    `with_zeros`: X may have zeros. `quadratic`: the loss is a quadratic function of a
+    factor. `to_zero`: the solver's factors can become zero.
+    """
+    return [
+        (loss, case)
+        for loss in LOSSES
+        for case in SOLVER_CASES
+        if solvers[case.name].requires <= losses[loss].provides
+        and not (with_zeros and not is_finite_at_zeros(loss))
+        and not (quadratic and "quadratic" not in losses[loss].provides)
+        and not (to_zero and case.keeps_zeros)
+    ]
+
+
+PAIRS = pairs()
 """Every loss with every solver that can minimise it."""
 
 
@@ -173,9 +205,9 @@ def data(
 
 
 def data_for(loss: str, *args: Any, **more: Any) -> Array:
-    """The same, of entries that the loss can be used with."""
+    """Random non-negative X of entries that the loss can be used with."""
     X = data(*args, **more)
-    return X + X.dtype.type(0.1) if loss == "itakura-saito" else X
+    return X if is_finite_at_zeros(loss) else X + X.dtype.type(0.1)
 
 
 def factors(

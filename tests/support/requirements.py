@@ -1,0 +1,28 @@
+"""What a test may need of the machine or the build, as marks: the only reasons to skip one."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from nonneg import kernels
+
+needs_core = pytest.mark.skipif(
+    kernels.native is None, reason="needs the compiled core"
+)
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+needs_posix_files = pytest.mark.skipif(
+    not hasattr(os, "posix_fallocate"), reason="needs POSIX files"
+)
+
+REASONS = (
+    *(mark.kwargs["reason"] for mark in (needs_core, needs_linux, needs_posix_files)),
+    "could not import",  # `pytest.importorskip` of an optional package
+)
+
+
+def is_declared(reason: str) -> bool:
+    """Whether a test may be skipped for this reason."""
+    return reason.removeprefix("Skipped: ").startswith(REASONS)
