@@ -10,7 +10,7 @@ from nonneg import NMF, MiniBatchNMF
 from nonneg.fitting import transform
 from nonneg.fitting.transform import rows_are_independent
 from nonneg.operands.streamed.operand import ChunkedCsr, ChunkedOperand
-from nonneg.stores.base import SlicedStore
+from nonneg.stores.sliced import SlicedStore
 from support.cases import DTYPES, data
 from support.children import printed_by
 from support.requirements import needs_core, needs_linux

@@ -12,8 +12,9 @@ import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nonneg.stores.base import StoreError, as_store, is_store
+from nonneg.stores.base import as_store, is_store
 from nonneg.stores.compressed_rows import CompressedRows
+from nonneg.stores.read_errors import StoreError
 from support import stored
 from support.requirements import needs_linux
 
@@ -179,7 +180,7 @@ def test_a_row_group_is_loaded_once_for_its_rows_in_order(tmp_path):
 def test_factories_say_that_they_are_sequential(tmp_path):
     store, _ = written("factory-dense", tmp_path)
     assert store.sequential
-    assert not getattr(written("npy-folder", tmp_path)[0], "sequential", False)
+    assert not written("npy-folder", tmp_path)[0].sequential
 
 
 def test_a_factory_is_run_once_a_pass():
@@ -355,7 +356,7 @@ def test_a_store_that_changes_its_length(tmp_path, change):
         rows = "Rows 50 to 52" if change < 0 else "Rows 53 to 54"
         for store in stores:
             with pytest.raises(StoreError, match=rows):
-                store.read(0, 10)
+                store.require_unchanged()
 
 
 def test_a_csr_folder_that_is_cut_off(tmp_path):
@@ -364,7 +365,7 @@ def test_a_csr_folder_that_is_cut_off(tmp_path):
     with (folder / "data.npy").open("r+b") as file:
         file.truncate((folder / "data.npy").stat().st_size - 40)
     with pytest.raises(StoreError, match=r"Rows 5\d to 52 of the CSR in .* complete"):
-        store.read(0, 10)
+        store.require_unchanged()
     with pytest.raises(StoreError, match=r"Rows 5\d to 52 of the CSR in .* complete"):
         as_store(folder)
     with pytest.raises(StoreError, match=r"Rows 40 to 52 .* 1\d rows came"):

@@ -9,7 +9,7 @@ from ..operands.base import Block, BlockedOperand
 from ..operands.registration import register_operand
 from ..solvers.registry import solvers
 from ..solvers.steps.half_steps import half_step, run_half_steps
-from ..stores.base import DenseStore, register_store
+from ..stores.base import DenseStore, StoreBase, register_store
 
 __all__ = [
     "Block",
@@ -19,6 +19,7 @@ __all__ = [
     "Progress",
     "State",
     "Stats",
+    "StoreBase",
     "gram",
     "half_step",
     "losses",

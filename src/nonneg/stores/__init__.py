@@ -11,16 +11,19 @@ from . import (
     csr_folder,
     hdf5,
     locations,
+    mapped,
     parquet,
+    sliced,
     zarr_store,
 )
-from .base import RowStore, as_store, is_store, register_store
+from .base import RowStore, StoreBase, as_store, is_store, register_store
 from .conversion import by_rows
 from .dask_array import as_dask
 from .locations import open_store
 
 __all__ = [
     "RowStore",
+    "StoreBase",
     "anndata_store",
     "as_dask",
     "as_store",
@@ -30,8 +33,10 @@ __all__ = [
     "hdf5",
     "is_store",
     "locations",
+    "mapped",
     "open_store",
     "parquet",
     "register_store",
+    "sliced",
     "zarr_store",
 ]

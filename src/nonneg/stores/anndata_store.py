@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import RowStore, as_store, register_store
+from .base import StoreBase, as_store, register_store
 from .read_errors import is_instance
 
 
 @register_store(lambda X: is_instance(X, "anndata", "AnnData"))
-def stored_annotated(adata: Any) -> RowStore:
+def stored_annotated(adata: Any) -> StoreBase:
     """Return the store for the X of a backed AnnData, with its var names.
 
     Raises
@@ -27,11 +27,11 @@ def stored_annotated(adata: Any) -> RowStore:
         )
         raise ValueError(msg)
     found = as_store(adata.X)
-    found.column_names = [str(name) for name in adata.var_names]  # type: ignore[attr-defined]
+    found.column_names = [str(name) for name in adata.var_names]
     return found
 
 
 @register_store(lambda X: is_instance(X, "anndata.abc", "CSRDataset", "CSCDataset"))
-def stored_sparse_dataset(X: Any) -> RowStore:
+def stored_sparse_dataset(X: Any) -> StoreBase:
     """Return the store for what anndata gives for a sparse matrix on disk."""
     return as_store(X.group)

@@ -10,15 +10,21 @@ import scipy.sparse as sp
 
 from ..base.interfaces import Array
 from ..base.validation import as_numbers
-from .base import StoreError, factor_dtype, register_store
+from .base import StoreBase, factor_dtype, register_store
 from .compressed_rows import canonical_csr
-from .read_errors import reading, require_matrix, require_rows, rows_text
+from .read_errors import (
+    StoreError,
+    reading,
+    require_matrix,
+    require_rows,
+    rows_text,
+)
 
 CHANGED = "The function must yield the same rows each time that it is called."
 
 
 @register_store(lambda X: callable(X) and not hasattr(X, "shape"))
-class FactoryRows:
+class FactoryRows(StoreBase):
     """Rows from a function without arguments that returns an iterable of blocks.
 
     Parameters
@@ -40,12 +46,10 @@ class FactoryRows:
     """
 
     sequential = True
-    chunk_rows: int | None = None
 
     def __init__(self, factory: Callable[[], Iterable[Any]]) -> None:
         self.where = f"the blocks of {getattr(factory, '__name__', 'the function')}()"
         self._factory = factory
-        self.column_names: list[str] | None = None
         counts: list[Any] = []
         widths, dtypes, n_rows = set(), set(), 0
         for block in self._blocks():
@@ -56,7 +60,7 @@ class FactoryRows:
                     "dense and others sparse. Yield blocks of one kind."
                 )
                 raise ValueError(msg)
-            self.sparse: bool = sp.issparse(checked)
+            self.sparse = sp.issparse(checked)
             counts.append(np.diff(checked.indptr) if self.sparse else checked.shape[0])
             widths.add(checked.shape[1])
             dtypes.add(factor_dtype(checked.dtype, self.where))

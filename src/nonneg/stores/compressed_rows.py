@@ -11,8 +11,14 @@ from numpy.typing import NDArray
 
 from ..base.interfaces import Array
 from ..kernels.csr_format import is_canonical
-from .base import StoreError, factor_dtype
-from .read_errors import reading, require_matrix, require_rows, rows_text
+from .base import StoreBase, factor_dtype
+from .read_errors import (
+    StoreError,
+    reading,
+    require_matrix,
+    require_rows,
+    rows_text,
+)
 
 Slice = Callable[[int, int], Array]
 """Returns the entries first:last of a stored vector."""
@@ -23,7 +29,7 @@ BY_COLUMNS = (
 )
 
 
-class CompressedRows:
+class CompressedRows(StoreBase):
     """Base of stores of a CSR matrix.
 
     Parameters
@@ -48,7 +54,6 @@ class CompressedRows:
     """
 
     sparse = True
-    chunk_rows: int | None = None
 
     def __init__(
         self,
@@ -88,9 +93,9 @@ class CompressedRows:
                 f"{indptr[row]} to {indptr[row + 1]}. The file is damaged."
             )
             raise StoreError(msg)
-        self._require_complete()
+        self.require_unchanged()
 
-    def _require_complete(self) -> None:
+    def require_unchanged(self) -> None:
         """Raise StoreError unless data and indices have the entries of all rows."""
         found, n_rows = self._lengths(), self.shape[0]
         if found[0] == found[1] >= self._indptr[-1] and found == self._n_stored:
@@ -120,8 +125,6 @@ class CompressedRows:
         StoreError
             If they can't be read or hold column numbers that there are not.
         """
-        if start == 0:
-            self._require_complete()
         n_entries = self.entries(start, stop)
         with reading(self.where, start, stop, self._entries):
             data, indices = self._entries(start, stop)

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.interfaces import Array
-from .base import StoreError, read_fully
 from .csr_folder import NpyCsr
 from .hdf5 import SHAPES, group_format, matrix_in
+from .mapped import read_fully
 from .matrix_market import Entries, MatrixMarket
-from .read_errors import is_instance
+from .read_errors import StoreError, is_instance
 
 MEMORY = 256 << 20
 """Bytes that a conversion may take for entries, unless it is told otherwise."""

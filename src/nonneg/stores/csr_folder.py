@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.interfaces import Array
-from .base import StoreError, read_fully, register_store
+from .base import register_store
 from .compressed_rows import CompressedRows
+from .mapped import read_fully
+from .read_errors import StoreError
 
 NAMES = ("data", "indices", "indptr", "shape")
 

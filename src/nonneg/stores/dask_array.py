@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import RowStore, as_store
+from .base import StoreBase, as_store
 from .locations import INSIDE, kind_of, open_store, parse_location
 
 BLOCK_BYTES = 64 << 20
@@ -84,7 +84,7 @@ def absolute_name(name: str | os.PathLike[str]) -> str:
     return f"{location.path.resolve()}{inside}"
 
 
-def cut(store: RowStore, block_bytes: int, least_blocks: int) -> list[int]:
+def cut(store: StoreBase, block_bytes: int, least_blocks: int) -> list[int]:
     """Where blocks begin, and the end of the last one."""
     n_rows = store.shape[0]
     size = store.dtype.itemsize + (4 if store.sparse else 0)
@@ -102,7 +102,7 @@ def changed_at(name: str) -> int:
 
 
 @lru_cache(maxsize=4)
-def opened(name: str, stamp: int) -> RowStore:  # noqa: ARG001
+def opened(name: str, stamp: int) -> StoreBase:  # noqa: ARG001
     """The store of that name, which this process keeps open; another one has another stamp."""
     if name.endswith(".npy"):
         return as_store(np.load(name, mmap_mode="r"))

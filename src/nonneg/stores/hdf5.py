@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..base.interfaces import Array
-from .base import DenseStore, RowStore, factor_dtype, register_store
+from .base import DenseStore, StoreBase, factor_dtype, register_store
 from .compressed_rows import BY_COLUMNS, CompressedRows
-from .read_errors import is_instance, reading, require_matrix, require_unchanged
+from .read_errors import is_instance, reading, require_matrix
 
 PARTS = ("data", "indices", "indptr")
 FORMATS = {"encoding-type": "_matrix", "h5sparse_format": ""}
@@ -41,7 +41,6 @@ class Hdf5Rows(DenseStore):
         """Return rows start:stop, read directly into `out`; HDF5 converts the numbers."""
         if out is None:
             out = np.empty((stop - start, self.shape[1]), dtype=self.dtype)
-        require_unchanged(self.where, self.shape, self._X.shape)
         with reading(self.where, start, stop, self._rows, self.chunk_rows):
             # HDF5 converts the numbers, but for bools, which are an enumeration to it
             if self._X.dtype.kind != "b" and out.flags.c_contiguous:
@@ -49,6 +48,10 @@ class Hdf5Rows(DenseStore):
             else:
                 out[...] = self._rows(start, stop)
         return out
+
+    def read_shape(self) -> tuple[int, ...]:
+        """Return the shape that the data set has now."""
+        return tuple(self._X.shape)
 
     def _rows(self, start: int, stop: int) -> Any:
         return self._X[start:stop]
@@ -94,7 +97,7 @@ def has_matrix(X: Any) -> bool:
 
 
 @register_store(has_matrix)
-def stored_group(X: Any) -> RowStore:
+def stored_group(X: Any) -> StoreBase:
     """Return the store for a group or file: its sparse matrix, or a data set in it."""
     found = matrix_in(X)
     return Hdf5Csr(found) if hasattr(found, "keys") else Hdf5Rows(found)

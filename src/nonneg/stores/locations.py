@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .base import RowStore, as_store, register_store
+from .base import StoreBase, as_store, register_store
 from .conversion import by_rows
 from .csr_folder import NpyCsr, is_csr_folder
 
@@ -54,7 +54,7 @@ def kind_of(location: Location) -> str | None:
     return "parquet" if name.endswith(".parquet") else None
 
 
-def open_store(name: str | os.PathLike[str]) -> RowStore:
+def open_store(name: str | os.PathLike[str]) -> StoreBase:
     """Open the matrix of that name for reading rows.
 
     Parameters
@@ -70,7 +70,7 @@ def open_store(name: str | os.PathLike[str]) -> RowStore:
 
     Returns
     -------
-    store : RowStore
+    store : StoreBase
 
     Raises
     ------
@@ -101,7 +101,7 @@ def open_store(name: str | os.PathLike[str]) -> RowStore:
     return _OPEN[kind](location)
 
 
-def _open_hdf5(location: Location) -> RowStore:
+def _open_hdf5(location: Location) -> StoreBase:
     h5py = import_for(location.path, "h5py")
     try:
         file = h5py.File(location.path, "r")
@@ -133,7 +133,7 @@ def _member(root: Any, location: Location) -> Any:
     raise ValueError(msg)
 
 
-def _open_zarr(location: Location) -> RowStore:
+def _open_zarr(location: Location) -> StoreBase:
     zarr = import_for(location.path, "zarr")
     try:
         root = zarr.open(store=str(location.path), mode="r")
@@ -202,13 +202,13 @@ def _texts(values: Any) -> list[str]:
     ]
 
 
-def _named(store: RowStore, names: list[str] | None) -> RowStore:
+def _named(store: StoreBase, names: list[str] | None) -> StoreBase:
     if names is not None and len(names) == store.shape[1]:
-        store.column_names = names  # type: ignore[attr-defined]
+        store.column_names = names
     return store
 
 
-def _open_parquet(location: Location) -> RowStore:
+def _open_parquet(location: Location) -> StoreBase:
     import_for(location.path, "pyarrow")
     import pyarrow.dataset
 
@@ -229,7 +229,7 @@ def import_for(path: Path, package: str) -> Any:
         raise ImportError(msg) from None
 
 
-def in_memory_bytes(store: RowStore) -> int:
+def in_memory_bytes(store: StoreBase) -> int:
     """Bytes that X takes when it is read whole."""
     n_entries = store.entries(0, store.shape[0])
     if not store.sparse:
@@ -238,7 +238,7 @@ def in_memory_bytes(store: RowStore) -> int:
     return n_entries * (store.dtype.itemsize + index) + index * (store.shape[0] + 1)
 
 
-_OPEN: dict[str, Callable[[Location], RowStore]] = {
+_OPEN: dict[str, Callable[[Location], StoreBase]] = {
     "hdf5": _open_hdf5,
     "zarr": _open_zarr,
     "parquet": _open_parquet,
@@ -251,6 +251,6 @@ _OPEN: dict[str, Callable[[Location], RowStore]] = {
 @register_store(
     lambda X: isinstance(X, Path) and kind_of(parse_location(X)) is not None
 )
-def stored_path(path: Path) -> RowStore:
+def stored_path(path: Path) -> StoreBase:
     """Return the store for a path, as `open_store` does for its name."""
     return open_store(path)

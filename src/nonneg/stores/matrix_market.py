@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ..base.interfaces import Array
-from .base import StoreError
+from .read_errors import StoreError
 
 FIELDS = {
     "real": np.float64,

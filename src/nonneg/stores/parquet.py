@@ -9,8 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.interfaces import Array
-from .base import DenseStore, StoreError, factor_dtype, register_store
-from .read_errors import is_instance, reading, require_matrix, require_rows
+from .base import DenseStore, factor_dtype, register_store
+from .read_errors import (
+    StoreError,
+    is_instance,
+    reading,
+    require_matrix,
+    require_rows,
+)
 
 TILE_ROWS = 2048
 """Rows that are put together from columns at once: five times faster than all of them."""
@@ -78,6 +84,7 @@ class _TableRows(DenseStore):
         self.where = where
         columns = _columns_of(schema, where)
         self.column_names, self.dtype = columns.names, columns.dtype
+        self._columns = columns.names
         n_rows = parts[-1].stop if parts else 0
         self.shape = require_matrix((n_rows, len(columns.names)), where)
         self._parts = [part for part in parts if part.stop > part.start]
@@ -124,7 +131,7 @@ class _TableRows(DenseStore):
         self, table: Any, part: RowGroup, low: int, high: int, out: Array
     ) -> None:
         rows = table.slice(low - part.start, high - low)
-        columns = [self._numbers(rows, name, low) for name in self.column_names]
+        columns = [self._numbers(rows, name, low) for name in self._columns]
         for start in range(0, high - low, TILE_ROWS):
             tile = out[start : start + TILE_ROWS]
             pieces = [column[start : start + len(tile)] for column in columns]

@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .base import StoreError
+
+class StoreError(OSError, ValueError):
+    """Rows of a store that can't be read, or are not what they have to be.
+
+    The sentence names the rows, so that nothing needs to be added to it.
+    """
 
 
 def rows_text(start: int, stop: int) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..base.interfaces import Array
-from .base import DenseStore, RowStore, factor_dtype, register_store
+from .base import DenseStore, StoreBase, factor_dtype, register_store
 from .compressed_rows import BY_COLUMNS, CompressedRows
 from .hdf5 import SHAPES, group_format
-from .read_errors import is_instance, reading, require_matrix, require_unchanged
+from .read_errors import is_instance, reading, require_matrix
 
 
 def where_of(X: Any) -> str:
@@ -18,7 +18,7 @@ def where_of(X: Any) -> str:
     return f"'{X.store_path}'"
 
 
-def present_shape(X: Any) -> tuple[int, ...]:
+def read_shape(X: Any) -> tuple[int, ...]:
     """Shape by the metadata as they are now; an open array keeps those that it was opened with."""
     import zarr
 
@@ -42,22 +42,24 @@ class ZarrRows(DenseStore):
         self._X = X
 
     def read(self, start: int, stop: int, out: Array | None = None) -> Array:
-        """Return rows start:stop; the metadata are read again with row 0."""
+        """Return rows start:stop."""
         with reading(self.where, start, stop, self._rows, self.chunk_rows):
-            if start == 0:
-                require_unchanged(self.where, self.shape, present_shape(self._X))
             rows = self._rows(start, stop)
         if out is None:
             return np.ascontiguousarray(rows, dtype=self.dtype)
         out[...] = rows
         return out
 
+    def read_shape(self) -> tuple[int, ...]:
+        """Return the shape by the metadata that are stored now."""
+        return read_shape(self._X)
+
     def _rows(self, start: int, stop: int) -> Any:
         return self._X[start:stop]
 
 
 @register_store(lambda X: is_instance(X, "zarr", "Group"))
-def stored_group(X: Any) -> RowStore:
+def stored_group(X: Any) -> StoreBase:
     """Return the store for a group: its sparse matrix, or that of its member `X`."""
     found = X
     while hasattr(found, "keys") and group_format(found) is None:
@@ -93,7 +95,7 @@ class ZarrCsr(CompressedRows):
             group["indptr"][:],
             lambda first, last: indices[first:last],
             lambda first, last: data[first:last],
-            lambda: (present_shape(data)[0], present_shape(indices)[0]),
+            lambda: (read_shape(data)[0], read_shape(indices)[0]),
             data.dtype,
             where,
         )

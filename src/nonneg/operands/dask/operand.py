@@ -16,7 +16,8 @@ import scipy.sparse as sp
 from ... import kernels
 from ...base.interfaces import Array, Operand, Rows, Shared, Stats, Step, Sums
 from ...kernels.row_methods import Summary
-from ...stores.base import csr_block, factor_dtype
+from ...stores.base import factor_dtype
+from ...stores.sliced import csr_block
 from ..base import BlockedOperand
 from ..registration import register_operand
 from ..streamed.first_pass import require_numbers

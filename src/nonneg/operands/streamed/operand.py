@@ -13,7 +13,8 @@ from ... import kernels
 from ...base.interfaces import Array, Operand, Rows, Shared, Stats, Step, Sums
 from ...kernels.csr_format import known_canonical
 from ...kernels.row_methods import Summary
-from ...stores.base import ByChunks, RowStore, is_store, store_of
+from ...stores.base import StoreBase, is_store, store_of
+from ...stores.chunk_cache import ChunkCache
 from ..base import Block, BlockedOperand
 from ..dense import BLOCK_BYTES, DenseOperand
 from ..registration import as_operand, register_operand
@@ -40,7 +41,7 @@ class ChunkedOperand(BlockedOperand):
 
     Parameters
     ----------
-    store : RowStore
+    store : StoreBase
     n_threads : int
     window_bytes : int, default=None
         Bytes of X that are read at a time. While the kernels are at one window, the next
@@ -54,9 +55,9 @@ class ChunkedOperand(BlockedOperand):
     column_access = False
 
     def __init__(
-        self, store: RowStore, n_threads: int = 1, window_bytes: int | None = None
+        self, store: StoreBase, n_threads: int = 1, window_bytes: int | None = None
     ) -> None:
-        self.store = store if store.chunk_rows is None else ByChunks(store)
+        self.store = store if store.chunk_rows is None else ChunkCache(store)
         self.n_threads = n_threads
         self.window_bytes = window_bytes or self.most_bytes
         self.shape = store.shape
@@ -98,7 +99,7 @@ class ChunkedOperand(BlockedOperand):
 
     def whole(self) -> Operand | None:
         """X as one in memory, if that is possible without reading it."""
-        mapped = getattr(self.store, "mapped", None)
+        mapped = self.store.mapped
         if mapped is None or mapped.dtype != self.dtype:
             return None
         return DenseOperand(np.asarray(mapped), self.n_threads)
@@ -227,7 +228,7 @@ class ChunkedOperand(BlockedOperand):
         """Tasks that are read side by side; not by the threads, so that sums over what is
         read together don't depend on them.
         """
-        if getattr(self.store, "sequential", False):
+        if self.store.sequential:
             return 1
         rows = self.store.chunk_rows
         if rows is None:
@@ -270,13 +271,7 @@ class ChunkedOperand(BlockedOperand):
 
     @contextmanager
     def _open(self) -> Iterator[None]:
-        """A pass: X must be as it was, and the reading thread ends with it."""
-        if self.store.shape != self.shape:
-            msg = (
-                f"X had the shape {self.shape} at first and has {self.store.shape} now; "
-                "it must not change while it is fitted."
-            )
-            raise OSError(msg)
+        """A pass, with which the reading thread ends."""
         try:
             yield
         finally:

@@ -12,7 +12,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ...base.interfaces import Array
-from ...stores.base import RowStore, StoreError
+from ...stores.base import StoreBase
+from ...stores.read_errors import StoreError
 
 POLL = 0.05
 """Seconds between two looks at signals while waiting for a read."""
@@ -101,7 +102,7 @@ class Reader:
     """Reads the windows of one pass in a thread, one ahead of the one in use."""
 
     def __init__(
-        self, store: RowStore, plan: Plan, block: int, n_rows: int, buffers: Buffers
+        self, store: StoreBase, plan: Plan, block: int, n_rows: int, buffers: Buffers
     ) -> None:
         self._store, self._plan, self._block, self._n_rows = store, plan, block, n_rows
         self._buffers = buffers
@@ -151,13 +152,13 @@ class Reader:
 class Buffers:
     """Two arrays for dense windows, kept from pass to pass."""
 
-    def __init__(self, store: RowStore) -> None:
+    def __init__(self, store: StoreBase) -> None:
         self._store = store
         self._arrays: list[Array | None] = [None, None]
 
     def places(self, which: int, n_rows: list[int]) -> list[Array | None]:
         """An array for each part, of so many rows."""
-        if self._store.sparse or getattr(self._store, "lends", False):
+        if self._store.sparse or self._store.lends:
             return [None] * len(n_rows)
         total, array = sum(n_rows), self._arrays[which]
         if array is None or len(array) < total:
@@ -171,11 +172,13 @@ class Buffers:
 _locks: WeakKeyDictionary[Any, threading.Lock] = WeakKeyDictionary()
 
 
-def read_rows(store: RowStore, start: int, stop: int, out: Array | None) -> Any:
-    """Rows start:stop as the kernels take them; an error names them."""
+def read_rows(store: StoreBase, start: int, stop: int, out: Array | None) -> Any:
+    """Return rows start:stop as the kernels take them; an error names them."""
     try:
         # a pass and a batch ahead may read at the same time
-        with _locks.setdefault(store, threading.Lock()):
+        with _locks.setdefault(store.source, threading.Lock()):
+            if start == 0:
+                store.require_unchanged()
             rows = store.read(start, stop, out)
     except StoreError:
         raise
