@@ -1,3 +1,3 @@
-"""Parts of iterations that several solvers are made of."""
+"""Building blocks of an iteration that several solvers share."""
 
 from __future__ import annotations

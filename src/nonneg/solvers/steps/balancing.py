@@ -1,4 +1,4 @@
-"""Scales of a pair of factors: the best one of W, and the balance between both."""
+"""Scales of a pair of factors: the best scale of W, and the balance between W and H."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from ...kernels import column_sums, inner
 Vector = NDArray[np.float64]
 
 HALVINGS = 60
-"""Bisection steps for the balance with penalties: to the last bit of its logarithm."""
+"""Bisection steps for the balance with penalties, down to the last bit of its logarithm."""
 
 
 def best_scale(
     W: Array, product: Array, gram_H: Array, gram_W: Array, penalty: Penalty
 ) -> float:
-    """The a ≥ 0 for which a·W, beside the fixed H, has the smallest objective.
+    """Return the a ≥ 0 for which a·W, beside the fixed H, has the smallest objective.
 
-    `product` is X·Ht. W may have one Gram matrix per row of X in `gram_H`.
+    `product` is X·Ht. `gram_H` is HHᵀ, (k, k), or one such matrix for each row of X,
+    (n_samples, k, k).
     """
     if gram_H.ndim == 3:
         square = float(np.einsum("ir,irs,is->", W, gram_H, W, dtype=np.float64))
@@ -30,7 +31,7 @@ def best_scale(
     if penalty.l1.any():
         linear -= float(penalty.l1 @ column_sums(W))
     scale = max(0.0, linear) / square if square > 0 else 1.0
-    # a penalty that drives all of W to zero would leave nothing to go on from
+    # a zero scale, as a strong penalty may ask for, would leave no W to go on from
     return scale if scale > 0 and np.isfinite(scale) else 1.0
 
 
@@ -43,14 +44,15 @@ def balance(
     penalty_H: Penalty,
     scale: float = 1.0,
 ) -> Vector:
-    """Factors d (k,) by which to multiply the columns of W, and divide those of Ht.
+    """Return the numbers d (k,) that columns of W are to be multiplied by, Ht's divided.
 
-    Without penalties, after it ‖w_t‖ = ‖h_t‖; with penalties on both factors, d
-    minimises them. A penalty on one factor alone, or one that ties components
-    together, leaves the scales as they are, as does an empty component.
+    Without penalties, columns of W and Ht then have equal norms. With penalties on both
+    factors, d minimises the penalties. d is 1 where a column of W or Ht is zero, and for
+    all components where one factor alone is penalised or a penalty ties components
+    together.
 
-    `square_W` and `square_H` (k,) are the columns' squared norms. With a `scale` it is
-    about scale·W.
+    `square_W` and `square_H` (k,) are the squared norms of the columns of W and Ht. d is
+    computed for scale·W in the place of W.
     """
     square_W = scale**2 * square_W
     ones = np.ones_like(square_W)
@@ -77,7 +79,7 @@ def balance(
 
 
 def _minimiser(up: Vector, down: Vector) -> Vector:
-    """D of the smallest up₀·d + ½·up₁·d² + down₀/d + ½·down₁/d², by component."""
+    """Minimise up₀·d + ½·up₁·d² + down₀/d + ½·down₁/d² over d > 0, by component."""
     if not up[0].any() and not down[0].any():
         return np.asarray((down[1] / up[1]) ** 0.25)
     low, high = (np.full(up.shape[1], end) for end in (-200.0, 200.0))

@@ -1,4 +1,4 @@
-"""A problem seen batch by batch: its parts, at the scale of the whole."""
+"""A problem restricted to one batch of rows, with penalties and loss at the whole's scale."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ S = TypeVar("S", bound=State)
 
 
 def own_state(state: State, cls: type[S]) -> S:
-    """The state, if it is of the class that an solver goes on from."""
+    """Return the state, if it is of the class that the solver can go on from."""
     if isinstance(state, cls):
         return state
     msg = (
@@ -23,7 +23,10 @@ def own_state(state: State, cls: type[S]) -> S:
 
 
 def on_batch(problem: Problem, batch: RowBatch, X: Operand | None = None) -> Problem:
-    """The problem on one batch, or on a form of it, with its share of H's penalty."""
+    """Return the problem on one batch, with its share of the penalty on H.
+
+    `X` takes the place of the batch's own operand, if given.
+    """
     share = batch.X.shape[0] / problem.X.shape[0]
     return dataclasses.replace(
         problem,
@@ -33,16 +36,17 @@ def on_batch(problem: Problem, batch: RowBatch, X: Operand | None = None) -> Pro
 
 
 def scaled(penalty: Penalty, share: float) -> Penalty:
-    """The penalty times a number."""
+    """Return the penalty times `share`."""
     if share == 1 or penalty.is_zero:
         return penalty
     return Penalty(share * penalty.l1, share * penalty.Q)
 
 
 class LossAtScale:
-    """A loss whose terms are those for one X, on other operands as well.
+    """A loss with the terms for one X, whatever operand it is used on.
 
-    A batch by itself might have another scale, or none, and would get other floors.
+    The floors of the terms depend on the scale of X, and a batch's own scale differs from
+    that of all of X, or is 0.
     """
 
     def __init__(self, loss: Loss, X: Operand) -> None:
@@ -50,15 +54,15 @@ class LossAtScale:
         self._terms = cast(Any, loss).terms(X)
 
     def terms(self, X: Operand) -> Any:  # noqa: ARG002
-        """The terms at the scale of the X that this was made for."""
+        """Return the terms at the scale of the X that this loss was made for."""
         return self._terms
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_loss":  # a copy that is not filled yet
+        if name == "_loss":  # copying asks for attributes before `_loss` is set
             raise AttributeError(name)
         return getattr(self._loss, name)
 
 
 def at_scale(loss: Loss, X: Operand) -> Loss:
-    """The loss with its terms for X, whatever operand they are asked for."""
+    """Return the loss with its terms for X, whatever operand it is used on."""
     return cast(Loss, LossAtScale(loss, X))

@@ -1,8 +1,8 @@
-"""The two half-steps of an alternation for quadratic losses, in one pass over X.
+"""An iteration of "cd": one sweep over W, then one over H, in one pass over X.
 
-Read by rows, X·Ht, the update of W and XᵀW, WᵀW come out of one pass; H then moves
-by those sums alone. Read by columns, the pass updates H and leaves X·Ht for the
-next iteration's W. Either way W moves before H, and X is read once.
+Where X is read by rows, one pass computes X·Ht, updates W and sums up XᵀW and WᵀW; H
+then moves by these sums alone. Where X is read by columns, the pass updates H and leaves
+X·Ht for W in the next iteration. Either way W moves before H, and X is read once.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ Order = Sequence[int] | None
 
 @dataclass(eq=False)
 class HalvesState(State):
-    """Factors of an alternation and what one iteration hands to the next."""
+    """The factors, and the products that one iteration hands to the next."""
 
     product: Array | None = None
-    """X·Ht of the current Ht, where it is carried on (by columns, or H fixed)."""
+    """X·Ht of the current Ht, kept where X is read by columns or H is fixed."""
     gram_H: Array | None = None
     """HHᵀ of the current H in float64."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Alternated:
-    """What both half-steps reported; `loss` is None where it would cost a pass."""
+    """The results of both half-steps; `loss` is None where it would cost a pass."""
 
     violation: float
     loss: float | None
@@ -40,7 +40,10 @@ class Alternated:
 
 
 def start(problem: Problem, W: Array, Ht: Array) -> HalvesState:
-    """State before the first iteration; one product where X is read by columns."""
+    """Return the state before the first iteration.
+
+    Costs one product with X where X is read by columns or H is fixed.
+    """
     X = problem.X
     carried = X.shared_gram and (X.by_columns or not problem.update_H)
     product = matmul(X, Ht) if carried else None
@@ -53,7 +56,7 @@ Alternation = Generator[HalfStep, HalfSums, Alternated]
 def alternate(
     problem: Problem, state: HalvesState, order_W: Order, order_H: Order
 ) -> Alternation:
-    """One sweep over W, then one over H, in place."""
+    """Do one sweep over W, then, unless H is fixed, one over H, in place."""
     how_W, how_H = (
         Cyclic(None if order is None else tuple(order)) for order in (order_W, order_H)
     )
@@ -97,7 +100,10 @@ def _by_rows(
 
 
 def gram_square(Ht: Array, gram_W: Array, gram_H: Array) -> float:
-    """‖WH‖² over the observed entries, gram_W being one matrix or one per feature."""
+    """Return ‖WH‖² over the observed entries.
+
+    `gram_W` is WᵀW, (k, k), or one such matrix for each feature, (n_features, k, k).
+    """
     if gram_W.ndim == 2:
         return float((gram_W * gram_H).sum())
     return float(np.einsum("jr,jrs,js->", Ht, gram_W, Ht, dtype=np.float64))

@@ -1,8 +1,8 @@
-"""H as an array times a scale for each component, of which a step moves few rows.
+"""Hᵀ as an array times a scale for each component, so that a step writes to few rows.
 
-For the Kullback-Leibler loss a batch without entries of a feature multiplies that feature's
-row of Hᵀ by the same numbers as every other such row. So these rows stay as they are, and the
-numbers go into a scale.
+For the Kullback-Leibler loss, a step multiplies all rows of Hᵀ whose features don't occur in
+its batch by the same k numbers. These numbers are multiplied into the scale, and the rows are
+not written to.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Vector = NDArray[np.float64]
 
 
 def whole(base: Array, scale: Vector, least: float) -> Array:
-    """Hᵀ itself; entries below `least` become 0."""
+    """Return base·diag(scale), in which entries below `least` become 0."""
     Ht: Array = base * scale.astype(base.dtype)
     Ht[Ht < least] = 0
     return Ht
@@ -28,35 +28,36 @@ def whole(base: Array, scale: Vector, least: float) -> Array:
 
 @dataclass(eq=False)
 class ScaledFactor:
-    """Hᵀ = `base`·diag(`scale`), with sums over its rows, in float64."""
+    """Hᵀ = `base`·diag(`scale`), with sums over its rows in float64."""
 
     base: Array
     scale: Vector
     total: Vector
-    """Column sums of Hᵀ."""
+    """Column sums of Hᵀ, (k,)."""
     squares: Vector
-    """Sums of squares of its columns."""
+    """Column sums of the squares of Hᵀ, (k,)."""
     rest: Vector | None = None
-    """Column sums of the rows that the last `gather` has left out."""
+    """Column sums, (k,), over the rows of Hᵀ that the last `gather` has left out."""
 
     @classmethod
     def of(cls, Ht: Array, n_threads: int) -> ScaledFactor:
-        """Ht, which is kept and written to."""
+        """Make the factor from Ht, which is kept and written to."""
         squares = np.einsum("jt,jt->t", Ht, Ht, dtype=np.float64)
         total = np.asarray(column_sums(Ht, n_threads))
         return cls(Ht, np.ones(Ht.shape[1]), total, squares)
 
     def gather(self, narrow: Narrow) -> Array:
-        """The rows of the batch's features, and the sum of all others as a last one.
+        """Return the rows of Hᵀ for the batch's features, then the sum of all others.
 
-        Entries of X that are 0 see H only in such sums.
+        The sum is enough for the other features: all their entries in the batch are 0,
+        and the loss sees H at such entries only in the sum.
         """
         k = self.base.shape[1]
         rows = np.empty((narrow.features.size + 1, k), self.base.dtype)
         sums = gather_scaled(
             self.base, narrow.features, self.scale, rows[:-1], narrow.X.n_threads
         )
-        # as a difference it may end a little below zero
+        # rounding may leave the difference a little below zero
         self.rest = np.maximum(self.total - sums, 0)
         rows[-1] = self.rest
         return rows
@@ -70,19 +71,21 @@ class ScaledFactor:
         denominator: Vector,
         least: float,
     ) -> float:
-        """Move the rows gathered last, multiply the others: the change of H, relative.
+        """Update the rows gathered last and the scale of all others.
+
+        Returns ‖new Hᵀ − old Hᵀ‖ / ‖new Hᵀ‖; if all of it is 0, whether it has changed.
 
         Parameters
         ----------
         narrow : Narrow
         before : ndarray of shape (n_rows, k)
-            The batch's rows as gathered, without the last one.
+            The rows of the batch's features as gathered, without the last row.
         numerator : ndarray of shape (n_rows, k)
-            They become before·(numerator + kept)/denominator.
+            These rows become before·(numerator + kept)/denominator.
         kept, denominator : ndarray of shape (k,)
             All other rows are multiplied by kept/denominator.
         least : float
-            Entries of the batch's rows that end below become 0.
+            Entries of the rows of the batch's features that end below `least` become 0.
         """
         assert self.rest is not None
         others = kept / denominator
@@ -99,5 +102,8 @@ class ScaledFactor:
         return float(np.sqrt(change / size)) if size > 0 else float(change > 0)
 
     def put_back(self, narrow: Narrow, before: Array, scale: Vector) -> None:
-        """Undo a `move`, also one that did not end: the rows as gathered, by that scale."""
+        """Undo a `move`, also an interrupted one.
+
+        `before` are the rows as gathered and `scale` is the scale before the move.
+        """
         self.base[narrow.features] = before / scale.astype(self.base.dtype)

@@ -1,8 +1,9 @@
-"""Fused half-steps as requests, so that several models can share one pass over X.
+"""Half-steps as requests, so that several models can share one pass over X.
 
-An solver that can share writes its iteration as a generator: it yields the half-step
-that it needs, and receives the sums. `run_half_steps` serves one such generator; `run_together`
-serves many, one pass over X for all that stand at the same kind of half-step.
+A solver whose models can share passes writes its iteration as a generator: it yields the
+half-step that it needs, and receives the sums over X. `run_half_steps` serves one such
+generator. `run_together` serves several: one pass over X for all whose next half-step is
+of the same kind.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from ...kernels.quadratic_steps import REPORTED, ROW_ARRAYS, RowSolve
 
 
 class HalfStep(NamedTuple):
-    """Solve for the rows of one factor, X being read once.
+    """A request to solve for the rows of one factor by one pass over X.
 
-    `by_columns` asks for the pass over Xᵀ: the rows are then those of Ht.
+    `by_columns` asks for a pass over Xᵀ: the rows are then rows of Ht.
     """
 
     by_columns: bool
@@ -26,14 +27,14 @@ class HalfStep(NamedTuple):
     other: Array
     """The other factor, (n_features, k) or, by columns, (n_samples, k)."""
     gram: Array
-    """Its Gram matrix plus the penalty's Q, in float64."""
+    """Gram matrix of the other factor plus the penalty's Q, in float64."""
     l1: Array
     how: Method
     accumulate: bool
 
 
 class HalfSums(NamedTuple):
-    """What a half-step reports; `rhs` and `gram` belong to the other half-step."""
+    """Result of a half-step; `rhs` and `gram` are the sums for the next half-step."""
 
     report: SolveReport
     rhs: Any
@@ -53,7 +54,7 @@ def half_step(
     by_columns: bool = False,
     accumulate: bool = True,
 ) -> HalfStep:
-    """Request for the factor with these rows and this penalty."""
+    """Build the request for a factor with the given rows and penalty."""
     gram = gram_other + penalty.Q
     return HalfStep(by_columns, rows, other, gram, penalty.l1, how, accumulate)
 
@@ -67,7 +68,7 @@ def solve_half(
     n_threads: int,
     grams: bool = False,
 ) -> SolveReport:
-    """The half-step by a right-hand side already at hand."""
+    """Do a half-step whose right-hand side is known already, without X."""
     rhs = rhs.astype(rows.solved.dtype, copy=False)
     report: SolveReport = solve_rows(
         rows, rhs, gram_other + penalty.Q, penalty.l1, how, grams, n_threads
@@ -76,7 +77,7 @@ def solve_half(
 
 
 def run_half_steps(X: Operand, iteration: HalfStepProgram) -> Progress:
-    """Run one iteration, serving its half-steps one by one."""
+    """Run one iteration, serving its half-steps one by one; return its progress."""
     try:
         request = next(iteration)
         while True:
@@ -87,7 +88,7 @@ def run_half_steps(X: Operand, iteration: HalfStepProgram) -> Progress:
 
 
 def run_together(X: Operand, iterations: Sequence[HalfStepProgram]) -> list[Progress]:
-    """Run one iteration of several models, in step, and return their progress."""
+    """Run one iteration of several models side by side; return their progress."""
     progress: dict[int, Progress] = {}
     answers: dict[int, HalfSums | None] = dict.fromkeys(range(len(iterations)))
     while answers:
@@ -113,7 +114,7 @@ def run_together(X: Operand, iterations: Sequence[HalfStepProgram]) -> list[Prog
 
 
 def _serve(X: Operand, requests: Sequence[HalfStep]) -> list[HalfSums]:
-    """One pass over X for half-steps of one kind."""
+    """Serve half-steps of one kind by one pass over X."""
     rows: dict[str, Array] = {}
     shared: dict[str, Array] = {}
     for r, request in enumerate(requests):

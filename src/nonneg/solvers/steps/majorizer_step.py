@@ -1,4 +1,4 @@
-"""The H half of "sn" for an X that is read by rows alone: a diagonal step from sums."""
+"""H's half-step of "sn" for an X that can only be read by rows: a step from sums."""
 
 from __future__ import annotations
 
@@ -10,30 +10,38 @@ from ...base.interfaces import Array, Penalty
 from .mu_steps import TermSums
 
 LEAST_SHARE = float(np.sqrt(0.5))
-"""What is left of an entry at least: while no y = w·h falls below this share of itself, the
-second derivative x/y² at most doubles, and a step by its bound lowers the objective."""
+"""A step leaves at least this share of an entry. While no y = w·h falls below this share of
+itself, the second derivative x/y² at most doubles, and a step by its bound lowers the
+objective."""
 
 
 def diagonal_step(
     Ht: Array, sums: TermSums, bends: Array, penalty: Penalty, by_ratio: Array
 ) -> Array:
-    """The next Hᵀ by the better of two steps, row by row; neither raises the objective.
+    """Return the next Hᵀ by the better of two steps, chosen row by row.
 
-    One is h − gradient/bound for each entry, the bound being that of a separable
-    quadratic majoriser [1]_, shortened where it would more than halve the square of an
-    entry; the other is the multiplicative step. Of each the majoriser tells how much it
-    lowers the objective at least.
+    The first step is h − gradient/bound for each entry, where the bound is that of a
+    separable quadratic majoriser [1]_; it is shortened where it would more than halve the
+    square of an entry. The second is the multiplicative update. Neither raises the
+    objective, and majorisers tell by how much each lowers it at least.
 
     Parameters
     ----------
     Ht : ndarray of shape (n_features, k)
     sums : TermSums
-        Σ x/y·w of shape (n_features, k), and the column sums of W (k,).
+        `numerator` is Σ x/y·w of shape (n_features, k), `denominator` the column sums of
+        W (k,).
     bends : ndarray of shape (n_features, k)
-        Σ x/y²·(Σ_u w_u)·w.
+        Σ x/y²·(Σ_u w_u)·w, in the bound.
     penalty : Penalty
+        The penalty on H.
     by_ratio : ndarray of shape (n_features, k)
-        Hᵀ after a multiplicative step.
+        Hᵀ after a multiplicative update.
+
+    Returns
+    -------
+    Ht : ndarray of shape (n_features, k)
+        A new array of the dtype of `Ht`; computed in float64.
 
     References
     ----------
@@ -51,7 +59,7 @@ def diagonal_step(
     share = np.where(moved, 1 + step / np.where(moved, H, 1), 1).min(axis=1, initial=1)
     curved = bends / share[:, None] ** 2 + l2
     gain = -np.sum(gradient * step + 0.5 * curved * step**2, axis=1)
-    # of the other: Σ (linear·h + l2/2·h² − h_old·above·log h)
+    # gain of the multiplicative update: Σ (linear·h + l2/2·h² − h_old·above·log h)
     kept = (H > 0) & (ratio > 0)
     logs = np.log(np.where(kept, ratio, 1) / np.where(kept, H, 1))
     gone = (H > 0) & (ratio <= 0) & (above > 0)
@@ -63,7 +71,7 @@ def diagonal_step(
 
 
 def residual_of(Ht: Array, sums: TermSums, penalty: Penalty) -> float:
-    """Σ |gradient|·h."""
+    """Return Σ |gradient|·h over the entries h of Hᵀ, in float64."""
     gradient: Any = sums.denominator + penalty.l1 - sums.numerator
     gradient = gradient + penalty.Q.diagonal() * Ht
     return float(np.sum(np.abs(gradient) * Ht, dtype=np.float64))

@@ -1,4 +1,4 @@
-"""Multiplicative half-steps for any loss that is a sum over entries, quadratic or not."""
+"""Multiplicative updates for any loss that is a sum over entries, quadratic or not."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from ...operands.base import matmul
 
 
 class TermSums(NamedTuple):
-    """What a half-step leaves for the other factor, of which each has n rows."""
+    """Sums over X for the update of the factor with n rows, made beside the other one."""
 
     numerator: Array
     """Sums of the negative terms, (n, k)."""
     denominator: Array
-    """Sums of the positive terms, (n, k) or, where they are all alike, (k,)."""
+    """Sums of the positive terms, (n, k) or, where all rows are alike, (k,)."""
     value: float | None = None
-    """The loss at the rows after the step, if asked for."""
+    """The loss at the factors that the sums were made from, if asked for."""
 
 
 def terms_of(problem: Problem) -> Any:
-    """The loss's terms at the scale of X."""
+    """Return the loss's terms at the scale of X."""
     return cast(TermLoss, problem.loss).terms(problem.X)
 
 
@@ -55,26 +55,31 @@ def update_rows(
     least: float = 0.0,
     after: Array | None = None,
 ) -> TermSums:
-    """One multiplicative step for the rows of a factor, X being read once.
+    """Update the rows of a factor once, reading X once; return the sums for the other.
 
     Parameters
     ----------
     loss : Loss
     X : Operand of shape (n_rows, n_features)
-        To be read by rows; a block of a larger X will do.
+        Read by rows; its rows may be a block of those of a larger X.
     rows : tuple of ndarray (n_rows, k)
-        The factor before the step, and where it is written; they may be one array.
+        The factor before the update, and the array that the result is written to; they
+        may be one array.
     Ht : ndarray of shape (n_features, k)
         The other factor.
     penalty : Penalty
-        On the rows.
+        The penalty on the factor that is updated.
     accumulate, value : bool
-        Whether the sums for the other factor and the loss after the step are wanted.
+        Whether the sums for the other factor and the loss after the update are wanted.
     least : float
-        Entries that end below become 0.
+        Entries that end below `least` become 0.
     after : ndarray of shape (n_features, k), optional
-        The place of the other factor that the sums and the loss are taken at, if that
-        is not Ht.
+        The sums and the loss are computed beside this array in the place of Ht.
+
+    Returns
+    -------
+    sums : TermSums
+        Sums for the update of the other factor; empty where they are not wanted.
     """
     start, solved = rows
     if by_products(loss, X):
@@ -93,7 +98,7 @@ def update_rows(
 
 
 def term_sums(found: Sums, A: Array) -> TermSums:
-    """What a pass over the rows A has found; empty where no sums were wanted."""
+    """Return the sums of a pass over the rows A; empty where none were wanted."""
     parts = ("numerator", "denominator" if "denominator" in found else "column_sums")
     above, below = (found.get(name, A[:0]) for name in parts)
     return TermSums(above, below, found.get("value"))
@@ -106,7 +111,7 @@ def _by_products(
     penalty: Penalty,
     accumulate: bool,
 ) -> tuple[Array, Array] | None:
-    """A step beside Ht; Xᵀ·A and AᵀA of the rows after it, if they are wanted."""
+    """Update the rows beside Ht; return Xᵀ·A and AᵀA of the result, if wanted."""
     start, solved = rows
     step = RowSolve((Multiplicative(),), accumulate)
     gram_H = gram(Ht, X.n_threads) + penalty.Q
@@ -118,7 +123,7 @@ def _by_products(
 def _products_at(
     loss: Loss, X: Operand, rhs: Array, gram_A: Array, Ht: Array, value: bool
 ) -> TermSums:
-    """Sums for Ht from Xᵀ·A and AᵀA."""
+    """Return the sums for Ht, from Xᵀ·A and AᵀA."""
     at = None
     if value:
         square = float(np.sum(gram_A * gram(Ht, X.n_threads)))
@@ -129,7 +134,7 @@ def _products_at(
 def sums_for(
     loss: Loss, X: Operand, A: Array, Ht: Array, value: bool = False
 ) -> TermSums:
-    """Sums for Ht, of the rows A as they stand; X is read by rows."""
+    """Return the sums for Ht beside the rows A, which don't move; X is read by rows."""
     if by_products(loss, X):
         products = matmul(X.T, A), gram(A, X.n_threads)
         return _products_at(loss, X, *products, Ht, value)
@@ -145,7 +150,7 @@ def apply_sums(
     penalty: Penalty,
     least: float = 0.0,
 ) -> Array:
-    """The factor A after a step by sums that are at hand."""
+    """Return the factor A after an update by sums that are known already."""
     terms = cast(TermLoss, loss).terms(X)
     l2 = penalty.Q.diagonal()
     moved: Array = multiplied(A, *sums[:2], penalty.l1, l2, terms, least, X.n_threads)

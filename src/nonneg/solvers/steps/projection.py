@@ -1,4 +1,4 @@
-"""Non-negative least squares with a Gram matrix by projected gradient (Lin 2007)."""
+"""Subproblems of "pg": non-negative least squares by projected gradient (Lin 2007)."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from ...base.interfaces import Array, Operand, Penalty, Rows, Shared, Sums
 from ...kernels import gram, inner
 
 MAX_TRIALS = 20
-"""Step sizes that a line search tries; without a decision A stays where it is."""
+"""Most step sizes that a line search tries; if none is accepted, A stays where it is."""
 
 BLOCK = 1 << 15
-"""Numbers in a block of rows: a few of them fit into a core's cache."""
+"""Numbers in a block of rows, so few that some blocks fit into a core's cache."""
 
 
 class Trial(NamedTuple):
-    """What one candidate of the line search would do; d is its distance from A."""
+    """One candidate of the line search, at A + d."""
 
     slope: float
     """⟨gradient, d⟩."""
     curvature: float
-    """⟨d, d·G⟩ as the test for sufficient decrease takes it."""
+    """⟨d, d·G⟩ in the test for sufficient decrease, G without the penalty's Q."""
     decrease: float
     """Exact decrease of the objective."""
     repeated: bool
-    """Whether the candidate equals the one before it, bit by bit."""
+    """Whether the candidate equals the previous candidate, bit by bit."""
 
 
 class Subproblem:
@@ -39,29 +39,29 @@ class Subproblem:
     Parameters
     ----------
     A : ndarray of shape (n_rows, k)
-        The start, overwritten.
+        The start, overwritten by the result.
     rhs : ndarray of shape (n_rows, k), same dtype
     gram : ndarray of shape (k, k) or (n_rows, k, k), float64
         G, positive semi-definite: one for all rows, or one for each.
     penalty : Penalty
-        As in scikit-learn, its Q is left out of the test for sufficient decrease. So
-        that a strong L2 penalty can't make the iterates oscillate, a step must also
-        end sufficiently below the higher of the last two objectives [2]_; none is
-        ever above the start's.
+        Its Q is left out of the test for sufficient decrease, as in scikit-learn. A
+        strong L2 penalty could then make the iterates oscillate, so a step must also end
+        sufficiently below the higher of the last two objectives [2]_. No objective is
+        ever above that of the start.
     Q : ndarray of shape (k, k), optional
-        Quadratic terms that the test sees.
+        Further quadratic terms, which are part of the test.
     sigma : float
-        Constant of the test: the smaller, the looser.
+        Constant of the test for sufficient decrease: the smaller, the looser the test.
     beta : float
         Factor from one trial step size to the next.
     step, last_decrease : float
-        First step size to try, and the decrease that the step before brought, where
-        this goes on with a search that was begun elsewhere.
+        The first step size to try, and the decrease in the step before. To go on with
+        an earlier descent, pass its values.
 
     Notes
     -----
     An iteration costs n_rows·k² multiply-adds for the gradient and again for each
-    trial step. Beside its arguments it holds one array of the size of A.
+    trial step. Beside its arguments the object holds one array of the size of A.
 
     References
     ----------
@@ -114,7 +114,7 @@ class Subproblem:
         return self.projected()
 
     def projected(self) -> float:
-        """Squared norm of the last gradient, projected at A."""
+        """Return the squared norm of the last gradient, projected at A."""
         return sum(
             _projected_square(self.A[rows], self.gradient[rows])
             for rows in self._blocks()
@@ -123,9 +123,9 @@ class Subproblem:
     def descend(self) -> float:
         """Move A along the projected gradient; return the decrease of the objective.
 
-        The step size of the last call is the first to be tried. If it decreases the
-        objective sufficiently, larger ones are tried as long as they do, else smaller
-        ones until one does.
+        The step size of the last call is tried first. If it decreases the objective
+        sufficiently, larger ones are tried as long as they do so, too; else smaller ones
+        are tried until one does.
         """
         before: tuple[float, Trial] | None = None
         shrinking = False
@@ -172,7 +172,7 @@ class Subproblem:
         return Trial(slope, curvature, -slope - 0.5 * (curvature + penalty), repeated)
 
     def _is_sufficient(self, trial: Trial) -> bool:
-        """Lin's test, and a decrease against one of the last two objectives."""
+        """Whether the step passes Lin's test and ends below one of the last objectives."""
         decreases = (1.0 - self.sigma) * trial.slope + 0.5 * trial.curvature < 0
         gained = trial.decrease + max(0.0, self.last_decrease)
         return decreases and gained > -self.sigma * trial.slope
@@ -189,9 +189,9 @@ class Subproblem:
         Returns
         -------
         n_iter : int
-            Iterations, from one; an optimal start takes one.
+            Number of iterations, counted from one; an optimal start takes one.
         decrease : float
-            Exact decrease of the objective.
+            Exact decrease of the objective over all iterations.
         """
         decrease = 0.0
         for n_iter in range(1, max_iter + 1):
@@ -199,11 +199,11 @@ class Subproblem:
                 return n_iter, decrease
             decrease += self.descend()
             if self.stalled:
-                break  # the remaining iterations would all be like this one
+                break  # the remaining iterations would not move A either
         return max_iter, decrease
 
     def products(self) -> tuple[float, float]:
-        """⟨rhs − l1, A⟩ and ⟨A, A·(G + Q)⟩ after `evaluate`, in float64."""
+        """Return ⟨rhs − l1, A⟩ and ⟨A, A·(G + Q)⟩ in float64; call `evaluate` before."""
         cross, square = 0.0, 0.0
         for rows in self._blocks():
             linear = self.rhs[rows] - self.l1
@@ -218,7 +218,7 @@ def _of_rows(G: Array, rows: slice) -> Array:
 
 
 def _times(A: Array, G: Array, out: Array) -> Array:
-    """A·G, or each row of A times its own G."""
+    """Compute A·G, or each row of A times its own G, into `out`."""
     if G.ndim == 2:
         return np.matmul(A, G, out=out)
     out[...] = np.einsum("ir,irs->is", A, G)
@@ -238,7 +238,7 @@ def _projected_square(A: Array, gradient: Array) -> float:
 
 @dataclass(frozen=True)
 class RowGrams:
-    """rows["gram"] = Σⱼ mᵢⱼ bⱼᵀbⱼ for each row i of a masked or weighted X."""
+    """Write rows["gram"] = Σⱼ mᵢⱼ bⱼᵀbⱼ for each row i of a masked or weighted X."""
 
     name: ClassVar[str] = "row_grams"
 
@@ -257,7 +257,7 @@ class RowGrams:
 
 
 def gram_for(X: Operand, B: Array) -> NDArray[np.float64]:
-    """BᵀB in float64, of shape (n_samples, k, k) if each row of X has its own."""
+    """Return BᵀB in float64, of shape (n_samples, k, k) if each row of X has its own."""
     if X.shared_gram:
         shared: NDArray[np.float64] = gram(B, X.n_threads)
         return shared

@@ -1,4 +1,4 @@
-"""Both half-steps of an iteration on the quadratic loss, and what is known after them."""
+"""Half-steps for the quadratic loss, with the objective and residual of their results."""
 
 from __future__ import annotations
 
@@ -18,17 +18,21 @@ from .half_steps import HalfStep, HalfSums, half_step, solve_half
 
 
 class Start(NamedTuple):
-    """The H that an iteration starts from, and what is known of it."""
+    """The H that an iteration starts from, with its products."""
 
     Ht: Array
     gram: NDArray[np.float64]
     product: Array | None
-    """X·Ht, if it is at hand."""
+    """X·Ht, if it has been computed."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pair:
-    """Both factors after an iteration and what is known of them."""
+    """Both factors after an iteration, with their Gram matrices and objective.
+
+    `gram_W` belongs to the rows that H was solved beside, `gram_Hn` to the solved H,
+    `gram_Hx` to the extrapolated H.
+    """
 
     rows_W: RowArrays
     rows_H: RowArrays
@@ -42,20 +46,20 @@ class Pair:
 
     @property
     def decrease(self) -> float:
-        """Exact decrease of both half-steps, from the extrapolated point."""
+        """Exact decrease of the objective in both half-steps, from where they started."""
         return float(self.report_W.decrease + self.report_H.decrease)
 
     @property
     def sweeps(self) -> float:
-        """Sweeps per row, on average."""
+        """Average number of sweeps per row of W and Ht."""
         n_rows = self.rows_W.solved.shape[0] + self.rows_H.solved.shape[0]
         return float((self.report_W.sweeps + self.report_H.sweeps) / n_rows)
 
     def residual(self) -> float:
-        """‖projected gradient‖ over ‖XHᵀ − l1‖ + ‖XᵀW − l1‖, components balanced.
+        """Return ‖projected gradient‖ / (‖XHᵀ − l1‖ + ‖XᵀW − l1‖), components balanced.
 
-        Multiplying a column of W by d and dividing that of H by d divides the gradient
-        of W by d; d² = ‖h‖/‖w‖ balances them.
+        A column of W multiplied by d, and the row of H divided by d, divides the gradient
+        with respect to W by d; d² = ‖h‖/‖w‖ gives both equal norms.
         """
         square_W, square_H = self.gram_W.diagonal(), self.gram_Hn.diagonal()
         if square_W.min() > 0 and square_H.min() > 0:
@@ -81,7 +85,7 @@ def solve_pair(
     rows_H: RowArrays,
     how: Method,
 ) -> Generator[HalfStep, HalfSums, Pair]:
-    """Solve for W beside `start`, then for H beside the result; measure the pair."""
+    """Solve for W beside `start`, then for H beside that W; measure the pair."""
     X, n = problem.X, problem.X.n_threads
     by_columns = X.by_columns and X.shared_gram
     if start.product is None:
@@ -92,7 +96,7 @@ def solve_pair(
             rows_W, start.product, start.gram, problem.penalty_W, how, n, True
         )
         gram_W = report_W.gram_result
-        start = start._replace(product=None)  # its memory is wanted for the next one
+        start = start._replace(product=None)  # gives its memory free for the next one
         rhs = None if by_columns else rmatmul(X, rows_W.result)
     product = None
     if by_columns:
@@ -117,7 +121,7 @@ def solve_pair(
 def solve_W(
     problem: Problem, W: Array, start: Start, how: Exact
 ) -> Generator[HalfStep, HalfSums, tuple[SolveReport, float]]:
-    """Solve for W exactly, in place, beside a fixed H: (report, objective)."""
+    """Solve for W exactly, in place, beside a fixed H; return report and objective."""
     X, n, rows = problem.X, problem.X.n_threads, RowArrays(W, W)
     product = start.product
     if product is None and X.by_columns and X.shared_gram:
@@ -141,7 +145,7 @@ def solve_W(
 def penalties(
     problem: Problem, W: Array, Ht: Array, gram_W: Array, gram_H: Array
 ) -> float:
-    """Value of both penalties at a pair of factors."""
+    """Return the value of both penalties at a pair of factors with these Gram matrices."""
     n = problem.X.n_threads
     return sum(
         penalty.value(column_sums(A, n), G)
@@ -154,7 +158,7 @@ def penalties(
 
 
 def factor_penalties(problem: Problem, W: Array, Ht: Array) -> float:
-    """The same where no Gram matrix is at hand; for no penalties it costs nothing."""
+    """Return the value of both penalties; Gram matrices are computed if there are any."""
     if problem.penalty_W.is_zero and problem.penalty_H.is_zero:
         return 0.0
     n = problem.X.n_threads
@@ -164,7 +168,7 @@ def factor_penalties(problem: Problem, W: Array, Ht: Array) -> float:
 def start_value(
     problem: Problem, W: Array, Ht: Array, product: Array | None, gram_H: Array
 ) -> float:
-    """Objective at a start whose product X·Ht is at hand, or costs a pass."""
+    """Return the objective at a start; costs a pass over X where `product` is None."""
     gram_W = gram(W, problem.X.n_threads)
     if product is None:
         loss = problem.loss.value(problem.X, W, Ht)

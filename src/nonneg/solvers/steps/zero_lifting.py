@@ -1,4 +1,4 @@
-"""Zeros that multiplicative steps are stuck at though the optimum is elsewhere."""
+"""Lifting of zeros that multiplicative updates can't leave though they are not optimal."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from .quadratic_iteration import factor_penalties
 CLEARLY = 1e-3
 """A zero is lifted where the negative terms exceed the positive ones by this share."""
 HEIGHTS = 10.0 ** -np.arange(2, 10)
-"""Shares of a component's mean entry that lifted zeros are tried at, largest first."""
+"""Lifted zeros are tried at these shares of their component's mean entry, in this order."""
 
 
 def unstick(problem: Problem, state: State, objective: float) -> bool:
-    """Lift such zeros in place so that the objective falls; whether there were any.
+    """Lift zeros that are not optimal, in place, if that lowers the objective.
 
-    Costs two passes over X, and one for each height that is tried.
+    Returns whether any zeros were lifted. Costs two passes over X, and one for each height
+    that is tried.
     """
     W, Ht = state.W, state.Ht
     sums_W, sums_H = _sums_for_both(problem, W, Ht)
@@ -42,7 +43,7 @@ def unstick(problem: Problem, state: State, objective: float) -> bool:
 
 
 def _sums_for_both(problem: Problem, W: Array, Ht: Array) -> tuple[TermSums, TermSums]:
-    """Terms of the gradients with respect to W and to Hᵀ."""
+    """Return the terms of the gradients with respect to W and to Hᵀ."""
     X, loss = problem.X, problem.loss
     if by_products(loss, X):
         n = X.n_threads
@@ -73,7 +74,10 @@ def _stuck(A: Array, sums: TermSums, penalty: Penalty) -> Array:
 
 
 def _level(A: Array) -> Array:
-    """Mean of each component's entries that are not 0, or of all such."""
+    """Return the mean of each component's entries that are not 0, (k,).
+
+    A component of zeros alone gets the mean over all components.
+    """
     total, count = A.sum(axis=0, dtype=np.float64), np.count_nonzero(A, axis=0)
     overall = total.sum() / max(1, count.sum())
     level: Array = np.where(count > 0, total / np.maximum(count, 1), overall)
