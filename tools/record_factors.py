@@ -27,7 +27,7 @@ from recording.groups import GROUPS
 from recording.outcomes import environment, outcome
 
 MUST_AGREE = ("instruction set", "numpy", "scipy", "BLAS")
-"""Of the environment: what results may depend on."""
+"""Entries of the environment that results may depend on."""
 
 
 def record(file: Path, only: str) -> int:
@@ -61,7 +61,7 @@ def record(file: Path, only: str) -> int:
 
 
 def differences(one: dict[str, str], two: dict[str, str]) -> Iterator[str]:
-    """What differs between two outcomes of a case."""
+    """Yield a line for each difference between two outcomes of a case."""
     for name in {**one, **two}:
         a, b = one.get(name, "nothing"), two.get(name, "nothing")
         if a != b:
@@ -71,7 +71,7 @@ def differences(one: dict[str, str], two: dict[str, str]) -> Iterator[str]:
 
 
 def compare(first: Path, second: Path) -> int:
-    """Print the cases that differ; 1 if there are any."""
+    """Print the cases that differ; return 1 if there are any, else 0."""
     one, two = (
         json.loads(file.read_text(encoding="utf-8")) for file in (first, second)
     )

@@ -100,7 +100,7 @@ def model(solver: str, **options: Any) -> NMF:
 
 
 def fitted(X: Any, solver: str, start: Any = (None, None), **options: Any) -> Any:
-    """What a fit gives."""
+    """Fit a model; return W and the fitted model."""
     fit = model(solver, **options)
     return {"W": fit.fit_transform(X, W=start[0], H=start[1]), "model": fit}
 
@@ -267,7 +267,7 @@ def batches() -> Iterator[Case]:
 
 
 class Stopped(Exception):
-    """What ends a fit in a case."""
+    """Raised in a case to end its fit."""
 
 
 @group

@@ -1,4 +1,4 @@
-"""What is written of a result: hashes of arrays, numbers, warnings, errors."""
+"""Outcomes of a case as a recording holds them: hashes of arrays, numbers, errors."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _plain(text: str) -> str:
 
 
 def outcome(compute: Callable[[], Any]) -> dict[str, str]:
-    """What a case gives: its parts, or the error, and the warnings."""
+    """Return the results of a case by name, or its error, and its warnings."""
     np.random.seed(0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -76,7 +76,7 @@ def outcome(compute: Callable[[], Any]) -> dict[str, str]:
 
 
 def environment() -> dict[str, str]:
-    """What the results may depend on, and whose they are."""
+    """Describe what the results may depend on: versions, instruction set, BLAS."""
     config = nonneg.show_config(mode="dicts")
     assert config is not None
     kinds = sorted(f"{b['internal_api']} {b['version']} {b['architecture']}"

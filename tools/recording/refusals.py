@@ -86,7 +86,7 @@ BAD_FACTORS: dict[str, Callable[[Any], Any]] = {
 
 @group
 def refused() -> Iterator[Case]:
-    """What is no input: the errors with their sentences."""
+    """Cases with refused inputs: their errors with the sentences."""
     X = rows(20, 12, float, 8) + 0.01
     X[3, 4], (W, H), custom = 0, factors((20, 12)), {"init": "custom"}
     for more in BAD_PARAMETERS:

@@ -43,7 +43,7 @@ class MiniBatchState(State):
     curvature: Array | None = None
     """Sum over the batches of L2 penalties that are not part of the denominator."""
     scale: Array | None = None
-    """Where it is set, Hᵀ is Ht·diag(scale); `total` and `squares` belong to it."""
+    """Scale of each component: if set, Hᵀ is Ht·diag(scale)."""
     total: Array | None = None
     """Column sums of Hᵀ, where `scale` is set."""
     squares: Array | None = None

@@ -21,7 +21,7 @@ BLOCK = 1 << 15
 
 
 class Trial(NamedTuple):
-    """One candidate of the line search, at A + d."""
+    """A candidate of the line search, A + d."""
 
     slope: float
     """⟨gradient, d⟩."""
