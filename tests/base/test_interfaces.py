@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 import nonneg
-from nonneg.base.interfaces import Operand, Penalty
+from nonneg.base.interfaces import Operand, Penalty, SolverBase
 from nonneg.base.registry import Registry
 from nonneg.losses.registry import losses
 from nonneg.operands.base import matmul, rmatmul
@@ -246,6 +247,73 @@ def test_its_steps_travel(landweber):
     assert pickle.loads(pickle.dumps(step)) == step
 
 
+def test_an_object_is_a_solver_without_a_name(landweber):
+    """It is fitted, copied and transforms by its own options."""
+    solvers.remove("landweber")
+    try:
+        solver = landweber.Landweber(0.01)
+        model = nonneg.NMF(3, solver=solver, init="random", random_state=0, tol=1e-9)
+        assert model.get_params()["solver"] is solver
+        assert repr(model).count("Landweber(tol=0.01)") == 1
+        W = model.fit_transform(data())
+        assert model.solver_ == "landweber"
+        assert model.stop_reason_ == "converged"
+        assert model.history_["residual"][-1] <= 0.01  # not at the model's tol
+        twin = clone(model).fit(data())
+        np.testing.assert_array_equal(twin.components_, model.components_)
+        assert twin.transform(data()).shape == W.shape
+        again = pickle.loads(pickle.dumps(model))
+        np.testing.assert_array_equal(again.transform(data()), twin.transform(data()))
+    finally:
+        solvers.register("landweber")(landweber.Landweber)
+
+
+def test_an_object_is_no_parameter_that_a_model_file_holds(landweber, tmp_path):
+    model = nonneg.NMF(2, solver=landweber.Landweber(), init="random", random_state=0)
+    model.fit(data())
+    with pytest.raises(ValueError, match="parameter solver of type Landweber can't be"):
+        nonneg.save(model, tmp_path / "model")
+    nonneg.save(model.set_params(solver="landweber"), tmp_path / "model")
+    again = nonneg.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.transform(data()), model.transform(data()))
+
+
+def test_an_object_of_ours_fits_as_its_name_does():
+    X = data(60, 23)
+    options = {"init": "random", "random_state": 0, "tol": 0, "max_iter": 5}
+    by_name = nonneg.NMF(3, solver="hals", compress=True, n_init=2, **options).fit(X)
+    solver = solvers["hals"](tol=0)
+    model = nonneg.NMF(3, solver=solver, compress=True, n_init=2, **options).fit(X)
+    np.testing.assert_array_equal(model.components_, by_name.components_)
+    blocks = [
+        nonneg.NMF(3, solver=s, blocks=3, **options).fit(X).components_
+        for s in ("hals", solver)
+    ]
+    np.testing.assert_array_equal(*blocks)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_object_s_options_belong_to_a_checkpoint(tmp_path):
+    X, path = data(60, 23), tmp_path / "fit"
+    options = {"init": "random", "random_state": 0, "checkpoint": path, "resume": True}
+    kind = solvers["hals"]
+    nonneg.NMF(3, solver=kind(sweeps=3), max_iter=3, **options).fit(X)
+    nonneg.NMF(3, solver=kind(sweeps=3), max_iter=9, **options).fit(X)
+    with pytest.raises(ValueError, match=r"its parameter solver is .*sweeps', 3"):
+        nonneg.NMF(3, solver=kind(sweeps=4), max_iter=9, **options).fit(X)
+
+
+@pytest.mark.parametrize("value", [Any, object(), SolverBase])
+def test_what_is_no_solver_is_refused(value):
+    with pytest.raises(ValueError, match="The 'solver' parameter of NMF must be"):
+        nonneg.NMF(2, solver=value).fit(data())
+
+
+def test_a_solver_has_to_have_the_defaults():
+    with pytest.raises(TypeError, match="solver int must derive from SolverBase"):
+        solvers.register("other")(int)
+
+
 # --- a loss --------------------------------------------------------------------------
 
 
@@ -264,6 +332,20 @@ def test_an_impossible_pair_is_refused_before_any_work(absolute):
     text = "solver 'hals' does not handle beta_loss = 1. Pass solver='mu' or 'sn'"
     with pytest.raises(ValueError, match=text):
         nonneg.NMF(2, init="random", solver="hals", beta_loss=1).fit(data())
+
+
+def test_an_object_is_a_loss_without_a_name(landweber):
+    class Doubled(type(losses["frobenius"]())):
+        name = "doubled"
+
+        def error(self, value):
+            return 2 * super().error(value)
+
+    options = {"init": "random", "random_state": 0, "max_iter": 5, "tol": 0}
+    one = nonneg.NMF(3, beta_loss=Doubled(), **options).fit(data())
+    two = nonneg.NMF(3, **options).fit(data())
+    np.testing.assert_array_equal(one.components_, two.components_)
+    assert one.reconstruction_err_ == 2 * two.reconstruction_err_
 
 
 # --- the registry --------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse as sp
 
 from nonneg import NMF, MiniBatchNMF, save
-from nonneg.base.interfaces import Progress, State
+from nonneg.base.interfaces import Progress, SolverBase, State
 from nonneg.base.records import StopReason
 from nonneg.fitting.checkpoints import files
 from nonneg.fitting.checkpoints.files import Checkpoints, Past
@@ -119,13 +119,28 @@ def test_a_damaged_file_never_takes_the_place_of_a_good_one(tmp_path):
 
 def test_another_format_is_refused_and_left_alone(tmp_path, monkeypatch):
     path = tmp_path / "fit"
-    monkeypatch.setattr(files, "FORMAT", 2)
+    monkeypatch.setattr(files, "FORMAT", files.FORMAT + 1)
     stopped(path)
     monkeypatch.undo()
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="is of format 2, and this version"):
+    with pytest.raises(
+        ValueError, match=f"is of format {files.FORMAT + 1}, and this version"
+    ):
         model(checkpoint=path, resume=True).fit(X)
     assert path.read_bytes() == before
+
+
+def test_states_of_one_name_in_two_modules_are_two(tmp_path):
+    def state_of(module):
+        names = {"__module__": module, "__annotations__": {"extra": Any}, "extra": None}
+        return dataclass(eq=False)(type("SameState", (State,), names))
+
+    kinds = [state_of("one.solver"), state_of("other.solver")]
+    for number, kind in enumerate(kinds):
+        keeper = Checkpoints(tmp_path / str(number), 1, {})
+        keeper.write(Past(kind(np.ones((2, 1)), np.ones((3, 1)))))
+    for number, kind in enumerate(kinds):
+        assert type(read(tmp_path / str(number)).state) is kind
 
 
 def test_another_version_is_refused(tmp_path, monkeypatch):
@@ -263,14 +278,12 @@ def test_a_fit_that_is_over_is_not_written_again(tmp_path):
     assert os.listdir(tmp_path) == ["fit"]
 
 
-@dataclass
-class Halting:
+@dataclass(frozen=True)
+class Halting(SolverBase):
     """A solver that ends in the middle of its fourth iteration."""
 
     error: Any
     name: ClassVar[str] = "halting"
-    requires: ClassVar[frozenset[str]] = frozenset()
-    measure: ClassVar[str] = ""
 
     def iterate(self, problem: Any, state: State) -> Progress:
         state.W += 1

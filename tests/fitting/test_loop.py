@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from nonneg.base.interfaces import Progress, State
+from nonneg.base.interfaces import Progress, SolverBase, State
 from nonneg.base.records import History, Iteration, StopReason
 from nonneg.fitting.checkpoints.files import Past
 from nonneg.fitting.loop import Limits, run
 
 
-@dataclass
-class Script:
+@dataclass(frozen=True)
+class Script(SolverBase):
     """A solver that only plays back what it was told, one entry an iteration."""
 
     residuals: list[float]
@@ -26,7 +26,6 @@ class Script:
     pause: float = 0.0
 
     name: ClassVar[str] = "script"
-    requires: ClassVar[frozenset[str]] = frozenset()
     measure: ClassVar[str] = "distance"
 
     def start(self, problem: Any, W: Any, Ht: Any) -> State:

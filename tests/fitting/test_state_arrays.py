@@ -12,7 +12,6 @@ import pytest
 from nonneg.fitting.checkpoints.files import Past
 from nonneg.fitting.checkpoints.state_arrays import from_arrays, to_arrays
 from nonneg.fitting.loop import Limits, run
-from nonneg.solvers.registry import iteration_limit
 from support.cases import (
     DTYPES,
     MAIN_STORAGES,
@@ -166,7 +165,7 @@ def test_a_restored_fit_goes_on_bit_by_bit(loss, case, update_H, storage, dtype)
     def begin() -> Any:
         return solver.start(problem, *factors(X.shape, dtype=dtype))
 
-    if iteration_limit(solver, problem) == 1:  # one solve, and nothing to go on with
+    if solver.iteration_limit(problem) == 1:  # one solve, and nothing to go on with
         whole = run(solver, problem, Past(begin()), Limits(max_iter=1, tol=0.0)).state
         assert_same_state(through_file(whole), whole)
         return

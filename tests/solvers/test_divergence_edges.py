@@ -17,7 +17,7 @@ from nonneg.kernels.newton_steps import NewtonUpdate
 from nonneg.losses.beta import make_loss
 from nonneg.operands.registration import as_operand
 from nonneg.solvers.steps import column_scaled
-from nonneg.solvers.steps.batch_problem import at_scale
+from nonneg.solvers.steps.batch_problem import LossAtScale
 from support import oracles
 from support.cases import DTYPES, MAIN_STORAGES, STORAGES, counts, data, factors
 
@@ -255,7 +255,7 @@ def test_transform_does_not_call_back(solver):
 
 
 def test_a_batch_of_the_loss_can_be_copied():
-    loss = at_scale(make_loss(1), as_operand(data(20, 9)))
+    loss = LossAtScale(make_loss(1), as_operand(data(20, 9)))
     for twin in (
         copy.copy(loss),
         copy.deepcopy(loss),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nonneg.losses.registry import losses
+from nonneg.plugins import LossBase, losses
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class AbsoluteResidual:
 
 
 @losses.register("absolute")
-class Absolute:
+class Absolute(LossBase):
     """Σ |x − (WH)|, which no quadratic solver can minimise."""
 
     name = "absolute"

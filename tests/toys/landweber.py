@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nonneg.base.interfaces import Progress, State
-from nonneg.kernels import gram
-from nonneg.solvers.registry import solvers
+from nonneg.plugins import Progress, SolverBase, State, gram, solvers
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class LandweberStep:
 
 @solvers.register("landweber")
 @dataclass(frozen=True)
-class Landweber:
+class Landweber(SolverBase):
     """Alternating projected Landweber iterations; converged when they are short."""
 
     name = "landweber"
@@ -68,6 +66,3 @@ class Landweber:
         penalties = [p.value(A.sum(0, dtype=np.float64), gram(A)) for p, A in pairs]
         loss = problem.loss.value(problem.X, state.W, state.Ht)
         return np.array([loss + sum(penalties)])
-
-    def finish(self, problem, state):
-        return state.W, state.Ht

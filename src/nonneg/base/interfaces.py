@@ -1,16 +1,16 @@
 """The interfaces that operands, losses and solvers implement, and the records they exchange.
 
-Everything here is a protocol or a plain record; it imports nothing of ours, so
-every layer may use it. An operand says what X is, a loss what is minimised, an
-solver how the factors move; `loop` turns solvers without knowing any of them.
+It imports nothing of ours, so every package may use it. An operand says what X is, a loss
+what is minimised, a solver how the factors move; `fitting.loop` runs solvers without knowing
+any of them.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, Protocol, cast, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,44 +144,43 @@ class Penalty:
         return not (self.l1.any() or self.Q.any())
 
 
-class Loss(Protocol):
-    """What is minimised: a distance between X and W·H.
+class LossBase:
+    """What is minimised: a distance between X and W·H. Losses derive from it."""
 
-    An optional method `require(X)` raises ValueError for an X that it can't be used with.
-    """
+    name: str
+    provides: frozenset[str] = frozenset()
+    """What solvers can work with: "quadratic" where Gram matrix and right-hand side suffice
+    (the loss then has `from_products`), "terms" where it is a sum over entries (it then has
+    `terms`), "poisson" for the Kullback-Leibler divergence."""
 
-    name: ClassVar[str]
-    provides: ClassVar[frozenset[str]]
-    """"quadratic" when Gram matrix and right-hand side suffice; "terms" when it is a sum
-    over entries, see `TermLoss`; "poisson" for the Kullback-Leibler divergence."""
+    def require(self, X: Operand) -> None:
+        """Raise ValueError for an X that the loss can't be used with; accept any by default."""
 
     def value(self, X: Operand, W: Array, Ht: Array) -> float:
         """Loss at W·H, without penalties, in float64."""
+        raise NotImplementedError
 
     def error(self, value: float) -> float:
-        """`reconstruction_err_` that belongs to a loss value."""
-
-
-class QuadraticLoss(Loss, Protocol):
-    """A loss that provides "quadratic"."""
+        """Return the `reconstruction_err_` of a loss value: sqrt(2·value) by default, which is
+        ‖X − WH‖ for the Frobenius loss, and what scikit-learn has for the others.
+        """
+        return math.sqrt(2.0 * max(0.0, value))
 
     def from_products(self, X: Operand, cross: float, square: float) -> float:
-        """Loss from ⟨X, WH⟩ and ‖WH‖² over the observed entries."""
-
-
-class TermLoss(Loss, Protocol):
-    """A loss that provides "terms"."""
+        """Loss from ⟨X, WH⟩ and ‖WH‖² over the observed entries, if it is quadratic."""
+        raise NotImplementedError
 
     def terms(self, X: Operand) -> Any:
-        """Its `Terms` (see `kernels.beta_terms`), at the scale of X."""
+        """Terms at the scale of X (see `kernels.beta_terms`), if it is a sum over entries."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What an solver solves: data, loss, penalties and which factors may move."""
+    """What a solver solves: data, loss, penalties and which factors may move."""
 
     X: Operand
-    loss: Loss
+    loss: LossBase
     penalty_W: Penalty
     penalty_H: Penalty
     update_H: bool = True
@@ -189,20 +188,21 @@ class Problem:
     gram_H: NDArray[np.float64] | None = None
     """HHᵀ of a fixed H, where it is known already."""
 
-    @property
-    def quadratic(self) -> QuadraticLoss:
-        """The loss, for solvers that require a quadratic one."""
-        return cast(QuadraticLoss, self.loss)
-
 
 class Stored:
-    """Base of records that a checkpoint may hold; they are found again by their name."""
+    """Base of records that a checkpoint may hold; module and name tell them apart."""
 
     known: ClassVar[dict[str, type[Any]]] = {}
+    """Classes of records by their key."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.known[cls.__name__] = cls
+        cls.known[cls.key()] = cls
+
+    @classmethod
+    def key(cls) -> str:
+        """Module and name of the class, by which a checkpoint finds it again."""
+        return f"{cls.__module__}.{cls.__qualname__}"
 
 
 @dataclass(eq=False)
@@ -236,32 +236,72 @@ class State(Stored):
     n_iter: int = field(default=0, kw_only=True)
 
 
-class Solver(Protocol):
-    """How the factors move. Its unit is one outer iteration.
+@dataclass(frozen=True)
+class SolverBase:
+    """How the factors move, one outer iteration at a time. Solvers derive from it.
 
-    Some methods are optional: `polish(problem, state) -> Progress | None` improves the
-    result once after the last iteration, the state being of no further use;
-    `iteration(problem, state)` returns an iteration as half-steps that several models
-    can share (see `solvers.steps.half_steps`); `require(loss, X)` raises ValueError where the
-    options don't go with these, before any work is done; `iteration_limit(problem)`
-    takes the place of `max_iter`. `arrays` is how many arrays of the size of each factor
-    it holds at most, 6 if not said. So are three attributes, False by default:
-    `positive_start` where zeros of a start could never be left, `solves_W_exactly` where W is
-    solved for exactly beside a fixed H, whatever it starts from, and `by_parts` where an
-    X that can only be read by rows, in parts, is enough.
+    A solver is a frozen dataclass whose fields are its options; its class attributes declare
+    what it needs and can do. Only `start` and `iterate` have to be written.
     """
 
     name: ClassVar[str]
-    requires: ClassVar[frozenset[str]]
+    requires: ClassVar[frozenset[str]] = frozenset()
     """What a loss must provide: {"quadratic"}, {"terms"} or {"poisson"}."""
-    measure: ClassVar[str]
-    """Name of `Progress.residual` in printed output; "" if nothing is to be printed."""
+    measure: ClassVar[str] = ""
+    """Name of `Progress.residual` in printed output; "" prints nothing."""
+    arrays: ClassVar[int] = 6
+    """Arrays of the size of each factor that it holds at most."""
+    positive_start: ClassVar[bool] = False
+    """Whether it could never leave zeros of a start."""
+    solves_W_exactly: ClassVar[bool] = False
+    """Whether it solves for W exactly beside a fixed H, whatever it starts from."""
+    by_parts: ClassVar[bool] = False
+    """Whether an X that can only be read by rows, in parts, is enough."""
+    rows_on_disk: ClassVar[bool] = False
+    """Whether its arrays of the size of W may be on disk."""
+    shares_passes: ClassVar[bool] = False
+    """Whether `iteration` returns half-steps, so that several models share passes over X."""
+    accelerates: ClassVar[bool] = False
+    """Whether it has the option `accelerate`."""
+    compressible: ClassVar[bool] = False
+    """Whether it may start on a compressed X; it then has the option `tol`."""
+    warms_up_by_blocks: ClassVar[bool] = False
+    """Whether it goes on from a warm-up by blocks of rows; it then has `go_on`."""
+
+    @classmethod
+    def option_names(cls) -> tuple[str, ...]:
+        """Names of its options, which it takes from the parameters of a fit."""
+        return tuple(option.name for option in fields(cls))
+
+    def require(self, loss: LossBase, X: Operand) -> None:
+        """Raise ValueError, before any work, where the options don't go with loss or X."""
+
+    def iteration_limit(self, problem: Problem) -> int | None:  # noqa: ARG002
+        """Limit in place of `max_iter`, of which it warns itself; None: `max_iter` holds."""
+        return None
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> Any:
         """Return the state before the first iteration; W and Ht may be kept and written."""
+        raise NotImplementedError
+
+    def go_on(
+        self, problem: Problem, W: Array, Ht: Array, gram_H: Array, objective: float
+    ) -> Any:
+        """Return the state at factors that another solver has brought so far."""
+        raise NotImplementedError
 
     def iterate(self, problem: Problem, state: Any) -> Progress:
         """Do one outer iteration in place."""
+        raise NotImplementedError
 
-    def finish(self, problem: Problem, state: Any) -> tuple[Array, Array]:
-        """Return the factors (W, Ht) of the best state seen."""
+    def iteration(self, problem: Problem, state: Any) -> Any:
+        """Return one iteration as half-steps (see `solvers.steps.half_steps`)."""
+        raise NotImplementedError
+
+    def polish(self, problem: Problem, state: Any) -> Progress | None:  # noqa: ARG002
+        """Improve the result once, after the last iteration; by default nothing is done."""
+        return None
+
+    def finish(self, problem: Problem, state: Any) -> tuple[Array, Array]:  # noqa: ARG002
+        """Return the factors (W, Ht) of the best state seen: those of the state by default."""
+        return state.W, state.Ht

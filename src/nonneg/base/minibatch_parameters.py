@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from .interfaces import SolverBase
 from .parameters import Parameters
 from .validation import BOOL, Rule, is_integer, is_real
 
@@ -44,7 +45,7 @@ class BatchParameters(Parameters):
     """Everything that a fit by mini-batches is asked for, beside the arrays."""
 
     n_components: int | Literal["auto"] | None = "auto"
-    solver: str = "mu"
+    solver: str | SolverBase = "mu"
     batch_size: int = 1024
     max_no_improvement: int | None = 10
     forget_factor: float = 0.7

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from .interfaces import LossBase, SolverBase
 from .memory_size import is_limit
 from .validation import BOOL, Rule, is_bool, is_integer, is_real, require
 
@@ -35,6 +36,13 @@ def _one_of(options: Collection[str], advice: str, none: bool = True) -> Rule:
 
 def _is_text(value: Any, text: str) -> bool:
     return isinstance(value, str) and value == text
+
+
+def _or_instance(cls: type[Any], rule: Rule) -> Rule:
+    """Let an object of one's own through beside what the rule allows."""
+    return dataclasses.replace(
+        rule, satisfied=lambda v: isinstance(v, cls) or rule.satisfied(v)
+    )
 
 
 _NON_NEGATIVE = "a float in the range [0.0, inf)"
@@ -149,10 +157,12 @@ def _rules(
         "sparseness": _one_of(
             SPARSENESSES, "'data' makes W sparse, 'components' H, None neither."
         ),
-        "solver": _one_of(solvers, "Pass one of these names.", none=False),
+        "solver": _or_instance(
+            SolverBase, _one_of(solvers, "Pass one of these names.", none=False)
+        ),
         **_FIRST,
         "init": _one_of(inits, "None chooses by the shape of X."),
-        "beta_loss": loss_rule(losses),
+        "beta_loss": _or_instance(LossBase, loss_rule(losses)),
         **_SECOND,
     }
 
@@ -163,7 +173,7 @@ class Parameters:
 
     n_components: int | Literal["auto"] | None = None
     init: str | None = None
-    solver: str = "cd"
+    solver: str | SolverBase = "cd"
     tol: float = 1e-4
     max_iter: int = 200
     random_state: Any = None
@@ -175,7 +185,7 @@ class Parameters:
     sparseness: str | None = None
     beta: float = 1.0
     eta: float = 0.1
-    beta_loss: float | str = "frobenius"
+    beta_loss: float | str | LossBase = "frobenius"
     regularization: str | None = "both"
     alpha_W: float = 0.0
     alpha_H: float | Literal["same"] = "same"

@@ -9,10 +9,19 @@ C = TypeVar("C")
 
 
 class Registry(Generic[C]):
-    """Names to classes, in the order of registration."""
+    """Names to classes, in the order of registration.
 
-    def __init__(self, what: str) -> None:
+    Parameters
+    ----------
+    what : str
+        What the classes are, for messages.
+    base : type or None
+        The class that they have to derive from, where its defaults are relied on.
+    """
+
+    def __init__(self, what: str, base: type[C] | None = None) -> None:
         self.what = what
+        self.base = base
         self._entries: dict[str, type[C]] = {}
 
     def register(self, name: str) -> Callable[[type[C]], type[C]]:
@@ -22,6 +31,12 @@ class Registry(Generic[C]):
             if name in self._entries:
                 msg = f"A {self.what} named {name!r} is registered already."
                 raise ValueError(msg)
+            if self.base is not None and not issubclass(cls, self.base):
+                msg = (
+                    f"The {self.what} {cls.__name__} must derive from "
+                    f"{self.base.__name__}, which has defaults for what it leaves out."
+                )
+                raise TypeError(msg)
             self._entries[name] = cls
             return cls
 
@@ -30,6 +45,10 @@ class Registry(Generic[C]):
     def remove(self, name: str) -> None:
         """Take an entry out again (a plug-in's tests clean up with it)."""
         del self._entries[name]
+
+    def class_of(self, entry: str | C) -> type[C]:
+        """Class that is registered under a name, or that an instance is of."""
+        return self._entries[entry] if isinstance(entry, str) else type(entry)
 
     def __getitem__(self, name: str) -> type[C]:
         return self._entries[name]

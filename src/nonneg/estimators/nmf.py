@@ -341,7 +341,7 @@ class NMF(FactorizationEstimator):
         )  # fmt: skip
         if parameters.solver == AUTO:
             parameters = dataclasses.replace(parameters, solver=self.solver_)
-        if not getattr(solvers[parameters.solver], "solves_W_exactly", False):
+        if not solvers.class_of(parameters.solver).solves_W_exactly:
             H = self.components_.astype(operand.dtype, copy=False)
             return write_W(factorize(operand, parameters, H=H, update_H=False).W, out)
         fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)

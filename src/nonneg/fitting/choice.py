@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from collections.abc import Callable
 
-from ..base.interfaces import Loss, Operand
+from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
 from ..operands.low_rank import OVERSAMPLES
 from ..solvers.block_least_squares import WARM_ROWS
@@ -13,8 +13,6 @@ from ..solvers.registry import solvers
 from .memory_plan import stays_in_memory
 
 AUTO = "auto"
-COMPRESSIBLE = ("hals", "bpp")
-IN_BLOCKS = "hals"
 BLOCKS = 40
 """Blocks that "auto" takes at least; figures in `solvers.composed.block_warmup`. Tf-idf of 64,000 package
 descriptions, k = 30, has not enough entries for them: passes to 1 and 0.1 % without 4 15 and
@@ -30,7 +28,7 @@ objective, without and with: rank 50 plus 10 % noise, 20,000 × 5,000, k = 50 (7
 float32: over 4.0, 1.8; Fashion-MNIST, 70,000 × 784, k = 32 (15 times): 1.9, 1.8 to 2.2."""
 
 
-def choose_solver(loss: Loss) -> str:
+def choose_solver(loss: LossBase) -> str:
     """Name of the fast solver for this loss, whatever X is.
 
     For the Kullback-Leibler divergence "sn" against "mu" with and without acceleration,
@@ -58,7 +56,8 @@ def choose_blocks(parameters: Parameters, X: Operand, k: int) -> int | None:
     alone = parameters.n_init == 1 and parameters.compress is not True
     # a good start would be given up; a checkpoint may be resumed within another limit
     alone = alone and parameters.init != "custom" and parameters.checkpoint is None
-    if parameters.solver != IN_BLOCKS or not alone or not X.shared_gram:
+    kind = solvers.class_of(parameters.solver)
+    if not kind.warms_up_by_blocks or not alone or not X.shared_gram:
         return None
     n_rows, n_columns = X.shape
     window = X.window_bytes  # type: ignore[attr-defined]
@@ -68,8 +67,8 @@ def choose_blocks(parameters: Parameters, X: Operand, k: int) -> int | None:
         return None
     if X.block_bytes(blocks) > 2 * window:  # type: ignore[attr-defined]
         return None
-    solver, limit = solvers[IN_BLOCKS], parameters.memory_limit
-    return blocks if stays_in_memory(limit, X, k, solver, blocks) else None
+    arrays, limit = kind.arrays, parameters.memory_limit
+    return blocks if stays_in_memory(limit, X, k, arrays, blocks) else None
 
 
 def compresses(parameters: Parameters, X: Operand, k: int) -> bool:
@@ -82,7 +81,8 @@ def compresses(parameters: Parameters, X: Operand, k: int) -> bool:
     """
     if parameters.compress is False or parameters.blocks is not None:
         return False
-    possible = X.kind == "dense" and parameters.solver in COMPRESSIBLE
+    kind = solvers.class_of(parameters.solver)
+    possible = X.kind == "dense" and kind.compressible
     if parameters.compress == "auto":
         return possible and min(X.shape) >= LEAST_SIDE * (k + OVERSAMPLES)
     if X.kind != "dense":
@@ -93,8 +93,8 @@ def compresses(parameters: Parameters, X: Operand, k: int) -> bool:
         raise ValueError(msg)
     if not possible:
         msg = (
-            f"compress=True works with solver={' or '.join(map(repr, COMPRESSIBLE))}; "
-            f"got solver={parameters.solver!r}. Pass one of these, or compress=False."
+            f"compress=True works with solver={_names(lambda kind: kind.compressible)}; got solver="
+            f"{parameters.solver!r}. Pass one of these, or compress=False."
         )
         raise ValueError(msg)
     return True
@@ -104,9 +104,10 @@ def require_blocks(parameters: Parameters) -> None:
     """Refuse blocks where H can't move after each of them."""
     if parameters.blocks is None:
         return
-    if parameters.solver != IN_BLOCKS:
+    if not solvers.class_of(parameters.solver).warms_up_by_blocks:
+        able = _names(lambda kind: kind.warms_up_by_blocks)
         msg = (
-            f"blocks={parameters.blocks} works with solver={IN_BLOCKS!r}; got solver="
+            f"blocks={parameters.blocks} works with solver={able}; got solver="
             f"{parameters.solver!r}. Pass that solver, or blocks=None."
         )
         raise ValueError(msg)
@@ -118,7 +119,7 @@ def require_blocks(parameters: Parameters) -> None:
         raise ValueError(msg)
 
 
-def as_readable(solver: str, X: Operand) -> Operand:
+def as_readable(solver: str | SolverBase, X: Operand) -> Operand:
     """X as the solver can use it: a map of a file whole where its parts won't do.
 
     Raises
@@ -126,55 +127,46 @@ def as_readable(solver: str, X: Operand) -> Operand:
     ValueError
         If the solver needs an X in memory, and it is not.
     """
-    if not X.in_parts or getattr(solvers[solver], "by_parts", False):
+    if not X.in_parts or solvers.class_of(solver).by_parts:
         return X
     whole: Operand | None = X.whole()  # type: ignore[attr-defined]
     if whole is not None:
         return whole
-    able = [name for name in solvers if getattr(solvers[name], "by_parts", False)]
     msg = (
         f"solver={solver!r} needs X in memory; this X is read from a store in parts. Pass "
-        f"solver={' or '.join(map(repr, able))}, or X as an array."
+        f"solver={_names(lambda kind: kind.by_parts)}, or X as an array."
     )
     raise ValueError(msg)
 
 
-def require_possible(parameters: Parameters, loss: Loss, X: Operand) -> None:
+def require_possible(parameters: Parameters, loss: LossBase, X: Operand) -> None:
     """Refuse a solver that can't minimise the loss, and an X that has none."""
     require_pair(parameters, loss)
     require_blocks(parameters)
-    if hasattr(loss, "require"):
-        loss.require(X)
+    loss.require(X)
 
 
-def require_pair(parameters: Parameters, loss: Loss) -> None:
+def require_pair(parameters: Parameters, loss: LossBase) -> None:
     """Refuse a solver that can't minimise the loss, whatever X is."""
-    solver = parameters.solver
-    if solver != AUTO and parameters.accelerate and solver not in _accelerated():
-        names = " or ".join(map(repr, _accelerated()))
+    if parameters.solver == AUTO:
+        return
+    kind = solvers.class_of(parameters.solver)
+    if parameters.accelerate and not kind.accelerates:
         msg = (
-            f"accelerate=True is an option of solver={names}; got solver={solver!r}. "
-            "Pass that solver, or accelerate=False."
+            f"accelerate=True is an option of solver={_names(lambda kind: kind.accelerates)}; got solver="
+            f"{parameters.solver!r}. Pass that solver, or accelerate=False."
         )
         raise ValueError(msg)
-    if solver != AUTO and not solvers[solver].requires <= loss.provides:
-        able = [name for name in solvers if solvers[name].requires <= loss.provides]
+    if not kind.requires <= loss.provides:
+        able = _names(lambda kind: kind.requires <= loss.provides)
         msg = (
-            f"Invalid beta_loss parameter: solver {solver!r} does not handle beta_loss = "
-            f"{parameters.beta_loss!r}. "
-            + (
-                f"Pass solver={' or '.join(map(repr, able))}."
-                if able
-                else "No solver here does."
-            )
+            f"Invalid beta_loss parameter: solver {parameters.solver!r} does not handle "
+            f"beta_loss = {parameters.beta_loss!r}. "
+            + (f"Pass solver={able}." if able else "No solver here does.")
         )
         raise ValueError(msg)
 
 
-def _accelerated() -> list[str]:
-    """Solvers with the option `accelerate`."""
-    return [
-        name
-        for name in solvers
-        if "accelerate" in {f.name for f in dataclasses.fields(solvers[name])}  # type: ignore[arg-type]
-    ]
+def _names(can: Callable[[type[SolverBase]], bool]) -> str:
+    """Names of the solvers that can do something, as a sentence has them."""
+    return " or ".join(repr(name) for name in solvers if can(solvers[name]))

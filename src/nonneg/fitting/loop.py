@@ -1,7 +1,7 @@
 """The only loop over outer iterations: counts, times, records, calls back and stops.
 
 It knows no solver, loss or storage by name; whatever differs between them is
-behind `Solver.iterate`.
+behind `SolverBase.iterate`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..base.interfaces import Problem, Progress, Solver
+from ..base.interfaces import Problem, Progress, SolverBase
 from ..base.records import History, Iteration, StopReason
 from .checkpoints.files import Checkpoints, Past
 
@@ -42,7 +42,7 @@ class Outcome:
 
 
 def run(
-    solver: Solver,
+    solver: SolverBase,
     problem: Problem,
     past: Past,
     limits: Limits,
@@ -92,7 +92,7 @@ def run(
 
 
 def _ended(
-    solver: Solver, limits: Limits, past: Past, progress: Progress, elapsed: float
+    solver: SolverBase, limits: Limits, past: Past, progress: Progress, elapsed: float
 ) -> StopReason | None:
     """Tell of the iteration; why the fit ends with it, if it does."""
     n_iter, prints = past.state.n_iter, bool(limits.verbose and solver.measure)
@@ -109,17 +109,16 @@ def _ended(
     return None
 
 
-def polish(solver: Solver, problem: Problem, outcome: Outcome) -> None:
-    """Let an solver with a method `polish` improve its result: one more row.
+def polish(solver: SolverBase, problem: Problem, outcome: Outcome) -> None:
+    """Let the solver improve its result; where it does, the history gets one more row.
 
     An interrupt ends it with what there was before.
     """
-    own = getattr(solver, "polish", None)
-    if own is None or outcome.interrupt is not None:
+    if outcome.interrupt is not None:
         return
     start = time.perf_counter()
     try:
-        progress = own(problem, outcome.state)
+        progress = solver.polish(problem, outcome.state)
     except KeyboardInterrupt as interrupt:
         outcome.interrupt, outcome.stop_reason = interrupt, StopReason.INTERRUPTED
         return

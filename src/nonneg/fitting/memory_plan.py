@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ..base.interfaces import Operand, Solver
+from ..base.interfaces import Operand, SolverBase
 from ..base.memory_size import bytes_of
 from ..operands.streamed.disk_rows import Shelf, folder_for
 from ..operands.streamed.operand import WINDOW_BYTES
@@ -22,8 +22,6 @@ COPIES = {False: 3, True: 5}
 sparse rows are converted."""
 FIRST_SHARE = 8
 """Before the number of components is known, a window may take 1/FIRST_SHARE of the limit."""
-DEFAULT_ARRAYS = 6
-"""Arrays of the size of each factor that a fit holds at most, if its solver says nothing."""
 IN_WINDOW = 4
 """Arrays of rows of W that a pass is at, where they are on disk."""
 ON_DISK = 112 << 20
@@ -41,7 +39,7 @@ def fit_into(
     limit: int | str | None,
     X: Operand,
     k: int,
-    solver: Solver,
+    solver: SolverBase,
     n_models: int = 1,
     start: int | None = None,
     blocks: int | None = None,
@@ -57,7 +55,7 @@ def fit_into(
     X : Operand
     k : int
         Number of components.
-    solver : Solver
+    solver : SolverBase
         Its `arrays` says how many arrays of the size of each factor it holds at most.
     n_models : int
     start : int or None
@@ -74,14 +72,14 @@ def fit_into(
         If there is no room on the disk for arrays that don't fit into memory.
     """
     movable = start is not None and hasattr(X, "shelf")
-    movable = movable and getattr(solver, "rows_on_disk", False)
+    movable = movable and solver.rows_on_disk
     wanted = X.wanted_shelf if movable else None  # type: ignore[attr-defined]
     if hasattr(X, "shelf"):
         X.shelf = None
     if limit is None and wanted is None:
         return
     allowed = math.inf if limit is None else bytes_of(limit)
-    n_arrays = getattr(solver, "arrays", DEFAULT_ARRAYS)
+    n_arrays = solver.arrays
     plain = need = _in_memory(X, k, n_arrays, n_models, blocks)
     if movable and (wanted is not None or plain.least > allowed):
         there = _with_disk(plain, X, k, n_arrays, n_models, start or 0)
@@ -114,13 +112,12 @@ def fit_into(
 
 
 def stays_in_memory(
-    limit: int | str | None, X: Operand, k: int, solver: Any, blocks: int
+    limit: int | str | None, X: Operand, k: int, arrays: int, blocks: int
 ) -> bool:
     """Whether a fit by blocks of rows, W in memory, is within the limit."""
     if getattr(X, "wanted_shelf", None) is not None:
         return False
-    n_arrays = getattr(solver, "arrays", DEFAULT_ARRAYS)
-    need = _in_memory(X, k, n_arrays, 1, blocks)
+    need = _in_memory(X, k, arrays, 1, blocks)
     return limit is None or need.least <= bytes_of(limit)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..base import validation
-from ..base.interfaces import Array, Loss, Operand, Problem, State
+from ..base.interfaces import Array, LossBase, Operand, Problem, State
 from ..base.minibatch_parameters import BatchParameters
 from ..base.penalties import scaled_penalties
 from ..base.records import ADVICE, FactorizationResult, StopReason
@@ -23,8 +23,7 @@ from ..operands.streamed.row_batches import RowBatch, row_batches, stored_by_row
 from ..solvers.block_least_squares import Incremental
 from ..solvers.fixed_h_mu import SettledRows
 from ..solvers.minibatch import MiniBatch
-from ..solvers.registry import require_usable
-from ..solvers.steps.batch_problem import at_scale
+from ..solvers.steps.batch_problem import LossAtScale
 from .checkpoints.files import Past
 from .fixed_factor import FixedFactor
 from .loop import Limits, Outcome, polish, run
@@ -78,7 +77,7 @@ def fit_batches(
         batches = row_batches(X, parameters.batch_size)
         n_steps = parameters.max_iter * len(batches)
         solver = _updater(parameters, batches, X.shape[0], n_steps)
-        require_usable(solver, loss, X)
+        solver.require(loss, X)
         checkpoints, past = checkpoints_for(X, parameters, W, H)
         if past is None:
             W, Ht = _starting_factors(X, parameters, W, H)
@@ -133,7 +132,7 @@ def next_batch(
         X = stored_by_rows(X if state is None else _of_dtype(X, state.Ht.dtype))
         batches = [RowBatch(slice(0, X.shape[0]), X)]
         solver = _streaming(_updater(parameters, batches, X.shape[0], 0))
-        require_usable(solver, loss, X)
+        solver.require(loss, X)
         if state is None:
             _, Ht = _starting_factors(X, parameters, W, H)
         else:
@@ -179,7 +178,7 @@ def transform_rows(
     return result
 
 
-def _checked_loss(X: Operand, parameters: BatchParameters) -> Loss:
+def _checked_loss(X: Operand, parameters: BatchParameters) -> LossBase:
     loss = make_loss(parameters.beta_loss)
     if parameters.exact_statistics and "quadratic" not in loss.provides:
         msg = (
@@ -194,8 +193,7 @@ def _checked_loss(X: Operand, parameters: BatchParameters) -> Loss:
             "β-divergence by its name or number."
         )
         raise ValueError(msg)
-    if hasattr(loss, "require"):
-        loss.require(X)
+    loss.require(X)
     return loss
 
 
@@ -213,7 +211,9 @@ def _starting_factors(
     return starting_factors(X, parameters, W, H, True, positive=not moves)
 
 
-def _problem(X: Operand, loss: Loss, parameters: BatchParameters, k: int) -> Problem:
+def _problem(
+    X: Operand, loss: LossBase, parameters: BatchParameters, k: int
+) -> Problem:
     penalty_W, penalty_H = scaled_penalties(
         k,
         X.shape,
@@ -223,7 +223,7 @@ def _problem(X: Operand, loss: Loss, parameters: BatchParameters, k: int) -> Pro
     )
     return Problem(
         X,
-        at_scale(loss, X),
+        LossAtScale(loss, X),
         penalty_W,
         penalty_H,
         random_state=parameters.random_state,

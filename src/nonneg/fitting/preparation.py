@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import stores  # noqa: F401  (stores enter themselves)
 from ..base import validation
-from ..base.interfaces import Loss, Operand, Solver
+from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
 from ..base.threads import resolve_n_threads
 from ..initialization.given_start import CUSTOM, INITS
@@ -19,7 +19,8 @@ from ..operands.streamed.row_batches import row_batches, stored_by_rows
 from ..solvers.block_least_squares import Incremental
 from ..solvers.composed.block_warmup import BlocksFirst
 from ..solvers.registry import make_solver, solvers
-from .checkpoints.files import Checkpoints, Past, fingerprint
+from .checkpoints.files import Checkpoints, Past
+from .checkpoints.fingerprint import fingerprint
 from .choice import AUTO, choose_blocks, choose_solver
 from .memory_plan import begin_within, fit_into, start_bytes
 
@@ -67,7 +68,9 @@ def validated(parameters: Parameters) -> Parameters:
     return parameters.validated((*solvers, AUTO), INITS, tuple(losses))
 
 
-def resolve_auto(X: Operand, parameters: Parameters, loss: Loss, H: Any) -> Parameters:
+def resolve_auto(
+    X: Operand, parameters: Parameters, loss: LossBase, H: Any
+) -> Parameters:
     """The parameters with what solver="auto" stands for, if it is asked for."""
     if parameters.solver != AUTO:
         return parameters
@@ -83,11 +86,12 @@ def n_components(X: Operand, parameters: Parameters, H: Any) -> int:
     return X.shape[1] if H is None else len(H)
 
 
-def solver_for(X: Operand, parameters: Parameters, update_H: bool) -> Solver:
+def solver_for(X: Operand, parameters: Parameters, update_H: bool) -> SolverBase:
     """The solver, or its form whose first passes move H after each block of rows."""
-    solver: Any = make_solver(parameters.solver, **vars(parameters))
+    options = vars(parameters)
+    solver = make_solver(**options)
     if parameters.blocks is None or not update_H:
-        return solver  # type: ignore[no-any-return]
+        return solver
     size = -(-X.shape[0] // parameters.blocks)
     batches = row_batches(stored_by_rows(X), size)
     first = Incremental(batches, tol=parameters.tol, by_pass=True)
@@ -125,7 +129,11 @@ def checkpoints_for(
 
 
 def limit_memory(
-    X: Operand, parameters: Parameters, solver: Solver, H: Any, update_H: bool = True
+    X: Operand,
+    parameters: Parameters,
+    solver: SolverBase,
+    H: Any,
+    update_H: bool = True,
 ) -> None:
     """Keep the fit within `memory_limit`, if there is one, or refuse it.
 
@@ -135,8 +143,7 @@ def limit_memory(
     start, init = None, parameters.init
     if update_H and X.in_parts:
         if init != CUSTOM:
-            positive = getattr(solver, "positive_start", False)
-            init = resolve_init(init, k, X.shape, positive)
+            init = resolve_init(init, k, X.shape, solver.positive_start)
         start = start_bytes(init, X, k)
     blocks = parameters.blocks if update_H else None
     fit_into(parameters.memory_limit, X, k, solver, parameters.n_init, start, blocks)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..base import validation
-from ..base.interfaces import Array, Operand, Problem, Solver
+from ..base.interfaces import Array, Operand, Problem, SolverBase
 from ..base.parameters import Parameters
 from ..base.penalties import scaled_penalties
 from ..base.records import ADVICE, FactorizationResult, StopReason
@@ -25,7 +25,7 @@ from ..operands.base import resolve_for_operand, to_rows_of_X
 from ..operands.low_rank import compressed
 from ..solvers.composed.compressed_start import CompressedStart
 from ..solvers.composed.restarts import Batch
-from ..solvers.registry import iteration_limit, require_usable
+from ..solvers.registry import solver_name
 from .checkpoints.files import Past
 from .choice import as_readable, compresses, require_possible
 from .fixed_factor import FixedFactor
@@ -80,9 +80,9 @@ def factorize(
     require_possible(parameters, loss, X)
     update_H = update_H and fixed is None
     solver = solver_for(X, parameters, update_H)
-    require_usable(solver, loss, X)
+    solver.require(loss, X)
     limit_memory(X, parameters, solver, H if fixed is None else fixed.Ht.T, update_H)
-    positive = getattr(solver, "positive_start", False)
+    positive = solver.positive_start
     # drawn before the first start advances a RandomState instance
     seeds, stream = restart_seeds(parameters), own_stream(parameters)
     with single_threaded_blas():
@@ -102,7 +102,7 @@ def factorize(
         problem = Problem(
             X, loss, *penalties, update_H, parameters.random_state, gram_H
         )
-        own_limit = iteration_limit(solver, problem)
+        own_limit = solver.iteration_limit(problem)
         limits = _limits(parameters, own_limit)
         if update_H and compresses(parameters, X, Ht.shape[1]):
             sketch = compressed(X, Ht.shape[1], stream)
@@ -121,7 +121,7 @@ def factorize(
             outcome.interrupt = interrupt
             outcome.stop_reason = StopReason.INTERRUPTED
             W, Ht = outcome.state.W, outcome.state.Ht
-    result = _result(W, Ht, outcome, parameters.solver)
+    result = _result(W, Ht, outcome, solver_name(parameters.solver))
     if outcome.interrupt is not None:
         outcome.interrupt.result = result  # type: ignore[attr-defined]
         raise outcome.interrupt
@@ -152,7 +152,7 @@ def _weights(parameters: Parameters) -> dict[str, Any]:
 
 
 def _several(
-    solver: Solver,
+    solver: SolverBase,
     problem: Problem,
     parameters: Parameters,
     first: tuple[Array, Array] | None,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from ..base.interfaces import Array, Loss, Operand, Stats
+from ..base.interfaces import Array, LossBase, Operand, Stats
 from ..kernels.beta_steps import TermsUpdate, beside
 from ..kernels.beta_terms import EPSILON, BetaTerms
 from .registry import losses
@@ -23,23 +23,25 @@ LEAST_SHARE = {np.dtype(np.float64): 1e-100, np.dtype(np.float32): 1e-28}
 """Share of the mean of X that its quotient by is still far from infinite."""
 
 
-def make_loss(beta_loss: float | str) -> Loss:
-    """The loss for a name or a value of β."""
+def make_loss(beta_loss: float | str | LossBase) -> LossBase:
+    """Return the loss for a name or a value of β; an instance is the loss itself."""
+    if isinstance(beta_loss, LossBase):
+        return beta_loss
     if isinstance(beta_loss, str) and beta_loss not in NAMES:
         return losses[beta_loss]()
     beta = float(NAMES[beta_loss] if isinstance(beta_loss, str) else beta_loss)
     return losses[NAME_OF[beta]]() if beta in NAME_OF else BetaDivergence(beta)
 
 
-class BetaDivergence:
+class BetaDivergence(LossBase):
     """Σ d(x, (WH)) over all entries, with d(x, y) the β-divergence.
 
     (x^β + (β−1)·y^β − β·x·y^(β−1)) / (β·(β−1)), with its limits
     x·log(x/y) − x + y at β = 1 and x/y − log(x/y) − 1 at β = 0.
     """
 
-    name: ClassVar[str] = "beta-divergence"
-    provides: ClassVar[frozenset[str]] = frozenset({"terms"})
+    name = "beta-divergence"
+    provides = frozenset({"terms"})
 
     def __init__(self, beta: float) -> None:
         self.beta = beta
@@ -73,23 +75,20 @@ class BetaDivergence:
         """The divergence in float64, by one pass; W·H is never whole."""
         if X.by_columns:
             X, W, Ht = X.T, Ht, W
-        step = TermsUpdate(self.terms(X), move=False, accumulate=False, value=True)
+        terms = self.terms(X)
+        step = TermsUpdate(terms, move=False, accumulate=False, value=True)
         found = X.run_pass(step, {"start": W}, beside(Ht, X.n_threads))
         value = float(found["value"])
         # zeros of X count −1 each at β = 0, as in scikit-learn
-        return max(0.0, value) if step.terms.beta > 0 else value  # type: ignore[attr-defined]
-
-    def error(self, value: float) -> float:
-        """sqrt(2·D), as in scikit-learn."""
-        return float(np.sqrt(2.0 * max(0.0, value)))
+        return max(0.0, value) if terms.beta > 0 else value
 
 
 @losses.register("kullback-leibler")
 class KullbackLeibler(BetaDivergence):
     """The generalised Kullback-Leibler divergence, that of Poisson counts."""
 
-    name: ClassVar[str] = "kullback-leibler"
-    provides: ClassVar[frozenset[str]] = frozenset({"terms", "poisson"})
+    name = "kullback-leibler"
+    provides = frozenset({"terms", "poisson"})
 
     def __init__(self) -> None:
         super().__init__(1.0)
@@ -99,7 +98,7 @@ class KullbackLeibler(BetaDivergence):
 class ItakuraSaito(BetaDivergence):
     """The Itakura-Saito divergence, which does not depend on the scale."""
 
-    name: ClassVar[str] = "itakura-saito"
+    name = "itakura-saito"
 
     def __init__(self) -> None:
         super().__init__(0.0)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
-from ..base.interfaces import Array, Operand
+from ..base.interfaces import Array, LossBase, Operand
 from ..kernels import gram, inner
 from ..kernels.beta_terms import BetaTerms
 from ..kernels.quadratic_steps import SquaredResidual
@@ -24,11 +22,11 @@ as much.
 
 
 @losses.register("frobenius")
-class Frobenius:
+class Frobenius(LossBase):
     """Half the squared Frobenius norm of X − WH over the observed entries."""
 
-    name: ClassVar[str] = "frobenius"
-    provides: ClassVar[frozenset[str]] = frozenset({"quadratic", "terms"})
+    name = "frobenius"
+    provides = frozenset({"quadratic", "terms"})
 
     def terms(self, X: Operand) -> BetaTerms:  # noqa: ARG002
         """Those of the β-divergence with β = 2."""
@@ -56,7 +54,3 @@ class Frobenius:
     def from_products(self, X: Operand, cross: float, square: float) -> float:
         """½‖X‖² − ⟨X, WH⟩ + ½‖WH‖², never below zero."""
         return max(0.0, 0.5 * X.stats().sum_sq - cross + 0.5 * square)
-
-    def error(self, value: float) -> float:
-        """‖X − WH‖."""
-        return float(np.sqrt(2.0 * max(0.0, value)))

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base import validation
-from ..base.interfaces import Array, Loss, Operand
+from ..base.interfaces import Array, LossBase, Operand
 from ..base.parameters import loss_rule
 from ..base.threads import resolve_n_threads, single_threaded_blas
 from ..operands.registration import as_operand, has_own_operand
@@ -16,7 +16,7 @@ from .beta import NAMES, make_loss
 from .registry import losses
 
 
-def error_of(loss: Loss, X: Operand, W: Array, Ht: Array) -> float:
+def error_of(loss: LossBase, X: Operand, W: Array, Ht: Array) -> float:
     """Error of checked arrays: ‖X − W·H‖, or sqrt(2·D) for a β-divergence."""
     with single_threaded_blas():
         return loss.error(loss.value(X, W, Ht))

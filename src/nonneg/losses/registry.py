@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base.interfaces import Loss
+from ..base.interfaces import LossBase
 from ..base.registry import Registry
 
-losses: Registry[Loss] = Registry("loss")
+losses: Registry[LossBase] = Registry("loss", LossBase)

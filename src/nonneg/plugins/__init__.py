@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base.interfaces import Penalty, Progress, State, Stats
+from ..base.interfaces import LossBase, Penalty, Progress, SolverBase, State, Stats
 from ..kernels import gram
 from ..losses.registry import losses
 from ..operands.base import Block, BlockedOperand
@@ -15,8 +15,10 @@ __all__ = [
     "Block",
     "BlockedOperand",
     "DenseStore",
+    "LossBase",
     "Penalty",
     "Progress",
+    "SolverBase",
     "State",
     "Stats",
     "StoreBase",

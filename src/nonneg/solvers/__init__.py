@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from . import cd, hals, mu, pg, sn
+# in the order in which messages name them
+from . import cd, hals, bpp, mu, pg, sn  # isort: skip
 
-__all__ = ["cd", "hals", "mu", "pg", "sn"]
+__all__ = ["bpp", "cd", "hals", "mu", "pg", "sn"]

@@ -10,7 +10,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.interfaces import Array, Loss, Operand, Problem, Progress, State
+from ..base.interfaces import (
+    Array,
+    LossBase,
+    Operand,
+    Problem,
+    Progress,
+    SolverBase,
+    State,
+)
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
 from ..operands.base import matmul, rmatmul
 from ..operands.streamed.row_batches import RowBatch
@@ -56,7 +64,7 @@ class IncrementalState(State):
 
 
 @dataclass(frozen=True, eq=False)
-class Incremental:
+class Incremental(SolverBase):
     """Coordinate descent that updates H after each batch of rows [1]_.
 
     The rows of W of a batch are solved for beside the current H. Then XᵀW and WᵀW, which
@@ -117,7 +125,7 @@ class Incremental:
     stream: bool = False
     by_pass: bool = False
 
-    def require(self, loss: Loss, X: Operand) -> None:  # noqa: ARG002
+    def require(self, loss: LossBase, X: Operand) -> None:  # noqa: ARG002
         """Refuse an X with missing entries: rows of W would not share their Gram."""
         if not X.shared_gram:
             msg = (
@@ -264,9 +272,7 @@ class Incremental:
         objective = np.nan
         if complete:
             square = float(np.sum(state.gram_W * state.gram_H))
-            objective = problem.quadratic.from_products(
-                problem.X, report_H.cross, square
-            )
+            objective = problem.loss.from_products(problem.X, report_H.cross, square)
             grams = state.gram_W, state.gram_H
             objective += penalties(problem, state.W, state.Ht, *grams)
         state.measures = state.measures + report_W.measures

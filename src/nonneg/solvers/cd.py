@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..base.interfaces import Array, Problem, Progress
+from ..base.interfaces import Array, Problem, Progress, SolverBase
 from .registry import solvers
 from .steps import cd_iteration
 from .steps.half_steps import HalfStepProgram, run_half_steps
@@ -28,7 +28,7 @@ class CoordinateDescentState(cd_iteration.HalvesState):
 
 @solvers.register("cd")
 @dataclass(frozen=True)
-class CoordinateDescent:
+class CoordinateDescent(SolverBase):
     """Cyclic coordinate descent on the Frobenius loss [1]_.
 
     Parameters
@@ -58,6 +58,7 @@ class CoordinateDescent:
     arrays: ClassVar[int] = 4
     by_parts: ClassVar[bool] = True
     rows_on_disk: ClassVar[bool] = True
+    shares_passes: ClassVar[bool] = True
     tol: float = 1e-4
     shuffle: bool = False
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.interfaces import SCRATCH, Array, Problem, Progress, State
+from ..base.interfaces import SCRATCH, Array, Problem, Progress, SolverBase, State
 from ..kernels import Multiplicative, RowArrays, gram
 from ..operands.base import matmul
 from .steps.half_steps import solve_half
@@ -27,7 +27,7 @@ class SettlingState(State):
 
 
 @dataclass(frozen=True)
-class SettledRows:
+class SettledRows(SolverBase):
     """Multiplicative updates of W alone.
 
     Parameters

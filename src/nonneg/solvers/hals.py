@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..base.interfaces import Array, Problem, Progress
+from ..base.interfaces import Array, Problem, Progress, SolverBase
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
 from ..operands.base import matmul
 from .registry import solvers
@@ -29,7 +29,7 @@ FLOOR = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-5}
 
 @solvers.register("hals")
 @dataclass(frozen=True)
-class Hals:
+class Hals(SolverBase):
     """Hierarchical alternating least squares with adaptive sweeps and extrapolation.
 
     Each half-step gives every row up to `sweeps` coordinate sweeps, fewer once a sweep
@@ -74,6 +74,9 @@ class Hals:
     by_parts: ClassVar[bool] = True
     rows_on_disk: ClassVar[bool] = True
     solves_W_exactly: ClassVar[bool] = True
+    shares_passes: ClassVar[bool] = True
+    compressible: ClassVar[bool] = True
+    warms_up_by_blocks: ClassVar[bool] = True
     tol: float = 1e-4
     sweeps: int | None = None
     settled: float = 0.01
@@ -239,37 +242,3 @@ def _certified(
         converged=np.array([True]),
         sweeps=float(report.sweeps) / n_rows,
     )
-
-
-@solvers.register("bpp")
-@dataclass(frozen=True)
-class BlockPivoting(Hals):
-    """Alternating exact least squares by block principal pivoting, extrapolated.
-
-    `Hals` with an exact solve for every row [1]_, whatever the conditioning.
-
-    Parameters
-    ----------
-    tol : float
-        The stopping rule is that of `Hals`.
-
-    Notes
-    -----
-    An iteration costs 4·nnz·k flops for the products and, for each row, about one
-    Cholesky factorization of its passive set.
-
-    References
-    ----------
-    .. [1] Kim & Park, "Fast nonnegative matrix factorization: an active-set-like method
-       and comparisons", SIAM Journal on Scientific Computing 33 (2011) 3261-3281,
-       https://doi.org/10.1137/110821172
-    """
-
-    name: ClassVar[str] = "bpp"
-
-    def _method(
-        self,
-        momentum: float,
-        state: ExtrapolatedState,  # noqa: ARG002
-    ) -> Method:
-        return Exact(momentum)

@@ -10,7 +10,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from ..base.interfaces import Array, Problem, Progress, QuadraticLoss, State
+from ..base.interfaces import Array, Problem, Progress, SolverBase, State
 from ..kernels import column_sums, gram, inner
 from ..kernels.beta_terms import multiplied, quotient
 from ..operands.streamed.row_batches import Narrow, RowBatch
@@ -61,7 +61,7 @@ class MiniBatchState(State):
 
 
 @dataclass(frozen=True, eq=False)
-class MiniBatch:
+class MiniBatch(SolverBase):
     """A solver whose step updates one batch's rows of W, then H by all batches [1]_ [2]_.
 
     The batches' terms for H are summed up; at each step the sums so far are multiplied by
@@ -281,7 +281,7 @@ class MiniBatch:
         value, X, loss = sums.value, problem.X, problem.loss
         if value is None:
             cross, square = inner(sums.numerator, Ht), inner(sums.denominator, Ht)
-            value = cast(QuadraticLoss, loss).from_products(X, cross, square)
+            value = loss.from_products(X, cross, square)
             if value < CLOSE[X.dtype] * 0.5 * X.stats().sum_sq:
                 value = loss.value(X, rows, Ht)
         return value + factor_penalties(problem, rows, Ht)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 
-from ..base.interfaces import Array, Loss, Operand, Problem, Progress, State, TermLoss
+from ..base.interfaces import (
+    Array,
+    LossBase,
+    Operand,
+    Problem,
+    Progress,
+    SolverBase,
+    State,
+)
 from ..kernels import Multiplicative, RowArrays, gram
 from ..kernels.beta_terms import EPSILON
 from ..operands.base import matmul
@@ -53,7 +61,7 @@ class MultiplicativeState(State):
 
 @solvers.register("mu")
 @dataclass(frozen=True)
-class MultiplicativeUpdates:
+class MultiplicativeUpdates(SolverBase):
     """Multiplicative updates that majorise and minimise the loss [1]_ [2]_.
 
     The iterates are those of scikit-learn's solver "mu", to rounding, except that an L2
@@ -95,14 +103,15 @@ class MultiplicativeUpdates:
     by_parts: ClassVar[bool] = True
     rows_on_disk: ClassVar[bool] = True
     positive_start: ClassVar[bool] = True
+    accelerates: ClassVar[bool] = True
     tol: float = 1e-4
     accelerate: bool = False
 
-    def require(self, loss: Loss, X: Operand) -> None:
+    def require(self, loss: LossBase, X: Operand) -> None:
         """Refuse to accelerate where the update is no plain ratio."""
         if not self.accelerate:
             return
-        terms = cast(TermLoss, loss).terms(X)
+        terms = loss.terms(X)
         if terms.rise + terms.fall == 1:
             return
         msg = (

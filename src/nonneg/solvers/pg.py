@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from ..base.interfaces import Array, Penalty, Problem, Progress, State
+from ..base.interfaces import Array, Penalty, Problem, Progress, SolverBase, State
 from ..base.validation import warn
 from ..kernels import gram, inner
 from ..operands.base import matmul, rmatmul
@@ -65,7 +65,7 @@ class ProjectedGradientState(State):
 
 @solvers.register("pg")
 @dataclass(frozen=True)
-class ProjectedGradient:
+class ProjectedGradient(SolverBase):
     """Alternating non-negative least squares by projected gradient [1]_.
 
     Parameters
@@ -179,9 +179,7 @@ class ProjectedGradient:
         if not state.stalled:
             half = self._half_W(problem, state, state.step, state.last_decrease)
             state.projected_W = half.evaluate()
-            state.objective = problem.quadratic.from_products(
-                problem.X, *half.products()
-            )
+            state.objective = problem.loss.from_products(problem.X, *half.products())
             converged = math.sqrt(state.projected_W) < self.tol
             if not converged:
                 decrease = half.descend()
@@ -274,7 +272,7 @@ class ProjectedGradient:
             square = float(np.sum(G * gram_H))
         else:
             square = float(np.einsum("jr,jrs,js->", Ht, G, Ht))
-        value = problem.quadratic.from_products(problem.X, inner(rhs, Ht), square)
+        value = problem.loss.from_products(problem.X, inner(rhs, Ht), square)
         for penalty, Q, A, gram_A in (
             (problem.penalty_W, Q_W, W, gram_W),
             (problem.penalty_H, Q_H, Ht, gram_H),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..base.interfaces import Array, Operand, Penalty, Problem, Progress
+from ..base.interfaces import Array, Operand, Penalty, Problem, Progress, SolverBase
 from ..base.validation import warn
 from ..kernels import RowArrays
 from ..kernels.beta_steps import TermsUpdate, beside
@@ -41,7 +41,7 @@ that shrink so fast would be extrapolated to nothing."""
 
 @solvers.register("sn")
 @dataclass(frozen=True)
-class ScalarNewton:
+class ScalarNewton(SolverBase):
     """Alternating damped scalar Newton sweeps [1]_ [2]_ with extrapolation [3]_.
 
     Each half-step moves every entry of a factor in turn by a Newton step in that entry

@@ -91,7 +91,7 @@ def _put(
         for key, array in state_arrays.to_arrays(leaf).items():
             table[at + key.removeprefix("item")] = array
         return
-    table[f"{at}/{CLASS}"] = np.array(type(value).__name__)
+    table[f"{at}/{CLASS}"] = np.array(value.key())
     for field in dataclasses.fields(value):  # type: ignore[arg-type]
         item, key = getattr(value, field.name), f"{at}/{field.name}"
         if field.metadata.get("scratch"):
@@ -118,10 +118,10 @@ class _Builder:
 
     def record(self, at: str) -> Any:
         """The record of this key."""
-        name = str(self._leaf(f"{at}/{CLASS}"))
-        cls = Stored.known.get(name)
+        key = str(self._leaf(f"{at}/{CLASS}"))
+        cls = Stored.known.get(key)
         if cls is None:
-            msg = f"it holds a {name}, which this version doesn't know"
+            msg = f"it holds a {key}, which this version doesn't know"
             raise ValueError(msg)
         fields = [field.name for field in dataclasses.fields(cls)]
         return cls(**{field: self._value(f"{at}/{field}") for field in fields})

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...base.interfaces import Array, Problem, Progress
+from ...base.interfaces import Array, Problem, Progress, SolverBase
 from ..block_least_squares import Incremental, IncrementalState
 from ..hals import Hals
-from ..steps.momentum import ExtrapolatedState
 from .staged_state import StagedState
 
 PASSES = 2
@@ -30,7 +29,7 @@ class LedState(StagedState):
 
 
 @dataclass(frozen=True, eq=False)
-class BlocksFirst:
+class BlocksFirst(SolverBase):
     """Two passes by blocks of rows, then what `base` does from there.
 
     By blocks H learns from rows as they come and is of use after one pass; to the end
@@ -39,7 +38,8 @@ class BlocksFirst:
     Parameters
     ----------
     first : Incremental
-    base : Hals
+    base : SolverBase
+        One that `warms_up_by_blocks`.
     """
 
     name: ClassVar[str] = "blocks-first"
@@ -47,7 +47,7 @@ class BlocksFirst:
     measure: ClassVar[str] = "residual"
     arrays: ClassVar[int] = max(Incremental.arrays, Hals.arrays)
     first: Incremental
-    base: Hals
+    base: SolverBase
 
     def require(self, loss: Any, X: Any) -> None:
         """Refuse what can't be gone through by blocks."""
@@ -62,27 +62,23 @@ class BlocksFirst:
         if state.passes == PASSES and not state.handed_over:
             state.base = self._handed_over(problem, state.base)
             state.handed_over = True
-        progress: Progress = self._current(state).iterate(problem, state.base)
+        progress = self._current(state).iterate(problem, state.base)
         state.base.n_iter += 1
         state.passes += not state.handed_over
         return progress
 
     def polish(self, problem: Problem, state: LedState) -> Progress | None:
-        """What the solver in use does."""
+        """Let the solver in use improve its result."""
         self.first.batches[0].release()
-        progress: Progress | None = self._current(state).polish(problem, state.base)
-        return progress
+        return self._current(state).polish(problem, state.base)
 
     def finish(self, problem: Problem, state: LedState) -> tuple[Array, Array]:
         """Return the factors of the solver in use."""
-        factors: tuple[Array, Array] = self._current(state).finish(problem, state.base)
-        return factors
+        return self._current(state).finish(problem, state.base)
 
-    def _current(self, state: LedState) -> Any:
+    def _current(self, state: LedState) -> SolverBase:
         return self.base if state.handed_over else self.first
 
-    def _handed_over(
-        self, problem: Problem, state: IncrementalState
-    ) -> ExtrapolatedState:
+    def _handed_over(self, problem: Problem, state: IncrementalState) -> Any:
         self.first.batches[0].release()
         return self.base.go_on(problem, state.W, state.Ht, state.gram_H, state.last)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.interfaces import Array, Operand, Problem, Progress, Solver
+from ...base.interfaces import Array, Operand, Problem, Progress, SolverBase
 from .staged_state import StagedState
 
 EXACT_ITERATIONS = 5
@@ -34,14 +34,14 @@ class CompressedState(StagedState):
 
 
 @dataclass(frozen=True, eq=False)
-class CompressedStart:
+class CompressedStart(SolverBase):
     """Iterates on `sketch` in place of X until that has converged, then on X.
 
     Objectives are reported for X itself alone.
 
     Parameters
     ----------
-    base : Solver
+    base : SolverBase
     sketch : Operand
         X compressed.
     max_iter : int
@@ -51,7 +51,7 @@ class CompressedStart:
     name: ClassVar[str] = "compressed"
     requires: ClassVar[frozenset[str]] = frozenset()
     measure: ClassVar[str] = "residual"
-    base: Solver
+    base: SolverBase
     sketch: Operand
     max_iter: int
 
@@ -87,9 +87,7 @@ class CompressedStart:
         """Go over to X if that is still to be done; what the solver beneath does."""
         if state.exact < 0:
             self._go_over(problem, state)
-        own = getattr(self.base, "polish", None)
-        progress: Progress | None = None if own is None else own(problem, state.base)
-        return progress
+        return self.base.polish(problem, state.base)
 
     def finish(self, problem: Problem, state: CompressedState) -> tuple[Array, Array]:
         """Return the factors of the solver beneath."""

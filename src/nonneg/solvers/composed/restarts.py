@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.interfaces import Array, Problem, Progress, Solver, Stored
+from ...base.interfaces import Array, Problem, Progress, SolverBase, Stored
 from ...kernels import gram
 from ..steps.half_steps import run_together
 from ..steps.quadratic_iteration import penalties
@@ -43,14 +43,13 @@ class BatchState(Stored):
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class Batch(SolverBase):
     """Turns R models by one solver; those that have converged drop out.
 
     Parameters
     ----------
-    base : Solver
-        Models share passes over X if it has a method `iteration`, else each one reads
-        X for itself.
+    base : SolverBase
+        Models share passes over X if it `shares_passes`, else each one reads X for itself.
     problems : sequence of Problem
         One for each model; they differ in their random states alone.
     starts : sequence of (W, Ht)
@@ -60,7 +59,7 @@ class Batch:
     name: ClassVar[str] = "batch"
     requires: ClassVar[frozenset[str]] = frozenset()
     measure: ClassVar[str] = "largest residual"
-    base: Solver
+    base: SolverBase
     problems: Sequence[Problem]
     starts: Sequence[tuple[Array, Array]]
 
@@ -79,9 +78,8 @@ class Batch:
             for r, last in enumerate(state.last)
             if last is None or not last.converged.all()
         ]
-        for r, progress in zip(
-            active, self._iterate(problem, state, active), strict=True
-        ):
+        moved = self._iterate(problem, state, active)
+        for r, progress in zip(active, moved, strict=True):
             state.models[r].n_iter += 1
             state.last[r] = progress
             state.best[r] = min(state.best[r], _reported(progress))
@@ -92,17 +90,14 @@ class Batch:
             residual=np.concatenate([p.residual for p in done]),
             decrease=None,
             converged=np.concatenate([p.converged for p in done]),
-            sweeps=float(np.mean([state.last[r].sweeps for r in active])),  # type: ignore[union-attr]
+            sweeps=float(np.mean([progress.sweeps for progress in moved])),
         )
 
     def polish(self, problem: Problem, state: BatchState) -> Progress | None:  # noqa: ARG002
         """Improve the best model, as its solver does."""
-        own = getattr(self.base, "polish", None)
         self._evaluate(state)
         r = state.leader
-        progress: Progress | None = (
-            None if own is None else own(self.problems[r], state.models[r])
-        )
+        progress = self.base.polish(self.problems[r], state.models[r])
         if progress is not None:
             state.best[r] = min(state.best[r], _reported(progress))
             progress.objective = state.best.copy()
@@ -117,14 +112,11 @@ class Batch:
     def _iterate(
         self, problem: Problem, state: BatchState, active: list[int]
     ) -> list[Progress]:
-        iteration = getattr(self.base, "iteration", None)
-        if iteration is None:
-            return [
-                self.base.iterate(self.problems[r], state.models[r]) for r in active
-            ]
-        return run_together(
-            problem.X, [iteration(self.problems[r], state.models[r]) for r in active]
-        )
+        models = [(self.problems[r], state.models[r]) for r in active]
+        if not self.base.shares_passes:
+            return [self.base.iterate(*model) for model in models]
+        iterations = [self.base.iteration(*model) for model in models]
+        return run_together(problem.X, iterations)
 
     def _evaluate(self, state: BatchState) -> None:
         """Compute the objectives that the last iteration has not told."""

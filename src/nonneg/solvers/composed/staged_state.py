@@ -1,4 +1,4 @@
-"""State of an solver that hands a fit over from one solver to another."""
+"""State of a solver that hands a fit over from one solver to another."""
 
 from __future__ import annotations
 

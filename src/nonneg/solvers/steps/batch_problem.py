@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from ...base.interfaces import Loss, Operand, Penalty, Problem, State
+from ...base.interfaces import Array, LossBase, Operand, Penalty, Problem, State
 from ...operands.streamed.row_batches import RowBatch
 
 S = TypeVar("S", bound=State)
@@ -42,27 +42,34 @@ def scaled(penalty: Penalty, share: float) -> Penalty:
     return Penalty(share * penalty.l1, share * penalty.Q)
 
 
-class LossAtScale:
+class LossAtScale(LossBase):
     """A loss with the terms for one X, whatever operand it is used on.
 
     The floors of the terms depend on the scale of X, and a batch's own scale differs from
     that of all of X, or is 0.
     """
 
-    def __init__(self, loss: Loss, X: Operand) -> None:
+    def __init__(self, loss: LossBase, X: Operand) -> None:
         self._loss = loss
-        self._terms = cast(Any, loss).terms(X)
+        self._terms = loss.terms(X)
+        self.name, self.provides = loss.name, loss.provides
 
     def terms(self, X: Operand) -> Any:  # noqa: ARG002
         """Return the terms at the scale of the X that this loss was made for."""
         return self._terms
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "_loss":  # copying asks for attributes before `_loss` is set
-            raise AttributeError(name)
-        return getattr(self._loss, name)
+    def require(self, X: Operand) -> None:
+        """Raise ValueError for an X that the loss can't be used with."""
+        self._loss.require(X)
 
+    def value(self, X: Operand, W: Array, Ht: Array) -> float:
+        """Return the loss at W·H."""
+        return self._loss.value(X, W, Ht)
 
-def at_scale(loss: Loss, X: Operand) -> Loss:
-    """Return the loss with its terms for X, whatever operand it is used on."""
-    return cast(Loss, LossAtScale(loss, X))
+    def error(self, value: float) -> float:
+        """Return the `reconstruction_err_` that belongs to a loss value."""
+        return self._loss.error(value)
+
+    def from_products(self, X: Operand, cross: float, square: float) -> float:
+        """Return the loss from ⟨X, WH⟩ and ‖WH‖²."""
+        return self._loss.from_products(X, cross, square)

@@ -94,7 +94,7 @@ def _by_rows(
     square = gram_square(Ht, gram_W, state.gram_H)
     if gram_W.ndim == 3:
         gram_W = gram(W, X.n_threads)
-    loss = problem.quadratic.from_products(X, report.cross, square)
+    loss = problem.loss.from_products(X, report.cross, square)
     violation = float(sums.report.violation) + report.violation
     return Alternated(violation, loss, gram_W)
 
@@ -125,5 +125,5 @@ def _by_columns(
     )
     state.product, state.gram_H = sums.rhs, sums.gram
     square = float(np.sum(gram_W * state.gram_H))
-    loss = problem.quadratic.from_products(X, float(sums.report.cross), square)
+    loss = problem.loss.from_products(X, float(sums.report.cross), square)
     return Alternated(report.violation + float(sums.report.violation), loss, gram_W)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...base.interfaces import (
     Array,
-    Loss,
+    LossBase,
     Operand,
     Penalty,
     Problem,
-    QuadraticLoss,
     Sums,
-    TermLoss,
 )
 from ...kernels import Multiplicative, gram, inner, multiplied
 from ...kernels.beta_steps import TermsUpdate, beside
@@ -35,16 +33,16 @@ class TermSums(NamedTuple):
 
 def terms_of(problem: Problem) -> Any:
     """Return the loss's terms at the scale of X."""
-    return cast(TermLoss, problem.loss).terms(problem.X)
+    return problem.loss.terms(problem.X)
 
 
-def by_products(loss: Loss, X: Operand) -> bool:
+def by_products(loss: LossBase, X: Operand) -> bool:
     """Whether products with X and Gram matrices give the terms."""
     return "quadratic" in loss.provides and X.shared_gram
 
 
 def update_rows(
-    loss: Loss,
+    loss: LossBase,
     X: Operand,
     rows: tuple[Array, Array],
     Ht: Array,
@@ -59,7 +57,7 @@ def update_rows(
 
     Parameters
     ----------
-    loss : Loss
+    loss : LossBase
     X : Operand of shape (n_rows, n_features)
         Read by rows; its rows may be a block of those of a larger X.
     rows : tuple of ndarray (n_rows, k)
@@ -88,7 +86,7 @@ def update_rows(
         if sums is None:
             return TermSums(solved[:0], solved[:0])
         return _products_at(loss, X, *sums, at, value)
-    terms = cast(TermLoss, loss).terms(X)
+    terms = loss.terms(X)
     step = TermsUpdate(terms, accumulate=accumulate, value=value, least=least)
     shared = beside(Ht, X.n_threads)
     shared |= {"l1": penalty.l1, "l2": penalty.Q.diagonal()}
@@ -121,29 +119,29 @@ def _by_products(
 
 
 def _products_at(
-    loss: Loss, X: Operand, rhs: Array, gram_A: Array, Ht: Array, value: bool
+    loss: LossBase, X: Operand, rhs: Array, gram_A: Array, Ht: Array, value: bool
 ) -> TermSums:
     """Return the sums for Ht, from Xᵀ·A and AᵀA."""
     at = None
     if value:
         square = float(np.sum(gram_A * gram(Ht, X.n_threads)))
-        at = cast(QuadraticLoss, loss).from_products(X, inner(rhs, Ht), square)
+        at = loss.from_products(X, inner(rhs, Ht), square)
     return TermSums(rhs, Ht @ gram_A.astype(Ht.dtype), at)
 
 
 def sums_for(
-    loss: Loss, X: Operand, A: Array, Ht: Array, value: bool = False
+    loss: LossBase, X: Operand, A: Array, Ht: Array, value: bool = False
 ) -> TermSums:
     """Return the sums for Ht beside the rows A, which don't move; X is read by rows."""
     if by_products(loss, X):
         products = matmul(X.T, A), gram(A, X.n_threads)
         return _products_at(loss, X, *products, Ht, value)
-    step = TermsUpdate(cast(TermLoss, loss).terms(X), move=False, value=value)
+    step = TermsUpdate(loss.terms(X), move=False, value=value)
     return term_sums(X.run_pass(step, {"start": A}, beside(Ht, X.n_threads)), A)
 
 
 def apply_sums(
-    loss: Loss,
+    loss: LossBase,
     X: Operand,
     A: Array,
     sums: TermSums,
@@ -151,7 +149,7 @@ def apply_sums(
     least: float = 0.0,
 ) -> Array:
     """Return the factor A after an update by sums that are known already."""
-    terms = cast(TermLoss, loss).terms(X)
+    terms = loss.terms(X)
     l2 = penalty.Q.diagonal()
     moved: Array = multiplied(A, *sums[:2], penalty.l1, l2, terms, least, X.n_threads)
     return moved

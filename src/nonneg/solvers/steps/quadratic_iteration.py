@@ -109,7 +109,7 @@ def solve_pair(
         report_H = solve_half(rows_H, rhs, gram_W, problem.penalty_H, how, n, True)
         gram_Hn, gram_Hx = report_H.gram_solved, report_H.gram_result
     square = gram_square(rows_H.solved, gram_W, gram_Hn)
-    loss = problem.quadratic.from_products(X, float(report_H.cross), square)
+    loss = problem.loss.from_products(X, float(report_H.cross), square)
     if gram_W.ndim == 3:
         gram_W = gram(rows_W.result, n)
     objective = loss + penalties(problem, rows_W.result, rows_H.solved, gram_W, gram_Hn)
@@ -136,7 +136,7 @@ def solve_W(
     gram_W = gram(W, n)
     if X.shared_gram:
         square = float(np.sum(gram_W * start.gram))
-        loss = problem.quadratic.from_products(X, float(report.cross), square)
+        loss = problem.loss.from_products(X, float(report.cross), square)
     else:
         loss = problem.loss.value(X, W, start.Ht)
     return report, loss + penalties(problem, W, start.Ht, gram_W, start.gram)
@@ -174,5 +174,5 @@ def start_value(
         loss = problem.loss.value(problem.X, W, Ht)
     else:
         square = float(np.sum(gram_W * gram_H))
-        loss = problem.quadratic.from_products(problem.X, inner(product, W), square)
+        loss = problem.loss.from_products(problem.X, inner(product, W), square)
     return loss + penalties(problem, W, Ht, gram_W, gram_H)

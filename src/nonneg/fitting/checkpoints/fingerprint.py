@@ -1,0 +1,73 @@
+"""What a fit is known by, so that a checkpoint of another one is refused."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from ...base.interfaces import LossBase, Operand, SolverBase
+
+FREE = frozenset(
+    ("max_iter", "max_time", "tol", "callback", "verbose", "n_threads", "memory_limit",
+     "checkpoint", "checkpoint_every", "resume")
+)  # fmt: skip
+"""Parameters that may change between the run that wrote a checkpoint and the one that
+resumes it: they don't change what an iteration does."""
+
+
+def fingerprint(
+    X: Operand, parameters: Any, W: Any = None, H: Any = None
+) -> dict[str, Any]:
+    """What a fit is known by: X by its shape, dtype and sums, and the parameters."""
+    from ... import __version__
+
+    stats = X.stats()
+    found: dict[str, Any] = {
+        "shape of X": list(X.shape),
+        "dtype of X": str(X.dtype),
+        "version of nonneg": __version__,
+        "kind of X": _kind(X),
+        "number of stored entries of X": _stored_entries(X),
+        "sum of X": stats.sum,
+        "sum of squares of X": stats.sum_sq,
+    }
+    # without it "mu" has measured no error to compare later ones with
+    found["tol=0"] = parameters.tol == 0
+    for name, value in vars(parameters).items():
+        if name not in FREE:
+            found[f"parameter {name}"] = _described(value)
+    for name, factor in (("W", W), ("H", H)):
+        found[f"start {name}"] = None if factor is None else _digest(np.asarray(factor))
+    return found
+
+
+def _kind(X: Operand) -> str:
+    """How X is read: what an iteration leaves for the next one depends on it."""
+    kind = "sparse" if X.sparse else "dense"
+    layout = getattr(X, "layout", "columns" if X.by_columns else "rows")
+    return f"{kind}, by {layout}"
+
+
+def _stored_entries(X: Operand) -> int:
+    native = X.native()
+    if native is not None:
+        return int(native.nnz if X.sparse else native.size)
+    return int(getattr(X, "entries", X.stats().n_entries))
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, np.random.RandomState):
+        _, keys, *rest = value.get_state(legacy=True)
+        return f"RandomState {_digest(np.asarray(keys))} {rest}"
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, SolverBase | LossBase):
+        kind = type(value)
+        return f"{kind.__module__}.{kind.__qualname__} {sorted(vars(value).items())}"
+    return repr(value)
+
+
+def _digest(A: Any) -> str:
+    return hashlib.sha256(np.ascontiguousarray(A).data).hexdigest()[:16]
