@@ -175,9 +175,9 @@ def theirs(path: Path, threads: int) -> tuple[float, float]:
     """Seconds of one pass of partial_fit, and the objective of all rows at its end."""
     from sklearn.decomposition import MiniBatchNMF
 
-    from nonneg.stores.base import store_of
+    from nonneg.stores.base import find_store
 
-    store = store_of(path)
+    store = find_store(path)
     assert store is not None
     model = MiniBatchNMF(K_SPARSE, init="random", random_state=0)
     seconds = 0.0

@@ -231,4 +231,4 @@ def test_the_caller_s_file_is_not_written_to(tmp_path):
 def test_stores_are_found_before_general_objects(tmp_path):
     """anndata's sparse data sets have row slices too, but their own store knows more."""
     store = as_store(pair("anndata-csr-X", tmp_path)[0])
-    assert type(store).__name__ == "Hdf5Csr"
+    assert type(store).__name__ == "Hdf5CsrStore"

@@ -13,7 +13,7 @@ from nonneg.base.interfaces import Stats
 from nonneg.initialization import random_start
 from nonneg.initialization.random_start import half_normal, in_thread
 from nonneg.operands.registration import as_operand
-from nonneg.stores.base import store_of
+from nonneg.stores.base import find_store
 from support.cases import data
 
 SHAPE, K = (100, 7), 3
@@ -131,7 +131,7 @@ def test_a_start_of_a_store_is_that_of_the_same_X_in_memory(tmp_path, monkeypatc
     X = data(40, 12)
     np.save(tmp_path / "X.npy", X)
     there = as_operand(np.load(tmp_path / "X.npy", mmap_mode="r"))
-    assert store_of(np.load(tmp_path / "X.npy", mmap_mode="r")) is not None
+    assert find_store(np.load(tmp_path / "X.npy", mmap_mode="r")) is not None
     for A, B in zip(
         half_normal(there, K, 3), half_normal(as_operand(X), K, 3), strict=True
     ):

@@ -16,7 +16,7 @@ from nonneg.kernels.row_methods import Adaptive
 from nonneg.operands.streamed import disk_rows
 from nonneg.operands.streamed.disk_rows import DiskRows, Shelf, folder_for, giving_back
 from nonneg.operands.streamed.operand import ChunkedOperand
-from nonneg.stores.base import store_of
+from nonneg.stores.base import find_store
 from support.cases import data
 from support.children import printed_by
 from support.requirements import needs_core, needs_linux, needs_posix_files
@@ -78,7 +78,7 @@ def store(kind, dtype=np.float64, n_rows=1500):
 
 def windows(X):
     """Windows of a few hundred rows."""
-    return ChunkedOperand(store_of(X), 2, 1 << 14) if not sp.issparse(X[:1]) else X
+    return ChunkedOperand(find_store(X), 2, 1 << 14) if not sp.issparse(X[:1]) else X
 
 
 def fitted(X, out=None, **options):

@@ -15,7 +15,7 @@ from nonneg.operands.base import rmatmul
 from nonneg.operands.registration import as_operand
 from nonneg.operands.streamed.operand import ChunkedCsr, ChunkedOperand
 from nonneg.operands.streamed.prefetch import TaskBlocks, planned
-from nonneg.stores.base import DenseStore, store_of
+from nonneg.stores.base import DenseStore, find_store
 from nonneg.stores.mapped import MappedStore
 from nonneg.stores.sliced import SlicedStore
 from support.cases import DTYPES, data
@@ -212,7 +212,7 @@ def test_a_mapped_file_is_read_range_by_range(mapped, dtype):
     M = mapped(X)
     expected = X.astype(np.float32 if dtype == np.float32 else np.float64)
     for part, rows in ((M, slice(0, 200)), (M[20:150], slice(20, 150))):
-        store = store_of(part)
+        store = find_store(part)
         assert isinstance(store, MappedStore)
         np.testing.assert_array_equal(store.read(3, 77), expected[rows][3:77])
         out = np.empty((74, 30), expected.dtype)
@@ -228,9 +228,9 @@ def test_what_is_no_plain_map_stays_an_array(mapped, tmp_path):
     X = data(50, 30)
     M = mapped(X)
     for part in (M.T, M[:, 3:], M[::2], np.array(M)):
-        assert store_of(part) is None
+        assert find_store(part) is None
     os.remove(tmp_path / "x.npy")
-    assert store_of(M) is None
+    assert find_store(M) is None
 
 
 @pytest.mark.parametrize("solver", ["pg", "hals"])

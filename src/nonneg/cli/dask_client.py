@@ -9,8 +9,8 @@ from typing import Any
 
 from ..io.readers import Table
 from ..operands.registration import as_operand
-from ..stores.dask_array import absolute_name, as_dask, changed_at, opened
-from ..stores.locations import parse_location, row_names_of
+from ..stores.dask_array import as_dask, open_cached, read_mtime, resolve_name
+from ..stores.locations import parse_location, read_row_names
 
 PATIENCE = 10.0
 """Seconds in which a scheduler must answer."""
@@ -74,9 +74,9 @@ def spread(name: Path, client: Any, names_of_rows: bool = False) -> Table:
     """
     threads = sum(client.ncores().values())
     X = as_dask(name, least_blocks=BLOCKS * threads)
-    absolute = absolute_name(name)
-    store = opened(absolute, changed_at(absolute))
+    absolute = resolve_name(name)
+    store = open_cached(absolute, read_mtime(absolute))
     columns = getattr(store, "column_names", None)
     location = parse_location(name)
-    rows = row_names_of(location, X.shape[0]) if names_of_rows else None
+    rows = read_row_names(location, X.shape[0]) if names_of_rows else None
     return Table(as_operand(X), rows, columns)

@@ -11,12 +11,12 @@ from ..base.threads import resolve_n_threads
 from ..io.readers import Table, read_matrix
 from ..operands.registration import as_operand
 from ..stores.locations import (
-    in_memory_bytes,
-    kind_of,
-    market_bytes,
+    detect_kind,
+    estimate_market_bytes,
+    estimate_memory,
     open_store,
     parse_location,
-    row_names_of,
+    read_row_names,
 )
 
 SHARE = 0.5
@@ -84,19 +84,19 @@ def open_matrix(
         free_memory() if memory_limit is None else parse_size(memory_limit)
     )
     location = parse_location(name)
-    kind = kind_of(location)
+    kind = detect_kind(location)
     is_file = location.inside is None and location.path.is_file()
     if kind is None and location.inside is None:
         return read_matrix(name, header=header, row_names=row_names)
-    if kind == "mtx" and is_file and market_bytes(location.path) <= limit:
+    if kind == "mtx" and is_file and estimate_market_bytes(location.path) <= limit:
         return read_matrix(name)
     store = open_store(name)
     columns = getattr(store, "column_names", None)
-    if in_memory_bytes(store) > limit:
+    if estimate_memory(store) > limit:
         X: Any = as_operand(store, resolve_n_threads(n_threads))
     elif kind == "parquet" and is_file:
         return read_matrix(name)
     else:
         X = store.read(0, store.shape[0])
-    rows = row_names_of(location, store.shape[0]) if names_of_rows else None
+    rows = read_row_names(location, store.shape[0]) if names_of_rows else None
     return Table(X, rows, columns)

@@ -47,11 +47,19 @@ def rises(indices: Array, indptr: Array) -> bool:
     return falls == np.count_nonzero(indices[begins] <= indices[begins - 1])
 
 
+def assemble_csr(
+    data: Array, indices: Array, indptr: Array, shape: tuple[int, int]
+) -> Any:
+    """Return a CSR of these vectors, which SciPy's constructor would look over."""
+    X = sp.csr_array(shape, dtype=data.dtype)
+    X.data, X.indices, X.indptr = data, indices, indptr
+    return X
+
+
 def known_canonical(
     data: Array, indices: Array, indptr: Array, shape: tuple[int, int]
 ) -> Any:
-    """A CSR of vectors that are known to be canonical, which SciPy's constructor looks over."""
-    X = sp.csr_array(shape, dtype=data.dtype)
-    X.data, X.indices, X.indptr = data, indices, indptr
+    """Return a CSR of vectors that are known to be canonical, none of which is read."""
+    X = assemble_csr(data, indices, indptr, shape)
     X.has_sorted_indices = X.has_canonical_format = True
     return X

@@ -1,4 +1,4 @@
-"""AnnData that is backed by a file: its X, dense or CSR."""
+"""The X, dense or CSR, of an AnnData that is backed by a file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .read_errors import is_instance
 
 
 @register_store(lambda X: is_instance(X, "anndata", "AnnData"))
-def stored_annotated(adata: Any) -> StoreBase:
-    """Return the store for the X of a backed AnnData, with its var names.
+def open_annotated(adata: Any) -> StoreBase:
+    """Return the store for the X of a backed AnnData, with the names of its variables.
 
     Raises
     ------
     ValueError
-        If it is in memory, or a view of some rows or columns, whose X is not on disk.
+        If the AnnData is in memory, or a view of some rows or columns of one on disk.
     """
     if not adata.isbacked:
         msg = "This AnnData is in memory; pass its matrix, adata.X."
@@ -26,12 +26,12 @@ def stored_annotated(adata: Any) -> StoreBase:
             "(view.copy('part.h5ad')) or load it (view.to_memory().X)."
         )
         raise ValueError(msg)
-    found = as_store(adata.X)
-    found.column_names = [str(name) for name in adata.var_names]
-    return found
+    store = as_store(adata.X)
+    store.column_names = [str(name) for name in adata.var_names]
+    return store
 
 
 @register_store(lambda X: is_instance(X, "anndata.abc", "CSRDataset", "CSCDataset"))
-def stored_sparse_dataset(X: Any) -> StoreBase:
-    """Return the store for what anndata gives for a sparse matrix on disk."""
+def open_sparse_dataset(X: Any) -> StoreBase:
+    """Return the store for a sparse matrix on disk, as anndata opens it."""
     return as_store(X.group)

@@ -160,7 +160,7 @@ class ForeignStore(StoreBase):
         return self._store.shape
 
 
-def store_of(X: Any) -> StoreBase | None:
+def find_store(X: Any) -> StoreBase | None:
     """Return the store that X is or becomes, or None."""
     if isinstance(X, StoreBase):
         return X
@@ -185,14 +185,14 @@ def as_store(X: Any) -> StoreBase:
     ValueError
         If X has not the structure that such a store needs.
     """
-    store = store_of(X)
+    store = find_store(X)
     if store is None:
         msg = f"No store reads an X of type {type(X).__name__}."
         raise TypeError(msg)
     return store
 
 
-def factor_dtype(dtype: Any, what: str = "X") -> np.dtype[Any]:
+def to_factor_dtype(dtype: Any, what: str = "X") -> np.dtype[Any]:
     """Return float32 for itself and float64 for every other number; refuse anything else."""
     dtype = np.dtype(dtype)
     if dtype.kind not in NUMBERS:

@@ -1,4 +1,4 @@
-"""Blocks of rows that a function yields anew each time: read in order, never kept."""
+"""Rows from a function that yields blocks anew at each call: read in order, never kept."""
 
 from __future__ import annotations
 
@@ -10,60 +10,60 @@ import scipy.sparse as sp
 
 from ..base.interfaces import Array
 from ..base.validation import as_numbers
-from .base import StoreBase, factor_dtype, register_store
-from .compressed_rows import canonical_csr
+from .base import StoreBase, register_store, to_factor_dtype
+from .compressed_rows import build_canonical_csr
 from .read_errors import (
     StoreError,
-    reading,
+    describe_rows,
+    naming_rows,
     require_matrix,
     require_rows,
-    rows_text,
 )
 
 CHANGED = "The function must yield the same rows each time that it is called."
 
 
 @register_store(lambda X: callable(X) and not hasattr(X, "shape"))
-class FactoryRows(StoreBase):
+class BlockFunctionStore(StoreBase):
     """Rows from a function without arguments that returns an iterable of blocks.
 
     Parameters
     ----------
-    factory : callable
-        Called at the beginning of each pass. Its blocks, arrays or SciPy sparse
-        matrices, may have any number of rows.
+    function : callable
+        A function that is called at the beginning of each pass. Its blocks, arrays or
+        SciPy sparse matrices, may have any number of rows.
 
     Raises
     ------
     ValueError
-        If it yields no block, or blocks that don't go together.
+        If the function yields no block, or blocks that don't go together.
 
     Notes
     -----
-    The shape is found by a first run through all blocks. A request for rows before
-    those read last starts the iterator again. In memory are one block and, for sparse
-    blocks, the number of entries of each row.
+    A first run through all blocks finds the shape. A request for rows before those read
+    last starts the iterator again. One block is in memory and, where blocks are sparse,
+    the number of entries of each row.
     """
 
     sequential = True
 
-    def __init__(self, factory: Callable[[], Iterable[Any]]) -> None:
-        self.where = f"the blocks of {getattr(factory, '__name__', 'the function')}()"
-        self._factory = factory
+    def __init__(self, function: Callable[[], Iterable[Any]]) -> None:
+        self.where = f"the blocks of {getattr(function, '__name__', 'the function')}()"
+        self._function = function
         counts: list[Any] = []
         widths, dtypes, n_rows = set(), set(), 0
         for block in self._blocks():
-            checked = self._checked(block, n_rows)
+            checked = self._to_matrix(block, n_rows)
             if counts and sp.issparse(checked) != self.sparse:
                 msg = (
-                    f"{rows_text(n_rows, n_rows + checked.shape[0])} of {self.where} are "
+                    f"{describe_rows(n_rows, n_rows + checked.shape[0])} of {self.where} are "
                     "dense and others sparse. Yield blocks of one kind."
                 )
                 raise ValueError(msg)
             self.sparse = sp.issparse(checked)
             counts.append(np.diff(checked.indptr) if self.sparse else checked.shape[0])
             widths.add(checked.shape[1])
-            dtypes.add(factor_dtype(checked.dtype, self.where))
+            dtypes.add(to_factor_dtype(checked.dtype, self.where))
             if len(widths) > 1:
                 self._refuse_width(n_rows, checked)
             self._n_features = checked.shape[1]
@@ -81,13 +81,13 @@ class FactoryRows(StoreBase):
         self._begin()
 
     def entries(self, start: int, stop: int) -> int:
-        """Stored entries of rows start:stop."""
+        """Return the number of stored entries of rows start:stop."""
         if self._indptr is None:
             return (stop - start) * self.shape[1]
         return int(self._indptr[stop] - self._indptr[start])
 
     def read(self, start: int, stop: int, out: Array | None = None) -> Any:
-        """Return rows start:stop, after running through all that come before.
+        """Return rows start:stop, after running through the rows before them.
 
         Raises
         ------
@@ -97,16 +97,16 @@ class FactoryRows(StoreBase):
         if start < self._start:
             self._begin()
         parts = []
-        at = start
-        while at < stop:
-            while at >= self._start + self._block.shape[0]:
+        row = start
+        while row < stop:
+            while row >= self._start + self._block.shape[0]:
                 self._advance(stop)
             last = min(stop, self._start + self._block.shape[0])
-            parts.append(self._block[at - self._start : last - self._start])
-            at = last
+            parts.append(self._block[row - self._start : last - self._start])
+            row = last
         if stop == self.shape[0]:
             self._require_end()
-        return self._joined(parts, start, stop, out)
+        return self._join(parts, start, stop, out)
 
     def _begin(self) -> None:
         self._iterator = self._blocks()
@@ -114,7 +114,7 @@ class FactoryRows(StoreBase):
 
     def _blocks(self) -> Iterator[Any]:
         try:
-            return iter(self._factory())
+            return iter(self._function())
         except TypeError as error:
             msg = (
                 "X is a function that can't be called for blocks of rows: it must take no "
@@ -125,21 +125,21 @@ class FactoryRows(StoreBase):
     def _advance(self, stop: int) -> None:
         """Go on to the next block."""
         begin = self._start + self._block.shape[0]
-        with reading(self.where, begin, max(stop, begin + 1)):
+        with naming_rows(self.where, begin, max(stop, begin + 1)):
             block = next(self._iterator, None)
         if block is None:
             msg = (
-                f"{rows_text(begin, self.shape[0])} of {self.where} are missing: the "
+                f"{describe_rows(begin, self.shape[0])} of {self.where} are missing: the "
                 f"iterator ended after {begin} rows, and after {self.shape[0]} the "
                 f"first time. {CHANGED}"
             )
             raise StoreError(msg)
-        block = self._checked(block, begin)
+        block = self._to_matrix(block, begin)
         if block.shape[1] != self.shape[1]:
             self._refuse_width(begin, block)
         if sp.issparse(block) != self.sparse:
             msg = (
-                f"{rows_text(begin, begin + block.shape[0])} of {self.where} are not of "
+                f"{describe_rows(begin, begin + block.shape[0])} of {self.where} are not of "
                 f"the kind that they were. {CHANGED}"
             )
             raise StoreError(msg)
@@ -147,18 +147,18 @@ class FactoryRows(StoreBase):
 
     def _require_end(self) -> None:
         end = self._start + self._block.shape[0]
-        with reading(self.where, end, end + 1):
+        with naming_rows(self.where, end, end + 1):
             more = next((n for n in map(_n_rows, self._iterator) if n), 0)
         n_more = end - self.shape[0] + more
         if n_more:
             msg = (
-                f"{rows_text(self.shape[0], self.shape[0] + n_more)} of {self.where} "
+                f"{describe_rows(self.shape[0], self.shape[0] + n_more)} of {self.where} "
                 f"are new: there were {self.shape[0]} rows the first time. {CHANGED}"
             )
             raise StoreError(msg)
 
-    def _checked(self, block: Any, start: int) -> Any:
-        """Return a block as an array or CSR; refuse what is no matrix of numbers."""
+    def _to_matrix(self, block: Any, start: int) -> Any:
+        """Return a block as an array or CSR; refuse anything but a matrix of numbers."""
         try:
             block = as_numbers(block, "the block")
         except ValueError as error:
@@ -170,19 +170,16 @@ class FactoryRows(StoreBase):
 
     def _refuse_width(self, start: int, block: Any) -> None:
         msg = (
-            f"{rows_text(start, start + block.shape[0])} of {self.where} have "
+            f"{describe_rows(start, start + block.shape[0])} of {self.where} have "
             f"{block.shape[1]} columns, but those before them {self._n_features}."
         )
         raise StoreError(msg)
 
-    def _joined(
-        self, parts: list[Any], start: int, stop: int, out: Array | None
-    ) -> Any:
+    def _join(self, parts: list[Any], start: int, stop: int, out: Array | None) -> Any:
         require_rows(self.where, start, stop, sum(part.shape[0] for part in parts))
         if self.sparse:
             whole = parts[0] if len(parts) == 1 else sp.vstack(parts, format="csr")
-            # slices are copies, and so may be sorted in place
-            return canonical_csr(
+            return build_canonical_csr(
                 whole.data.astype(self.dtype, copy=False),
                 whole.indices,
                 whole.indptr,

@@ -1,4 +1,4 @@
-"""A store whose chunks are read whole, and each once in a pass."""
+"""A store around another one that reads each chunk whole, and once in a pass."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ..base.interfaces import Array
 from .base import StoreBase
 
 KEPT_CHUNKS = 16
-"""Chunks that are kept because some of their rows are still to be asked for."""
+"""Most chunks that are kept because some of their rows have not been asked for yet."""
 
 
 class ChunkCache(StoreBase):
     """Another store, read by whole chunks.
 
-    Parts of a pass end anywhere in a chunk; what is left of it is kept for the next part.
+    Parts of a pass may end inside a chunk: the rest of it is kept for the next part.
     """
 
     def __init__(self, store: StoreBase) -> None:

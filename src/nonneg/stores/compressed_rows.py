@@ -1,4 +1,4 @@
-"""CSR that lies in a store: row pointers in memory, entries read row range by row range."""
+"""Base of stores of a CSR matrix: row pointers in memory, entries read range by range."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..base.interfaces import Array
-from ..kernels.csr_format import is_canonical
-from .base import StoreBase, factor_dtype
+from ..kernels.csr_format import assemble_csr, canonical
+from .base import StoreBase, to_factor_dtype
 from .read_errors import (
     StoreError,
-    reading,
+    describe_rows,
+    naming_rows,
     require_matrix,
     require_rows,
-    rows_text,
 )
 
 Slice = Callable[[int, int], Array]
-"""Returns the entries first:last of a stored vector."""
+"""A function that returns the entries first:last of a stored vector."""
 
 BY_COLUMNS = (
     "{where} is stored by columns (CSC), so that a row is all over the file. Convert it "
-    "once, out of core: X = nonneg.stores.conversion.by_rows(X, folder); then fit X."
+    "once, out of core: X = nonneg.stores.by_rows(X, folder); then fit X."
 )
 
 
@@ -37,20 +37,20 @@ class CompressedRows(StoreBase):
     shape : tuple of int
         (n_samples, n_features).
     indptr : array-like of n_samples + 1 ints
-        Kept in memory as int64: 8 bytes a row.
+        Row pointers. They are kept in memory as int64, 8 bytes a row.
     indices, data : callable
-        `indices(first, last)` returns these entries of the stored vector.
+        `indices(first, last)` returns the entries first:last of the stored vector.
     lengths : callable
-        Returns the present lengths of data and indices.
+        Returns the present lengths of the stored data and indices.
     dtype : dtype
-        Of the stored values.
+        The dtype of the stored values.
     where : str
-        What messages call it.
+        What messages call the store.
 
     Raises
     ------
     ValueError
-        If the row pointers fall or do not fit the entries, with the first such row.
+        If the row pointers fall or do not fit the entries; the first such row is named.
     """
 
     sparse = True
@@ -67,13 +67,13 @@ class CompressedRows(StoreBase):
     ) -> None:
         self.where = where
         self.shape = require_matrix(tuple(int(n) for n in shape), where)
-        self.dtype = factor_dtype(dtype, where)
+        self.dtype = to_factor_dtype(dtype, where)
         self._indices, self._data, self._lengths = indices, data, lengths
-        found = np.asarray(indptr)
-        if found.ndim != 1 or found.dtype.kind not in "iu":
+        pointers = np.asarray(indptr)
+        if pointers.ndim != 1 or pointers.dtype.kind not in "iu":
             msg = f"The row pointers of {where} are no vector of integers."
             raise ValueError(msg)
-        self._indptr = found.astype(np.int64, copy=False)
+        self._indptr = pointers.astype(np.int64, copy=False)
         self._n_stored = lengths()
         self._check_pointers()
 
@@ -96,37 +96,37 @@ class CompressedRows(StoreBase):
         self.require_unchanged()
 
     def require_unchanged(self) -> None:
-        """Raise StoreError unless data and indices have the entries of all rows."""
-        found, n_rows = self._lengths(), self.shape[0]
-        if found[0] == found[1] >= self._indptr[-1] and found == self._n_stored:
+        """Raise StoreError unless data and indices hold the entries of all rows."""
+        lengths, n_rows = self._lengths(), self.shape[0]
+        if lengths[0] == lengths[1] >= self._indptr[-1] and lengths == self._n_stored:
             return
-        first = int(np.searchsorted(self._indptr, min(found), side="right")) - 1
+        first = int(np.searchsorted(self._indptr, min(lengths), side="right")) - 1
         first = min(first, n_rows - 1)
-        if found == self._n_stored or min(found) < min(self._n_stored):
-            what = f"{rows_text(first, n_rows)} of {self.where} are not complete"
+        if lengths == self._n_stored or min(lengths) < min(self._n_stored):
+            what = f"{describe_rows(first, n_rows)} of {self.where} are not complete"
         else:
             what = f"{self.where} has entries behind those of row {n_rows - 1}"
         msg = (
-            f"{what}: there are {found[0]} values and {found[1]} column numbers, and "
+            f"{what}: there are {lengths[0]} values and {lengths[1]} column numbers, and "
             f"{self._n_stored[0]} when it was opened, for {self._indptr[-1]} entries. "
             "The file is cut off, or X was changed during a fit."
         )
         raise StoreError(msg)
 
     def entries(self, start: int, stop: int) -> int:
-        """Stored entries of rows start:stop."""
+        """Return the number of stored entries of rows start:stop."""
         return int(self._indptr[stop] - self._indptr[start])
 
     def read(self, start: int, stop: int, out: Array | None = None) -> sp.csr_array:  # noqa: ARG002
-        """Return rows start:stop as CSR; its cost is that of their entries.
+        """Return rows start:stop as CSR, reading their entries alone.
 
         Raises
         ------
         StoreError
-            If they can't be read or hold column numbers that there are not.
+            If they can't be read, or an entry is in a column that X does not have.
         """
         n_entries = self.entries(start, stop)
-        with reading(self.where, start, stop, self._entries):
+        with naming_rows(self.where, start, stop, self._entries):
             data, indices = self._entries(start, stop)
         if indices.dtype.kind not in "iu":
             msg = f"The column numbers of {self.where} are no integers."
@@ -136,7 +136,7 @@ class CompressedRows(StoreBase):
                 require_rows(self.where, start, stop, self._complete(start, vector))
         indptr = self._indptr[start : stop + 1] - self._indptr[start]
         self._check_columns(start, indptr, indices)
-        return canonical_csr(
+        return build_canonical_csr(
             data.astype(self.dtype, copy=False), indices, indptr, self.shape[1]
         )
 
@@ -147,7 +147,7 @@ class CompressedRows(StoreBase):
         return np.asarray(data), np.asarray(indices)
 
     def _complete(self, start: int, vector: Array) -> int:
-        """Rows from `start` on that the entries of a short vector fill."""
+        """Return how many rows from `start` on are complete in a vector that is too short."""
         last = self._indptr[start] + vector.size
         return int(np.searchsorted(self._indptr, last, side="right")) - 1 - start
 
@@ -164,21 +164,14 @@ class CompressedRows(StoreBase):
         raise StoreError(msg)
 
 
-def canonical_csr(
+def build_canonical_csr(
     data: Array, indices: Array, indptr: NDArray[Any], n_features: int
 ) -> sp.csr_array:
-    """CSR with sorted indices and no entry twice, from vectors that may be written to.
+    """Return a CSR with sorted indices and no entry twice; leave the vectors as they are.
 
     Its indices are int32 where they fit, as SciPy has them.
     """
-    shape = (indptr.size - 1, n_features)
     small = max(n_features, data.size) < np.iinfo(np.int32).max
     kind = np.int32 if small else np.int64
-    X = sp.csr_array(shape, dtype=data.dtype)
-    X.data = data
-    X.indices = indices.astype(kind, copy=False)
-    X.indptr = indptr.astype(kind, copy=False)
-    if not is_canonical(X):
-        X.data, X.indices = X.data.copy(), X.indices.copy()
-        X.sum_duplicates()
-    return X
+    indices, indptr = (A.astype(kind, copy=False) for A in (indices, indptr))
+    return canonical(assemble_csr(data, indices, indptr, (indptr.size - 1, n_features)))

@@ -1,4 +1,4 @@
-"""Matrix Market files and CSC made into a CSR on disk, out of core, once."""
+"""Conversion of Matrix Market files and CSC matrices to a CSR on disk, out of core."""
 
 from __future__ import annotations
 
@@ -16,53 +16,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.interfaces import Array
-from .csr_folder import NpyCsr
-from .hdf5 import SHAPES, group_format, matrix_in
+from .csr_folder import CsrFolder
+from .hdf5 import SHAPES, find_matrix, read_format
 from .mapped import read_fully
 from .matrix_market import Entries, MatrixMarket
 from .read_errors import StoreError, is_instance
 
 MEMORY = 256 << 20
-"""Bytes that a conversion may take for entries, unless it is told otherwise."""
+"""Default for the bytes of memory that a conversion may take for entries."""
 SHARE = 6
-"""Copies of a bucket of entries that sorting them needs, and one to spare."""
+"""Copies of a bucket of entries that fit into the memory: sorting needs one less."""
 
 
 def by_rows(
     source: Any, folder: str | os.PathLike[str] | None = None, *, memory: int = MEMORY
-) -> NpyCsr:
-    """Write a matrix that is stored otherwise as a CSR on disk, and return its store.
+) -> CsrFolder:
+    """Write a matrix that is not stored by rows as a CSR on disk, and return its store.
 
     Parameters
     ----------
     source : path-like or object
         The name of a Matrix Market file (.mtx, .mtx.gz), or a CSC matrix on disk: a
-        group of h5py or zarr, or what a backed AnnData has as its X.
+        group of h5py or zarr, the X of a backed AnnData, or that AnnData itself.
     folder : path-like, default=None
         Folder to write, which must not exist: `data.npy`, `indices.npy`, `indptr.npy`
-        and `shape.npy`, opened again by `nonneg.stores.csr_folder.NpyCsr(Path(folder))`.
-        None takes a temporary folder, which is removed with the store.
+        and `shape.npy`, opened again by `nonneg.stores.open_store(folder)`. None takes a
+        temporary folder, which is removed with the store.
     memory : int, default=268435456
-        Bytes that it may take for entries; the number of entries of each row comes on
-        top of it.
+        Bytes of memory for entries. Eight bytes a row come on top of them.
 
     Returns
     -------
-    store : NpyCsr
+    store : CsrFolder
 
     Raises
     ------
     ValueError
-        If the source is damaged or no such matrix.
+        If the source is damaged, or no matrix that can be converted.
     FileExistsError
         If the folder exists.
 
     Notes
     -----
-    Entries are written to disk as they come, then again in groups of rows, then sorted
-    group by group: each of the three is read and written in order once. It takes the
-    disk space of three copies of the result while it runs. The folder appears when
-    it is complete.
+    Entries are written to disk in the order of the source, then again in groups of rows,
+    then sorted group by group: each of the three is read and written in order once. The
+    conversion takes the disk space of three copies of the result while it runs. The
+    folder appears when it is complete.
     """
     if folder is None:
         target = Path(tempfile.mkdtemp(prefix="nonneg-")) / "csr"
@@ -71,28 +70,27 @@ def by_rows(
     if target.exists():
         msg = (
             f"{str(target)!r} exists already. If it holds the converted matrix, open "
-            "it by nonneg.stores.csr_folder.NpyCsr(pathlib.Path(folder)); else give "
-            "another name."
+            "it by nonneg.stores.open_store(folder); else give another name."
         )
         raise FileExistsError(msg)
     part = target.parent / f".nonneg-{secrets.token_hex(8)}.part"
     part.mkdir()
     try:
-        _write(_source(source, memory), part, memory)
+        _write(_open_source(source, memory), part, memory)
         part.rename(target)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         if folder is None:
             target.parent.rmdir()
         raise
-    store = NpyCsr(target)
+    store = CsrFolder(target)
     if folder is None:
         weakref.finalize(store, shutil.rmtree, target.parent, ignore_errors=True)
     return store
 
 
-def _source(source: Any, memory: int) -> Any:
-    """What yields the entries of the source."""
+def _open_source(source: Any, memory: int) -> Any:
+    """Return the object that yields the entries of the source."""
     n_entries = max(1, memory // (SHARE * 24))
     if isinstance(source, str | os.PathLike):
         return MatrixMarket(Path(source), n_bytes=max(64, memory // SHARE))
@@ -101,18 +99,18 @@ def _source(source: Any, memory: int) -> Any:
     if is_instance(source, "anndata.abc", "CSRDataset", "CSCDataset"):
         source = source.group
     if hasattr(source, "keys"):
-        group = matrix_in(source)
-        if hasattr(group, "keys") and group_format(group) == "csc":
-            return StoredColumns(group, n_entries)
+        group = find_matrix(source)
+        if hasattr(group, "keys") and read_format(group) == "csc":
+            return CscEntries(group, n_entries)
     msg = (
-        f"A {type(source).__name__} is nothing that is converted to rows: pass the name "
+        f"A {type(source).__name__} can't be converted to rows: pass the name "
         "of a Matrix Market file, or a CSC group of h5py or zarr."
     )
     raise ValueError(msg)
 
 
-class StoredColumns:
-    """Entries of a CSC group, range of columns by range of columns."""
+class CscEntries:
+    """The entries of a CSC group, one range of columns after the other."""
 
     def __init__(self, group: Any, n_entries: int) -> None:
         self.where = f"{group.name!r}"
@@ -127,7 +125,7 @@ class StoredColumns:
         indptr = self._group["indptr"][:].astype(np.int64)
         for first in range(0, int(indptr[-1]), self._n_entries):
             last = min(first + self._n_entries, int(indptr[-1]))
-            # columns of these entries; empty ones share their pointer with the next
+            # the columns of these entries; an empty column has the pointer of the next
             columns = np.searchsorted(indptr, np.arange(first, last), side="right") - 1
             rows = indices[first:last]
             if rows.size and not 0 <= rows.min() <= rows.max() < self.shape[0]:
@@ -141,19 +139,19 @@ class StoredColumns:
 
 
 def _write(source: Any, folder: Path, memory: int) -> None:
-    """Write the four files; temporary ones beside them are removed."""
+    """Write the four files, and remove the temporary ones beside them."""
     n_rows, n_columns = source.shape
     small = max(n_rows, n_columns) < np.iinfo(np.int32).max
     index = np.dtype(np.int32 if small else np.int64)
     record = np.dtype([("row", index), ("column", index), ("value", source.dtype)])
     counts = np.zeros(n_rows + 1, dtype=np.int64)
-    with _scratch(folder / "entries") as file:
+    with _open_scratch(folder / "entries") as file:
         for entries in source:
             np.add.at(counts, np.asarray(entries.rows, dtype=np.int64) + 1, 1)
-            _records(entries, record).tofile(file)
+            _pack(entries, record).tofile(file)
         indptr = np.cumsum(counts)
-        bounds = _buckets(indptr, max(1, memory // (SHARE * record.itemsize)))
-        with _scratch(folder / "buckets") as grouped:
+        bounds = _cut_buckets(indptr, max(1, memory // (SHARE * record.itemsize)))
+        with _open_scratch(folder / "buckets") as grouped:
             file.flush()
             _group(file, grouped, indptr, bounds, record, memory)
             file.truncate(0)
@@ -163,20 +161,22 @@ def _write(source: Any, folder: Path, memory: int) -> None:
 
 
 @contextlib.contextmanager
-def _scratch(path: Path) -> Iterator[IO[bytes]]:
+def _open_scratch(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new file that is removed at the end."""
     with path.open("w+b") as file:
         yield file
     path.unlink()
 
 
-def _records(entries: Entries, record: np.dtype[Any]) -> NDArray[Any]:
+def _pack(entries: Entries, record: np.dtype[Any]) -> NDArray[Any]:
+    """Return the entries as an array of records."""
     packed = np.empty(entries.rows.size, dtype=record)
     packed["row"], packed["column"], packed["value"] = entries
     return packed
 
 
-def _buckets(indptr: NDArray[np.int64], n_entries: int) -> NDArray[np.int64]:
-    """First rows of groups of rows that have about `n_entries` entries at most."""
+def _cut_buckets(indptr: NDArray[np.int64], n_entries: int) -> NDArray[np.int64]:
+    """Return the first rows of groups of rows with about `n_entries` entries at most."""
     bounds = [0]
     while bounds[-1] < indptr.size - 1:
         most = indptr[bounds[-1]] + n_entries
@@ -193,8 +193,8 @@ def _group(
     record: np.dtype[Any],
     memory: int,
 ) -> None:
-    """Copy entries so that those of one bucket lie together, in the order of the file."""
-    at = indptr[bounds].copy()
+    """Copy the entries so that each bucket is contiguous and keeps the order of the file."""
+    ends_of_copied = indptr[bounds].copy()
     n_records = max(1, memory // (SHARE * record.itemsize))
     for first in range(0, int(indptr[-1]), n_records):
         last = min(first + n_records, int(indptr[-1]))
@@ -205,9 +205,9 @@ def _group(
         sizes = np.bincount(bucket, minlength=bounds.size)
         ends = np.cumsum(sizes)
         for i in np.flatnonzero(sizes):
-            grouped.seek(int(at[i]) * record.itemsize)
+            grouped.seek(int(ends_of_copied[i]) * record.itemsize)
             entries[ends[i] - sizes[i] : ends[i]].tofile(grouped)
-            at[i] += sizes[i]
+            ends_of_copied[i] += sizes[i]
     grouped.flush()
 
 
@@ -220,8 +220,8 @@ def _sort(
 ) -> None:
     """Write the entries of each bucket by rows and columns."""
     with (
-        _vector(folder / "data.npy", indptr[-1], record["value"]) as data,
-        _vector(folder / "indices.npy", indptr[-1], record["column"]) as indices,
+        _open_vector(folder / "data.npy", indptr[-1], record["value"]) as data,
+        _open_vector(folder / "indices.npy", indptr[-1], record["column"]) as indices,
     ):
         for first, last in zip(indptr[bounds[:-1]], indptr[bounds[1:]], strict=True):
             entries = np.empty(last - first, dtype=record)
@@ -232,7 +232,7 @@ def _sort(
 
 
 def _order(rows: Array, columns: Array) -> Array:
-    """Order by rows, and by columns within them: by one number, twice as fast as by two."""
+    """Return the order by rows, then by columns: one key sorts twice as fast as two."""
     if not rows.size:
         return np.arange(0)
     rows, width = rows.astype(np.int64) - rows.min(), int(columns.max()) + 1
@@ -242,8 +242,8 @@ def _order(rows: Array, columns: Array) -> Array:
 
 
 @contextlib.contextmanager
-def _vector(path: Path, size: Any, dtype: np.dtype[Any]) -> Iterator[IO[bytes]]:
-    """Open an .npy file of a vector for writing, its header written."""
+def _open_vector(path: Path, size: Any, dtype: np.dtype[Any]) -> Iterator[IO[bytes]]:
+    """Write the header of an .npy file of a vector, and open the file for its entries."""
     header = {
         "descr": np.lib.format.dtype_to_descr(dtype),
         "fortran_order": False,

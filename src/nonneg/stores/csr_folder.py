@@ -1,4 +1,4 @@
-"""CSR as a folder of plain NumPy files, read by `pread`: it maps nothing into memory."""
+"""A CSR matrix in a folder of .npy files, read by `pread`: nothing is mapped into memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = ("data", "indices", "indptr", "shape")
 
 
 class NpyVector:
-    """A vector in an .npy file, of which ranges are read.
+    """A vector in an .npy file, read range by range.
 
     Parameters
     ----------
@@ -27,19 +27,19 @@ class NpyVector:
     Raises
     ------
     ValueError
-        If it is no such file, or holds Python objects.
+        If the file is no .npy file of a vector, or holds Python objects.
     """
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
             try:
                 version = np.lib.format.read_magic(file)
-                read = (
+                read_header = (
                     np.lib.format.read_array_header_1_0
                     if version == (1, 0)
                     else np.lib.format.read_array_header_2_0
                 )
-                shape, _, self.dtype = read(file)
+                shape, _, self.dtype = read_header(file)
             except ValueError as error:
                 msg = f"{str(path)!r} is no .npy file: {error}"
                 raise ValueError(msg) from error
@@ -51,7 +51,7 @@ class NpyVector:
 
     @property
     def size(self) -> int:
-        """Whole elements that are in the file now, whatever its header says."""
+        """Number of whole elements in the file now, whatever its header says."""
         return (self._path.stat().st_size - self._offset) // self.dtype.itemsize
 
     def read(self, first: int, last: int) -> Array:
@@ -64,27 +64,27 @@ class NpyVector:
 
 
 def is_csr_folder(path: Any) -> bool:
-    """Whether it is the path of a folder with the four files of a CSR."""
+    """Return whether `path` is a Path to a folder with the four files of a CSR matrix."""
     return isinstance(path, Path) and all(
         (path / f"{name}.npy").is_file() for name in NAMES
     )
 
 
 @register_store(is_csr_folder)
-class NpyCsr(CompressedRows):
+class CsrFolder(CompressedRows):
     """A folder with `data.npy`, `indices.npy`, `indptr.npy` and `shape.npy`.
 
     Parameters
     ----------
     folder : Path
-        Written by `conversion.by_rows`, or by `numpy.save` of the attributes of a SciPy
-        CSR matrix. Any process may read it at the same time.
+        A folder that `by_rows` wrote, or `numpy.save` from the attributes of a SciPy CSR
+        matrix. Several processes may read it at the same time.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         data, indices = (NpyVector(folder / f"{name}.npy") for name in NAMES[:2])
-        indptr, shape = (_whole(folder / f"{name}.npy") for name in NAMES[2:])
+        indptr, shape = (_load(folder / f"{name}.npy") for name in NAMES[2:])
         super().__init__(
             shape,
             indptr,
@@ -96,10 +96,10 @@ class NpyCsr(CompressedRows):
         )
 
 
-def _whole(path: Path) -> NDArray[Any]:
+def _load(path: Path) -> NDArray[Any]:
     try:
-        found: NDArray[Any] = np.load(path, allow_pickle=False)
+        vector: NDArray[Any] = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
         msg = f"{str(path)!r} can't be read: {error}. The file may be cut off."
         raise StoreError(msg) from error
-    return found
+    return vector

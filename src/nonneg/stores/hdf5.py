@@ -1,4 +1,4 @@
-"""HDF5: dense data sets, and sparse groups as anndata, h5sparse and 10x write them."""
+"""Stores of HDF5: dense data sets, and sparse groups of anndata, h5sparse and 10x."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from typing import Any
 import numpy as np
 
 from ..base.interfaces import Array
-from .base import DenseStore, StoreBase, factor_dtype, register_store
+from .base import DenseStore, StoreBase, register_store, to_factor_dtype
 from .compressed_rows import BY_COLUMNS, CompressedRows
-from .read_errors import is_instance, reading, require_matrix
+from .read_errors import is_instance, naming_rows, require_matrix
 
 PARTS = ("data", "indices", "indptr")
 FORMATS = {"encoding-type": "_matrix", "h5sparse_format": ""}
-"""Attributes that name the format of a group, and what follows csr or csc there."""
+"""Attributes that name the format of a group, each with what it adds to csr or csc."""
 SHAPES = ("shape", "h5sparse_shape")
 
 
-def where_of(X: Any) -> str:
-    """What messages call an object in an HDF5 file."""
+def describe(X: Any) -> str:
+    """Return what messages call an object in an HDF5 file."""
     return f"{X.name!r} in {X.file.filename!r}"
 
 
 @register_store(lambda X: is_instance(X, "h5py", "Dataset"))
-class Hdf5Rows(DenseStore):
+class Hdf5Store(DenseStore):
     """A 2-d data set of numbers, chunked or contiguous.
 
-    `X.chunks[0]` rows are read together best: a chunk is decompressed whole, also for one
-    of its rows.
+    The rows of one chunk should be read together: HDF5 decompresses the whole chunk for
+    any of its rows.
     """
 
     def __init__(self, X: Any) -> None:
-        self.where = where_of(X)
+        self.where = describe(X)
         self.shape = require_matrix(X.shape, self.where)
-        self.dtype = factor_dtype(X.dtype, self.where)
+        self.dtype = to_factor_dtype(X.dtype, self.where)
         self.chunk_rows = int(X.chunks[0]) if X.chunks else None
         self._X = X
 
     def read(self, start: int, stop: int, out: Array | None = None) -> Array:
-        """Return rows start:stop, read directly into `out`; HDF5 converts the numbers."""
+        """Return rows start:stop, which HDF5 reads into `out` and converts."""
         if out is None:
             out = np.empty((stop - start, self.shape[1]), dtype=self.dtype)
-        with reading(self.where, start, stop, self._rows, self.chunk_rows):
-            # HDF5 converts the numbers, but for bools, which are an enumeration to it
+        with naming_rows(self.where, start, stop, self._rows, self.chunk_rows):
+            # HDF5 has bools as an enumeration, which it does not convert to numbers
             if self._X.dtype.kind != "b" and out.flags.c_contiguous:
                 self._X.read_direct(out, np.s_[start:stop])
             else:
@@ -57,7 +57,7 @@ class Hdf5Rows(DenseStore):
         return self._X[start:stop]
 
 
-def group_format(group: Any) -> str | None:
+def read_format(group: Any) -> str | None:
     """Return "csr", "csc" or "10x" for a group that holds a sparse matrix, else None."""
     if not all(part in group for part in PARTS):
         return None
@@ -68,59 +68,60 @@ def group_format(group: Any) -> str | None:
     return "10x" if "barcodes" in group and "shape" in group else None
 
 
-def matrix_in(X: Any) -> Any:
-    """Return the matrix of a file or group: itself, or its member `X` or `matrix`.
+def find_matrix(X: Any) -> Any:
+    """Return the matrix in a file or group: the group, or its member `X` or `matrix`.
 
     Raises
     ------
     ValueError
-        If there is none; it lists the members.
+        If there is no matrix; the message lists the members.
     """
-    if not hasattr(X, "keys") or group_format(X) is not None:
+    if not hasattr(X, "keys") or read_format(X) is not None:
         return X
     for name in ("X", "matrix"):
         if name in X:
-            return matrix_in(X[name])
+            return find_matrix(X[name])
     if len(X) == 1:  # an older file of 10x has one group, named as the genome
-        return matrix_in(X[next(iter(X))])
+        return find_matrix(X[next(iter(X))])
     names = ", ".join(sorted(map(repr, X)))
     msg = (
-        f"{where_of(X)} is no matrix; it has the members {names or 'none'}. Pass the "
+        f"{describe(X)} is no matrix; it has the members {names or 'none'}. Pass the "
         "data set or group of the matrix, e.g. file['X']."
     )
     raise ValueError(msg)
 
 
-def has_matrix(X: Any) -> bool:
-    """Whether X is a group or file of HDF5."""
+def is_hdf5_group(X: Any) -> bool:
+    """Return whether X is a group or file of HDF5."""
     return is_instance(X, "h5py", "Group")
 
 
-@register_store(has_matrix)
-def stored_group(X: Any) -> StoreBase:
-    """Return the store for a group or file: its sparse matrix, or a data set in it."""
-    found = matrix_in(X)
-    return Hdf5Csr(found) if hasattr(found, "keys") else Hdf5Rows(found)
+@register_store(is_hdf5_group)
+def open_group(X: Any) -> StoreBase:
+    """Return the store for the sparse matrix or the data set in a group or file."""
+    matrix = find_matrix(X)
+    return Hdf5CsrStore(matrix) if hasattr(matrix, "keys") else Hdf5Store(matrix)
 
 
-class Hdf5Csr(CompressedRows):
+class Hdf5CsrStore(CompressedRows):
     """A sparse group: CSR, or a 10x matrix of features × cells, read as cells × features.
 
     Parameters
     ----------
     group : h5py.Group
-        With `data`, `indices` and `indptr`, and an attribute `encoding-type` (anndata) or
-        `h5sparse_format`; or with the members `shape` and `barcodes` too (10x).
+        A group with `data`, `indices` and `indptr`, and either an attribute
+        `encoding-type` (anndata) or `h5sparse_format`, or the members `shape` and
+        `barcodes` (10x).
 
     Raises
     ------
     ValueError
-        If it is CSC, or no such group.
+        If the group holds a CSC matrix, or does not name its format.
     """
 
     def __init__(self, group: Any) -> None:
-        where = where_of(group)
-        kind = group_format(group)
+        where = describe(group)
+        kind = read_format(group)
         if kind is None:
             msg = (
                 f"{where} does not say in which format it is: it needs the attribute "

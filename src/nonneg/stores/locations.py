@@ -1,4 +1,4 @@
-"""Names of data on disk, such as `cells.h5::/layers/counts`, and the stores they open."""
+"""Names of data on disk, such as `cells.h5::/layers/counts`, and how to open them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 
 from .base import StoreBase, as_store, register_store
 from .conversion import by_rows
-from .csr_folder import NpyCsr, is_csr_folder
+from .csr_folder import CsrFolder, is_csr_folder
 
 INSIDE = "::"
-"""Between the name of a file or folder and the path inside it."""
+"""The separator between the name of a file or folder and the path inside it."""
 HDF5 = (".h5", ".hdf5", ".h5ad", ".hdf")
 ZARR = ("zarr.json", ".zgroup", ".zarray")
-"""Files by which a folder of zarr is known."""
+"""Files that mark a folder of zarr."""
 MATRIX_MARKET = (".mtx", ".mtx.gz")
 
 
 class Location(NamedTuple):
-    """Where a matrix lies: a file or folder, and perhaps a path inside it."""
+    """The place of a matrix: a file or folder, and perhaps a path inside it."""
 
     path: Path
     inside: str | None
 
 
 def parse_location(name: str | os.PathLike[str]) -> Location:
-    """Split `file::/path` at the last "::"; a name that exists as a whole stays whole."""
+    """Split `file::/path` at the last "::", unless a file has the whole name."""
     text = os.fspath(name)
     if INSIDE not in text or Path(text).exists():
         return Location(Path(text), None)
@@ -37,8 +37,8 @@ def parse_location(name: str | os.PathLike[str]) -> Location:
     return Location(Path(path), "/" + inside.strip("/"))
 
 
-def kind_of(location: Location) -> str | None:
-    """Return "hdf5", "zarr", "csr", "parquet" or "mtx"; None for what no store reads."""
+def detect_kind(location: Location) -> str | None:
+    """Return "hdf5", "zarr", "csr", "parquet" or "mtx"; None where no store reads it."""
     path = location.path
     name = path.name.lower()
     if path.is_dir():
@@ -61,10 +61,11 @@ def open_store(name: str | os.PathLike[str]) -> StoreBase:
     ----------
     name : str or path-like
         - `file.h5`, `file.h5::/path`: a data set or sparse group of HDF5 (.h5, .hdf5,
-          .h5ad); without a path the member `X` or `matrix`, or the only one;
-        - `folder.zarr`, `folder.zarr::/path`: the same of zarr;
-        - a Parquet file, or a folder of them;
-        - a folder with the .npy files of a CSR (see `npyfolder`);
+          .h5ad); without a path the member `X` or `matrix`, or the only member;
+        - `folder.zarr`, `folder.zarr::/path`: an array or sparse group of zarr; without
+          a path the array itself, or the member `X`;
+        - a Parquet file, or a folder of Parquet files;
+        - a folder with the .npy files of a CSR, as `by_rows` writes it;
         - `file.mtx`, `file.mtx.gz`: converted to a CSR in a temporary folder, which is
           removed with the store.
 
@@ -85,7 +86,7 @@ def open_store(name: str | os.PathLike[str]) -> StoreBase:
     if not location.path.exists():
         msg = f"No such file: {str(location.path)!r}."
         raise FileNotFoundError(msg)
-    kind = kind_of(location)
+    kind = detect_kind(location)
     if location.inside is not None and kind not in ("hdf5", "zarr"):
         msg = (
             f"{str(location.path)!r} has no paths inside; only HDF5 files and zarr "
@@ -108,18 +109,14 @@ def _open_hdf5(location: Location) -> StoreBase:
     except OSError as error:
         msg = f"{str(location.path)!r} can't be opened: {error}"
         raise ValueError(msg) from error
-    if location.inside is None or location.inside.rstrip("/") in ("", "/X", "/matrix"):
-        found = _member(file, location)
-        names = _names_of_features(file)
-    else:
-        found, names = _member(file, location), None
-        if location.inside.startswith("/layers/"):
-            names = _names_of_features(file)
-    return _named(as_store(found), names)
+    inside = (location.inside or "").rstrip("/")
+    is_X = inside in ("", "/X", "/matrix") or inside.startswith("/layers/")
+    store = as_store(_find_member(file, location))
+    return _with_names(store, _read_feature_names(file) if is_X else None)
 
 
-def _member(root: Any, location: Location) -> Any:
-    """Return what lies at the path inside a file or group."""
+def _find_member(root: Any, location: Location) -> Any:
+    """Return the member at the path inside a file or group."""
     inside = (location.inside or "/").strip("/")
     if not inside:
         return root
@@ -140,69 +137,70 @@ def _open_zarr(location: Location) -> StoreBase:
     except Exception as error:
         msg = f"{str(location.path)!r} can't be opened: {error}"
         raise ValueError(msg) from error
-    found = _member(root, location) if location.inside is not None else root
+    matrix = _find_member(root, location) if location.inside is not None else root
     is_X = location.inside is None or location.inside.startswith(("/X", "/layers/"))
-    names = _names_of_features(root) if is_X and hasattr(root, "keys") else None
-    return _named(as_store(found), names)
+    names = _read_feature_names(root) if is_X and hasattr(root, "keys") else None
+    return _with_names(as_store(matrix), names)
 
 
-def _names_of_features(root: Any) -> list[str] | None:
-    """Names of the columns, as anndata or 10x keep them; None where there are none."""
-    return _names(root, "var", ["matrix/features/name", "matrix/features/id"])
+def _read_feature_names(root: Any) -> list[str] | None:
+    """Return the names of the columns as anndata or 10x keep them, or None."""
+    return _read_names(root, "var", ["matrix/features/name", "matrix/features/id"])
 
 
-def _names(root: Any, table: str, vectors: list[str]) -> list[str] | None:
-    """Texts of the first of these vectors that there is, or the index of a table."""
+def _read_names(root: Any, table: str, vectors: list[str]) -> list[str] | None:
+    """Return the first of these vectors that exists, or the index of a table, or None."""
     for path in vectors:
         if path in root:
-            return _texts(root[path][:])
+            return _decode(root[path][:])
     if table not in root or not hasattr(root[table], "attrs"):
         return None
     key = root[table].attrs.get("_index", "_index")
     if key not in root[table] or hasattr(root[table][key], "keys"):
         return None
-    return _texts(root[table][key][:])
+    return _decode(root[table][key][:])
 
 
-def row_names_of(location: Location, n_rows: int) -> list[str] | None:
-    """Names of the rows in an HDF5 file or zarr folder of anndata or 10x, if it has so many."""
-    names = _row_names(location)
+def read_row_names(location: Location, n_rows: int) -> list[str] | None:
+    """Return the names of the rows in a file of anndata or 10x, if there are n_rows of them."""
+    names = _find_row_names(location)
     return None if names is None or len(names) != n_rows else names
 
 
-def _row_names(location: Location) -> list[str] | None:
-    kind = kind_of(location)
+def _find_row_names(location: Location) -> list[str] | None:
+    kind = detect_kind(location)
     if kind not in ("hdf5", "zarr"):
         return None
     package = import_for(location.path, "h5py" if kind == "hdf5" else "zarr")
     if kind == "zarr":
         root = package.open(store=str(location.path), mode="r")
-        return _names(root, "obs", []) if hasattr(root, "keys") else None
+        return _read_names(root, "obs", []) if hasattr(root, "keys") else None
     with package.File(location.path, "r") as root:
-        return _names(root, "obs", ["matrix/barcodes"])
+        return _read_names(root, "obs", ["matrix/barcodes"])
 
 
-def market_bytes(path: Path) -> int:
-    """Bytes that a Matrix Market file takes in memory, by its header."""
+def estimate_market_bytes(path: Path) -> int:
+    """Return the bytes that a Matrix Market file takes in memory, by its header."""
     import scipy.io
 
     try:
         n_rows, n_columns, n_entries, layout, *_ = scipy.io.mminfo(path)
     except (ValueError, EOFError, OSError):
-        return 0  # its reader says what is wrong
+        return 0  # the reader of the file says what is wrong
     if layout == "array":
         return int(n_rows) * int(n_columns) * 8
-    # as triples, and as the CSR that is made from them
+    # first as triples, then as the CSR that is made from them
     return int(n_entries) * (16 + 12)
 
 
-def _texts(values: Any) -> list[str]:
+def _decode(values: Any) -> list[str]:
     return [
         v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values
     ]
 
 
-def _named(store: StoreBase, names: list[str] | None) -> StoreBase:
+def _with_names(store: StoreBase, names: list[str] | None) -> StoreBase:
+    """Return the store, with the names of its columns if there is one for each."""
     if names is not None and len(names) == store.shape[1]:
         store.column_names = names
     return store
@@ -213,11 +211,11 @@ def _open_parquet(location: Location) -> StoreBase:
     import pyarrow.dataset
 
     try:
-        found = pyarrow.dataset.dataset(location.path, format="parquet")
+        dataset = pyarrow.dataset.dataset(location.path, format="parquet")
     except (OSError, ValueError) as error:
         msg = f"{str(location.path)!r} can't be read: {error}"
         raise ValueError(msg) from error
-    return as_store(found)
+    return as_store(dataset)
 
 
 def import_for(path: Path, package: str) -> Any:
@@ -229,8 +227,8 @@ def import_for(path: Path, package: str) -> Any:
         raise ImportError(msg) from None
 
 
-def in_memory_bytes(store: StoreBase) -> int:
-    """Bytes that X takes when it is read whole."""
+def estimate_memory(store: StoreBase) -> int:
+    """Return the bytes that X takes in memory when it is read whole."""
     n_entries = store.entries(0, store.shape[0])
     if not store.sparse:
         return n_entries * store.dtype.itemsize
@@ -242,15 +240,15 @@ _OPEN: dict[str, Callable[[Location], StoreBase]] = {
     "hdf5": _open_hdf5,
     "zarr": _open_zarr,
     "parquet": _open_parquet,
-    "csr": lambda location: NpyCsr(location.path),
+    "csr": lambda location: CsrFolder(location.path),
     "mtx": lambda location: by_rows(location.path),
 }
-"""Kinds with what opens them."""
+"""Each kind with the function that opens it."""
 
 
 @register_store(
-    lambda X: isinstance(X, Path) and kind_of(parse_location(X)) is not None
+    lambda X: isinstance(X, Path) and detect_kind(parse_location(X)) is not None
 )
-def stored_path(path: Path) -> StoreBase:
+def open_path(path: Path) -> StoreBase:
     """Return the store for a path, as `open_store` does for its name."""
     return open_store(path)

@@ -1,4 +1,4 @@
-"""The entries of a Matrix Market file, some lines at a time."""
+"""Reading of the entries of a Matrix Market file, some lines at a time."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ FIELDS = {
     "unsigned-integer": np.uint64,
     "pattern": np.float64,
 }
-"""Kinds of values with what SciPy reads them as."""
+"""Kinds of values, each with the dtype that SciPy reads it as."""
 
 
 class Entries(NamedTuple):
-    """Some entries of a matrix: their places and values."""
+    """Some entries of a matrix: their rows, columns and values."""
 
     rows: Array
     columns: Array
@@ -32,19 +32,19 @@ class Entries(NamedTuple):
 
 
 class MatrixMarket:
-    """A coordinate file; SciPy's reader parses its lines in pieces.
+    """A coordinate file, whose lines SciPy's reader parses in pieces.
 
     Parameters
     ----------
     path : Path
-        .mtx or .mtx.gz.
+        A file .mtx or .mtx.gz.
     n_bytes : int
-        Text that is parsed at a time.
+        Bytes of text that are parsed at a time.
 
     Raises
     ------
     ValueError
-        If it is no such file, dense ("array"), or complex.
+        If it is no Matrix Market file, or its matrix is dense ("array") or complex.
     """
 
     def __init__(self, path: Path, n_bytes: int) -> None:
@@ -52,11 +52,11 @@ class MatrixMarket:
 
         self.path, self._n_bytes = path, n_bytes
         try:
-            found = scipy.io.mminfo(path)
+            header = scipy.io.mminfo(path)
         except (ValueError, EOFError, gzip.BadGzipFile) as error:
             msg = f"{str(path)!r} is no Matrix Market file: {error}"
             raise ValueError(msg) from error
-        n_rows, n_columns, self._n_lines, layout, self._field, self._symmetry = found
+        n_rows, n_columns, self._n_lines, layout, self._field, self._symmetry = header
         if layout != "coordinate":
             msg = (
                 f"{str(path)!r} is dense, by columns. Read it whole (scipy.io.mmread) "
@@ -70,7 +70,7 @@ class MatrixMarket:
         self.dtype = np.dtype(FIELDS[self._field])
 
     def __iter__(self) -> Iterator[Entries]:
-        """Yield (rows, columns, values), counted from 0, mirrored where symmetric."""
+        """Yield entries, counted from 0; a symmetric matrix is yielded in full."""
         opener: Callable[..., Any] = gzip.open if self.path.suffix == ".gz" else open
         with opener(self.path, "rb") as file:
             n_header = self._skip_header(file)
@@ -99,7 +99,7 @@ class MatrixMarket:
 
     @staticmethod
     def _skip_header(file: IO[bytes]) -> int:
-        """Read to behind the line of sizes; return the number of lines."""
+        """Read up to and including the line of sizes; return the number of lines."""
         n_lines = 0
         for line in file:
             n_lines += 1
@@ -108,11 +108,11 @@ class MatrixMarket:
         return n_lines
 
     def _parse(self, lines: bytes, before: int) -> tuple[Entries, int]:
-        """Return the entries of some lines, and how many lines have one."""
+        """Return the entries of some lines, and the number of lines that hold one."""
         n_lines = lines.count(b"\n") + (not lines.endswith(b"\n"))
         try:
             return self._read(lines, n_lines), n_lines
-        except (ValueError, OverflowError):  # perhaps since some lines are empty
+        except (ValueError, OverflowError):  # some lines may be empty
             n_lines = sum(1 for line in lines.split(b"\n") if line.strip())
         try:
             return self._read(lines, n_lines), n_lines
@@ -132,5 +132,5 @@ class MatrixMarket:
             f"%%MatrixMarket matrix coordinate {self._field} {self._symmetry}\n"
             f"{self.shape[0]} {self.shape[1]} {n_lines}\n"
         )
-        found = scipy.io.mmread(io.BytesIO(header.encode() + lines))
-        return Entries(found.row, found.col, found.data)
+        X = scipy.io.mmread(io.BytesIO(header.encode() + lines))
+        return Entries(X.row, X.col, X.data)

@@ -1,4 +1,4 @@
-"""Parquet and other data sets of pyarrow: columns of numbers, read by row groups."""
+"""Stores of Parquet files and other data sets of pyarrow, read by row groups."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.interfaces import Array
-from .base import DenseStore, factor_dtype, register_store
+from .base import DenseStore, register_store, to_factor_dtype
 from .read_errors import (
     StoreError,
     is_instance,
-    reading,
+    naming_rows,
     require_matrix,
     require_rows,
 )
 
 TILE_ROWS = 2048
-"""Rows that are put together from columns at once: five times faster than all of them."""
+"""Rows that are assembled from the columns at a time (D-STORES-TILE-ROWS)."""
 
 
 class RowGroup(NamedTuple):
@@ -28,7 +28,7 @@ class RowGroup(NamedTuple):
     start: int
     stop: int
     load: Callable[[], Any]
-    """Returns them as a pyarrow table."""
+    """A function that returns the rows as a pyarrow table."""
 
 
 class _Columns(NamedTuple):
@@ -36,8 +36,8 @@ class _Columns(NamedTuple):
     dtype: np.dtype[Any]
 
 
-def _columns_of(schema: Any, where: str) -> _Columns:
-    """Columns of numbers; names of rows, a first column of texts or an index, are left out."""
+def _select_columns(schema: Any, where: str) -> _Columns:
+    """Return the columns of numbers, without row names: a first column of texts or an index."""
     from pyarrow import types
 
     names = list(schema.names)
@@ -69,20 +69,20 @@ def _columns_of(schema: Any, where: str) -> _Columns:
     if not names:
         msg = f"{where} holds no column of numbers."
         raise ValueError(msg)
-    # as a table read whole: small integers beside float32 stay float32
-    return _Columns(names, factor_dtype(np.result_type(*dtypes, np.float32), where))
+    # small integers beside float32 stay float32, as in a table that is read whole
+    return _Columns(names, to_factor_dtype(np.result_type(*dtypes, np.float32), where))
 
 
-class _TableRows(DenseStore):
-    """Base of stores of tables: rows start:stop from the parts that hold them.
+class _TableStore(DenseStore):
+    """Base of stores of tables, which take rows from the row groups that hold them.
 
-    The last part is kept as pyarrow has it, so that it is read once for all of its rows
-    in order. That memory comes on top of a block's.
+    The last row group is kept as a pyarrow table, so that it is read once where its rows
+    are asked for in order. Its memory comes on top of that of a block.
     """
 
     def __init__(self, parts: list[RowGroup], schema: Any, where: str) -> None:
         self.where = where
-        columns = _columns_of(schema, where)
+        columns = _select_columns(schema, where)
         self.column_names, self.dtype = columns.names, columns.dtype
         self._columns = columns.names
         n_rows = parts[-1].stop if parts else 0
@@ -92,7 +92,7 @@ class _TableRows(DenseStore):
         sizes = {part.stop - part.start for part in self._parts[:-1]}
         largest = max(part.stop - part.start for part in self._parts)
         self.chunk_rows = largest if len(sizes) <= 1 else None
-        # of unequal groups no size fits; in order, the one that is kept is enough
+        # groups of unequal sizes: in order, the group that is kept is enough
         self.sequential = self.chunk_rows is None
         self._kept: tuple[RowGroup, Any] | None = None
 
@@ -102,8 +102,8 @@ class _TableRows(DenseStore):
         Raises
         ------
         StoreError
-            If they can't be read, have another number of rows than when the data set
-            was opened, or an empty cell.
+            If the rows can't be read, their number has changed since the data set was
+            opened, or a cell is empty.
         """
         if out is None:
             out = np.empty((stop - start, self.shape[1]), dtype=self.dtype)
@@ -121,7 +121,7 @@ class _TableRows(DenseStore):
         if kept is not None and kept[0] is part:
             return kept[1]
         self._kept = None
-        with reading(self.where, part.start, part.stop):
+        with naming_rows(self.where, part.start, part.stop):
             table = part.load()
         require_rows(self.where, part.start, part.stop, table.num_rows)
         self._kept = (part, table)
@@ -131,14 +131,14 @@ class _TableRows(DenseStore):
         self, table: Any, part: RowGroup, low: int, high: int, out: Array
     ) -> None:
         rows = table.slice(low - part.start, high - low)
-        columns = [self._numbers(rows, name, low) for name in self._columns]
+        columns = [self._read_column(rows, name, low) for name in self._columns]
         for start in range(0, high - low, TILE_ROWS):
             tile = out[start : start + TILE_ROWS]
             pieces = [column[start : start + len(tile)] for column in columns]
             np.stack(pieces, axis=1, out=tile, casting="unsafe")
 
-    def _numbers(self, rows: Any, name: str, low: int) -> Array:
-        """Return a column of rows, the first of which is `low`, as an array."""
+    def _read_column(self, rows: Any, name: str, low: int) -> Array:
+        """Return a column of a table as an array; the first row of the table is `low`."""
         column = rows.column(name)
         if column.null_count:
             row = low + column.is_null().to_pylist().index(True)
@@ -147,24 +147,24 @@ class _TableRows(DenseStore):
         kind = str(column.type)
         if kind.startswith("decimal") or "dictionary" in kind:
             column = column.cast("float64")
-        found: Array = column.to_numpy()
-        return found
+        numbers: Array = column.to_numpy()
+        return numbers
 
 
-def _with_starts(parts: list[tuple[int, Callable[[], Any]]]) -> list[RowGroup]:
-    """Parts of these numbers of rows, one after the other."""
-    found, start = [], 0
+def _number_rows(parts: list[tuple[int, Callable[[], Any]]]) -> list[RowGroup]:
+    """Return row groups with consecutive rows, from their numbers of rows and loaders."""
+    groups, start = [], 0
     for n_rows, load in parts:
-        found.append(RowGroup(start, start + n_rows, load))
+        groups.append(RowGroup(start, start + n_rows, load))
         start += n_rows
-    return found
+    return groups
 
 
 @register_store(lambda X: is_instance(X, "pyarrow.dataset", "Dataset"))
-class DatasetRows(_TableRows):
-    """A data set of pyarrow: Parquet files, of which only the footers are read at first.
+class DatasetStore(_TableStore):
+    """A data set of pyarrow. Opening one of Parquet files reads their footers alone.
 
-    Files of other formats are counted once, and each is one part.
+    A file of another format is one row group, whose rows are counted once.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -172,38 +172,38 @@ class DatasetRows(_TableRows):
         where = f"the data set {files[0]!r}" if files else "the data set"
         if len(files) > 1:
             where += f" and {len(files) - 1} more files"
-        names = _columns_of(dataset.schema, where).names
+        names = _select_columns(dataset.schema, where).names
         parts: list[tuple[int, Callable[[], Any]]] = []
         for fragment in dataset.get_fragments():
             groups = [fragment]
             if hasattr(fragment, "split_by_row_group"):
-                with reading(f"{fragment.path!r}", 0, 1):
+                with naming_rows(f"{fragment.path!r}", 0, 1):
                     groups = fragment.split_by_row_group(schema=dataset.schema)
             for group in groups:
                 known = getattr(group, "row_groups", None)
                 n_rows = known[0].num_rows if known else group.count_rows()
-                parts.append((n_rows, _loader(group, dataset.schema, names)))
-        super().__init__(_with_starts(parts), dataset.schema, where)
+                parts.append((n_rows, _make_loader(group, dataset.schema, names)))
+        super().__init__(_number_rows(parts), dataset.schema, where)
 
 
-def _loader(fragment: Any, schema: Any, names: list[str]) -> Callable[[], Any]:
+def _make_loader(fragment: Any, schema: Any, names: list[str]) -> Callable[[], Any]:
     return lambda: fragment.to_table(schema=schema, columns=names)
 
 
 @register_store(lambda X: is_instance(X, "pyarrow.parquet", "ParquetFile"))
-class ParquetFileRows(_TableRows):
+class ParquetFileStore(_TableStore):
     """One open Parquet file."""
 
     def __init__(self, file: Any) -> None:
         where = f"the Parquet file of {file.metadata.num_rows} rows"
-        names = _columns_of(file.schema_arrow, where).names
+        names = _select_columns(file.schema_arrow, where).names
         groups = range(file.metadata.num_row_groups)
         parts = [
-            (file.metadata.row_group(i).num_rows, _group_loader(file, i, names))
+            (file.metadata.row_group(i).num_rows, _make_group_loader(file, i, names))
             for i in groups
         ]
-        super().__init__(_with_starts(parts), file.schema_arrow, where)
+        super().__init__(_number_rows(parts), file.schema_arrow, where)
 
 
-def _group_loader(file: Any, i: int, names: list[str]) -> Callable[[], Any]:
+def _make_group_loader(file: Any, i: int, names: list[str]) -> Callable[[], Any]:
     return lambda: file.read_row_group(i, columns=names)

@@ -1,4 +1,4 @@
-"""What goes wrong in a store, said with the rows that it concerns."""
+"""Errors of reading that name the rows, and the checks of shapes that raise them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 
 
 class StoreError(OSError, ValueError):
-    """Rows of a store that can't be read, or are not what they have to be.
+    """Raised for rows of a store that can't be read or are not as they should be.
 
-    The sentence names the rows, so that nothing needs to be added to it.
+    Its message names the rows and is complete: callers pass it on unchanged.
     """
 
 
-def rows_text(start: int, stop: int) -> str:
-    """Rows start:stop in words."""
+def describe_rows(start: int, stop: int) -> str:
+    """Return rows start:stop in words."""
     return f"Row {start}" if stop == start + 1 else f"Rows {start} to {stop - 1}"
 
 
 @contextmanager
-def reading(
+def naming_rows(
     where: str,
     start: int,
     stop: int,
     again: Callable[[int, int], Any] | None = None,
     size: int | None = 1,
 ) -> Iterator[None]:
-    """Name the rows when the library that reads them fails.
+    """Turn an error of the library that reads into a StoreError that names the rows.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def reading(
     start, stop : int
         Rows that are being read.
     again : callable, default=None
-        Reads some of them, by which the first that can't be read is found.
+        Reads a range of them; used to find the first row that can't be read.
     size : int or None, default=1
-        Rows of a chunk, which is damaged as a whole; None is 1.
+        Rows of a chunk, which is damaged as a whole; None means 1.
     """
     try:
         yield
@@ -47,19 +47,19 @@ def reading(
         raise
     except Exception as error:
         if again is not None:
-            start, stop = _unreadable(again, start, stop, size or 1)
+            start, stop = _find_unreadable(again, start, stop, size or 1)
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         msg = (
-            f"{rows_text(start, stop)} of {where} can't be read: {reason}. "
+            f"{describe_rows(start, stop)} of {where} can't be read: {reason}. "
             "The file may be damaged or cut off, or was changed."
         )
         raise StoreError(msg) from error
 
 
-def _unreadable(
+def _find_unreadable(
     again: Callable[[int, int], Any], start: int, stop: int, size: int
 ) -> tuple[int, int]:
-    """Rows of the first chunk that can't be read; start, stop if all can be now."""
+    """Return the rows of the first unreadable chunk; start, stop if none fails now."""
 
     def fails(first: int, last: int) -> bool:
         try:
@@ -82,31 +82,31 @@ def _unreadable(
     return low, min(low - low % size + size, stop)
 
 
-def require_rows(where: str, start: int, stop: int, n_found: int) -> None:
-    """Raise StoreError unless as many rows came as were asked for."""
-    if n_found != stop - start:
+def require_rows(where: str, start: int, stop: int, n_rows: int) -> None:
+    """Raise StoreError unless the rows start:stop that were asked for all came."""
+    if n_rows != stop - start:
         msg = (
-            f"{rows_text(start, stop)} of {where} are not there: {n_found} rows came "
+            f"{describe_rows(start, stop)} of {where} are not there: {n_rows} rows came "
             f"in place of {stop - start}. X may not change during a fit."
         )
         raise StoreError(msg)
 
 
 def require_unchanged(
-    where: str, expected: tuple[int, ...], found: tuple[int, ...]
+    where: str, expected: tuple[int, ...], present: tuple[int, ...]
 ) -> None:
-    """Raise StoreError if a store has another shape than when it was opened."""
-    if tuple(found) == tuple(expected):
+    """Raise StoreError if the shape of a store is not what it was at opening."""
+    if tuple(present) == tuple(expected):
         return
-    same_width = tuple(found)[1:] == tuple(expected)[1:]
-    if same_width and found[0] < expected[0]:
-        what = f"{rows_text(found[0], expected[0])} of {where} are gone"
+    same_width = tuple(present)[1:] == tuple(expected)[1:]
+    if same_width and present[0] < expected[0]:
+        what = f"{describe_rows(present[0], expected[0])} of {where} are gone"
     elif same_width:
-        what = f"{rows_text(expected[0], found[0])} of {where} are new"
+        what = f"{describe_rows(expected[0], present[0])} of {where} are new"
     else:
         what = f"{where} has another width in rows 0 to {expected[0] - 1}"
     msg = (
-        f"{what}: its shape was {tuple(expected)} and is now {tuple(found)}. X may not "
+        f"{what}: its shape was {tuple(expected)} and is now {tuple(present)}. X may not "
         "change during a fit."
     )
     raise StoreError(msg)
@@ -130,7 +130,7 @@ def require_matrix(shape: tuple[int, ...], where: str) -> tuple[int, int]:
 
 
 def is_instance(X: Any, package: str, *names: str) -> bool:
-    """Whether X is of a class of an optional package, which is not imported for that."""
+    """Return whether X is of a class of an optional package, without importing it."""
     module = sys.modules.get(package)
     classes = (getattr(module, name, None) for name in names)
     return module is not None and any(

@@ -1,4 +1,4 @@
-"""X as any object with row slices, which may be arrays or sparse."""
+"""X as any object whose row slices are arrays or sparse matrices."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import scipy.sparse as sp
 
 from ..base.interfaces import Array
 from ..kernels.csr_format import canonical
-from .base import StoreBase, factor_dtype, register_store
+from .base import StoreBase, register_store, to_factor_dtype
 
 SAMPLE_ROWS = 1000
-"""Rows by which the length of all of them is estimated."""
+"""Rows from whose entries the number of entries of all rows is estimated."""
 
 
 def _has_row_slices(X: Any) -> bool:
@@ -36,12 +36,12 @@ def _has_row_slices(X: Any) -> bool:
 
 @register_store(_has_row_slices, after_others=True)
 class SlicedStore(StoreBase):
-    """Any object with `shape`, `dtype` and row slices, which may be arrays or sparse."""
+    """Any object with `shape`, `dtype` and row slices that are arrays or sparse matrices."""
 
     def __init__(self, X: Any) -> None:
         self._X = X
         self.shape = self.read_shape()
-        self.dtype = factor_dtype(X.dtype)
+        self.dtype = to_factor_dtype(X.dtype)
         self.sparse = sp.issparse(X[0:0])
         chunks = getattr(X, "chunks", None)
         rows = chunks[0] if isinstance(chunks, tuple) and chunks else None
@@ -68,14 +68,14 @@ class SlicedStore(StoreBase):
         """Return rows start:stop."""
         rows = self._X[start:stop]
         if self.sparse:
-            return csr_block(rows, self.dtype)
+            return to_csr_block(rows, self.dtype)
         if out is None:
             return np.ascontiguousarray(rows, dtype=self.dtype)
         out[...] = rows
         return out
 
 
-def csr_block(rows: Any, dtype: Any) -> Any:
+def to_csr_block(rows: Any, dtype: Any) -> Any:
     """Return sparse rows as the kernels take them: CSR, sorted, each entry once."""
     block = sp.csr_array(rows)
     if block.dtype != dtype:

@@ -16,8 +16,8 @@ import scipy.sparse as sp
 from ... import kernels
 from ...base.interfaces import Array, Operand, Rows, Shared, Stats, Step, Sums
 from ...kernels.row_methods import Summary
-from ...stores.base import factor_dtype
-from ...stores.sliced import csr_block
+from ...stores.base import to_factor_dtype
+from ...stores.sliced import to_csr_block
 from ..base import BlockedOperand
 from ..registration import register_operand
 from ..streamed.first_pass import require_numbers
@@ -77,7 +77,7 @@ class DaskOperand(BlockedOperand):
         if X.numblocks[1] > 1:
             X = X.rechunk({1: -1})
         self.shape = (int(X.shape[0]), int(X.shape[1]))
-        self.dtype = factor_dtype(X.dtype)
+        self.dtype = to_factor_dtype(X.dtype)
         sizes = np.array(X.chunks[0], dtype=np.int64)
         whole = np.concatenate([[0], np.cumsum(sizes)])
         self._blocks = Blocks(np.concatenate([[0], np.cumsum(sizes[sizes > 0])]))
@@ -222,7 +222,7 @@ def by_blocks(model: Any, X: Any, H: Array) -> Any:
         X = X.rechunk({1: -1})
     own = copy.copy(model)
     own.callback, own.checkpoint, own.resume, own.n_threads = None, None, False, 1
-    dtype = factor_dtype(X.dtype)
+    dtype = to_factor_dtype(X.dtype)
     return X.map_blocks(
         transformed, own, H.shape[0], dtype=dtype,
         chunks=(X.chunks[0], (H.shape[0],)), meta=np.empty((0, 0), dtype),
@@ -247,7 +247,7 @@ def prepared(X_b: Any, dtype: Any, first: int) -> Any:
         If an entry is negative or not finite; its row in X is named.
     """
     if sp.issparse(X_b):
-        rows = csr_block(X_b, dtype)
+        rows = to_csr_block(X_b, dtype)
         require_numbers(rows.data, first, rows.indptr)
         return rows
     if not isinstance(X_b, np.ndarray):

@@ -13,7 +13,7 @@ from ... import kernels
 from ...base.interfaces import Array, Operand, Rows, Shared, Stats, Step, Sums
 from ...kernels.csr_format import known_canonical
 from ...kernels.row_methods import Summary
-from ...stores.base import StoreBase, is_store, store_of
+from ...stores.base import StoreBase, find_store, is_store
 from ...stores.chunk_cache import ChunkCache
 from ..base import Block, BlockedOperand
 from ..dense import BLOCK_BYTES, DenseOperand
@@ -321,6 +321,6 @@ class Turned(BlockedOperand):
 @register_operand(is_store)
 def chunked(X: Any, n_threads: int = 1) -> ChunkedOperand:
     """The operand of an input that becomes a store."""
-    store = store_of(X)
+    store = find_store(X)
     assert store is not None
     return (ChunkedCsr if store.sparse else ChunkedOperand)(store, n_threads)
