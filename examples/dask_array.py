@@ -10,7 +10,7 @@ import numpy as np
 from distributed import Client
 
 from nonneg import NMF
-from nonneg.stores.dask_array import as_dask
+from nonneg.stores import as_dask
 
 
 def main(folder: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from nonneg import NMF
-from nonneg.stores.locations import open_store
+from nonneg.stores import open_store
 
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "filtered_feature_bc_matrix.h5"

@@ -9,7 +9,7 @@ import scipy.io
 import scipy.sparse as sp
 
 from nonneg import NMF
-from nonneg.stores.conversion import by_rows
+from nonneg.stores import by_rows
 
 with tempfile.TemporaryDirectory() as folder:
     X = sp.random_array((3000, 200), density=0.05, random_state=0)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
+from .base.lazy_names import lazy_names
 from .config import show_config
 from .estimators.functional import non_negative_factorization
 from .estimators.minibatch_nmf import MiniBatchNMF
@@ -62,14 +62,4 @@ _ON_DEMAND = {
 """Names that most programs never use: imported when they are first asked for."""
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _ON_DEMAND:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(importlib.import_module(_ON_DEMAND[name], __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _ON_DEMAND)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nonneg.base.interfaces import Stats
-from nonneg.operands.base import Block, BlockedOperand
-from nonneg.operands.registration import register_operand
+from nonneg.plugins import Block, BlockedOperand, Stats, register_operand
 
 
 @register_operand(lambda X: isinstance(X, np.ma.MaskedArray))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nonneg.stores.base import DenseStore, register_store
+from nonneg.plugins import DenseStore, register_store
 
 
 class OuterProduct:

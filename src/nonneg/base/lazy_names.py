@@ -1,0 +1,35 @@
+"""Names of a package that are imported when they are first asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def lazy_names(
+    package: str, modules: dict[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The functions `__getattr__` and `__dir__` of a package.
+
+    Parameters
+    ----------
+    package : str
+        Its `__name__`.
+    modules : dict of str to str
+        Each name with the module that defines it, relative to the package.
+    """
+    names = vars(sys.modules[package])
+
+    def get(name: str) -> Any:
+        if name not in modules:
+            msg = f"module {package!r} has no attribute {name!r}"
+            raise AttributeError(msg)
+        names[name] = getattr(importlib.import_module(modules[name], package), name)
+        return names[name]
+
+    def listed() -> list[str]:
+        return sorted({*names, *names["__all__"]})
+
+    return get, listed
