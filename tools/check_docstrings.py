@@ -62,7 +62,6 @@ UNREAD = (
     "src/nonneg/io",
     "src/nonneg/kernels",
     "src/nonneg/least_squares",
-    "src/nonneg/losses",
     "src/nonneg/operands",
     "src/nonneg/plugins",
     "src/nonneg/solvers/composed",

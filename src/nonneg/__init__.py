@@ -59,7 +59,7 @@ _ON_DEMAND = {
     "save": ".io.model_files",
     "topic_distributions": ".analysis.topics",
 }
-"""Names that most programs never use: imported when they are first asked for."""
+"""Modules of the names that most programs never use, imported when first asked for."""
 
 
 __getattr__, __dir__ = lazy_names(__name__, _ON_DEMAND)

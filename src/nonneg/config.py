@@ -1,4 +1,4 @@
-"""`show_config`: what this installation runs on."""
+"""`show_config`, which reports versions, instruction set, threads and BLAS."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
     Returns
     -------
     config : dict or None
-        With `mode="dicts"`: "nonneg" (version), "SIMD" (instruction set in use, those
-        available; "reference" stands for NumPy in place of the compiled core),
-        "Threads" (default number), "Versions" and "BLAS" (a list of libraries).
+        With `mode="dicts"`, a dictionary with the keys "nonneg" (version), "SIMD"
+        (instruction sets in use and available; "reference" stands for NumPy in place of
+        the compiled core), "Threads" (default number), "Versions" and "BLAS" (a list of
+        libraries). With `mode="stdout"` None.
 
     Raises
     ------
     ValueError
-        If `mode` is neither.
+        If `mode` is neither "stdout" nor "dicts".
 
     Examples
     --------

@@ -15,12 +15,12 @@ from .registry import losses
 NAMES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 NAME_OF = {beta: name for name, beta in NAMES.items()}
 LIMITS = (0.0, 1.0)
-"""β at which the formula is a limit. Nearer to one than the root of the dtype's eps, the
-formula loses more digits than its difference from the limit has."""
+"""Values of β at which the formula is a limit. If β is nearer to one of them than the square
+root of the dtype's eps, rounding in the formula exceeds its difference from the limit."""
 WIDEST = {np.dtype(np.float64): 290, np.dtype(np.float32): 34}
 """Decimal exponent of the largest power of the mean of X that leaves room for sums."""
 LEAST_SHARE = {np.dtype(np.float64): 1e-100, np.dtype(np.float32): 1e-28}
-"""Share of the mean of X that its quotient by is still far from infinite."""
+"""Smallest floor of W·H as a share of the mean of X; X over it is still far from infinite."""
 
 
 def make_loss(beta_loss: float | str | LossBase) -> LossBase:
@@ -34,9 +34,9 @@ def make_loss(beta_loss: float | str | LossBase) -> LossBase:
 
 
 class BetaDivergence(LossBase):
-    """Σ d(x, (WH)) over all entries, with d(x, y) the β-divergence.
+    """The sum over all entries x of X and y of W·H of the β-divergence d(x, y).
 
-    (x^β + (β−1)·y^β − β·x·y^(β−1)) / (β·(β−1)), with its limits
+    d(x, y) = (x^β + (β−1)·y^β − β·x·y^(β−1)) / (β·(β−1)), with its limits
     x·log(x/y) − x + y at β = 1 and x/y − log(x/y) − 1 at β = 0.
     """
 
@@ -47,7 +47,7 @@ class BetaDivergence(LossBase):
         self.beta = beta
 
     def terms(self, X: Operand) -> BetaTerms:
-        """Its terms, with a floor that fits the scale of X and a β that its dtype holds."""
+        """Return the terms, with a floor for the scale of X and a β of its dtype."""
         return BetaTerms(rounded(self.beta, X.dtype), floor_for(X))
 
     def require(self, X: Operand) -> None:
@@ -72,7 +72,7 @@ class BetaDivergence(LossBase):
             raise ValueError(msg)
 
     def value(self, X: Operand, W: Array, Ht: Array) -> float:
-        """The divergence in float64, by one pass; W·H is never whole."""
+        """Return the divergence in float64, by one pass that makes W·H in tiles."""
         if X.by_columns:
             X, W, Ht = X.T, Ht, W
         terms = self.terms(X)
@@ -85,7 +85,7 @@ class BetaDivergence(LossBase):
 
 @losses.register("kullback-leibler")
 class KullbackLeibler(BetaDivergence):
-    """The generalised Kullback-Leibler divergence, that of Poisson counts."""
+    """The generalised Kullback-Leibler divergence, for Poisson counts."""
 
     name = "kullback-leibler"
     provides = frozenset({"terms", "poisson"})
@@ -96,7 +96,7 @@ class KullbackLeibler(BetaDivergence):
 
 @losses.register("itakura-saito")
 class ItakuraSaito(BetaDivergence):
-    """The Itakura-Saito divergence, which does not depend on the scale."""
+    """The Itakura-Saito divergence, which does not depend on the scale of X."""
 
     name = "itakura-saito"
 
@@ -105,7 +105,7 @@ class ItakuraSaito(BetaDivergence):
 
 
 def rounded(beta: float, dtype: np.dtype[Any]) -> float:
-    """The number of this dtype that stands for β; 0 or 1 for one that is next to it."""
+    """Round β to the dtype; a β next to 0 or 1 becomes 0 or 1."""
     near = math.sqrt(np.finfo(dtype).eps)
     for limit in LIMITS:
         if abs(beta - limit) <= near:
@@ -114,15 +114,17 @@ def rounded(beta: float, dtype: np.dtype[Any]) -> float:
 
 
 def floor_for(X: Operand) -> float:
-    """Floor of W·H in negative powers: tiny beside the entries of X."""
+    """Return the floor of W·H in negative powers: a number tiny beside the entries of X."""
     stats, least = X.stats(), float(np.finfo(X.dtype).tiny)
     share = LEAST_SHARE[X.dtype] * stats.mean
     return max(EPSILON * smallness(stats), share, least)
 
 
 def smallness(stats: Stats) -> float:
-    """1 for data of ordinary size; less where the mean is below 1e-3, or where entries
-    above 1e6 outweigh the rest: a factor of their size leaves the other one small.
+    """Return the number in (0, 1] by which floors are multiplied for tiny or huge data.
+
+    It is 1 for data of ordinary size. It is less where the mean is below 1e-3, and where
+    entries above 1e6 outweigh the rest: if one factor has their size, the other is small.
     """
     if not stats.sum > 0:
         return 1.0

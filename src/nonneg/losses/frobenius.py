@@ -1,4 +1,4 @@
-"""The Frobenius loss ½‖X − WH‖², by products with X or entry by entry."""
+"""The Frobenius loss ½‖X − WH‖², computed from products with X or entry by entry."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..operands.base import matmul
 from .registry import losses
 
 RELIABLE = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-3}
-"""The expanded square is trusted while the loss is above this share of ½‖X‖².
+"""The expanded square is used while the loss is above this share of ½‖X‖².
 
-Its absolute error is about 2e-16 (float64) and 3e-9 (float32 products) of ‖X‖², so
-above these shares the relative error stays below about 1e-8 and 1e-5. For dense X, where
-the way entry by entry costs little more than the products, it must be above ten times
-as much.
+The absolute error of the expanded square is about 2e-16 (float64) and 3e-9 (float32 products)
+of ‖X‖², so above these shares the relative error stays below about 1e-8 and 1e-5. For dense X
+the shares are ten times as large, since there the sum entry by entry costs little more than
+the products.
 """
 
 
@@ -29,14 +29,14 @@ class Frobenius(LossBase):
     provides = frozenset({"quadratic", "terms"})
 
     def terms(self, X: Operand) -> BetaTerms:  # noqa: ARG002
-        """Those of the β-divergence with β = 2."""
+        """Return the terms of the β-divergence with β = 2."""
         return BetaTerms(2.0, 0.0)
 
     def value(self, X: Operand, W: Array, Ht: Array) -> float:
-        """½‖X − WH‖² in float64.
+        """Return ½‖X − WH‖² in float64.
 
-        By the expanded square, or entry by entry (2·n_samples·n_features·k flops, in
-        tiles) where cancellation would leave too few digits.
+        The expanded square is used; where cancellation would leave it too few digits, the
+        sum entry by entry (2·n_samples·n_features·k flops, in tiles).
         """
         if X.shared_gram:
             cross = inner(matmul(X, Ht), W)
@@ -52,5 +52,5 @@ class Frobenius(LossBase):
         return 0.5 * float(sums["value"])
 
     def from_products(self, X: Operand, cross: float, square: float) -> float:
-        """½‖X‖² − ⟨X, WH⟩ + ½‖WH‖², never below zero."""
+        """Return ½‖X‖² − ⟨X, WH⟩ + ½‖WH‖², at least 0."""
         return max(0.0, 0.5 * X.stats().sum_sq - cross + 0.5 * square)

@@ -17,7 +17,7 @@ from .registry import losses
 
 
 def error_of(loss: LossBase, X: Operand, W: Array, Ht: Array) -> float:
-    """Error of checked arrays: ‖X − W·H‖, or sqrt(2·D) for a β-divergence."""
+    """Return the error of checked factors: ‖X − W·H‖, or sqrt(2·β-divergence)."""
     with single_threaded_blas():
         return loss.error(loss.value(X, W, Ht))
 
@@ -47,8 +47,8 @@ def reconstruction_error(X: Any, W: Any, H: Any) -> float:
 
     Notes
     -----
-    The cost is 2·k flops per stored entry of X; if the fit is so close that the
-    expanded square of a sparse X would lose its digits, 2·n_samples·n_features·k.
+    The cost is 2·k flops per stored entry of X. If the fit is so close that the expanded
+    square of a sparse X would lose its digits, it is 2·n_samples·n_features·k flops.
 
     Examples
     --------
@@ -64,11 +64,11 @@ def reconstruction_error(X: Any, W: Any, H: Any) -> float:
 def beta_divergence(
     X: Any, W: Any, H: Any, beta: float | str, square_root: bool = False
 ) -> float:
-    """Divergence of X from W·H, for any β [1]_.
+    """β-divergence of X from W·H, for any β [1]_.
 
-    The sum over all entries x of X and y of W·H of
-    (x^β + (β−1)·y^β − β·x·y^(β−1)) / (β·(β−1)); at β = 1 its limit
-    x·log(x/y) − x + y, at β = 0 its limit x/y − log(x/y) − 1.
+    It is the sum over all entries x of X and y of W·H of
+    (x^β + (β−1)·y^β − β·x·y^(β−1)) / (β·(β−1)). At β = 1 a term is the limit
+    x·log(x/y) − x + y, at β = 0 the limit x/y − log(x/y) − 1.
 
     Parameters
     ----------
@@ -135,12 +135,12 @@ def beta_divergence(
 
 
 def as_rows(A: Any) -> Any:
-    """A number or a single row as a matrix, anything else as it is."""
+    """Return a number or a single row as a matrix, anything else unchanged."""
     if sp.issparse(A) or has_own_operand(A):
         return A
     try:
         return np.atleast_2d(A) if np.ndim(A) < 2 else A
-    except ValueError:  # of rows of unequal length, which the checks find
+    except ValueError:  # rows of unequal length; the checks report them
         return A
 
 
@@ -157,7 +157,7 @@ def require_shapes(X: Any, W: Array, H: Array) -> None:
 
 
 def _checked(X: Any, W: Any, H: Any, whom: str) -> tuple[Operand, Array, Array]:
-    """X, W and Hᵀ of one dtype, if they fit together."""
+    """Check X, W and H; return operand, W and Hᵀ of one dtype."""
     own = has_own_operand(X)
     n_threads = resolve_n_threads(None)
     X = as_operand(X, n_threads) if own else validation.check_X(X, whom)
