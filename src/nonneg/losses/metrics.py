@@ -64,7 +64,7 @@ def reconstruction_error(X: Any, W: Any, H: Any) -> float:
 def beta_divergence(
     X: Any, W: Any, H: Any, beta: float | str, square_root: bool = False
 ) -> float:
-    """β-divergence of X from W·H, for any β [1]_.
+    """Divergence of X from W·H by the β-divergence with any β [1]_.
 
     It is the sum over all entries x of X and y of W·H of
     (x^β + (β−1)·y^β − β·x·y^(β−1)) / (β·(β−1)). At β = 1 a term is the limit

@@ -14,8 +14,8 @@ MOMENTUM = 0.5
 GROWTH, CAP_GROWTH, SHRINKAGE = 1.05, 1.01, 1.5
 """The momentum starts at MOMENTUM, grows by GROWTH up to a cap that itself grows by
 CAP_GROWTH (D-MOMENTUM), and is divided by SHRINKAGE at a restart."""
-WINDOW, PAUSE = 20, 10
-"""If more than half of the last WINDOW iterations were restarts, the next PAUSE iterations
+RECENT, PAUSE = 20, 10
+"""If more than half of the last RECENT iterations were restarts, the next PAUSE iterations
 go without momentum."""
 
 SETTLED_WITHIN = 5
@@ -48,8 +48,8 @@ class ExtrapolatedState(State):
     pause: int = 0
     quiet: int = 0
     """Iterations in a row whose residual was within `tol`."""
-    restarts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(WINDOW, bool))
-    """Whether each of the last WINDOW iterations was a restart; a ring buffer."""
+    restarts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(RECENT, bool))
+    """Whether each of the last RECENT iterations was a restart; a ring buffer."""
     decreases: NDArray[np.float64] = field(
         default_factory=lambda: np.full(SETTLED_WITHIN, np.inf)
     )
@@ -106,7 +106,7 @@ class ExtrapolatedState(State):
         W, Ht = rows_W.result, rows_H.solved
         restart = bool(objective > self.last) and not blind
         self.last = objective
-        self.restarts[self.n_iter % WINDOW] = restart
+        self.restarts[self.n_iter % RECENT] = restart
         best_W, best_H = self.W, self.Ht
         if objective <= self.best or blind:
             self.best, best_W, best_H = objective, W, Ht
@@ -114,7 +114,7 @@ class ExtrapolatedState(State):
             self.cap, self.momentum = self.momentum, self.momentum / SHRINKAGE
             self.go_on("W", W, W, best_W)
             self.go_on("H", Ht, Ht, best_H)
-            if np.count_nonzero(self.restarts) > WINDOW // 2:
+            if np.count_nonzero(self.restarts) > RECENT // 2:
                 self.pause = PAUSE
                 self.restarts[:] = False
         else:
