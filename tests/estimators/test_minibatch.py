@@ -19,7 +19,7 @@ from nonneg import NMF, MiniBatchNMF
 from nonneg.base.penalties import scaled_penalties
 from nonneg.losses.beta import make_loss
 from nonneg.operands.registration import as_operand
-from nonneg.operands.streamed.row_batches import row_batches, stored_by_rows
+from nonneg.operands.streamed.row_batches import row_batches
 from support import oracles
 from support.cases import DTYPES, MAIN_STORAGES, STORAGES, data, factors
 from support.tolerances import assert_close
@@ -414,7 +414,7 @@ def test_inputs_are_left_alone(storage):
 @pytest.mark.parametrize("storage", [*MAIN_STORAGES, "csr-int64", "csc-int64"])
 def test_batches_are_views(storage):
     X = as_operand(STORAGES[storage](data()))
-    rows = stored_by_rows(X)
+    rows = X.stored_by_rows()
     assert (rows is X) == (not X.by_columns)
     batches = row_batches(rows, 5)
     assert [b.X.shape[0] for b in batches] == [5, 5, 5, 5, 3]

@@ -7,7 +7,7 @@ import pytest
 
 from nonneg import NMF
 from nonneg.base.memory_size import bytes_of
-from nonneg.operands.streamed.operand import WINDOW_BYTES, ChunkedOperand
+from nonneg.operands.streamed.operand import WINDOW_BYTES, StreamedOperand
 from nonneg.stores.base import find_store
 from support.cases import data
 from support.children import printed_by
@@ -26,7 +26,7 @@ def mapped(tmp_path):
 def test_the_limit_changes_windows_alone(mapped):
     windows, H = [], []
     for limit in (None, "200MB", "60MB", 45_000_000):
-        X = ChunkedOperand(find_store(mapped), 1)
+        X = StreamedOperand(find_store(mapped), 1)
         model = NMF(4, "random", "hals", random_state=0, max_iter=3, memory_limit=limit)
         H.append(model.fit(X).components_)
         windows.append(X.window_bytes)

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from nonneg import NMF, MiniBatchNMF
 from nonneg.fitting import transform
 from nonneg.fitting.transform import rows_are_independent
-from nonneg.operands.streamed.operand import ChunkedCsr, ChunkedOperand
+from nonneg.operands.streamed.operand import StreamedCsr, StreamedOperand
 from nonneg.stores.sliced import SlicedStore
 from support.cases import DTYPES, data
 from support.children import printed_by
@@ -49,7 +49,7 @@ def matrix(kind, dtype, n_rows=3000):
 
 def in_parts(X, window=1 << 17):
     store = SlicedStore(Rows(X))
-    return (ChunkedCsr if store.sparse else ChunkedOperand)(store, 2, window)
+    return (StreamedCsr if store.sparse else StreamedOperand)(store, 2, window)
 
 
 @pytest.fixture

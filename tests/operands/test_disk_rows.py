@@ -14,8 +14,13 @@ from nonneg import NMF, kernels
 from nonneg.kernels import RowArrays
 from nonneg.kernels.row_methods import Adaptive
 from nonneg.operands.streamed import disk_rows
-from nonneg.operands.streamed.disk_rows import DiskRows, Shelf, folder_for, giving_back
-from nonneg.operands.streamed.operand import ChunkedOperand
+from nonneg.operands.streamed.disk_rows import (
+    DiskRows,
+    FactorFolder,
+    folder_for,
+    giving_back,
+)
+from nonneg.operands.streamed.operand import StreamedOperand
 from nonneg.stores.base import find_store
 from support.cases import data
 from support.children import printed_by
@@ -52,13 +57,13 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def made(monkeypatch):
     """Shapes of the arrays that were made on disk."""
-    shapes, make = [], Shelf.rows
+    shapes, make = [], FactorFolder.rows
 
     def noting(self, shape, dtype):
         shapes.append(shape)
         return make(self, shape, dtype)
 
-    monkeypatch.setattr(Shelf, "rows", noting)
+    monkeypatch.setattr(FactorFolder, "rows", noting)
     return shapes
 
 
@@ -78,7 +83,7 @@ def store(kind, dtype=np.float64, n_rows=1500):
 
 def windows(X):
     """Windows of a few hundred rows."""
-    return ChunkedOperand(find_store(X), 2, 1 << 14) if not sp.issparse(X[:1]) else X
+    return StreamedOperand(find_store(X), 2, 1 << 14) if not sp.issparse(X[:1]) else X
 
 
 def fitted(X, out=None, **options):
@@ -205,7 +210,7 @@ def test_arrays_lie_beside_the_map_that_w_is_written_to(tmp_path, folder):
 def rows(folder, small_parts):
     """An array on disk, and the same in memory."""
     A = np.random.default_rng(0).standard_normal((1003, 5))
-    return Shelf(str(folder)).keep(A), A
+    return FactorFolder(str(folder)).keep(A), A
 
 
 def test_arrays_alike_are_on_disk_and_slices_are_not(rows):
@@ -214,12 +219,12 @@ def test_arrays_alike_are_on_disk_and_slices_are_not(rows):
     like = np.empty_like(D)
     assert isinstance(like, DiskRows)
     assert (like.shape, like.dtype) == (A.shape, A.dtype)
-    assert like.shelf is D.shelf
+    assert like.home is D.home
     assert not np.shares_memory(like.plain, D.plain)
     assert type(D[3:7]) is type(D.to_caller()) is np.ndarray
     D[3:7] = 1
     assert (D[3:7] == 1).all()
-    assert D.shelf.keep(D) is D
+    assert D.home.keep(D) is D
     assert D.astype(D.dtype, copy=False) is D
     narrow = D.astype(np.float32)
     assert isinstance(narrow, DiskRows)
@@ -241,7 +246,7 @@ def test_whole_arrays_by_parts(rows, of):
     D, A = rows
     got = of(D)
     assert isinstance(got, DiskRows)
-    assert got.shelf is D.shelf
+    assert got.home is D.home
     np.testing.assert_array_equal(got.plain, of(A))
     assert got.dtype == of(A).dtype
 
@@ -287,10 +292,10 @@ def test_rows_are_solved_for_as_in_memory(rows):
     D, A = rows
     A = np.abs(A)
     D[...] = A
-    shelf, rng = D.shelf, np.random.default_rng(1)
+    home, rng = D.home, np.random.default_rng(1)
     rhs, G = rng.random(A.shape), A.T @ A
     found = []
-    for own in (lambda B: B.copy(), shelf.keep):
+    for own in (lambda B: B.copy(), home.keep):
         given = RowArrays(own(A), own(0 * A), own(A), own(0 * A))
         report = kernels.solve_rows(
             given, own(rhs), G, np.zeros(5), Adaptive(momentum=0.4), True
@@ -315,7 +320,7 @@ def resident(D):
 
 @needs_linux  # reads /proc
 def test_pages_are_given_back(folder):
-    D = Shelf(str(folder)).rows((1 << 17, 8), np.float64)
+    D = FactorFolder(str(folder)).rows((1 << 17, 8), np.float64)
     size = D.nbytes
     D.plain[:] = 1
     assert resident(D) >= size

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from nonneg import NMF, MiniBatchNMF, reconstruction_error
 from nonneg.operands.base import rmatmul
 from nonneg.operands.registration import as_operand
-from nonneg.operands.streamed.operand import ChunkedCsr, ChunkedOperand
+from nonneg.operands.streamed.operand import StreamedCsr, StreamedOperand
 from nonneg.operands.streamed.prefetch import TaskBlocks, planned
 from nonneg.stores.base import DenseStore, find_store
 from nonneg.stores.mapped import MappedStore
@@ -44,7 +44,7 @@ class Rows:
 
 def in_parts(X, window=1 << 13, n_threads=2):
     store = SlicedStore(Rows(X))
-    return (ChunkedCsr if store.sparse else ChunkedOperand)(store, n_threads, window)
+    return (StreamedCsr if store.sparse else StreamedOperand)(store, n_threads, window)
 
 
 def matrix(kind, dtype, n_rows=1200):
@@ -287,7 +287,7 @@ def test_reading_goes_on_while_the_kernels_run():
             out[...] = X[start:stop]
             return out
 
-    operand = ChunkedOperand(Slow(), 1, 8 * 50 * 400)
+    operand = StreamedOperand(Slow(), 1, 8 * 50 * 400)
     with operand._open():
         began = time.perf_counter()
         n_windows = 0
@@ -327,7 +327,7 @@ def test_every_chunk_is_read_once_in_a_pass(kind, chunk_rows):
 
     store = SlicedStore(Chunks(X))
     for window in (1 << 14, 1 << 18, 1 << 24):
-        parts = (ChunkedCsr if kind == "csr" else ChunkedOperand)(store, 2, window)
+        parts = (StreamedCsr if kind == "csr" else StreamedOperand)(store, 2, window)
         parts.stats()
         reads.clear()
         for A in (np.ones((3000, 2)), np.ones((3000, 40))):

@@ -12,7 +12,7 @@ from nonneg import NMF
 from nonneg.base.parameters import Parameters
 from nonneg.fitting import choice, preparation
 from nonneg.operands.registration import as_operand
-from nonneg.operands.streamed import batch_loader
+from nonneg.operands.streamed import row_batches
 from nonneg.solvers import block_least_squares
 from nonneg.solvers.composed import block_warmup
 from support.cases import DTYPES, MAIN_STORAGES, STORAGES, data
@@ -320,21 +320,19 @@ def test_a_given_start_is_kept_by_auto(tmp_path):
 
 def test_what_was_read_is_let_go_of_after_the_passes_by_blocks(tmp_path):
     _, file = mapped(tmp_path, 4000)
-    loaders, alive = [], []
+    readers, alive = [], []
 
-    def made(*args):
-        loaders.append(batch_loader.Loader(*args))
-        return [
-            batch_loader.LoadedBatch(rows, i, loaders[-1])
-            for i, rows in enumerate(args[1])
-        ]
+    class Noted(row_batches.BatchReader):
+        def __init__(self, *args):
+            super().__init__(*args)
+            readers.append(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch_loader, "loaded_batches", made)
+        patch.setattr(row_batches, "BatchReader", Noted)
         model(
             4,
             max_iter=4,
-            callback=lambda _: alive.append(loaders[0]._batch is not None),
+            callback=lambda _: alive.append(readers[0]._batch is not None),
         ).fit(file)
     assert alive == [True, True, False, False]
 

@@ -8,9 +8,10 @@ any of them.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,57 +66,141 @@ class Step(Protocol):
         """Do the work on one block; return what is to be summed over blocks."""
 
 
-@runtime_checkable
-class Operand(Protocol):
-    """What X is: a matrix that is only ever seen block of rows by block of rows."""
+class Operand:
+    """Base of operands: a matrix that is only ever seen block of rows by block of rows.
 
-    kind: ClassVar[str]
+    What an operand can do is declared here, with a default; nobody asks for more.
+    """
+
+    kind: ClassVar[str] = "operand"
     """Name of the storage, e.g. "dense"; selects compiled steps."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n_samples, n_features)."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32 or float64: the dtype of the factors."""
-
-    @property
-    def by_columns(self) -> bool:
-        """Whether a pass over the columns (over `T`) is the natural one."""
-
-    @property
-    def shared_gram(self) -> bool:
-        """Whether all rows share one Gram matrix; False with a mask or weights."""
-
-    @property
-    def in_parts(self) -> bool:
-        """Whether X is not in memory, and can only be read by rows."""
+    shape: tuple[int, int]
+    """(n_samples, n_features)."""
+    dtype: np.dtype[Any]
+    """float32 or float64: the dtype of the factors."""
+    by_columns: bool = False
+    """Whether a pass over the columns (over `T`) is the natural one."""
+    shared_gram: bool = True
+    """Whether all rows share one Gram matrix; False with a mask or weights."""
+    column_access: bool = True
+    """Whether columns can be gathered without reading all of X."""
+    in_parts: bool = False
+    """Whether X is not in memory, and can only be read by rows."""
+    on_workers: bool = False
+    """Whether the rows of X, and those of W, stay on the workers of a cluster."""
+    n_threads: int = 1
+    """Threads that a pass may use; results do not depend on it."""
+    window_bytes: int = 0
+    """Bytes of X that a pass reads at a time; 0 where it reads no windows."""
+    most_window_bytes: int = 0
+    """Bytes of a window where nothing limits the memory."""
+    factor_folder: Any = None
+    """The `FactorFolder` of arrays of the size of W; None keeps them in memory."""
 
     @property
     def sparse(self) -> bool:
         """Whether only entries that are stored are looked at."""
-
-    @property
-    def column_access(self) -> bool:
-        """Whether columns can be gathered without reading all of X."""
-
-    @property
-    def n_threads(self) -> int:
-        """Threads that a pass may use; results do not depend on it."""
+        return False
 
     @property
     def T(self) -> Operand:
         """The transpose, without a copy."""
+        raise NotImplementedError
 
     def stats(self) -> Stats:
         """Sum, sum of squares and number of observed entries."""
+        raise NotImplementedError
 
     def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
         """Run `step` on each block of rows, add its partial sums in a fixed order."""
+        raise NotImplementedError
 
     def native(self) -> Any:
         """X as an array or sparse matrix that `randomized_svd` takes, if it is one."""
+        return None
+
+    def in_memory(self) -> Operand | None:
+        """X as an operand in memory, where that takes no reading; else None."""
+        return None if self.in_parts else self
+
+    @property
+    def by_rows(self) -> Operand:
+        """X for steps that gather whole rows: a copy where it is stored by columns."""
+        return self
+
+    def stored_by_rows(self) -> Operand:
+        """X with contiguous rows: itself, or a copy where it is stored by columns."""
+        return self
+
+    def cut_rows(self, rows: slice) -> Operand | None:  # noqa: ARG002
+        """These rows as an operand of their own; None where X can't be cut."""
+        return None
+
+    def windows(self, unit: int) -> Iterator[Operand]:  # noqa: ARG002
+        """All rows in order, in operands of a multiple of `unit` rows each.
+
+        An operand is overwritten when the next one is asked for, where X is read.
+        """
+        yield self
+
+    def configured(
+        self,
+        *,
+        window_bytes: int | None = None,  # noqa: ARG002
+        factor_folder: Any = None,  # noqa: ARG002
+    ) -> Operand:
+        """X to be read in such windows, with arrays of the size of W in such a folder.
+
+        An operand without windows returns itself. None is the default of either.
+        """
+        return self
+
+    @property
+    def entries(self) -> float:
+        """Number of stored entries."""
+        return float(self.shape[0]) * self.shape[1]
+
+    @property
+    def stored_entries(self) -> float:
+        """Number of stored entries without a pass over X; it may be an estimate."""
+        return self.entries
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all rows as a pass reads them."""
+        return int(self.entries) * self.dtype.itemsize
+
+    def block_bytes(self, blocks: int) -> int:
+        """Bytes of the largest of so many blocks of equally many rows."""
+        return -(-self.stored_bytes // blocks)
+
+    @property
+    def density(self) -> float:
+        """Share of the entries that are not 0; 0 where it is not known."""
+        return 0.0
+
+    @property
+    def layout(self) -> str:
+        """How X is read, which the last digits of results depend on."""
+        return "columns" if self.by_columns else "rows"
+
+    def new_rows(self, k: int) -> Any:
+        """Rows of a factor to be written, where the rows of X are."""
+        return np.empty((self.shape[0], k), self.dtype)
+
+    def to_rows_of_X(self, W: Any) -> Any:
+        """W where the rows of X are."""
+        return W
+
+    def resolve_for_operand(self, parameters: Any) -> Any:
+        """The parameters as X can be fitted with them.
+
+        Raises
+        ------
+        ValueError
+            If X can't be fitted with one of them.
+        """
+        return parameters
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,7 +51,7 @@ def choose_blocks(parameters: Parameters, X: Operand, k: int) -> int | None:
     the arrays of the size of W go on disk; and for several starts, which share passes
     without.
     """
-    if parameters.blocks is not None or not hasattr(X, "stored_entries"):
+    if parameters.blocks is not None or not X.window_bytes:
         return parameters.blocks
     alone = parameters.n_init == 1 and parameters.compress is not True
     # a good start would be given up; a checkpoint may be resumed within another limit
@@ -60,12 +60,12 @@ def choose_blocks(parameters: Parameters, X: Operand, k: int) -> int | None:
     if not kind.warms_up_by_blocks or not alone or not X.shared_gram:
         return None
     n_rows, n_columns = X.shape
-    window = X.window_bytes  # type: ignore[attr-defined]
-    blocks = max(BLOCKS, math.ceil(X.stored_bytes / window))  # type: ignore[attr-defined]
+    window = X.window_bytes
+    blocks = max(BLOCKS, math.ceil(X.stored_bytes / window))
     a_block = n_rows / blocks, X.stored_entries / blocks
     if a_block[0] < WARM_ROWS * k or a_block[1] < H_WORK * n_columns * k:
         return None
-    if X.block_bytes(blocks) > 2 * window:  # type: ignore[attr-defined]
+    if X.block_bytes(blocks) > 2 * window:
         return None
     arrays, limit = kind.arrays, parameters.memory_limit
     return blocks if stays_in_memory(limit, X, k, arrays, blocks) else None
@@ -129,9 +129,9 @@ def as_readable(solver: str | SolverBase, X: Operand) -> Operand:
     """
     if not X.in_parts or solvers.class_of(solver).by_parts:
         return X
-    whole: Operand | None = X.whole()  # type: ignore[attr-defined]
-    if whole is not None:
-        return whole
+    in_memory = X.in_memory()
+    if in_memory is not None:
+        return in_memory
     msg = (
         f"solver={solver!r} needs X in memory; this X is read from a store in parts. Pass "
         f"solver={_names(lambda kind: kind.by_parts)}, or X as an array."

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from ..base.interfaces import Operand, SolverBase
 from ..base.memory_size import bytes_of
-from ..operands.streamed.disk_rows import Shelf, folder_for
-from ..operands.streamed.operand import WINDOW_BYTES
+from ..operands.streamed.disk_rows import FactorFolder, folder_for
+from ..operands.streamed.operand import StreamedOperand
 
 LEAST_WINDOW = 1 << 20
 """Bytes of a window below which reading costs more than computing."""
@@ -71,11 +71,12 @@ def fit_into(
     OSError
         If there is no room on the disk for arrays that don't fit into memory.
     """
-    movable = start is not None and hasattr(X, "shelf")
+    movable = start is not None and isinstance(X, StreamedOperand)
     movable = movable and solver.rows_on_disk
-    wanted = X.wanted_shelf if movable else None  # type: ignore[attr-defined]
-    if hasattr(X, "shelf"):
-        X.shelf = None
+    wanted = None
+    if isinstance(X, StreamedOperand):
+        wanted = X.wanted_folder if movable else None
+        X.factor_folder = None
     if limit is None and wanted is None:
         return
     allowed = math.inf if limit is None else bytes_of(limit)
@@ -99,23 +100,23 @@ def fit_into(
             msg += ", or init='random', which takes less"
         msg += "."
         raise ValueError(msg)
-    most = most_bytes(X)
+    most = X.most_window_bytes
     if need is not plain:
         most = min(most, BESIDE_ROWS)
-        X.window_bytes = min(X.window_bytes, most)  # type: ignore[attr-defined]
-        shelf = wanted or Shelf(folder_for(None))
-        shelf.require(n_arrays * n_models * k * X.shape[0] * X.dtype.itemsize)
-        X.shelf = shelf  # type: ignore[attr-defined]
+        X.window_bytes = min(X.window_bytes, most)
+        folder = wanted or FactorFolder(folder_for(None))
+        folder.require(n_arrays * n_models * k * X.shape[0] * X.dtype.itemsize)
+        X.factor_folder = folder
     if need.copies and allowed < math.inf:
         window = LEAST_WINDOW + int((allowed - need.least) / need.copies)
-        X.window_bytes = min(most, window)  # type: ignore[attr-defined]
+        X.window_bytes = min(most, window)
 
 
 def stays_in_memory(
     limit: int | str | None, X: Operand, k: int, arrays: int, blocks: int
 ) -> bool:
     """Whether a fit by blocks of rows, W in memory, is within the limit."""
-    if getattr(X, "wanted_shelf", None) is not None:
+    if isinstance(X, StreamedOperand) and X.wanted_folder is not None:
         return False
     need = _in_memory(X, k, arrays, 1, blocks)
     return limit is None or need.least <= bytes_of(limit)
@@ -146,7 +147,7 @@ def _in_memory(
         return Need(factors, sums + SCRATCH, 0)
     copies = COPIES[X.sparse]
     if blocks is not None:
-        sums += copies * X.block_bytes(blocks)  # type: ignore[attr-defined]
+        sums += copies * X.block_bytes(blocks)
     return Need(factors, sums + SCRATCH, copies)
 
 
@@ -164,12 +165,7 @@ def begin_within(limit: int | str | None, X: Operand) -> None:
     """Choose windows for the first pass over an X that is read in parts."""
     if limit is not None and X.in_parts:
         share = max(LEAST_WINDOW, bytes_of(limit) // FIRST_SHARE)
-        X.window_bytes = min(most_bytes(X), share)  # type: ignore[attr-defined]
-
-
-def most_bytes(X: Operand) -> int:
-    """Bytes of the largest window; an operand of another kind need not know of windows."""
-    return int(getattr(X, "most_bytes", WINDOW_BYTES))
+        X.window_bytes = min(X.most_window_bytes, share)
 
 
 def start_bytes(init: str, X: Operand, k: int) -> int:
@@ -180,9 +176,8 @@ def start_bytes(init: str, X: Operand, k: int) -> int:
 
 def bytes_a_row(X: Operand) -> float:
     """Bytes of a row of X as it is stored, on average."""
-    entries = getattr(X, "entries", X.shape[1])
     size = X.dtype.itemsize + (4 if X.sparse else 0)
-    return max(1.0, entries * size / max(1, X.shape[0]))
+    return max(1.0, X.entries * size / max(1, X.shape[0]))
 
 
 def _shown(size: int) -> str:

@@ -19,7 +19,7 @@ from ..initialization.given_start import level_start, starting_factors
 from ..initialization.svd_start import resolve_init
 from ..losses.beta import make_loss
 from ..operands.registration import as_operand
-from ..operands.streamed.row_batches import RowBatch, row_batches, stored_by_rows
+from ..operands.streamed.row_batches import RowBatch, row_batches
 from ..solvers.block_least_squares import Incremental
 from ..solvers.fixed_h_mu import SettledRows
 from ..solvers.minibatch import MiniBatch
@@ -73,7 +73,7 @@ def fit_batches(
     """
     loss = _checked_loss(X, parameters)
     with single_threaded_blas():
-        X = stored_by_rows(X)
+        X = X.stored_by_rows()
         batches = row_batches(X, parameters.batch_size)
         n_steps = parameters.max_iter * len(batches)
         solver = _updater(parameters, batches, X.shape[0], n_steps)
@@ -129,7 +129,8 @@ def next_batch(
     """
     loss = _checked_loss(X, parameters)
     with single_threaded_blas():
-        X = stored_by_rows(X if state is None else _of_dtype(X, state.Ht.dtype))
+        X = X if state is None else _of_dtype(X, state.Ht.dtype)
+        X = X.stored_by_rows()
         batches = [RowBatch(slice(0, X.shape[0]), X)]
         solver = _streaming(_updater(parameters, batches, X.shape[0], 0))
         solver.require(loss, X)

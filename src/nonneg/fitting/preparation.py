@@ -15,7 +15,7 @@ from ..initialization.given_start import CUSTOM, INITS
 from ..initialization.svd_start import resolve_init
 from ..losses.registry import losses
 from ..operands.registration import as_operand, has_own_operand
-from ..operands.streamed.row_batches import row_batches, stored_by_rows
+from ..operands.streamed.row_batches import row_batches
 from ..solvers.block_least_squares import Incremental
 from ..solvers.composed.block_warmup import BlocksFirst
 from ..solvers.registry import make_solver, solvers
@@ -46,8 +46,7 @@ def prepare_X(
                 validate_entries(operand)
         return operand
     operand = as_operand(validation.check_X(X, whom), n_threads)
-    smallest = operand.summary.smallest  # type: ignore[attr-defined]
-    validation.require_non_negative(smallest, f"{whom} (input X)")
+    validation.require_non_negative(operand.stats().smallest, f"{whom} (input X)")
     return operand
 
 
@@ -93,7 +92,7 @@ def solver_for(X: Operand, parameters: Parameters, update_H: bool) -> SolverBase
     if parameters.blocks is None or not update_H:
         return solver
     size = -(-X.shape[0] // parameters.blocks)
-    batches = row_batches(stored_by_rows(X), size)
+    batches = row_batches(X.stored_by_rows(), size)
     first = Incremental(batches, tol=parameters.tol, by_pass=True)
     return BlocksFirst(first, solver)
 

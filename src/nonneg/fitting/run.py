@@ -21,7 +21,6 @@ from ..initialization.given_start import (
     starting_factors,
 )
 from ..losses.beta import make_loss
-from ..operands.base import resolve_for_operand, to_rows_of_X
 from ..operands.low_rank import compressed
 from ..solvers.composed.compressed_start import CompressedStart
 from ..solvers.composed.restarts import Batch
@@ -75,7 +74,7 @@ def factorize(
         If W or H is not what it has to be, or the start is impossible for the shape.
     """
     loss = make_loss(parameters.beta_loss)
-    parameters = resolve_auto(X, resolve_for_operand(X, parameters), loss, H)
+    parameters = resolve_auto(X, X.resolve_for_operand(parameters), loss, H)
     X = as_readable(parameters.solver, X)
     require_possible(parameters, loss, X)
     update_H = update_H and fixed is None
@@ -107,7 +106,7 @@ def factorize(
         if update_H and compresses(parameters, X, Ht.shape[1]):
             sketch = compressed(X, Ht.shape[1], stream)
             solver = CompressedStart(solver, sketch, parameters.max_iter)
-        W = W if past is not None else to_rows_of_X(X, W)
+        W = W if past is not None else X.to_rows_of_X(W)
         if parameters.n_init > 1 and update_H:
             start = None if past is not None else (W, Ht)
             solver = _several(solver, problem, parameters, start, seeds)
@@ -172,7 +171,7 @@ def _several(
                 n_components=first[1].shape[1],
             )  # fmt: skip
             W, Ht = starting_factors(problem.X, own, None, None, True)
-            starts.append((to_rows_of_X(problem.X, W), Ht))
+            starts.append((problem.X.to_rows_of_X(W), Ht))
     return Batch(solver, [problem, *others], starts)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from ..base.interfaces import Array, Operand
 from ..operands.base import to_caller
-from ..operands.streamed.disk_rows import DiskRows, Shelf, folder_for, release_map
-from ..operands.streamed.operand import ChunkedOperand
+from ..operands.streamed.disk_rows import (
+    DiskRows,
+    FactorFolder,
+    folder_for,
+    release_map,
+)
+from ..operands.streamed.operand import StreamedOperand
 from ..operands.streamed.row_batches import row_batches
 from ..solvers.registry import solvers
 
@@ -54,8 +59,8 @@ def write_W(W: Array, out: Any) -> Any:
 
 def want_on_disk(X: Operand, out: Any) -> None:
     """Ask that a fit of an X in parts into `out` keeps its arrays of the size of W on disk."""
-    if X.in_parts and hasattr(X, "wanted_shelf"):
-        X.wanted_shelf = None if out is None else Shelf(folder_for(out))
+    if isinstance(X, StreamedOperand):
+        X.wanted_folder = None if out is None else FactorFolder(folder_for(out))
 
 
 def rows_are_independent(solver: str, X: Operand) -> bool:
@@ -67,7 +72,8 @@ def rows_are_independent(solver: str, X: Operand) -> bool:
     kind = solvers[solver]
     exact = getattr(kind, "solves_W_exactly", False)
     alike = exact and not getattr(kind, "positive_start", False)
-    return alike and not X.by_columns and (X.in_parts or X.native() is not None)
+    can_be_cut = X.in_parts or X.cut_rows(slice(0, 0)) is not None
+    return alike and not X.by_columns and can_be_cut
 
 
 def solve_by_rows(
@@ -99,16 +105,9 @@ def solve_by_rows(
     fitting = BATCH_BYTES // max(1, k * X.dtype.itemsize)
     size = max(unit, fitting // unit * unit)
     row = 0
-    for part in _parts(X, unit):
+    for part in X.windows(unit):
         for batch in row_batches(part, size):
             W = solve(batch.X)
             out[row : row + len(W)] = W
             row += len(W)
     return out
-
-
-def _parts(X: Operand, unit: int) -> Iterator[Operand]:
-    if isinstance(X, ChunkedOperand):
-        yield from X.parts(unit)
-    else:
-        yield X

@@ -32,7 +32,7 @@ def half_normal(X: Operand, k: int, random_state: Any) -> tuple[Array, Array]:
     """
     rng, n_samples = check_random_state(random_state), X.shape[0]
     ahead = 2
-    if X.in_parts and getattr(X, "shelf", None) is None:
+    if X.in_parts and X.factor_folder is None:
         ahead = max(ahead, AHEAD_BYTES // (8 * k * DRAWN_ROWS))
     numbers = _normals(rng, X.shape, k)
     few = n_samples * k < FEW
@@ -44,11 +44,11 @@ def half_normal(X: Operand, k: int, random_state: Any) -> tuple[Array, Array]:
             return np.abs(A, out=A)
 
         Ht = np.ascontiguousarray(sized(next(drawn)).T, dtype=X.dtype)
-        own: Any = X if getattr(X, "shelf", None) is not None else None
-        W: Any = np.empty((n_samples, k), X.dtype) if own is None else own.new_rows(k)
+        on_disk = X.factor_folder is not None
+        W: Any = X.new_rows(k) if on_disk else np.empty((n_samples, k), X.dtype)
         for start, part in zip(range(0, n_samples, DRAWN_ROWS), drawn, strict=True):
             W[start : start + len(part)] = sized(part)
-            if own is not None:
+            if on_disk:
                 W.release(start, start + len(part))
     return W, Ht
 

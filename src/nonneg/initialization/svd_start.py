@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from ..base.interfaces import Array, Operand
 from ..kernels import Cyclic, RowArrays, gram, solve_rows
 from ..kernels.orthogonal import lower_factor, orthonormal, sign_of_largest
-from ..operands.base import matmul, rmatmul, to_rows_of_X
+from ..operands.base import matmul, rmatmul
 from .random_start import half_normal
 
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc")
@@ -146,7 +146,7 @@ def truncated_svd(
     A = X.T if wide else X
     rng = check_random_state(random_state)
     Q = rng.normal(size=(A.shape[1], rank + OVERSAMPLES)).astype(X.dtype, copy=False)
-    Q = to_rows_of_X(A.T, Q)
+    Q = A.T.to_rows_of_X(Q)
     for _ in range(n_iter):
         Q = lower_factor(matmul(A, Q))
         Q = lower_factor(rmatmul(A, Q))

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
-
 from .. import kernels
-from ..base.interfaces import Array, Operand, Rows, Shared, Step, Sums
+from ..base.interfaces import Array, Operand, Rows, Shared, Stats, Step, Sums
 from ..kernels.quadratic_steps import MatMul, RMatMul
 
 
@@ -21,26 +19,14 @@ class Block(NamedTuple):
     mask: Any | None
 
 
-class BlockedOperand:
+class BlockedOperand(Operand):
     """Base of operands that can cut themselves into blocks of rows."""
 
     kind: ClassVar[str] = "blocked"
-    shape: tuple[int, int]
-    dtype: np.dtype[Any]
-    by_columns = False
-    shared_gram = True
-    column_access = True
-    sparse = False
-    in_parts = False
-    n_threads = 1
 
     def blocks(self) -> Iterator[Block]:
         """Cut X into consecutive blocks of rows, the same ones every time."""
         raise NotImplementedError
-
-    def native(self) -> Any:
-        """Nothing that other libraries take, unless a subclass says so."""
-        return None
 
     def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
         """Run `step` on every block, compiled where there is such a version."""
@@ -55,29 +41,51 @@ class BlockedOperand:
         return total
 
 
+class TransposedOperand(BlockedOperand):
+    """The transpose of an X that can only be read by rows; it has products alone."""
+
+    kind: ClassVar[str] = "transposed"
+    in_parts = True
+    by_columns = True
+
+    def __init__(self, X: Operand) -> None:
+        self._X = X
+        self.shape = (X.shape[1], X.shape[0])
+        self.dtype, self.n_threads = X.dtype, X.n_threads
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the rows of X are sparse."""
+        return self._X.sparse
+
+    @property
+    def T(self) -> Operand:
+        """X itself."""
+        return self._X
+
+    def in_memory(self) -> Operand | None:
+        """Return the transpose of X in memory, if X can be had there."""
+        X = self._X.in_memory()
+        return None if X is None else X.T
+
+    def stats(self) -> Stats:
+        """Sums over X."""
+        return self._X.stats()
+
+    def blocks(self) -> Iterator[Block]:
+        """Refuse: columns can't be read."""
+        msg = "The columns of an X that is read by rows can't be gone through."
+        raise TypeError(msg)
+
+
 def matmul(X: Operand, B: Array) -> Array:
     """X·B of shape (n_samples, k), by the pass that is natural for X."""
     if X.by_columns:
         product: Array = X.T.run_pass(RMatMul(), {"A": B}, {})["product"]
         return product
-    own = getattr(X, "new_rows", None)
-    k = B.shape[1]
-    out: Array = np.empty((X.shape[0], k), dtype=X.dtype) if own is None else own(k)
+    out: Array = X.new_rows(B.shape[1])
     X.run_pass(MatMul(), {"out": out}, {"B": B})
     return out
-
-
-def to_rows_of_X(X: Operand, W: Array) -> Array:
-    """W where the rows of X are: the same, unless X says otherwise by `to_rows_of_X(W)`."""
-    own = getattr(X, "to_rows_of_X", None)
-    rows: Array = W if own is None else own(W)
-    return rows
-
-
-def resolve_for_operand(X: Operand, parameters: Any) -> Any:
-    """The parameters as X can be fitted with them; X may refuse some by `resolve_for_operand`."""
-    own = getattr(X, "resolve_for_operand", None)
-    return parameters if own is None else own(parameters)
 
 
 def to_caller(W: Array) -> Any:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import kernels
-from ..base.interfaces import Array, Stats
+from ..base.interfaces import Array, Operand, Stats
 from ..kernels.row_methods import Summary
 from .base import Block, BlockedOperand
 from .registration import register_operand
@@ -44,17 +44,26 @@ class DenseOperand(BlockedOperand):
     @cached_property
     def T(self) -> DenseOperand:
         """The transpose, without a copy."""
-        turned = DenseOperand(self.X.T, self.n_threads)
+        transpose = DenseOperand(self.X.T, self.n_threads)
         # what is known of the entries holds for it as well; no reference back, so that X
         # goes with its last user
-        for name in ("summary", "density"):
-            if name in vars(self):
-                setattr(turned, name, getattr(self, name))
-        return turned
+        known = {"summary", "density"} & vars(self).keys()
+        vars(transpose).update({name: vars(self)[name] for name in known})
+        return transpose
 
     def native(self) -> Array:
         """Return the array itself."""
         return self.X
+
+    def stored_by_rows(self) -> Operand:
+        """Return X, or a copy where its columns are contiguous."""
+        if not self.by_columns:
+            return self
+        return DenseOperand(np.ascontiguousarray(self.X), self.n_threads)
+
+    def cut_rows(self, rows: slice) -> Operand:
+        """Return these rows, which share the memory of X."""
+        return DenseOperand(self.X[rows], self.n_threads)
 
     def blocks(self) -> Iterator[Block]:
         """Cut X into blocks of about `BLOCK_BYTES`."""

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
-from ..base.interfaces import Stats
-from ..kernels.csr_format import canonical
+from ..base.interfaces import Operand, Stats
+from ..kernels.csr_format import canonical, known_canonical
 from ..kernels.row_methods import Summary
 from .base import Block, BlockedOperand
 from .registration import register_operand
@@ -44,20 +44,46 @@ class SparseOperand(BlockedOperand):
     @cached_property
     def T(self) -> SparseOperand:
         """The transpose, without a copy of the values."""
-        turned = self.X.T
-        turned.has_canonical_format = True  # as X has
-        return SparseOperand(turned, self.n_threads)
+        transpose = self.X.T
+        transpose.has_canonical_format = True  # as X has
+        return SparseOperand(transpose, self.n_threads)
 
     @cached_property
     def by_rows(self) -> SparseOperand:
-        """The same matrix for steps that need whole rows: for CSC a copy, made once."""
+        """X for steps that gather whole rows: for CSC a copy, made once."""
         return (
             SparseOperand(self.X.tocsr(), self.n_threads) if self.by_columns else self
         )
 
+    def stored_by_rows(self) -> Operand:
+        """Return X, or a copy where it is a CSC."""
+        if not self.by_columns:
+            return self
+        return SparseOperand(self.X.tocsr(), self.n_threads)
+
+    def cut_rows(self, rows: slice) -> Operand:
+        """Return rows of a CSR that share its entries, with row pointers of their own.
+
+        SciPy's own slices are copies, and its constructor reads 64-bit indices through.
+        """
+        X = self.X
+        first, last = X.indptr[rows.start], X.indptr[rows.stop]
+        part = known_canonical(
+            X.data[first:last],
+            X.indices[first:last],
+            X.indptr[rows.start : rows.stop + 1] - first,
+            (rows.stop - rows.start, self.shape[1]),
+        )
+        return SparseOperand(part, self.n_threads)
+
     def native(self) -> Any:
         """Return the SciPy matrix."""
         return self.X
+
+    @property
+    def entries(self) -> float:
+        """Number of stored entries."""
+        return float(self.X.nnz)
 
     def blocks(self) -> Iterator[Block]:
         """Cut X into blocks of `BLOCK_ROWS` rows."""

@@ -202,8 +202,7 @@ class ScalarNewton(SolverBase):
 
     def _sweeps(self, problem: Problem) -> int:
         # not by the storage: a sparse and a dense copy of X get equally many
-        density = getattr(problem.X, "density", 0.0)
-        return self.sweeps or (DENSE_SWEEPS if density > DENSE else SWEEPS)
+        return self.sweeps or (DENSE_SWEEPS if problem.X.density > DENSE else SWEEPS)
 
     def _half(
         self,
@@ -215,13 +214,12 @@ class ScalarNewton(SolverBase):
         **how: Any,
     ) -> NewtonReport:
         """Do one half-step for the rows of the factor that X's rows belong to."""
-        X = getattr(X, "by_rows", X)
         floor = terms_of(problem).floor
         step = NewtonUpdate(floor, **{"sweeps": self._sweeps(problem), **how})
         arrays = {name: A for name, A in rows._asdict().items() if A is not None}
         weights = {"l1": penalty.l1, "l2": penalty.Q.diagonal()}
         shared = beside(Bt, X.n_threads) | weights
-        return NewtonReport(**X.run_pass(step, arrays, shared))
+        return NewtonReport(**X.by_rows.run_pass(step, arrays, shared))
 
     def _solve_W(self, problem: Problem, W: Array, Ht: Array) -> Progress:
         """Solve for W exactly, in place, beside a fixed H."""

@@ -287,8 +287,8 @@ def _read(
 
 def _member(archive: Any, name: str, X: Operand | None) -> Any:
     """An array of the file; rows as long as those of X by parts, where they are on disk."""
-    shelf = getattr(X, "shelf", None)
-    if X is None or shelf is None or name.endswith(("H", "Ht")):
+    folder = None if X is None else X.factor_folder
+    if X is None or folder is None or name.endswith(("H", "Ht")):
         return archive[name]
     with archive.zip.open(f"{name}.npy") as file:
         if np.lib.format.read_magic(file) != (1, 0):
@@ -296,7 +296,7 @@ def _member(archive: Any, name: str, X: Operand | None) -> Any:
         shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
         if len(shape) != 2 or shape[0] != X.shape[0] or by_columns:
             return archive[name]
-        rows: DiskRows = shelf.rows(shape, dtype)
+        rows: DiskRows = folder.rows(shape, dtype)
         size = max(1, READ_BYTES // max(1, rows.strides[0]))
         for start in range(0, len(rows), size):
             part = rows[start : start + size]

@@ -29,7 +29,7 @@ def fingerprint(
         "dtype of X": str(X.dtype),
         "version of nonneg": __version__,
         "kind of X": _kind(X),
-        "number of stored entries of X": _stored_entries(X),
+        "number of stored entries of X": int(X.entries),
         "sum of X": stats.sum,
         "sum of squares of X": stats.sum_sq,
     }
@@ -46,15 +46,7 @@ def fingerprint(
 def _kind(X: Operand) -> str:
     """How X is read: what an iteration leaves for the next one depends on it."""
     kind = "sparse" if X.sparse else "dense"
-    layout = getattr(X, "layout", "columns" if X.by_columns else "rows")
-    return f"{kind}, by {layout}"
-
-
-def _stored_entries(X: Operand) -> int:
-    native = X.native()
-    if native is not None:
-        return int(native.nnz if X.sparse else native.size)
-    return int(getattr(X, "entries", X.stats().n_entries))
+    return f"{kind}, by {X.layout}"
 
 
 def _described(value: Any) -> Any:

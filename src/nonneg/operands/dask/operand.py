@@ -18,10 +18,9 @@ from ...base.interfaces import Array, Operand, Rows, Shared, Stats, Step, Sums
 from ...kernels.row_methods import Summary
 from ...stores.base import to_factor_dtype
 from ...stores.sliced import to_csr_block
-from ..base import BlockedOperand
+from ..base import BlockedOperand, TransposedOperand
 from ..registration import register_operand
 from ..streamed.first_pass import require_numbers
-from ..streamed.operand import Turned
 from .worker_files import read_rows
 from .worker_rows import BlockRows, Blocks, computed, persisted, tree
 
@@ -53,6 +52,7 @@ class DaskOperand(BlockedOperand):
 
     kind: ClassVar[str] = "dask"
     in_parts = True
+    on_workers = True
     column_access = False
 
     def __init__(self, X: Any, n_threads: int = 1) -> None:  # noqa: ARG002
@@ -89,10 +89,10 @@ class DaskOperand(BlockedOperand):
     @property
     def T(self) -> Operand:
         """The transpose, for products alone."""
-        return Turned(self)  # type: ignore[arg-type]
+        return TransposedOperand(self)
 
     @property
-    def sparse(self) -> bool:  # type: ignore[override]
+    def sparse(self) -> bool:
         """Whether the blocks are sparse."""
         return bool(self._found["sparse"])
 
@@ -165,10 +165,6 @@ class DaskOperand(BlockedOperand):
         if found["entries"] < n_entries:
             smallest = min(0.0, smallest)
         return Stats(summary.sum, summary.sum_sq, n_entries, smallest)
-
-    def whole(self) -> None:
-        """Nothing: X is not here."""
-        return
 
     @property
     def density(self) -> float:

@@ -29,7 +29,7 @@ INTERVAL = 0.002
 """Seconds between two times that pages are given back while a kernel is at all rows."""
 
 
-class Shelf:
+class FactorFolder:
     """A folder for arrays of rows; their files have no names and are gone with them.
 
     Parameters
@@ -52,12 +52,12 @@ class Shelf:
         with self._file(n_bytes) as file:
             pages = mmap.mmap(file.fileno(), n_bytes)  # which keeps the file
         rows = np.ndarray.__new__(DiskRows, shape, dtype, pages)
-        rows.pages, rows.shelf = pages, self
+        rows.pages, rows.home = pages, self
         return rows
 
     def keep(self, A: Array) -> DiskRows:
         """The same rows on disk; those that are there already are not copied."""
-        if isinstance(A, DiskRows) and A.shelf is not None:
+        if isinstance(A, DiskRows) and A.home is not None:
             return A
         rows = self.rows(A.shape, A.dtype)
         rows[...] = A
@@ -113,10 +113,10 @@ class DiskRows(np.ndarray):
     """
 
     pages: mmap.mmap | None
-    shelf: Shelf | None
+    home: FactorFolder | None
 
     def __array_finalize__(self, obj: Any) -> None:
-        self.pages = self.shelf = None  # a view has none of its own
+        self.pages = self.home = None  # a view has none of its own
 
     @property
     def plain(self) -> Array:
@@ -140,12 +140,12 @@ class DiskRows(np.ndarray):
 
     def astype(self, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any) -> Any:  # type: ignore[override]
         """The same rows of another dtype, on disk too."""
-        if self.shelf is None or args or kwargs:
+        if self.home is None or args or kwargs:
             plain: Any = self.plain
             return plain.astype(dtype, *args, copy=copy, **kwargs)
         if not copy and np.dtype(dtype) == self.dtype:
             return self
-        out = self.shelf.rows(self.shape, dtype)
+        out = self.home.rows(self.shape, dtype)
         out[...] = self
         return out
 
@@ -191,8 +191,8 @@ class DiskRows(np.ndarray):
         alike = (
             func is np.empty_like and len(args) == 1 and not kwargs.keys() - {"order"}
         )
-        if alike and isinstance(first, DiskRows) and first.shelf:
-            return first.shelf.rows(first.shape, first.dtype)
+        if alike and isinstance(first, DiskRows) and first.home:
+            return first.home.rows(first.shape, first.dtype)
         if func is np.where and len(args) == 3 and not kwargs:
             done = _by_parts(func, args, None)
             if done is not None:
@@ -205,7 +205,7 @@ class DiskRows(np.ndarray):
 def _by_parts(function: Callable[..., Any], inputs: Any, out: Any) -> Any:
     """An elementwise function by parts of rows; None where it is none of such rows."""
     whole = next(
-        (A for A in (*inputs, out) if isinstance(A, DiskRows) and A.shelf), None
+        (A for A in (*inputs, out) if isinstance(A, DiskRows) and A.home), None
     )
     if (
         whole is None
@@ -226,9 +226,9 @@ def _by_parts(function: Callable[..., Any], inputs: Any, out: Any) -> Any:
         ]
 
     if out is None:
-        shelf = whole.shelf
-        assert shelf is not None
-        out = shelf.rows(whole.shape, function(*cut(slice(0, 1))).dtype)
+        home = whole.home
+        assert home is not None
+        out = home.rows(whole.shape, function(*cut(slice(0, 1))).dtype)
     plain = _plain([out])[0]
     for rows in _parts(whole):
         if isinstance(function, np.ufunc):
@@ -240,7 +240,7 @@ def _by_parts(function: Callable[..., Any], inputs: Any, out: Any) -> Any:
 
 
 def _like(A: DiskRows, k: int) -> DiskRows | None:
-    return None if A.shelf is None else A.shelf.rows((len(A), k), A.dtype)
+    return None if A.home is None else A.home.rows((len(A), k), A.dtype)
 
 
 def _parts(A: Array) -> Iterator[slice]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,15 @@ class Found(NamedTuple):
     """Stored entries of the longest row."""
     entries: int
     """Stored entries of all rows."""
+
+
+@dataclass(eq=False)
+class FirstPass:
+    """What passes over all entries have found; operands of the same store share it."""
+
+    found: Found | None = None
+    density: float | None = None
+    """Share of the entries that are not 0."""
 
 
 class Lines:

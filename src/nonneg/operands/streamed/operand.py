@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,13 +15,13 @@ from ...kernels.csr_format import known_canonical
 from ...kernels.row_methods import Summary
 from ...stores.base import StoreBase, find_store, is_store
 from ...stores.chunk_cache import ChunkCache
-from ..base import Block, BlockedOperand
+from ..base import Block, BlockedOperand, TransposedOperand
 from ..dense import BLOCK_BYTES, DenseOperand
-from ..registration import as_operand, register_operand
-from ..sparse import BLOCK_ROWS
-from .disk_rows import DiskRows, Shelf, giving_back
-from .first_pass import Found, Lines, longest_row, require_numbers
-from .prefetch import Buffers, Reader, planned
+from ..registration import register_operand
+from ..sparse import BLOCK_ROWS, SparseOperand
+from .disk_rows import DiskRows, FactorFolder, giving_back
+from .first_pass import FirstPass, Found, Lines, longest_row, require_numbers
+from .prefetch import Buffers, Reader, planned, read_rows
 
 WINDOW_BYTES = 128 << 20
 """Bytes of a window; there are two of them. A fused half-step of a mapped float32 file in the
@@ -36,7 +36,7 @@ STREAMS = 16
 """As many as a pass has accumulators at most."""
 
 
-class ChunkedOperand(BlockedOperand):
+class StreamedOperand(BlockedOperand):
     """Rows of a store; the results are those of the same X in memory, to the last bit.
 
     Parameters
@@ -49,8 +49,7 @@ class ChunkedOperand(BlockedOperand):
     """
 
     kind: ClassVar[str] = "dense-parts"
-    most_bytes: ClassVar[int] = WINDOW_BYTES
-    """Bytes of a window where nothing is said."""
+    most_window_bytes = WINDOW_BYTES
     in_parts = True
     column_access = False
 
@@ -59,24 +58,45 @@ class ChunkedOperand(BlockedOperand):
     ) -> None:
         self.store = store if store.chunk_rows is None else ChunkCache(store)
         self.n_threads = n_threads
-        self.window_bytes = window_bytes or self.most_bytes
+        self.window_bytes = window_bytes or self.most_window_bytes
         self.shape = store.shape
         self.dtype = store.dtype
         self.n_rows = self.shape[0]
-        self._buffers = Buffers(store)
-        self._reader: Reader | None = None
-        self.wanted_shelf: Shelf | None = None
+        self.factor_folder: FactorFolder | None = None
+        self.wanted_folder: FactorFolder | None = None
         """Where a caller wants arrays of the size of W."""
-        self.shelf: Shelf | None = None
-        """Where they are in this fit; None: in memory."""
+        self._buffers = Buffers(store)
+        self._first_pass = FirstPass()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set what belongs to a pass."""
+        self._reader: Reader | None = None
         self._written: list[DiskRows] = []
         self._in_use: list[Any] = []
         self._behind = ExitStack()
 
+    def configured(
+        self,
+        *,
+        window_bytes: int | None = None,
+        factor_folder: FactorFolder | None = None,
+    ) -> StreamedOperand:
+        """The operand of the same store with these settings.
+
+        It shares the store, the buffers and what the first pass finds, so that nothing is
+        read twice; passes over both must not run at the same time.
+        """
+        other = copy.copy(self)
+        other.window_bytes = window_bytes or self.most_window_bytes
+        other.factor_folder = factor_folder
+        other._begin()
+        return other
+
     @property
     def T(self) -> Operand:
         """The transpose, for products alone."""
-        return Turned(self)
+        return TransposedOperand(self)
 
     def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
         """Run `step` on all rows, X being read once, or oftener where its sums are large."""
@@ -89,16 +109,16 @@ class ChunkedOperand(BlockedOperand):
 
     def new_rows(self, k: int) -> Array:
         """An array for rows of k numbers each, on disk if those of this fit are."""
-        if self.shelf is None:
+        if self.factor_folder is None:
             return np.empty((self.shape[0], k), self.dtype)
-        return self.shelf.rows((self.shape[0], k), self.dtype)
+        return self.factor_folder.rows((self.shape[0], k), self.dtype)
 
     def to_rows_of_X(self, W: Array) -> Array:
         """W on disk, if the rows of this fit are there."""
-        return W if self.shelf is None else self.shelf.keep(W)
+        return W if self.factor_folder is None else self.factor_folder.keep(W)
 
-    def whole(self) -> Operand | None:
-        """X as one in memory, if that is possible without reading it."""
+    def in_memory(self) -> Operand | None:
+        """X as a dense operand on the map of its file, if its numbers are the factors'."""
         mapped = self.store.mapped
         if mapped is None or mapped.dtype != self.dtype:
             return None
@@ -128,14 +148,24 @@ class ChunkedOperand(BlockedOperand):
             self._in_use = window
         return window
 
-    def parts(self, unit: int) -> Iterator[Operand]:
-        """All rows in order, read once, in operands of windows of a multiple of `unit` rows.
+    def windows(self, unit: int) -> Iterator[Operand]:
+        """All rows in order, read once, in operands of a multiple of `unit` rows each.
 
-        What an operand points to is overwritten after the next one.
+        An operand is overwritten when the next one is asked for.
         """
         with self._open():
             for rows in self._parts(unit):
-                yield as_operand(self.matrix(rows), self.n_threads)
+                yield self._operand_of(rows)
+
+    def cut_rows(self, rows: slice) -> Operand:
+        """Read these rows into an operand in memory."""
+        return self._operand_of(read_rows(self.store, rows.start, rows.stop, None))
+
+    def _operand_of(self, rows: Any) -> Operand:
+        X = self.matrix(rows)
+        if self.sparse:
+            return SparseOperand(X, self.n_threads)
+        return DenseOperand(X, self.n_threads)
 
     def blocks(self) -> Iterator[Block]:
         """Cut X into the blocks of a pass of the same X in memory."""
@@ -153,8 +183,8 @@ class ChunkedOperand(BlockedOperand):
         return float(self._found.entries)
 
     @property
-    def stored_entries(self) -> int:
-        """The same without a pass, which may be an estimate for sparse rows."""
+    def stored_entries(self) -> float:
+        """Number of stored entries without a pass; of sparse rows perhaps an estimate."""
         return self.store.entries(0, self.n_rows)
 
     @property
@@ -173,9 +203,14 @@ class ChunkedOperand(BlockedOperand):
         """Largest number of stored entries of a row."""
         return self._found.longest
 
-    @cached_property
+    @property
     def density(self) -> float:
         """Share of the entries that are not 0, from a pass."""
+        if self._first_pass.density is None:
+            self._first_pass.density = self._measured_density()
+        return self._first_pass.density
+
+    def _measured_density(self) -> float:
         count = 0
         with self._open():
             for rows in self._parts(BLOCK_ROWS):
@@ -196,9 +231,14 @@ class ChunkedOperand(BlockedOperand):
             smallest = min(0.0, smallest)
         return Stats(found.sum, found.sum_sq, n_entries, smallest)
 
-    @cached_property
+    @property
     def _found(self) -> Found:
         """What the first pass finds: the sums of the same X in memory, among others."""
+        if self._first_pass.found is None:
+            self._first_pass.found = self._look_through()
+        return self._first_pass.found
+
+    def _look_through(self) -> Found:
         total, longest, row, count = Summary(0.0, 0.0, np.inf), 0, 0, 0
         lines = Lines(self.shape[1], self.sparse)
         with self._open():
@@ -283,44 +323,17 @@ class ChunkedOperand(BlockedOperand):
             self._reader = None
 
 
-class ChunkedCsr(ChunkedOperand):
-    """The same for sparse rows."""
+class StreamedCsr(StreamedOperand):
+    """Sparse rows of a store."""
 
     kind: ClassVar[str] = "csr-parts"
-    most_bytes = SPARSE_WINDOW_BYTES
+    most_window_bytes = SPARSE_WINDOW_BYTES
     sparse = True
 
 
-class Turned(BlockedOperand):
-    """The transpose of a chunked X, of which only products can be had."""
-
-    kind: ClassVar[str] = "turned"
-    in_parts = True
-    by_columns = True
-
-    def __init__(self, X: ChunkedOperand) -> None:
-        self._X = X
-        self.shape = (X.shape[1], X.shape[0])
-        self.dtype, self.n_threads, self.sparse = X.dtype, X.n_threads, X.sparse
-
-    @property
-    def T(self) -> Operand:
-        """X itself."""
-        return self._X
-
-    def stats(self) -> Stats:
-        """Those of X."""
-        return self._X.stats()
-
-    def blocks(self) -> Iterator[Block]:
-        """Refuse: columns can't be read."""
-        msg = "The columns of an X that is read by rows can't be gone through."
-        raise TypeError(msg)
-
-
 @register_operand(is_store)
-def chunked(X: Any, n_threads: int = 1) -> ChunkedOperand:
+def streamed_operand(X: Any, n_threads: int = 1) -> StreamedOperand:
     """The operand of an input that becomes a store."""
     store = find_store(X)
     assert store is not None
-    return (ChunkedCsr if store.sparse else ChunkedOperand)(store, n_threads)
+    return (StreamedCsr if store.sparse else StreamedOperand)(store, n_threads)

@@ -1,10 +1,12 @@
-"""X cut into batches of rows, each an operand of its own that shares the memory of X."""
+"""X cut into batches of rows: views of an X in memory, or read when they are asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,7 +14,8 @@ from numpy.typing import NDArray
 
 from ...base.interfaces import Operand
 from ...kernels.csr_format import known_canonical
-from ..registration import as_operand
+from ..sparse import SparseOperand
+from .prefetch import awaited
 
 FEW = 0.6
 """Share of the features up to which a batch is worth to be looked at on its own."""
@@ -56,20 +59,70 @@ class RowBatch:
         number[features] = np.arange(features.size)
         shape = (n_rows, features.size + 1)
         part = known_canonical(X.data, number[X.indices], X.indptr, shape)
-        return Narrow(features, as_operand(part, self.X.n_threads))
+        return Narrow(features, SparseOperand(part, self.X.n_threads))
 
 
-def stored_by_rows(X: Operand) -> Operand:
-    """X with contiguous rows: itself, or a copy where it is stored by columns."""
-    native = X.native()
-    if native is None or not X.by_columns:
-        return X
-    rows = native.tocsr() if sp.issparse(native) else np.ascontiguousarray(native)
-    return as_operand(rows, X.n_threads)
+class BatchReader:
+    """Keeps the batch asked for last, and reads the one after it in a thread."""
+
+    def __init__(self, X: Operand, ranges: Sequence[slice]) -> None:
+        self._X, self._ranges = X, ranges
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="nonneg-reader")
+        self._number = -1
+        self._batch: Operand | None = None
+        self._next: tuple[int, Future[Operand]] | None = None
+
+    def batch(self, number: int) -> Operand:
+        """The operand of this batch, in memory."""
+        if number == self._number and self._batch is not None:
+            return self._batch
+        self._batch = None  # before another one is there
+        coming = self._next
+        if coming is None or coming[0] != number:
+            coming = number, self._thread.submit(self._read, number)
+        batch: Operand = awaited(coming[1])
+        self._batch, self._number = batch, number
+        following = (number + 1) % len(self._ranges)
+        self._next = following, self._thread.submit(self._read, following)
+        return batch
+
+    def release(self) -> None:
+        """Let go of the batches in memory."""
+        self._batch, self._next = None, None
+
+    def __del__(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, number: int) -> Operand:
+        batch = self._X.cut_rows(self._ranges[number])
+        assert batch is not None
+        return batch
+
+
+class ReadBatch(RowBatch):
+    """Rows that are read when their operand is asked for."""
+
+    narrow = None
+    """It would be kept, and with it the batch."""
+
+    def __init__(self, rows: slice, number: int, reader: BatchReader) -> None:
+        vars(self).update(rows=rows, number=number, reader=reader)
+
+    @property
+    def X(self) -> Operand:
+        """The rows in memory."""
+        reader: BatchReader = vars(self)["reader"]
+        return reader.batch(vars(self)["number"])
+
+    def release(self) -> None:
+        """Let go of this batch and the one read ahead."""
+        vars(self)["reader"].release()
 
 
 def row_batches(X: Operand, size: int) -> list[RowBatch]:
     """Cut X, which is stored by rows, into batches of `size` rows; the last is smaller.
+
+    Of an X that is read in parts two batches are in memory at a time.
 
     Raises
     ------
@@ -82,36 +135,17 @@ def row_batches(X: Operand, size: int) -> list[RowBatch]:
     ranges = [
         slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)
     ]
-    if X.in_parts:
-        from .batch_loader import loaded_batches  # which needs this module
-
-        return loaded_batches(X, ranges)  # type: ignore[arg-type]
-    native = X.native()
-    if native is None:
-        msg = (
-            f"X, which is {X.kind}, can't be cut into batches of {size} rows. Pass a "
-            "NumPy array or a SciPy sparse matrix, or batches of it to `partial_fit`."
-        )
-        raise ValueError(msg)
-    cut = _rows_of_csr if sp.issparse(native) else _rows_of_array
-    return [
-        RowBatch(rows, as_operand(cut(native, rows), X.n_threads)) for rows in ranges
-    ]
-
-
-def _rows_of_array(X: Any, rows: slice) -> Any:
-    return X[rows]
-
-
-def _rows_of_csr(X: Any, rows: slice) -> Any:
-    """The rows as views of the entries of X, with row pointers of their own.
-
-    SciPy's own slices are copies, and its constructor looks 64-bit indices over.
-    """
-    first, last = X.indptr[rows.start], X.indptr[rows.stop]
-    return known_canonical(
-        X.data[first:last],
-        X.indices[first:last],
-        X.indptr[rows.start : rows.stop + 1] - first,
-        (rows.stop - rows.start, X.shape[1]),
-    )
+    if X.in_parts and not X.on_workers:
+        reader = BatchReader(X, ranges)
+        return [ReadBatch(rows, i, reader) for i, rows in enumerate(ranges)]
+    batches = []
+    for rows in ranges:
+        part = X.cut_rows(rows)
+        if part is None:
+            msg = (
+                f"X, which is {X.kind}, can't be cut into batches of {size} rows. Pass a "
+                "NumPy array or a SciPy sparse matrix, or batches of it to `partial_fit`."
+            )
+            raise ValueError(msg)
+        batches.append(RowBatch(rows, part))
+    return batches
