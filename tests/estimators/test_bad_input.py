@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 
 import nonneg
 from nonneg import NMF, initialize, non_negative_factorization, reconstruction_error
-from nonneg.base.validation import InvalidParameterError
+from nonneg.base.rules import InvalidParameterError
 from support.cases import DTYPES, data, factors
 
 K = 3

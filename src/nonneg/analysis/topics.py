@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base import validation
 from ..base.interfaces import Array
+from ..base.rules import Rule, is_real, require
 from ..kernels.csr_format import canonical
 from ..losses.metrics import as_rows, require_shapes
 
@@ -302,12 +303,12 @@ def held_out_perplexity(
 
 def _require_share(name: str, value: Any, whom: str, ends: bool = True) -> None:
     """Raise InvalidParameterError unless it is a number from 0 to 1, or between them."""
-    rule = validation.Rule(
-        lambda v: validation.is_real(v, 0.0, 1.0) and (ends or v not in (0, 1)),
+    rule = Rule(
+        lambda v: is_real(v, 0.0, 1.0) and (ends or v not in (0, 1)),
         f"a float in the range {'[0.0, 1.0]' if ends else '(0.0, 1.0)'}",
         "It is a part of a whole, such as 0.5.",
     )
-    validation.require(name, value, rule, whom)
+    require(name, value, rule, whom)
 
 
 def _checked_counts(X: Any, whom: str) -> Any:

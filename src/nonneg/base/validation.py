@@ -1,13 +1,9 @@
-"""Checks of parameters and arrays: one clear sentence for each thing that is wrong."""
+"""Checks of arrays: one clear sentence for each thing that is wrong."""
 
 from __future__ import annotations
 
-import math
 import sys
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,14 +11,7 @@ import scipy.sparse as sp
 from sklearn.utils import check_array
 
 from .interfaces import Array
-
-try:  # private in scikit-learn, but the class that its users catch
-    from sklearn.utils._param_validation import InvalidParameterError
-except ImportError:  # pragma: no cover
-
-    class InvalidParameterError(ValueError, TypeError):  # type: ignore[no-redef]
-        """A parameter has a wrong type or value."""
-
+from .rules import show
 
 FLOATS = (np.float64, np.float32)
 """Dtypes that are kept; everything else becomes the first of them."""
@@ -44,55 +33,6 @@ def warn(message: str, category: type[Warning]) -> None:
 def _is_inside(module_globals: dict[str, Any]) -> bool:
     name = str(module_globals.get("__name__", ""))
     return name.partition(".")[0] in ("nonneg", "sklearn")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Rule:
-    """What one parameter may be, in code and in words, and what to do instead."""
-
-    satisfied: Callable[[Any], bool]
-    allowed: str
-    advice: str
-
-
-def is_integer(value: Any, low: int = 1, high: float = math.inf) -> bool:
-    """Whether the value is an integer, not a bool, within the closed range."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
-    return whole and low <= value <= high
-
-
-def is_real(value: Any, low: float = 0.0, high: float = math.inf) -> bool:
-    """Whether the value is a finite number, not a bool, within the closed range."""
-    number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-    return number and math.isfinite(value) and low <= value <= high
-
-
-def is_bool(value: Any) -> bool:
-    """Whether the value is a bool, Python's or NumPy's."""
-    return isinstance(value, bool | np.bool_)
-
-
-def show(value: Any) -> str:
-    """Return the value on one line, shortened, as it was given."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 100 else text[:97] + "..."
-
-
-def require(name: str, value: Any, rule: Rule, owner: str = "NMF") -> None:
-    """Raise InvalidParameterError, worded as scikit-learn's, if the rule is broken."""
-    if not rule.satisfied(value):
-        msg = (
-            f"The {name!r} parameter of {owner} must be {rule.allowed}. "
-            f"Got {show(value)} instead. {rule.advice}"
-        )
-        raise InvalidParameterError(msg)
-
-
-BOOL = Rule(
-    is_bool,
-    "an instance of 'bool' or an instance of 'numpy.bool'",
-    "Pass True or False.",
-)
 
 
 def check_X(X: Any, whom: str = "NMF", name: str = "X") -> Array:

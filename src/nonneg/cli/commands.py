@@ -17,37 +17,26 @@ import typer
 from .. import __version__
 from ..analysis import report
 from ..estimators.nmf import NMF
-from ..fitting.choice import AUTO
 from ..io.model_files import load, read_contents, save
 from ..io.writers import write_matrix, writer_for
-from ..losses.beta import NAMES
-from ..solvers.registry import solvers
 from . import actions, demo
 from .dask_client import connected, spread
 from .errors import INTERRUPTED, OneLineErrors, say
 from .inputs import open_matrix
 from .options import (
-    COMPRESS,
-    PENALTY,
-    SPARSER,
-    START,
-    Checkpoint,
-    CheckpointEvery,
     Data,
     Header,
     Json,
     MemoryLimit,
     Model,
     Quiet,
-    Resume,
     RowNames,
     Scheduler,
     Threads,
     Top,
-    checkpoint_parameters,
-    number,
+    parameters_from,
+    with_parameters,
 )
-from .options import panel as _panel
 from .progress import progress_display
 
 
@@ -90,14 +79,11 @@ def _options(
 
 
 @app.command()
+@with_parameters(before="scheduler")
 def fit(
     ctx: typer.Context,
     data: Data,
-    n_components: Annotated[
-        int,
-        typer.Option("-k", "--components", metavar="K", min=1, help="Number of components.",
-                     show_default=False),
-    ],
+    *,
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="MODEL", help="Model file to write.",
@@ -111,115 +97,31 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Text file with one feature name a line."),
     ] = None,
-    solver: Annotated[
-        str, typer.Option(metavar="NAME", help=f"Solver: {', '.join((*solvers, AUTO))}.")
-    ] = "cd",
-    beta_loss: Annotated[
-        str,
-        typer.Option(metavar="LOSS", help=f"Loss: {', '.join(NAMES)}, or any beta."),
-    ] = "frobenius",
-    init: Annotated[
-        str | None,
-        _panel(START, metavar="NAME", help="random, nndsvd, nndsvda, nndsvdar or nnsvd-lrc.",
-               show_default="nndsvd (mu, sn: nndsvda) where it can be, else random"),
-    ] = None,
-    seed: Annotated[int, _panel(START, metavar="N", help="Seed of all random numbers.")] = 0,
-    n_init: Annotated[
-        int, _panel(START, metavar="N", min=1, help="Starts, the best of which is kept.")
-    ] = 1,
-    compress: Annotated[
-        str, _panel(START, metavar="NAME",
-                    help="Start on compressed dense data: no, yes or auto (hals, bpp).")
-    ] = "no",
-    tol: Annotated[float, _panel(START, metavar="X", help="Tolerance of the stopping rule.")] = 1e-4,
-    max_iter: Annotated[int, _panel(START, metavar="N", min=1, help="Largest number of sweeps.")] = 200,
-    max_time: Annotated[
-        float | None, _panel(START, metavar="X", help="Seconds after which no sweep is begun.")
-    ] = None,
-    shuffle: Annotated[
-        bool, _panel(START, "--shuffle", help="Visit components in random order (cd).")
-    ] = False,
-    accelerate: Annotated[
-        bool, _panel(START, "--accelerate", help="Extrapolate the steps (mu).")
-    ] = False,
-    alpha: Annotated[float, _panel(PENALTY, metavar="X", help="Weight of the penalty, unscaled.")] = 0.0,
-    regularization: Annotated[
-        str, _panel(PENALTY, metavar="NAME", help="What alpha penalises: both, components (H), "
-                                  "transformation (W) or none.")
-    ] = "both",
-    alpha_w: Annotated[
-        float, _panel(PENALTY, "--alpha-W", metavar="X", help="Weight on W, times n_features.")
-    ] = 0.0,
-    alpha_h: Annotated[
-        str, _panel(PENALTY, "--alpha-H", metavar="X", help="Weight on H, times n_samples, or same.")
-    ] = "same",
-    l1_ratio: Annotated[
-        float, _panel(PENALTY, metavar="X", help="Share of L1 in the penalties, 0 to 1.")
-    ] = 0.0,
-    sparseness: Annotated[
-        str | None, _panel(SPARSER, metavar="NAME", help="Factor to make sparse: data or components.")
-    ] = None,
-    beta: Annotated[float, _panel(SPARSER, metavar="X", help="Degree of sparseness.")] = 1.0,
-    eta: Annotated[float, _panel(SPARSER, metavar="X", help="Degree of correctness.")] = 0.1,
-    nls_max_iter: Annotated[
-        int, _panel(SPARSER, metavar="N", min=1, help="Iterations of a subproblem of pg.")
-    ] = 2000,
-    threads: Threads = None,
-    memory_limit: MemoryLimit = None,
     scheduler: Scheduler = None,
-    checkpoint: Checkpoint = None,
-    checkpoint_every: CheckpointEvery = "60.0",
-    resume: Resume = False,
     header: Header = None,
     row_names: RowNames = None,
     top: Top = 8,
     as_json: Json = False,
     quiet: Quiet = False,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Factorize a matrix and write the model to a file."""
-    actions.check_outputs(data, output, save_w, checkpoint)
+    actions.check_outputs(data, output, save_w, options["checkpoint"])
     if save_w is not None:
         writer_for(save_w)
-    model = NMF(
-        n_components,
-        init=init,
-        solver=solver,
-        tol=tol,
-        max_iter=max_iter,
-        random_state=seed,
-        alpha=alpha,
-        l1_ratio=l1_ratio,
-        shuffle=shuffle,
-        nls_max_iter=nls_max_iter,
-        sparseness=sparseness,
-        beta=beta,
-        eta=eta,
-        regularization=None if regularization == "none" else regularization,
-        alpha_W=alpha_w,
-        alpha_H="same" if alpha_h == "same" else number("--alpha-H", alpha_h, "same"),
-        n_init=n_init,
-        max_time=max_time,
-        n_threads=threads,
-        compress=COMPRESS.get(compress, compress),
-        beta_loss=beta_loss
-        if beta_loss in NAMES
-        else number("--beta-loss", beta_loss, *NAMES),
-        accelerate=accelerate,
-        memory_limit=memory_limit,
-        **checkpoint_parameters(checkpoint, checkpoint_every, resume),
-    )
+    model = NMF(**parameters_from(options))
     actions.check_parameters(model)
     client = None if scheduler is None else ctx.with_resource(connected(scheduler))
     with progress_display(not quiet) as display:
         display.stage(f"Reading {data.name}")
         table = open_matrix(
-            data, memory_limit=memory_limit, header=header, row_names=row_names,
-            n_threads=threads, names_of_rows=save_w is not None,
+            data, memory_limit=options["memory_limit"], header=header, row_names=row_names,
+            n_threads=model.n_threads, names_of_rows=save_w is not None,
         ) if client is None else spread(data, client, save_w is not None)  # fmt: skip
         if features is not None:
             table = actions.with_feature_names(table, features)
         display.stage("Starting the fit")
-        model.callback = display.callback(max_time)
+        model.callback = display.callback(model.max_time)
         done = actions.fit(model, table, display.say)
     _write_model(done, data, output)
     files = {"data": str(data), "model": str(output)}

@@ -1,11 +1,127 @@
-"""Arguments and options that commands share, and the panels of the help of `fit`."""
+"""Options of the commands: those of the table of parameters, and those that are shared."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from ..base.declaration import Names, Option, Parameter
+from ..base.parameters import PARAMETERS
+from ..fitting.choice import AUTO
+from ..initialization.given_start import INITS
+from ..losses.beta import NAMES
+from ..solvers.registry import solvers
+
+
+def _offered() -> list[tuple[Parameter, Option]]:
+    """Parameters of a factorization that are options, in the order of the table."""
+    return [(p, p.option) for p in PARAMETERS if p.option is not None]
+
+
+def _names() -> Names:
+    return Names((*solvers, AUTO), INITS, tuple(NAMES))
+
+
+def _flags(parameter: Parameter, option: Option) -> tuple[str, ...]:
+    return option.flags or (f"--{parameter.name.replace('_', '-')}",)
+
+
+def _default(parameter: Parameter, option: Option) -> Any:
+    """Number or text of an option that is not given; None if it has to be given."""
+    if option.default is not ...:
+        return option.default
+    value = parameter.default
+    return None if value is None else option.reads(value)
+
+
+def typer_option(name: str) -> Any:
+    """Return the option of a parameter as Typer shows and reads it."""
+    parameter, option = next(pair for pair in _offered() if pair[0].name == name)
+    names = _names()
+    words = {"solvers": ", ".join(names.solvers), "losses": ", ".join(names.losses)}
+    return typer.Option(
+        *_flags(parameter, option),
+        help=option.help.format(**words),
+        metavar=option.metavar,
+        rich_help_panel=option.panel,
+        min=option.least,
+        show_default=True if option.shown is None else option.shown,
+    )
+
+
+def with_parameters(
+    before: str,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorate a command so that it has the options of all parameters.
+
+    Parameters
+    ----------
+    before : str
+        Argument of the command before which they stand in the help.
+
+    Returns
+    -------
+    decorate : callable
+        The command that it is given must take them as its `**options`.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        options = [_argument(*pair) for pair in _offered()]
+        needed = [o for o in options if o.default is inspect.Parameter.empty]
+        others = [o for o in options if o not in needed]
+        own = []
+        for argument in inspect.signature(command, eval_str=True).parameters.values():
+            if argument.kind is inspect.Parameter.VAR_KEYWORD:
+                continue
+            if argument.kind is inspect.Parameter.KEYWORD_ONLY:
+                own += needed
+                needed = []
+            if argument.name == before:
+                own += others
+            own.append(argument)
+        vars(command)["__signature__"] = inspect.Signature(own)
+        return command
+
+    return decorate
+
+
+def _argument(parameter: Parameter, option: Option) -> inspect.Parameter:
+    """The argument of a command by which it gets what an option was given."""
+    default = _default(parameter, option)
+    needed = option.default is None
+    reads: Any = option.reads if needed or default is not None else option.reads | None
+    return inspect.Parameter(
+        parameter.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if needed else default,
+        annotation=Annotated[reads, typer_option(parameter.name)],
+    )
+
+
+def parameters_from(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of `NMF` that the options stand for.
+
+    Raises
+    ------
+    ValueError
+        If the text of an option can't be converted, or there is nothing to resume from.
+    """
+    if options["resume"] and options["checkpoint"] is None:
+        msg = "--resume needs --checkpoint, the file to go on from."
+        raise ValueError(msg)
+    names = _names()
+    values = {}
+    for parameter, option in _offered():
+        value = options[parameter.name]
+        if option.convert is not None:
+            value = option.convert(value, _flags(parameter, option)[-1], names)
+        values[parameter.name] = value
+    return values
+
 
 Data = Annotated[
     Path,
@@ -39,15 +155,8 @@ RowNames = Annotated[
         show_default="recognised",
     ),
 ]  # fmt: skip
-Threads = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, help="Threads to use.", show_default="all cores"),
-]
-MemoryLimit = Annotated[
-    str | None,
-    typer.Option(metavar="SIZE", help="Memory to stay within, such as 2GB; a matrix of more "
-                 "than half of it is read in parts.", show_default="the free memory"),
-]  # fmt: skip
+Threads = Annotated[int | None, typer_option("n_threads")]
+MemoryLimit = Annotated[str | None, typer_option("memory_limit")]
 Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Fit on the Dask cluster of this scheduler, such as "
@@ -56,70 +165,3 @@ Scheduler = Annotated[
 Top = Annotated[
     int, typer.Option(metavar="N", min=1, help="Features to show of each component.")
 ]
-
-CHECKPOINTS = "Checkpoints"
-Checkpoint = Annotated[
-    Path | None,
-    typer.Option(metavar="PATH", help="File to write the fit to from time to time.",
-                 rich_help_panel=CHECKPOINTS),
-]  # fmt: skip
-CheckpointEvery = Annotated[
-    str,
-    typer.Option(metavar="X", rich_help_panel=CHECKPOINTS,
-                 help="Seconds from one to the next; 10i: every 10 sweeps."),
-]  # fmt: skip
-Resume = Annotated[
-    bool,
-    typer.Option("--resume", help="Go on from --checkpoint, if it is there.",
-                 rich_help_panel=CHECKPOINTS),
-]  # fmt: skip
-
-COMPRESS: dict[str, Any] = {"no": False, "yes": True}
-SPARSER = "Sparseness (solver pg)"
-PENALTY = "Penalties"
-START = "Start and end of the fit"
-
-
-def panel(panel: str, *names: str, help: str, **more: Any) -> Any:
-    """Option that the help shows in a panel of its own."""
-    return typer.Option(*names, help=help, rich_help_panel=panel, **more)
-
-
-def number(option: str, text: str, *names: str) -> float:
-    """Return the number that an option was given, which may also be one of the names.
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
-    """
-    try:
-        return float(text)
-    except ValueError:
-        allowed = " or ".join(map(repr, names))
-        msg = f"Invalid value for {option}: {text!r} is neither a number nor {allowed}."
-        raise ValueError(msg) from None
-
-
-def checkpoint_parameters(
-    checkpoint: Path | None, every: str, resume: bool
-) -> dict[str, Any]:
-    """Parameters of `NMF` by the options for checkpoints.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to resume from, or `every` is no number.
-    """
-    if resume and checkpoint is None:
-        msg = "--resume needs --checkpoint, the file to go on from."
-        raise ValueError(msg)
-    sweeps = every.removesuffix("i")
-    counts = sweeps != every and sweeps.isdecimal()
-    return {
-        "checkpoint": None if checkpoint is None else str(checkpoint),
-        "checkpoint_every": int(sweeps)
-        if counts
-        else number("--checkpoint-every", every, "10i"),
-        "resume": resume,
-    }

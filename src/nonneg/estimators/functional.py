@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal
 
-from ..base import validation
-from ..base.interfaces import Array
+from ..base.declaration import FUNCTION
+from ..base.interfaces import Array, LossBase, SolverBase
 from ..base.parameters import Parameters
 from ..base.records import Iteration
+from ..base.rules import BOOL, require
 from ..fitting.preparation import prepare_X, validated
 from ..fitting.run import factorize
 from ..operands.base import to_caller
@@ -22,7 +23,7 @@ def non_negative_factorization(
     n_components: int | Literal["auto"] | None = None,
     init: str | None = "random",
     update_H: bool = True,
-    solver: str = "cd",
+    solver: str | SolverBase = "cd",
     tol: float = 1e-4,
     max_iter: int = 200,
     alpha: float = 0.0,
@@ -36,7 +37,7 @@ def non_negative_factorization(
     beta: float = 1,
     eta: float = 0.1,
     *,
-    beta_loss: float | str = "frobenius",
+    beta_loss: float | str | LossBase = "frobenius",
     alpha_W: float = 0.0,
     alpha_H: float | Literal["same"] = "same",
     max_time: float | None = None,
@@ -68,36 +69,39 @@ def non_negative_factorization(
         Number of components k. None keeps all features; "auto" takes the number of
         rows of a given H, else it keeps all features.
     init : str or None, default="random"
-        How W and H start, unless `update_H=False`:
+        How W and H start:
 
         - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
         - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape));
-        - "nndsvda": the same, its zeros filled with the mean of X;
-        - "nndsvdar": the same, its zeros filled with small random numbers;
+        - "nndsvda": "nndsvd" with its zeros filled with the mean of X;
+        - "nndsvdar": "nndsvd" with its zeros filled with small random numbers;
         - "nnsvd-lrc": non-negative SVD with low-rank correction;
         - "custom": W and H as given;
         - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu" and
           "sn" "nndsvda" if k ≤ min(X.shape), else "random".
     update_H : bool, default=True
         False keeps H as it is given and solves for W alone, from zero.
-    solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"}, default="cd"
+    solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"} or SolverBase, default="cd"
+        How the factors move:
+
         - "cd": cyclic coordinate descent [1]_, with scikit-learn's iterates;
         - "hals": the fast one: coordinate descent in adaptive sweeps, extrapolated [3]_;
-        - "bpp": as "hals" with exact solves by block principal pivoting [4]_, for
+        - "bpp": "hals" with exact solves by block principal pivoting [4]_, for
           components that are nearly dependent;
         - "pg": projected gradient [2]_;
         - "mu": multiplicative updates for every `beta_loss` [5]_, with scikit-learn's
           iterates;
         - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
           steps, extrapolated [6]_;
-        - "auto": the fast one for this loss; see `NMF`.
+        - "auto": the fast one for this loss; `solver_` of `NMF` says which;
+        - an instance of a solver, with options of its own.
     tol : float, default=1e-4
         When the solver stops: for "cd" and "pg" at this share of the violation of the
         optimality conditions that the first iteration finds; for "mu" when ten
         iterations decrease sqrt(2·loss) by less than this share of its start; for
         "hals" and "bpp" at this scale-free size of the projected gradient, for "sn"
-        when Σ|gradient|·entry is this share of the sum of X, see `NMF`. 0 means that
-        `max_iter` iterations are done, without a warning.
+        when Σ|gradient|·entry is this share of the sum of X, see the Notes of `NMF`.
+        0 means that `max_iter` iterations are done, without a warning.
     max_iter : int, default=200
         Largest number of iterations.
     alpha : float, default=0.0
@@ -105,8 +109,7 @@ def non_negative_factorization(
     l1_ratio : float, default=0.0
         Share of L1 in the penalties: 0 is L2, 1 is L1, between is a mix.
     regularization : {"both", "components", "transformation"} or None, default=None
-        What `alpha` penalises: both factors, H, W, or nothing. With the default,
-        `alpha` has no effect.
+        What `alpha` penalises: both factors, H or W. With None `alpha` has no effect.
     random_state : int, RandomState instance or None, default=None
         For the random parts of the start and for `shuffle`; an int gives the same
         result each time.
@@ -122,11 +125,11 @@ def non_negative_factorization(
         Degree of that sparseness; larger is sparser.
     eta : float, default=0.1
         Degree of correctness to keep with `sparseness`; smaller allows a larger error.
-    beta_loss : float or str, default="frobenius"
+    beta_loss : float, str or LossBase, default="frobenius"
         The β-divergence that is minimised: 2 or "frobenius" (½‖X − WH‖²_F), 1 or
         "kullback-leibler" (for counts), 0 or "itakura-saito" (for power spectra; X must
         have no zeros), or any other number. Other than 2 need the solvers "mu", "sn" or
-        "auto".
+        "auto". An instance of another loss is minimised by the solvers that can.
     alpha_W : float, default=0.0
         Weight of the penalty on W, times n_features. Can't be combined with `alpha`.
     alpha_H : float or "same", default="same"
@@ -217,9 +220,7 @@ def non_negative_factorization(
     names = {field.name for field in dataclasses.fields(Parameters)}
     given = {name: value for name, value in arguments.items() if name in names}
     operand = prepare_X(X, n_threads, look=False)
-    validation.require(
-        "update_H", update_H, validation.BOOL, "non_negative_factorization"
-    )
+    require("update_H", update_H, BOOL, FUNCTION)
     parameters = validated(Parameters(**given))
     result = factorize(operand, parameters, W, H, update_H=bool(update_H))
     return to_caller(result.W), result.H, result.n_iter

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..base.interfaces import Array, Operand
+from ..base.interfaces import Array, LossBase, Operand
 from ..base.minibatch_parameters import BatchParameters
 from ..base.parameters import Parameters
 from ..base.records import FactorizationResult, Iteration
@@ -46,30 +46,30 @@ class MiniBatchNMF(FactorizationEstimator):
     ----------
     n_components : int, "auto" or None, default="auto"
         Number of components k. None keeps all features; "auto" takes the number of
-        rows of an H given to `fit`, else it keeps all features.
+        rows of a given H, else it keeps all features.
     init : str or None, default=None
         How W and H start:
 
         - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
         - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape)), which stay
           zero unless `exact_statistics`;
-        - "nndsvda": the same, its zeros filled with the mean of X;
-        - "nndsvdar": the same, its zeros filled with small random numbers;
+        - "nndsvda": "nndsvd" with its zeros filled with the mean of X;
+        - "nndsvdar": "nndsvd" with its zeros filled with small random numbers;
         - "nnsvd-lrc": non-negative SVD with low-rank correction;
         - "custom": the W and H given to `fit`, or to the first `partial_fit`;
         - None: "nndsvda" if k ≤ min(n_samples, n_features), else "random".
     batch_size : int, default=1024
         Rows of a mini-batch; the last one of a pass may have fewer.
-    beta_loss : float or str, default="frobenius"
+    beta_loss : float, str or LossBase, default="frobenius"
         β of the divergence: "frobenius" is 2, "kullback-leibler" 1, "itakura-saito" 0.
         For β ≤ 0 X must have no zeros.
     tol : float, default=1e-4
         Converged when a step has changed H by at most this share of its norm. With
-        `exact_statistics` the residual of `NMF`'s solver "hals" instead, looked at after
-        each pass. 0 turns it off.
+        `exact_statistics` the residual of `NMF`'s solver "hals" is compared instead,
+        after each pass. 0 turns it off.
     max_no_improvement : int or None, default=10
         Converged after so many steps in a row without a new lowest smoothed cost; None
-        turns it off. Not looked at with `exact_statistics`.
+        turns it off. It has no effect with `exact_statistics`.
     max_iter : int, default=200
         Largest number of passes over X.
     alpha_W : float, default=0.0
@@ -103,13 +103,6 @@ class MiniBatchNMF(FactorizationEstimator):
     n_threads : int or None, default=None
         Threads to use; None takes every core that the process may use, at most
         `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
-    exact_statistics : bool, default=False
-        For the Frobenius loss: in place of fading batches keep XᵀW and WᵀW exact, by
-        correcting them for what a step has changed in its rows [2]_, and solve by
-        coordinate sweeps. `fit` then decreases the objective of all of X in every step
-        after the first pass, and reaches that of `NMF` in fewer passes; `transform` is
-        exact. In `partial_fit`, where rows come once, the sums only grow [3]_.
-
     checkpoint : str, path-like or None, default=None
         File that `fit` of an array is written to, as in `NMF`; `partial_fit` and a
         stream that is read once write none.
@@ -117,6 +110,12 @@ class MiniBatchNMF(FactorizationEstimator):
         Seconds from one checkpoint to the next; an int counts mini-batches.
     resume : bool, default=False
         Whether `fit` goes on from the checkpoint, as in `NMF`.
+    exact_statistics : bool, default=False
+        For the Frobenius loss: in place of fading batches keep XᵀW and WᵀW exact, by
+        correcting them for what a step has changed in its rows [2]_, and solve by
+        coordinate sweeps. `fit` then decreases the objective of all of X in every step
+        after the first pass, and reaches that of `NMF` in fewer passes; `transform` is
+        exact. In `partial_fit`, where rows come once, the sums only grow [3]_.
 
     Attributes
     ----------
@@ -204,7 +203,7 @@ class MiniBatchNMF(FactorizationEstimator):
         *,
         init: str | None = None,
         batch_size: int = 1024,
-        beta_loss: float | str = "frobenius",
+        beta_loss: float | str | LossBase = "frobenius",
         tol: float = 1e-4,
         max_no_improvement: int | None = 10,
         max_iter: int = 200,
@@ -220,10 +219,10 @@ class MiniBatchNMF(FactorizationEstimator):
         max_time: float | None = None,
         callback: Callable[[Iteration], bool | None] | None = None,
         n_threads: int | None = None,
-        exact_statistics: bool = False,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float = 60.0,
         resume: bool = False,
+        exact_statistics: bool = False,
     ) -> None:
         self.n_components = n_components
         self.init = init
@@ -244,10 +243,10 @@ class MiniBatchNMF(FactorizationEstimator):
         self.max_time = max_time
         self.callback = callback
         self.n_threads = n_threads
-        self.exact_statistics = exact_statistics
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.resume = resume
+        self.exact_statistics = exact_statistics
 
     def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
         """Learn the components H of X.

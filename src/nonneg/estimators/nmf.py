@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sklearn.utils.validation import check_is_fitted
 
-from ..base.interfaces import Array, Operand
+from ..base.interfaces import Array, LossBase, Operand, SolverBase
 from ..base.records import FactorizationResult, Iteration
 from ..fitting.choice import AUTO
 from ..fitting.fixed_factor import fixed_factor
@@ -43,36 +43,39 @@ class NMF(FactorizationEstimator):
     ----------
     n_components : int, "auto" or None, default=None
         Number of components k. None keeps all features; "auto" takes the number of
-        rows of an H given to `fit`, else it keeps all features.
+        rows of a given H, else it keeps all features.
     init : str or None, default=None
         How W and H start:
 
         - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
         - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape));
-        - "nndsvda": the same, its zeros filled with the mean of X;
-        - "nndsvdar": the same, its zeros filled with small random numbers;
+        - "nndsvda": "nndsvd" with its zeros filled with the mean of X;
+        - "nndsvdar": "nndsvd" with its zeros filled with small random numbers;
         - "nnsvd-lrc": non-negative SVD with low-rank correction;
-        - "custom": the W and H given to `fit`;
+        - "custom": W and H as given;
         - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu" and
           "sn" "nndsvda" if k ≤ min(X.shape), else "random".
-    solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"}, default="cd"
+    solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"} or SolverBase, default="cd"
+        How the factors move:
+
         - "cd": cyclic coordinate descent [1]_, with scikit-learn's iterates;
         - "hals": the fast one: coordinate descent in adaptive sweeps, extrapolated [3]_;
-        - "bpp": as "hals" with exact solves by block principal pivoting [4]_, for
+        - "bpp": "hals" with exact solves by block principal pivoting [4]_, for
           components that are nearly dependent;
         - "pg": projected gradient [2]_;
         - "mu": multiplicative updates for every `beta_loss` [5]_, with scikit-learn's
           iterates;
         - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
           steps, extrapolated [6]_;
-        - "auto": the fast one for this loss; `solver_` says which.
+        - "auto": the fast one for this loss; `solver_` of `NMF` says which;
+        - an instance of a solver, with options of its own.
     tol : float, default=1e-4
         When the solver stops: for "cd" and "pg" at this share of the violation of the
         optimality conditions that the first iteration finds; for "mu" when ten
         iterations decrease sqrt(2·loss) by less than this share of its start; for
         "hals" and "bpp" at this scale-free size of the projected gradient, for "sn"
-        when Σ|gradient|·entry is this share of the sum of X, see Notes. 0 means that
-        `max_iter` iterations are done, without a warning.
+        when Σ|gradient|·entry is this share of the sum of X, see the Notes of `NMF`.
+        0 means that `max_iter` iterations are done, without a warning.
     max_iter : int, default=200
         Largest number of iterations.
     random_state : int, RandomState instance or None, default=None
@@ -94,13 +97,13 @@ class NMF(FactorizationEstimator):
         Degree of that sparseness; larger is sparser.
     eta : float, default=0.1
         Degree of correctness to keep with `sparseness`; smaller allows a larger error.
-    beta_loss : float or str, default="frobenius"
+    beta_loss : float, str or LossBase, default="frobenius"
         The β-divergence that is minimised: 2 or "frobenius" (½‖X − WH‖²_F), 1 or
         "kullback-leibler" (for counts), 0 or "itakura-saito" (for power spectra; X must
         have no zeros), or any other number. Other than 2 need the solvers "mu", "sn" or
-        "auto".
+        "auto". An instance of another loss is minimised by the solvers that can.
     regularization : {"both", "components", "transformation"} or None, default="both"
-        What `alpha` penalises: both factors, H, W, or nothing.
+        What `alpha` penalises: both factors, H or W. With None `alpha` has no effect.
     alpha_W : float, default=0.0
         Weight of the penalty on W, times n_features. Can't be combined with `alpha`.
     alpha_H : float or "same", default="same"
@@ -109,8 +112,8 @@ class NMF(FactorizationEstimator):
         Number of starts, fitted together; the best one is kept. The first is as `init`
         and `random_state` say, the others are random, with seeds drawn from
         `random_state`. "cd", "hals" and "bpp" read X once per iteration for all of them
-        (for as many as 48 MB of sums over X allow); not so after a compressed start, nor
-        with `blocks`.
+        (for as many as 48 MB of sums over X allow). After a compressed start, and with
+        `blocks`, each start reads X for itself.
     max_time : float or None, default=None
         Seconds after which no further iteration is begun; "hals", "bpp" and "sn" then
         still do their last solve.
@@ -126,13 +129,13 @@ class NMF(FactorizationEstimator):
         where that was measured to be faster. Objectives are always those of X; NaN in
         `history_` before the finish.
     blocks : int or None, default=None
-        With "hals", cut X into so many blocks of rows; in the first two passes H moves
-        after each of them, by sums over all rows that are kept exact [8]_, then the fit
-        goes on as without. Before the first pass the first block is gone over up to ten
-        times, if it has 50 rows for each component or more: put rows in no order there.
-        A given start may be left for a worse one.
-        Of an X in a store two blocks are in memory at a time. None takes none, but with
-        solver="auto" and X in a store where they save passes; solver="hals" doesn't.
+        With "hals", cut X into this many blocks of rows. In the first two passes H moves
+        after each block, by sums over all rows that are kept exact [8]_; then the fit
+        goes on as it does without blocks. Before the first pass up to ten sweeps are
+        done over the first block, if it has 50 rows for each component or more: put rows
+        in no order there. A given start may be left for a worse one.
+        Of an X in a store two blocks are in memory at a time. None means no blocks,
+        except for solver="auto" and an X in a store where they save passes.
     memory_limit : int, str or None, default=None
         Bytes, or a size such as "2GB", that the fit may take beyond what is in memory
         before it. For an X that is read in parts it bounds what is read at a time; a
@@ -145,9 +148,9 @@ class NMF(FactorizationEstimator):
         Seconds from one checkpoint to the next; an int counts iterations.
     resume : bool, default=False
         Whether to go on from the checkpoint, if there is one. The result is that of a
-        fit without interruption, to the last bit; what a fit may take (`max_iter`,
-        `max_time`, `tol`, `n_threads`) may be another. A checkpoint of other data or
-        parameters is refused.
+        fit without interruption, to the last bit. Parameters that only bound what a fit
+        takes, such as `max_iter`, `max_time`, `tol` and `n_threads`, may have changed. A
+        checkpoint of other data or parameters is refused.
     accelerate : bool, default=False
         Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2.
 
@@ -243,7 +246,7 @@ class NMF(FactorizationEstimator):
         self,
         n_components: int | Literal["auto"] | None = None,
         init: str | None = None,
-        solver: str = "cd",
+        solver: str | SolverBase = "cd",
         tol: float = 1e-4,
         max_iter: int = 200,
         random_state: Any = None,
@@ -256,7 +259,7 @@ class NMF(FactorizationEstimator):
         beta: float = 1,
         eta: float = 0.1,
         *,
-        beta_loss: float | str = "frobenius",
+        beta_loss: float | str | LossBase = "frobenius",
         regularization: str | None = "both",
         alpha_W: float = 0.0,
         alpha_H: float | Literal["same"] = "same",

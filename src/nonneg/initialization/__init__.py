@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.parameters import Parameters
+from ..base.rules import Rule, is_real, require
 from ..base.threads import resolve_n_threads, single_threaded_blas
-from ..base.validation import Rule, check_non_negative, check_X, is_real, require
+from ..base.validation import check_non_negative, check_X
 from ..operands.registration import as_operand
 from .svd_start import INITS, initial_factors
 

@@ -9,10 +9,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..base import validation
+from ..base.inherited_parameters import INHERITED
 from ..base.interfaces import Array, Operand, Penalty
-from ..base.parameters import SPARSENESSES
+from ..base.rules import NON_NEGATIVE, Rule, is_real, positive_integer, require
 from ..base.threads import resolve_n_threads, single_threaded_blas
-from ..base.validation import Rule, is_integer, is_real, require
 from ..operands.base import rmatmul
 from ..operands.registration import as_operand
 from ..solvers.pg import LIMIT_MESSAGE, sparseness_terms
@@ -21,30 +21,16 @@ from ..solvers.steps.projection import Subproblem, gram_for
 Solution = tuple[NDArray[Any], NDArray[Any], int]
 """(factor, gradient, n_iter)."""
 
-_NON_NEGATIVE = "a float in the range [0.0, inf)"
 _SHRINKS = "a float in the range (0.0, 1.0)"
 
-_RULES = {
-    "tol": Rule(is_real, _NON_NEGATIVE, "Pass 0 to do all iterations."),
-    "max_iter": Rule(
-        is_integer, "an int in the range [1, inf)", "Pass the most iterations to do."
-    ),
-    "alpha": Rule(is_real, _NON_NEGATIVE, "Pass 0 for no penalty."),
-    "l1_ratio": Rule(
-        lambda v: is_real(v, 0.0, 1.0),
-        "a float in the range [0.0, 1.0]",
-        "0 makes the penalty L2, 1 makes it L1.",
-    ),
+_RULES = {p.name: p.rule for p in INHERITED if isinstance(p.rule, Rule)} | {
+    "tol": Rule(is_real, NON_NEGATIVE, "Pass 0 to do all iterations."),
+    "max_iter": positive_integer("Pass the most iterations to do."),
     "sigma": Rule(
         lambda v: is_real(v, 0.0, 1.0) and 0 < v < 1, _SHRINKS, "Usual is 0.01."
     ),
     "beta": Rule(
         lambda v: is_real(v, 0.0, 1.0) and 0 < v < 1, _SHRINKS, "Usual is 0.1."
-    ),
-    "sparseness": Rule(
-        lambda v: v is None or (isinstance(v, str) and v in SPARSENESSES),
-        "a str among {'data', 'components'} or None",
-        "'data' makes W sparse, 'components' H, None neither.",
     ),
     "factor": Rule(
         lambda v: isinstance(v, str) and v in ("W", "H"),
@@ -52,7 +38,8 @@ _RULES = {
         "It names the factor to solve for.",
     ),
 }
-_WEIGHT = Rule(is_real, _NON_NEGATIVE, "It weighs a term of `sparseness`.")
+"""Rules of the tables, and those of parameters that are others here."""
+_WEIGHT = Rule(is_real, NON_NEGATIVE, "It weighs a term of `sparseness`.")
 
 
 def nls_subproblem(

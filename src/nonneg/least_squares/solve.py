@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ..base import validation
 from ..base.interfaces import Array
+from ..base.rules import WEIGHT, Rule, is_bool, require, show
 from ..base.threads import resolve_n_threads, single_threaded_blas
-from ..base.validation import Rule, is_bool, is_real, require
 from .normal_equations import (
     EPS,
     Fit,
@@ -36,7 +36,6 @@ SMALL_WORK = 1 << 20
 WELL_CONDITIONED = 1e4
 """Condition of the Gram matrix below which its own error stays under 1e-11."""
 
-_PENALTY = Rule(is_real, "a float in the range [0.0, inf)", "Pass 0 for no penalty.")
 _FLAG = Rule(is_bool, "a bool", "Pass True or False.")
 
 
@@ -186,8 +185,8 @@ def nnls(
     >>> info.residual_norms.round(3)
     array([1.225, 0.   ])
     """
-    require("l1", l1, _PENALTY, WHOM)
-    require("l2", l2, _PENALTY, WHOM)
+    require("l1", l1, WEIGHT, WHOM)
+    require("l2", l2, WEIGHT, WHOM)
     require("return_info", return_info, _FLAG, WHOM)
     n_threads = resolve_n_threads(n_threads)
     A = validation.check_X(A, WHOM, "A")
@@ -247,7 +246,7 @@ def _vector(values: Any, length: int, name: str, of: str, infinite: bool) -> Arr
     if array.shape != (length,):
         msg = (
             f"`{name}` must be {length} real numbers, one for each {of} of A; got "
-            f"{validation.show(values)}."
+            f"{show(values)}."
         )
         raise ValueError(msg)
     if np.isnan(array).any() or (array < 0).any():

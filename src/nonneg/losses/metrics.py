@@ -8,8 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base import validation
+from ..base.inherited_parameters import loss_rule
 from ..base.interfaces import Array, LossBase, Operand
-from ..base.parameters import loss_rule
+from ..base.rules import BOOL, require
 from ..base.threads import resolve_n_threads, single_threaded_blas
 from ..operands.registration import as_operand, has_own_operand
 from .beta import NAMES, make_loss
@@ -119,8 +120,8 @@ def beta_divergence(
     2.5
     """
     whom = "beta_divergence"
-    validation.require("beta", beta, loss_rule(NAMES), whom)
-    validation.require("square_root", square_root, validation.BOOL, whom)
+    require("beta", beta, loss_rule(NAMES), whom)
+    require("square_root", square_root, BOOL, whom)
     operand, W, Ht = _checked(as_rows(X), as_rows(W), as_rows(H), whom)
     for name, smallest in (
         ("X", operand.stats().smallest),

@@ -8,17 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...base.interfaces import LossBase, Operand, SolverBase
-
-FREE = frozenset(
-    ("max_iter", "max_time", "tol", "callback", "verbose", "n_threads", "memory_limit",
-     "checkpoint", "checkpoint_every", "resume")
-)  # fmt: skip
-"""Parameters that may change between the run that wrote a checkpoint and the one that
-resumes it: they don't change what an iteration does."""
+from ...base.parameters import Parameters
 
 
 def fingerprint(
-    X: Operand, parameters: Any, W: Any = None, H: Any = None
+    X: Operand, parameters: Parameters, W: Any = None, H: Any = None
 ) -> dict[str, Any]:
     """What a fit is known by: X by its shape, dtype and sums, and the parameters."""
     from ... import __version__
@@ -35,8 +29,9 @@ def fingerprint(
     }
     # without it "mu" has measured no error to compare later ones with
     found["tol=0"] = parameters.tol == 0
+    resumable = parameters.resumable()
     for name, value in vars(parameters).items():
-        if name not in FREE:
+        if name not in resumable:
             found[f"parameter {name}"] = _described(value)
     for name, factor in (("W", W), ("H", H)):
         found[f"start {name}"] = None if factor is None else _digest(np.asarray(factor))
