@@ -1,4 +1,4 @@
-"""Steps of a pass for losses that are sums over entries: no product of W and H is kept."""
+"""Steps of a pass for losses that are sums over entries; W·H is made in tiles."""
 
 from __future__ import annotations
 
@@ -12,48 +12,45 @@ from . import column_sums
 from .beta_terms import BetaTerms, Terms, multiplied
 
 TILE = 1 << 18
-"""Entries of W·H that exist at a time."""
+"""Most entries of W·H that exist at a time."""
 
 
 def dense(X_t: Any) -> Array:
-    """A block of X as an array."""
+    """Return a block of X as an array."""
     return np.asarray(X_t.toarray() if hasattr(X_t, "toarray") else X_t)
 
 
 def beside(Ht: Array, n_threads: int = 1) -> Shared:
-    """The other factor (n_features, k) as steps over entries need it."""
+    """Return the other factor (n_features, k), with its column sums, for such a step."""
     return {"Ht": Ht, "column_sums": column_sums(Ht, n_threads)}
 
 
 @dataclass(frozen=True)
 class TermsUpdate:
-    """One multiplicative step for the block's rows, and the other factor's terms.
+    """One multiplicative update of the block's rows, and the other factor's terms.
 
-    From rows["start"] into rows["solved"], with the other factor shared["Ht"]
-    (n_features, k), its column sums shared["column_sums"] (k,) and the penalty weights
-    shared["l1"], shared["l2"] (k,). With A the rows after the step — before it, if
-    they don't move — the sums are those of the other half-step, taken beside
-    shared["after"] (n_features, k), which is Ht if it is not there.
+    The rows start from rows["start"] and end in rows["solved"]. The other factor is
+    shared["Ht"] (n_features, k) with column sums shared["column_sums"] (k,); the penalty
+    weights are shared["l1"], shared["l2"] (k,). The sums are those for the other
+    half-step: from A, the rows after the update (before it, if they don't move), and
+    shared["after"] (n_features, k), or Ht where that is not there.
 
-    With `bends`, for a flat loss, there are also the sums "bends" (n_features, k) of its
-    second derivative x/y² times the row's sum Σa times a: Gershgorin's bound on the
-    curvature for the other factor.
-
-    Sums: "numerator" (n_features, k) and either "denominator" of the same shape or, where
-    the positive term is flat and X has no mask, "column_sums" (k,) of A, if
-    `accumulate`; "value", the loss at A beside the same, if `value`.
+    Sums, if `accumulate`: "numerator" (n_features, k), and "denominator" of the same shape
+    or, where the positive term is flat and X has no mask, "column_sums" (k,) of A. If
+    `value`: "value", the loss at A. If `bends`, for a flat loss: "bends" (n_features, k),
+    the sum of the second derivative x/y² times the row's sum Σa times a, which is
+    Gershgorin's bound on the curvature for the other factor.
 
     Parameters
     ----------
     terms : Terms
     move : bool
-        False writes the numerators for the rows into "solved", if that is there,
-        and the denominators into rows["below"], if that is.
-    accumulate, value : bool
-        Which sums are wanted.
+        False writes the numerators for the rows into rows["solved"], if it is there,
+        and the denominators into rows["below"], if it is there.
+    accumulate, value, bends : bool
+        Whether these sums are wanted.
     least : float
-        See `multiplied`.
-    bends : bool
+        Entries that end below `least` become 0, see `multiplied`.
     """
 
     terms: Terms
@@ -65,7 +62,7 @@ class TermsUpdate:
 
     @property
     def name(self) -> str:
-        """A compiled version knows β-divergences alone."""
+        """Name of the compiled version, which there is for β-divergences alone."""
         return "beta_update" if isinstance(self.terms, BetaTerms) else "terms_update"
 
     def __call__(

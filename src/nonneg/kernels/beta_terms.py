@@ -1,4 +1,4 @@
-"""Losses that are sums over entries, as their gradient's positive and negative terms."""
+"""Losses that are sums over entries, given by their gradient's positive and negative terms."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 EPSILON = float(np.finfo(np.float32).eps)
-"""Floor of W·H in negative powers for data of ordinary size: scikit-learn's."""
+"""Floor of W·H in negative powers for data of ordinary size, that of scikit-learn."""
 NEWTON_STEPS = 60
-"""Steps for the ratio under an L2 penalty, at most; from above they end within ten."""
+"""Most Newton steps for the ratio under an L2 penalty; from above they end within ten."""
 
 
 class Terms(Protocol):
     """A loss Σ d(x, y) with ∂d/∂y = positive − negative, both ≥ 0; picklable.
 
-    The multiplicative step w·r minimises a majoriser of the loss whose derivative is
-    positive·r^rise − negative·r^(−fall), each summed over the entries of a row.
+    The multiplicative update w·r minimises a majoriser of the loss whose derivative is
+    positive·r^rise − negative·r^(−fall), each term summed over the entries of a row.
     """
 
     @property
@@ -29,21 +29,21 @@ class Terms(Protocol):
 
     @property
     def rise(self) -> float:
-        """Power of r with the positive term."""
+        """Power of r that the positive term is multiplied by."""
 
     @property
     def fall(self) -> float:
-        """Power of 1/r with the negative term."""
+        """Power of 1/r that the negative term is multiplied by."""
 
     @property
     def is_flat(self) -> bool:
         """Whether the positive term is 1 whatever x and y are."""
 
     def negative(self, x: Array, y: Array) -> Array:
-        """Negative term; 0 where x is."""
+        """Negative term of each entry; 0 where x is 0."""
 
     def positive(self, y: Array) -> Array:
-        """Positive term."""
+        """Positive term of each entry."""
 
     def value(self, x: Array, y: Array) -> Array:
         """The loss of each entry, in float64."""
@@ -71,12 +71,12 @@ class BetaTerms:
 
     @property
     def rise(self) -> float:
-        """β − 1 of the convex part, 0 where it is concave and its tangent is taken."""
+        """β − 1, or 0 for β < 1, where the part is concave and its tangent is taken."""
         return max(0.0, self.beta - 1.0)
 
     @property
     def fall(self) -> float:
-        """2 − β, 0 likewise."""
+        """2 − β, or 0 for β > 2, where the part is concave and its tangent is taken."""
         return max(0.0, 2.0 - self.beta)
 
     @property
@@ -85,13 +85,13 @@ class BetaTerms:
         return self.beta == 1.0
 
     def negative(self, x: Array, y: Array) -> Array:
-        """x·y^(β−2)."""
+        """Return x·y^(β−2)."""
         if self.beta < 2:
             y = np.maximum(y, self.floor)
         if self.is_flat:
             flat: Array = x / y
             return flat
-        # y^(β−2) alone may be beyond all numbers where x is as small as y
+        # y^(β−2) by itself may overflow where x is as small as y
         small = self.beta < 2
         term: Array = (
             x / y * y ** (self.beta - 1) if small else x * y ** (self.beta - 2)
@@ -99,7 +99,7 @@ class BetaTerms:
         return term
 
     def positive(self, y: Array) -> Array:
-        """y^(β−1)."""
+        """Return y^(β−1)."""
         if self.is_flat:
             return np.ones_like(y)
         if self.beta < 1:
@@ -108,9 +108,10 @@ class BetaTerms:
         return term
 
     def value(self, x: Array, y: Array) -> Array:
-        """d(x, y); where x is 0, what of it depends on y, and −1 for β = 0.
+        """Return d(x, y) in float64, without infinite terms where x is 0.
 
-        As in scikit-learn the floor counts where x is not 0 alone.
+        Where x is 0, it is the part that depends on y, and −1 for β = 0. The floor is
+        used only where x is not 0, as in scikit-learn.
         """
         x, y = x.astype(np.float64), y.astype(np.float64)
         present = x > 0
@@ -140,7 +141,7 @@ def multiplied(
     least: float = 0.0,
     n_threads: int = 1,  # noqa: ARG001  (signature of the compiled twin)
 ) -> Array:
-    """The factor after one multiplicative step.
+    """Return the factor after one multiplicative update.
 
     Parameters
     ----------
@@ -148,12 +149,12 @@ def multiplied(
     numerator, denominator : ndarray of shape (n_rows, k) or (k,)
         Sums of the negative and of the positive terms.
     l1, l2 : ndarray of shape (k,)
-        Penalty weights. L1 and, where `rise` is at least 1, L2 are added to the
-        denominator; else the ratio that minimises the majoriser together with the
-        L2 term is computed.
+        Penalty weights. L1 is added to the denominator, and so is L2 where `rise` is at
+        least 1. For a smaller `rise` the ratio that minimises the majoriser together
+        with the L2 term is computed.
     terms : Terms
     least : float
-        What ends below becomes 0.
+        Entries that end below `least` become 0.
 
     Returns
     -------
@@ -177,9 +178,9 @@ def multiplied(
 
 
 def quotient(numerator: Array, denominator: Array, power: float = 1.0) -> Array:
-    """(numerator / denominator)^(1/power) in the numerator's dtype.
+    """Return (numerator / denominator)^(1/power) in the numerator's dtype.
 
-    It is 0 where there is nothing below: then there is nothing above either.
+    It is 0 where the denominator is 0, since the numerator then is 0 as well.
     """
     below = denominator.astype(numerator.dtype, copy=False)
     filled = below > 0
@@ -194,7 +195,7 @@ def quotient(numerator: Array, denominator: Array, power: float = 1.0) -> Array:
 
 
 def _exact_ratio(n: Array, d: Array, c: Array, terms: Terms) -> Array:
-    """R with d·r^rise + c·r = n·r^(−fall), by Newton's method from above."""
+    """Solve d·r^rise + c·r = n·r^(−fall) for r, by Newton's method from above."""
     dtype = n.dtype
     n, d, c = (np.broadcast_to(a, c.shape).astype(np.float64) for a in (n, d, c))
     low, high = terms.rise + terms.fall, 1.0 + terms.fall

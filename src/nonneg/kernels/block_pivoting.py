@@ -1,4 +1,4 @@
-"""Reference of the exact row solve: block principal pivoting on many rows at once."""
+"""Reference of the exact row solve, by block principal pivoting on many rows at once."""
 
 from __future__ import annotations
 
@@ -15,41 +15,44 @@ Bool = NDArray[np.bool_]
 PIVOT = 1e-13
 """A pivot below this share of its diagonal is rounding: the column is dependent."""
 SOFT_PIVOT = 1e-10
-"""Pivot of a dependent coordinate whose gradient would still fall, as under L1.
-
-It moves along its null direction, far enough to drive another one below 0.
+"""Pivot in the place of that of a dependent coordinate whose gradient still falls, as it
+may under L1. The coordinate then moves along its null direction, far enough to drive another
+one below 0.
 """
 LARGEST = 1e120
-"""Of a scaled right-hand side."""
+"""Largest number of a scaled right-hand side; larger ones are clipped."""
 LOOPS = 20
-"""Exchanges, plus k / 16, before a row is solved by its active set."""
+"""After LOOPS + k / 16 exchanges a row is solved by the active-set method."""
 
 
 class ExactReport(NamedTuple):
-    """What an exact solve knows at no extra cost, in float64."""
+    """Numbers that an exact solve has at no extra cost, in float64."""
 
     cross: float
     """⟨rhs, A⟩ after the solve."""
     n_fallback: int
-    """Rows that pivoting did not finish, and that were solved by their active sets."""
+    """Number of rows that pivoting did not finish and the active-set method solved."""
     n_factorizations: int
-    """Passive sets that were factored, summed over rows."""
+    """Number of passive sets that were factored, summed over the rows."""
     gradient: Float
-    """Per component, the sum of squared projected gradients after the solve, (k,)."""
+    """Sum of squares of the projected gradient after the solve, by component, (k,)."""
 
 
 def tolerance(dtype: Any) -> float:
-    """Share of a row's scale below which a sign does not count."""
+    """Return the share of a row's scale below which a sign does not count."""
     return 1e-8 if np.dtype(dtype).itemsize == 4 else 1e-12
 
 
 def falling(dtype: Any) -> float:
-    """Share of a row's scale above which a gradient falls: more than rhs's rounding."""
+    """Return the share of a row's scale above which a gradient falls.
+
+    It is more than the rounding of the right-hand side.
+    """
     return 2e-6 if np.dtype(dtype).itemsize == 4 else 1e-11
 
 
 def units(gram: Array) -> Float:
-    """Powers of two that scale the diagonal into [1, 4); 0 without curvature."""
+    """Return the powers of two that scale the diagonal into [1, 4), 0 where it is 0."""
     diagonal = np.asarray(gram.diagonal(), dtype=np.float64)
     sound = (diagonal > 1e-300) & (diagonal < 1e300)
     exponent = np.frexp(np.where(sound, diagonal, 1.0))[1]
@@ -64,12 +67,12 @@ def exact_solve(
     upper: Array | None = None,
     n_threads: int = 1,  # noqa: ARG001  (signature of the compiled twin)
 ) -> ExactReport:
-    r"""Exact minimisation over each row of A, in place, starting from its passive set.
+    r"""Minimise exactly over each row of A, in place, starting from its passive set.
 
     Row a of A becomes the minimiser of :math:`½ a G aᵀ - (p - l_1) aᵀ` over
-    0 ≤ a ≤ `upper`, where p is its row of `rhs`; its positive entries on entry are the
-    passive set to start from. Arithmetic is float64 for every dtype. Coordinates
-    without curvature become 0, and so does all but one of a dependent set.
+    0 ≤ a ≤ `upper`, where p is the row of `rhs`. The entries of a that are positive at
+    the call are the passive set to start from. Arithmetic is in float64 for every dtype.
+    Coordinates without curvature become 0, and of dependent coordinates all but one.
 
     Parameters
     ----------
@@ -78,7 +81,11 @@ def exact_solve(
         Positive semi-definite, an L2 penalty on its diagonal included.
     l1 : ndarray of shape (k,)
     upper : ndarray of shape (k,), default=None
-        Bounds, positive; None for none.
+        Upper bounds, positive; None sets none.
+
+    Returns
+    -------
+    report : ExactReport
 
     References
     ----------
@@ -120,9 +127,10 @@ def solve_on_sets(
     gram: Array,
     n_threads: int = 1,  # noqa: ARG001  (signature of the compiled twin)
 ) -> None:
-    """Solve G[F,F]·a[F] = p[F] for each row, F where the row is positive on entry.
+    """Solve G[F,F]·a[F] = p[F] for each row a of A, in place; a is 0 outside F.
 
-    In place, and whatever signs come out; all other entries become 0.
+    F are the coordinates at which the row is positive at the call. The solution may have
+    any sign.
     """
     unit = units(gram)
     G = gram.astype(np.float64) * unit * unit[:, None]
@@ -132,14 +140,14 @@ def solve_on_sets(
 
 
 def _chunks(A: Array) -> Iterator[slice]:
-    """Rows whose k x k matrices fit into about 16 MB."""
+    """Yield slices of rows, so few that one k × k matrix for each takes about 16 MB."""
     n_rows = max(1, (1 << 21) // max(1, A.shape[1] ** 2))
     for start in range(0, A.shape[0], n_rows):
         yield slice(start, start + n_rows)
 
 
 class _Rows:
-    """Pivoting over all rows of a block; rows that are done drop out."""
+    """Block pivoting over a slice of rows, of which those that are done drop out."""
 
     def __init__(self, G: Float, q: Float, warm: Float, bound: Float, dtype: Any):
         self.G, self.q, self.warm, self.bound = G, q, warm, bound
@@ -148,7 +156,7 @@ class _Rows:
         self.at_upper = warm >= bound
         free = (warm > 0) & ~self.at_upper
         cold = ~(warm > 0).any(1)
-        if cold.any():  # the positive part of the solution without constraints
+        if cold.any():  # start with the positive part of the unconstrained solution
             free[cold] = solve_sets(G, np.ones_like(free[cold]), q[cold], np.inf) > 0
         self.at_zero = ~free & ~self.at_upper
         self.x, self.y = np.zeros_like(q), -q
@@ -172,7 +180,7 @@ class _Rows:
         return np.asarray(wrong, dtype=bool)
 
     def run(self) -> None:
-        """Exchange until no sign is wrong; where that goes round, by the active set."""
+        """Exchange until no sign is wrong; rows that take too long go to the active set."""
         n, k = self.q.shape
         rows = np.arange(n)
         chances, fewest = np.full(n, 3), np.full(n, k + 1)
@@ -188,7 +196,7 @@ class _Rows:
             fewest[rows] = np.minimum(count, fewest[rows])
             single = ~better & (chances[rows] == 0)
             chances[rows] = np.where(better, 3, np.maximum(chances[rows] - 1, 0))
-            # one at a time ends by Murty's theorem
+            # exchanging one coordinate at a time ends, by Murty's theorem
             last = k - 1 - np.argmax(wrong[:, ::-1], axis=1)
             wrong[single] &= np.arange(k) == last[single, None]
             bound, zero = self.at_upper[rows] | self.at_zero[rows], self.x[rows] <= 0
@@ -205,10 +213,10 @@ class _Rows:
 
 
 def active_set(G: Float, q: Float, bound: Float, tol: float) -> Float:
-    """Lawson and Hanson's method on the Gram matrix: slower, but it never goes round.
+    """Minimise over one row by Lawson and Hanson's method on the Gram matrix.
 
-    Bro and de Jong (1997),
-    doi:10.1002/(SICI)1099-128X(199709/10)11:5<393::AID-CEM483>3.0.CO;2-L.
+    It is slower than pivoting, but never goes round in circles. See Bro and de Jong
+    (1997), doi:10.1002/(SICI)1099-128X(199709/10)11:5<393::AID-CEM483>3.0.CO;2-L.
     """
     k = len(q)
     x, free = np.zeros(k), np.zeros(k, dtype=bool)
@@ -227,9 +235,12 @@ def active_set(G: Float, q: Float, bound: Float, tol: float) -> Float:
 
 
 def _enter(G: Float, q: Float, bound: Float, x: Float, free: Bool, t: int) -> bool:
-    """Let t in, and go to the solution on the set as far as the bounds allow."""
+    """Let coordinate t into the set; move x to the set's solution as far as bounds allow.
+
+    Returns whether t could enter.
+    """
     start, first = x[t], True
-    # the newcomer last: it is the one that may depend on the others
+    # t comes last, since it may depend on the others
     passive = [*np.flatnonzero(free), t]
     while passive:
         F = np.array(passive)
@@ -240,7 +251,7 @@ def _enter(G: Float, q: Float, bound: Float, x: Float, free: Bool, t: int) -> bo
             return False
         out = (z <= 0) | (z >= bound[F])
         if not out.any():
-            if not np.array_equal(sound, z):  # along a null direction without end
+            if not np.array_equal(sound, z):  # it would move without end
                 return False
             x[F], free[F] = z, True
             return True
@@ -260,10 +271,10 @@ def _enter(G: Float, q: Float, bound: Float, x: Float, free: Bool, t: int) -> bo
 
 
 def solve_sets(G: Float, free: Bool, q: Float, least: Any) -> Float:
-    """G[F,F]⁻¹ q[F] for each row's set F, zeros elsewhere.
+    """Return G[F,F]⁻¹ q[F] for each row's set F, and zeros outside F.
 
-    A coordinate that depends on those before it is 0, or moves along its null
-    direction where its right-hand side, reduced, is above the row's `least`.
+    A coordinate that depends on those before it is 0; or it moves along its null
+    direction, if its right-hand side after elimination is above the row's `least`.
     """
     k = G.shape[0]
     M = G * (free[:, :, None] & free[:, None, :])
@@ -288,7 +299,7 @@ def solve_sets(G: Float, free: Bool, q: Float, least: Any) -> Float:
 
 
 def _eliminate(M: Float, z: Float, least: Float) -> Float:
-    """Solve symmetric systems with dependent coordinates, as `solve_sets` says."""
+    """Solve symmetric systems that may have dependent coordinates, for `solve_sets`."""
     k = M.shape[1]
     smallest = PIVOT * M.diagonal(axis1=1, axis2=2)
     inverse = np.zeros_like(z)

@@ -1,4 +1,4 @@
-"""Scalar Newton steps for the Kullback-Leibler divergence, as a step of a pass."""
+"""Steps of a pass that do scalar Newton sweeps for the Kullback-Leibler divergence."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from .beta_steps import TILE, TermsUpdate, dense
 from .row_methods import NewtonReport
 
 UNDAMPED = 0.683802
-"""Largest λ = |d|·max h/y of a step d downwards that is not damped: λ² = −log(1 − λ) − λ.
+"""Largest λ = |d|·max h/y of a step d downwards that is not damped, the root of
+λ² = −log(1 − λ) − λ.
 
-On the way the second derivative grows by 1/(1 − λ)² at most, so that neither this step
-nor, whatever λ is, the step d/(1 + λ) raises the objective."""
+Along the step the second derivative grows by 1/(1 − λ)² at most. So an undamped step up to
+this λ does not raise the objective, nor does the damped step d/(1 + λ) for any λ."""
 
 
 @dataclass(frozen=True)
 class NewtonUpdate:
-    """Cyclic damped scalar Newton steps [1]_ for the block's rows, then extrapolation.
+    """Cyclic damped scalar Newton sweeps [1]_ [2]_ over a block's rows, extrapolated.
 
-    From rows["start"] into rows["solved"] beside shared["Ht"] (n_features, k), whose
-    column sums are shared["column_sums"]; penalties shared["l1"], shared["l2"] (k,).
-    rows["moved"], if there, receives max(0, solved + momentum·(solved − previous)).
+    The rows start from rows["start"] and end in rows["solved"]. The other factor is
+    shared["Ht"] (n_features, k) with column sums shared["column_sums"] (k,); the penalty
+    weights are shared["l1"] and shared["l2"] (k,). rows["moved"], if there, receives
+    max(0, solved + momentum·(solved − previous)).
 
     Sums: "value", "residual", "sweeps", "unfinished" (see `NewtonReport`).
 
@@ -33,15 +35,15 @@ class NewtonUpdate:
     floor : float
         Smallest W·H that is divided by.
     sweeps : int
-        Sweeps over a row's entries, at most.
+        Most sweeps over a row's entries.
     tolerance : float
-        A row is done when a bound on what it is above its smallest objective is at most
-        this share of its sum of x.
+        A row is done when a bound on the distance of its objective from its minimum is
+        at most this share of the sum of its row of X.
     momentum : float
     rescale : bool
         Bring each row to its best scale first.
     value : bool
-        Whether "value" is wanted.
+        Whether the sum "value" is wanted.
 
     References
     ----------
@@ -112,7 +114,7 @@ class NewtonUpdate:
         return np.array([value, residual, n_sweeps, np.count_nonzero(alive)])
 
     def _scale(self, W: Array, total: Array, linear: Array, l2: Array) -> None:
-        """Bring each row to its best scale, those that are zero at least."""
+        """Give rows of zeros a start, and with `rescale` each other row its best scale."""
         k = W.shape[1]
         weight, bent = (W * linear).sum(axis=1), (W * W * l2).sum(axis=1)
         empty = weight <= 0
@@ -143,16 +145,16 @@ class NewtonUpdate:
             curved = curvature > 0
             step = -gradient / np.where(curved, curvature, 1)
             if l2[t] == 0:
-                # the tangent of 1/Σ x·h/y, which is concave, in place of that of the sum
+                # take the tangent of 1/Σ x·h/y, which is concave, in place of the sum's
                 step *= Q.sum(axis=1) / np.where(linear[:, t] > 0, linear[:, t], 1)
-            # without curvature the row is linear: it ends at zero, or stays
+            # without curvature the objective is linear: the entry becomes 0, or stays
             step = np.where(curved, step, np.where(gradient > 0, -w, 0))
             step = np.maximum(step, -w)
             size = np.where(X > 0, Z, 0).max(axis=1, initial=0) * np.maximum(-step, 0)
             step = np.where(size > UNDAMPED, step / (1 + size), step)
             W[:, t] = np.where(alive, np.maximum(w + step, 0), w)
             violation += np.abs(gradient) * np.maximum(w, W[:, t])
-            # linear·w and l2·w² of the best row are at most its sum of x
+            # at the best row linear·w and l2·w² are at most the sum of the row of X
             root = np.sqrt(l2[t] * total)
             bends = root > linear[:, t]
             most = np.where(bends, root, linear[:, t])
@@ -165,7 +167,7 @@ class NewtonUpdate:
 
 
 def _positive_root(bent: Array, flat: Array, total: Array) -> Array:
-    """The s > 0 with bent·s² + flat·s = total; 0 where there is none."""
+    """Return the s > 0 with bent·s² + flat·s = total; 0 where there is none."""
     below = flat + np.sqrt(flat * flat + 4 * bent * total)
     root: Array = 2 * total / np.where(below > 0, below, 1)
     return root
@@ -173,11 +175,11 @@ def _positive_root(bent: Array, flat: Array, total: Array) -> Array:
 
 @dataclass(frozen=True)
 class NewtonSums:
-    """Newton sweeps for the block's rows, then the other factor's sums at the result.
+    """Newton sweeps over the block's rows, then the other factor's sums at the result.
 
-    Rows as for `newton`, without "moved"; shared as for both steps. Sums: "residual",
-    "sweeps" and "unfinished" of `NewtonUpdate`, and all of `sums`, whose "start" is the
-    result. X is read once.
+    X is read once for both. The rows are those of `NewtonUpdate`, without "moved"; the
+    shared arrays are those of both steps. Sums: "residual", "sweeps" and "unfinished" of
+    `NewtonUpdate`, and all sums of `TermsUpdate`, whose "start" is the result.
     """
 
     name: ClassVar[str] = "newton_sums"

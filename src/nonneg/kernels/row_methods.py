@@ -1,4 +1,4 @@
-"""How the rows of a factor can be solved for, and the arrays and sums that it is about."""
+"""Methods by which the rows of a factor are solved for, their arrays and reports."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ class Cyclic:
 
 @dataclass(frozen=True)
 class Adaptive:
-    """Several coordinate sweeps a row, then extrapolation.
+    """Several coordinate sweeps over each row, then extrapolation.
 
     Parameters
     ----------
     sweeps : int
         Most sweeps for a row.
     settled : float
-        A row is done after a sweep whose squared step is at most this share of that of
-        the row's first sweep [1]_.
+        A row is done after a sweep whose squared step is at most this share of the
+        squared step of the row's first sweep [1]_.
     momentum : float
-        β of max(0, A + β·(A − previous A)), the point where the other factor goes on.
+        The factor m in max(0, A + m·(A − previous A)), the extrapolated rows beside which
+        the other factor is solved for.
 
     References
     ----------
@@ -57,11 +58,11 @@ class Exact:
     Parameters
     ----------
     momentum : float
-        As in `Adaptive`.
+        The weight of the extrapolation, see `Adaptive`.
     sweeps : int
-        Adaptive sweeps beforehand, for rows that start far from their passive sets.
+        Most adaptive sweeps beforehand, for rows that start far from their passive sets.
     settled : float
-        As in `Adaptive`, for these sweeps.
+        Share at which a row is done with these sweeps, see `Adaptive`.
     """
 
     momentum: float = 0.0
@@ -71,7 +72,7 @@ class Exact:
 
 @dataclass(frozen=True)
 class Multiplicative:
-    """One multiplicative step: a·p/(a·G + l1), of rows that are not negative."""
+    """One multiplicative update, a·p/(a·G + l1), of rows that are not negative."""
 
     momentum: ClassVar[float] = 0.0
 
@@ -82,9 +83,9 @@ Method: TypeAlias = Cyclic | Adaptive | Exact | Multiplicative
 class RowArrays(NamedTuple):
     """The rows of a factor before and after a solve, each of shape (n_rows, k).
 
-    `start` is read, `solved` written. `moved`, if any, receives the extrapolation from
-    `previous` beyond `solved`. `start` and `solved` may be one array, and `moved` may be
-    `start` or `previous`.
+    `start` is read and `solved` is written. `moved`, if any, receives the extrapolation
+    from `previous` beyond `solved`. `start` and `solved` may be one array, and `moved` may
+    be `start` or `previous`.
     """
 
     start: Array
@@ -94,12 +95,12 @@ class RowArrays(NamedTuple):
 
     @property
     def result(self) -> Array:
-        """The rows that the other half-step sees."""
+        """The rows beside which the other half-step is done: `moved`, else `solved`."""
         return self.solved if self.moved is None else self.moved
 
 
 class SweepReport(NamedTuple):
-    """What a coordinate sweep knows at no extra cost, in float64."""
+    """Numbers that a coordinate sweep has at no extra cost, in float64."""
 
     violation: float
     """Sum of |projected gradient|, each entry taken just before its update."""
@@ -108,23 +109,23 @@ class SweepReport(NamedTuple):
 
 
 class SolveReport(NamedTuple):
-    """What a row solve knows at no extra cost, in float64."""
+    """Numbers that a row solve has at no extra cost, in float64."""
 
     violation: float
-    """As in `SweepReport`, of a cyclic sweep; else 0."""
+    """`SweepReport.violation` for a cyclic sweep; 0 for other methods."""
     cross: float
     """⟨rhs, A⟩ of the solved rows."""
     decrease: float = 0.0
-    """Decrease of the objective from the start to the solved rows; cyclic: 0."""
+    """Decrease of the objective from the start to the solved rows; 0 for a cyclic sweep."""
     sweeps: float = 0.0
-    """Sweeps, or passive sets tried, summed over the rows."""
+    """Number of sweeps, or of passive sets tried, summed over the rows."""
     measures: Any = None
     """Sums of squares by component, (2, k): of the projected gradient, each entry taken
-    before its first update, and of the right-hand side less l1; cyclic: not set."""
+    before its first update, and of the right-hand side less l1. Not set by a cyclic sweep."""
     gram_solved: Any = None
-    """AᵀA of the solved rows (k, k), if asked for."""
+    """AᵀA of the solved rows, (k, k), if asked for."""
     gram_result: Any = None
-    """The same of the result."""
+    """AᵀA of `RowArrays.result`, (k, k), if asked for."""
 
 
 class Summary(NamedTuple):
@@ -135,7 +136,7 @@ class Summary(NamedTuple):
     smallest: float
 
     def joined(self, other: Summary) -> Summary:
-        """Of both arrays together."""
+        """Return the summary of both arrays together."""
         return Summary(
             self.sum + other.sum,
             self.sum_sq + other.sum_sq,
@@ -144,13 +145,13 @@ class Summary(NamedTuple):
 
 
 class NewtonReport(NamedTuple):
-    """What a half-step knows at its end, in float64."""
+    """Numbers that a half-step by Newton sweeps has at its end, in float64."""
 
     value: float
     """The divergence at (solved, Ht)."""
     residual: float
-    """Σ |gradient|·entry, each just before its first step."""
+    """Σ |gradient|·entry, each term taken just before the entry's first step."""
     sweeps: float
-    """Summed over the rows."""
+    """Number of sweeps, summed over the rows."""
     unfinished: float
-    """Rows that were not done when the sweeps ended."""
+    """Number of rows that were not done when the sweeps ended."""
