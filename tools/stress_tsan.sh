@@ -5,7 +5,8 @@ set -eu
 folder=$1
 mkdir -p "$folder"
 ${CXX:-g++} -std=c++20 -O1 -g -fsanitize=thread -pthread -Isrc/core \
-    src/core/stress_parallel.cpp src/core/parallel.cpp -o "$folder/stress_parallel"
+    tests/core/stress_thread_pool.cpp src/core/drivers/thread_pool.cpp \
+    -o "$folder/stress_thread_pool"
 # the second argument leaves out forks: the sanitizer's run-time can't follow them
 export TSAN_OPTIONS="halt_on_error=1 exitcode=66"
-"$folder/stress_parallel" 300 without-fork
+"$folder/stress_thread_pool" 300 without-fork

@@ -1,0 +1,162 @@
+// What every file of bindings needs: array types, checks, and calls without the GIL.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include "drivers/run.hpp"
+#include "drivers/storage.hpp"
+#include "drivers/streams.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace nb = nanobind;
+
+namespace nonneg {
+
+template <class T> using In = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
+template <class T> using Out = nb::ndarray<T, nb::ndim<2>, nb::device::cpu>;
+template <class T>
+using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class T> const Kernels<T> &kernels() {
+  if constexpr (sizeof(T) == 4)
+    return kernel_table().f32;
+  else
+    return kernel_table().f64;
+}
+
+template <class T, class A> MatrixView<T> view(const A &array) {
+  if (array.shape(0) > 0 && array.shape(1) > 1 && array.stride(1) != 1)
+    throw nb::value_error("the rows of a matrix must be contiguous");
+  // a single row may come with any stride, and BLAS insists on one of at least its length
+  const Index stride = array.shape(0) > 1 ? static_cast<Index>(array.stride(0))
+                                          : static_cast<Index>(array.shape(1));
+  return {array.data(), static_cast<Index>(array.shape(0)),
+          static_cast<Index>(array.shape(1)), stride};
+}
+
+inline void require(bool ok, const char *what) {
+  if (!ok)
+    throw nb::value_error(what);
+}
+
+template <class A, class B> void require_rows(const A &a, const B &b) {
+  require(a.shape(0) == b.shape(0), "the arrays differ in their number of rows");
+}
+
+template <class A, class B> void require_columns(const A &a, const B &b) {
+  require(a.shape(1) == b.shape(1), "the arrays differ in their number of columns");
+}
+
+// Runs pending signal handlers; true if one of them raised.
+inline bool poll_signals() {
+  nb::gil_scoped_acquire gil;
+  return PyErr_CheckSignals() != 0;
+}
+
+// Calls f without the GIL; a handler's exception (KeyboardInterrupt) goes on from here.
+template <class F> void call(int n_threads, F &&f) {
+  bool done;
+  {
+    nb::gil_scoped_release release;
+    done = f(Run{n_threads, poll_signals});
+  }
+  if (!done)
+    throw nb::python_error();
+}
+
+// ---- X as the bindings take it, dense or CSR -------------------------------------------
+
+template <class T> struct DenseArg {
+  using Arrays = In<T>;
+  static auto view_of(const Arrays &X, Index) { return view<const T>(X); }
+  static size_t rows(const Arrays &X) { return X.shape(0); }
+};
+
+template <class T, class I> struct CsrArg {
+  using Arrays = nb::tuple; // values, indices, indptr
+  static CsrView<T, I> view_of(const Arrays &X, Index cols) {
+    const auto values = nb::cast<Vector<T>>(X[0], false);
+    const auto indices = nb::cast<Vector<I>>(X[1], false);
+    const auto indptr = nb::cast<Vector<I>>(X[2], false);
+    require(indptr.shape(0) >= 1 && values.shape(0) == indices.shape(0) &&
+                static_cast<size_t>(indptr.data()[indptr.shape(0) - 1]) <=
+                    values.shape(0),
+            "the three arrays of the CSR matrix do not belong together");
+    return {values.data(), indices.data(), indptr.data(),
+            static_cast<Index>(indptr.shape(0)) - 1, cols};
+  }
+};
+
+// A dense X of any strides.
+template <class T> struct StridedArg {
+  using Arrays = In<T>;
+  static StridedView<T> view_of(const Arrays &X, Index) {
+    return {X.data(), static_cast<Index>(X.shape(0)), static_cast<Index>(X.shape(1)),
+            static_cast<Index>(X.stride(0)), static_cast<Index>(X.stride(1))};
+  }
+};
+
+// X that is read in parts: an object with n_rows, entries, longest and a method
+// next(n_tasks, block), which returns a list of (task, first block, last block, row, X) or None.
+template <class Arg> struct StreamArg {
+  using Arrays = nb::object;
+  using View = decltype(Arg::view_of(std::declval<const typename Arg::Arrays &>(), Index()));
+
+  static Stream<View> view_of(const nb::object &source, Index cols) {
+    auto next = [from = nb::handle(source), cols](Index n_tasks, Index block,
+                                                  std::vector<Piece<View>> &window) {
+      nb::gil_scoped_acquire gil;
+      window.clear();
+      const nb::object found = from.attr("next")(n_tasks, block);
+      if (found.is_none())
+        return false;
+      for (nb::handle item : nb::cast<nb::list>(found)) {
+        const auto piece = nb::cast<nb::tuple>(item);
+        const auto x = Arg::view_of(nb::cast<typename Arg::Arrays>(piece[4]), cols);
+        const auto number = [&](size_t at) { return nb::cast<Index>(piece[at]); };
+        const Index rows = number(2) * block - number(3);
+        require(x.cols == cols && number(3) == number(1) * block && x.rows <= rows &&
+                    x.rows > rows - block,
+                "a part of X does not hold the rows that it should");
+        window.push_back({number(0), number(1), number(2), number(3), x});
+      }
+      return true;
+    };
+    return {nb::cast<Index>(source.attr("n_rows")), cols,
+            nb::cast<double>(source.attr("entries")), nb::cast<Index>(source.attr("longest")),
+            next};
+  }
+};
+
+// The argument that a view of X is made from.
+template <class View> struct ArgOf;
+template <class T> struct ArgOf<MatrixView<const T>> : DenseArg<T> {};
+template <class T> struct ArgOf<StridedView<T>> : StridedArg<T> {};
+template <class T, class I> struct ArgOf<CsrView<T, I>> : CsrArg<T, I> {};
+template <class View> struct ArgOf<Stream<View>> : StreamArg<ArgOf<View>> {};
+
+// The rows of a factor: (start, solved, previous or None, moved or None).
+template <class T> RowArrays<T> rows_of(const nb::tuple &arrays) {
+  const auto solved = nb::cast<Out<T>>(arrays[1], false);
+  const auto like_solved = [&](const auto &array) {
+    require_rows(array, solved);
+    require_columns(array, solved);
+    return array;
+  };
+  RowArrays<T> rows{};
+  rows.start = view<const T>(like_solved(nb::cast<In<T>>(arrays[0], false)));
+  rows.solved = view<T>(solved);
+  if (!arrays[3].is_none()) {
+    rows.previous = view<const T>(like_solved(nb::cast<In<T>>(arrays[2], false)));
+    rows.moved = view<T>(like_solved(nb::cast<Out<T>>(arrays[3], false)));
+  }
+  return rows;
+}
+
+// Bindings of other files, for NB_MODULE.
+void bind_nnls(nb::module_ &);
+void bind_beta(nb::module_ &);
+void bind_newton(nb::module_ &);
+
+} // namespace nonneg

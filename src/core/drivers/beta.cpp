@@ -1,0 +1,308 @@
+#include "drivers/beta.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "drivers/buffers.hpp"
+#include "drivers/packing.hpp"
+#include "drivers/slots.hpp"
+#include "drivers/storage.hpp"
+
+namespace nonneg {
+namespace {
+
+template <class T, class X>
+constexpr bool kIsDense = std::is_same_v<ViewOf<X>, MatrixView<const T>>;
+
+template <class T>
+void beta_block(const Kernels<T> &K, const MatrixView<const T> &X, Index first, Index last,
+                const BetaBlock<T> &block, void *scratch) {
+  K.beta.dense.half_step(rows_of(X, first, last), first, block, blas, scratch);
+}
+
+template <class T, class I>
+void beta_block(const Kernels<T> &K, const CsrView<T, I> &X, Index first, Index last,
+                const BetaBlock<T> &block, void *scratch) {
+  csr_of(K.beta, X).half_step(X, first, last, block, blas, scratch);
+}
+
+// The vectors of k numbers, packed.
+template <class T> struct PackedVectors {
+  std::vector<T> numbers;
+  Beta<T> how;
+
+  PackedVectors(const Beta<T> &given, int width) : numbers(size_t(3 * width), T(0)), how(given) {
+    const T *from[] = {given.column_sums, given.l1, given.l2};
+    for (int v = 0; v < 3; ++v)
+      std::copy(from[v], from[v] + given.k, numbers.data() + v * width);
+    how.column_sums = numbers.data();
+    how.l1 = numbers.data() + width;
+    how.l2 = numbers.data() + 2 * width;
+    how.has_l2 = std::any_of(given.l2, given.l2 + given.k, [](T w) { return w > 0; });
+  }
+};
+
+// A factor in the forms that the kernels need.
+template <class T> class PackedFactor {
+public:
+  PackedFactor(const Kernels<T> &K, MatrixView<const T> Ht, int width, Index h_width, Run run)
+      : B_(static_cast<size_t>(Ht.rows * width)),
+        H_(static_cast<size_t>(h_width * Ht.cols)), tiles_(h_width > 0),
+        done(pack_factor(K, Ht, B_.get(), width, run) &&
+             (!tiles_ || turn(Ht, H_.get(), h_width, run))) {}
+
+  Packed<T> forms() const { return {B_.get(), tiles_ ? H_.get() : nullptr}; }
+
+private:
+  Buffer<T> B_, H_;
+  bool tiles_;
+
+public:
+  const bool done; // false if the run was asked to stop
+};
+
+void add_up(const std::vector<double> &values, double *value) {
+  if (!value)
+    return;
+  *value = 0;
+  for (double part : values)
+    *value += part;
+}
+
+// Where the blocks of a pass end, and what it needs to run them.
+struct Blocks {
+  Cut cut;
+  size_t scratch_bytes; // for each thread
+  int n_threads;
+
+  Index most_tasks() const { return std::min(cut.n_blocks, kMostTasks); }
+};
+
+// Runs all blocks of rows, as n_tasks in a row each; own(i, first block) is what task i works
+// with.
+template <class T, class X, class F>
+bool for_rows(const Kernels<T> &K, const X &x, const Blocks &blocks, Index n_tasks, Run run,
+              F own) {
+  const Cut &cut = blocks.cut;
+  const Scratch scratch(blocks.scratch_bytes, blocks.n_threads);
+  auto task = [&](Index i, const ViewOf<X> &part, Index first, Index last, int worker) {
+    const BetaBlock<T> block = own(i, first);
+    for (Index b = first; b < last; ++b)
+      beta_block(K, part, b * cut.block, std::min((b + 1) * cut.block, x.rows), block,
+                 scratch(worker));
+  };
+  return for_tasks(x, cut.block, cut.n_blocks, n_tasks, blocks.n_threads, run, task);
+}
+
+// One pass by rows, the sums of each task in a slot of its own.
+template <class T, class X>
+bool beta_by_slots(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
+                   const BetaBlock<T> &block, const Blocks &blocks, Run run) {
+  const Cut &cut = blocks.cut;
+  const bool sums = pass.numerator.data, below = sums && pass.denominator.data;
+  const Index n_tasks = sums ? cut.n_slots : blocks.most_tasks(), half = x.cols * block.width;
+  const Buffer<T> slots(static_cast<size_t>(sums ? n_tasks * cut.slot_size : 0));
+  std::vector<double> values(static_cast<size_t>(n_tasks), 0.0);
+  auto part = [&](Index i, Index first) {
+    BetaBlock<T> own = block;
+    if (sums) {
+      own.numerator = cut.opened(slots.get(), i, first);
+      own.denominator = below ? own.numerator + half : nullptr;
+    }
+    own.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
+    return own;
+  };
+  if (!for_rows(K, x, blocks, n_tasks, run, part))
+    return false;
+  const int n_slots = static_cast<int>(n_tasks);
+  if (sums && !add_slots(K, slots.get(), cut.slot_size, n_slots, block.width, pass.numerator, run))
+    return false;
+  if (below && !add_slots(K, slots.get() + half, cut.slot_size, n_slots, block.width,
+                          pass.denominator, run))
+    return false;
+  add_up(values, pass.value);
+  return true;
+}
+
+// The sums for the features [column, end) of some rows of X, from X's row `row` on.
+template <class T>
+void sums_of_panel(const Kernels<T> &K, const MatrixView<const T> &X, Index row, Index column,
+                   Index end, const Blocks &blocks, BetaBlock<T> own, void *scratch) {
+  own.solved = own.below = {};
+  own.after.B += column * own.width;
+  own.after.H += column;
+  own.numerator += column * own.width;
+  if (own.denominator)
+    own.denominator += column * own.width;
+  const MatrixView<const T> panel{X.data + column, X.rows, end - column, X.stride};
+  own.start = rows_of(own.start, row, row + X.rows);
+  for (Index first = 0; first < X.rows; first += blocks.cut.block)
+    beta_block(K, panel, first, std::min(first + blocks.cut.block, X.rows), own, scratch);
+}
+
+template <class T, class I>
+void sums_of_panel(const Kernels<T> &K, const CsrView<T, I> &X, Index row, Index column,
+                   Index end, const Blocks &, BetaBlock<T> own, void *scratch) {
+  own.start = rows_of(own.start, row, row + X.rows);
+  csr_of(K.beta, X).kullback_panel(X, column, end, own, scratch);
+}
+
+// The rows in one pass, then the sums for one range of features at a time: where a slot for
+// each task would be too large.
+template <class T, class X>
+bool beta_by_panels(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
+                        BetaBlock<T> block, const Blocks &blocks, Run run) {
+  auto rows_alone = [&](Index, Index) { return block; };
+  if (pass.solved.data && !for_rows(K, x, blocks, blocks.most_tasks(), run, rows_alone))
+    return false;
+  if (pass.how.move && pass.solved.data)
+    block.start = {pass.solved.data, pass.solved.rows, pass.solved.cols, pass.solved.stride};
+  const int width = block.width;
+  const bool below = pass.denominator.data;
+  const Index half = x.cols * width;
+  const Buffer<T> sums(static_cast<size_t>(below ? 2 * half : half));
+  std::fill(sums.get(), sums.get() + (below ? 2 * half : half), T(0));
+  // whole vectors, and whole cache lines
+  const auto column = [&](Index i) { return i == kPanels ? x.cols : x.cols * i / kPanels / 16 * 16; };
+  std::vector<double> values(static_cast<size_t>(kPanels), 0.0);
+  const Scratch scratch(blocks.scratch_bytes, run.n_threads);
+  auto part = [&](const ViewOf<X> &rows, Index row) {
+    auto task = [&](int64_t i, int worker) {
+      BetaBlock<T> own = block;
+      own.numerator = sums.get();
+      own.denominator = below ? sums.get() + half : nullptr;
+      own.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
+      sums_of_panel(K, rows, row, column(i), column(i + 1), blocks, own, scratch(worker));
+    };
+    return parallel_for(kPanels, run.n_threads, task, run.poll);
+  };
+  if (!for_parts(x, blocks.cut.block, part) ||
+      !add_slots(K, sums.get(), 0, 1, width, pass.numerator, run) ||
+      (below && !add_slots(K, sums.get() + half, 0, 1, width, pass.denominator, run)))
+    return false;
+  add_up(values, pass.value);
+  return true;
+}
+
+} // namespace
+
+template <class T, class X>
+bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
+  const int width = K.products.padded(pass.how.k);
+  const bool tiles = kIsDense<T, X> || pass.how.beta != 1, sums = pass.numerator.data;
+  const Index h_width = tiles ? K.products.padded(static_cast<int>(x.cols)) : 0;
+  const PackedFactor<T> other(K, pass.Ht, width, h_width, run);
+  const bool moves_on = pass.after.data && pass.after.data != pass.Ht.data;
+  const PackedFactor<T> after(K, moves_on ? pass.after : MatrixView<const T>{}, width,
+                              h_width, run);
+  if (!other.done || !after.done)
+    return false;
+  const PackedVectors<T> vectors(pass.how, width);
+  const BetaBlock<T> block{&vectors.how, pass.start, pass.solved, pass.below,
+                           other.forms(), moves_on ? after.forms() : other.forms(),
+                           width, h_width, nullptr, nullptr, nullptr};
+  Blocks blocks{cut_pass(x, sums && pass.denominator.data ? 2 * width : width),
+                K.beta.scratch_bytes(width, x.cols, tiles),
+                threads_for(4 * entries(x) * (width + 32), run.n_threads)};
+  // clearing and adding up more slots would cost more than the few entries themselves
+  const double filled = entries(x) / (4.0 * double(std::max<Index>(1, x.cols)));
+  int &n_slots = blocks.cut.n_slots;
+  n_slots = std::min(n_slots, static_cast<int>(std::clamp(filled, 1.0, 16.0)));
+  if (sums && n_slots == 0) {
+    if (kIsDense<T, X> || pass.how.beta == 1)
+      return beta_by_panels(K, x, pass, block, blocks, run);
+    n_slots = 1; // a tile of W H takes whole rows of a sparse X
+  }
+  return beta_by_slots(K, x, pass, block, blocks, run);
+}
+
+template <class T>
+bool multiply(const Kernels<T> &K, const Beta<T> &how, MatrixView<const T> start,
+              MatrixView<const T> numerator, MatrixView<const T> denominator,
+              MatrixView<T> solved, Run run) {
+  const int width = K.products.padded(how.k);
+  const PackedVectors<T> vectors(how, width);
+  const int n_threads = threads_for(2 * double(start.rows) * width, run.n_threads);
+  const Scratch scratch(K.beta.scratch_bytes(width, 0, false), n_threads);
+  auto task = [&](int64_t i, int worker) {
+    const Index first = i * kFactorBlock, last = std::min(first + kFactorBlock, start.rows);
+    MatrixView<const T> below{};
+    if (denominator.data)
+      below = rows_of(denominator, first, last);
+    K.beta.multiply(vectors.how, rows_of(start, first, last), rows_of(numerator, first, last),
+               below, rows_of(solved, first, last), scratch(worker));
+  };
+  return parallel_for(ceil_div(start.rows, kFactorBlock), n_threads, task, run.poll);
+}
+
+namespace {
+
+// Runs fn(first, last, sums) on ranges of n_rows rows and adds the n_sums sums up in order.
+template <class F>
+bool summed(Index n_rows, Index n_sums, double work, double *sums, Run run, F fn) {
+  const Index n_tasks = std::clamp<Index>(ceil_div(n_rows, kFactorBlock), 1, 16);
+  std::vector<double> parts(static_cast<size_t>(n_tasks * n_sums), 0.0);
+  auto task = [&](int64_t i, int) {
+    fn(n_rows * i / n_tasks, n_rows * (i + 1) / n_tasks, parts.data() + i * n_sums);
+  };
+  const bool done = parallel_for(n_tasks, threads_for(work, run.n_threads), task, run.poll);
+  std::fill(sums, sums + n_sums, 0.0);
+  for (Index i = 0; i < n_tasks * n_sums; ++i)
+    sums[i % n_sums] += parts[static_cast<size_t>(i)];
+  return done;
+}
+
+} // namespace
+
+template <class T>
+bool column_sums(const Kernels<T> &K, MatrixView<const T> A, double *sums, Run run) {
+  const double work = double(A.rows) * double(A.cols);
+  return summed(A.rows, A.cols, work, sums, run, [&](Index first, Index last, double *part) {
+    K.beta.column_sums(rows_of(A, first, last), part);
+  });
+}
+
+template <class T>
+bool gather_scaled(const Kernels<T> &K, MatrixView<const T> base, const int64_t *features,
+                   const T *scale, MatrixView<T> out, double *sums, Run run) {
+  const double work = 8 * double(out.rows) * double(out.cols);
+  return summed(out.rows, out.cols, work, sums, run,
+                [&](Index first, Index last, double *part) {
+                  K.beta.gather_scaled(base, features + first, scale, rows_of(out, first, last),
+                                  part);
+                });
+}
+
+template <class T>
+bool move_scaled(const Kernels<T> &K, const ScaledMove<T> &move, MatrixView<const T> before,
+                 MatrixView<const T> numerator, const int64_t *features,
+                 MatrixView<T> base, double *sums, Run run) {
+  const double work = 16 * double(before.rows) * double(before.cols);
+  return summed(before.rows, 4 * before.cols, work, sums, run,
+                [&](Index first, Index last, double *part) {
+                  K.beta.move_scaled(move, rows_of(before, first, last),
+                                rows_of(numerator, first, last), features + first, base, part);
+                });
+}
+
+// ---- instances -------------------------------------------------------------------------
+
+#define NONNEG_STORAGE(name, T, ...)                                                            \
+  template bool beta<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,              \
+                                     const BetaPass<T> &, Run);
+
+#define NONNEG_DTYPE(T)                                                                    \
+  template bool multiply<T>(const Kernels<T> &, const Beta<T> &, MatrixView<const T>,      \
+                            MatrixView<const T>, MatrixView<const T>, MatrixView<T>, Run); \
+  template bool column_sums<T>(const Kernels<T> &, MatrixView<const T>, double *, Run);    \
+  template bool gather_scaled<T>(const Kernels<T> &, MatrixView<const T>, const int64_t *, \
+                                 const T *, MatrixView<T>, double *, Run);                 \
+  template bool move_scaled<T>(const Kernels<T> &, const ScaledMove<T> &,                  \
+                               MatrixView<const T>, MatrixView<const T>, const int64_t *,  \
+                               MatrixView<T>, double *, Run);                              \
+  NONNEG_STORAGES(NONNEG_STORAGE, T, MatrixView<const T>)
+
+NONNEG_DTYPE(float)
+NONNEG_DTYPE(double)
+
+} // namespace nonneg

@@ -1,0 +1,228 @@
+#include "drivers/half_step.hpp"
+
+#include <vector>
+
+#include "drivers/buffers.hpp"
+#include "drivers/grams.hpp"
+#include "drivers/packing.hpp"
+#include "drivers/products.hpp"
+#include "drivers/slots.hpp"
+#include "drivers/storage.hpp"
+
+namespace nonneg {
+
+namespace {
+
+void add(const SolveSums &part, SolveSums &sums) {
+  sums.violation += part.violation;
+  sums.cross += part.cross;
+  sums.decrease += part.decrease;
+  sums.sweeps += part.sweeps;
+}
+
+// What the tasks of a run add up for each model: Gram matrices and measures, or none.
+template <class T> class Parts {
+public:
+  Parts(Index n_tasks, const Model<T> *models, int n_models, bool grams)
+      : n_tasks_(n_tasks), n_models_(n_models), sums_(size_t(n_tasks * n_models)) {
+    offsets_.push_back(0);
+    for (int m = 0; m < n_models; ++m) {
+      const Index k = models[m].solve.sweep.k;
+      k_.push_back(k);
+      offsets_.push_back(offsets_.back() + (grams ? k * k : 0) + 2 * k);
+    }
+    numbers_.assign(size_t(n_tasks * offsets_.back()), 0.0);
+    for (Index i = 0; i < n_tasks; ++i)
+      for (int m = 0; m < n_models; ++m) {
+        double *const at = numbers_.data() + i * offsets_.back() + offsets_[size_t(m)];
+        sums_[size_t(i * n_models + m)] = {grams ? at + 2 * k_[size_t(m)] : nullptr, at, {}};
+      }
+  }
+
+  ModelSums *of(Index task) { return sums_.data() + task * n_models_; }
+
+  // Adds the tasks' parts up, in their order.
+  void add_up(int m, double *gram, double *measures, SolveSums &sums) const {
+    const Index k = k_[size_t(m)];
+    if (gram)
+      std::fill(gram, gram + k * k, 0.0);
+    if (measures)
+      std::fill(measures, measures + 2 * k, 0.0);
+    for (Index i = 0; i < n_tasks_; ++i) {
+      const ModelSums &part = sums_[size_t(i * n_models_ + m)];
+      add(part.sums, sums);
+      for (Index j = 0; gram && j < k * k; ++j)
+        gram[j] += part.gram[j];
+      for (Index j = 0; measures && j < 2 * k; ++j)
+        measures[j] += part.measures[j];
+    }
+    if (gram)
+      symmetrize(gram, static_cast<int>(k));
+  }
+
+private:
+  Index n_tasks_;
+  int n_models_;
+  std::vector<Index> k_, offsets_;
+  std::vector<double> numbers_;
+  std::vector<ModelSums> sums_;
+};
+
+template <class T>
+void update_block(const Kernels<T> &K, const MatrixView<const T> &X, Index first,
+                  Index last, const T *B, int width, const Model<T> *models,
+                  ModelSums *sums, int n_models, T *rhs, void *scratch) {
+  K.solve.dense.update(rows_of(X, first, last), first, B, width, models, sums, n_models, rhs,
+                 blas, scratch);
+}
+
+template <class T, class I>
+void update_block(const Kernels<T> &K, const CsrView<T, I> &X, Index first, Index last,
+                  const T *B, int width, const Model<T> *models, ModelSums *sums,
+                  int n_models, T *rhs, void *scratch) {
+  csr_of(K.solve, X).update(X, first, last, B, width, models, sums, n_models, rhs, scratch);
+}
+
+template <class T> RowArrays<T> rows_of(const RowArrays<T> &A, Index first, Index last) {
+  RowArrays<T> block{rows_of(A.start, first, last), A.previous,
+                     rows_of(A.solved, first, last), A.moved};
+  if (A.moved.data) {
+    block.previous = rows_of(A.previous, first, last);
+    block.moved = rows_of(A.moved, first, last);
+  }
+  return block;
+}
+
+// The half-step without sums over X, or where they would take too much memory.
+template <class T, class X>
+bool update_rows(const Kernels<T> &K, const X &x, const T *packed, int width,
+                 const std::vector<Model<T>> &models, int k, FusedModel<T> *out, Run run) {
+  const int n_models = static_cast<int>(models.size());
+  const Index block = block_rows(x);
+  // tasks of many blocks for a tall X: each keeps its own sums
+  const Index n_blocks = ceil_div(x.rows, block);
+  const Index n_tasks = std::min(n_blocks, kMostTasks);
+  const int n_threads = threads_for(entries(x) * width, run.n_threads);
+  const Scratch scratch(K.solve.scratch_bytes(block, width, k), n_threads);
+  Parts<T> parts(n_tasks, models.data(), n_models, false);
+  auto task = [&](Index i, const ViewOf<X> &part, Index first, Index last, int worker) {
+    for (Index b = first; b < last; ++b)
+      update_block(K, part, b * block, std::min((b + 1) * block, x.rows), packed, width,
+                   models.data(), parts.of(i), n_models, static_cast<T *>(nullptr),
+                   scratch(worker));
+  };
+  const bool done = for_tasks(x, block, n_blocks, n_tasks, n_threads, run, task);
+  for (int m = 0; m < n_models; ++m)
+    parts.add_up(m, nullptr, out[m].measures, out[m].sums);
+  return done;
+}
+
+} // namespace
+
+template <class T>
+bool solve(const Kernels<T> &K, const Solve<T> &s, const RowArrays<T> &rows,
+           MatrixView<const T> P, double *gram_solved, double *gram_result,
+           double *measures, SolveSums &sums, Run run) {
+  const int k = s.sweep.k;
+  const Index n_rows = rows.solved.rows, n_blocks = ceil_div(n_rows, kFactorBlock);
+  // few parts for a large k, so that they stay small beside the factor itself
+  const Index n_tasks = std::min(n_blocks, std::clamp<Index>((1 << 18) / (k * k), 8, 64));
+  const double work = double(n_rows) * k * k * std::min(s.most + 1, 4);
+  const int n_threads = threads_for(work, run.n_threads);
+  // the second model only carries the other Gram matrix
+  const Model<T> models[2] = {{s, rows, 0}, {s, rows, 0}};
+  const bool grams = gram_solved || gram_result;
+  const bool both = gram_solved && gram_result && rows.moved.data;
+  Parts<T> parts(n_tasks, models, both ? 2 : 1, grams);
+  const Scratch scratch(K.solve.scratch_bytes(0, 0, k), n_threads);
+  auto task = [&](int64_t i, int worker) {
+    ModelSums *const part = parts.of(i);
+    for (Index b = n_blocks * i / n_tasks; b < n_blocks * (i + 1) / n_tasks; ++b) {
+      const Index first = b * kFactorBlock, last = std::min(first + kFactorBlock, n_rows);
+      const RowArrays<T> block = rows_of(rows, first, last);
+      K.solve.rows(s, block, rows_of(P, first, last), part->sums, part->measures,
+              scratch(worker));
+      const MatrixView<T> &solved = block.solved;
+      if (grams)
+        K.products.gram(gram_solved ? MatrixView<const T>{solved.data, solved.rows, solved.cols,
+                                                 solved.stride}
+                           : block.result(),
+               part->gram, scratch(worker));
+      if (both)
+        K.products.gram(block.result(), part[1].gram, scratch(worker));
+    }
+  };
+  const bool done = parallel_for(n_tasks, n_threads, task, run.poll);
+  SolveSums none;
+  parts.add_up(0, gram_solved ? gram_solved : gram_result, measures, sums);
+  if (both)
+    parts.add_up(1, gram_result, nullptr, none);
+  else if (gram_solved && gram_result)
+    std::copy(gram_solved, gram_solved + k * k, gram_result);
+  return done;
+}
+
+template <class T, class X>
+bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, Run run) {
+  std::vector<Model<T>> models;
+  int width = 0, k = 0;
+  for (int m = 0; m < n_models; ++m) {
+    models.push_back(out[m].model);
+    models.back().at = width;
+    width += K.products.padded(out[m].model.solve.sweep.k);
+    k = std::max(k, out[m].model.solve.sweep.k);
+  }
+  const Cut cut = cut_pass(x, width);
+  if (out->rhs.data && cut.n_slots == 0 && n_models > 1) // together they are too large
+    return update(K, x, out, n_models / 2, run) &&
+           update(K, x, out + n_models / 2, n_models - n_models / 2, run);
+  const Buffer<T> packed(static_cast<size_t>(x.cols * width));
+  for (int m = 0; m < n_models; ++m)
+    if (!pack_factor(K, out[m].Ht, packed.get() + models[size_t(m)].at, width, run))
+      return false;
+  if (!out->rhs.data || cut.n_slots == 0) {
+    bool done = update_rows(K, x, packed.get(), width, models, k, out, run);
+    for (int m = 0; done && out->rhs.data && m < n_models; ++m) {
+      const MatrixView<const T> result = models[size_t(m)].rows.result();
+      done = gram(K, result, out[m].gram, run) && rmatmul(K, x, result, out[m].rhs, run);
+    }
+    return done;
+  }
+  const int n_threads = threads_for(2 * entries(x) * width, run.n_threads);
+  const Buffer<T> slots(static_cast<size_t>(cut.n_slots * cut.slot_size));
+  const Scratch scratch(K.solve.scratch_bytes(cut.block, width, k), n_threads);
+  Parts<T> parts(cut.n_slots, models.data(), n_models, true);
+  auto task = [&](Index slot, const ViewOf<X> &part, Index first, Index last, int worker) {
+    T *const rhs = cut.opened(slots.get(), slot, first);
+    for (Index b = first; b < last; ++b)
+      update_block(K, part, b * cut.block, std::min((b + 1) * cut.block, x.rows),
+                   packed.get(), width, models.data(), parts.of(slot), n_models, rhs,
+                   scratch(worker));
+  };
+  if (!for_tasks(x, cut.block, cut.n_blocks, cut.n_slots, n_threads, run, task))
+    return false;
+  for (int m = 0; m < n_models; ++m) {
+    parts.add_up(m, out[m].gram, out[m].measures, out[m].sums);
+    if (!add_slots(K, slots.get() + models[size_t(m)].at, cut.slot_size, cut.n_slots, width,
+                   out[m].rhs, run))
+      return false;
+  }
+  return true;
+}
+
+// ---- instances -------------------------------------------------------------------------
+
+#define NONNEG_STORAGE(name, T, ...)                                                            \
+  template bool update<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,            \
+                                       FusedModel<T> *, int, Run);
+
+#define NONNEG_DTYPE(T)                                                                    \
+  template bool solve<T>(const Kernels<T> &, const Solve<T> &, const RowArrays<T> &,       \
+                         MatrixView<const T>, double *, double *, double *, SolveSums &,   \
+                         Run);                                                             \
+  NONNEG_STORAGES(NONNEG_STORAGE, T, MatrixView<const T>)
+
+NONNEG_DTYPE(float)
+NONNEG_DTYPE(double)
+
+} // namespace nonneg

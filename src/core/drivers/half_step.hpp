@@ -1,0 +1,34 @@
+// Drivers that solve for the rows of a factor: by a right-hand side, or fused with the
+// products that make it and that follow.
+#pragma once
+
+#include "drivers/run.hpp"
+#include "kernels/interface.hpp"
+
+namespace nonneg {
+
+// One of the models that a fused half-step moves together.
+template <class T> struct FusedModel {
+  Model<T> model;
+  MatrixView<const T> Ht;   // the other factor
+  MatrixView<T> rhs;        // X' times the result (n_cols x k), if rhs.data
+  double *gram;             // Gram matrix of the result (k x k), with rhs
+  double *measures;         // 2 k sums of squares, but for Method::sweep
+  SolveSums sums;
+};
+
+// Each returns false if the run was asked to stop; rows not reached keep their values.
+
+// Solves for the rows of one factor by right-hand sides P at hand. gram_solved and
+// gram_result (k x k, or null) receive the Gram matrices of solved and of the result.
+template <class T>
+bool solve(const Kernels<T> &, const Solve<T> &, const RowArrays<T> &,
+           MatrixView<const T> P, double *gram_solved, double *gram_result,
+           double *measures, SolveSums &, Run);
+
+// Fused half-step: the product with X, the solve and the sums for the other half, X read
+// once for all models. Either all of them want sums or none.
+template <class T, class X>
+bool update(const Kernels<T> &, const X &, FusedModel<T> *, int n_models, Run);
+
+} // namespace nonneg

@@ -1,0 +1,90 @@
+#include "drivers/newton.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "drivers/buffers.hpp"
+#include "drivers/packing.hpp"
+#include "drivers/storage.hpp"
+
+namespace nonneg {
+namespace {
+
+constexpr Index kDenseRows = 16; // a cache line of columns of a dense X read by columns
+
+template <class T> double entries(const StridedView<T> &X) {
+  return double(X.rows) * double(X.cols);
+}
+
+template <class T, class I> Index longest_row(const CsrView<T, I> &X) {
+  Index longest = 0;
+  for (Index i = 0; i < X.rows; ++i)
+    longest = std::max<Index>(longest, X.indptr[i + 1] - X.indptr[i]);
+  return longest;
+}
+
+template <class View> Index longest_row(const Stream<View> &X) { return X.longest; }
+
+// Runs fn(part, first, last, sums, scratch) over all rows and adds the sums up in order.
+template <class X, class F>
+bool for_blocks(const X &x, Index block, size_t scratch_bytes, int n_threads, F fn,
+                NewtonSums &sums, Run run) {
+  const Index n_blocks = ceil_div(x.rows, block), n_tasks = std::min(n_blocks, kMostTasks);
+  const Scratch scratch(scratch_bytes, n_threads);
+  std::vector<NewtonSums> parts(static_cast<size_t>(n_tasks));
+  auto task = [&](Index i, const ViewOf<X> &part, Index first, Index last, int worker) {
+    for (Index b = first; b < last; ++b)
+      fn(part, b * block, std::min((b + 1) * block, x.rows), parts[static_cast<size_t>(i)],
+         scratch(worker));
+  };
+  if (!for_tasks(x, block, n_blocks, n_tasks, n_threads, run, task))
+    return false;
+  for (const NewtonSums &part : parts)
+    sums.add(part);
+  return true;
+}
+
+} // namespace
+
+template <class T, class X>
+bool newton(const Kernels<T> &K, const X &x, const Newton<T> &how, const RowArrays<T> &rows,
+            MatrixView<const T> Ht, NewtonSums &sums, Run run) {
+  const int n_threads = threads_for(4 * entries(x) * how.k, run.n_threads);
+  using View = ViewOf<X>;
+  if constexpr (std::is_same_v<View, StridedView<T>>) {
+    const Index h_width = K.products.padded(static_cast<int>(x.cols));
+    const Buffer<T> H(static_cast<size_t>(how.k * h_width));
+    if (!turn(Ht, H.get(), h_width, run))
+      return false;
+    return for_blocks(
+        x, kDenseRows, K.newton.scratch_bytes(0, x.cols, how.k, false), n_threads,
+        [&](const View &part, Index first, Index last, NewtonSums &own, void *scratch) {
+          K.newton.dense.half_step(part, first, last, H.get(), h_width, how, rows, own, scratch);
+        },
+        sums, run);
+  } else {
+    const int kp = K.products.padded(how.k);
+    const Buffer<T> packed(static_cast<size_t>(x.cols * kp));
+    if (!pack_factor(K, Ht, packed.get(), kp, run))
+      return false;
+    return for_blocks(
+        x, kCsrBlock, K.newton.scratch_bytes(kCsrBlock, longest_row(x), how.k, true), n_threads,
+        [&](const View &part, Index first, Index last, NewtonSums &own, void *scratch) {
+          csr_of(K.newton, part).half_step(part, first, last, packed.get(), kp, how, rows, own, scratch);
+        },
+        sums, run);
+  }
+}
+
+#define NONNEG_STORAGE(name, T, ...)                                                            \
+  template bool newton<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,            \
+                                       const Newton<T> &, const RowArrays<T> &,            \
+                                       MatrixView<const T>, NewtonSums &, Run);
+
+#define NONNEG_DTYPE(T)                                                                    \
+  NONNEG_STORAGES(NONNEG_STORAGE, T, StridedView<T>)
+
+NONNEG_DTYPE(float)
+NONNEG_DTYPE(double)
+
+} // namespace nonneg

@@ -1,0 +1,61 @@
+// The storages of X, alike to the drivers: dense, CSR, and either of them in parts.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "drivers/run.hpp"
+#include "drivers/streams.hpp"
+#include "drivers/tuning.hpp"
+#include "kernels/interface.hpp"
+
+namespace nonneg {
+
+// Every storage by its name in the bindings and the type of its view: CASE(name, T, view).
+// `Dense` is a driver's view of a dense X. Parts of a CSR matrix have 32-bit indices.
+#define NONNEG_STORAGES(CASE, T, Dense)                                                    \
+  CASE(dense, T, Dense)                                                                    \
+  CASE(csr32, T, CsrView<T, int32_t>)                                                      \
+  CASE(csr64, T, CsrView<T, int64_t>)                                                      \
+  CASE(dense_parts, T, Stream<Dense>)                                                      \
+  CASE(csr_parts, T, Stream<CsrView<T, int32_t>>)
+
+template <class T> Index block_rows(const MatrixView<const T> &X) {
+  const Index row = std::max<Index>(1, X.cols * static_cast<Index>(sizeof(T)));
+  const Index fit = kDenseBlockBytes / row / 32 * 32;
+  return std::clamp<Index>(fit, 32, 512);
+}
+
+template <class T, class I> Index block_rows(const CsrView<T, I> &) { return kCsrBlock; }
+
+template <class T> double entries(const MatrixView<const T> &X) {
+  return double(X.rows) * double(X.cols);
+}
+
+template <class T, class I> double entries(const CsrView<T, I> &X) {
+  return double(X.indptr[X.rows]);
+}
+
+template <class View> Index block_rows(const Stream<View> &x) {
+  View like{};
+  like.cols = x.cols;
+  return block_rows(like);
+}
+
+template <class View> double entries(const Stream<View> &x) { return x.count; }
+
+// A family's table for the storage of X, of which it has one for each type of index.
+template <class Family, class T, class I>
+const auto &csr_of(const Family &kernels, const CsrView<T, I> &) {
+  if constexpr (sizeof(I) == 4)
+    return kernels.csr32;
+  else
+    return kernels.csr64;
+}
+
+template <class T>
+MatrixView<T> rows_of(MatrixView<T> A, Index first, Index last) {
+  return {A.data + first * A.stride, last - first, A.cols, A.stride};
+}
+
+} // namespace nonneg

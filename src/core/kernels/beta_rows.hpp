@@ -1,0 +1,121 @@
+// Multiplicative step of a row by its sums.
+#pragma once
+
+#include "kernels/beta_interface.hpp"
+#include "kernels/elementary.hpp"
+#include "kernels/packed_rows.hpp"
+#include "kernels/simd.hpp"
+
+namespace nonneg::NONNEG_ISA {
+
+// r with d r^low + c r^high = n by Newton's method from above.
+static double ratio_with_l2(double n, double d, double c, double low, double high) {
+  if (!(n > 0))
+    return 0;
+  if (low == 1 && high == 2)
+    return 2 * n / (d + __builtin_sqrt(d * d + 4 * c * n));
+  const double a = d > 0 ? __builtin_pow(n / d, 1 / low) : __builtin_inf();
+  const double b = c > 0 ? __builtin_pow(n / c, 1 / high) : __builtin_inf();
+  double r = smaller(a, b);
+  for (int step = 0; step < 60 && r < __builtin_inf(); ++step) {
+    const double excess = d * __builtin_pow(r, low) + c * __builtin_pow(r, high) - n;
+    const double slope = low * d * __builtin_pow(r, low - 1) +
+                         high * c * __builtin_pow(r, high - 1);
+    if (!(excess > 0) || !(slope > 0) || excess / slope <= 1e-15 * r)
+      break;
+    r -= excess / slope;
+  }
+  return r;
+}
+
+// The row after its step where that is a plain ratio. All rows are packed.
+template <class T>
+NONNEG_INLINE void multiply_plainly(const Beta<T> &how, int kp, T *row, const T *numerator,
+                                    const T *denominator) {
+  using V = Vec<T>;
+  const V zero = fill<V>(T(0)), one = fill<V>(T(1));
+  const V most = fill<V>(T(1) / FloatLayout<T>::least), least = fill<V>(how.least);
+  for (int t = 0; t < kp; t += kLanes<T>) {
+    const V a = load<V>(row + t);
+    const V below = load<V>(denominator + t) + (load<V>(how.l1 + t) + load<V>(how.l2 + t) * a);
+    V moved = a * (load<V>(numerator + t) / (below > zero ? below : one));
+    moved = moved < most ? moved : most;
+    moved = (below > zero) & (a > zero) ? moved : zero; // an infinite numerator moves no zero
+    store(row + t, moved < least ? zero : moved);
+  }
+}
+
+// The row after its step. `row` is overwritten; all are packed.
+template <class T>
+static void multiply_row(const Beta<T> &how, int kp, T *row, const T *numerator,
+                         const T *denominator) {
+  const T beta = static_cast<T>(how.beta);
+  const T rise = beta > 1 ? beta - 1 : 0, fall = beta < 2 ? 2 - beta : 0;
+  if (rise + fall == 1 && (rise == 1 || !how.has_l2)) {
+    multiply_plainly(how, kp, row, numerator, denominator);
+    return;
+  }
+  const T most = T(1) / FloatLayout<T>::least;
+  for (int t = 0; t < how.k; ++t) {
+    const T l2 = how.l2[t] * row[t];
+    T below = denominator[t] + how.l1[t], ratio;
+    if (rise < 1 && how.l2[t] > 0)
+      ratio = static_cast<T>(ratio_with_l2(numerator[t], below, l2, double(rise + fall),
+                                           1 + double(fall)));
+    else {
+      below += l2;
+      ratio = below > 0 ? numerator[t] / below : T(0);
+      if (rise + fall != 1)
+        ratio = static_cast<T>(__builtin_pow(double(ratio), 1 / double(rise + fall)));
+    }
+    T moved = row[t] > 0 ? row[t] * ratio : T(0); // an infinite ratio moves no zero
+    moved = moved < most ? moved : most;
+    row[t] = moved < how.least ? T(0) : moved;
+  }
+}
+
+// The step for rows whose sums are at hand; `solved` may be `start`. Denominators are one
+// packed row for all, how.column_sums, where there are none.
+template <class T>
+static void multiply_rows(const Beta<T> &how, MatrixView<const T> start,
+                          MatrixView<const T> numerator, MatrixView<const T> denominator,
+                          MatrixView<T> solved, void *scratch) {
+  const int k = how.k, kp = padded<T>(k);
+  T *const row = static_cast<T *>(scratch), *const above = row + kp, *const below = above + kp;
+  for (Index i = 0; i < start.rows; ++i) {
+    pack_row(start.data + i * start.stride, k, kp, row);
+    pack_row(numerator.data + i * numerator.stride, k, kp, above);
+    if (denominator.data)
+      pack_row(denominator.data + i * denominator.stride, k, kp, below);
+    multiply_row(how, kp, row, above, denominator.data ? below : how.column_sums);
+    T *const out = solved.data + i * solved.stride;
+    for (int t = 0; t < k; ++t)
+      out[t] = row[t];
+  }
+}
+
+// sums += the sum of the rows.
+template <class T> static void column_sums(MatrixView<const T> A, double *__restrict sums) {
+  const int k = static_cast<int>(A.cols);
+  for (Index i = 0; i < A.rows; ++i)
+    for (int t = 0; t < k; ++t)
+      sums[t] += static_cast<double>(A.data[i * A.stride + t]);
+}
+
+// What the row's sums become: its next place, or the sums themselves.
+template <class T>
+NONNEG_INLINE void conclude_row(const BetaBlock<T> &b, Index i, T *row, const T *numerator,
+                                const T *denominator) {
+  if (!b.solved.data)
+    return;
+  T *out = b.solved.data + i * b.solved.stride;
+  if (b.how->move)
+    multiply_row(*b.how, b.width, row, numerator, denominator);
+  const T *from = b.how->move ? row : numerator;
+  for (int t = 0; t < b.how->k; ++t)
+    out[t] = from[t];
+  for (int t = 0; b.below.data && t < b.how->k; ++t)
+    b.below.data[i * b.below.stride + t] = denominator[t];
+}
+
+} // namespace nonneg::NONNEG_ISA

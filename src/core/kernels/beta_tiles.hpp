@@ -1,0 +1,230 @@
+// Multiplicative half-step for β-divergences on one block of rows: the ratios of X and
+// W H, the step, and the sums for the other factor, while the block is in cache. W H exists
+// as a tile of a few rows.
+#pragma once
+
+#include "kernels/beta_entries.hpp"
+#include "kernels/beta_interface.hpp"
+#include "kernels/beta_rows.hpp"
+#include "kernels/beta_terms.hpp"
+#include "kernels/csr_entries.hpp"
+#include "kernels/packed_products.hpp"
+#include "kernels/packed_rows.hpp"
+#include "kernels/simd.hpp"
+
+namespace nonneg::NONNEG_ISA {
+
+constexpr Index kBetaTile = 1 << 17; // numbers of W H at a time
+
+NONNEG_INLINE Index beta_tile_rows(Index n_columns) {
+  const Index fit = kBetaTile / larger<Index>(1, n_columns);
+  return fit < 8 ? 8 : fit > 128 ? 128 : fit / 4 * 4;
+}
+
+template <class T> struct BetaScratch {
+  T *rows, *numerator, *denominator; // packed rows of a tile
+  T *ratio, *power;                  // the tile twice, h_width numbers a row
+};
+
+template <class T>
+NONNEG_INLINE BetaScratch<T> cut_beta(void *scratch, const BetaBlock<T> &b, Index n_columns) {
+  const Index n = beta_tile_rows(n_columns);
+  T *at = static_cast<T *>(scratch);
+  return {at, at + n * b.width, at + 2 * n * b.width, at + 3 * n * b.width,
+          at + 3 * n * b.width + n * b.h_width};
+}
+
+// y -> its two terms, in place and into `power`; dense rows of x. With rows (packed to kp),
+// β = 1 and the second is the second derivative times the sum of the row.
+template <class T>
+static double dense_terms(MatrixView<const T> X, const BetaTerms<T> &terms, Index width,
+                          bool wants_terms, bool wants_value, T *y, T *power,
+                          const T *rows = nullptr, int kp = 0) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  const bool flat = terms.beta == T(1);
+  double total = 0;
+  for (Index i = 0; i < X.rows; ++i) {
+    V value = fill<V>(T(0));
+    const V weight = fill<V>(rows ? packed_sum(rows + i * kp, kp) : T(0));
+    for (Index j = 0; j < X.cols; j += L) {
+      const Index n = smaller<Index>(L, X.cols - j);
+      const V at = load<V>(y + i * width + j);
+      const V x = n == L ? load<V>(X.data + i * X.stride + j)
+                         : load_some(X.data + i * X.stride + j, n);
+      if (wants_value) {
+        V sum = terms.present(x, at) + terms.anywhere(at);
+        if (n < L)
+          for (int lane = 0; lane < L; ++lane)
+            sum[lane] = lane < n ? sum[lane] : T(0);
+        value += sum;
+      }
+      if (wants_terms) {
+        store(y + i * width + j, terms.negative(x, at));
+        if (rows)
+          store(power + i * width + j, terms.bend(x, at) * weight);
+        else if (!flat)
+          store(power + i * width + j, terms.positive(at));
+      }
+    }
+    total += wide_sum<T>(value);
+  }
+  return total;
+}
+
+template <class T>
+static void dense_beta(MatrixView<const T> X, Index first, const BetaBlock<T> &b,
+                       const Blas &blas, void *scratch) {
+  const Beta<T> &how = *b.how;
+  const BetaTerms<T> terms{static_cast<T>(how.beta), fill<Vec<T>>(how.floor)};
+  const bool flat = terms.beta == T(1);
+  const BetaScratch<T> s = cut_beta(scratch, b, X.cols);
+  const Index step = beta_tile_rows(X.cols);
+  const int n_columns = static_cast<int>(X.cols), wide = static_cast<int>(b.h_width);
+  const bool sums = b.numerator || b.value, bends = flat && b.denominator;
+  for (Index at = 0; at < X.rows; at += step) {
+    const Index n = smaller<Index>(step, X.rows - at);
+    const MatrixView<const T> part{X.data + at * X.stride, n, X.cols, X.stride};
+    const MatrixView<const T> rows{s.rows, n, how.k, b.width};
+    const MatrixView<const T> ratio{s.ratio, n, X.cols, b.h_width};
+    const MatrixView<const T> power{s.power, n, X.cols, b.h_width};
+    for (Index i = 0; i < n; ++i)
+      pack_row(b.start.data + (first + at + i) * b.start.stride, how.k, b.width,
+               s.rows + i * b.width);
+    if (b.solved.data) {
+      dense_product_packed(rows, b.other.H, n_columns, wide, s.ratio, blas);
+      dense_terms(part, terms, b.h_width, true, false, s.ratio, s.power);
+      dense_product_packed(ratio, b.other.B, how.k, b.width, s.numerator, blas);
+      if (!flat)
+        dense_product_packed(power, b.other.B, how.k, b.width, s.denominator, blas);
+      for (Index i = 0; i < n; ++i)
+        conclude_row(b, first + at + i, s.rows + i * b.width, s.numerator + i * b.width,
+                     flat ? how.column_sums : s.denominator + i * b.width);
+    }
+    if (!sums)
+      continue;
+    dense_product_packed(rows, b.after.H, n_columns, wide, s.ratio, blas);
+    const double value = dense_terms(part, terms, b.h_width, b.numerator != nullptr,
+                                     b.value != nullptr, s.ratio, s.power,
+                                     bends ? s.rows : nullptr, b.width);
+    if (b.value)
+      *b.value += value;
+    if (!b.numerator)
+      continue;
+    dense_transposed_packed(ratio, s.rows, how.k, b.width, b.numerator, blas);
+    if (b.denominator)
+      dense_transposed_packed(power, s.rows, how.k, b.width, b.denominator, blas);
+  }
+}
+
+// The stored entries of row i: their negative terms to `values`, and the value; y is the
+// whole row of W H.
+template <class T, class I>
+static double sparse_terms(const CsrView<T, I> &X, Index i, const BetaTerms<T> &terms,
+                           bool wants_value, const T *y, T *values) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  V value = fill<V>(T(0));
+  for (Index e = X.indptr[i]; e < X.indptr[i + 1]; e += L) {
+    const Index n = smaller<Index>(L, X.indptr[i + 1] - e);
+    alignas(64) T at[L];
+    for (Index p = 0; p < L; ++p)
+      at[p] = y[X.indices[e + (p < n ? p : 0)]];
+    const V x = n == L ? load<V>(X.values + e) : load_some(X.values + e, n);
+    const V negative = terms.negative(x, load<V>(at));
+    for (Index p = 0; p < n; ++p)
+      values[e - X.indptr[i] + p] = negative[static_cast<int>(p)];
+    if (wants_value)
+      value += terms.present(x, load<V>(at));
+  }
+  return wide_sum<T>(value);
+}
+
+// y^(β-1) in place, and the sum of what of the value depends on y alone.
+template <class T>
+static double all_terms(const BetaTerms<T> &terms, Index n_columns, bool wants_value, T *y) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  V value = fill<V>(T(0));
+  for (Index j = 0; j < n_columns; j += L) {
+    const V at = load<V>(y + j);
+    if (wants_value) {
+      V sum = terms.anywhere(at);
+      for (Index lane = n_columns - j; lane < L; ++lane)
+        sum[static_cast<int>(lane)] = T(0);
+      value += sum;
+    }
+    store(y + j, terms.positive(at));
+  }
+  return wide_sum<T>(value);
+}
+
+template <class T, class I>
+static void csr_beta_tile(const CsrView<T, I> &X, Index first, Index last,
+                          const BetaBlock<T> &b, const Blas &blas, void *scratch) {
+  const Beta<T> &how = *b.how;
+  const BetaTerms<T> terms{static_cast<T>(how.beta), fill<Vec<T>>(how.floor)};
+  const BetaScratch<T> s = cut_beta(scratch, b, X.cols);
+  const Index n = last - first;
+  const int n_columns = static_cast<int>(X.cols), wide = static_cast<int>(b.h_width);
+  const MatrixView<const T> rows{s.rows, n, how.k, b.width};
+  const MatrixView<const T> ratio{s.ratio, n, X.cols, b.h_width};
+  // once for the step, once for the sums
+  for (int round = b.solved.data ? 0 : 1; round < 2; ++round) {
+    if (round == 1 && !b.numerator && !b.value)
+      break;
+    const T *const H = round == 0 ? b.other.H : b.after.H;
+    dense_product_packed(rows, H, n_columns, wide, s.ratio, blas);
+    for (Index i = 0; i < n; ++i) {
+      const Index from = X.indptr[first + i], to = X.indptr[first + i + 1];
+      T *const y = s.ratio + i * b.h_width;
+      const bool wants_value = round == 1 && b.value;
+      double value = sparse_terms(X, first + i, terms, wants_value, y, s.power);
+      value += all_terms(terms, X.cols, wants_value, y);
+      if (wants_value)
+        *b.value += value;
+      const CsrView<T, I> weighted{s.power - from, X.indices, X.indptr, X.rows, X.cols};
+      if (round == 0) {
+        T *const sum = s.numerator + i * b.width;
+        for (int t = 0; t < b.width; ++t)
+          sum[t] = 0;
+        csr_gather(weighted, from, to, to, b.other.B, b.width, sum);
+      } else if (b.numerator)
+        csr_scatter(weighted, from, to, to, s.rows + i * b.width, b.width, b.numerator);
+    }
+    if (round == 0) {
+      dense_product_packed(ratio, b.other.B, how.k, b.width, s.denominator, blas);
+      for (Index i = 0; i < n; ++i)
+        conclude_row(b, first + i, s.rows + i * b.width, s.numerator + i * b.width,
+                     s.denominator + i * b.width);
+    } else if (b.numerator)
+      dense_transposed_packed(ratio, s.rows, how.k, b.width, b.denominator, blas);
+  }
+}
+
+template <class T, class I>
+static void csr_beta(const CsrView<T, I> &X, Index first, Index last, const BetaBlock<T> &b,
+                     const Blas &blas, void *scratch) {
+  if (b.how->beta == 1) {
+    csr_kullback(X, first, last, b, static_cast<T *>(scratch));
+    return;
+  }
+  const BetaScratch<T> s = cut_beta(scratch, b, X.cols);
+  const Index step = beta_tile_rows(X.cols);
+  for (Index at = first; at < last; at += step) {
+    const Index end = smaller(at + step, last);
+    for (Index i = at; i < end; ++i)
+      pack_row(b.start.data + i * b.start.stride, b.how->k, b.width,
+               s.rows + (i - at) * b.width);
+    csr_beta_tile(X, at, end, b, blas, scratch);
+  }
+}
+
+// Bytes that a block needs; `sparse` and β = 1 need no tile.
+template <class T> static size_t beta_scratch(int width, Index n_columns, bool tiles) {
+  const Index n = beta_tile_rows(n_columns), wide = padded<T>(static_cast<int>(n_columns));
+  const Index numbers = tiles ? n * (3 * width + 2 * wide) : 3 * width;
+  return sizeof(T) * static_cast<size_t>(numbers);
+}
+
+} // namespace nonneg::NONNEG_ISA

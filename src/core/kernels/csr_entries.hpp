@@ -1,0 +1,81 @@
+// Stored entries of a row of a CSR matrix: their products with packed rows.
+#pragma once
+
+#include "kernels/packed_rows.hpp"
+#include "kernels/simd.hpp"
+#include "kernels/views.hpp"
+
+namespace nonneg::NONNEG_ISA {
+
+constexpr int kCsrVectors = NONNEG_VECTOR_BYTES == 64 ? 8 : 6;
+constexpr Index kPrefetch = 8; // non-zeros ahead
+
+template <class T>
+NONNEG_INLINE void prefetch_row(const T *row, int bytes, bool for_write) {
+  for (int b = 0; b < bytes; b += 64) {
+    if (for_write)
+      __builtin_prefetch(reinterpret_cast<const char *>(row) + b, 1);
+    else
+      __builtin_prefetch(reinterpret_cast<const char *>(row) + b, 0);
+  }
+}
+
+// out += the entries [first, last) of a row of X times packed B; out a packed row.
+template <class T, class I>
+NONNEG_INLINE void csr_gather(const CsrView<T, I> &X, Index first, Index last, Index end,
+                              const T *B, int kp, T *out) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  for_vectors<kCsrVectors>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
+    constexpr int N = decltype(count)::value;
+    V sum[N];
+    unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] = load<V>(out + (at + v) * L); });
+    for (Index e = first; e < last; ++e) {
+      const T *b = B + static_cast<Index>(X.indices[e]) * kp + at * L;
+      if (e + kPrefetch < end)
+        prefetch_row(B + static_cast<Index>(X.indices[e + kPrefetch]) * kp + at * L,
+                     N * NONNEG_VECTOR_BYTES, false);
+      const V x = fill<V>(X.values[e]);
+      unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] += x * load<V>(b + v * L); });
+    }
+    unroll<N>([&](auto v) NONNEG_LAMBDA { store(out + (at + v) * L, sum[v]); });
+  });
+}
+
+// sum[j,:] += x_ij a for the entries [first, last), a a packed row.
+template <class T, class I>
+NONNEG_INLINE void csr_scatter(const CsrView<T, I> &X, Index first, Index last, Index end,
+                               const T *a, int kp, T *sum) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  for_vectors<kCsrVectors>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
+    constexpr int N = decltype(count)::value;
+    V row[N];
+    unroll<N>([&](auto v) NONNEG_LAMBDA { row[v] = load<V>(a + (at + v) * L); });
+    for (Index e = first; e < last; ++e) {
+      T *s = sum + static_cast<Index>(X.indices[e]) * kp + at * L;
+      if (e + kPrefetch < end)
+        prefetch_row(sum + static_cast<Index>(X.indices[e + kPrefetch]) * kp + at * L,
+                     N * NONNEG_VECTOR_BYTES, true);
+      const V x = fill<V>(X.values[e]);
+      unroll<N>([&](auto v) NONNEG_LAMBDA {
+        store(s + v * L, load<V>(s + v * L) + x * row[v]);
+      });
+    }
+  });
+}
+
+// First entry in [from, to) whose sorted index is not below column.
+template <class I>
+NONNEG_INLINE Index lower_bound(const I *indices, Index from, Index to, Index column) {
+  while (from < to) {
+    const Index middle = from + (to - from) / 2;
+    if (static_cast<Index>(indices[middle]) < column)
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return from;
+}
+
+} // namespace nonneg::NONNEG_ISA

@@ -1,0 +1,78 @@
+#include "kernels/dispatch.hpp"
+
+namespace nonneg {
+
+// The tables that the families define for each instruction set.
+#define NONNEG_SET(set)                                                                    \
+  namespace set {                                                                          \
+  extern const ByDtype<ProductKernels> products;                                           \
+  extern const ByDtype<SolveKernels> solve;                                                \
+  extern const ByDtype<BetaKernels> beta;                                                  \
+  extern const ByDtype<NewtonKernels> newton;                                              \
+  static KernelTable table(const char *name) {                                             \
+    return {name,                                                                          \
+            {products.f32, solve.f32, beta.f32, newton.f32},                               \
+            {products.f64, solve.f64, beta.f64, newton.f64}};                              \
+  }                                                                                        \
+  }
+
+#if defined(__x86_64__)
+NONNEG_SET(x86_64_v2)
+NONNEG_SET(x86_64_v3)
+NONNEG_SET(x86_64_v4)
+#else
+NONNEG_SET(generic)
+#endif
+
+namespace {
+
+struct Candidate {
+  const char *name;
+  KernelTable (*table)(const char *name);
+  bool supported;
+};
+
+// The processor and the operating system must both support a set: the built-in asks
+// CPUID and XGETBV.
+std::vector<Candidate> candidates() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool v2 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
+  const bool v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                  __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+  const bool v4 =
+      v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl");
+  return {{"x86-64-v4", x86_64_v4::table, v4},
+          {"x86-64-v3", x86_64_v3::table, v3},
+          {"x86-64-v2", x86_64_v2::table, v2}};
+#else
+  return {{"generic", generic::table, true}};
+#endif
+}
+
+KernelTable chosen{};
+
+} // namespace
+
+std::vector<std::string> available_sets() {
+  std::vector<std::string> names;
+  for (const Candidate &candidate : candidates())
+    if (candidate.supported)
+      names.emplace_back(candidate.name);
+  return names;
+}
+
+bool choose_set(const std::string &name) {
+  for (const Candidate &candidate : candidates())
+    if (candidate.supported && (name.empty() || name == candidate.name)) {
+      chosen = candidate.table(candidate.name);
+      return true;
+    }
+  return false;
+}
+
+const KernelTable &kernel_table() { return chosen; }
+
+} // namespace nonneg

@@ -1,0 +1,114 @@
+// Logarithm, exponential and power of vectors, from their series; the first two within a few
+// units in the last place over the whole range of normal numbers.
+#pragma once
+
+#include <cstdint>
+#include "kernels/simd.hpp"
+
+namespace nonneg::NONNEG_ISA {
+
+template <class T> struct FloatLayout;
+template <> struct FloatLayout<float> {
+  using Int = int32_t;
+  static constexpr int mantissa_bits = 23, bias = 127, log_terms = 5, exp_terms = 8;
+  static constexpr Int root_half = 0x3f3504f3; // sqrt(1/2)
+  static constexpr Int one = 0x3f800000;
+  // added to an integer's bits, it is the same number as a floating one plus itself
+  static constexpr Int shift_bits = 0x4b400000;
+  static constexpr float shift = 12582912.0f;
+  static constexpr float least = 1.17549435e-38f;
+  static constexpr float least_log = -87.3f, most_log = 88.7f;
+  // ln 2 in two parts, the first with zeros at its end
+  static constexpr float ln2_high = 0.693145751953125f, ln2_low = 1.42860677e-06f;
+};
+template <> struct FloatLayout<double> {
+  using Int = int64_t;
+  static constexpr int mantissa_bits = 52, bias = 1023, log_terms = 11, exp_terms = 14;
+  static constexpr Int root_half = 0x3fe6a09e667f3bcd;
+  static constexpr Int one = 0x3ff0000000000000;
+  static constexpr Int shift_bits = 0x4338000000000000;
+  static constexpr double shift = 6755399441055744.0;
+  static constexpr double least = 2.2250738585072014e-308;
+  static constexpr double least_log = -708.3, most_log = 709.7;
+  static constexpr double ln2_high = 0.693147180369123816490, ln2_low = 1.90821492927058770002e-10;
+};
+template <class T>
+using IntVec = typename VectorOf<typename FloatLayout<T>::Int, kLanes<T>>::type;
+
+// log x for x >= 0; below the smallest normal number, of that number.
+template <class T> NONNEG_INLINE Vec<T> log_of(Vec<T> x) {
+  using V = Vec<T>;
+  using F = FloatLayout<T>;
+  using W = IntVec<T>;
+  const V least = fill<V>(F::least);
+  x = x > least ? x : least;
+  // x = m 2^e with m between sqrt(1/2) and sqrt(2)
+  const W bits = (W)x + fill<W>(F::one - F::root_half);
+  const W exponent = (bits >> F::mantissa_bits) - fill<W>(typename F::Int(F::bias));
+  const W fraction = bits & fill<W>((typename F::Int(1) << F::mantissa_bits) - 1);
+  const V m = (V)(fraction + fill<W>(F::root_half));
+  const V e = (V)(exponent + fill<W>(F::shift_bits)) - fill<V>(F::shift);
+  // log m = 2 (s + s^3/3 + s^5/5 + ...), s = (m - 1)/(m + 1), |s| < 0.172
+  const V one = fill<V>(T(1));
+  const V s = (m - one) / (m + one), z = s * s;
+  V series = fill<V>(T(1) / T(2 * F::log_terms - 1));
+  unroll<F::log_terms - 2>([&](auto i) NONNEG_LAMBDA {
+    constexpr int n = F::log_terms - 2 - decltype(i)::value;
+    series = series * z + fill<V>(T(1) / T(2 * n + 1));
+  });
+  const V log_m = (s + s) + (s + s) * (z * series);
+  return e * fill<V>(F::ln2_high) + (log_m + e * fill<V>(F::ln2_low));
+}
+
+// e^x, clamped to the normal numbers.
+template <class T> NONNEG_INLINE Vec<T> exp_of(Vec<T> x) {
+  using V = Vec<T>;
+  using F = FloatLayout<T>;
+  using W = IntVec<T>;
+  const V low = fill<V>(F::least_log), high = fill<V>(F::most_log), shift = fill<V>(F::shift);
+  x = x > low ? x : low;
+  x = x < high ? x : high;
+  // x = n ln 2 + r with |r| < 0.35
+  const V shifted = x * fill<V>(T(1.44269504088896340736)) + shift;
+  const V n = shifted - shift;
+  const V r = (x - n * fill<V>(F::ln2_high)) - n * fill<V>(F::ln2_low);
+  V series = fill<V>(T(1));
+  unroll<F::exp_terms - 1>([&](auto i) NONNEG_LAMBDA {
+    constexpr int n = F::exp_terms - 1 - decltype(i)::value;
+    series = series * r * fill<V>(T(1) / T(n)) + fill<V>(T(1));
+  });
+  const W exponent = (W)shifted - (W)shift; // n as an integer
+  return (V)((W)series + (exponent << F::mantissa_bits));
+}
+
+// x^p for x >= 0, within about |p log x| units in the last place, and a few; 0 where x is,
+// for p > 0.
+template <class T> NONNEG_INLINE Vec<T> power_of(Vec<T> x, T p) {
+  const Vec<T> zero = fill<Vec<T>>(T(0));
+  const Vec<T> power = exp_of<T>(log_of<T>(x) * fill<Vec<T>>(p));
+  return p > T(0) ? (x > zero ? power : zero) : power;
+}
+
+// Vector of the folds of W vectors of W lanes, one of them a lane.
+template <int W, int Stage = W, class V, class F> NONNEG_INLINE V fold_lanes(V (&v)[W], F f) {
+  if constexpr (Stage == 1)
+    return v[0];
+  else {
+    constexpr auto lanes = std::make_index_sequence<W>{};
+    unroll<Stage / 2>([&](auto i) NONNEG_LAMBDA {
+      v[i] = f(zip<false, W>(v[i], v[i + Stage / 2], lanes),
+               zip<true, W>(v[i], v[i + Stage / 2], lanes));
+    });
+    return fold_lanes<W, Stage / 2>(v, f);
+  }
+}
+
+template <int W, class V> NONNEG_INLINE V sums_of(V (&v)[W]) {
+  return fold_lanes<W>(v, [](V a, V b) NONNEG_LAMBDA { return a + b; });
+}
+
+template <int W, class V> NONNEG_INLINE V largest_of(V (&v)[W]) {
+  return fold_lanes<W>(v, [](V a, V b) NONNEG_LAMBDA { return a > b ? a : b; });
+}
+
+} // namespace nonneg::NONNEG_ISA

@@ -1,0 +1,143 @@
+// Fused half-step on one block: product, solve and sums while the block is in cache.
+#pragma once
+
+#include "kernels/adaptive_sweeps.hpp"
+#include "kernels/block_scratch.hpp"
+#include "kernels/exact_method.hpp"
+#include "kernels/packed_products.hpp"
+#include "kernels/packed_rows.hpp"
+#include "kernels/row_arrays.hpp"
+#include "kernels/solve_interface.hpp"
+#include "kernels/sweep.hpp"
+
+namespace nonneg::NONNEG_ISA {
+
+// Memory of a half-step on one block: that of its products, then that of the solve.
+template <class T> struct UpdateScratch {
+  BlockScratch<T> block;
+  T *tile; // for solve_rows
+};
+
+template <class T> NONNEG_INLINE size_t update_bytes(Index n_rows, int width, int k) {
+  const size_t tile = larger(sizeof(T) * adaptive_scratch<T>(k), exact_method_scratch<T>(k));
+  return block_bytes<T>(n_rows, width, k) + rounded(tile);
+}
+
+template <class T>
+NONNEG_INLINE UpdateScratch<T> cut_update(void *scratch, Index n_rows, int width, int k) {
+  const BlockScratch<T> block = cut_block<T>(scratch, n_rows, width, k);
+  return {block, static_cast<T *>(block.rest)};
+}
+
+// One multiplicative step for each row; `below` has room for k numbers.
+template <class T>
+static void multiplicative_rows(const Sweep<T> &s, const RowArrays<T> &rows,
+                                MatrixView<const T> P, SolveSums &sums, T *below) {
+  const int k = s.k;
+  double cross = 0;
+  for (Index i = 0; i < rows.solved.rows; ++i) {
+    const T *a = rows.start.data + i * rows.start.stride, *p = P.data + i * P.stride;
+    T *out = rows.solved.data + i * rows.solved.stride;
+    for (int t = 0; t < k; ++t)
+      below[t] = s.l1[t];
+    for (int r = 0; r < k; ++r) {
+      const T value = a[r], *g = s.gram + static_cast<Index>(r) * k;
+      for (int t = 0; t < k; ++t)
+        below[t] += value * g[t];
+    }
+    for (int t = 0; t < k; ++t) {
+      const T moved = below[t] > T(0) ? a[t] * (p[t] / below[t]) : T(0);
+      out[t] = moved;
+      cross += static_cast<double>(p[t]) * static_cast<double>(moved);
+    }
+  }
+  sums.cross += cross;
+}
+
+// Solves for the rows by whatever method is asked for.
+template <class T>
+NONNEG_INLINE void solve_rows(const Solve<T> &solve, const RowArrays<T> &rows,
+                              MatrixView<const T> P, SolveSums &sums, double *measures,
+                              T *tile) {
+  switch (solve.method) {
+  case Method::sweep:
+    copy_rows(rows.start, rows.solved);
+    sweep_rows(solve.sweep, rows.solved, P, sums, tile);
+    return;
+  case Method::adaptive: adaptive_rows(solve, rows, P, sums, measures, tile); break;
+  case Method::multiplicative:
+    multiplicative_rows(solve.sweep, rows, P, sums, tile);
+    return;
+  case Method::exact: exact_method(solve, rows, P, sums, measures, tile); break;
+  }
+  if (rows.moved.data)
+    extrapolate(rows, solve.momentum);
+}
+
+template <class T>
+static void solve_only(const Solve<T> &solve, const RowArrays<T> &rows,
+                       MatrixView<const T> P, SolveSums &sums, double *measures,
+                       void *scratch) {
+  const int k = solve.sweep.k;
+  T *const tile = cut_update<T>(scratch, 0, 0, k).tile;
+  solve_rows(solve, rows, P, sums, measures, tile);
+}
+
+// Solves for the rows [first, last) of every model by the packed right-hand sides in
+// scratch.block.rows, adds Gram matrices, and leaves the packed results in their place.
+template <class T>
+NONNEG_INLINE void solve_block(const Model<T> *models, ModelSums *sums, int n_models,
+                               Index first, Index last, int width, bool pack_results,
+                               const UpdateScratch<T> &scratch) {
+  for (int m = 0; m < n_models; ++m) {
+    const Model<T> &model = models[m];
+    const RowArrays<T> rows = block_of(model.rows, first, last);
+    T *const P = scratch.block.rows + model.at;
+    solve_rows(model.solve, rows,
+               MatrixView<const T>{P, last - first, model.solve.sweep.k, width},
+               sums[m].sums, sums[m].measures, scratch.tile);
+    if (sums[m].gram)
+      gram<T>(rows.result(), sums[m].gram, scratch.block.gram);
+    if (pack_results)
+      pack(rows.result(), P, width);
+  }
+}
+
+// Components that a product must reach: all but the padding of the last model.
+template <class T> NONNEG_INLINE int reach(const Model<T> *models, int n_models) {
+  return models[n_models - 1].at + models[n_models - 1].solve.sweep.k;
+}
+
+template <class T>
+NONNEG_INLINE UpdateScratch<T> cut_for(void *scratch, Index n_rows, int width,
+                                       const Model<T> *models, int n_models) {
+  int k = 0;
+  for (int m = 0; m < n_models; ++m)
+    k = larger(k, models[m].solve.sweep.k);
+  return cut_update<T>(scratch, n_rows, width, k);
+}
+
+template <class T>
+static void dense_update(MatrixView<const T> X, Index first, const T *B, int width,
+                         const Model<T> *models, ModelSums *sums, int n_models, T *rhs,
+                         const Blas &blas, void *scratch) {
+  const UpdateScratch<T> cuts = cut_for(scratch, X.rows, width, models, n_models);
+  const int k = reach(models, n_models);
+  dense_product_packed(X, B, k, width, cuts.block.rows, blas);
+  solve_block(models, sums, n_models, first, first + X.rows, width, rhs != nullptr, cuts);
+  if (rhs)
+    dense_transposed_packed(X, cuts.block.rows, k, width, rhs, blas);
+}
+
+template <class T, class I>
+static void csr_update(const CsrView<T, I> &X, Index first, Index last, const T *B,
+                       int width, const Model<T> *models, ModelSums *sums, int n_models,
+                       T *rhs, void *scratch) {
+  const UpdateScratch<T> cuts = cut_for(scratch, last - first, width, models, n_models);
+  csr_product_packed(X, first, last, B, width, cuts.block.rows, cuts.block.cursor);
+  solve_block(models, sums, n_models, first, last, width, rhs != nullptr, cuts);
+  if (rhs)
+    csr_transposed_packed(X, first, last, cuts.block.rows, width, rhs, cuts.block.cursor);
+}
+
+} // namespace nonneg::NONNEG_ISA

@@ -1,0 +1,170 @@
+// Newton steps for the rows of a block of X, CSR or dense of any strides.
+#pragma once
+
+#include "kernels/newton_interface.hpp"
+#include "kernels/newton_rows.hpp"
+#include "kernels/row_arrays.hpp"
+#include "kernels/simd.hpp"
+
+namespace nonneg::NONNEG_ISA {
+
+template <class T, int R>
+NONNEG_INLINE void load_starts(const Newton<T> &how, const RowArrays<T> &rows,
+                               const Index *which, T *w) {
+  for (int r = 0; r < R; ++r)
+    for (int t = 0; t < how.k; ++t)
+      w[t * R + r] = rows.start.data[which[r] * rows.start.stride + t];
+}
+
+template <class T, int R>
+NONNEG_INLINE void store_results(const Newton<T> &how, const RowArrays<T> &rows,
+                                 const Index *which, const T *w) {
+  for (int r = 0; r < R; ++r)
+    for (int t = 0; t < how.k; ++t)
+      rows.solved.data[which[r] * rows.solved.stride + t] = w[t * R + r];
+}
+
+NONNEG_INLINE Index newton_columns(Index longest, Index lanes) {
+  const Index whole = (longest + lanes - 1) / lanes * lanes;
+  return larger<Index>(whole, kTogether * kLongRow);
+}
+
+// Rows of H for the entries [at, at + n) of a row of X, turned: component t of entry p to
+// h[t * next + p], zero behind the n-th.
+template <class T, class I>
+NONNEG_INLINE void turn_entries(const I *indices, Index n, const T *B, int kp, int k, T *h,
+                                Index next) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  for (int c = 0; c < kp; c += L) {
+    V v[L];
+    unroll<L>([&](auto p) NONNEG_LAMBDA {
+      v[p] = p < n ? load<V>(B + static_cast<Index>(indices[p < n ? p : 0]) * kp + c)
+                   : fill<V>(T(0));
+    });
+    transpose<L>(v);
+    unroll<L>([&](auto i) NONNEG_LAMBDA {
+      if (c + i < k)
+        store(h + (c + i) * next, v[i]);
+    });
+  }
+}
+
+template <class T, class I, int R>
+static void csr_newton_group(const CsrView<T, I> &X, const T *B, int kp,
+                             const Newton<T> &how, const RowArrays<T> &rows,
+                             const Index *which, NewtonSums &sums, T *scratch) {
+  constexpr int L = kLanes<T>;
+  Index filled[R], longest = 0;
+  for (int r = 0; r < R; ++r) {
+    filled[r] = X.indptr[which[r] + 1] - X.indptr[which[r]];
+    longest = larger(longest, filled[r]);
+  }
+  const Index n = (longest + L - 1) / L * L;
+  T *const w = scratch, *const x = w + static_cast<Index>(how.k) * kTogether, *const y = x + R * n,
+          *const h = y + R * n;
+  const NewtonGroup<T> g{h, R * n, n, n, x, y};
+  for (int r = 0; r < R; ++r) {
+    const Index from = X.indptr[which[r]];
+    for (Index p = 0; p < n; p += L) {
+      const Index left = larger<Index>(0, smaller<Index>(L, filled[r] - p));
+      store(x + r * n + p, left == L ? load<Vec<T>>(X.values + from + p)
+                                     : load_some(X.values + from + p, left));
+      turn_entries(X.indices + from + p, left, B, kp, how.k, h + r * n + p, R * n);
+    }
+  }
+  load_starts<T, R>(how, rows, which, w);
+  NewtonSums own;
+  newton_rows<T, R>(how, g, w, filled, own);
+  store_results<T, R>(how, rows, which, w);
+  sums.add(own);
+}
+
+// Sorts row numbers by length, shortest first; equal ones keep their order.
+template <class I>
+static void sort_by_length(const I *indptr, Index *order, Index n) {
+  for (const Index gap : {Index(57), Index(23), Index(10), Index(4), Index(1)})
+    for (Index i = gap; i < n; ++i) {
+      const Index row = order[i];
+      const Index length = indptr[row + 1] - indptr[row];
+      Index j = i;
+      for (; j >= gap; j -= gap) {
+        const Index other = order[j - gap], its = indptr[other + 1] - indptr[other];
+        if (its < length || (its == length && other < row))
+          break;
+        order[j] = other;
+      }
+      order[j] = row;
+    }
+}
+
+template <class T, class I>
+static void csr_newton(const CsrView<T, I> &X, Index first, Index last, const T *B, int kp,
+                       const Newton<T> &how, const RowArrays<T> &rows, NewtonSums &sums,
+                       void *scratch) {
+  const Index n = last - first;
+  Index *const order = static_cast<Index *>(scratch);
+  T *const numbers = reinterpret_cast<T *>(order + (n + 7) / 8 * 8);
+  for (Index i = 0; i < n; ++i)
+    order[i] = first + i;
+  sort_by_length(X.indptr, order, n);
+  Index i = 0;
+  for (; i + kTogether <= n; i += kTogether) {
+    const Index longest = order[i + kTogether - 1];
+    if (X.indptr[longest + 1] - X.indptr[longest] > kLongRow)
+      break;
+    csr_newton_group<T, I, kTogether>(X, B, kp, how, rows, order + i, sums, numbers);
+  }
+  for (; i < n; ++i)
+    csr_newton_group<T, I, 1>(X, B, kp, how, rows, order + i, sums, numbers);
+  if (rows.moved.data)
+    extrapolate(block_of(rows, first, last), how.momentum);
+}
+
+// R rows of a dense X of any strides, and all of H: k rows of h_width numbers.
+template <class T, int R>
+static void dense_newton_group(const StridedView<T> &X, const T *H, Index h_width,
+                               const Newton<T> &how, const RowArrays<T> &rows, Index first,
+                               NewtonSums &sums, T *scratch) {
+  T *const w = scratch, *const x = w + static_cast<Index>(how.k) * kTogether,
+          *const y = x + R * h_width;
+  const NewtonGroup<T> g{H, h_width, 0, h_width, x, y};
+  Index which[R], filled[R];
+  for (int r = 0; r < R; ++r) {
+    which[r] = first + r;
+    filled[r] = X.cols;
+  }
+  for (Index p = 0; p < h_width; ++p)
+    for (int r = 0; r < R; ++r)
+      x[r * h_width + p] = p < X.cols ? X.data[(first + r) * X.row_stride + p * X.stride] : T(0);
+  load_starts<T, R>(how, rows, which, w);
+  newton_rows<T, R>(how, g, w, filled, sums);
+  store_results<T, R>(how, rows, which, w);
+}
+
+template <class T>
+static void dense_newton(const StridedView<T> &X, Index first, Index last, const T *H,
+                         Index h_width, const Newton<T> &how, const RowArrays<T> &rows,
+                         NewtonSums &sums, void *scratch) {
+  T *const numbers = static_cast<T *>(scratch);
+  Index i = first;
+  for (; i + kTogether <= last; i += kTogether)
+    dense_newton_group<T, kTogether>(X, H, h_width, how, rows, i, sums, numbers);
+  for (; i < last; ++i)
+    dense_newton_group<T, 1>(X, H, h_width, how, rows, i, sums, numbers);
+  if (rows.moved.data)
+    extrapolate(block_of(rows, first, last), how.momentum);
+}
+
+// Bytes for a block of n_rows rows, the longest with that many entries; `turned` where H
+// is gathered for each group.
+template <class T>
+static size_t newton_scratch(Index n_rows, Index longest, int k, bool turned) {
+  const Index columns = newton_columns(longest, kLanes<T>);
+  const Index wide = turned ? columns : kTogether * ((longest + kLanes<T> - 1) / kLanes<T> * kLanes<T>);
+  const Index numbers = k * kTogether + 2 * wide + (turned ? k * columns : 0) + 2 * kLanes<T>;
+  return sizeof(Index) * static_cast<size_t>((n_rows + 7) / 8 * 8) +
+         sizeof(T) * static_cast<size_t>(numbers);
+}
+
+} // namespace nonneg::NONNEG_ISA

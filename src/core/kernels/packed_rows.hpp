@@ -1,0 +1,86 @@
+// Rows of numbers padded with zeros to whole vectors, and loops over their vectors.
+#pragma once
+
+#include "kernels/simd.hpp"
+#include "kernels/views.hpp"
+
+namespace nonneg::NONNEG_ISA {
+
+template <class T> NONNEG_INLINE int padded(int k) {
+  constexpr int L = kLanes<T>;
+  return (k + L - 1) / L * L;
+}
+
+// Calls f with the number of vectors as a compile-time constant, chunk by chunk.
+template <int Most, class F> NONNEG_INLINE void for_vectors(int count, F f) {
+  int at = 0;
+  for (; count - at > Most; at += Most)
+    f(std::integral_constant<int, Most>{}, at);
+  switch (count - at) {
+  case 1: f(std::integral_constant<int, 1>{}, at); break;
+  case 2: f(std::integral_constant<int, 2>{}, at); break;
+  case 3: f(std::integral_constant<int, (Most >= 3 ? 3 : 1)>{}, at); break;
+  case 4: f(std::integral_constant<int, (Most >= 4 ? 4 : 1)>{}, at); break;
+  case 5: f(std::integral_constant<int, (Most >= 5 ? 5 : 1)>{}, at); break;
+  case 6: f(std::integral_constant<int, (Most >= 6 ? 6 : 1)>{}, at); break;
+  case 7: f(std::integral_constant<int, (Most >= 7 ? 7 : 1)>{}, at); break;
+  case 8: f(std::integral_constant<int, (Most >= 8 ? 8 : 1)>{}, at); break;
+  }
+}
+
+// The same in as few chunks as possible, as equal as possible.
+template <int Most, class F> NONNEG_INLINE void for_balanced(int count, F f) {
+  int at = 0;
+  for (int chunks = (count + Most - 1) / Most; chunks > 0; --chunks) {
+    const int size = (count - at + chunks - 1) / chunks;
+    switch (size) {
+    case 1: f(std::integral_constant<int, 1>{}, at); break;
+    case 2: f(std::integral_constant<int, (Most >= 2 ? 2 : 1)>{}, at); break;
+    case 3: f(std::integral_constant<int, (Most >= 3 ? 3 : 1)>{}, at); break;
+    case 4: f(std::integral_constant<int, (Most >= 4 ? 4 : 1)>{}, at); break;
+    }
+    at += size;
+  }
+}
+
+template <class T>
+NONNEG_INLINE void pack_row(const T *row, int k, int kp, T *packed) {
+  for (int t = 0; t < k; ++t)
+    packed[t] = row[t];
+  for (int t = k; t < kp; ++t)
+    packed[t] = 0;
+}
+
+template <class T> static void pack(MatrixView<const T> B, T *packed, Index stride) {
+  const int k = static_cast<int>(B.cols), kp = padded<T>(k);
+  for (Index i = 0; i < B.rows; ++i)
+    pack_row(B.data + i * B.stride, k, kp, packed + i * stride);
+}
+
+template <class T>
+static void reduce(const T *slots, Index slot_size, int n_slots, int width, Index first,
+                   Index last, MatrixView<T> out) {
+  for (Index i = first; i < last; ++i)
+    for (Index t = 0; t < out.cols; ++t) {
+      T total = slots[i * width + t];
+      for (int s = 1; s < n_slots; ++s)
+        total += slots[s * slot_size + i * width + t];
+      out.data[i * out.stride + t] = total;
+    }
+}
+
+template <class T>
+NONNEG_INLINE void unpack(const T *packed, int k, int kp, MatrixView<T> out) {
+  for (Index i = 0; i < out.rows; ++i)
+    for (int t = 0; t < k; ++t)
+      out.data[i * out.stride + t] = packed[i * kp + t];
+}
+
+template <class T> NONNEG_INLINE T packed_sum(const T *row, int kp) {
+  Vec<T> sum = load<Vec<T>>(row);
+  for (int t = kLanes<T>; t < kp; t += kLanes<T>)
+    sum += load<Vec<T>>(row + t);
+  return static_cast<T>(sum_lanes<T>(sum));
+}
+
+} // namespace nonneg::NONNEG_ISA

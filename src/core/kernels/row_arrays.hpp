@@ -1,0 +1,52 @@
+// Rows of a factor: blocks of them, copies, and the extrapolation after a solve.
+#pragma once
+
+#include "kernels/simd.hpp"
+#include "kernels/views.hpp"
+
+namespace nonneg::NONNEG_ISA {
+
+template <class T>
+NONNEG_INLINE void copy_rows(MatrixView<const T> from, MatrixView<T> to) {
+  if (from.data == to.data)
+    return;
+  for (Index i = 0; i < to.rows; ++i)
+    for (Index t = 0; t < to.cols; ++t)
+      to.data[i * to.stride + t] = from.data[i * from.stride + t];
+}
+
+// moved = max(0, solved + momentum (solved - previous)), row by row.
+template <class T>
+NONNEG_INLINE void extrapolate(const RowArrays<T> &rows, T momentum) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  const V zero = fill<V>(T(0)), beta = fill<V>(momentum);
+  const Index k = rows.solved.cols;
+  for (Index i = 0; i < rows.solved.rows; ++i) {
+    const T *solved = rows.solved.data + i * rows.solved.stride;
+    const T *previous = rows.previous.data + i * rows.previous.stride;
+    T *moved = rows.moved.data + i * rows.moved.stride;
+    Index t = 0;
+    for (; t + L <= k; t += L) {
+      const V x = load<V>(solved + t);
+      const V y = x + beta * (x - load<V>(previous + t));
+      store(moved + t, y > zero ? y : zero);
+    }
+    for (; t < k; ++t) {
+      const T y = solved[t] + momentum * (solved[t] - previous[t]);
+      moved[t] = y > T(0) ? y : T(0); // as above, also for NaN
+    }
+  }
+}
+
+template <class T>
+NONNEG_INLINE RowArrays<T> block_of(const RowArrays<T> &all, Index first, Index last) {
+  const auto part = [&](auto A) NONNEG_LAMBDA {
+    A.data = A.data ? A.data + first * A.stride : nullptr;
+    A.rows = last - first;
+    return A;
+  };
+  return {part(all.start), part(all.previous), part(all.solved), part(all.moved)};
+}
+
+} // namespace nonneg::NONNEG_ISA

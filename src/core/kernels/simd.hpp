@@ -1,0 +1,106 @@
+// Vectors of the compiler's own (GCC and Clang), as wide as those of the instruction set.
+//
+// This header and those that include it are compiled once per instruction set, into the
+// namespace that NONNEG_ISA names; NONNEG_VECTOR_BYTES is the width of its vectors. No
+// function of the standard library with external linkage may be instantiated in them: the
+// linker would keep one copy for all sets, perhaps one that an older processor cannot run
+// (tools/check_symbols.sh).
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+#include "kernels/views.hpp"
+
+#ifndef NONNEG_ISA
+#error "kernels are compiled for one instruction set, which NONNEG_ISA names"
+#endif
+
+namespace nonneg::NONNEG_ISA {
+
+template <class T, int W> struct VectorOf {
+  typedef T type __attribute__((vector_size(sizeof(T) * W)));
+  typedef T unaligned
+      __attribute__((vector_size(sizeof(T) * W), aligned(alignof(T)), may_alias));
+};
+
+template <class T> constexpr int kLanes = NONNEG_VECTOR_BYTES / sizeof(T);
+template <class T> using Vec = typename VectorOf<T, kLanes<T>>::type;
+
+#define NONNEG_INLINE static inline __attribute__((always_inline))
+
+template <class V, class T> NONNEG_INLINE V load(const T *p) {
+  constexpr int W = sizeof(V) / sizeof(T);
+  return (V)(*reinterpret_cast<const typename VectorOf<T, W>::unaligned *>(p));
+}
+
+template <class V, class T> NONNEG_INLINE void store(T *p, V v) {
+  constexpr int W = sizeof(V) / sizeof(T);
+  *reinterpret_cast<typename VectorOf<T, W>::unaligned *>(p) = v;
+}
+
+template <class V, class T, size_t... I>
+NONNEG_INLINE V fill_lanes(T x, std::index_sequence<I...>) {
+  return V{(static_cast<void>(I), x)...}; // recognised as one broadcast
+}
+template <class V, class T> NONNEG_INLINE V fill(T x) {
+  return fill_lanes<V>(x, std::make_index_sequence<sizeof(V) / sizeof(T)>{});
+}
+
+template <class T> NONNEG_INLINE T smaller(T a, T b) { return a < b ? a : b; }
+template <class T> NONNEG_INLINE T larger(T a, T b) { return a > b ? a : b; }
+
+template <class T, class V> NONNEG_INLINE double sum_lanes(V v) {
+  double total = 0;
+  for (unsigned i = 0; i < sizeof(V) / sizeof(T); ++i)
+    total += static_cast<double>(v[i]);
+  return total;
+}
+
+// f(0), ..., f(N - 1) with constant arguments. Arrays indexed by them stay in registers,
+// which a loop does not guarantee: the compiler may unroll it too late to see that.
+template <class F, int... I>
+NONNEG_INLINE void unroll_sequence(F &f, std::integer_sequence<int, I...>) {
+  (f(std::integral_constant<int, I>{}), ...);
+}
+template <int N, class F> NONNEG_INLINE void unroll(F f) {
+  unroll_sequence(f, std::make_integer_sequence<int, N>{});
+}
+#define NONNEG_LAMBDA __attribute__((always_inline))
+
+// Interleaved halves of a and b: a0 b0 a1 b1 ... from the low or the high half.
+template <bool high, int W, class V, size_t... I>
+NONNEG_INLINE V zip(V a, V b, std::index_sequence<I...>) {
+  return __builtin_shufflevector(
+      a, b, static_cast<int>((I & 1) * W + I / 2 + (high ? W / 2 : 0))...);
+}
+
+// Transposes W vectors of W lanes: a perfect-shuffle network of log2(W) stages.
+template <int W, int Stage = W, class V> NONNEG_INLINE void transpose(V (&v)[W]) {
+  if constexpr (Stage > 1) {
+    constexpr auto lanes = std::make_index_sequence<W>{};
+    V next[W];
+    unroll<W / 2>([&](auto i) NONNEG_LAMBDA {
+      next[2 * i] = zip<false, W>(v[i], v[i + W / 2], lanes);
+      next[2 * i + 1] = zip<true, W>(v[i], v[i + W / 2], lanes);
+    });
+    unroll<W>([&](auto i) NONNEG_LAMBDA { v[i] = next[i]; });
+    transpose<W, Stage / 2>(v);
+  }
+}
+
+template <class T> NONNEG_INLINE double wide_sum(Vec<T> v) {
+  return sum_lanes<double>(
+      __builtin_convertvector(v, typename VectorOf<double, kLanes<T>>::type));
+}
+
+// n < L numbers in a vector, zeros behind them.
+template <class T> NONNEG_INLINE Vec<T> load_some(const T *p, Index n) {
+  alignas(64) T lanes[kLanes<T>] = {};
+  for (Index i = 0; i < n; ++i)
+    lanes[i] = p[i];
+  return load<Vec<T>>(lanes);
+}
+
+} // namespace nonneg::NONNEG_ISA

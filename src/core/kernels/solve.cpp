@@ -1,0 +1,25 @@
+// The family "solve", compiled once per instruction set.
+#include "kernels/half_step.hpp"
+#include "kernels/pivoting.hpp"
+#include "kernels/solve_interface.hpp"
+
+namespace nonneg::NONNEG_ISA {
+
+template <class T, class I> static constexpr CsrSolves<T, I> csr_table() {
+  return {csr_update<T, I>};
+}
+
+template <class T> static constexpr SolveKernels<T> table() {
+  return {update_bytes<T>,
+          solve_only<T>,
+          exact_scratch,
+          exact_rows<T>,
+          {dense_update<T>},
+          csr_table<T, int32_t>(),
+          csr_table<T, int64_t>()};
+}
+
+extern const ByDtype<SolveKernels> solve;
+const ByDtype<SolveKernels> solve{table<float>(), table<double>()};
+
+} // namespace nonneg::NONNEG_ISA
