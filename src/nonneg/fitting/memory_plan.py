@@ -16,7 +16,7 @@ SCRATCH = 16 << 20
 """Bytes for what does not grow with X: scratch of the kernels, Gram matrices, objects."""
 SUMS = 16 << 20, 48 << 20
 """Bytes of the accumulators for XᵀW: as many as fit into the first, two at least, unless
-these are larger than the second; see `cutting.hpp`."""
+these are larger than the second; see `tuning.hpp`."""
 COPIES = {False: 3, True: 5}
 """Windows in memory at a time: one in use, one being read, one that somebody still holds;
 sparse rows are converted."""
