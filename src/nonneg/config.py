@@ -45,19 +45,19 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] |
     if mode not in ("stdout", "dicts"):
         msg = f"`mode` must be 'stdout' or 'dicts'; got {mode!r}."
         raise ValueError(msg)
-    config = _config()
+    config = _collect()
     if mode == "dicts":
         return config
     print(json.dumps(config, indent=2))  # noqa: T201
     return None
 
 
-def _config() -> dict[str, Any]:
+def _collect() -> dict[str, Any]:
     from . import __version__
 
     return {
         "nonneg": {"version": __version__},
-        "SIMD": {"in use": _simd_in_use(), "available": _simd_available()},
+        "SIMD": {"in use": _name_simd(), "available": _list_simd()},
         "Threads": {"default": resolve_n_threads(None)},
         "Versions": {
             "python": platform.python_version(),
@@ -76,11 +76,11 @@ def _config() -> dict[str, Any]:
     }
 
 
-def _simd_in_use() -> str:
+def _name_simd() -> str:
     name = getattr(kernels.native, "simd_name", None)
     return str(name()) if name is not None else "reference"
 
 
-def _simd_available() -> list[str]:
+def _list_simd() -> list[str]:
     available = getattr(kernels.native, "simd_available", None)
     return [*(available() if available is not None else ()), "reference"]

@@ -12,15 +12,15 @@ from nonneg import NMF
 from nonneg.analysis.report import (
     Component,
     component_shares,
-    component_table,
+    format_components,
+    format_seconds,
+    format_summary,
     frobenius_norm,
     list_components,
-    seconds_text,
     summarize,
-    summary_text,
 )
 from nonneg.base.records import Iteration
-from nonneg.cli.progress import FitProgress, clock, sweeps_left
+from nonneg.cli.progress import FitProgress, estimate_sweeps_left, format_clock
 
 X = np.random.default_rng(0).gamma(0.4, size=(30, 8))
 
@@ -66,7 +66,7 @@ class TestSummary:
                                .fit_transform(X) @ model.components_)  # fmt: skip
         assert summary.reconstruction_err == pytest.approx(error)
         assert summary.relative_err == pytest.approx(error / np.linalg.norm(X))
-        assert summary_text(summary).splitlines() == [
+        assert format_summary(summary).splitlines() == [
             "30 × 8 matrix, 3 components, solver cd",
             "not converged within the 9 sweeps allowed, 1.5 s",
             f"error ‖X − WH‖ = {error:.6g}, {100 * error / np.linalg.norm(X):.2f} % of ‖X‖",
@@ -76,8 +76,8 @@ class TestSummary:
         summary = summarize(model)
         assert summary.relative_err is None
         assert summary.seconds == model.history_["seconds"][-1]
-        assert summary_text(summary).startswith("8 features, 3 components")
-        assert "%" not in summary_text(summary)
+        assert format_summary(summary).startswith("8 features, 3 components")
+        assert "%" not in format_summary(summary)
 
     @pytest.mark.parametrize(
         ("reason", "text"),
@@ -91,7 +91,7 @@ class TestSummary:
     )
     def test_every_end_has_words(self, model, reason, text):
         model.stop_reason_, model.n_iter_ = reason, 1
-        assert text in summary_text(summarize(model))
+        assert text in format_summary(summarize(model))
 
     def test_an_objective_that_is_not_known_is_none(self, model):
         model.history_["objective"][-1] = np.nan
@@ -128,7 +128,7 @@ class TestTable:
             Component(10, 0.75, [("long name", 3.0), ("b", 1.0)], 4.0),
             Component(2, 0.25, [], 0.0),
         ]
-        assert component_table(components).splitlines() == [
+        assert format_components(components).splitlines() == [
             " #   share  top features, each with its % of the component",
             "10   75.0%  long name 75.0, b 25.0",
             " 2   25.0%  (zero)",
@@ -137,11 +137,11 @@ class TestTable:
     @pytest.mark.parametrize("width", [40, 80, 200])
     def test_width(self, model, width):
         names = [f"feature {'x' * 5 * j} {j}" for j in range(8)]
-        table = component_table(list_components(model, feature_names=names), width)
+        table = format_components(list_components(model, feature_names=names), width)
         assert max(map(len, table.splitlines())) <= width
 
     def test_names_can_not_break_the_terminal(self):
-        text = component_table([Component(0, None, [("a\nb\x1b[2J\r", 1.0)], 1.0)])
+        text = format_components([Component(0, None, [("a\nb\x1b[2J\r", 1.0)], 1.0)])
         assert text.count("\n") == 1
         assert text.splitlines()[1] == " 0  a b [2J  100.0"
 
@@ -157,14 +157,14 @@ class TestTable:
     ],
 )
 def test_durations(seconds, text, time):
-    assert seconds_text(seconds) == text
-    assert clock(seconds) == time
+    assert format_seconds(seconds) == text
+    assert format_clock(seconds) == time
 
 
 class TestTimeLeft:
     def test_of_a_residual_that_falls_evenly(self):
         residuals = [0.5**n for n in range(10)]
-        left = sweeps_left(residuals, 0.5**20, max_iter=1000)
+        left = estimate_sweeps_left(residuals, 0.5**20, max_iter=1000)
         assert left == pytest.approx(11)
 
     @pytest.mark.parametrize(
@@ -178,10 +178,12 @@ class TestTimeLeft:
         ],
     )
     def test_where_it_can_not_be_told_max_iter_counts(self, residuals, tol):
-        assert sweeps_left(residuals, tol, max_iter=50) == 50 - len(residuals)
+        assert estimate_sweeps_left(residuals, tol, max_iter=50) == 50 - len(residuals)
 
     def test_never_below_zero(self):
-        assert sweeps_left([1e-3, 1e-4, 1e-5, 1e-6, 1e-7], 1e-3, max_iter=50) == 0
+        assert (
+            estimate_sweeps_left([1e-3, 1e-4, 1e-5, 1e-6, 1e-7], 1e-3, max_iter=50) == 0
+        )
 
     def test_the_bar_never_goes_back_and_ends_full(self):
         shown = []

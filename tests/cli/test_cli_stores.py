@@ -13,7 +13,7 @@ from nonneg import NMF
 from nonneg.base.memory_size import parse_size
 from nonneg.cli import inputs
 from nonneg.cli.commands import app
-from nonneg.cli.inputs import free_memory, open_matrix
+from nonneg.cli.inputs import measure_free_memory, open_matrix
 from nonneg.io.model_files import load
 from nonneg.io.readers import read_matrix
 from nonneg.stores.locations import parse_location
@@ -63,7 +63,7 @@ NAMES = {
 def how(request, monkeypatch):
     """Memory for all of X, or for none."""
     free = 1 << 30 if request.param == "whole" else 100
-    monkeypatch.setattr(inputs, "free_memory", lambda: free)
+    monkeypatch.setattr(inputs, "measure_free_memory", lambda: free)
     return request.param
 
 
@@ -118,7 +118,7 @@ def test_columns_in_another_order_need_all_of_X(tmp_path, monkeypatch):
     for name in "xy":
         ok("transform", "model", f"{name}.parquet", "-o", f"{name}.npy")
     np.testing.assert_array_equal(np.load("x.npy"), np.load("y.npy"))
-    monkeypatch.setattr(inputs, "free_memory", lambda: 100)
+    monkeypatch.setattr(inputs, "measure_free_memory", lambda: 100)
     done = run("transform", "model", "y.parquet", "-o", "z.npy")
     assert done.exit_code == 2
     assert "Raise --memory-limit" in done.output
@@ -151,7 +151,7 @@ def test_what_is_refused_in_one_line(tmp_path, arguments, message):
 
 def test_a_solver_that_needs_all_of_X_says_so(tmp_path, monkeypatch):
     stored.h5_contiguous(tmp_path, stored.dense()).file.close()
-    monkeypatch.setattr(inputs, "free_memory", lambda: 100)
+    monkeypatch.setattr(inputs, "measure_free_memory", lambda: 100)
     done = run("fit", "x.h5", "-k", 3, "-o", "model", "--solver", "pg")
     assert done.exit_code == 2
     assert "'pg' needs X in memory" in done.stderr
@@ -198,14 +198,18 @@ def test_what_is_no_size(text):
 def test_free_memory_is_less_than_all():
     import os
 
-    assert 0 < free_memory() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert (
+        0
+        < measure_free_memory()
+        <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    )
 
 
 def test_half_of_the_free_memory_is_the_limit(tmp_path, monkeypatch):
     stored.h5_contiguous(tmp_path, stored.dense()).file.close()
     size = 53 * 7 * 8
     for free, in_parts in ((2 * size, False), (2 * size - 1, True)):
-        monkeypatch.setattr(inputs, "free_memory", lambda free=free: free)
+        monkeypatch.setattr(inputs, "measure_free_memory", lambda free=free: free)
         X = open_matrix(Path("x.h5")).X
         assert getattr(X, "in_parts", False) == in_parts
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from nonneg.cli import demo
 from nonneg.cli.commands import app
-from nonneg.cli.demo_texts import docstrings, document_table
+from nonneg.cli.demo_texts import build_document_table, collect_docstrings
 
 LONG = "word " * 50
 
@@ -21,13 +21,13 @@ LONG = "word " * 50
 @pytest.fixture(scope="module")
 def corpus():
     """Documentation strings of the standard library: seconds to collect."""
-    return docstrings()
+    return collect_docstrings()
 
 
 @pytest.fixture(scope="module")
 def parts(corpus):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "docstrings", lambda: corpus)
+        patch.setattr(demo, "collect_docstrings", lambda: corpus)
         return demo.factorize_documents(), demo.factorize_digits()
 
 
@@ -55,7 +55,7 @@ class TestDocstrings:
                 "note.txt": LONG,
             },
         )
-        texts, names = docstrings(tmp_path)
+        texts, names = collect_docstrings(tmp_path)
         # folders come after the files beside them
         assert names == ["b", "b.C", "b.C.m", "b.f", "a"]
         assert [text.split()[0] for text in texts] == [
@@ -68,16 +68,16 @@ class TestDocstrings:
 
     def test_examples_are_taken_out(self, tmp_path):
         write(tmp_path, {"x.py": f'"""{LONG}\n\n>>> call()\n... more\n"""'})
-        (text,), _ = docstrings(tmp_path)
+        (text,), _ = collect_docstrings(tmp_path)
         assert "call" not in text
         assert "more" not in text
 
     def test_an_empty_folder_is_named(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="No Python source files"):
-            docstrings(tmp_path)
+            collect_docstrings(tmp_path)
 
     def test_the_standard_library_gives_the_same_each_time(self, corpus):
-        assert docstrings() == corpus
+        assert collect_docstrings() == corpus
         texts, names = corpus
         assert len(texts) == len(names) == len(set(texts)) > 1000
         assert all(len(text) >= 200 for text in texts)
@@ -85,7 +85,7 @@ class TestDocstrings:
         assert not any(name.startswith("test.") for name in names)
 
     def test_table(self):
-        table = document_table(["tree leaf " + chr(97 + i) * 3 for i in range(6)] + ["sky"] * 94,
+        table = build_document_table(["tree leaf " + chr(97 + i) * 3 for i in range(6)] + ["sky"] * 94,
                                [str(i) for i in range(100)])  # fmt: skip
         assert table.column_names == ["leaf", "tree"]
         assert table.X.shape == (100, 2)

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nonneg.io.readers import read_matrix
-from nonneg.io.writers import replacing, write_matrix
+from nonneg.io.writers import replace_file, write_matrix
 
 ROWS = ["first", "se,cond", 'th"ird', "1", "línea"]
 COLUMNS = ["a", "b b", "c"]
@@ -313,7 +313,7 @@ class TestReplacing:
         path.write_text("old")
 
         def interrupted():
-            with replacing(path) as file:
+            with replace_file(path) as file:
                 file.write(b"new")
                 raise KeyboardInterrupt
 
@@ -327,7 +327,7 @@ class TestReplacing:
         path.touch(0o640)
         path.chmod(0o640)
         link.symlink_to(path)
-        with replacing(link) as file:
+        with replace_file(link) as file:
             file.write(b"new")
         assert link.is_symlink()
         assert path.read_text() == "new"
@@ -335,15 +335,15 @@ class TestReplacing:
 
     def test_a_new_file_is_as_open_makes_it(self, tmp_path):
         (tmp_path / "plain").touch()
-        with replacing(tmp_path / "x"):
+        with replace_file(tmp_path / "x"):
             pass
         assert (tmp_path / "x").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
     def test_a_device_is_written_to_not_replaced(self):
-        with replacing(os.devnull) as file:
+        with replace_file(os.devnull) as file:
             file.write(b"gone")
         assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
 
     def test_a_missing_folder_is_named(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="No such folder"):
-            replacing(tmp_path / "none" / "x").__enter__()
+            replace_file(tmp_path / "none" / "x").__enter__()

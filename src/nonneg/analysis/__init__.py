@@ -8,7 +8,7 @@ from ..base.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .plotting import plot_components, plot_factors, plot_history
-    from .report import component_table, list_components, summarize
+    from .report import format_components, list_components, summarize
     from .topics import (
         held_out_perplexity,
         perplexity,
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "component_table",
+    "format_components",
     "held_out_perplexity",
     "list_components",
     "perplexity",
@@ -32,7 +32,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "component_table": ".report",
+        "format_components": ".report",
         "held_out_perplexity": ".topics",
         "list_components": ".report",
         "perplexity": ".topics",

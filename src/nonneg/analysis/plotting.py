@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .report import FROBENIUS, feature_labels, list_components, loss_name
+from .report import FROBENIUS, label_features, list_components, name_loss
 
 BLUE = "#0072B2"
 ORANGE = "#D55E00"
@@ -65,7 +65,7 @@ def plot_history(
     if not n_iter:
         msg = "The history is empty: the fit ended before its first sweep."
         raise ValueError(msg)
-    ax = _axes(ax)
+    ax = _get_axes(ax)
     x = np.arange(1, n_iter + 1)
     if by == "seconds":
         x = np.asarray(history["seconds"])
@@ -78,7 +78,7 @@ def plot_history(
     ax.plot(x[known], objective[known], color=BLUE, marker=marker)
     ax.set_xlabel("sweep" if by == "sweeps" else "time (s)")
     ax.ticklabel_format(axis="y", useOffset=False)
-    loss = loss_name(getattr(model, "beta_loss", FROBENIUS))
+    loss = name_loss(getattr(model, "beta_loss", FROBENIUS))
     what = "objective" if loss == FROBENIUS else f"objective ({loss})"
     ax.set_ylabel(what, color=BLUE)
     ax.tick_params(axis="y", labelcolor=BLUE)
@@ -147,21 +147,21 @@ def plot_components(
         If matplotlib is not installed.
     """
     H = model.components_
-    drawn = _checked_components(components, H.shape[0])
+    drawn = _select_components(components, H.shape[0])
     if image_shape is not None and math.prod(image_shape) != H.shape[1]:
         msg = (
             f"image_shape={image_shape} has {math.prod(image_shape)} pixels, but the "
             f"model has {H.shape[1]} features."
         )
         raise ValueError(msg)
-    labels = feature_labels(model, feature_names)
+    labels = label_features(model, feature_names)
     if n_columns is None:
-        n_columns = _default_columns(len(drawn), images=image_shape is not None)
+        n_columns = _choose_columns(len(drawn), images=image_shape is not None)
     n_rows = math.ceil(len(drawn) / n_columns)
     if figure is None:
         panel = (1.3, 1.45) if image_shape else (2.7, 0.5 + 0.2 * n_top)
         size = (panel[0] * n_columns, panel[1] * n_rows + 0.4)
-        figure = _new_figure(figsize=size, layout="constrained")
+        figure = _make_figure(figsize=size, layout="constrained")
     panels = np.atleast_1d(figure.subplots(n_rows, n_columns, squeeze=False)).ravel()
     listed = {
         c.component: c
@@ -184,7 +184,7 @@ def plot_components(
     return figure
 
 
-def _checked_components(components: Sequence[int] | None, k: int) -> list[int]:
+def _select_components(components: Sequence[int] | None, k: int) -> list[int]:
     if components is None:
         return list(range(k))
     wrong = [t for t in components if not 0 <= t < k]
@@ -194,7 +194,7 @@ def _checked_components(components: Sequence[int] | None, k: int) -> list[int]:
     return [int(t) for t in components]
 
 
-def _default_columns(n_panels: int, *, images: bool) -> int:
+def _choose_columns(n_panels: int, *, images: bool) -> int:
     if not images:
         return min(n_panels, 4)
     narrow, wide = math.ceil(math.sqrt(n_panels)), math.ceil(math.sqrt(2 * n_panels))
@@ -206,7 +206,7 @@ def _draw_bars(ax: Any, top: list[tuple[str, float]], n_top: int) -> None:
     """Horizontal bars, the largest on top; fewer features leave room at the bottom."""
     weights = [weight for _, weight in top]
     ax.barh(range(len(top)), weights, color=BLUE, height=0.7)
-    ax.set_yticks(range(len(top)), [_short(name) for name, _ in top])
+    ax.set_yticks(range(len(top)), [_shorten(name) for name, _ in top])
     ax.set_ylim(n_top - 0.4, -0.6)
     ax.tick_params(labelsize="small", length=0)
     ax.set_xticks([])
@@ -215,7 +215,7 @@ def _draw_bars(ax: Any, top: list[tuple[str, float]], n_top: int) -> None:
         ax.spines[side].set_visible(False)
 
 
-def _short(name: str) -> str:
+def _shorten(name: str) -> str:
     """Name as a label: cut if it is long, and no formula however many $ it has."""
     text = "".join(c if c.isprintable() else " " for c in name)
     if len(text) > LONGEST_LABEL:
@@ -279,7 +279,7 @@ def plot_factors(
     if len(rows) > max_rows:
         what = f"{max_rows:,} of {what}"
         rows = rows[np.linspace(0, len(rows) - 1, max_rows).round().astype(int)]
-    ax = _axes(ax)
+    ax = _get_axes(ax)
     image = ax.imshow(
         parts[rows],
         cmap=COLOURS,
@@ -293,21 +293,23 @@ def plot_factors(
     k = W.shape[1]
     if component_names is not None:
         rotation = 90 if k > 8 else 45
-        names = [_short(str(name)) for name in component_names]
+        names = [_shorten(str(name)) for name in component_names]
         ax.set_xticks(
             range(k), names, rotation=rotation, ha="right" if k <= 8 else "center"
         )
     else:
         ax.xaxis.get_major_locator().set_params(integer=True)
     if row_names is not None and len(rows) <= 40:
-        ax.set_yticks(range(len(rows)), [_short(str(row_names[int(i)])) for i in rows])
+        ax.set_yticks(
+            range(len(rows)), [_shorten(str(row_names[int(i)])) for i in rows]
+        )
     else:
         ax.set_yticks([])
         ax.set_ylabel(f"{what}, sorted" if order else what)
     return ax
 
 
-def _pyplot() -> Any:
+def _import_pyplot() -> Any:
     """Return matplotlib.pyplot, or say what to install."""
     try:
         import matplotlib.pyplot as plt
@@ -317,11 +319,11 @@ def _pyplot() -> Any:
     return plt
 
 
-def _new_figure(**options: Any) -> Any:
-    return _pyplot().figure(**options)
+def _make_figure(**options: Any) -> Any:
+    return _import_pyplot().figure(**options)
 
 
-def _axes(ax: Any) -> Any:
+def _get_axes(ax: Any) -> Any:
     if ax is not None:
         return ax
-    return _new_figure(layout="constrained").subplots()
+    return _make_figure(layout="constrained").subplots()

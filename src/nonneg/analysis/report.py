@@ -149,7 +149,7 @@ def summarize(
     if seconds is None:
         seconds = float(history["seconds"][-1]) if seen else 0.0
     error = float(model.reconstruction_err_)
-    loss = loss_name(model.beta_loss)
+    loss = name_loss(model.beta_loss)
     relative = error / norm if norm and loss == FROBENIUS else None
     return Summary(
         n_samples=n_samples,
@@ -166,7 +166,7 @@ def summarize(
     )
 
 
-def loss_name(beta_loss: float | str) -> str:
+def name_loss(beta_loss: float | str) -> str:
     """Name of a `beta_loss`, or "beta=" and its number."""
     if isinstance(beta_loss, str):
         return beta_loss
@@ -199,7 +199,7 @@ def list_components(
         The largest share first, where shares are known.
     """
     H = model.components_
-    names = feature_labels(model, feature_names)
+    names = label_features(model, feature_names)
     found = []
     for t, weights in enumerate(H):
         # a stable order: of equal weights the first feature comes first
@@ -212,7 +212,7 @@ def list_components(
     return found
 
 
-def feature_labels(model: Any, feature_names: Sequence[str] | None) -> list[str]:
+def label_features(model: Any, feature_names: Sequence[str] | None) -> list[str]:
     """Return a name for each feature: given, of the model, or the column's number."""
     if feature_names is None:
         feature_names = getattr(model, "feature_names_in_", None)
@@ -228,7 +228,7 @@ def feature_labels(model: Any, feature_names: Sequence[str] | None) -> list[str]
     return [str(name) for name in feature_names]
 
 
-def component_table(
+def format_components(
     components: Sequence[Component], width: int = 80, *, what: str = "top features"
 ) -> str:
     """Format components as a table that is `width` characters wide at most.
@@ -245,11 +245,11 @@ def component_table(
         start = f"{component.component:>{digits}}"
         if with_share:
             start += f"  {100 * (component.share or 0.0):5.1f}%"
-        lines.append(f"{start}  {_features(component, width - len(start) - 2)}")
+        lines.append(f"{start}  {_format_features(component, width - len(start) - 2)}")
     return "\n".join(lines)
 
 
-def _features(component: Component, width: int) -> str:
+def _format_features(component: Component, width: int) -> str:
     """Features with their parts, as many as fit into `width`."""
     text = ""
     for name, weight in component.top:
@@ -278,7 +278,7 @@ _ENDS = {
 }
 
 
-def summary_text(summary: Summary) -> str:
+def format_summary(summary: Summary) -> str:
     """Format a summary in lines of at most 80 characters."""
     size = f"{summary.n_features:,} features"
     if summary.n_samples is not None:
@@ -286,7 +286,7 @@ def summary_text(summary: Summary) -> str:
     what = f"{size}, {summary.n_components} components, solver {summary.solver}"
     sweeps = f"{summary.n_iter} sweep{'' if summary.n_iter == 1 else 's'}"
     end = _ENDS.get(summary.stop_reason, f"{summary.stop_reason} after {{}} in {{}}")
-    lines = [what, end.format(sweeps, seconds_text(summary.seconds))]
+    lines = [what, end.format(sweeps, format_seconds(summary.seconds))]
     error = f"error ‖X − WH‖ = {summary.reconstruction_err:.6g}"
     if summary.loss != FROBENIUS:
         error = f"error sqrt(2·D) = {summary.reconstruction_err:.6g}, D {summary.loss}"
@@ -295,7 +295,7 @@ def summary_text(summary: Summary) -> str:
     return "\n".join([*lines, error])
 
 
-def seconds_text(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """Format a duration with as many digits as one cares for."""
     if seconds < 60:
         return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"

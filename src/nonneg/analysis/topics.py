@@ -83,7 +83,7 @@ def topic_distributions(W: Any, H: Any) -> TopicDistributions:
     >>> model.sizes.tolist()
     [4.0, 16.0]
     """
-    W, H = _checked_factors(W, H, "topic_distributions")
+    W, H = _check_factors(W, H, "topic_distributions")
     with np.errstate(over="ignore", invalid="ignore"):
         weights = H.sum(axis=1)
         shares = W * weights
@@ -91,8 +91,8 @@ def topic_distributions(W: Any, H: Any) -> TopicDistributions:
     if not np.isfinite(sizes).all():
         msg = "W·H overflows: its rows have no finite sums. Divide W or H by a number."
         raise ValueError(msg)
-    words = _distributions(H, weights)
-    return TopicDistributions(_distributions(shares, sizes), words, sizes)
+    words = _normalize_rows(H, weights)
+    return TopicDistributions(_normalize_rows(shares, sizes), words, sizes)
 
 
 def poisson_log_likelihood(X: Any, W: Any, H: Any) -> float:
@@ -136,9 +136,9 @@ def poisson_log_likelihood(X: Any, W: Any, H: Any) -> float:
     >>> round(poisson_log_likelihood([[1.0, 0.0]], [[1.0]], [[1.0, 0.5]]), 6)
     -1.5
     """
-    X, W, H = _checked(X, W, H, "poisson_log_likelihood")
+    X, W, H = _check_inputs(X, W, H, "poisson_log_likelihood")
     total = -float(W.sum(axis=0) @ H.sum(axis=1))
-    for x, y in _entries(X, W, H):
+    for x, y in _iterate_entries(X, W, H):
         total += float(np.sum(xlogy(x, y) - gammaln(x + 1)))
     return total
 
@@ -193,7 +193,7 @@ def perplexity(X: Any, W: Any, H: Any, smoothing: float = 0.0) -> float:
     """
     whom = "perplexity"
     _require_share("smoothing", smoothing, whom)
-    X, W, H = _checked(X, W, H, whom)
+    X, W, H = _check_inputs(X, W, H, whom)
     n_words = float(X.sum())
     if n_words == 0:
         msg = "X has no words: every entry is 0. Pass documents with at least one."
@@ -205,7 +205,7 @@ def perplexity(X: Any, W: Any, H: Any, smoothing: float = 0.0) -> float:
     even = np.where(known, smoothing, float(smoothing > 0))
     shares = np.column_stack([shares * ((1 - smoothing) * known)[:, None], even])
     words = np.vstack([words, np.full(n_features, 1 / n_features)])
-    logs = sum(float(xlogy(x, p).sum()) for x, p in _entries(X, shares, words))
+    logs = sum(float(xlogy(x, p).sum()) for x, p in _iterate_entries(X, shares, words))
     try:
         return math.exp(-logs / n_words)
     except OverflowError:  # of words as improbable as float64 allows
@@ -275,7 +275,7 @@ def held_out_perplexity(
     whom = "held_out_perplexity"
     _require_share("share", share, whom, ends=False)
     _require_share("smoothing", smoothing, whom)
-    counts = sp.csr_array(_checked_counts(X, whom))
+    counts = sp.csr_array(_check_counts(X, whom))
     whole = counts.data == np.floor(counts.data)
     if not whole.all() or counts.data.max(initial=0) > LARGEST_COUNT:
         msg = (
@@ -311,7 +311,7 @@ def _require_share(name: str, value: Any, whom: str, ends: bool = True) -> None:
     require(name, value, rule, whom)
 
 
-def _checked_counts(X: Any, whom: str) -> Any:
+def _check_counts(X: Any, whom: str) -> Any:
     """X in float64, as an array or CSR or CSC with every entry stored once."""
     X = validation.check_X(as_rows(X), whom)
     validation.check_non_negative(X, f"{whom} (input X)")
@@ -320,15 +320,15 @@ def _checked_counts(X: Any, whom: str) -> Any:
     return X.astype(np.float64, copy=False)
 
 
-def _checked(X: Any, W: Any, H: Any, whom: str) -> tuple[Any, Array, Array]:
+def _check_inputs(X: Any, W: Any, H: Any, whom: str) -> tuple[Any, Array, Array]:
     """X as above, and float64 factors that fit it."""
-    X = _checked_counts(X, whom)
-    W, H = _checked_factors(as_rows(W), as_rows(H), whom)
+    X = _check_counts(X, whom)
+    W, H = _check_factors(as_rows(W), as_rows(H), whom)
     require_shapes(X, W, H)
     return X, W, H
 
 
-def _checked_factors(W: Any, H: Any, whom: str) -> tuple[Array, Array]:
+def _check_factors(W: Any, H: Any, whom: str) -> tuple[Array, Array]:
     W, H = (
         validation.check_matrix(A, name, whom).astype(np.float64, copy=False)
         for name, A in (("W", W), ("H", H))
@@ -344,7 +344,7 @@ def _checked_factors(W: Any, H: Any, whom: str) -> tuple[Array, Array]:
     return W, H
 
 
-def _distributions(A: Array, sums: Array) -> Array:
+def _normalize_rows(A: Array, sums: Array) -> Array:
     """Rows of A over their sums; uniform where that is 0."""
     empty = sums[:, None] == 0
     even = np.full_like(A, 1.0 / A.shape[1])
@@ -352,7 +352,7 @@ def _distributions(A: Array, sums: Array) -> Array:
     return divided
 
 
-def _entries(
+def _iterate_entries(
     X: Any, W: Array, H: Array
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Entries of X with those of W·H, in blocks; of a sparse X the stored ones alone."""

@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class CompletedFit:
     """A fitted model with what is told about its fit."""
 
     model: NMF
@@ -76,7 +76,7 @@ def check_parameters(model: NMF) -> None:
     require_pair(parameters, make_loss(parameters.beta_loss))
 
 
-def with_feature_names(table: Table, path: Path) -> Table:
+def name_features(table: Table, path: Path) -> Table:
     """Name the columns by the lines of a text file.
 
     Raises
@@ -94,7 +94,7 @@ def with_feature_names(table: Table, path: Path) -> Table:
     return replace(table, column_names=names)
 
 
-def fit(model: NMF, table: Table, say: Say) -> Fitted:
+def fit(model: NMF, table: Table, say: Say) -> CompletedFit:
     """Fit a model to a table; Ctrl-C ends the fit, and what was found is kept.
 
     Parameters
@@ -112,7 +112,7 @@ def fit(model: NMF, table: Table, say: Say) -> Fitted:
     """
     start = time.perf_counter()
     interrupted = False
-    with told_warnings(say):
+    with report_warnings(say):
         try:
             W = model.fit_transform(table.X)
         except KeyboardInterrupt as interrupt:
@@ -131,13 +131,13 @@ def fit(model: NMF, table: Table, say: Say) -> Fitted:
         seconds=seconds,
     )
     shares = report.component_shares(W, model.components_)
-    return Fitted(model, W, summary, shares, interrupted)
+    return CompletedFit(model, W, summary, shares, interrupted)
 
 
 def transform(model: NMF, table: Table, say: Say) -> NDArray[Any]:
     """Transform a table whose columns are put in the order of the model's names."""
-    X = _aligned(model, table)
-    with told_warnings(say):
+    X = _align_columns(model, table)
+    with report_warnings(say):
         # names were compared above, also where X is an array and has none itself
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         W: NDArray[Any] = model.transform(X)
@@ -145,7 +145,7 @@ def transform(model: NMF, table: Table, say: Say) -> NDArray[Any]:
     return W
 
 
-def _aligned(model: NMF, table: Table) -> Any:
+def _align_columns(model: NMF, table: Table) -> Any:
     """X with its columns in the order that the model was fitted with."""
     n_features = model.n_features_in_
     if table.X.shape[1] != n_features:
@@ -183,19 +183,19 @@ def _aligned(model: NMF, table: Table) -> Any:
 
 
 @contextmanager
-def told_warnings(say: Say) -> Iterator[None]:
+def report_warnings(say: Say) -> Iterator[None]:
     """Turn each warning of the block into one line, told when it ends."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             yield
         finally:
-            lines = dict.fromkeys(_line(warning) for warning in caught)
+            lines = dict.fromkeys(_format_warning(warning) for warning in caught)
     for line in lines:
         say(f"Warning: {line}")
 
 
-def _line(warning: Any) -> str:
+def _format_warning(warning: Any) -> str:
     if issubclass(warning.category, ConvergenceWarning):
         return (
             "not converged when --max-iter was reached; allow more sweeps by "
@@ -204,12 +204,12 @@ def _line(warning: Any) -> str:
     return str(warning.message)
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Value as strict JSON has it: NaN and infinity become null, NumPy's numbers plain."""
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
-        return [plain(item) for item in value]
+        return [to_plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

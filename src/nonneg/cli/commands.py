@@ -18,9 +18,9 @@ from .. import __version__
 from ..analysis import report
 from ..estimators.nmf import NMF
 from ..io.model_files import load, read_contents, save
-from ..io.writers import write_matrix, writer_for
+from ..io.writers import find_writer, write_matrix
 from . import actions, demo
-from .dask_client import connected, spread
+from .dask_client import connect, open_on_workers
 from .errors import INTERRUPTED, OneLineErrors, say
 from .inputs import open_matrix
 from .options import (
@@ -37,7 +37,7 @@ from .options import (
     parameters_from,
     with_parameters,
 )
-from .progress import progress_display
+from .progress import show_progress
 
 
 def _ignore(text: str) -> None:
@@ -60,7 +60,7 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback()
-def _options(
+def _show_help(
     ctx: typer.Context,
     version: Annotated[  # noqa: ARG001
         bool,
@@ -108,18 +108,18 @@ def fit(
     """Factorize a matrix and write the model to a file."""
     actions.check_outputs(data, output, save_w, options["checkpoint"])
     if save_w is not None:
-        writer_for(save_w)
+        find_writer(save_w)
     model = NMF(**parameters_from(options))
     actions.check_parameters(model)
-    client = None if scheduler is None else ctx.with_resource(connected(scheduler))
-    with progress_display(not quiet) as display:
+    client = None if scheduler is None else ctx.with_resource(connect(scheduler))
+    with show_progress(not quiet) as display:
         display.stage(f"Reading {data.name}")
         table = open_matrix(
             data, memory_limit=options["memory_limit"], header=header, row_names=row_names,
             n_threads=model.n_threads, names_of_rows=save_w is not None,
-        ) if client is None else spread(data, client, save_w is not None)  # fmt: skip
+        ) if client is None else open_on_workers(data, client, save_w is not None)  # fmt: skip
         if features is not None:
-            table = actions.with_feature_names(table, features)
+            table = actions.name_features(table, features)
         display.stage("Starting the fit")
         model.callback = display.callback(model.max_time)
         done = actions.fit(model, table, display.say)
@@ -140,7 +140,7 @@ def fit(
         raise typer.Exit(INTERRUPTED)
 
 
-def _write_model(done: actions.Fitted, data: Path, output: Path) -> None:
+def _write_model(done: actions.CompletedFit, data: Path, output: Path) -> None:
     notes = {
         "data": str(data),
         "shares": done.shares.tolist(),
@@ -169,9 +169,9 @@ def transform(
     """Compute W for a matrix and the components of a model."""
     actions.check_outputs(data, output)
     actions.check_outputs(model_file, output)
-    writer_for(output)
+    find_writer(output)
     model = load(model_file)
-    with progress_display(not quiet) as display:
+    with show_progress(not quiet) as display:
         display.stage(f"Reading {data.name}")
         table = open_matrix(
             data, memory_limit=memory_limit, header=header, row_names=row_names,
@@ -193,7 +193,7 @@ def transform(
         _print_json("transform", {**files, **size})
     elif not quiet:
         typer.echo(
-            f"{W.shape[0]:,} × {W.shape[1]} matrix W in {report.seconds_text(seconds)}, "
+            f"{W.shape[0]:,} × {W.shape[1]} matrix W in {report.format_seconds(seconds)}, "
             f"written to {output}"
         )
 
@@ -211,7 +211,7 @@ def info(
     shares = notes.get("shares")
     if shares is not None and len(shares) != model.n_components_:
         shares = None
-    summary = _noted_summary(notes) or report.summarize(model)
+    summary = _read_summary(notes) or report.summarize(model)
     found = report.list_components(model, shares=shares, n_top=top)
     params = header["params"]
     if as_json:
@@ -227,7 +227,7 @@ def info(
     _print_report(summary, found)
 
 
-def _noted_summary(notes: Mapping[str, Any]) -> report.Summary | None:
+def _read_summary(notes: Mapping[str, Any]) -> report.Summary | None:
     """Return the summary that `fit` left in the file, if it did."""
     try:
         return report.Summary(**notes["summary"])
@@ -247,25 +247,25 @@ def run_demo(
     """Factorize real data: Python's own documentation, and handwritten digits."""
     actions.check_outputs(Path(), output)
     silent = as_json or quiet
-    with progress_display(not quiet) as display:
+    with show_progress(not quiet) as display:
         display.stage("Reading the documentation of the standard library")
-        with actions.told_warnings(display.say):
+        with actions.report_warnings(display.say):
             result = demo.run(
                 output,
                 echo=_ignore if silent else display.echo,
                 callback=display.callback(),
-                width=_width(),
+                width=_measure_width(),
             )
     if as_json:
         _print_json("demo", result)
 
 
 def _print_report(summary: report.Summary, found: list[report.Component]) -> None:
-    typer.echo(report.summary_text(summary) + "\n")
-    typer.echo(report.component_table(found, _width()))
+    typer.echo(report.format_summary(summary) + "\n")
+    typer.echo(report.format_components(found, _measure_width()))
 
 
-def _width() -> int:
+def _measure_width() -> int:
     """Columns of the terminal; 80 where the output is not one."""
     if not sys.stdout.isatty():
         return 80
@@ -283,4 +283,4 @@ def _print_json(
         whole |= summary.as_dict()
     if found is not None:
         whole["components"] = [dataclasses.asdict(component) for component in found]
-    typer.echo(json.dumps(actions.plain(whole), allow_nan=False))
+    typer.echo(json.dumps(actions.to_plain(whole), allow_nan=False))

@@ -19,7 +19,7 @@ BLOCKS = 2
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Any]:
+def connect(address: str) -> Iterator[Any]:
     """A client of the scheduler at that address, to which all Dask work goes meanwhile.
 
     Parameters
@@ -57,7 +57,7 @@ def connected(address: str) -> Iterator[Any]:
         yield client
 
 
-def spread(name: Path, client: Any, names_of_rows: bool = False) -> Table:
+def open_on_workers(name: Path, client: Any, names_of_rows: bool = False) -> Table:
     """The matrix of that name, read by the workers of a cluster.
 
     Parameters

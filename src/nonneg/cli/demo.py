@@ -25,15 +25,15 @@ from ..analysis.report import (
     Component,
     Summary,
     component_shares,
-    component_table,
+    format_components,
+    format_summary,
     frobenius_norm,
     list_components,
     summarize,
-    summary_text,
 )
 from ..estimators.nmf import NMF
-from ..io.writers import replacing
-from .demo_texts import docstrings, document_table
+from ..io.writers import replace_file
+from .demo_texts import build_document_table, collect_docstrings
 
 PICTURE = "nonneg-demo.png"
 """Where the picture goes, unless another name is given."""
@@ -46,7 +46,7 @@ Echo = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Part:
+class DemoFit:
     """One factorization of the demonstration.
 
     Attributes
@@ -79,7 +79,7 @@ class Part:
         }
 
 
-def factorize_documents(callback: Any = None) -> Part:
+def factorize_documents(callback: Any = None) -> DemoFit:
     """Find topics in the documentation of the standard library.
 
     Parameters
@@ -87,8 +87,8 @@ def factorize_documents(callback: Any = None) -> Part:
     callback : callable, default=None
         As that of `NMF`.
     """
-    texts, names = docstrings()
-    table = document_table(texts, names)
+    texts, names = collect_docstrings()
+    table = build_document_table(texts, names)
     modules = len({name.split(".")[0] for name in names})
     source = (
         f"{len(texts):,} documentation strings from {modules} modules of the standard "
@@ -100,17 +100,17 @@ def factorize_documents(callback: Any = None) -> Part:
     model.set_params(callback=None)
     model.feature_names_in_ = np.array(table.column_names, dtype=object)
     shares = component_shares(W, model.components_)
-    return Part(
+    return DemoFit(
         name="topics",
         source=source,
         model=model,
-        summary=_summary(model, table.X, seconds),
+        summary=_summarize_fit(model, table.X, seconds),
         components=list_components(model, shares=shares),
         shares=shares,
     )
 
 
-def factorize_digits(callback: Any = None) -> Part:
+def factorize_digits(callback: Any = None) -> DemoFit:
     """Find parts in scikit-learn's images of handwritten digits.
 
     Parameters
@@ -129,12 +129,12 @@ def factorize_digits(callback: Any = None) -> Part:
     W, seconds = _timed_fit(model, X)
     model.set_params(callback=None)
     shares = component_shares(W, model.components_)
-    return Part(
+    return DemoFit(
         name="digits",
         source=source,
         model=model,
-        summary=_summary(model, X, seconds),
-        components=_by_digit(W, digit, shares),
+        summary=_summarize_fit(model, X, seconds),
+        components=_describe_by_digit(W, digit, shares),
         shares=shares,
     )
 
@@ -145,13 +145,13 @@ def _timed_fit(model: NMF, X: Any) -> tuple[NDArray[Any], float]:
     return W, time.perf_counter() - start
 
 
-def _summary(model: NMF, X: Any, seconds: float) -> Summary:
+def _summarize_fit(model: NMF, X: Any, seconds: float) -> Summary:
     return summarize(
         model, n_samples=X.shape[0], norm=frobenius_norm(X), seconds=seconds
     )
 
 
-def _by_digit(
+def _describe_by_digit(
     W: NDArray[Any], digit: NDArray[Any], shares: NDArray[Any]
 ) -> list[Component]:
     """Describe each component by the digits that it is most used for."""
@@ -164,12 +164,12 @@ def _by_digit(
     return sorted(found, key=lambda component: -(component.share or 0.0))
 
 
-def draw(topics: Part, digits: Part, path: str | os.PathLike[str]) -> None:
+def draw(topics: DemoFit, digits: DemoFit, path: str | os.PathLike[str]) -> None:
     """Draw topics, parts of digits and both histories into one picture (PNG).
 
     Parameters
     ----------
-    topics, digits : Part
+    topics, digits : DemoFit
     path : str or path-like
 
     Raises
@@ -202,7 +202,7 @@ def draw(topics: Part, digits: Part, path: str | os.PathLike[str]) -> None:
     for ax, part in zip(below.subplots(1, 2), (topics, digits), strict=True):
         plot_history(part.model, ax)
         ax.set_title(f"Progress of the fit: {part.name}")
-    with replacing(path) as file:
+    with replace_file(path) as file:
         figure.savefig(file, format="png", dpi=110)
 
 
@@ -236,9 +236,9 @@ def run(
         (factorize_digits, "where it is used"),
     ):
         part = factorize(callback)
-        echo(f"{_folded(part.source, width)}\n")
-        echo(f"{summary_text(part.summary)}\n")
-        echo(f"{component_table(part.components, width, what=what)}\n")
+        echo(f"{_fold(part.source, width)}\n")
+        echo(f"{format_summary(part.summary)}\n")
+        echo(f"{format_components(part.components, width, what=what)}\n")
         parts.append(part)
     drawn: str | None = os.path.abspath(picture)
     try:
@@ -256,7 +256,7 @@ def run(
     }
 
 
-def _folded(text: str, width: int) -> str:
+def _fold(text: str, width: int) -> str:
     import textwrap
 
     return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)

@@ -87,7 +87,7 @@ COMMON_WORDS = [
 """Words that documentation of code is full of, whatever it is about."""
 
 
-def docstrings(
+def collect_docstrings(
     folder: str | os.PathLike[str] | None = None, min_characters: int = 200
 ) -> tuple[list[str], list[str]]:
     """Collect the documentation strings of the Python source files in a folder.
@@ -116,9 +116,9 @@ def docstrings(
     """
     root = Path(folder or sysconfig.get_paths()["stdlib"])
     found: dict[str, str] = {}
-    for path in _source_files(root):
+    for path in _find_source_files(root):
         module = ".".join(path.relative_to(root).with_suffix("").parts)
-        for name, text in _documented(path, module.removesuffix(".__init__")):
+        for name, text in _read_docstrings(path, module.removesuffix(".__init__")):
             if len(text) >= min_characters:
                 found.setdefault(text, name)
     if not found:
@@ -127,7 +127,7 @@ def docstrings(
     return list(found), list(found.values())
 
 
-def _source_files(root: Path) -> Iterator[Path]:
+def _find_source_files(root: Path) -> Iterator[Path]:
     """Python files below a folder, in an order that does not depend on the disk."""
     for folder, subfolders, files in os.walk(root):
         subfolders[:] = sorted(set(subfolders) - LEFT_OUT)
@@ -136,7 +136,7 @@ def _source_files(root: Path) -> Iterator[Path]:
         )
 
 
-def _documented(path: Path, module: str) -> Iterator[tuple[str, str]]:
+def _read_docstrings(path: Path, module: str) -> Iterator[tuple[str, str]]:
     """Names and documentation strings of a file, in the order of its lines."""
     try:
         with warnings.catch_warnings():
@@ -157,7 +157,7 @@ def _documented(path: Path, module: str) -> Iterator[tuple[str, str]]:
         waiting[:0] = [(child, f"{name}.{child.name}") for child in inner]
 
 
-def document_table(texts: list[str], names: list[str]) -> Table:
+def build_document_table(texts: list[str], names: list[str]) -> Table:
     """Count words in texts and weight them by tf-idf.
 
     Parameters

@@ -27,7 +27,7 @@ class OneLineErrors(typer.core.TyperGroup):
         except BrokenPipeError:
             raise
         except REFUSALS as error:
-            code = _fail(_sentence(error))
+            code = _fail(_describe(error))
         except Exception as error:
             if not hasattr(error, "format_message"):
                 raise
@@ -49,7 +49,7 @@ def _fail(text: str) -> int:
     return 2
 
 
-def _sentence(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'Input or output'}: {error.strerror}."
     return str(error) or type(error).__name__

@@ -23,7 +23,7 @@ SHARE = 0.5
 """Of the memory that a fit may take, what X may."""
 
 
-def free_memory() -> int:
+def measure_free_memory() -> int:
     """Bytes that this process may still take, by the machine and its container."""
     free = []
     for path, scale in (("/proc/meminfo", 1024), ("/sys/fs/cgroup/memory.max", 1)):
@@ -81,7 +81,7 @@ def open_matrix(
     (.npz, .csv, .tsv) are read whole.
     """
     limit = SHARE * (
-        free_memory() if memory_limit is None else parse_size(memory_limit)
+        measure_free_memory() if memory_limit is None else parse_size(memory_limit)
     )
     location = parse_location(name)
     kind = detect_kind(location)

@@ -36,12 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     for stream in (sys.stdout, sys.stderr):
-        _print_what_it_can(stream)
+        _replace_unprintable(stream)
     try:
         app(None if arguments is None else list(arguments), prog_name="nonneg")
         sys.stdout.flush()
     except SystemExit as end:
-        return _code(end)
+        return _to_exit_code(end)
     except BrokenPipeError:
         # as `| head` does; nothing may be written at the end of the process either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -49,13 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _code(end: SystemExit) -> int:
+def _to_exit_code(end: SystemExit) -> int:
     if end.code is None:
         return 0
     return end.code if isinstance(end.code, int) else 1
 
 
-def _print_what_it_can(stream: Any) -> None:
+def _replace_unprintable(stream: Any) -> None:
     """Let a terminal that lacks a sign show a question mark, not stop the command."""
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="replace")

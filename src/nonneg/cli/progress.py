@@ -14,7 +14,9 @@ WINDOW = 50
 """Last sweeps from which speed and rate of convergence are estimated, at most."""
 
 
-def sweeps_left(residuals: Sequence[float], tol: float, max_iter: int) -> float:
+def estimate_sweeps_left(
+    residuals: Sequence[float], tol: float, max_iter: int
+) -> float:
     """Estimate how many more sweeps a fit does.
 
     The residual is taken to go on falling by the factor per sweep that it fell by over
@@ -45,7 +47,7 @@ def sweeps_left(residuals: Sequence[float], tol: float, max_iter: int) -> float:
     return min(most, max(0.0, math.log(now / tol) / rate))
 
 
-def clock(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
     """Format a duration as minutes:seconds or hours:minutes:seconds, rounded up."""
     minutes, rest = divmod(math.ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -79,7 +81,7 @@ class FitProgress:
             self.residuals, self.seconds, self.part = [], [], 0.0
         self.residuals.append(iteration.residual)
         self.seconds.append(iteration.seconds)
-        left = sweeps_left(self.residuals, iteration.tol, iteration.max_iter)
+        left = estimate_sweeps_left(self.residuals, iteration.tol, iteration.max_iter)
         seconds_left = left * self._seconds_per_sweep()
         part = iteration.n_iter / (iteration.n_iter + left)
         if self.max_time:
@@ -92,7 +94,7 @@ class FitProgress:
         text = f"sweep {iteration.n_iter:>{width}}/{iteration.max_iter}"
         if math.isfinite(iteration.objective):
             text += f"  objective {iteration.objective:.4e}"
-        self.show(self.part, f"{text}  {clock(seconds_left)} left")
+        self.show(self.part, f"{text}  {format_clock(seconds_left)} left")
 
     def _seconds_per_sweep(self) -> float:
         recent = self.seconds[-WINDOW:]
@@ -157,7 +159,7 @@ class _Bar(Display):
 
 
 @contextmanager
-def progress_display(wanted: bool = True) -> Iterator[Display]:
+def show_progress(wanted: bool = True) -> Iterator[Display]:
     """Show progress on standard error while the block runs, if it is a terminal.
 
     Parameters

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..estimators.nmf import NMF
+from .writers import replace_file
 
 FORMAT = "nonneg-model"
 FORMAT_VERSION = 1
@@ -38,7 +39,7 @@ _ATTRIBUTE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*_", re.IGNORECASE)
 _LEFT_OUT = "left_out"
 
 
-class _Foreign(Exception):
+class _UnusableFile(Exception):
     """What is wrong with a file, as the end of the sentence about it."""
 
 
@@ -100,14 +101,13 @@ def save(
     True
     """
     from .. import __version__
-    from .writers import replacing  # only saving needs it
 
     name = type(model).__name__
     if MODELS.get(name) is not type(model):
         msg = f"save takes a fitted {' or '.join(MODELS)}; got {type(model).__name__}."
         raise TypeError(msg)
     check_is_fitted(model)
-    params, left_out = _storable_params(model)
+    params, left_out = _collect_params(model)
     scalars, arrays = _split_attributes(model)
     header = {
         "format": FORMAT,
@@ -121,7 +121,7 @@ def save(
         "members": sorted(arrays),
     }
     members = {_HEADER: _to_json("a note", header), **arrays}
-    with replacing(path) as file:
+    with replace_file(path) as file:
         # numbers only; `allow_pickle` would be one more array before NumPy 2.1
         untyped: Any = members
         np.savez(file, **untyped)
@@ -154,15 +154,15 @@ def load(path: str | os.PathLike[str]) -> NMF:
         for name, value in {**header["attributes"], **arrays}.items():
             if not _ATTRIBUTE.fullmatch(name):
                 msg = f"holds an unknown entry {name!r}"
-                raise _Foreign(msg)
+                raise _UnusableFile(msg)
             setattr(model, name, value)
         _check_consistent(model)
-    except _Foreign as error:
-        raise ValueError(_sentence(path, str(error))) from None
+    except _UnusableFile as error:
+        raise ValueError(_describe(path, str(error))) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"was written by nonneg {header.get('nonneg_version')}; this one "
         reason += f"can't use it: {error}"
-        raise ValueError(_sentence(path, reason)) from error
+        raise ValueError(_describe(path, reason)) from error
     return model
 
 
@@ -185,19 +185,19 @@ def read_contents(path: str | os.PathLike[str]) -> Contents:
     with Path(path).open("rb") as file:
         try:
             return _read_archive(file)
-        except _Foreign as error:
-            raise ValueError(_sentence(path, str(error))) from None
+        except _UnusableFile as error:
+            raise ValueError(_describe(path, str(error))) from None
         except Exception as error:
             # zipfile, zlib and NumPy meet damage with a dozen classes of exceptions
             reason = "is damaged or incomplete; it can't be read"
-            raise ValueError(_sentence(path, reason)) from error
+            raise ValueError(_describe(path, reason)) from error
 
 
-def _sentence(path: str | os.PathLike[str], reason: str) -> str:
+def _describe(path: str | os.PathLike[str], reason: str) -> str:
     return f"The file {str(path)!r} {reason}."
 
 
-def _storable_params(model: NMF) -> tuple[dict[str, Any], list[str]]:
+def _collect_params(model: NMF) -> tuple[dict[str, Any], list[str]]:
     """Parameters as JSON takes them, and the names of those stored as None."""
     params: dict[str, Any] = {}
     left_out: list[str] = []
@@ -263,37 +263,37 @@ def _read_archive(file: IO[bytes]) -> Contents:
         file.seek(0)
         if file.read(4) == b"PK\x03\x04":
             msg = "is damaged or incomplete; it can't be read"
-            raise _Foreign(msg)
+            raise _UnusableFile(msg)
         msg = "is not a model of nonneg"
-        raise _Foreign(msg)
+        raise _UnusableFile(msg)
     with zipfile.ZipFile(file) as archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist()}
         if _HEADER not in members:
             msg = "is not a model of nonneg"
-            raise _Foreign(msg)
+            raise _UnusableFile(msg)
         if archive.testzip() is not None or len(members) < len(archive.namelist()):
             msg = "is damaged; its checksums don't match"
-            raise _Foreign(msg)
-        header = _checked_header(_member(archive, members.pop(_HEADER)))
+            raise _UnusableFile(msg)
+        header = _parse_header(_read_member(archive, members.pop(_HEADER)))
         if sorted(members) != header["members"]:
             msg = "is damaged; members are missing"
-            raise _Foreign(msg)
-        arrays = {key: _member(archive, name) for key, name in members.items()}
-    return Contents(header, _assembled(arrays))
+            raise _UnusableFile(msg)
+        arrays = {key: _read_member(archive, name) for key, name in members.items()}
+    return Contents(header, _assemble(arrays))
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+def _read_member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     with archive.open(name) as member:
         array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
     return array
 
 
-def _checked_header(array: NDArray[Any]) -> dict[str, Any]:
+def _parse_header(array: NDArray[Any]) -> dict[str, Any]:
     """Return the header, if this version can read what it announces."""
     header = _from_json(array)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         msg = "is not a model of nonneg"
-        raise _Foreign(msg)
+        raise _UnusableFile(msg)
     number = header["format_version"]
     if not isinstance(number, int) or number > FORMAT_VERSION:
         msg = (
@@ -301,17 +301,17 @@ def _checked_header(array: NDArray[Any]) -> dict[str, Any]:
             f"{header.get('nonneg_version')}; this one reads up to {FORMAT_VERSION}, "
             "so install a newer nonneg"
         )
-        raise _Foreign(msg)
+        raise _UnusableFile(msg)
     if header["class"] not in MODELS:
         msg = f"holds a {header['class']!r}; known are {', '.join(MODELS)}"
-        raise _Foreign(msg)
+        raise _UnusableFile(msg)
     for key in ("params", "attributes", "notes"):
         if not isinstance(header[key], dict):
             raise TypeError(key)
     return header
 
 
-def _assembled(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+def _assemble(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     """Put names and history together again; the other arrays stay as they are."""
     whole: dict[str, Any] = {}
     history: dict[str, NDArray[Any]] = {}
@@ -335,11 +335,11 @@ def _check_consistent(model: NMF) -> None:
     if H.dtype not in (np.float32, np.float64) or H.shape != shape:
         msg = f"is damaged: its components have shape {H.shape} and dtype {H.dtype}, "
         msg += f"not {shape} and float32 or float64"
-        raise _Foreign(msg)
+        raise _UnusableFile(msg)
     if not all(math.isfinite(end) and end >= 0 for end in (H.min(), H.max())):
         msg = "is damaged: its components are not all finite and non-negative"
-        raise _Foreign(msg)
+        raise _UnusableFile(msg)
     names = getattr(model, _NAMES, None)
     if names is not None and names.shape != (H.shape[1],):
         msg = f"is damaged: it has {H.shape[1]} features, but {names.size} names"
-        raise _Foreign(msg)
+        raise _UnusableFile(msg)

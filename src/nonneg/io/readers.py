@@ -17,7 +17,7 @@ import scipy.io
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from .text_tables import Refused, read_text
+from .text_tables import RefusedFile, read_text
 from .writers import COLUMN_NAMES, ROW_NAMES, import_pyarrow
 
 
@@ -101,17 +101,17 @@ def read_matrix(
         msg = f"No such file: {str(path)!r}."
         raise FileNotFoundError(msg)
     if suffix in _TEXT:
-        with _damage_told(path):
+        with _explain_damage(path):
             return Table(*read_text(path, _TEXT[suffix], header, row_names))
     return _READERS[suffix](path)
 
 
 @contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
+def _explain_damage(path: Path) -> Iterator[None]:
     """Turn what a library says about a damaged file into one sentence."""
     try:
         yield
-    except Refused as error:
+    except RefusedFile as error:
         msg = f"{str(path)!r} {error}."
         raise ValueError(msg) from None
     except Exception as error:
@@ -123,32 +123,32 @@ def _damage_told(path: Path) -> Iterator[None]:
         raise ValueError(msg) from error
 
 
-def _checked(X: Any) -> Any:
+def _require_numbers(X: Any) -> Any:
     """Return X if it is a matrix of real numbers."""
     if X.ndim != 2:
         msg = f"holds an array of {X.ndim} dimensions; a matrix has 2"
-        raise Refused(msg)
+        raise RefusedFile(msg)
     if X.dtype.kind not in "biuf":
         msg = f"holds values of type {X.dtype}; real numbers are needed"
-        raise Refused(msg)
+        raise RefusedFile(msg)
     return X
 
 
 def _read_npy(path: Path) -> Table:
-    with _damage_told(path):
+    with _explain_damage(path):
         with path.open("rb") as file:
             magic = np.lib.format.MAGIC_PREFIX
             if file.read(len(magic)) != magic:
                 msg = "is not a .npy file"
-                raise Refused(msg)
+                raise RefusedFile(msg)
             file.seek(0)
             if _holds_objects(file):
                 msg = (
                     "holds Python objects, which only pickle could read, and a pickle "
                     "can run any code; save an array of numbers instead"
                 )
-                raise Refused(msg)
-        return Table(_checked(np.load(path, mmap_mode="r", allow_pickle=False)))
+                raise RefusedFile(msg)
+        return Table(_require_numbers(np.load(path, mmap_mode="r", allow_pickle=False)))
 
 
 def _holds_objects(file: IO[bytes]) -> bool:
@@ -163,19 +163,19 @@ def _holds_objects(file: IO[bytes]) -> bool:
 
 
 def _read_npz(path: Path) -> Table:
-    with _damage_told(path):
+    with _explain_damage(path):
         if not zipfile.is_zipfile(path):
             msg = "is not a complete .npz file"
-            raise Refused(msg)
+            raise RefusedFile(msg)
         with np.load(path, allow_pickle=False) as archive:
             names = set(archive.files)
             if {"format", "shape", "data"} <= names:
                 X = sp.load_npz(path)
                 kept = X.format in ("csr", "csc")
-                return Table(_checked(X if kept else X.tocsr()))
+                return Table(_require_numbers(X if kept else X.tocsr()))
             if {"header", "components_"} <= names:
                 msg = "is a model, not data; `nonneg info` shows what it holds"
-                raise Refused(msg)
+                raise RefusedFile(msg)
             rows, columns = (
                 [str(text) for text in archive[key]] if key in names else None
                 for key in (ROW_NAMES, COLUMN_NAMES)
@@ -186,41 +186,41 @@ def _read_npz(path: Path) -> Table:
                     f"holds {len(matrices)} arrays ({', '.join(matrices[:5])}); "
                     "save the matrix alone"
                 )
-                raise Refused(msg)
-            X = _checked(archive[matrices[0]])
-        return _with_names(X, rows, columns)
+                raise RefusedFile(msg)
+            X = _require_numbers(archive[matrices[0]])
+        return _attach_names(X, rows, columns)
 
 
-def _with_names(X: Any, rows: list[str] | None, columns: list[str] | None) -> Table:
+def _attach_names(X: Any, rows: list[str] | None, columns: list[str] | None) -> Table:
     for names, size, what in (
         (rows, X.shape[0], "row"),
         (columns, X.shape[1], "column"),
     ):
         if names is not None and len(names) != size:
             msg = f"has {size} {what}s, but {len(names)} {what} names"
-            raise Refused(msg)
+            raise RefusedFile(msg)
     return Table(X, rows, columns)
 
 
 def _read_mtx(path: Path) -> Table:
-    with _damage_told(path):
+    with _explain_damage(path):
         X = scipy.io.mmread(path)
-        return Table(_checked(X.tocsr() if sp.issparse(X) else X))
+        return Table(_require_numbers(X.tocsr() if sp.issparse(X) else X))
 
 
 def _read_parquet(path: Path) -> Table:
     pyarrow = import_pyarrow(path)
     types = pyarrow.types
-    with _damage_told(path):
+    with _explain_damage(path):
         table = pyarrow.parquet.read_table(path)
         index = _pandas_index(table.schema, table.column_names)
         names = [name for name in table.column_names if name != index]
         if index is None and names and _is_text(types, table.schema.field(0).type):
             index = names.pop(0)
-        columns = [_numbers(types, table.column(name), name) for name in names]
+        columns = [_read_column(types, table.column(name), name) for name in names]
         if not columns:
             msg = "holds no column of numbers"
-            raise Refused(msg)
+            raise RefusedFile(msg)
         dtype = np.result_type(*columns, np.float32)
         X = np.empty((table.num_rows, len(columns)), dtype=dtype)
         for j, column in enumerate(columns):
@@ -239,7 +239,7 @@ def _pandas_index(schema: Any, names: list[str]) -> str | None:
     stored = [name for name in json.loads(text)["index_columns"] if name in names]
     if len(stored) > 1:
         msg = "has an index of several levels; flatten it before writing"
-        raise Refused(msg)
+        raise RefusedFile(msg)
     return stored[0] if stored else None
 
 
@@ -249,18 +249,18 @@ def _is_text(types: Any, kind: Any) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
-def _numbers(types: Any, column: Any, name: str) -> NDArray[Any]:
+def _read_column(types: Any, column: Any, name: str) -> NDArray[Any]:
     """Return a column of a parquet file as numbers."""
     kind = column.type
     if types.is_decimal(kind):
         column = column.cast("float64")
     elif not (types.is_integer(kind) or types.is_floating(kind) or kind == "bool"):
         msg = f"has values of type {kind} in column {name!r}; numbers are needed"
-        raise Refused(msg)
+        raise RefusedFile(msg)
     if column.null_count:
         row = column.is_null().to_pylist().index(True)
         msg = f"has no value in row {row} (counted from 0), column {name!r}"
-        raise Refused(msg)
+        raise RefusedFile(msg)
     array: NDArray[Any] = column.to_numpy()
     return array
 

@@ -20,7 +20,7 @@ LOOK_AHEAD = 100
 """Rows of a text file that decide whether its first column holds names."""
 
 
-class Refused(Exception):
+class RefusedFile(Exception):
     """Why a file is refused, as the end of the sentence about it."""
 
 
@@ -36,7 +36,7 @@ class _Layout:
         rows = below if header else head
         if not rows:
             msg = "has a header, but no rows"
-            raise Refused(msg)
+            raise RefusedFile(msg)
         width = len(rows[0])
         if row_names is None:
             row_names = (
@@ -52,13 +52,13 @@ class _Layout:
                 msg = (
                     f"has {len(first)} cells in its header, but {width} in the next row"
                 )
-                raise Refused(msg)
+                raise RefusedFile(msg)
         if width - row_names < 1:
             msg = (
                 "holds one column, and it is not of numbers; .csv files are separated "
             )
             msg += "by commas, .tsv files by tabs"
-            raise Refused(msg)
+            raise RefusedFile(msg)
 
     @staticmethod
     def _looks_like_header(first: list[str], below: list[list[str]]) -> bool:
@@ -73,7 +73,7 @@ class _Layout:
                 "a header or data; say which with header=True or False (--header or "
                 "--no-header)"
             )
-            raise Refused(msg)
+            raise RefusedFile(msg)
         return True
 
 
@@ -97,27 +97,28 @@ def read_text(
 
     Raises
     ------
-    Refused
+    RefusedFile
         If the file holds no matrix of numbers, with the cell that is none.
     """
     with _open_text(path) as file:
         lines = csv.reader(file, delimiter=delimiter)
         head = [
-            row for row, _ in zip(_filled(lines), range(LOOK_AHEAD + 1), strict=False)
+            row
+            for row, _ in zip(_skip_empty(lines), range(LOOK_AHEAD + 1), strict=False)
         ]
         if not head:
             msg = "is empty"
-            raise Refused(msg)
+            raise RefusedFile(msg)
         layout = _Layout(head, header, row_names)
         names: list[str] = []
         file.seek(0)
         lines = csv.reader(file, delimiter=delimiter)
-        rows = _cells(lines, layout, names)
+        rows = _yield_numbers(lines, layout, names)
         try:
             X = np.loadtxt(rows, delimiter=delimiter, comments=None, ndmin=2)
         except ValueError:
             file.seek(0)
-            _name_bad_cell(csv.reader(file, delimiter=delimiter), layout)
+            _refuse_bad_cell(csv.reader(file, delimiter=delimiter), layout)
             raise
         return X, names if layout.row_names else None, layout.columns
 
@@ -130,14 +131,14 @@ def _open_text(path: Path) -> Iterator[io.TextIOWrapper]:
         yield file
 
 
-def _filled(lines: Iterator[list[str]]) -> Iterator[list[str]]:
+def _skip_empty(lines: Iterator[list[str]]) -> Iterator[list[str]]:
     """Rows, without the empty lines between them."""
     return (row for row in lines if row)
 
 
-def _cells(lines: Any, layout: _Layout, names: list[str]) -> Iterator[str]:
+def _yield_numbers(lines: Any, layout: _Layout, names: list[str]) -> Iterator[str]:
     """Rows of numbers as text; the names are taken off them and collected."""
-    rows = _filled(lines)
+    rows = _skip_empty(lines)
     if layout.header:
         next(rows)
     delimiter = lines.dialect.delimiter
@@ -147,15 +148,15 @@ def _cells(lines: Any, layout: _Layout, names: list[str]) -> Iterator[str]:
                 f"has {len(row)} cells in line {lines.line_num}, but {layout.width} "
                 "in the rows before it"
             )
-            raise Refused(msg)
+            raise RefusedFile(msg)
         if layout.row_names:
             names.append(row.pop(0))
         yield delimiter.join(row)
 
 
-def _name_bad_cell(lines: Any, layout: _Layout) -> None:
+def _refuse_bad_cell(lines: Any, layout: _Layout) -> None:
     """Find the first cell that is not a number and refuse the file for it."""
-    rows = _filled(lines)
+    rows = _skip_empty(lines)
     if layout.header:
         next(rows)
     for row in rows:
@@ -165,7 +166,7 @@ def _name_bad_cell(lines: Any, layout: _Layout) -> None:
                 what = f"the text {cell!r}" if cell.strip() else "an empty cell"
                 msg = f"has {what} in line {lines.line_num}, column {column}; "
                 msg += "only numbers can be factorized"
-                raise Refused(msg)
+                raise RefusedFile(msg)
 
 
 def _is_number(cell: str) -> bool:

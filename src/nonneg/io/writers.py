@@ -24,7 +24,7 @@ COLUMN_NAMES = "column_names"
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def replace_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Write a file so that it is never seen half written.
 
     The bytes go to a temporary file in the same folder, which takes the place of
@@ -93,12 +93,12 @@ def write_matrix(
     ImportError
         If the format needs a package that is not installed.
     """
-    write = writer_for(path)
-    with replacing(path) as file:
+    write = find_writer(path)
+    with replace_file(path) as file:
         write(file, X, row_names, column_names)
 
 
-def writer_for(
+def find_writer(
     path: str | os.PathLike[str],
 ) -> Callable[[IO[bytes], NDArray[Any], Names, Names], None]:
     """Return the writer for a file name, or say which suffixes there are.
@@ -150,7 +150,7 @@ def _write_npz(
     np.savez(file, **untyped)
 
 
-def _delimited(delimiter: str) -> Callable[[IO[bytes], Any, Names, Names], None]:
+def _make_text_writer(delimiter: str) -> Callable[[IO[bytes], Any, Names, Names], None]:
     def write(
         file: IO[bytes], X: NDArray[Any], row_names: Names, column_names: Names
     ) -> None:
@@ -172,8 +172,8 @@ def _delimited(delimiter: str) -> Callable[[IO[bytes], Any, Names, Names], None]
     return write
 
 
-def _zipped(delimiter: str) -> Callable[[IO[bytes], Any, Names, Names], None]:
-    plain = _delimited(delimiter)
+def _make_gzip_writer(delimiter: str) -> Callable[[IO[bytes], Any, Names, Names], None]:
+    plain = _make_text_writer(delimiter)
 
     def write(
         file: IO[bytes], X: NDArray[Any], row_names: Names, column_names: Names
@@ -202,10 +202,10 @@ def _write_parquet(
 _WRITERS = {
     ".npy": _write_npy,
     ".npz": _write_npz,
-    ".csv.gz": _zipped(","),
-    ".tsv.gz": _zipped("\t"),
-    ".csv": _delimited(","),
-    ".tsv": _delimited("\t"),
+    ".csv.gz": _make_gzip_writer(","),
+    ".tsv.gz": _make_gzip_writer("\t"),
+    ".csv": _make_text_writer(","),
+    ".tsv": _make_text_writer("\t"),
     ".parquet": _write_parquet,
 }
 """Suffixes with what writes them."""
