@@ -1,4 +1,4 @@
-"""Solvers "hals" and "bpp": row solves with extrapolation and restart, the fast ones."""
+"""Solver "hals": coordinate sweeps with extrapolation and restart, the fast one."""
 
 from __future__ import annotations
 

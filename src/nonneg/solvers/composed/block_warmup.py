@@ -1,4 +1,4 @@
-"""A fit whose first passes move H after each of several blocks of rows."""
+"""A fit whose first passes move H after each batch of rows."""
 
 from __future__ import annotations
 
@@ -11,35 +11,31 @@ from ..hals import Hals
 from .staged_state import StagedState
 
 PASSES = 2
-"""Passes by blocks. Passes to 3, 1 and 0.3 % above the best objective, 40 blocks, 32
-components, without, one, two, and nothing else: shifted copies of Fashion-MNIST, 630,000
-rows, two starts, 11 17 27, 5 11 32, 5 12 30, 5 19 never and 10 17 33, 5 15 27, 5 12 33, 6 20
-never; Fashion-MNIST itself, three starts, 10 17 30, 9 26 never, 10 22 never, 17 52 never;
-13 27 never, 10 18 57, 8 21 52, 8 40 never; 12 24 39, 9 17 22, 7 14 40, 8 25 never. Counts of a
-topic model, 2,000,000 x 30,000, k = 20: to 0.01 % 9 without, and 1."""
+"""Number of passes in which H moves after each batch (D-BLOCKS-PASSES)."""
 
 
 @dataclass(eq=False)
 class LedState(StagedState):
-    """How far the passes by blocks are, beside the state of the solver in use."""
+    """The state of the solver in use, and how many passes by batches are done."""
 
     passes: int = 0
-    """Passes by blocks that are done."""
+    """Number of passes by batches that are done."""
     handed_over: bool = False
+    """Whether `base` has taken over."""
 
 
 @dataclass(frozen=True, eq=False)
 class BlocksFirst(SolverBase):
-    """Two passes by blocks of rows, then what `base` does from there.
+    """Two passes by batches of rows, then iterations of `base` from there.
 
-    By blocks H learns from rows as they come and is of use after one pass; to the end
+    By batches, H learns from the rows as they are read and is of use after one pass. Later
     the extrapolation of `base` gains more.
 
     Parameters
     ----------
     first : Incremental
     base : SolverBase
-        One that `warms_up_by_blocks`.
+        A solver that `warms_up_by_blocks`.
     """
 
     name: ClassVar[str] = "blocks-first"
@@ -50,15 +46,15 @@ class BlocksFirst(SolverBase):
     base: SolverBase
 
     def require(self, loss: Any, X: Any) -> None:
-        """Refuse what can't be gone through by blocks."""
+        """Refuse a loss or an X that `first` can't be used with."""
         self.first.require(loss, X)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> LedState:
-        """State before the first pass."""
+        """Return the state before the first pass."""
         return LedState(self.first.start(problem, W, Ht))
 
     def iterate(self, problem: Problem, state: LedState) -> Progress:
-        """A pass by blocks, or an iteration of `base`."""
+        """Do a pass by batches, or an iteration of `base`."""
         if state.passes == PASSES and not state.handed_over:
             state.base = self._handed_over(problem, state.base)
             state.handed_over = True

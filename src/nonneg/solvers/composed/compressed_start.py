@@ -1,4 +1,4 @@
-"""A fit of dense data that starts on a compressed X and finishes on X itself."""
+"""A fit of dense data that starts on a sketch of X and finishes on X itself."""
 
 from __future__ import annotations
 
@@ -12,32 +12,30 @@ from ...base.interfaces import Array, Operand, Problem, Progress, SolverBase
 from .staged_state import StagedState
 
 EXACT_ITERATIONS = 5
-"""Iterations on X itself that a fit ends with, if it is not ended before."""
+"""Least number of iterations on X itself, unless `max_time` or a callback ends the fit."""
 SKETCH_TOL = 2e-5
-"""`tol` on the compressed X, unless that of the fit is smaller (and not zero). Rank 50 plus
-10 % noise, 20,000 × 5,000: at a residual of 1.2e-4, 5e-5 and 8e-6 the objective of X was
-0.8, 0.2 and 0.02 % above the best, and iterations on X itself cost ten times as much."""
+"""`tol` on the sketch, unless the `tol` of the fit is smaller and not 0 (D-SKETCH-TOL)."""
 
 FLAT, FLAT_WITHIN = 1e-4, 10
-"""The compressed X has no more to give when so many iterations gain less than this share
-of the objective."""
+"""The fit leaves the sketch when the last FLAT_WITHIN iterations have decreased the objective
+by no more than the share FLAT of it."""
 
 
 @dataclass(eq=False)
 class CompressedState(StagedState):
-    """How far the fit on X itself has come, beside the state of the solver beneath."""
+    """The state of the solver, on the sketch or on X, and the stage of the fit."""
 
     exact: int = -1
-    """Iterations on X itself; -1 on the compressed one."""
+    """Number of iterations done on X itself; -1 while the fit is on the sketch."""
     gains: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    """Smallest objectives on the compressed X in the last iterations."""
+    """Smallest objective on the sketch after each of the last FLAT_WITHIN iterations."""
 
 
 @dataclass(frozen=True, eq=False)
 class CompressedStart(SolverBase):
-    """Iterates on `sketch` in place of X until that has converged, then on X.
+    """Iterates on `sketch` in the place of X until that has converged, then on X.
 
-    Objectives are reported for X itself alone.
+    Objectives are reported only for iterations on X itself.
 
     Parameters
     ----------
@@ -57,17 +55,17 @@ class CompressedStart(SolverBase):
 
     @property
     def first(self) -> Any:
-        """The solver for the compressed X, which stops at its own precision."""
+        """The solver for the sketch, with the `tol` of the sketch."""
         own: Any = self.base
         tol = SKETCH_TOL if own.tol == 0 else min(own.tol, SKETCH_TOL)
         return replace(own, tol=tol)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> CompressedState:
-        """Start on the compressed X."""
+        """Return the state before the first iteration on the sketch."""
         return CompressedState(self.first.start(self._sketched(problem), W, Ht))
 
     def iterate(self, problem: Problem, state: CompressedState) -> Progress:
-        """One iteration, on the compressed X or on X itself."""
+        """Do one iteration, on the sketch or on X itself."""
         if state.exact < 0:
             progress: Progress = self.first.iterate(self._sketched(problem), state.base)
             state.base.n_iter += 1
@@ -84,7 +82,7 @@ class CompressedStart(SolverBase):
         return progress
 
     def polish(self, problem: Problem, state: CompressedState) -> Progress | None:
-        """Go over to X if that is still to be done; what the solver beneath does."""
+        """Polish by the solver beneath, on X; leave the sketch first, if still there."""
         if state.exact < 0:
             self._go_over(problem, state)
         return self.base.polish(problem, state.base)
@@ -94,7 +92,7 @@ class CompressedStart(SolverBase):
         return self.base.finish(problem, state.base)
 
     def _has_done(self, state: CompressedState, progress: Progress) -> bool:
-        """Whether the compressed X has no more to give, or the time is up for it."""
+        """Whether to leave the sketch: it has converged, or iterations run out."""
         value = np.inf if progress.objective is None else progress.objective.min()
         best = min(value, state.gains[-1]) if state.gains.size else value
         state.gains = np.append(state.gains, best)[-FLAT_WITHIN:]
@@ -108,7 +106,7 @@ class CompressedStart(SolverBase):
         return replace(problem, X=self.sketch)
 
     def _go_over(self, problem: Problem, state: CompressedState) -> None:
-        """Start on X itself from where the compressed one has led."""
+        """Start on X itself, from the factors found on the sketch."""
         factors = self.first.finish(self._sketched(problem), state.base)
         state.base = self.base.start(problem, *factors)
         state.exact = 0

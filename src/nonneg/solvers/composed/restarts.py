@@ -1,4 +1,4 @@
-"""Several models of one problem in step: X is read once for all that can share a pass."""
+"""Several models fitted side by side, by one pass over X where they can share it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..steps.quadratic_iteration import penalties
 
 @dataclass(eq=False)
 class BatchState(Stored):
-    """States of the models, and the smallest objective that each has reported."""
+    """The states of all models, and the smallest objective that each has reported."""
 
     models: list[Any]
     last: list[Progress | None]
@@ -26,7 +26,7 @@ class BatchState(Stored):
 
     @property
     def leader(self) -> int:
-        """The model with the smallest objective so far, the first one of equals."""
+        """Number of the model with the smallest objective so far, the first of equals."""
         return int(np.argmin(self.best))
 
     @property
@@ -44,16 +44,16 @@ class BatchState(Stored):
 
 @dataclass(frozen=True, eq=False)
 class Batch(SolverBase):
-    """Turns R models by one solver; those that have converged drop out.
+    """Iterates on R models with one solver; models that have converged drop out.
 
     Parameters
     ----------
     base : SolverBase
         Models share passes over X if it `shares_passes`, else each one reads X for itself.
     problems : sequence of Problem
-        One for each model; they differ in their random states alone.
+        The problem of each model; they differ in their random states alone.
     starts : sequence of (W, Ht)
-        As `problems`; kept and written to.
+        The start of each model, which is kept and written to.
     """
 
     name: ClassVar[str] = "batch"
@@ -72,7 +72,7 @@ class Batch(SolverBase):
         return BatchState(models, [None] * len(models), np.full(len(models), np.inf))
 
     def iterate(self, problem: Problem, state: BatchState) -> Progress:
-        """One iteration of every model that has not converged."""
+        """Do one iteration of each model that has not converged."""
         active = [
             r
             for r, last in enumerate(state.last)
@@ -94,7 +94,7 @@ class Batch(SolverBase):
         )
 
     def polish(self, problem: Problem, state: BatchState) -> Progress | None:  # noqa: ARG002
-        """Improve the best model, as its solver does."""
+        """Polish the best model by its solver."""
         self._evaluate(state)
         r = state.leader
         progress = self.base.polish(self.problems[r], state.models[r])
@@ -119,7 +119,7 @@ class Batch(SolverBase):
         return run_together(problem.X, iterations)
 
     def _evaluate(self, state: BatchState) -> None:
-        """Compute the objectives that the last iteration has not told."""
+        """Compute the objectives that the last iteration has not reported."""
         for r, last in enumerate(state.last):
             if last is not None and _reported(last) < np.inf:
                 continue
@@ -133,7 +133,7 @@ class Batch(SolverBase):
 
 
 def _reported(progress: Progress) -> float:
-    """Smallest objective of a progress, infinite where it tells none."""
+    """Return the objective of one model's progress, infinite where it reports none."""
     if progress.objective is None:
         return float("inf")
     value = float(progress.objective.min())

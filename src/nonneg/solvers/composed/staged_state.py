@@ -10,11 +10,11 @@ from ...base.interfaces import Array, Stored
 
 @dataclass(eq=False)
 class StagedState(Stored):
-    """State of the solver in use, whose factors are those of the fit."""
+    """State of the solver in use, `base`, whose factors are the factors of the fit."""
 
     base: Any
     n_iter: int = field(default=0, kw_only=True)
-    """Iterations of both."""
+    """Number of iterations by both solvers."""
 
     @property
     def W(self) -> Array:
