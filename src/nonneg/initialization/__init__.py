@@ -1,4 +1,4 @@
-"""The factors that a fit starts from."""
+"""Starts: the factors that a fit begins with, and `initialize`."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def initialize(
     init : str or None, default=None
         - "random": absolute values of normal numbers times sqrt(mean(X) / k).
         - "nndsvd": non-negative double SVD [1]_; has exact zeros.
-        - "nndsvda": its zeros filled with the mean of X.
-        - "nndsvdar": its zeros filled with random values of about a hundredth of the
-          mean of X.
+        - "nndsvda": "nndsvd" with its zeros filled with the mean of X.
+        - "nndsvdar": "nndsvd" with its zeros filled with random values of about a
+          hundredth of the mean of X.
         - "nnsvd-lrc": non-negative SVD with low-rank correction [2]_. It needs an SVD
           of half the rank and mostly starts closer to X than the others do.
         - None: "nndsvd" if k < n_features and k <= n_samples, else "random".
     eps : float, default=1e-6
-        Entries below it become zero in the starts that come from an SVD.
+        Entries below `eps` become zero in the starts that come from an SVD.
     random_state : int, RandomState instance or None, default=None
 
     Returns

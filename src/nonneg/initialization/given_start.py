@@ -1,4 +1,4 @@
-"""The factors that a fit starts from: drawn from X, given, or zero beside a fixed H."""
+"""The start of a fit: made from X, given by the caller, or a constant W beside a fixed H."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ZEROS_STAY = (
 
 
 def own_stream(parameters: Parameters) -> np.random.RandomState:
-    """Random numbers from `random_state`, which is not advanced if it is an instance."""
+    """Return a random stream of `random_state`; an instance is copied, not advanced."""
     rng: np.random.RandomState = check_random_state(
         copy.deepcopy(parameters.random_state)
     )
@@ -34,10 +34,10 @@ def own_stream(parameters: Parameters) -> np.random.RandomState:
 
 
 def restart_seeds(parameters: Parameters) -> list[int]:
-    """Seeds of `n_init` restarts; the first start uses `random_state` itself instead.
+    """Return `n_init` seeds for the starts, of which the first goes unused.
 
-    A RandomState instance is not advanced, so that the first start is that of a single
-    run.
+    The first start uses `random_state` itself. A RandomState instance is not advanced, so
+    that the first start is the start of a single fit.
     """
     if parameters.n_init == 1:
         return []
@@ -53,9 +53,9 @@ def starting_factors(
     update_H: bool,
     positive: bool = False,
 ) -> tuple[Array, Array]:
-    """W and Ht to start from: our own copies, C-contiguous, of X's dtype.
+    """Return W and Ht to start from: C-contiguous copies of X's dtype.
 
-    `positive` is for solvers that zeros of a start could never leave.
+    `positive` is for solvers that could never leave zeros of a start.
     """
     n_features = X.shape[1]
     k = n_features if parameters.n_components is None else parameters.n_components
@@ -82,7 +82,7 @@ def starting_factors(
 
 
 def level_start(X: Operand, k: int, positive: bool) -> Array:
-    """W beside a fixed H: zeros, or sqrt(mean of X / k) as in scikit-learn."""
+    """Return W beside a fixed H: zeros, or, if `positive`, sqrt(mean of X / k)."""
     level = X.stats().level(k) if positive else 0.0
     return np.full((X.shape[0], k), level, dtype=X.dtype)
 

@@ -1,4 +1,4 @@
-"""Half-normal starting factors, drawn in a thread while X is looked at for the first time."""
+"""Half-normal starting factors, drawn in a thread during the first pass over X."""
 
 from __future__ import annotations
 
@@ -17,18 +17,16 @@ T = TypeVar("T")
 DRAWN_ROWS = 1 << 14
 """Rows of W that are drawn at a time."""
 AHEAD_BYTES = 256 << 20
-"""Bytes of numbers that may wait for the mean of X. The start of 2,000,000 × 20 of them takes
-0.9 s after a look of 0.4 s at 100 million entries in a file, 0.7 s together with it (two cores
-of a Sapphire Rapids Xeon)."""
+"""Bytes of numbers that may be drawn before the mean of X is known (D-START-AHEAD)."""
 FEW = 1 << 20
-"""Numbers that are there before a thread would be."""
+"""Numbers below which drawing takes less time than starting a thread."""
 
 
 def half_normal(X: Operand, k: int, random_state: Any) -> tuple[Array, Array]:
-    """Half-normal (W, Ht) whose product has about the mean of X; H is drawn first.
+    """Return half-normal (W, Ht) whose product has about the mean of X.
 
-    The stream is that of two calls of `standard_normal`, for (k, n_features) and for
-    (n_samples, k) numbers.
+    H is drawn first. The numbers are those of two calls of `standard_normal`, for
+    (k, n_features) and then for (n_samples, k) numbers.
     """
     rng, n_samples = check_random_state(random_state), X.shape[0]
     ahead = 2
@@ -56,7 +54,7 @@ def half_normal(X: Operand, k: int, random_state: Any) -> tuple[Array, Array]:
 def _normals(
     rng: np.random.RandomState, shape: tuple[int, int], k: int
 ) -> Iterator[Array]:
-    """Numbers for H, then for some rows of W after the others."""
+    """Yield the numbers for H, then those for W, DRAWN_ROWS rows at a time."""
     yield rng.standard_normal((k, shape[1]))
     for start in range(0, shape[0], DRAWN_ROWS):
         yield rng.standard_normal((min(DRAWN_ROWS, shape[0] - start), k))
@@ -64,10 +62,10 @@ def _normals(
 
 @contextmanager
 def in_thread(items: Iterator[T], ahead: int) -> Iterator[Iterator[T]]:
-    """The items of an iterator that a thread runs, so many of them before they are asked for.
+    """Run an iterator in a thread; `ahead` items may wait until they are asked for.
 
     An error of the iterator is raised where its item is asked for. The thread ends with the
-    context, after the item that it is at.
+    context, after the item that it is making.
     """
     made: Queue[tuple[T | None, BaseException | None]] = Queue(ahead)
     ended = threading.Event()
@@ -99,7 +97,7 @@ def in_thread(items: Iterator[T], ahead: int) -> Iterator[Iterator[T]]:
         yield taken()
     finally:
         ended.set()
-        while thread.is_alive():  # it may wait for room
+        while thread.is_alive():  # it may wait for room in the queue
             with suppress(Empty):
                 made.get(timeout=0.01)
         thread.join()

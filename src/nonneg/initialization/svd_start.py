@@ -1,4 +1,4 @@
-"""Starting factors: random, by a truncated SVD (NNDSVD and its variants), NNSVD-LRC."""
+"""Starting factors by a truncated SVD: NNDSVD and its variants, NNSVD-LRC; the names."""
 
 from __future__ import annotations
 
@@ -16,37 +16,39 @@ from ..operands.base import matmul, rmatmul
 from .random_start import half_normal
 
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc")
-"""Names that `initial_factors` knows, beside None."""
+"""Names that `initial_factors` takes, beside None."""
 
 OVERSAMPLES = 10
-"""Columns of the random test matrix beyond the rank, as scikit-learn has them."""
+"""Columns of the random test matrix beyond the rank, as many as in scikit-learn."""
 
 LRC_POWER_ITERATIONS = 2
-"""Power iterations of the SVD behind nnsvd-lrc; its correction makes up for the rest."""
+"""Power iterations of the SVD for nnsvd-lrc; the correction makes up for fewer of them."""
 
 LRC_DECREASE = 0.05
-"""The low-rank correction ends once an iteration brings less of the total decrease."""
+"""The low-rank correction ends when an iteration brings at most this share of the total
+decrease."""
 
 LRC_MAX_ITER = 50
+"""Most iterations of the low-rank correction."""
 LRC_SWEEPS = 2
-"""Sweeps per half-step: a product with the low-rank matrix costs about as much as one."""
+"""Sweeps in each of its half-steps: a sweep costs about as much as its product."""
 
 
 def resolve_init(
     init: str | None, n_components: int, shape: tuple[int, int], positive: bool = False
 ) -> str:
-    """Name of the start that None stands for, or the given name.
+    """Return the name of the start that None stands for, or the given name.
 
     Raises
     ------
     ValueError
-        If X has too few rows or columns for the singular vectors that it needs.
+        If X has too few rows or columns for the singular vectors of the start.
     """
     n_samples, n_features = shape
     k = n_components
     if init is None:
         if positive:
-            # zeros can't move under multiplicative updates; scikit-learn 1.x's rule
+            # the rule of scikit-learn 1.x, as multiplicative updates can't move zeros
             return "nndsvda" if k <= min(shape) else "random"
         return "random" if k >= n_features or k > n_samples else "nndsvd"
     if init != "random" and _svd_rank(init, k) > min(shape):
@@ -61,7 +63,7 @@ def resolve_init(
 
 
 def _svd_rank(init: str, k: int) -> int:
-    """Singular vectors that a start of k components is made from."""
+    """Return the number of singular vectors that a start of k components is made from."""
     return k // 2 + 1 if init == "nnsvd-lrc" else k
 
 
@@ -73,15 +75,15 @@ def initial_factors(
     random_state: Any,
     positive: bool = False,
 ) -> tuple[Array, Array]:
-    """Starting factors (W, Ht), both C-contiguous and of X's dtype.
+    """Compute starting factors (W, Ht), both C-contiguous and of X's dtype.
 
-    See `initialize` for the names; `positive` matters for None and nnsvd-lrc, whose
-    zeros multiplicative updates could never leave.
+    See `initialize` for the names. `positive` is for solvers that could never leave zeros
+    of a start; it changes what None stands for, and fills the zeros of nnsvd-lrc.
 
     Raises
     ------
     ValueError
-        If X has too few rows or columns for the singular vectors that it needs.
+        If X has too few rows or columns for the singular vectors of the start.
     """
     name = resolve_init(init, n_components, X.shape, positive)
     if name == "random":
@@ -113,11 +115,11 @@ Svd = tuple[Array, Array, Array]
 def truncated_svd(
     X: Operand, rank: int, random_state: Any, n_iter: int | None = None
 ) -> Svd:
-    """Leading singular triplets by a randomized SVD with LU-normalised powers [1]_.
+    """Compute leading singular triplets by a randomized SVD with LU-normalised powers [1]_.
 
-    Up to rounding these are the numbers of scikit-learn's `randomized_svd` with the
-    same random stream. That one holds four arrays of n_samples·(rank + 10) numbers and
-    needs X as an array; this one holds two, and sees X in passes alone.
+    Up to rounding these are the numbers of scikit-learn's `randomized_svd` with the same
+    random stream. scikit-learn's function holds four arrays of n_samples·(rank + 10)
+    numbers and needs X as an array; this one holds two, and reads X by passes alone.
 
     Parameters
     ----------
@@ -165,7 +167,10 @@ def truncated_svd(
 
 
 def _nndsvd(svd: Svd) -> tuple[Array, Array]:
-    """Of each pair of singular vectors the signed part with the larger norm, in place."""
+    """Make factors of singular vectors, in place.
+
+    Each component is the signed part, of its pair of vectors, with the larger norm.
+    """
     U, s, V = svd
     norms = {sign: (_norms(U, sign), _norms(V, sign)) for sign in (1, -1)}
     positive, negative = (norms[sign][0] * norms[sign][1] for sign in (1, -1))
@@ -184,7 +189,7 @@ def _nndsvd(svd: Svd) -> tuple[Array, Array]:
 
 
 def _norms(A: Array, sign: int) -> NDArray[np.float64]:
-    """Euclidean norms of the positive (1) or negative (-1) parts of the columns."""
+    """Return the Euclidean norms of the columns' positive (1) or negative (-1) parts."""
     part = np.maximum(A, 0) if sign > 0 else np.minimum(A, 0)
     norms: NDArray[np.float64] = np.sqrt(
         np.einsum("it,it->t", part, part, dtype=np.float64)
@@ -210,7 +215,7 @@ def _fill_zeros_randomly(W: Array, Ht: Array, mean: float, random_state: Any) ->
 
 
 def _nnsvd_lrc(svd: Svd, k: int, n_threads: int) -> tuple[Array, Array]:
-    """Both signed parts of each pair of vectors, corrected towards their product."""
+    """Make factors of both signed parts of singular vectors, and correct them."""
     U, s, V = svd
     Y, Z = U, V
     for A in (Y, Z):
@@ -225,7 +230,7 @@ def _nnsvd_lrc(svd: Svd, k: int, n_threads: int) -> tuple[Array, Array]:
 
 
 def _correct_towards(Y: Array, Z: Array, W: Array, Ht: Array, n_threads: int) -> None:
-    """Alternate sweeps on ½‖Y·Zᵀ − W·H‖², in place; X itself is not needed for it."""
+    """Correct W and Ht in place by sweeps on ½‖Y·Zᵀ − W·H‖², without X."""
     square = float(np.sum(gram(Y, n_threads) * gram(Z, n_threads)))
     cross = float(np.sum((W.T @ Y) * (Ht.T @ Z), dtype=np.float64))
     gram_W, gram_H = gram(W, n_threads), gram(Ht, n_threads)
@@ -244,7 +249,7 @@ def _correct_towards(Y: Array, Z: Array, W: Array, Ht: Array, n_threads: int) ->
 def _sweeps(
     A: Array, rhs: Array, gram_other: NDArray[np.float64], n_threads: int
 ) -> float:
-    """Some sweeps over A in place; ⟨rhs, A⟩ after them."""
+    """Do LRC_SWEEPS sweeps over A in place; return ⟨rhs, A⟩ after them."""
     G = gram_other.astype(A.dtype, copy=False)
     l1 = np.zeros(A.shape[1], A.dtype)
     cross = 0.0

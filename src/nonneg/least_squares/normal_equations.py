@@ -1,8 +1,8 @@
-"""The linear system of a least-squares problem: scaled, weighted, multiplied, refined.
+"""The normal equations of a least-squares problem: scaled, weighted, solved, refined.
 
-Everything is in float64 and in scaled unknowns: the columns of A are brought to size
+All arithmetic is in float64 and in scaled unknowns: the columns of A are brought to size
 one by powers of two, so that neither AᵀA nor Aᵀb can overflow, and no rounding is added.
-Right-hand sides are rows here: with X (r, n) and B (m, r), the residual is B - A·Xᵀ.
+The solutions are rows here: with X (r, n) and B (m, r), the error is B - A·Xᵀ.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ Float = NDArray[np.float64]
 
 EPS = float(np.finfo(np.float64).eps)
 LARGEST_COMPILED = 1000
-"""Unknowns above which the NumPy solve runs: the compiled one takes 64 bytes·n² a thread."""
+"""Unknowns above which the NumPy solve runs, as the compiled one takes 64·n² bytes a
+thread."""
 
 
 def power_of_two(sizes: Array) -> Float:
-    """Powers of two that bring the sizes into [½, 1); 1 for a size of 0."""
+    """Return the powers of two that bring the sizes into [½, 1); 1 for a size of 0."""
     exponents = np.frexp(np.where(sizes > 0, sizes, 0.5))[1]
     powers: Float = np.ldexp(1.0, -np.clip(exponents, -1020, 1020))
     return powers
 
 
 def largest_in_columns(M: Any) -> Float:
-    """Largest |entry| of each column, dense or sparse, without a copy of M."""
+    """Return the largest |entry| of each column of a dense or sparse M, without a copy."""
     if M.shape[0] == 0:
         return np.zeros(M.shape[1])
     top, low = M.max(axis=0), M.min(axis=0)
@@ -47,16 +48,16 @@ def largest_in_columns(M: Any) -> Float:
 
 
 def times_diagonal(M: Any, columns: Float) -> Any:
-    """M·diag(columns) in float64, of the same storage."""
+    """Return M·diag(columns) in float64, dense or sparse as M is."""
     if not sp.issparse(M):
         return np.multiply(M, columns, dtype=np.float64)
-    M = M.tocsr().astype(np.float64)  # a copy, or float64 already
+    M = M.tocsr().astype(np.float64)  # a copy, unless it is a float64 CSR already
     values = M.data * columns[M.indices]
     return sp.csr_array((values, M.indices, M.indptr), shape=M.shape)
 
 
 def diagonal_times(rows: Float, M: Any) -> Any:
-    """diag(rows)·M in float64, of the same storage."""
+    """Return diag(rows)·M in float64, dense or sparse as M is."""
     if not sp.issparse(M):
         return np.multiply(M, rows[:, None], dtype=np.float64)
     return sp.csr_array(sp.diags_array(rows) @ M.astype(np.float64))
@@ -64,26 +65,27 @@ def diagonal_times(rows: Float, M: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """How well rows of X solve their problems, in scaled unknowns."""
+    """Measures of how well rows of X solve their problems, in scaled unknowns."""
 
     residual_norms: Float
     """‖b - A x‖, (r,)."""
     gradient: Float
-    """Of the penalised objective, (r, n)."""
+    """Gradient of the penalised objective, (r, n)."""
     optimality: Float
-    """Largest |projected gradient|, over ‖a‖·‖b‖, (r,)."""
+    """Largest |projected gradient| over ‖a‖·‖b‖, (r,)."""
 
 
 class NormalEquations:
-    """min ½‖A x − b‖² + l1·Σx + ½ l2·‖x‖² over 0 ≤ x ≤ upper, for given A.
+    """The problem min ½‖A x − b‖² + l1·Σx + ½ l2·‖x‖² over 0 ≤ x ≤ upper, for one A.
 
     Parameters
     ----------
     A : {ndarray, sparse matrix} of shape (m, n)
     l1, l2 : float
     upper : ndarray of shape (n,) or None
+        Upper bounds of x; None sets none.
     root_weights : ndarray of shape (m,) or None
-        Factors for the rows of A and b.
+        Numbers by which the rows of A and b are multiplied.
     n_threads : int
 
     Attributes
@@ -122,7 +124,7 @@ class NormalEquations:
 
     @cached_property
     def condition(self) -> float:
-        """Condition number of the Gram matrix, its diagonal scaled to one."""
+        """Condition number of the Gram matrix with its diagonal scaled to one."""
         size = np.sqrt(self.gram.diagonal())
         sound = (size > 0) & np.isfinite(size)
         if not sound.any():
@@ -132,7 +134,7 @@ class NormalEquations:
         return float(values[-1] / max(values[0], EPS**2))
 
     def transposed_times(self, M: Any) -> Float:
-        """MᵀA of shape (r, n) for a dense or sparse M (m, r)."""
+        """Return MᵀA of shape (r, n) for a dense or sparse M (m, r)."""
         product: Float
         if not sp.issparse(self.A):
             product = rmatmul(as_operand(M, self.n_threads), self.A)
@@ -144,7 +146,7 @@ class NormalEquations:
         return product
 
     def minus_product(self, B: Any, X: Float) -> Float:
-        """B - A·Xᵀ of shape (m, r), dense."""
+        """Return B - A·Xᵀ of shape (m, r), dense."""
         product: Float = matmul(self.operand, np.ascontiguousarray(X.T))
         if sp.issparse(B):
             return np.asarray(B - product)
@@ -152,7 +154,7 @@ class NormalEquations:
         return product
 
     def solve(self, X: Float, rhs: Float) -> int:
-        """Minimise over each row of X, in place; return how many did not finish."""
+        """Minimise over each row of X, in place; return how many rows did not finish."""
         compiled = X.shape[1] <= LARGEST_COMPILED
         solve = kernels.exact_solve if compiled else block_pivoting.exact_solve
         zero = np.zeros(X.shape[1])
@@ -160,7 +162,7 @@ class NormalEquations:
         return int(report.n_fallback)
 
     def fit(self, X: Float, B: Any, l1: Float) -> Fit:
-        """Residuals of the rows of X, from A itself."""
+        """Measure the rows of X by A itself, not by the Gram matrix."""
         R = self.minus_product(B, X)
         norms = np.sqrt(np.einsum("ij,ij->j", R, R))
         with np.errstate(invalid="ignore"):  # an infinite l2 times 0
@@ -177,7 +179,7 @@ class NormalEquations:
         return Fit(norms, gradient, ratios.max(axis=1))
 
     def projected(self, X: Float, gradient: Float) -> Float:
-        """The gradient without the parts that the bounds hold back."""
+        """Return the gradient without the parts that point beyond the bounds."""
         projected: Float = np.where(X > 0, gradient, np.minimum(gradient, 0))
         if self.upper is not None:
             full = self.upper <= X
@@ -185,7 +187,10 @@ class NormalEquations:
         return projected
 
     def refined(self, X: Float, gradient: Float) -> Float:
-        """X after a Newton step on its free entries: the normal equations' own error."""
+        """Return X after a Newton step on its free entries.
+
+        The step corrects the error that the normal equations have made.
+        """
         free = X > 0
         if self.upper is not None:
             free &= self.upper > X

@@ -1,4 +1,4 @@
-"""The parts of solver "pg" on their own, and Hoyer sparseness."""
+"""Half-steps of solver "pg" as public functions, and Hoyer's measure of sparseness."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _RULES = {p.name: p.rule for p in INHERITED if isinstance(p.rule, Rule)} | {
         "It names the factor to solve for.",
     ),
 }
-"""Rules of the tables, and those of parameters that are others here."""
+"""Rules of the parameters: those of `NMF`, but for these five."""
 _WEIGHT = Rule(is_real, NON_NEGATIVE, "It weighs a term of `sparseness`.")
 
 
@@ -299,7 +299,7 @@ def _solve(
     sigma: float = 0.01,
     beta: float = 0.1,
 ) -> Solution:
-    """Solve X ≈ W·Aᵀ for A of shape (n_features, k), from a copy of `start`."""
+    """Solve X ≈ W·Aᵀ for A of shape (n_features, k), beginning with a copy of `start`."""
     A = np.array(start, order="C", copy=True)
     W = np.ascontiguousarray(W)
     with single_threaded_blas():
@@ -324,7 +324,7 @@ def _warn_at_limit(n_iter: int, name: str, limit: int) -> None:
 def _prepared(
     X: Any, W: Any, H: Any, name: str, owner: str, start: str = "H"
 ) -> tuple[Operand, Array, Array]:
-    """Operand of X and both factors, checked against each other."""
+    """Return the operand of X and both factors, checked against each other."""
     X = validation.check_X(X, owner, name)
     W, H = (_converted(A, X.dtype, key, owner) for key, A in (("W", W), ("H", H)))
     shape = (W.shape[0], H.shape[1])
@@ -341,7 +341,7 @@ def _prepared(
 
 
 def _converted(A: Any, dtype: np.dtype[Any], name: str, owner: str) -> Array:
-    """A as a checked float array; what is no float array yet gets `dtype`."""
+    """Return A as a checked float array; lists and integers get `dtype`."""
     given = getattr(A, "dtype", None)
     is_float = isinstance(given, np.dtype) and given.kind == "f"
     checked = validation.check_matrix(A, name, owner)

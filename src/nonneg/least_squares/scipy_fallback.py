@@ -1,4 +1,4 @@
-"""Least squares one right-hand side at a time, by SciPy's solvers on A itself."""
+"""Least squares for one right-hand side at a time, by SciPy's solvers on A itself."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ..base.interfaces import Array
 from .normal_equations import NormalEquations
 
 MOST_DENSE = 1 << 24
-"""Entries of a sparse A up to which a dense copy of it may be made."""
+"""Most entries, zeros included, of a sparse A of which a dense copy may be made."""
 
 
 class OneByOne:
-    """Solves what the Gram matrix is too ill-conditioned for; slow.
+    """A slow solver for problems whose Gram matrix is too ill-conditioned.
 
     Parameters
     ----------
     system : NormalEquations
-        Its scaled unknowns are the ones here, too.
+        The problem, whose scaled unknowns are used here as well.
     """
 
     def __init__(self, system: NormalEquations) -> None:
@@ -30,13 +30,13 @@ class OneByOne:
 
     @classmethod
     def of(cls, system: NormalEquations) -> OneByOne | None:
-        """The solver, or None where A is too large or an L1 penalty can't be put in."""
+        """Return the solver; None if A is too large, or for an L1 penalty without L2."""
         too_large = sp.issparse(system.A) and np.prod(system.A.shape) > MOST_DENSE
         lone_l1 = system.l1.any() and not system.l2.any()
         return None if too_large or lone_l1 else cls(system)
 
     def improve(self, x: Array, b: Array, l1: Array) -> bool:
-        """Write a better solution into x, if there is one; whether it was looked for."""
+        """Write SciPy's solution into x if it is better; return whether there was one."""
         if self.penalised:  # ½ l2‖x‖² + l1·x is ½‖√l2·x + l1/√l2‖², less a constant
             b = np.concatenate([b, -l1 / self.root_l2])
         other = self._solution(b)
@@ -55,7 +55,7 @@ class OneByOne:
             found = lsq_linear(self.A, b, bounds, method="bvls").x
             clipped: Array = np.clip(found, 0, self.upper)
             return clipped
-        # in the caller's units first, so as to do what SciPy would do for the caller
+        # first in the caller's units, as SciPy would solve the problem for the caller
         for scales in (self.scales, np.ones_like(self.scales)):
             try:
                 with np.errstate(all="ignore"):

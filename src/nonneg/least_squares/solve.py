@@ -28,20 +28,20 @@ from .scipy_fallback import OneByOne
 
 WHOM = "nnls"
 BLOCK_ENTRIES = 1 << 21
-"""Entries of a block of right-hand sides: 16 MB."""
+"""Most entries in a block of right-hand sides: 16 MB."""
 MOST_COLUMNS = 1024
-"""Right-hand sides in a block, at most."""
+"""Most right-hand sides in a block."""
 SMALL_WORK = 1 << 20
-"""Multiply-adds below which BLAS is left alone: it starts no threads for them."""
+"""Multiply-adds below which BLAS is not held to one thread: it starts no others for them."""
 WELL_CONDITIONED = 1e4
-"""Condition of the Gram matrix below which its own error stays under 1e-11."""
+"""Condition of the Gram matrix below which the error of its solutions is below 1e-11."""
 
 _FLAG = Rule(is_bool, "a bool", "Pass True or False.")
 
 
 @dataclass(frozen=True, eq=False)
 class NNLSResult:
-    """What `nnls` found out besides X.
+    """Facts about a solution of `nnls`.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def nnls(
 
 
 def _right_hand_sides(B: Any, m: int) -> tuple[Any, bool]:
-    """B as a checked (m, r) matrix, CSC where sparse, and whether it was a vector."""
+    """Return B as a checked (m, r) matrix, CSC where sparse, and whether it was a vector."""
     if not sp.issparse(B) and not hasattr(B, "iloc"):
         B = np.asarray(B) if isinstance(B, list | tuple) else B
     is_vector = len(getattr(B, "shape", ())) == 1
@@ -235,7 +235,7 @@ def _right_hand_sides(B: Any, m: int) -> tuple[Any, bool]:
 
 
 def _vector(values: Any, length: int, name: str, of: str, infinite: bool) -> Array:
-    """A checked float64 array of shape (length,), entries ≥ 0."""
+    """Return a checked float64 array of shape (length,) with entries ≥ 0."""
     try:
         given = np.asarray(values)
         if given.dtype.kind not in "biuf":
@@ -330,7 +330,7 @@ def _solve_blocks(
 
 
 class _Block:
-    """Some right-hand sides: solved, refined with A, and where need be solved anew."""
+    """A block of right-hand sides: solved, refined with A, and solved anew if need be."""
 
     def __init__(self, system: NormalEquations, B: Any) -> None:
         self.system = system
@@ -365,11 +365,11 @@ class _Block:
         return self._solve_anew(X, fit)
 
     def _tolerance(self) -> float:
-        """Of the optimality: SciPy's own, 10·max(m, n) roundings."""
+        """Return the tolerance of the optimality, that of SciPy: 10·max(m, n) roundings."""
         return float(10 * max(self.system.A.shape) * EPS)
 
     def _solve_anew(self, X: Array, fit: Fit) -> tuple[Array, Fit, int]:
-        """Replace what is not optimal by a solution from A itself, if that is better."""
+        """Replace rows that are not optimal by solutions from A itself, if better."""
         doubtful = np.flatnonzero(~(fit.optimality <= self._tolerance()))
         solver = OneByOne.of(self.system) if len(doubtful) else None
         if solver is None:
