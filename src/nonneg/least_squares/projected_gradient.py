@@ -210,7 +210,7 @@ def projected_gradient_update(
 
     See Also
     --------
-    nls_subproblem : The same with a choice of the constants of the line search.
+    nls_subproblem : One factor for any V, with the constants of the line search.
 
     References
     ----------
