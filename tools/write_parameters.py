@@ -69,11 +69,12 @@ def attributes(parameters: Iterable[Parameter]) -> str:
     return "".join(f"        self.{p.name} = {p.name}\n" for p in parameters)
 
 
-def descriptions(parameters: Iterable[Parameter]) -> str:
-    """Entries of the section Parameters of a docstring."""
+def descriptions(parameters: Iterable[Parameter], cited: bool = True) -> str:
+    """Entries of the section Parameters of a docstring, that has References if `cited`."""
     entries = []
     for p in parameters:
         text = textwrap.indent(inspect.cleandoc(p.text), " " * 8)
+        text = text if cited else re.sub(r" \[\d+\]_", "", text)
         head = f"    {p.name} : {kind_of(p)}, default={default_text(p.default)}"
         entries.append(f"{head}\n{text}\n")
     return "".join(entries)
@@ -122,7 +123,7 @@ def in_function(source: str, table: Sequence[Parameter]) -> str:
         source,
         rf"\n(?=    {first} : )",
         r"\n    Returns\n    -----",
-        descriptions(own),
+        descriptions(own, cited=False),
     )
     return replaced(
         source,

@@ -89,8 +89,7 @@ INHERITED: tuple[Parameter, ...] = (
         - "bpp": "hals" with exact solves by block principal pivoting [4]_, for
           components that are nearly dependent;
         - "pg": projected gradient [2]_;
-        - "mu": multiplicative updates for every `beta_loss` [5]_, with scikit-learn's
-          iterates;
+        - "mu": multiplicative updates for every `beta_loss` [5]_, scikit-learn's iterates;
         - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
           steps, extrapolated [6]_;
         - "auto": the fast one for this loss; `solver_` of `NMF` says which;

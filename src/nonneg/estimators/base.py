@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,13 +15,19 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..base.interfaces import Array, Operand
+from ..base.interfaces import Array, Operand, SolverBase
 from ..base.memory_size import is_limit
 from ..base.parameters import Parameters
 from ..base.records import FactorizationResult
 from ..base.validation import check_X
 from ..fitting.preparation import prepare_X, validated
-from ..fitting.transform import require_room, want_on_disk, write_W
+from ..fitting.transform import (
+    require_room,
+    rows_are_independent,
+    solve_by_rows,
+    want_on_disk,
+    write_W,
+)
 from ..losses.beta import make_loss
 from ..losses.metrics import error_of
 
@@ -56,7 +63,7 @@ class FactorizationEstimator(
         W : array-like of shape (n_samples, n_components), default=None
             Start for init="custom", of the dtype of X. It is not written to.
         H : array-like of shape (n_components, n_features), default=None
-            As W.
+            Start for init="custom", of the dtype of X. It is not written to.
 
         Returns
         -------
@@ -79,14 +86,8 @@ class FactorizationEstimator(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Non-negative data.
-        y : ignored
-            Not used; there for scikit-learn's interface.
-        W : array-like of shape (n_samples, n_components), default=None
-            Start for init="custom", of the dtype of X. It is not written to.
-        H : array-like of shape (n_components, n_features), default=None
-            As W.
+        X, y, W, H : object
+            As `fit` takes them.
         out : object with `shape` and slice assignment, default=None
             Where W is written, part by part: an array, a `numpy.memmap`, a zarr array or
             HDF5 data set of shape (n_samples, n_components). None makes a new array.
@@ -99,6 +100,49 @@ class FactorizationEstimator(
         if out is not None:
             require_room(out, None)
         return write_W(self._fit(X, W, H, out), out)
+
+    def transform(self, X: Any, *, out: Any = None) -> Any:
+        """Solve for the W that belongs to X and the fitted components.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Non-negative data.
+        out : object with `shape` and slice assignment, default=None
+            Where W is written, part by part: an array, a `numpy.memmap`, a zarr array or
+            HDF5 data set of shape (n_samples, n_components). None makes a new array.
+
+        Returns
+        -------
+        W : ndarray of shape (n_samples, n_components), or `out`
+            The transformed data, of the dtype of X.
+
+        Notes
+        -----
+        The Notes of the class say how exact W is, and how often X is read.
+        """
+        check_is_fitted(self, "components_")
+        lazy = self._transform_lazily(X)
+        if lazy is not None:
+            return write_W(lazy, out)
+        operand = self._operand(X, reset=False)
+        k = self.components_.shape[0]
+        if out is not None:
+            require_room(out, (operand.shape[0], k))
+        solver, solve = self._row_solver(operand)
+        if out is None or not rows_are_independent(solver, operand):
+            return write_W(solve(operand), out)
+        return solve_by_rows(operand, solve, k, out)
+
+    def _transform_lazily(self, X: Any) -> Any:  # noqa: ARG002
+        """Return W as an array that is computed later, or None to compute it now."""
+        return None
+
+    @abstractmethod
+    def _row_solver(
+        self, X: Operand
+    ) -> tuple[type[SolverBase], Callable[[Operand], Array]]:
+        """Return what solves for W beside the fitted H, and how W is got for some rows."""
 
     def inverse_transform(self, X: Any) -> Array:
         """Return W·H for transformed data W.
@@ -141,7 +185,7 @@ class FactorizationEstimator(
 
     def _operand(self, X: Any, reset: bool, look: bool = True) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""
-        limit = getattr(self, "memory_limit", None)
+        limit = vars(self).get("memory_limit")
         if limit is not None and not is_limit(limit):
             limit = None  # which is refused with the other parameters
         owner = self._parameters_class.owner

@@ -64,7 +64,7 @@ def non_negative_factorization(
         Start for init="custom", of the dtype of X; lists and integers are converted.
         It is not written to.
     H : array-like of shape (n_components, n_features), default=None
-        As W; with `update_H=False` the constant H, whatever `init` is.
+        Start for init="custom"; with `update_H=False` the constant H, whatever `init` is.
     n_components : int, "auto" or None, default=None
         Number of components k. None keeps all features; "auto" takes the number of
         rows of a given H, else it keeps all features.
@@ -84,15 +84,14 @@ def non_negative_factorization(
     solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"} or SolverBase, default="cd"
         How the factors move:
 
-        - "cd": cyclic coordinate descent [1]_, with scikit-learn's iterates;
-        - "hals": the fast one: coordinate descent in adaptive sweeps, extrapolated [3]_;
-        - "bpp": "hals" with exact solves by block principal pivoting [4]_, for
+        - "cd": cyclic coordinate descent, with scikit-learn's iterates;
+        - "hals": the fast one: coordinate descent in adaptive sweeps, extrapolated;
+        - "bpp": "hals" with exact solves by block principal pivoting, for
           components that are nearly dependent;
-        - "pg": projected gradient [2]_;
-        - "mu": multiplicative updates for every `beta_loss` [5]_, with scikit-learn's
-          iterates;
+        - "pg": projected gradient;
+        - "mu": multiplicative updates for every `beta_loss`, scikit-learn's iterates;
         - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
-          steps, extrapolated [6]_;
+          steps, extrapolated;
         - "auto": the fast one for this loss; `solver_` of `NMF` says which;
         - an instance of a solver, with options of its own.
     tol : float, default=1e-4
@@ -144,7 +143,7 @@ def non_negative_factorization(
         Threads to use; None takes every core that the process may use, at most
         `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
     accelerate : bool, default=False
-        Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2.
+        Whether "mu" extrapolates its steps, for 1 ≤ `beta_loss` ≤ 2.
 
     Returns
     -------
@@ -174,36 +173,12 @@ def non_negative_factorization(
 
     See Also
     --------
-    NMF : The same as an estimator.
+    NMF : The estimator; its docstring names the papers behind each solver.
 
     Notes
     -----
     An iteration of "cd" costs 4·k flops per stored entry of X, which is read once, and
     (n_samples + n_features)·k² multiply-adds.
-
-    References
-    ----------
-    .. [1] Cichocki & Phan, "Fast local algorithms for large scale nonnegative matrix
-       and tensor factorizations", IEICE Trans. Fundamentals E92-A (2009) 708-721,
-       https://doi.org/10.1587/transfun.E92.A.708
-    .. [2] Lin, "Projected gradient methods for nonnegative matrix factorization",
-       Neural Computation 19 (2007) 2756-2779,
-       https://doi.org/10.1162/neco.2007.19.10.2756
-    .. [3] Ang & Gillis, "Accelerating nonnegative matrix factorization algorithms using
-       extrapolation", Neural Computation 31 (2019) 417-439,
-       https://doi.org/10.1162/neco_a_01157
-    .. [4] Kim & Park, "Fast nonnegative matrix factorization: an active-set-like method
-       and comparisons", SIAM Journal on Scientific Computing 33 (2011) 3261-3281,
-       https://doi.org/10.1137/110821172
-
-    .. [5] Févotte & Idier, "Algorithms for nonnegative matrix factorization with the
-       β-divergence", Neural Computation 23 (2011) 2421-2456,
-       https://doi.org/10.1162/NECO_a_00168
-    .. [6] Hien & Gillis, "Algorithms for nonnegative matrix factorization with the
-       Kullback-Leibler divergence", Journal of Scientific Computing 87 (2021) 93,
-       https://doi.org/10.1007/s10915-021-01504-0
-    .. [7] Hien, Leplat & Gillis, "Block majorization minimization with extrapolation
-       and application to β-NMF", https://doi.org/10.48550/arXiv.2401.06646
 
     Examples
     --------

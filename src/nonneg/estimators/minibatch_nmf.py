@@ -9,9 +9,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from ..base.interfaces import Array, LossBase, Operand
+from ..base.interfaces import Array, LossBase, Operand, SolverBase
 from ..base.minibatch_parameters import BatchParameters
 from ..base.parameters import Parameters
 from ..base.records import FactorizationResult, Iteration
@@ -24,12 +23,7 @@ from ..fitting.minibatch_run import (
     transform_rows,
 )
 from ..fitting.stream_run import fit_stream, is_stream, refuse_W
-from ..fitting.transform import (
-    require_room,
-    rows_are_independent,
-    solve_by_rows,
-    write_W,
-)
+from ..solvers.registry import solvers
 from .base import FactorizationEstimator
 
 
@@ -144,7 +138,7 @@ class MiniBatchNMF(FactorizationEstimator):
 
     See Also
     --------
-    NMF : The same with all of X in each update.
+    NMF : Fits with all of X in each update.
 
     Notes
     -----
@@ -155,6 +149,11 @@ class MiniBatchNMF(FactorizationEstimator):
     Batches are views of X; X in Fortran order or CSC is copied once. For the
     Kullback-Leibler loss and a sparse X each batch has column numbers of its own, so the
     fit keeps those of X twice.
+
+    `transform` does at most `transform_max_iter` multiplicative updates from a constant,
+    until one changes W by at most `tol` times its norm; with `exact_statistics` it solves
+    exactly. With that or `fresh_restarts` the fitted X gives the W of `fit_transform`
+    again.
 
     An interrupted fit (Ctrl-C) sets the fitted attributes from what was found so far
     before the KeyboardInterrupt goes on; an interrupted `partial_fit` leaves the model
@@ -258,9 +257,9 @@ class MiniBatchNMF(FactorizationEstimator):
         y : ignored
             Not used; there for scikit-learn's interface.
         W : array-like of shape (n_samples, n_components), default=None
-            Start for init="custom", of the dtype of X. It is not written to.
+            Start for init="custom", of the dtype of X; an iterator takes none.
         H : array-like of shape (n_components, n_features), default=None
-            As W.
+            Start for init="custom", of the dtype of X. It is not written to.
 
         Returns
         -------
@@ -314,7 +313,7 @@ class MiniBatchNMF(FactorizationEstimator):
         does not depend on the number of calls. Sets `components_`, `n_components_` and
         `n_steps_`.
         """
-        started = hasattr(self, "components_")
+        started = "components_" in vars(self)
         operand = self._operand(X, reset=not started)
         parameters = self._parameters()
         state = self._next_state() if started else None
@@ -323,43 +322,15 @@ class MiniBatchNMF(FactorizationEstimator):
         self._state, self.n_steps_ = state, state.n_iter
         return self
 
-    def transform(self, X: Any, *, out: Any = None) -> Any:
-        """Solve for the W that belongs to X and the fitted components.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Non-negative data.
-        out : object with `shape` and slice assignment, default=None
-            Where W is written, part by part: an array, a `numpy.memmap`, a zarr array or
-            HDF5 data set of shape (n_samples, n_components). None makes a new array.
-
-        Returns
-        -------
-        W : ndarray of shape (n_samples, n_components), or `out`
-            The transformed data, of the dtype of X.
-
-        Notes
-        -----
-        By at most `transform_max_iter` multiplicative updates from a constant, until one
-        changes W by at most `tol` times its norm; exactly with `exact_statistics`. With
-        that or `fresh_restarts` the fitted X gives the W of `fit_transform` again.
-        """
-        check_is_fitted(self, "components_")
-        operand = self._operand(X, reset=False)
+    def _row_solver(
+        self, X: Operand
+    ) -> tuple[type[SolverBase], Callable[[Operand], Array]]:
         parameters = self._parameters()
-        fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
-        k = self.components_.shape[0]
-        if out is not None:
-            require_room(out, (operand.shape[0], k))
-
-        def solved(rows: Operand) -> Array:
-            return transform_rows(rows, parameters, fixed).W
-
-        apart = parameters.exact_statistics and rows_are_independent(EXACT, operand)
-        if out is None or not apart:
-            return write_W(solved(operand), out)
-        return solve_by_rows(operand, solved, k, out)
+        fixed = fixed_factor(self, self.components_, X.dtype, X.n_threads)
+        solver = EXACT if parameters.exact_statistics else parameters.solver
+        return solvers.class_of(
+            solver
+        ), lambda rows: transform_rows(rows, parameters, fixed).W
 
     def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Array:
         if is_stream(X):
@@ -377,7 +348,7 @@ class MiniBatchNMF(FactorizationEstimator):
         self._state = result.state
 
     def _next_state(self) -> Any:
-        """What earlier steps have left, with the components as they are now."""
+        """Return the state after the earlier steps, with the components as they are now."""
         state = self._state
         Ht = np.array(self.components_.T, order="C", dtype=state.Ht.dtype)
         return dataclasses.replace(state, Ht=Ht)

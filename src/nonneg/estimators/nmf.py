@@ -7,19 +7,11 @@ import os
 from collections.abc import Callable
 from typing import Any, Literal
 
-from sklearn.utils.validation import check_is_fitted
-
 from ..base.interfaces import Array, LossBase, Operand, SolverBase
 from ..base.records import FactorizationResult, Iteration
 from ..fitting.choice import AUTO
 from ..fitting.fixed_factor import fixed_factor
 from ..fitting.run import factorize
-from ..fitting.transform import (
-    require_room,
-    rows_are_independent,
-    solve_by_rows,
-    write_W,
-)
 from ..least_squares.projected_gradient import hoyer_sparseness
 from ..operands.dask.operand import by_blocks, is_dask
 from ..solvers.registry import solvers
@@ -63,8 +55,7 @@ class NMF(FactorizationEstimator):
         - "bpp": "hals" with exact solves by block principal pivoting [4]_, for
           components that are nearly dependent;
         - "pg": projected gradient [2]_;
-        - "mu": multiplicative updates for every `beta_loss` [5]_, with scikit-learn's
-          iterates;
+        - "mu": multiplicative updates for every `beta_loss` [5]_, scikit-learn's iterates;
         - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
           steps, extrapolated [6]_;
         - "auto": the fast one for this loss; `solver_` of `NMF` says which;
@@ -184,22 +175,30 @@ class NMF(FactorizationEstimator):
 
     See Also
     --------
-    non_negative_factorization : The same as a function, also with H fixed.
+    non_negative_factorization : A fit as a function, also with H fixed.
 
     Notes
     -----
     An iteration of "cd" costs 4·k flops per stored entry of X, which is read once, and
-    (n_samples + n_features)·k² multiply-adds. Those of "hals" cost a few times the
-    latter more, and far fewer of them are needed. It and "bpp" stop when
-    ‖projected gradient‖ ≤ tol·(‖XHᵀ − l1‖ + ‖XᵀW − l1‖) twice in a row, components
+    (n_samples + n_features)·k² multiply-adds. An iteration of "hals" costs a few times
+    these multiply-adds more, and far fewer iterations are needed. "hals" and "bpp" stop
+    when ‖projected gradient‖ ≤ tol·(‖XHᵀ − l1‖ + ‖XᵀW − l1‖) twice in a row, components
     balanced, or when five iterations bring less than 1e-7 of the objective (float32:
-    1e-6); they end with an exact solve for W, the last row of `history_`, so that
-    `transform` of the fitted X returns the same W. So does "sn", whose rows of W it
-    gives the same objective again.
+    1e-6). "hals", "bpp" and "sn" end with an exact solve for W, the last row of
+    `history_`.
 
-    Beside X a fit holds a few arrays of the
-    size of W and H. An interrupted fit (Ctrl-C) sets the fitted attributes from what
-    was found so far before the KeyboardInterrupt goes on.
+    `transform` has the penalties of `fit`. "hals" and "bpp" solve for each row exactly,
+    so that the fitted X gives the W of `fit_transform` again; what is computed from H is
+    kept for the next call. "sn" solves to optimality, so that each row has the same
+    objective to 1e-6. "cd" and "pg" iterate from zero as in `fit`, with its `tol` (and
+    `nls_max_iter` in place of `max_iter` for "pg"), "mu" iterates from a constant; the
+    fitted X then gives a W that is close, not equal. X is read once, by "mu" and a
+    `beta_loss` other than 2 once an iteration. With `out`, "hals" and "bpp" hold a few
+    thousand rows of W at a time; for the other solvers all of W is in memory first.
+
+    Beside X a fit holds a few arrays of the size of W and H. An interrupted fit (Ctrl-C)
+    sets the fitted attributes from the best factors so far before the KeyboardInterrupt
+    goes on.
 
     References
     ----------
@@ -215,7 +214,6 @@ class NMF(FactorizationEstimator):
     .. [4] Kim & Park, "Fast nonnegative matrix factorization: an active-set-like method
        and comparisons", SIAM Journal on Scientific Computing 33 (2011) 3261-3281,
        https://doi.org/10.1137/110821172
-
     .. [5] Févotte & Idier, "Algorithms for nonnegative matrix factorization with the
        β-divergence", Neural Computation 23 (2011) 2421-2456,
        https://doi.org/10.1162/NECO_a_00168
@@ -305,56 +303,27 @@ class NMF(FactorizationEstimator):
         self.resume = resume
         self.accelerate = accelerate
 
-    def transform(self, X: Any, *, out: Any = None) -> Any:
-        """Solve for the W that belongs to X and the fitted components.
+    def _transform_lazily(self, X: Any) -> Any:
+        return by_blocks(self, X, self.components_) if is_dask(X) else None
 
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Non-negative data.
-        out : object with `shape` and slice assignment, default=None
-            Where W is written, part by part: an array, a `numpy.memmap`, a zarr array or
-            HDF5 data set of shape (n_samples, n_components). None makes a new array.
-
-        Returns
-        -------
-        W : ndarray of shape (n_samples, n_components), or `out`
-            The transformed data, of the dtype of X.
-
-        Notes
-        -----
-        The same penalties as in `fit`. "hals" and "bpp" solve for each row exactly, so
-        that the fitted X gives the W of `fit_transform` again; what is computed from
-        H is kept for the next call. "sn" solves to optimality, so that each row has the
-        same objective to 1e-6. "cd" and "pg" iterate from zero as in `fit`, with its `tol`
-        (and `nls_max_iter` in place of `max_iter` for "pg"), "mu" from a constant; the
-        fitted X then gives a W that is close, not equal. X is read once, by "mu" and
-        a `beta_loss` other than 2 once an iteration. With `out`, "hals" and "bpp" hold a
-        few thousand rows of W at a time; of the others all of W is in memory first.
-        """
-        check_is_fitted(self, "components_")
-        if is_dask(X):
-            return write_W(by_blocks(self, X, self.components_), out)
-        operand = self._operand(X, reset=False)
-        if out is not None:
-            require_room(out, (operand.shape[0], self.components_.shape[0]))
+    def _row_solver(
+        self, X: Operand
+    ) -> tuple[type[SolverBase], Callable[[Operand], Array]]:
         parameters = dataclasses.replace(
             self._parameters(), n_components=self.components_.shape[0],
             callback=None, checkpoint=None, resume=False,
         )  # fmt: skip
         if parameters.solver == AUTO:
             parameters = dataclasses.replace(parameters, solver=self.solver_)
-        if not solvers.class_of(parameters.solver).solves_W_exactly:
-            H = self.components_.astype(operand.dtype, copy=False)
-            return write_W(factorize(operand, parameters, H=H, update_H=False).W, out)
-        fixed = fixed_factor(self, self.components_, operand.dtype, operand.n_threads)
-
-        def solved(rows: Operand) -> Array:
-            return factorize(rows, parameters, fixed=fixed).W
-
-        if out is None or not rows_are_independent(parameters.solver, operand):
-            return write_W(solved(operand), out)
-        return solve_by_rows(operand, solved, fixed.Ht.shape[1], out)
+        solver = solvers.class_of(parameters.solver)
+        if not solver.solves_W_exactly:
+            H = self.components_.astype(X.dtype, copy=False)
+            return (
+                solver,
+                lambda rows: factorize(rows, parameters, H=H, update_H=False).W,
+            )
+        fixed = fixed_factor(self, self.components_, X.dtype, X.n_threads)
+        return solver, lambda rows: factorize(rows, parameters, fixed=fixed).W
 
     def _factorize(self, X: Operand, W: Any, H: Any) -> FactorizationResult:
         return factorize(X, self._parameters(), W, H)
@@ -363,8 +332,7 @@ class NMF(FactorizationEstimator):
         super()._set_fitted(X, result)
         self.solver_ = result.solver
         for name in ("comp_sparseness_", "data_sparseness_"):
-            if hasattr(self, name):
-                delattr(self, name)
+            self.__dict__.pop(name, None)
         if result.solver == "pg":
             self.comp_sparseness_ = hoyer_sparseness(result.H)
             self.data_sparseness_ = hoyer_sparseness(result.W)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..base.interfaces import Array, Operand
+from ..base.interfaces import Array, Operand, SolverBase
 from ..operands.base import to_caller
 from ..operands.streamed.disk_rows import (
     DiskRows,
@@ -15,7 +15,6 @@ from ..operands.streamed.disk_rows import (
 )
 from ..operands.streamed.operand import StreamedOperand
 from ..operands.streamed.row_batches import row_batches
-from ..solvers.registry import solvers
 
 OUT_ROWS = 1 << 14
 """Rows that are written at a time of a W that is in memory."""
@@ -63,15 +62,13 @@ def want_on_disk(X: Operand, out: Any) -> None:
         X.wanted_folder = None if out is None else FactorFolder(folder_for(out))
 
 
-def rows_are_independent(solver: str, X: Operand) -> bool:
+def rows_are_independent(solver: type[SolverBase], X: Operand) -> bool:
     """Whether rows of W beside a fixed H can be solved for apart, X being cut.
 
     So it is for exact solves. A solver that stops by all rows together, or starts by the
     mean of X, gives other rows for a part of X.
     """
-    kind = solvers[solver]
-    exact = getattr(kind, "solves_W_exactly", False)
-    alike = exact and not getattr(kind, "positive_start", False)
+    alike = solver.solves_W_exactly and not solver.positive_start
     can_be_cut = X.in_parts or X.cut_rows(slice(0, 0)) is not None
     return alike and not X.by_columns and can_be_cut
 

@@ -13,6 +13,7 @@ from ..base.inherited_parameters import INHERITED
 from ..base.interfaces import Array, Operand, Penalty
 from ..base.rules import NON_NEGATIVE, Rule, is_real, positive_integer, require
 from ..base.threads import resolve_n_threads, single_threaded_blas
+from ..losses.metrics import require_shapes
 from ..operands.base import rmatmul
 from ..operands.registration import as_operand
 from ..solvers.pg import LIMIT_MESSAGE, sparseness_terms
@@ -327,14 +328,7 @@ def _prepared(
     """Return the operand of X and both factors, checked against each other."""
     X = validation.check_X(X, owner, name)
     W, H = (_converted(A, X.dtype, key, owner) for key, A in (("W", W), ("H", H)))
-    shape = (W.shape[0], H.shape[1])
-    if W.shape[1] != H.shape[0] or shape != tuple(X.shape):
-        msg = (
-            f"{name} has shape {tuple(X.shape)}, but W and H have shapes {W.shape} and "
-            f"{H.shape}; they must be (n_samples, n_components) and (n_components, "
-            "n_features)."
-        )
-        raise ValueError(msg)
+    require_shapes(X, W, H, name)
     validation.require_same_dtype(X.dtype, W=W, H=H)
     validation.check_non_negative(W if start == "W" else H, f"{owner} (input {start})")
     return as_operand(X, resolve_n_threads(None)), W, H

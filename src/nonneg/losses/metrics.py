@@ -145,12 +145,12 @@ def as_rows(A: Any) -> Any:
         return A
 
 
-def require_shapes(X: Any, W: Array, H: Array) -> None:
-    """Raise ValueError unless X has the shape of W·H."""
+def require_shapes(X: Any, W: Array, H: Array, name: str = "X") -> None:
+    """Raise ValueError unless X, which has this name, has the shape of W·H."""
     shape = (W.shape[0], H.shape[1])
     if W.shape[1] != H.shape[0] or shape != tuple(X.shape):
         msg = (
-            f"X has shape {tuple(X.shape)}, but W and H have shapes {W.shape} and "
+            f"{name} has shape {tuple(X.shape)}, but W and H have shapes {W.shape} and "
             f"{H.shape}; they must be (n_samples, n_components) and (n_components, "
             "n_features)."
         )
