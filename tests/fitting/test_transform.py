@@ -10,6 +10,7 @@ from nonneg import NMF, MiniBatchNMF
 from nonneg.fitting import transform
 from nonneg.fitting.transform import rows_are_independent
 from nonneg.operands.streamed.operand import StreamedCsr, StreamedOperand
+from nonneg.solvers.registry import solvers
 from nonneg.stores.sliced import SlicedStore
 from support.cases import DTYPES, data
 from support.children import printed_by
@@ -100,7 +101,7 @@ def test_rows_that_belong_together_are_solved_together(solver, beta):
     sink = Sink(3000, K)
     model.transform(X, out=sink)
     np.testing.assert_array_equal(sink.W, model.transform(X))
-    assert not rows_are_independent(solver, in_parts(X))
+    assert not rows_are_independent(solvers[solver], in_parts(X))
 
 
 @pytest.mark.usefixtures("small_batches")
