@@ -111,7 +111,7 @@ def test_columns_in_another_order_need_all_of_X(tmp_path, monkeypatch):
     X = stored.dense()
     stored.parquet_file(tmp_path, X)
     ok("fit", "x.parquet", "-k", 3, "-o", "model")
-    table = stored._table(X).select([f"f{j}" for j in range(6, -1, -1)])
+    table = stored.table(X).select([f"f{j}" for j in range(6, -1, -1)])
     import pyarrow.parquet
 
     pyarrow.parquet.write_table(table, "y.parquet")

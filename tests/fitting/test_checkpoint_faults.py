@@ -439,18 +439,16 @@ def test_no_more_is_at_stake_than_an_interval_or_an_iteration(tmp_path, monkeypa
 
     def written_at(every: float, seconds: list[float]) -> list[int]:
         """Iterations of such lengths after which a checkpoint is written."""
-        keeper, written = Checkpoints(tmp_path / "fit", every, {}), []
-        keeper._written = keeper._seen = now[0]
-        put = keeper._put_in_place
-        keeper._put_in_place = lambda partial: (
-            put(partial),
-            written.append(past.state.n_iter),
-        )
+        path, written = tmp_path / f"every-{every}", []
         past = Past(State(np.zeros((2, 1)), np.zeros((3, 1))))
+        keeper = Checkpoints(path, every, {})
+        keeper.write(past)
         for length in seconds:
             now[0] += length
             past.state.n_iter += 1
             keeper.write_if_due(past)
+            if read(path).state.n_iter == past.state.n_iter:
+                written.append(past.state.n_iter)
         return written
 
     assert written_at(3.5, [1.0] * 10) == [3, 6, 9]

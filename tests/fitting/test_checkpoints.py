@@ -157,10 +157,13 @@ def test_an_interrupt_between_iterations_is_kept(tmp_path):
 
 
 def test_seconds_and_iterations_count(tmp_path, monkeypatch):
-    written = []
-    monkeypatch.setattr(
-        Checkpoints, "_put_in_place", lambda self, partial: written.append(partial)
-    )
+    written, write = [], Checkpoints.write
+
+    def counted(self, past):
+        written.append(past.state.n_iter)
+        write(self, past)
+
+    monkeypatch.setattr(Checkpoints, "write", counted)
     X, path = matrix("dense"), tmp_path / "fit"
     model(checkpoint=path, checkpoint_every=10).fit(X)
     assert len(written) == 3  # after 10, 20 and at the end

@@ -148,12 +148,12 @@ def test_a_pass_decodes_each_chunk_once(tmp_path, monkeypatch, kind, window_byte
     else:
         pq = pytest.importorskip("pyarrow.parquet")
         path = tmp_path / "x.parquet"
-        pq.write_table(stored._table(X), path, row_group_size=1900)
+        pq.write_table(stored.table(X), path, row_group_size=1900)
         there = path
-    operand = as_operand(there, n_threads=2)
+    store = as_store(there)
+    operand = as_operand(store, n_threads=2)
     operand.window_bytes = window_bytes
     operand.stats()
-    store = operand.store._store
     read = store.read
     monkeypatch.setattr(
         store, "read", lambda i, j, out: (decoded.append((i, j)), read(i, j, out))[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -279,24 +278,24 @@ def test_a_plan_gives_every_block_once_and_in_order():
 def test_reading_goes_on_while_the_kernels_run():
     X = data(4000, 50)
 
-    class Slow(DenseStore):
+    begun = [threading.Event() for _ in range(11)]
+    begun[10].set()  # there is none after the last
+
+    class Watched(DenseStore):
         shape, dtype = X.shape, X.dtype
 
         def read(self, start, stop, out=None):
-            time.sleep(0.01)
+            begun[start // 400].set()
             out[...] = X[start:stop]
             return out
 
-    operand = StreamedOperand(Slow(), 1, 8 * 50 * 400)
-    with operand._open():
-        began = time.perf_counter()
-        n_windows = 0
-        while operand.next(1, 100) is not None:
-            time.sleep(0.01)
-            n_windows += 1
-    assert n_windows == 10
-    # one after the other it would be 0.2 s
-    assert time.perf_counter() - began < 0.17
+    in_time = []
+    operand = StreamedOperand(Watched(), 1, 8 * 50 * 400)  # windows of 400 rows
+    for part in operand.parts(100):
+        # one after the other, the next would be read when this one is done with
+        in_time.append(begun[len(in_time) + 1].wait(timeout=20))
+        assert part.shape == (400, 50)
+    assert in_time == [True] * 10
 
 
 def test_the_reading_thread_ends_with_the_pass():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 
 import numpy as np
 import pytest
@@ -195,14 +196,14 @@ def test_few_rows_are_not_learned_by_heart(monkeypatch):
 def test_an_interrupt_on_the_first_block_leaves_a_model(monkeypatch):
     X, asked = many_rows(), []
 
-    def move_H(self, *args):
+    def product(*args):
         asked.append(0)
         if len(asked) == 3:
             raise KeyboardInterrupt
-        return true_one(self, *args)
+        return true_one(*args)
 
-    true_one = block_least_squares.Incremental._move_H
-    monkeypatch.setattr(block_least_squares.Incremental, "_move_H", move_H)
+    true_one = block_least_squares.rmatmul  # XᵀW of a block, by which H moves
+    monkeypatch.setattr(block_least_squares, "rmatmul", product)
     fitted = model(8)
     with pytest.raises(KeyboardInterrupt):
         fitted.fit(X)
@@ -318,22 +319,22 @@ def test_a_given_start_is_kept_by_auto(tmp_path):
     np.testing.assert_array_equal(again.components_, given.components_)
 
 
-def test_what_was_read_is_let_go_of_after_the_passes_by_blocks(tmp_path):
+def test_what_was_read_is_let_go_of_after_the_passes_by_blocks(tmp_path, monkeypatch):
     _, file = mapped(tmp_path, 4000)
-    readers, alive = [], []
+    read, alive = [], []
 
-    class Noted(row_batches.BatchReader):
-        def __init__(self, *args):
-            super().__init__(*args)
-            readers.append(self)
+    class Watched(row_batches.BatchReader):
+        def __call__(self, number):
+            operand = super().__call__(number)
+            read.append(weakref.ref(operand))
+            return operand
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(row_batches, "BatchReader", Noted)
-        model(
-            4,
-            max_iter=4,
-            callback=lambda _: alive.append(readers[0]._batch is not None),
-        ).fit(file)
+    monkeypatch.setattr(row_batches, "BatchReader", Watched)
+
+    def callback(_):
+        alive.append(any(operand() is not None for operand in read))
+
+    model(4, max_iter=4, callback=callback).fit(file)
     assert alive == [True, True, False, False]
 
 

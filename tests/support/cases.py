@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -146,7 +147,7 @@ class SolverCase:
     @property
     def keeps_zeros(self) -> bool:
         """Whether its steps multiply: a factor neither leaves zero nor arrives there."""
-        return bool(getattr(solvers[self.name], "positive_start", False))
+        return solvers[self.name].positive_start
 
     def __str__(self) -> str:
         return "-".join([self.name, *(f"{k}={v}" for k, v in self.options.items())])
@@ -157,14 +158,13 @@ SOLVER_CASES = [
 ]
 
 
+@cache
 def is_finite_at_zeros(loss: str) -> bool:
     """Whether the loss accepts an X with zeros."""
-    require = getattr(losses[loss](), "require", None)
-    if require is not None:
-        try:
-            require(as_operand(np.eye(2)))
-        except ValueError:
-            return False
+    try:
+        losses[loss]().require(as_operand(np.eye(2)))
+    except ValueError:
+        return False
     return True
 
 

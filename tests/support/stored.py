@@ -116,7 +116,7 @@ def backed_X(folder: Path, X: Any) -> Any:
     return backed(folder, X).X
 
 
-def _table(X: Any) -> Any:
+def table(X: Any) -> Any:
     pa = pytest.importorskip("pyarrow")
     return pa.table({f"f{j}": X[:, j] for j in range(X.shape[1])})
 
@@ -130,7 +130,7 @@ def parquet_folder(folder: Path, X: Any) -> Any:
     (folder / "x").mkdir()
     for name, part in (("a", X[:20]), ("b", X[20:])):
         pyarrow.parquet.write_table(
-            _table(part), folder / f"x/{name}.parquet", row_group_size=9
+            table(part), folder / f"x/{name}.parquet", row_group_size=9
         )
     return pyarrow.dataset.dataset(folder / "x")
 
@@ -144,7 +144,7 @@ def parquet_file(folder: Path, X: Any) -> Any:
     pytest.importorskip("pyarrow")
     import pyarrow.parquet
 
-    pyarrow.parquet.write_table(_table(X), folder / "x.parquet", row_group_size=9)
+    pyarrow.parquet.write_table(table(X), folder / "x.parquet", row_group_size=9)
     return pyarrow.parquet.ParquetFile(folder / "x.parquet")
 
 
