@@ -159,7 +159,10 @@ def test_the_history_of_a_fit_is_let_go_of(client, monkeypatch):
         counts.append(n)
 
     NMF(**options("cd", max_iter=60, tol=0, callback=count)).fit(D)
-    assert max(counts[30:]) <= 1.3 * max(counts[:25])
+    # kept for good, what most iterations add would make four times as many
+    added = np.median(np.diff(counts))
+    assert added > 0
+    assert max(counts) <= 0.5 * (counts[0] + 59 * added)
 
 
 def test_transform_is_lazy_and_that_of_memory(threads):

@@ -291,7 +291,7 @@ def test_reading_goes_on_while_the_kernels_run():
 
     in_time = []
     operand = StreamedOperand(Watched(), 1, 8 * 50 * 400)  # windows of 400 rows
-    for part in operand.parts(100):
+    for part in operand.windows(100):
         # one after the other, the next would be read when this one is done with
         in_time.append(begun[len(in_time) + 1].wait(timeout=20))
         assert part.shape == (400, 50)

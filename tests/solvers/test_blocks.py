@@ -324,8 +324,8 @@ def test_what_was_read_is_let_go_of_after_the_passes_by_blocks(tmp_path, monkeyp
     read, alive = [], []
 
     class Watched(row_batches.BatchReader):
-        def __call__(self, number):
-            operand = super().__call__(number)
+        def batch(self, number):
+            operand = super().batch(number)
             read.append(weakref.ref(operand))
             return operand
 
