@@ -1,3 +1,3 @@
-"""What every layer may use: interfaces, records, parameters, checks, threads."""
+"""Interfaces, records, parameters, checks and threads, which every layer may use."""
 
 from __future__ import annotations

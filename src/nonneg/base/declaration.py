@@ -25,14 +25,14 @@ class Names(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Option:
-    """How the command line offers a parameter.
+    """An option of the command line for a parameter.
 
     Parameters
     ----------
     help : str
         Sentence of the help; "{solvers}" and "{losses}" become the registered names.
     reads : type, default=str
-        What the text is read as.
+        Type that the text is read as.
     metavar : str or None, default=None
         Word for the value; a switch has none.
     panel : str or None, default=None
@@ -45,7 +45,7 @@ class Option:
         Text or number for an option that is not given, where it is not the default of
         the parameter; None if the option must be given.
     shown : bool or str or None, default=None
-        What the help shows for the default, where it is not its text.
+        Default as the help shows it, where that is not its text.
     convert : callable or None, default=None
         Called as convert(value, flag, names): the parameter for the value that was read.
     """
@@ -63,7 +63,7 @@ class Option:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Parameter:
-    """One parameter, and all that signatures, docstrings, checks and options need of it.
+    """A parameter, with all that signatures, docstrings, checks and options need.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ class Parameter:
         Type in the signatures.
     default : object
     rule : Rule or callable or None
-        What it may be; a callable makes the rule of the registered names. None where the
-        value is checked elsewhere.
+        Rule for the values; a callable makes the rule from the registered names. None
+        where the value is checked elsewhere.
     text : str
         Description, as it stands in the docstrings.
     kind : str, default=""
@@ -101,22 +101,22 @@ class Parameter:
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def for_owner(self, owner: str) -> Parameter:
-        """The parameter as it is in this owner's signature."""
+        """Return the parameter as it is in the signature of `owner`."""
         return dataclasses.replace(self, **self.variants.get(owner, {}))
 
     def rule_for(self, names: Names) -> Rule | None:
-        """The rule, where these names are registered."""
+        """Return the rule, where `names` are registered."""
         if self.rule is None or isinstance(self.rule, Rule):
             return self.rule
         return self.rule(names)
 
 
 class Order(NamedTuple):
-    """Order of a signature: that of the interface it copies, then that of the table."""
+    """Order of a signature: `leading` first, then the other names as in the table."""
 
     leading: tuple[str, ...]
     n_positional: int
-    """How many of them may be passed by position."""
+    """Number of leading names that may be passed by position."""
 
 
 ORDERS = {
@@ -138,12 +138,12 @@ ORDERS = {
         1,
     ),
 }  # fmt: skip
-"""By owner. The first names have the order of scikit-learn 0.18 in `NMF` and the function,
-that of 1.x in `MiniBatchNMF`; it never changes."""
+"""Orders by owner. The leading names have the order of scikit-learn 0.18 in `NMF` and the
+function, that of 1.x in `MiniBatchNMF`; it never changes."""
 
 
 def parameters_of(owner: str, table: Sequence[Parameter]) -> list[Parameter]:
-    """Parameters of a signature in its order, each as it is in this signature."""
+    """Return the parameters of a signature, in its order and as they are in it."""
     leading = ORDERS[owner].leading
     own = {p.name: p.for_owner(owner) for p in table if owner in p.signatures}
     rest = [name for name in own if name not in leading]
@@ -151,12 +151,12 @@ def parameters_of(owner: str, table: Sequence[Parameter]) -> list[Parameter]:
 
 
 def number(text: str, flag: str, *words: str) -> float:
-    """Return the number that an option was given, which may also be one of the words.
+    """Return the number that `text`, the text of an option, stands for.
 
     Raises
     ------
     ValueError
-        If it is neither.
+        If `text` is no number. The message names `words`, which the option also takes.
     """
     try:
         return float(text)
@@ -167,5 +167,5 @@ def number(text: str, flag: str, *words: str) -> float:
 
 
 def by_word(words: Mapping[str, Any]) -> Callable[[str, str, Names], Any]:
-    """Conversion of words that stand for values; other texts are left as they are."""
+    """Return the conversion of words that stand for values, which keeps other texts."""
     return lambda text, *_: words.get(text, text)

@@ -11,12 +11,12 @@ from typing import Any
 def lazy_names(
     package: str, modules: dict[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The functions `__getattr__` and `__dir__` of a package.
+    """Return the functions `__getattr__` and `__dir__` for a package.
 
     Parameters
     ----------
     package : str
-        Its `__name__`.
+        The package's `__name__`.
     modules : dict of str to str
         Each name with the module that defines it, relative to the package.
     """

@@ -10,12 +10,12 @@ SIZE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]?)(i?)B?\s*", re.IGNORECAS
 
 
 def parse_size(text: str) -> int:
-    """Bytes of a size such as "2GB", "1.5GiB" or "500M".
+    """Return the bytes of a size such as "2GB", "1.5GiB" or "500M".
 
     Raises
     ------
     ValueError
-        If it is no positive size.
+        If `text` is no positive size.
     """
     found = SIZE.fullmatch(text)
     if found is None or float(found[1]) == 0:
@@ -28,7 +28,7 @@ def parse_size(text: str) -> int:
 
 
 def bytes_of(limit: int | str) -> int:
-    """A limit in bytes, or as `parse_size` takes it."""
+    """Return the bytes of a limit, an int or a text for `parse_size`."""
     return parse_size(limit) if isinstance(limit, str) else int(limit)
 
 

@@ -95,7 +95,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
         """
     },
 }
-"""What is different in `MiniBatchNMF` about a parameter of `NMF`."""
+"""Fields of the parameters of `NMF` that differ in `MiniBatchNMF`, by name."""
 
 _MINIBATCH_ONLY = (
     Parameter(

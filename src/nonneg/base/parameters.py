@@ -23,13 +23,13 @@ signatures, docstrings and fields; the options of the command line follow by the
 CHECKED_FIRST = (
     "sparseness", "solver", "n_components", "max_iter", "tol", "init", "beta_loss"
 )  # fmt: skip
-"""Of several wrong parameters the first of these is named, as scikit-learn does; then the
-first of the table."""
+"""Parameters that are checked before the others of the table, in the order of scikit-learn:
+of several wrong ones the first is named."""
 
 
 @dataclass(frozen=True, eq=False)
 class Parameters:
-    """Everything that a factorization is asked for, beside the arrays."""
+    """All parameters of a factorization, without the arrays."""
 
     n_components: int | Literal["auto"] | None = None
     init: str | None = None
@@ -61,13 +61,13 @@ class Parameters:
     resume: bool = False
     accelerate: bool = False
     owner: ClassVar[str] = NMF
-    """Whose parameters they are, in messages."""
+    """Name, in messages, of the class or function that has these parameters."""
     table: ClassVar[tuple[Parameter, ...]] = PARAMETERS
-    """Where each is declared."""
+    """Declarations of the parameters."""
 
     @classmethod
     def resumable(cls) -> frozenset[str]:
-        """Names of those that may differ between a fit and the fit that resumes it."""
+        """Names of the parameters that a fit may change that resumes another one."""
         return frozenset(p.name for p in cls.table if p.resumable)
 
     def validated(
@@ -81,7 +81,7 @@ class Parameters:
         Raises
         ------
         InvalidParameterError
-            For the first parameter that is not what it may be.
+            For the first parameter whose value is not allowed.
         ValueError
             If the penalties of both conventions are given at once.
         """

@@ -1,4 +1,4 @@
-"""Penalties of both conventions, scaled once from the shape of the whole X."""
+"""Penalties on W and H by both conventions, scaled once by the shape of the whole X."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def scaled_penalties(
     alpha_W: float = 0.0,
     alpha_H: float | Literal["same"] = "same",
 ) -> tuple[Penalty, Penalty]:
-    """Penalties on W and H.
+    """Return the penalties on W and H.
 
-    Each is a·l1_ratio·|A|₁ + ½·a·(1 − l1_ratio)·|A|² over the entries of its factor.
+    Each is a·l1_ratio·|A|₁ + ½·a·(1 − l1_ratio)·|A|² over the entries of its factor A.
     The weight a is `alpha` for the factors that `regularization` names, plus
     `alpha_W`·n_features for W and `alpha_H`·n_samples for H.
 
@@ -28,7 +28,7 @@ def scaled_penalties(
     k : int
         Number of components.
     shape : tuple of int
-        (n_samples, n_features) of the whole X, never of a block of it.
+        (n_samples, n_features) of the whole X, never of a batch of it.
     alpha, l1_ratio, alpha_W : float
     regularization : {"both", "components", "transformation"} or None
     alpha_H : float or "same"

@@ -1,4 +1,4 @@
-"""A registry of named classes: what a new loss, solver or kind of input adds itself to."""
+"""A registry of named classes, to which a new loss or solver adds itself."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ C = TypeVar("C")
 
 
 class Registry(Generic[C]):
-    """Names to classes, in the order of registration.
+    """Classes by their names, in the order of registration.
 
     Parameters
     ----------
     what : str
-        What the classes are, for messages.
+        Noun for one of the classes, for messages.
     base : type or None
-        The class that they have to derive from, where its defaults are relied on.
+        The class that they must derive from; None allows any.
     """
 
     def __init__(self, what: str, base: type[C] | None = None) -> None:
@@ -25,7 +25,7 @@ class Registry(Generic[C]):
         self._entries: dict[str, type[C]] = {}
 
     def register(self, name: str) -> Callable[[type[C]], type[C]]:
-        """Class decorator that enters the class under `name`."""
+        """Return a class decorator that enters the class under `name`."""
 
         def enter(cls: type[C]) -> type[C]:
             if name in self._entries:
@@ -43,11 +43,11 @@ class Registry(Generic[C]):
         return enter
 
     def remove(self, name: str) -> None:
-        """Take an entry out again (a plug-in's tests clean up with it)."""
+        """Remove an entry; tests of plug-ins clean up with it."""
         del self._entries[name]
 
     def class_of(self, entry: str | C) -> type[C]:
-        """Class that is registered under a name, or that an instance is of."""
+        """Return the class registered under a name, or the class of an instance."""
         return self._entries[entry] if isinstance(entry, str) else type(entry)
 
     def __getitem__(self, name: str) -> type[C]:

@@ -1,4 +1,4 @@
-"""Rules for parameters: what a value may be, in code and in words, and the refusal."""
+"""Rules for parameters: tests of a value, their words, and the refusal."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ except ImportError:  # pragma: no cover
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rule:
-    """What one parameter may be, in code and in words, and what to do instead."""
+    """The values that a parameter may have, as a test and in words, and an advice."""
 
     is_satisfied: Callable[[Any], bool]
+    """Test of a value."""
     allowed: str
+    """Allowed values in the words of scikit-learn, for "must be …"."""
     advice: str
+    """Sentence that says what to pass."""
 
 
 def is_integer(value: Any, low: int = 1, high: float = math.inf) -> bool:
@@ -46,7 +49,7 @@ def is_bool(value: Any) -> bool:
 
 
 def show(value: Any) -> str:
-    """Return the value on one line, shortened, as it was given."""
+    """Return the `repr` of a value on one line of at most 100 characters."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 100 else text[:97] + "..."
 
@@ -74,12 +77,12 @@ SHARE = "a float in the range [0.0, 1.0]"
 
 
 def is_word(value: Any, word: str) -> bool:
-    """Whether the value is this str; an array of them is not."""
+    """Whether the value is the str `word`; an array of words is not."""
     return isinstance(value, str) and value == word
 
 
 def one_of(words: Collection[str], advice: str, none: bool = True) -> Rule:
-    """Rule for a str among `words`, or None where `none` allows it."""
+    """Build the rule for a str among `words`, and for None if `none`."""
 
     def is_satisfied(value: Any) -> bool:
         if value is None:
@@ -91,14 +94,14 @@ def one_of(words: Collection[str], advice: str, none: bool = True) -> Rule:
 
 
 def or_instance(cls: type[Any], rule: Rule) -> Rule:
-    """Rule that allows an object of the user's own beside what `rule` allows."""
+    """Build the rule that allows an instance of `cls` beside what `rule` allows."""
     return dataclasses.replace(
         rule, is_satisfied=lambda v: isinstance(v, cls) or rule.is_satisfied(v)
     )
 
 
 def positive_integer(advice: str, none: bool = False) -> Rule:
-    """Rule for an integer of at least 1, or None where `none` allows it."""
+    """Build the rule for an integer of at least 1, and for None if `none`."""
     return Rule(
         lambda v: is_integer(v) or (none and v is None),
         POSITIVE_INTEGER + (" or None" if none else ""),

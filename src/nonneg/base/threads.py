@@ -1,4 +1,4 @@
-"""How many threads a fit uses, and holding BLAS to one thread while ours run."""
+"""The number of threads of a fit, and a hold of BLAS to one thread while ours run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENVIRONMENT = ("NONNEG_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def resolve_n_threads(n_threads: Any) -> int:
-    """Number of threads for a fit.
+    """Return the number of threads for a fit.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def resolve_n_threads(n_threads: Any) -> int:
     Raises
     ------
     ValueError
-        If it is neither None nor a positive integer.
+        If `n_threads` is neither None nor a positive integer.
     """
     if n_threads is None:
         return _default_n_threads()
@@ -58,14 +58,17 @@ def _affinity() -> Hashable:
 
 @lru_cache(maxsize=8)
 def _cores(affinity: Hashable) -> int:  # noqa: ARG001
-    """Cores for this affinity mask; reading the cgroup's quota takes 0.5 ms."""
+    """Return the number of cores for an affinity mask.
+
+    It is kept for each mask, since reading the cgroup's quota takes 0.5 ms.
+    """
     import joblib  # a dependency of scikit-learn's, and already loaded by it
 
     return int(joblib.cpu_count())
 
 
 class _Libraries:
-    """The process's BLAS libraries; looking for them takes 1 ms, so only after imports."""
+    """The process's BLAS libraries, found anew only after imports, as that takes 1 ms."""
 
     def __init__(self) -> None:
         self._n_modules = -1
@@ -80,7 +83,7 @@ class _Libraries:
 
 
 class _BlasHold:
-    """Process-wide, reference-counted limit of every BLAS to one thread."""
+    """A process-wide limit of every BLAS to one thread, counted by its holders."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -112,9 +115,8 @@ class _BlasHold:
 def _set_num_threads(library: Any, n_threads: int) -> None:
     """Set the number for the whole process, whichever thread calls.
 
-    Newer versions of threadpoolctl ignore a Python thread's wish for OpenBLAS while
-    another one has set a limit; but the fit that ends last has to lift the limit that
-    the first one set.
+    The fit that ends last has to lift the limit that another thread's fit has set. Newer
+    versions of threadpoolctl ignore such a call for OpenBLAS, so it goes around them.
     """
     setter = getattr(library, "_real_set_num_threads", library.set_num_threads)
     setter(n_threads)
@@ -127,9 +129,9 @@ _hold = _BlasHold()
 def single_threaded_blas() -> Iterator[None]:
     """Hold every BLAS library of the process to one thread inside the block.
 
-    Our own threads call BLAS for one block of rows each; a BLAS that starts threads
-    of its own inside them would only get in the way. The limit is process-wide;
-    it is lifted when the last of several concurrent fits has left the block.
+    Our own threads call BLAS for one block of rows each, and threads that BLAS starts
+    inside them would slow them down. The limit is process-wide. It is lifted when the
+    last of several concurrent fits has left the block.
     """
     _hold.acquire()
     try:

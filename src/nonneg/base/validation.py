@@ -1,4 +1,4 @@
-"""Checks of arrays: one clear sentence for each thing that is wrong."""
+"""Checks of arrays, each of which refuses in one clear sentence."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .interfaces import Array
 from .rules import show
 
 FLOATS = (np.float64, np.float32)
-"""Dtypes that are kept; everything else becomes the first of them."""
+"""Dtypes that are kept; other dtypes become the first of these."""
 
 ARRAY_CHECK: dict[str, Any] = {"accept_sparse": ("csr", "csc"), "dtype": list(FLOATS)}
-"""How scikit-learn's `check_array` is asked to look at X."""
+"""Options of scikit-learn's `check_array` for X."""
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn at the line of the user's that called into this package or scikit-learn."""
+    """Warn at the user's line that called into this package or scikit-learn."""
     level = 2
     frame = sys._getframe(1)
     while frame.f_back is not None and _is_inside(frame.f_globals):
@@ -49,9 +49,9 @@ def check_X(X: Any, whom: str = "NMF", name: str = "X") -> Array:
     Raises
     ------
     ValueError
-        If it is not a non-empty 2-d matrix of finite real numbers.
+        If X is not a non-empty 2-d matrix of finite real numbers.
     TypeError
-        If its elements can't be numbers.
+        If elements of X can't be numbers.
     """
     return check_array_like(X, name, whom, **ARRAY_CHECK)
 
@@ -82,8 +82,8 @@ def check_array_like(A: Any, name: str, whom: str, **how: Any) -> Array:
 def as_numbers(X: Any, name: str = "X", whom: str = "NMF") -> Any:
     """Return sequences as arrays; refuse what can't be a matrix of real numbers.
 
-    What `check_array` would refuse less clearly, or take without a word: texts, dates,
-    masked entries, rows of unequal length. The values are left to it.
+    Texts, dates, masked entries and rows of unequal length are refused, which `check_array`
+    would refuse less clearly or take without a word. The values are left to `check_array`.
 
     Raises
     ------
@@ -150,9 +150,9 @@ def _is_sequence(X: Any) -> bool:
 
 
 def _is_plain_array_like(X: Any) -> bool:
-    """Whether `np.asarray` gives X with its dtype, which scikit-learn can't look up.
+    """Whether `np.asarray` gives X its dtype, which scikit-learn can't look up.
 
-    Polars frames are such; pandas frames, whose dtypes are an array, are not.
+    It is so for polars frames, but not for pandas frames, whose dtypes are an array.
     """
     is_pandas = hasattr(getattr(X, "dtypes", None), "__array__")
     return hasattr(X, "__array__") and not (hasattr(X, "dtype") or is_pandas)
@@ -170,7 +170,7 @@ def check_non_negative(A: Any, whom: str) -> None:
 
 
 def require_non_negative(smallest: float, whom: str) -> None:
-    """Raise that error if the smallest entry is below zero."""
+    """Raise ValueError, worded as scikit-learn's, if `smallest` is below zero."""
     if smallest < 0:
         msg = (
             f"Negative values in data passed to {whom}. The smallest is {smallest:g}; "

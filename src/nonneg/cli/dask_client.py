@@ -1,4 +1,4 @@
-"""Where the command line sends its work: the scheduler of a Dask cluster."""
+"""Connection of the command line to the scheduler of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ BLOCKS = 2
 
 @contextmanager
 def connect(address: str) -> Iterator[Any]:
-    """A client of the scheduler at that address, to which all Dask work goes meanwhile.
+    """Connect to a scheduler, to which all Dask work goes inside the block.
 
     Parameters
     ----------
     address : str
-        Such as "tcp://10.0.0.1:8786".
+        Address of the scheduler, such as "tcp://10.0.0.1:8786".
+
+    Yields
+    ------
+    client : distributed.Client
 
     Raises
     ------
@@ -58,11 +62,12 @@ def connect(address: str) -> Iterator[Any]:
 
 
 def open_on_workers(name: Path, client: Any, names_of_rows: bool = False) -> Table:
-    """The matrix of that name, read by the workers of a cluster.
+    """Open the matrix of a name, to be read by the workers of a cluster.
 
     Parameters
     ----------
     name : Path
+        Name of a file, or of a matrix inside one.
     client : distributed.Client
     names_of_rows : bool, default=False
         Whether to read the names of the rows that HDF5 and zarr may hold.
@@ -70,7 +75,7 @@ def open_on_workers(name: Path, client: Any, names_of_rows: bool = False) -> Tab
     Raises
     ------
     ValueError, FileNotFoundError, ImportError
-        As `stores.daskrows.as_dask`.
+        If `stores.as_dask` raises it.
     """
     threads = sum(client.ncores().values())
     X = as_dask(name, least_blocks=BLOCKS * threads)

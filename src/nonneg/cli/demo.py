@@ -36,7 +36,7 @@ from ..io.writers import replace_file
 from .demo_texts import build_document_table, collect_docstrings
 
 PICTURE = "nonneg-demo.png"
-"""Where the picture goes, unless another name is given."""
+"""File that the picture is written to, unless another name is given."""
 
 N_TOPICS = 12
 N_PARTS = 16
@@ -47,17 +47,17 @@ Echo = Callable[[str], None]
 
 @dataclass(frozen=True)
 class DemoFit:
-    """One factorization of the demonstration.
+    """A factorization of the demonstration.
 
     Attributes
     ----------
     name : str
     source : str
-        A sentence on where the data came from.
+        Sentence that says where the data come from.
     model : NMF
     summary : Summary
     components : list of Component
-        The largest share first.
+        Components, the largest share first.
     shares : ndarray of shape (k,)
     """
 
@@ -69,7 +69,7 @@ class DemoFit:
     shares: NDArray[np.float64]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what was found as values that JSON can hold."""
+        """Return the fit as values that JSON can hold."""
         found = [vars(component) for component in self.components]
         return {
             "name": self.name,
@@ -85,7 +85,7 @@ def factorize_documents(callback: Any = None) -> DemoFit:
     Parameters
     ----------
     callback : callable, default=None
-        As that of `NMF`.
+        Called after each iteration, see `NMF`.
     """
     texts, names = collect_docstrings()
     table = build_document_table(texts, names)
@@ -116,7 +116,7 @@ def factorize_digits(callback: Any = None) -> DemoFit:
     Parameters
     ----------
     callback : callable, default=None
-        As that of `NMF`.
+        Called after each iteration, see `NMF`.
     """
     from sklearn.datasets import load_digits
 

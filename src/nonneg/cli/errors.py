@@ -1,4 +1,4 @@
-"""Errors of the command line: one line on standard error and an exit code each."""
+"""Errors of the command line: each is one line on standard error and an exit code."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import typer
 import typer.core
 
 REFUSALS = (OSError, ValueError, TypeError, ImportError, MemoryError, OverflowError)
-"""What bad input raises: told in one line. Anything else is a defect of ours."""
+"""Errors that bad input raises, told in one line. Any other error is a defect of ours."""
 
 INTERRUPTED = 130
 
 
 class OneLineErrors(typer.core.TyperGroup):
-    """A group of commands that tells each error in one line and exits with code 2."""
+    """A group of commands that reports each error in one line and exits with code 2."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command and exit."""
@@ -31,12 +31,12 @@ class OneLineErrors(typer.core.TyperGroup):
         except Exception as error:
             if not hasattr(error, "format_message"):
                 raise
-            # what typer says about a wrong option; its class has moved between versions
+            # typer's error for a wrong option, whose class has moved between versions
             code = _fail(error.format_message())
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; Ctrl-C ends it without a word of Python's."""
+        """Run a command; Ctrl-C ends it without a traceback."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -56,5 +56,5 @@ def _describe(error: BaseException) -> str:
 
 
 def say(text: str) -> None:
-    """One line on standard error."""
+    """Write a text to standard error, on one line."""
     typer.echo(" ".join(str(text).split()), err=True)

@@ -1,4 +1,4 @@
-"""What the command line's matrices are: read whole where they fit, else read in parts."""
+"""Matrices of the command line: read whole where they fit into memory, else in parts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ..stores.locations import (
 )
 
 SHARE = 0.5
-"""Of the memory that a fit may take, what X may."""
+"""Share of the memory of a fit that X may take."""
 
 
 def measure_free_memory() -> int:
-    """Bytes that this process may still take, by the machine and its container."""
+    """Return the bytes that this process may still take, by machine and container."""
     free = []
     for path, scale in (("/proc/meminfo", 1024), ("/sys/fs/cgroup/memory.max", 1)):
         try:
@@ -56,12 +56,12 @@ def open_matrix(
     name : Path
         A file that `read_matrix` reads, or a name that `stores.open_store` opens.
     memory_limit : str, default=None
-        What all may take, such as "2GB"; None is the free memory. X is read whole if it
-        takes half of that at most.
+        Memory that the fit may take, such as "2GB"; None is the free memory. X is read
+        whole if it takes at most half of it.
     header, row_names : bool, default=None
-        For text files, see `read_matrix`.
+        Whether a text file has them, see `read_matrix`.
     n_threads : int, default=None
-        For the passes over an X that is read in parts.
+        Threads of the passes over an X that is read in parts.
     names_of_rows : bool, default=False
         Whether to read the names of the rows that HDF5 and zarr may hold.
 
@@ -73,7 +73,7 @@ def open_matrix(
     Raises
     ------
     ValueError, FileNotFoundError, ImportError
-        As these two.
+        If `read_matrix` or `stores.open_store` raises it.
 
     Notes
     -----

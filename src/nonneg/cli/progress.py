@@ -10,8 +10,8 @@ from typing import Any
 
 from ..base.records import Iteration
 
-WINDOW = 50
-"""Last sweeps from which speed and rate of convergence are estimated, at most."""
+RECENT = 50
+"""Most of the last sweeps from which speed and rate of convergence are estimated."""
 
 
 def estimate_sweeps_left(
@@ -37,13 +37,13 @@ def estimate_sweeps_left(
     """
     done = len(residuals)
     most = float(max_iter - done)
-    window = min(WINDOW, done // 2)
-    if window < 2 or tol <= 0:
+    recent = min(RECENT, done // 2)
+    if recent < 2 or tol <= 0:
         return most
-    before, now = residuals[-1 - window], residuals[-1]
+    before, now = residuals[-1 - recent], residuals[-1]
     if not (math.isfinite(before) and 0 < now < before):
         return most
-    rate = math.log(before / now) / window
+    rate = math.log(before / now) / recent
     return min(most, max(0.0, math.log(now / tol) / rate))
 
 
@@ -57,13 +57,13 @@ def format_clock(seconds: float) -> str:
 
 
 class FitProgress:
-    """What a progress bar shows of a fit; its instance is the `callback` of the fit.
+    """Callback of a fit that computes what a progress bar shows.
 
     Parameters
     ----------
     show : callable
-        Called as `show(part, text)` with the part done, from 0 to 1, and what is to
-        be read beside the bar.
+        Called as `show(part, text)` with the part done, from 0 to 1, and the text beside
+        the bar.
     max_time : float or None, default=None
         Time limit of the fit in seconds.
     """
@@ -76,7 +76,7 @@ class FitProgress:
         self.part = 0.0
 
     def __call__(self, iteration: Iteration) -> None:
-        """Take in one sweep."""
+        """Show the progress after one more sweep."""
         if iteration.n_iter == 1:  # a new fit
             self.residuals, self.seconds, self.part = [], [], 0.0
         self.residuals.append(iteration.residual)
@@ -97,17 +97,17 @@ class FitProgress:
         self.show(self.part, f"{text}  {format_clock(seconds_left)} left")
 
     def _seconds_per_sweep(self) -> float:
-        recent = self.seconds[-WINDOW:]
+        recent = self.seconds[-RECENT:]
         if len(recent) < 2:
             return recent[0]
         return (recent[-1] - recent[0]) / (len(recent) - 1)
 
 
 class Display:
-    """Where progress is shown: nowhere, unless a subclass shows it."""
+    """A display of progress that shows nothing; subclasses show it."""
 
     def stage(self, text: str) -> None:
-        """Say what is being done, when it can't be told how long it takes."""
+        """Show a text for work of unknown length."""
 
     def callback(self, max_time: float | None = None) -> Any:  # noqa: ARG002
         """Return a callback for a fit, or None where nothing is shown."""
