@@ -77,10 +77,9 @@ def _collect() -> dict[str, Any]:
 
 
 def _name_simd() -> str:
-    name = getattr(kernels.native, "simd_name", None)
-    return str(name()) if name is not None else "reference"
+    return "reference" if kernels.native is None else str(kernels.native.simd_name())
 
 
 def _list_simd() -> list[str]:
-    available = getattr(kernels.native, "simd_available", None)
-    return [*(available() if available is not None else ()), "reference"]
+    compiled = [] if kernels.native is None else kernels.native.simd_available()
+    return [*compiled, "reference"]

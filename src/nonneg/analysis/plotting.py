@@ -1,7 +1,8 @@
 """Pictures of a fit: its history, its components as bars or images, and its W.
 
-Matplotlib is imported inside the functions. They draw into axes that are given or into
-a figure of their own, return it, and leave showing, style and backend to the caller.
+Matplotlib is imported inside the functions. Each function draws into the axes of the
+caller or into a new figure, and returns them. Showing, style and backend are left to the
+caller.
 """
 
 from __future__ import annotations
@@ -20,35 +21,36 @@ ORANGE = "#D55E00"
 """Two colours of the Okabe-Ito palette, which colour-blind readers tell apart."""
 
 COLOURS = "viridis"
-"""Colour map of even lightness, readable in grey as well."""
+"""Colour map whose lightness rises evenly, so that it can be read in grey too."""
 
 LONGEST_LABEL = 22
-"""Characters after which the name of a feature is cut in a picture."""
+"""Most characters of the name of a feature in a picture."""
 
 
 def plot_history(
     model: Any, ax: Any = None, *, by: str = "sweeps", residual: bool = True
 ) -> Any:
-    """Draw objective and optimality measure over the sweeps or seconds of a fit.
+    """Draw the objective and the residual of a fit over its sweeps or seconds.
 
-    Of several starts (`n_init`) the best objective is drawn, and faint lines for all.
+    After several starts (`n_init`), a faint line shows the objective of each, and a full
+    line the best objective.
 
     Parameters
     ----------
     model : NMF or mapping
         A fitted model, or its `history_`.
     ax : matplotlib Axes, default=None
-        Where to draw; None makes a figure by `matplotlib.pyplot`.
+        Axes to draw into; None makes a figure by `matplotlib.pyplot`.
     by : {"sweeps", "seconds"}, default="sweeps"
-        What the horizontal axis shows.
+        The quantity of the horizontal axis.
     residual : bool, default=True
-        Whether to draw the measure that the solver compares with `tol` as well, on
-        an axis of its own at the right.
+        Whether to draw the residual too, which the solver compares with `tol`; its axis
+        is at the right.
 
     Returns
     -------
     ax : matplotlib Axes
-        With the objective; the axis of the residual is `ax.figure.axes[-1]`.
+        The axes of the objective; those of the residual are `ax.figure.axes[-1]`.
 
     Raises
     ------
@@ -57,7 +59,8 @@ def plot_history(
     ImportError
         If matplotlib is not installed.
     """
-    history = model if isinstance(model, Mapping) else model.history_
+    is_history = isinstance(model, Mapping)
+    history = model if is_history else model.history_
     if by not in ("sweeps", "seconds"):
         msg = f"`by` must be 'sweeps' or 'seconds'; got {by!r}."
         raise ValueError(msg)
@@ -70,15 +73,15 @@ def plot_history(
     if by == "seconds":
         x = np.asarray(history["seconds"])
     objective = np.asarray(history["objective"])
-    known = np.isfinite(objective)  # "mu" knows it every tenth sweep
+    known = np.isfinite(objective)  # `mu` computes it every tenth sweep
     # a line of one point would be invisible
     marker = "o" if known.sum() == 1 else None
-    if "objectives" in history:  # of several starts: all of them, behind the best
+    if "objectives" in history:  # after several starts
         ax.plot(x, history["objectives"], color=BLUE, alpha=0.3, linewidth=0.8)
     ax.plot(x[known], objective[known], color=BLUE, marker=marker)
     ax.set_xlabel("sweep" if by == "sweeps" else "time (s)")
     ax.ticklabel_format(axis="y", useOffset=False)
-    loss = name_loss(getattr(model, "beta_loss", FROBENIUS))
+    loss = FROBENIUS if is_history else name_loss(model.beta_loss)
     what = "objective" if loss == FROBENIUS else f"objective ({loss})"
     ax.set_ylabel(what, color=BLUE)
     ax.tick_params(axis="y", labelcolor=BLUE)
@@ -109,40 +112,38 @@ def plot_components(
     n_columns: int | None = None,
     figure: Any = None,
 ) -> Any:
-    """Draw each component: its top features as bars, or itself as an image.
+    """Draw each component: as bars of its top features, or as an image.
 
     Parameters
     ----------
     model : NMF
         A fitted model.
     image_shape : (int, int), default=None
-        Height and width of the images that the features are the pixels of; None
-        draws bars.
+        Height and width of the images whose pixels are the features; None draws bars.
     feature_names : sequence of n_features str, default=None
-        Labels of the bars; None takes the names that the model was fitted with, else
-        column numbers.
+        Labels of the bars. None takes the names that the model was fitted with, or the
+        numbers of the columns.
     n_top : int, default=10
-        Bars of each component.
+        Number of bars of each component.
     components : sequence of int, default=None
-        Which components to draw, in this order; None draws all.
+        Components to draw, in this order; None draws all.
     shares : sequence of k float, default=None
-        Part of each component in the whole, for the titles.
+        The share of each component, for the titles.
     n_columns : int, default=None
-        Panels side by side; None chooses.
+        Number of panels side by side; None chooses.
     figure : matplotlib Figure or SubFigure, default=None
-        What to draw into; None makes a figure of fitting size by
-        `matplotlib.pyplot`.
+        Figure to draw into; None makes one of fitting size by `matplotlib.pyplot`.
 
     Returns
     -------
     figure : matplotlib Figure or SubFigure
-        With one panel for each component.
+        The figure, with one panel for each component.
 
     Raises
     ------
     ValueError
-        If the image has another number of pixels than there are features, there is
-        not one name for each feature, or a component does not exist.
+        If the number of pixels is not that of the features, there is not one name for
+        each feature, or a component does not exist.
     ImportError
         If matplotlib is not installed.
     """
@@ -198,12 +199,12 @@ def _choose_columns(n_panels: int, *, images: bool) -> int:
     if not images:
         return min(n_panels, 4)
     narrow, wide = math.ceil(math.sqrt(n_panels)), math.ceil(math.sqrt(2 * n_panels))
-    # about square, with as few empty places as can be
+    # about square, with as few empty places as possible
     return min(range(narrow, wide + 1), key=lambda columns: -n_panels % columns)
 
 
 def _draw_bars(ax: Any, top: list[tuple[str, float]], n_top: int) -> None:
-    """Horizontal bars, the largest on top; fewer features leave room at the bottom."""
+    """Draw horizontal bars, the largest on top; fewer bars leave room at the bottom."""
     weights = [weight for _, weight in top]
     ax.barh(range(len(top)), weights, color=BLUE, height=0.7)
     ax.set_yticks(range(len(top)), [_shorten(name) for name, _ in top])
@@ -216,7 +217,7 @@ def _draw_bars(ax: Any, top: list[tuple[str, float]], n_top: int) -> None:
 
 
 def _shorten(name: str) -> str:
-    """Name as a label: cut if it is long, and no formula however many $ it has."""
+    """Return a name as a label: cut if it is long, each $ escaped against formulas."""
     text = "".join(c if c.isprintable() else " " for c in name)
     if len(text) > LONGEST_LABEL:
         text = text[: LONGEST_LABEL - 1] + "…"
@@ -238,22 +239,22 @@ def plot_factors(
     order: bool = True,
     max_rows: int = 1000,
 ) -> Any:
-    """Draw W as a map of colours: how much of each component is in each sample.
+    """Draw W as a map of colours: the share of each component in each sample.
 
     Parameters
     ----------
     W : array-like of shape (n_samples, k)
         Transformed data. Each row is divided by its sum.
     ax : matplotlib Axes, default=None
-        Where to draw; None makes a figure by `matplotlib.pyplot`.
+        Axes to draw into; None makes a figure by `matplotlib.pyplot`.
     row_names : sequence of n_samples str, default=None
-        Shown where there are at most 40 rows.
+        Names of the rows, shown where there are at most 40 rows.
     component_names : sequence of k str, default=None
-        None numbers them.
+        Names of the components; None numbers them.
     order : bool, default=True
-        Whether to sort the rows by their largest component, and within it by its part.
+        Whether to sort the rows by their largest component, then by its share.
     max_rows : int, default=1000
-        Of more rows, this many are drawn, evenly spaced in the order.
+        Most rows that are drawn; of more rows, these are evenly spaced in the order.
 
     Returns
     -------
@@ -310,7 +311,7 @@ def plot_factors(
 
 
 def _import_pyplot() -> Any:
-    """Return matplotlib.pyplot, or say what to install."""
+    """Import matplotlib.pyplot; an ImportError says what to install."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:

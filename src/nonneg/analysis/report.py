@@ -1,4 +1,4 @@
-"""What a fit found, as rows of plain values and as text: the table of components."""
+"""Results of a fit as plain values and as text: the summary, the table of components."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..losses.beta import NAME_OF
+from ..operands.registration import is_operand
 
 LONGEST_NAME = 28
-"""Characters after which the name of a feature is cut in a table."""
+"""Most characters of the name of a feature in a table."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,13 @@ class Component:
     Attributes
     ----------
     component : int
-        Its number, the row of H, from zero.
+        The number of its row in H, from zero.
     share : float or None
-        Its part of the sum of all entries of W·H; None where W is not known.
+        Its share of the sum of all entries of W·H; None where W is not known.
     top : list of (str, float)
-        Its largest features, with their weights in H, the largest first.
+        Its largest features and their weights in H, the largest first.
     total : float
-        Sum of its row of H.
+        The sum of its row of H.
     """
 
     component: int
@@ -44,25 +45,25 @@ FROBENIUS = "frobenius"
 
 @dataclass(frozen=True)
 class Summary:
-    """How a fit went; None stands for what is not known.
+    """The course and result of a fit; an unknown value is None.
 
     Attributes
     ----------
     n_samples, n_features, n_components : int
     solver : str
     n_iter : int
-        Sweeps: outer iterations of the solver.
+        Sweeps, the outer iterations of the solver.
     stop_reason : str
     objective : float or None
         The penalised objective after the last sweep.
     reconstruction_err : float
         ‖X − WH‖_F, or sqrt(2·D) for another loss D.
     relative_err : float or None
-        The former as a part of ‖X‖_F.
+        ‖X − WH‖_F divided by ‖X‖_F; None for another loss.
     seconds : float
-        Time that the fit took.
+        The time that the fit took.
     loss : str
-        Name of the loss.
+        The name of the loss.
     """
 
     n_samples: int | None
@@ -83,8 +84,8 @@ class Summary:
 
 
 def frobenius_norm(X: Any) -> float:
-    """‖X‖_F of a dense or sparse matrix, added up in float64 by blocks of rows."""
-    if hasattr(X, "stats"):  # an operand, which knows it
+    """Return ‖X‖_F of a matrix or an operand, accumulated in float64."""
+    if is_operand(X):
         return math.sqrt(X.stats().sum_sq)
     if sp.issparse(X):
         return float(np.linalg.norm(X.data.astype(np.float64, copy=False)))
@@ -99,7 +100,7 @@ def _square(block: Any) -> float:
 
 
 def component_shares(W: NDArray[Any], H: NDArray[Any]) -> NDArray[np.float64]:
-    """Part of each component in the sum of all entries of W·H.
+    """Return the share of each component in the sum of all entries of W·H.
 
     Parameters
     ----------
@@ -109,8 +110,8 @@ def component_shares(W: NDArray[Any], H: NDArray[Any]) -> NDArray[np.float64]:
     Returns
     -------
     shares : ndarray of shape (k,), float64
-        They add up to 1, or are all 0 if W·H is 0. Unlike the weights in H, they do
-        not depend on how the scale is divided between W and H.
+        Shares that add up to 1, or are all 0 if W·H is 0. Unlike the weights in H, they
+        do not depend on the scales of W and H.
     """
     # W may be a Dask array
     sums = np.asarray(W.sum(axis=0, dtype=np.float64)) * H.sum(axis=1, dtype=np.float64)
@@ -126,18 +127,18 @@ def summarize(
     norm: float | None = None,
     seconds: float | None = None,
 ) -> Summary:
-    """Collect how the fit of a model went.
+    """Return a summary of the fit of a model.
 
     Parameters
     ----------
     model : NMF
         A fitted model.
     n_samples : int, default=None
-        Rows of the X of the fit, which a model does not keep.
+        Number of rows of the X of the fit, which a model does not keep.
     norm : float, default=None
-        ‖X‖_F of it, to give the error as a part of it.
+        ‖X‖_F of the X of the fit, for the relative error.
     seconds : float, default=None
-        Time that the fit took with its start; None: that of the iterations alone.
+        Time that the fit took with its start. None takes the time of the iterations.
 
     Returns
     -------
@@ -167,7 +168,7 @@ def summarize(
 
 
 def name_loss(beta_loss: float | str) -> str:
-    """Name of a `beta_loss`, or "beta=" and its number."""
+    """Return the name of a `beta_loss`, or "beta=" and its number."""
     if isinstance(beta_loss, str):
         return beta_loss
     return NAME_OF.get(float(beta_loss), f"beta={float(beta_loss):g}")
@@ -180,29 +181,30 @@ def list_components(
     feature_names: Sequence[str] | None = None,
     n_top: int = 10,
 ) -> list[Component]:
-    """Collect the components of a model with their largest features.
+    """Return the components of a model with their largest features.
 
     Parameters
     ----------
     model : NMF
         A fitted model.
     shares : sequence of k float, default=None
-        Part of each component in the whole, from `component_shares`.
+        The share of each component, from `component_shares`.
     feature_names : sequence of n_features str, default=None
-        None takes the names that the model was fitted with, else column numbers.
+        Names of the features. None takes the names that the model was fitted with, or
+        the numbers of the columns.
     n_top : int, default=10
-        Number of features of each; those of weight 0 are left out.
+        Most features of a component; features of weight 0 are left out.
 
     Returns
     -------
     components : list of Component
-        The largest share first, where shares are known.
+        Components, ordered by their shares where these are known.
     """
     H = model.components_
     names = label_features(model, feature_names)
     found = []
     for t, weights in enumerate(H):
-        # a stable order: of equal weights the first feature comes first
+        # features of equal weight stay in their order
         order = np.argsort(-weights, kind="stable")[:n_top]
         top = [(names[j], float(weights[j])) for j in order if weights[j] > 0]
         share = None if shares is None else float(shares[t])
@@ -212,10 +214,16 @@ def list_components(
     return found
 
 
+def fitted_names(model: Any) -> list[str] | None:
+    """Return the names of the features that a model was fitted with, or None."""
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else list(names)
+
+
 def label_features(model: Any, feature_names: Sequence[str] | None) -> list[str]:
-    """Return a name for each feature: given, of the model, or the column's number."""
+    """Return a name for each feature: from the caller, the model, or its number."""
     if feature_names is None:
-        feature_names = getattr(model, "feature_names_in_", None)
+        feature_names = fitted_names(model)
     n_features = model.components_.shape[1]
     if feature_names is None:
         return [str(j) for j in range(n_features)]
@@ -231,10 +239,10 @@ def label_features(model: Any, feature_names: Sequence[str] | None) -> list[str]
 def format_components(
     components: Sequence[Component], width: int = 80, *, what: str = "top features"
 ) -> str:
-    """Format components as a table that is `width` characters wide at most.
+    """Return a table of components with lines of at most `width` characters.
 
-    Each feature is followed by its part of the component, in percent; as many
-    features are shown as fit.
+    Behind each feature is its share of the component, in percent. A line shows as many
+    features as fit.
     """
     with_share = any(component.share is not None for component in components)
     digits = max(2, len(str(max((c.component for c in components), default=0))))
@@ -250,7 +258,7 @@ def format_components(
 
 
 def _format_features(component: Component, width: int) -> str:
-    """Features with their parts, as many as fit into `width`."""
+    """Return the features with their shares, as many as fit into `width`."""
     text = ""
     for name, weight in component.top:
         label = _printable(name)
@@ -265,7 +273,7 @@ def _format_features(component: Component, width: int) -> str:
 
 
 def _printable(text: str) -> str:
-    """Text in one line, without what would move the cursor of a terminal."""
+    """Return the text with a blank for each character that a terminal would obey."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
@@ -279,7 +287,7 @@ _ENDS = {
 
 
 def format_summary(summary: Summary) -> str:
-    """Format a summary in lines of at most 80 characters."""
+    """Return a summary in lines of at most 80 characters."""
     size = f"{summary.n_features:,} features"
     if summary.n_samples is not None:
         size = f"{summary.n_samples:,} × {summary.n_features:,} matrix"
@@ -296,7 +304,7 @@ def format_summary(summary: Summary) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Format a duration with as many digits as one cares for."""
+    """Return a duration in words, rounded for reading."""
     if seconds < 60:
         return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

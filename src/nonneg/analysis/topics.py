@@ -1,4 +1,4 @@
-"""A factorization of counts as a topic model: distributions, likelihood and perplexity."""
+"""Factorizations of counts as topic models: distributions, likelihood and perplexity."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ from ..kernels.csr_format import canonical
 from ..losses.metrics import as_rows, require_shapes
 
 BLOCK_ENTRIES = 1 << 17
-"""Numbers of a factor that are gathered at once, 1 MB: on 1.8 million entries and 30
-components blocks of this size take 0.11 s, four times larger ones 0.8 s."""
+"""Numbers of a factor that are gathered at once, 1 MB (D-TOPICS-BLOCK)."""
 LARGEST_COUNT = 2**53
-"""Above it a float64 has no digits for single words."""
+"""Largest count: above it a float64 can't count single words."""
 
 
 class TopicDistributions(NamedTuple):
@@ -39,12 +38,12 @@ class TopicDistributions(NamedTuple):
 
 
 def topic_distributions(W: Any, H: Any) -> TopicDistributions:
-    """Distributions over topics and words that a factorization stands for [1]_.
+    """Return the distributions over topics and words that a factorization implies [1]_.
 
-    The scale of a row of H moves into the column of W beside it, and then out of the
+    The scale of each row of H moves into the column of W beside it, and then out of the
     rows of W: W·H = diag(sizes)·document_topics·topic_words, exactly. After a fit by the
-    Kullback-Leibler divergence without penalties they are the estimates of
-    probabilistic latent semantic analysis [2]_, and `sizes` the sums of X's rows.
+    Kullback-Leibler divergence without penalties, the distributions are the estimates of
+    probabilistic latent semantic analysis [2]_, and `sizes` are the sums of the rows of X.
 
     Parameters
     ----------
@@ -96,24 +95,24 @@ def topic_distributions(W: Any, H: Any) -> TopicDistributions:
 
 
 def poisson_log_likelihood(X: Any, W: Any, H: Any) -> float:
-    """Log-likelihood of counts X that are independent Poisson with means W·H.
+    """Return the log-likelihood of counts X that are independent Poisson with means W·H.
 
-    Σ x·log y − y − log x! over all entries x of X and y of W·H. That is the negative
-    Kullback-Leibler divergence [1]_ and what depends on X alone:
+    It is Σ x·log y − y − log x! over all entries x of X and y of W·H. It equals the
+    negative Kullback-Leibler divergence [1]_ plus a term of X alone:
     −beta_divergence(X, W, H, 1) + Σ x·log x − x − log x!.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Counts; any non-negative numbers will do, with the gamma function for factorials.
-        One row, or a number, may be given without its other axes.
+        Counts. Other non-negative numbers are allowed: factorials are those of the gamma
+        function. A single row, or a number, may lack its other axes.
     W : array-like of shape (n_samples, n_components)
     H : array-like of shape (n_components, n_features)
 
     Returns
     -------
     float
-        −inf where X has a count whose mean in W·H is 0. In float64.
+        The log-likelihood, computed in float64; −inf if a count has the mean 0.
 
     Raises
     ------
@@ -122,8 +121,8 @@ def poisson_log_likelihood(X: Any, W: Any, H: Any) -> float:
 
     Notes
     -----
-    The cost is 2·k flops and two logarithms per stored entry of X. Nothing of the size of
-    X or of entries × components is made.
+    The cost is 2·k flops and two logarithms per stored entry of X. No array of the size of
+    X, or of entries × components, is made.
 
     References
     ----------
@@ -144,27 +143,28 @@ def poisson_log_likelihood(X: Any, W: Any, H: Any) -> float:
 
 
 def perplexity(X: Any, W: Any, H: Any, smoothing: float = 0.0) -> float:
-    """Perplexity of documents X under the topic model W·H.
+    """Return the perplexity of documents X under the topic model W·H.
 
-    exp(−Σ x·log p / Σ x), with p the entries of W·H divided by the sums of their rows [1]_:
-    the inverse geometric mean of the probability that a word has in its document. Smaller
-    is better; a model that knows nothing has n_features. The scales of W and H don't count.
+    It is exp(−Σ x·log p / Σ x), where p are the entries of W·H divided by the sums of their
+    rows [1]_: the inverse geometric mean of the probability of a word in its document.
+    Smaller is better; the uniform model has n_features. The scales of W and H have no
+    influence.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Counts of words, at least one.
+        Counts of words, with at least one word.
     W : array-like of shape (n_samples, n_components)
     H : array-like of shape (n_components, n_features)
     smoothing : float, default=0.0
-        Part s of a uniform distribution, from 0 to 1: the probabilities become
-        (1 − s)·p + s / n_features, in a document without topics 1 / n_features.
+        The share s of a uniform distribution, from 0 to 1: the probabilities become
+        (1 − s)·p + s / n_features; in a document without topics, 1 / n_features.
 
     Returns
     -------
     float
-        Infinite if a word that is there has the probability 0; with `smoothing` it never
-        is.
+        The perplexity; infinite if a word of X has the probability 0, which no word has
+        with `smoothing`.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def perplexity(X: Any, W: Any, H: Any, smoothing: float = 0.0) -> float:
 
     See Also
     --------
-    held_out_perplexity : For documents that the model has not seen.
+    held_out_perplexity : Perplexity of documents that the model has not seen.
 
     Notes
     -----
@@ -219,44 +219,44 @@ def held_out_perplexity(
     random_state: Any = None,
     smoothing: float = 0.01,
 ) -> float:
-    """Perplexity of new documents, by document completion [1]_.
+    """Return the perplexity of new documents, by document completion [1]_.
 
-    Each count is split at random: a part of the words tells the topics of the document,
-    by `model.transform`, and the perplexity is that of the other part. For choosing the
+    Each count is split at random. The words of one part give the topics of the document,
+    by `model.transform`; the perplexity is that of the other part. It helps to choose the
     number of components.
 
     Parameters
     ----------
     model : NMF or MiniBatchNMF
-        Fitted to other documents, best with beta_loss="kullback-leibler".
+        A model fitted to other documents, best with beta_loss="kullback-leibler".
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Whole counts.
     share : float, default=0.5
         Probability with which a word is shown to the model.
     random_state : int, RandomState instance or None, default=None
-        For the split.
+        Random state of the split.
     smoothing : float, default=0.01
-        See `perplexity`. A maximum likelihood fit gives the probability 0 to many words
-        that a document may hold nevertheless; without smoothing one of them makes the
-        perplexity infinite.
+        The share of a uniform distribution, see `perplexity`. A maximum likelihood fit
+        gives many words the probability 0; without smoothing, a document with one of them
+        makes the perplexity infinite.
 
     Returns
     -------
     float
-        Without the documents of which no word was shown, or none was held back.
+        The perplexity of all documents with words in both parts.
 
     Raises
     ------
     ValueError
-        If X has entries that are no whole counts, or are above 2^53, `share` or
-        `smoothing` is not between 0 and 1, or no document is left.
+        If an entry of X is no whole count, or above 2^53, if `share` or `smoothing` is
+        not between 0 and 1, or if no document has words in both parts.
     NotFittedError
         If the model is not fitted.
 
     Notes
     -----
-    The binomial parts of Poisson counts are independent Poisson counts, so that the one
-    tells of the other by the model alone.
+    A binomial split of Poisson counts gives two independent Poisson counts: only the
+    model connects the two parts.
 
     References
     ----------
@@ -295,14 +295,14 @@ def held_out_perplexity(
     check_is_fitted(model)
     validate_data(model, X, reset=False, skip_check_array=True)
     with warnings.catch_warnings():
-        # the names were compared; what was made of X has none
+        # the names were compared above; the parts of X have none
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         W = model.transform(shown[usable])
     return perplexity(held[usable], W, model.components_, smoothing)
 
 
 def _require_share(name: str, value: Any, whom: str, ends: bool = True) -> None:
-    """Raise InvalidParameterError unless it is a number from 0 to 1, or between them."""
+    """Raise InvalidParameterError unless `value` is a number from 0 to 1, or between."""
     rule = Rule(
         lambda v: is_real(v, 0.0, 1.0) and (ends or v not in (0, 1)),
         f"a float in the range {'[0.0, 1.0]' if ends else '(0.0, 1.0)'}",
@@ -312,7 +312,7 @@ def _require_share(name: str, value: Any, whom: str, ends: bool = True) -> None:
 
 
 def _check_counts(X: Any, whom: str) -> Any:
-    """X in float64, as an array or CSR or CSC with every entry stored once."""
+    """Return X in float64, as an array or a CSR or CSC with each entry stored once."""
     X = validation.check_X(as_rows(X), whom)
     validation.check_non_negative(X, f"{whom} (input X)")
     if sp.issparse(X):
@@ -321,7 +321,7 @@ def _check_counts(X: Any, whom: str) -> Any:
 
 
 def _check_inputs(X: Any, W: Any, H: Any, whom: str) -> tuple[Any, Array, Array]:
-    """X as above, and float64 factors that fit it."""
+    """Return X as `_check_counts` does, and float64 factors whose shapes fit X."""
     X = _check_counts(X, whom)
     W, H = _check_factors(as_rows(W), as_rows(H), whom)
     require_shapes(X, W, H)
@@ -345,7 +345,7 @@ def _check_factors(W: Any, H: Any, whom: str) -> tuple[Array, Array]:
 
 
 def _normalize_rows(A: Array, sums: Array) -> Array:
-    """Rows of A over their sums; uniform where that is 0."""
+    """Return the rows of A divided by their sums; uniform rows where the sum is 0."""
     empty = sums[:, None] == 0
     even = np.full_like(A, 1.0 / A.shape[1])
     divided: Array = np.where(empty, even, A / np.where(empty, 1.0, sums[:, None]))
@@ -355,7 +355,7 @@ def _normalize_rows(A: Array, sums: Array) -> Array:
 def _iterate_entries(
     X: Any, W: Array, H: Array
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Entries of X with those of W·H, in blocks; of a sparse X the stored ones alone."""
+    """Yield entries of X and W·H in blocks; of a sparse X, the stored entries alone."""
     A, B = np.ascontiguousarray(W), np.ascontiguousarray(H.T)
     if not sp.issparse(X):
         n_rows = max(1, BLOCK_ENTRIES // max(X.shape[1], A.shape[1]))

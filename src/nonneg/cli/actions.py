@@ -1,4 +1,4 @@
-"""What the commands do between reading their options and printing what they found."""
+"""Actions of the commands: fits, transforms and checks, without options and printing."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from ..fitting.choice import require_pair
 from ..io.readers import Table
 from ..losses.beta import make_loss
 from ..operands.base import to_caller
+from ..operands.registration import is_operand
 from ..stores.locations import parse_location
 
 Say = Callable[[str], None]
-"""Takes a line for standard error."""
+"""A function that writes a line to standard error."""
 
 
 @dataclass(frozen=True)
 class CompletedFit:
-    """A fitted model with what is told about its fit."""
+    """A fitted model with the results that a command reports."""
 
     model: NMF
     W: NDArray[Any]
@@ -39,12 +40,12 @@ class CompletedFit:
 
 
 def check_outputs(data: Path, *outputs: Path | None) -> None:
-    """Refuse to write over the input, or two outputs into one file, or nowhere.
+    """Refuse outputs that are the input, another output, a folder, or in no folder.
 
     Raises
     ------
     ValueError
-        If two of the files are one.
+        If two of the files are the same, or an output is a folder.
     FileNotFoundError
         If the folder of an output does not exist.
     """
@@ -70,14 +71,14 @@ def check_parameters(model: NMF) -> None:
     Raises
     ------
     ValueError
-        As the fit would.
+        If the fit would refuse the parameters.
     """
     parameters = model._parameters()
     require_pair(parameters, make_loss(parameters.beta_loss))
 
 
 def name_features(table: Table, path: Path) -> Table:
-    """Name the columns by the lines of a text file.
+    """Return the table with the lines of a text file as names of its columns.
 
     Raises
     ------
@@ -95,20 +96,20 @@ def name_features(table: Table, path: Path) -> Table:
 
 
 def fit(model: NMF, table: Table, say: Say) -> CompletedFit:
-    """Fit a model to a table; Ctrl-C ends the fit, and what was found is kept.
+    """Fit a model to a table; Ctrl-C ends the fit, and keeps the best factors so far.
 
     Parameters
     ----------
     model : NMF
-        It is fitted in place; its callback is removed afterwards.
+        The model, which is fitted in place. Its callback is removed afterwards.
     table : Table
     say : callable
-        Gets a line for each warning.
+        Called with a line for each warning.
 
     Raises
     ------
     KeyboardInterrupt
-        If interrupted before the first sweep was done.
+        If interrupted before the end of the first sweep.
     """
     start = time.perf_counter()
     interrupted = False
@@ -116,7 +117,7 @@ def fit(model: NMF, table: Table, say: Say) -> CompletedFit:
         try:
             W = model.fit_transform(table.X)
         except KeyboardInterrupt as interrupt:
-            result = getattr(interrupt, "result", None)
+            result = vars(interrupt).get("result")
             if result is None or result.n_iter == 0:
                 raise
             W, interrupted = to_caller(result.W), True
@@ -135,10 +136,10 @@ def fit(model: NMF, table: Table, say: Say) -> CompletedFit:
 
 
 def transform(model: NMF, table: Table, say: Say) -> NDArray[Any]:
-    """Transform a table whose columns are put in the order of the model's names."""
+    """Transform a table, its columns put into the order of the features of the model."""
     X = _align_columns(model, table)
     with report_warnings(say):
-        # names were compared above, also where X is an array and has none itself
+        # the names were compared above, also where X is an array without names
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         W: NDArray[Any] = model.transform(X)
     model.callback = None
@@ -146,7 +147,7 @@ def transform(model: NMF, table: Table, say: Say) -> NDArray[Any]:
 
 
 def _align_columns(model: NMF, table: Table) -> Any:
-    """X with its columns in the order that the model was fitted with."""
+    """Return X with its columns in the order of the features of the model."""
     n_features = model.n_features_in_
     if table.X.shape[1] != n_features:
         msg = (
@@ -154,11 +155,11 @@ def _align_columns(model: NMF, table: Table) -> Any:
             f"{n_features} features."
         )
         raise ValueError(msg)
-    expected = list(getattr(model, "feature_names_in_", []))
-    given = table.column_names
-    if not expected or given is None or expected == given:
+    expected = report.fitted_names(model)
+    names = table.column_names
+    if expected is None or names is None or expected == names:
         return table.X
-    place = {name: j for j, name in enumerate(given)}
+    place = {name: j for j, name in enumerate(names)}
     missing = [name for name in expected if name not in place]
     if missing:
         msg = (
@@ -167,12 +168,12 @@ def _align_columns(model: NMF, table: Table) -> Any:
         )
         raise ValueError(msg)
     if len(place) < n_features:
-        twice = next(name for j, name in enumerate(given) if place[name] != j)
+        twice = next(name for j, name in enumerate(names) if place[name] != j)
         msg = (
             f"Two columns of the matrix are named {twice!r}; their order is not known."
         )
         raise ValueError(msg)
-    if getattr(table.X, "in_parts", False):
+    if is_operand(table.X) and table.X.in_parts:
         msg = (
             "The columns of the matrix are in another order than those of the model, and "
             "a matrix that is read in parts stays as it is. Raise --memory-limit to read "
@@ -184,7 +185,7 @@ def _align_columns(model: NMF, table: Table) -> Any:
 
 @contextmanager
 def report_warnings(say: Say) -> Iterator[None]:
-    """Turn each warning of the block into one line, told when it ends."""
+    """Say each warning of the block in one line when the block ends."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -205,7 +206,7 @@ def _format_warning(warning: Any) -> str:
 
 
 def to_plain(value: Any) -> Any:
-    """Value as strict JSON has it: NaN and infinity become null, NumPy's numbers plain."""
+    """Return a value of strict JSON: NaN and infinity as None, NumPy numbers as Python's."""
     if isinstance(value, dict):
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):

@@ -15,7 +15,7 @@ from ..stores.locations import parse_location, read_row_names
 PATIENCE = 10.0
 """Seconds in which a scheduler must answer."""
 BLOCKS = 2
-"""Blocks for each thread of the cluster, so that none waits long for the last one."""
+"""Blocks for each thread of the cluster, so that no thread waits long at the end."""
 
 
 @contextmanager
@@ -81,7 +81,6 @@ def open_on_workers(name: Path, client: Any, names_of_rows: bool = False) -> Tab
     X = as_dask(name, least_blocks=BLOCKS * threads)
     absolute = resolve_name(name)
     store = open_cached(absolute, read_mtime(absolute))
-    columns = getattr(store, "column_names", None)
     location = parse_location(name)
     rows = read_row_names(location, X.shape[0]) if names_of_rows else None
-    return Table(as_operand(X), rows, columns)
+    return Table(as_operand(X), rows, store.column_names)

@@ -1,8 +1,8 @@
-"""The demonstration: topics of Python's own documentation, and parts of handwritten digits.
+"""The demonstration: topics of the documentation of Python, parts of handwritten digits.
 
-Nothing is downloaded. The documents are the documentation strings of the standard
-library of the Python that runs, read from its source files without importing them;
-the digits come with scikit-learn.
+Nothing is downloaded. The documents are the documentation strings of the standard library
+of the running Python, read from its source files without importing them. The digits are
+part of scikit-learn.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _summarize_fit(model: NMF, X: Any, seconds: float) -> Summary:
 def _describe_by_digit(
     W: NDArray[Any], digit: NDArray[Any], shares: NDArray[Any]
 ) -> list[Component]:
-    """Describe each component by the digits that it is most used for."""
+    """Describe each component by the digits whose images use it most."""
     means = np.array([W[digit == d].mean(axis=0) for d in range(10)])
     found = []
     for t, use in enumerate(means.T):
@@ -165,7 +165,7 @@ def _describe_by_digit(
 
 
 def draw(topics: DemoFit, digits: DemoFit, path: str | os.PathLike[str]) -> None:
-    """Draw topics, parts of digits and both histories into one picture (PNG).
+    """Draw the topics, the parts of digits and both histories into one picture (PNG).
 
     Parameters
     ----------
@@ -218,16 +218,16 @@ def run(
     ----------
     picture : str or path-like, default="nonneg-demo.png"
     echo : callable, default=print
-        Called with each piece of text.
+        Function that is called with each piece of text.
     callback : callable, default=None
-        Called after each sweep of a fit, as that of `NMF`.
+        Callback of the fits, called after each sweep.
     width : int, default=80
-        Width of the tables.
+        Number of characters of the lines of the tables.
 
     Returns
     -------
     result : dict
-        "parts", "seconds" and "picture" (None without matplotlib), for JSON.
+        The results for JSON: "parts", "seconds" and "picture" (None without matplotlib).
     """
     start = time.perf_counter()
     parts = []

@@ -1,4 +1,4 @@
-"""Documents for the demonstration: the documentation strings of Python source files."""
+"""Documents of the demonstration: the documentation strings of Python source files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEFT_OUT = frozenset(
         "__pycache__",
     ]
 )
-"""Folders of the standard library whose strings document nothing, or something else."""
+"""Folders of the standard library whose strings do not document it."""
 
 COMMON_WORDS = [
     "return",
@@ -84,7 +84,7 @@ COMMON_WORDS = [
     "case",
     "possible",
 ]
-"""Words that documentation of code is full of, whatever it is about."""
+"""Words that are common in any documentation of code."""
 
 
 def collect_docstrings(
@@ -92,27 +92,27 @@ def collect_docstrings(
 ) -> tuple[list[str], list[str]]:
     """Collect the documentation strings of the Python source files in a folder.
 
-    The files are parsed, never run. Examples (lines of >>> and ...) are taken out;
-    of equal texts only the first is kept.
+    The files are parsed, never run. Lines of examples (>>> and ...) are removed. Only the
+    first of equal texts is kept.
 
     Parameters
     ----------
     folder : str or path-like, default=None
-        None is the standard library of the Python that runs.
+        The folder; None takes the standard library of the running Python.
     min_characters : int, default=200
-        Shorter texts are left out.
+        Smallest length of a text.
 
     Returns
     -------
     texts : list of str
-        In the order of the files' names and of the lines in them.
+        Texts in the order of the names of the files, then of their lines.
     names : list of str
-        Dotted name of the module, class or function of each.
+        Dotted names of their modules, classes or functions.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such text.
+        If no text is left.
     """
     root = Path(folder or sysconfig.get_paths()["stdlib"])
     found: dict[str, str] = {}
@@ -128,7 +128,7 @@ def collect_docstrings(
 
 
 def _find_source_files(root: Path) -> Iterator[Path]:
-    """Python files below a folder, in an order that does not depend on the disk."""
+    """Yield the Python files below a folder, in an order that the disk does not decide."""
     for folder, subfolders, files in os.walk(root):
         subfolders[:] = sorted(set(subfolders) - LEFT_OUT)
         yield from (
@@ -137,7 +137,7 @@ def _find_source_files(root: Path) -> Iterator[Path]:
 
 
 def _read_docstrings(path: Path, module: str) -> Iterator[tuple[str, str]]:
-    """Names and documentation strings of a file, in the order of its lines."""
+    """Yield names and documentation strings of a file, in the order of its lines."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about escapes in strings
@@ -163,12 +163,12 @@ def build_document_table(texts: list[str], names: list[str]) -> Table:
     Parameters
     ----------
     texts, names : lists of str
-        As `docstrings` returns them.
+        Texts and names from `collect_docstrings`.
 
     Returns
     -------
     table : Table
-        X is a CSR matrix of shape (n_texts, n_words).
+        Table of a CSR matrix of shape (n_texts, n_words).
     """
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
 

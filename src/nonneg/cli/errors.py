@@ -19,7 +19,7 @@ class OneLineErrors(typer.core.TyperGroup):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command and exit."""
-        extra["standalone_mode"] = False  # typer's own errors fill many lines
+        extra["standalone_mode"] = False  # errors of typer fill many lines
         try:
             code = super().main(*args, **extra)
         except typer.Abort:

@@ -32,8 +32,8 @@ def measure_free_memory() -> int:
         except OSError:
             continue
         if scale == 1024:
-            found = re.search(r"^MemAvailable:\s+(\d+)", text, re.MULTILINE)
-            free += [int(found[1]) * scale] if found else []
+            line = re.search(r"^MemAvailable:\s+(\d+)", text, re.MULTILINE)
+            free += [int(line[1]) * scale] if line else []
         elif text.strip().isdigit():
             used = Path(path).with_name("memory.current").read_text(encoding="ascii")
             free.append(max(0, int(text) - int(used)))
@@ -49,7 +49,7 @@ def open_matrix(
     n_threads: int | None = None,
     names_of_rows: bool = False,
 ) -> Table:
-    """Read a matrix, or open one that is too large so that it is read in parts.
+    """Read a matrix; one that does not fit into memory is opened for reading in parts.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ def open_matrix(
 
     Notes
     -----
-    .npy is mapped and read in parts whatever its size. Other files that no store reads
-    (.npz, .csv, .tsv) are read whole.
+    A .npy file is mapped and read in parts whatever its size. Other files that no store
+    reads (.npz, .csv, .tsv) are read whole.
     """
     limit = SHARE * (
         measure_free_memory() if memory_limit is None else parse_size(memory_limit)
@@ -91,7 +91,6 @@ def open_matrix(
     if kind == "mtx" and is_file and estimate_market_bytes(location.path) <= limit:
         return read_matrix(name)
     store = open_store(name)
-    columns = getattr(store, "column_names", None)
     if estimate_memory(store) > limit:
         X: Any = as_operand(store, resolve_n_threads(n_threads))
     elif kind == "parquet" and is_file:
@@ -99,4 +98,4 @@ def open_matrix(
     else:
         X = store.read(0, store.shape[0])
     rows = read_row_names(location, store.shape[0]) if names_of_rows else None
-    return Table(X, rows, columns)
+    return Table(X, rows, store.column_names)

@@ -1,4 +1,4 @@
-"""The command `nonneg`: it starts the commands, or says what they need to be installed."""
+"""The entry point `nonneg`: runs a command, or says which packages are missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 NEEDED = ("typer", "rich", "click")
-"""Packages without which there is no command line."""
+"""Packages that the command line needs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,13 +17,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, default=None
-        None takes those of the process.
+        The arguments; None takes those of the process.
 
     Returns
     -------
     code : int
-        0 when all went well, 2 after an error (told in one line on standard error),
-        130 after Ctrl-C, 1 when the reader of standard output has gone.
+        0 on success, 2 after an error (one line on standard error), 130 after Ctrl-C, 1
+        if the reader of standard output has gone.
     """
     try:
         from .commands import app
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return _to_exit_code(end)
     except BrokenPipeError:
-        # as `| head` does; nothing may be written at the end of the process either
+        # `| head` has ended: the flush at the end of the process must not fail either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
@@ -56,6 +56,6 @@ def _to_exit_code(end: SystemExit) -> int:
 
 
 def _replace_unprintable(stream: Any) -> None:
-    """Let a terminal that lacks a sign show a question mark, not stop the command."""
+    """Show a question mark for a character that the terminal lacks, instead of failing."""
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="replace")

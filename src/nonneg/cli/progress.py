@@ -19,21 +19,21 @@ def estimate_sweeps_left(
 ) -> float:
     """Estimate how many more sweeps a fit does.
 
-    The residual is taken to go on falling by the factor per sweep that it fell by over
-    the last half of the sweeps; `max_iter` bounds the estimate.
+    The estimate assumes that the residual goes on falling by its mean factor per sweep
+    over the last half of the sweeps. `max_iter` bounds it.
 
     Parameters
     ----------
     residuals : sequence of float
-        Residual after each sweep so far.
+        The residual after each sweep so far.
     tol : float
-        Residual at which the fit ends.
+        The residual at which the fit ends.
     max_iter : int
 
     Returns
     -------
     left : float
-        Between 0 and max_iter − len(residuals).
+        A number between 0 and max_iter − len(residuals).
     """
     done = len(residuals)
     most = float(max_iter - done)
@@ -48,7 +48,7 @@ def estimate_sweeps_left(
 
 
 def format_clock(seconds: float) -> str:
-    """Format a duration as minutes:seconds or hours:minutes:seconds, rounded up."""
+    """Return a duration as minutes:seconds or hours:minutes:seconds, rounded up."""
     minutes, rest = divmod(math.ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -89,8 +89,8 @@ class FitProgress:
                 seconds_left, max(0.0, self.max_time - iteration.seconds)
             )
             part = max(part, min(1.0, iteration.seconds / self.max_time))
-        self.part = max(self.part, part)  # an estimate that grows moves no bar back
-        width = len(str(iteration.max_iter))  # so that nothing moves while it counts
+        self.part = max(self.part, part)  # the bar never moves back
+        width = len(str(iteration.max_iter))  # a constant width
         text = f"sweep {iteration.n_iter:>{width}}/{iteration.max_iter}"
         if math.isfinite(iteration.objective):
             text += f"  objective {iteration.objective:.4e}"
@@ -110,20 +110,20 @@ class Display:
         """Show a text for work of unknown length."""
 
     def callback(self, max_time: float | None = None) -> Any:  # noqa: ARG002
-        """Return a callback for a fit, or None where nothing is shown."""
+        """Return a callback for a fit, or None where no progress is shown."""
         return None
 
     def say(self, text: str) -> None:
-        """Write one line to standard error, above what is shown."""
+        """Write one line to standard error, above the bar."""
         print(" ".join(text.split()), file=sys.stderr, flush=True)  # noqa: T201
 
     def echo(self, text: str) -> None:
-        """Write text to standard output, above what is shown."""
+        """Write text to standard output, above the bar."""
         print(text, flush=True)  # noqa: T201
 
 
 class _Bar(Display):
-    """A bar of rich's, on standard error."""
+    """A progress bar of rich on standard error."""
 
     def __init__(self, bar: Any) -> None:
         self.bar = bar
@@ -145,7 +145,7 @@ class _Bar(Display):
 
     @contextmanager
     def _paused(self) -> Iterator[None]:
-        """Take the bar away while something else is written."""
+        """Remove the bar while other text is written."""
         self.bar.stop()
         try:
             yield
@@ -160,12 +160,12 @@ class _Bar(Display):
 
 @contextmanager
 def show_progress(wanted: bool = True) -> Iterator[Display]:
-    """Show progress on standard error while the block runs, if it is a terminal.
+    """Show progress inside the block, if standard error is a terminal.
 
     Parameters
     ----------
     wanted : bool, default=True
-        False shows nothing.
+        Whether to show progress.
     """
     if not (wanted and sys.stderr.isatty()):
         yield Display()
@@ -186,7 +186,7 @@ def show_progress(wanted: bool = True) -> Iterator[Display]:
         console=Console(stderr=True),
         transient=True,
         expand=True,
-        redirect_stdout=False,  # or what is printed would go to standard error
+        redirect_stdout=False,  # otherwise printed text would go to standard error
         redirect_stderr=False,
     )
     with bar:

@@ -2,9 +2,9 @@
 
 The file is an .npz archive. Its first member, `header`, is JSON as bytes: the name and
 version of the format, the version of nonneg, the class, the parameters, and every
-fitted attribute that is a number or a text. Attributes that are arrays follow as
-members of their own, the columns of `history_` as `history_.NAME`, the names of the
-features as JSON. Nothing in it is ever executed, and each member carries a checksum.
+fitted attribute that is a number or a text. Each attribute that is an array is a further
+member; `history_` has a member `history_.NAME` for each column, and the names of the
+features are JSON. Nothing in a file is ever executed. Each member carries a checksum.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .writers import replace_file
 
 FORMAT = "nonneg-model"
 FORMAT_VERSION = 1
-"""Raised when older versions of nonneg could no longer read the file rightly."""
+"""To be raised when older versions of nonneg would misread the file."""
 
 MODELS = {"NMF": NMF}
 """Classes that a file may hold, by name."""
@@ -40,11 +40,11 @@ _LEFT_OUT = "left_out"
 
 
 class _UnusableFile(Exception):
-    """What is wrong with a file, as the end of the sentence about it."""
+    """Raised for a file that can't be used; its text ends a sentence about the file."""
 
 
 class Contents(NamedTuple):
-    """What a model file holds."""
+    """The contents of a model file."""
 
     header: dict[str, Any]
     arrays: dict[str, NDArray[Any]]
@@ -66,21 +66,21 @@ def save(
     model : NMF
         A fitted model; subclasses are refused, since `load` could not rebuild them.
     path : str or path-like
-        Where to write; the customary suffix is .nonneg, any other works as well.
+        The file to write. Its suffix is usually .nonneg; any other will do.
     notes : mapping, default=None
-        Remarks to keep in the file, such as where the data came from: anything that
-        JSON can hold. `read_contents` gives them back.
+        Notes to keep in the file, such as where the data came from: values that JSON
+        can hold. `read_contents` returns them.
 
     Raises
     ------
     NotFittedError
         If the model is not fitted.
     TypeError
-        If it is not an NMF.
+        If the model is not an NMF.
     ValueError
         If a parameter, an attribute or a note can't be stored. Two parameters are
         stored as None instead: a `callback`, which is code, and a `random_state`
-        that is a generator and not a seed; the header lists them under "left_out".
+        that is a generator, not a seed. The header lists them under "left_out".
     OSError
         If the file can't be written.
 
@@ -138,7 +138,7 @@ def load(path: str | os.PathLike[str]) -> NMF:
     Returns
     -------
     model : NMF
-        With the parameters and all fitted attributes of the saved one; its
+        A model with the parameters and all fitted attributes of the saved one. Its
         `transform` gives the same bits.
 
     Raises
@@ -146,16 +146,17 @@ def load(path: str | os.PathLike[str]) -> NMF:
     ValueError
         If the file is damaged, of a newer format or no model file at all.
     OSError
-        If it can't be opened.
+        If the file can't be opened.
     """
     header, arrays = read_contents(path)
     try:
         model = MODELS[header["class"]](**header["params"])
-        for name, value in {**header["attributes"], **arrays}.items():
+        attributes = {**header["attributes"], **arrays}
+        for name in attributes:
             if not _ATTRIBUTE.fullmatch(name):
                 msg = f"holds an unknown entry {name!r}"
                 raise _UnusableFile(msg)
-            setattr(model, name, value)
+        model.__dict__.update(attributes)
         _check_consistent(model)
     except _UnusableFile as error:
         raise ValueError(_describe(path, str(error))) from None
@@ -167,20 +168,20 @@ def load(path: str | os.PathLike[str]) -> NMF:
 
 
 def read_contents(path: str | os.PathLike[str]) -> Contents:
-    """Read header and arrays of a model file, without building the model.
+    """Read the header and the arrays of a model file, without building the model.
 
     Returns
     -------
     contents : Contents
-        `header` with the keys format, format_version, nonneg_version, class, params,
-        left_out, attributes, notes and members, and `arrays`, by attribute.
+        The `header`, with the keys format, format_version, nonneg_version, class, params,
+        left_out, attributes, notes and members, and the `arrays` by attribute.
 
     Raises
     ------
     ValueError
         If the file is damaged, of a newer format or no model file at all.
     OSError
-        If it can't be opened.
+        If the file can't be opened.
     """
     with Path(path).open("rb") as file:
         try:
@@ -188,7 +189,7 @@ def read_contents(path: str | os.PathLike[str]) -> Contents:
         except _UnusableFile as error:
             raise ValueError(_describe(path, str(error))) from None
         except Exception as error:
-            # zipfile, zlib and NumPy meet damage with a dozen classes of exceptions
+            # zipfile, zlib and NumPy raise a dozen classes of exceptions for damage
             reason = "is damaged or incomplete; it can't be read"
             raise ValueError(_describe(path, reason)) from error
 
@@ -198,7 +199,7 @@ def _describe(path: str | os.PathLike[str], reason: str) -> str:
 
 
 def _collect_params(model: NMF) -> tuple[dict[str, Any], list[str]]:
-    """Parameters as JSON takes them, and the names of those stored as None."""
+    """Return the parameters as JSON takes them, and the names of those stored as None."""
     params: dict[str, Any] = {}
     left_out: list[str] = []
     for name, value in model.get_params(deep=False).items():
@@ -220,7 +221,7 @@ def _collect_params(model: NMF) -> tuple[dict[str, Any], list[str]]:
 
 
 def _split_attributes(model: NMF) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Fitted attributes, apart: what goes into the header and what into members."""
+    """Return the fitted attributes that go into the header, and those that are members."""
     scalars: dict[str, Any] = {}
     arrays: dict[str, NDArray[Any]] = {}
     for name, value in vars(model).items():
@@ -243,7 +244,7 @@ def _split_attributes(model: NMF) -> tuple[dict[str, Any], dict[str, NDArray[Any
 
 
 def _to_json(what: str, value: Any) -> NDArray[np.uint8]:
-    """Bytes of the JSON text of a value, as an array."""
+    """Return the bytes of the JSON text of a value, as an array."""
     try:
         text = json.dumps(value)
     except (TypeError, ValueError) as error:
@@ -257,9 +258,9 @@ def _from_json(array: NDArray[Any]) -> Any:
 
 
 def _read_archive(file: IO[bytes]) -> Contents:
-    """Header and arrays of an open file, everything about it checked."""
+    """Read the header and the arrays of an open file, and check that they are complete."""
     if not zipfile.is_zipfile(file):
-        # what a cut-off archive still has is its beginning
+        # an archive that is cut off still has its beginning
         file.seek(0)
         if file.read(4) == b"PK\x03\x04":
             msg = "is damaged or incomplete; it can't be read"
@@ -289,7 +290,7 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 
 
 def _parse_header(array: NDArray[Any]) -> dict[str, Any]:
-    """Return the header, if this version can read what it announces."""
+    """Return the header; refuse a format that this version can't read."""
     header = _from_json(array)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         msg = "is not a model of nonneg"
@@ -312,7 +313,7 @@ def _parse_header(array: NDArray[Any]) -> dict[str, Any]:
 
 
 def _assemble(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    """Put names and history together again; the other arrays stay as they are."""
+    """Return the attributes: names and history from their members, other arrays as read."""
     whole: dict[str, Any] = {}
     history: dict[str, NDArray[Any]] = {}
     for name, array in arrays.items():
@@ -329,7 +330,7 @@ def _assemble(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
 
 
 def _check_consistent(model: NMF) -> None:
-    """Refuse a file whose parts don't belong together."""
+    """Refuse a file whose parts don't fit together."""
     H = model.components_
     shape = (model.n_components_, model.n_features_in_)
     if H.dtype not in (np.float32, np.float64) or H.shape != shape:
@@ -339,7 +340,7 @@ def _check_consistent(model: NMF) -> None:
     if not all(math.isfinite(end) and end >= 0 for end in (H.min(), H.max())):
         msg = "is damaged: its components are not all finite and non-negative"
         raise _UnusableFile(msg)
-    names = getattr(model, _NAMES, None)
+    names = vars(model).get(_NAMES)
     if names is not None and names.shape != (H.shape[1],):
         msg = f"is damaged: it has {H.shape[1]} features, but {names.size} names"
         raise _UnusableFile(msg)

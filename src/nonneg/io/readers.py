@@ -1,4 +1,4 @@
-"""Reading a matrix with its names from a data file; each format has one reader."""
+"""Reading of a matrix and its names from a data file, with one reader for each format."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from .writers import COLUMN_NAMES, ROW_NAMES, import_pyarrow
 
 @dataclass(frozen=True)
 class Table:
-    """A matrix with its names.
+    """A matrix with the names of its rows and columns.
 
     Attributes
     ----------
     X : ndarray or sparse matrix of shape (n_rows, n_columns)
-        As stored where it can be: .npy is memory-mapped, sparse stays sparse (CSR,
-        except that a CSC file gives CSC).
+        The matrix. An .npy file is memory-mapped; a sparse matrix stays sparse, as CSR
+        or, from a CSC file, as CSC.
     row_names : list of n_rows str, or None
     column_names : list of n_columns str, or None
     """
@@ -45,23 +45,24 @@ def read_matrix(
     header: bool | None = None,
     row_names: bool | None = None,
 ) -> Table:
-    """Read a matrix and its names; the suffix says in which format it is.
+    """Read a matrix and its names; the suffix of the file says which format it has.
 
     Parameters
     ----------
     path : str or path-like
-        - .npy: a 2-d array, memory-mapped; one that needs pickle is refused.
-        - .npz: one 2-d array, beside it perhaps 1-d arrays of texts called
-          `row_names` and `column_names`; or a matrix written by
-          `scipy.sparse.save_npz`.
+        - .npy: a 2-d array, memory-mapped; an array of Python objects is refused.
+        - .npz: one 2-d array, and optionally 1-d arrays of texts named `row_names` and
+          `column_names`; or a matrix that `scipy.sparse.save_npz` wrote.
         - .mtx, .mtx.gz: Matrix Market, sparse or dense.
         - .csv, .tsv, also with .gz: numbers with a decimal point, see Notes.
-        - .parquet: columns of numbers; a first column of texts or the index that
-          pandas stored holds the row names. Needs pyarrow.
+        - .parquet: columns of numbers; the row names are a first column of texts, or the
+          index that pandas stored. Needs pyarrow.
     header : bool, default=None
-        Whether the first row of a text file holds column names; None: see Notes.
+        Whether the first row of a text file holds column names. None decides by the
+        cells, see Notes.
     row_names : bool, default=None
-        Whether the first column of a text file holds row names; None: see Notes.
+        Whether the first column of a text file holds row names. None decides by the
+        cells, see Notes.
 
     Returns
     -------
@@ -70,8 +71,8 @@ def read_matrix(
     Raises
     ------
     ValueError
-        If the file holds no such matrix: an unknown suffix, a damaged file, a cell
-        that is no number (named by its row and column), more than one matrix.
+        If the suffix is unknown, the file is damaged, a cell is not a number (the
+        message names its row and column), or the file holds more than one matrix.
     FileNotFoundError
         If there is no such file.
     ImportError
@@ -79,14 +80,14 @@ def read_matrix(
 
     Notes
     -----
-    In a text file the first row is taken for a header if any of its cells is not a
-    number, and the first column for names if its heading is empty, if the header is
-    one cell shorter than the rows, or if none of its first 100 cells below the header
-    is a number. Where only the first cell of the first row and of the rows below it
-    are texts, both readings are possible, and the file is refused until `header`
+    In a text file the first row is a header if any of its cells is not a number. The
+    first column holds names if its heading is empty, if the header is one cell shorter
+    than the rows, or if none of its first 100 cells below the header is a number. Where
+    the first cell of the first row and of the rows below it is a text and all others are
+    numbers, the first row may be a header or data: the file is refused until `header`
     says which.
 
-    Numbers are read with all their digits, to float64.
+    Numbers are read to float64 with all their digits.
     """
     path = Path(path)
     name = path.name.lower()
@@ -108,7 +109,7 @@ def read_matrix(
 
 @contextmanager
 def _explain_damage(path: Path) -> Iterator[None]:
-    """Turn what a library says about a damaged file into one sentence."""
+    """Turn the error of a library about a damaged file into one sentence."""
     try:
         yield
     except RefusedFile as error:
@@ -124,7 +125,7 @@ def _explain_damage(path: Path) -> Iterator[None]:
 
 
 def _require_numbers(X: Any) -> Any:
-    """Return X if it is a matrix of real numbers."""
+    """Return X; refuse it unless it is a matrix of real numbers."""
     if X.ndim != 2:
         msg = f"holds an array of {X.ndim} dimensions; a matrix has 2"
         raise RefusedFile(msg)
@@ -152,14 +153,14 @@ def _read_npy(path: Path) -> Table:
 
 
 def _holds_objects(file: IO[bytes]) -> bool:
-    """Whether the header of a .npy file announces an array of Python objects."""
+    """Return whether the header of a .npy file announces an array of Python objects."""
     number = np.lib.format.read_magic(file)
-    read = (
+    read_header = (
         np.lib.format.read_array_header_1_0
         if number == (1, 0)
         else np.lib.format.read_array_header_2_0
     )
-    return bool(read(file)[2].hasobject)
+    return bool(read_header(file)[2].hasobject)
 
 
 def _read_npz(path: Path) -> Table:
@@ -232,7 +233,7 @@ def _read_parquet(path: Path) -> Table:
 
 
 def _pandas_index(schema: Any, names: list[str]) -> str | None:
-    """Name of the column that pandas stored as its index, if there is one."""
+    """Return the name of the column that pandas stored as its index, or None."""
     text = (schema.metadata or {}).get(b"pandas")
     if text is None:
         return None
@@ -250,7 +251,7 @@ def _is_text(types: Any, kind: Any) -> bool:
 
 
 def _read_column(types: Any, column: Any, name: str) -> NDArray[Any]:
-    """Return a column of a parquet file as numbers."""
+    """Return a column of a Parquet file as numbers."""
     kind = column.type
     if types.is_decimal(kind):
         column = column.cast("float64")
@@ -272,7 +273,7 @@ _READERS: dict[str, Callable[[Path], Table]] = {
     ".mtx.gz": _read_mtx,
     ".parquet": _read_parquet,
 }
-"""Suffixes with what reads them."""
+"""Suffixes of files, each with its reader."""
 
 _TEXT = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
-"""Suffixes of text files with what separates their cells."""
+"""Suffixes of text files, each with the character that separates cells."""

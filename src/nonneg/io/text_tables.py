@@ -1,4 +1,4 @@
-"""Text files of numbers: where their names are, and which cell is not a number."""
+"""Reading of text files of numbers: their names, and the cell that is not a number."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LOOK_AHEAD = 100
 
 
 class RefusedFile(Exception):
-    """Why a file is refused, as the end of the sentence about it."""
+    """Raised for a file that is refused; its text ends a sentence about the file."""
 
 
 class _Layout:
-    """Where in a text file the names are, and how wide it is."""
+    """The places of the names in a text file, and the number of its columns."""
 
     def __init__(
         self, head: list[list[str]], header: bool | None, row_names: bool | None
@@ -85,10 +85,10 @@ def read_text(
     Parameters
     ----------
     path : Path
-        A name that ends in .gz is unzipped.
+        The file; one whose name ends in .gz is unzipped.
     delimiter : str
     header, row_names : bool or None
-        Whether the first row and column are names; None decides by what is in them.
+        Whether the first row and the first column are names; None decides by the cells.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def read_text(
     Raises
     ------
     RefusedFile
-        If the file holds no matrix of numbers, with the cell that is none.
+        If the file holds no matrix of numbers; the text names the first wrong cell.
     """
     with _open_text(path) as file:
         lines = csv.reader(file, delimiter=delimiter)
@@ -125,19 +125,19 @@ def read_text(
 
 @contextmanager
 def _open_text(path: Path) -> Iterator[io.TextIOWrapper]:
-    """Open a text file, zipped or not; a byte order mark is skipped."""
+    """Open a text file, zipped or not, behind its byte order mark if it has one."""
     opener: Callable[..., Any] = gzip.open if path.name.endswith(".gz") else open
     with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
         yield file
 
 
 def _skip_empty(lines: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Rows, without the empty lines between them."""
+    """Return the rows without the empty lines between them."""
     return (row for row in lines if row)
 
 
 def _yield_numbers(lines: Any, layout: _Layout, names: list[str]) -> Iterator[str]:
-    """Rows of numbers as text; the names are taken off them and collected."""
+    """Yield the rows of numbers as text, and collect the names of the rows."""
     rows = _skip_empty(lines)
     if layout.header:
         next(rows)
@@ -155,7 +155,7 @@ def _yield_numbers(lines: Any, layout: _Layout, names: list[str]) -> Iterator[st
 
 
 def _refuse_bad_cell(lines: Any, layout: _Layout) -> None:
-    """Find the first cell that is not a number and refuse the file for it."""
+    """Refuse the file for its first cell that is not a number."""
     rows = _skip_empty(lines)
     if layout.header:
         next(rows)
@@ -170,7 +170,7 @@ def _refuse_bad_cell(lines: Any, layout: _Layout) -> None:
 
 
 def _is_number(cell: str) -> bool:
-    """Whether a cell is a number, in the way that `np.loadtxt` reads it."""
+    """Return whether `np.loadtxt` reads a cell as a number."""
     if "_" in cell:
         return False
     try:

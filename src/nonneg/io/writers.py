@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and matrices in the formats that `readers` reads."""
+"""Writing of files whole or not at all, and of matrices in the formats of `readers`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +20,22 @@ Names = Sequence[str] | None
 
 ROW_NAMES = "row_names"
 COLUMN_NAMES = "column_names"
-"""Names of the arrays beside the matrix in an .npz file; parquet's column of names."""
+"""Names of the arrays beside the matrix in an .npz file, and of a Parquet column of names."""
 
 
 @contextmanager
 def replace_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Write a file so that it is never seen half written.
+    """Write a file in one step, so that no other program sees it half written.
 
     The bytes go to a temporary file in the same folder, which takes the place of
-    `path` when the block ends well; after an error or an interrupt it is removed and
-    whatever was at `path` stays. Where `path` is no regular file (a pipe, /dev/null)
-    there is nothing to replace and it is written to directly.
+    `path` when the block ends without an error. After an error or an interrupt the
+    temporary file is removed, and the file at `path` stays. A `path` that is no regular
+    file (a pipe, /dev/null) is written to directly.
 
     Parameters
     ----------
     path : str or path-like
-        The file to write; a link is followed, the mode of an existing file kept.
+        The file to write. A link is followed; an existing file keeps its mode.
 
     Yields
     ------
@@ -79,9 +79,9 @@ def write_matrix(
     Parameters
     ----------
     path : str or path-like
-        .npy (the matrix alone), .npz (with the names as arrays beside it), .csv or
-        .tsv, also with .gz behind it (numbers with all their digits), .parquet
-        (needs pyarrow; row names are its first column).
+        .npy (the matrix alone), .npz (with the names as arrays beside it), .csv, .tsv,
+        .csv.gz or .tsv.gz (numbers with all their digits), .parquet (needs pyarrow; the
+        row names are its first column).
     X : ndarray of shape (n_rows, n_columns), float32 or float64
     row_names : sequence of n_rows str, default=None
     column_names : sequence of n_columns str, default=None
@@ -89,7 +89,7 @@ def write_matrix(
     Raises
     ------
     ValueError
-        If the suffix is none of these.
+        If the suffix is unknown.
     ImportError
         If the format needs a package that is not installed.
     """
@@ -101,9 +101,9 @@ def write_matrix(
 def find_writer(
     path: str | os.PathLike[str],
 ) -> Callable[[IO[bytes], NDArray[Any], Names, Names], None]:
-    """Return the writer for a file name, or say which suffixes there are.
+    """Return the writer for a file name; raise ValueError if its suffix is unknown.
 
-    Long work asks for it before it begins, so that it can't fail at its end.
+    Long work calls it before it begins, so that it does not fail at its end.
     """
     name = Path(path).name.lower()
     for suffix, write in _WRITERS.items():
@@ -119,7 +119,7 @@ def find_writer(
 
 
 def import_pyarrow(path: str | os.PathLike[str]) -> Any:
-    """Import pyarrow.parquet, or say what to install."""
+    """Import pyarrow with its Parquet module; an ImportError says what to install."""
     try:
         import pyarrow.parquet
     except ImportError:
@@ -145,7 +145,7 @@ def _write_npz(
         arrays[ROW_NAMES] = np.array(list(row_names), dtype=np.str_)
     if column_names is not None:
         arrays[COLUMN_NAMES] = np.array(list(column_names), dtype=np.str_)
-    # `allow_pickle` is no parameter before NumPy 2.1, but one more array
+    # before NumPy 2.1 `allow_pickle` would be stored as one more array
     untyped: Any = arrays
     np.savez(file, **untyped)
 
@@ -158,12 +158,12 @@ def _make_text_writer(delimiter: str) -> Callable[[IO[bytes], Any, Names, Names]
         lines = csv.writer(text, delimiter=delimiter, lineterminator="\n")
         header = column_names
         if header is None and row_names is not None:
-            # without a header the first row could not be told from one
+            # without a header, the first row could be taken for one
             header = [str(j) for j in range(X.shape[1])]
         if header is not None:
             lines.writerow(header if row_names is None else ["", *header])
         for i, row in enumerate(X):
-            # a NumPy scalar prints the fewest digits that give it back
+            # a NumPy scalar prints the fewest digits that determine it
             cells = row.tolist() if X.dtype == np.float64 else map(str, row)
             lines.writerow(cells if row_names is None else [row_names[i], *cells])
         text.flush()
@@ -173,14 +173,14 @@ def _make_text_writer(delimiter: str) -> Callable[[IO[bytes], Any, Names, Names]
 
 
 def _make_gzip_writer(delimiter: str) -> Callable[[IO[bytes], Any, Names, Names], None]:
-    plain = _make_text_writer(delimiter)
+    write_text = _make_text_writer(delimiter)
 
     def write(
         file: IO[bytes], X: NDArray[Any], row_names: Names, column_names: Names
     ) -> None:
-        # no name and no time in it: the same matrix gives the same bytes
+        # without a name and a time, equal matrices give equal files
         with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
-            plain(packed, X, row_names, column_names)  # type: ignore[arg-type]
+            write_text(cast("IO[bytes]", packed), X, row_names, column_names)
 
     return write
 
@@ -208,4 +208,4 @@ _WRITERS = {
     ".tsv": _make_text_writer("\t"),
     ".parquet": _write_parquet,
 }
-"""Suffixes with what writes them."""
+"""Suffixes of files, each with its writer."""
