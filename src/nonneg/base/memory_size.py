@@ -17,14 +17,14 @@ def parse_size(text: str) -> int:
     ValueError
         If `text` is no positive size.
     """
-    found = SIZE.fullmatch(text)
-    if found is None or float(found[1]) == 0:
+    match = SIZE.fullmatch(text)
+    if match is None or float(match[1]) == 0:
         msg = f"{text!r} is no size; write one such as 2GB, 500MB or 1.5GiB."
         raise ValueError(msg)
-    unit = UNITS[found[2].upper()]
-    if found[3]:
+    unit = UNITS[match[2].upper()]
+    if match[3]:
         unit = 1024 ** (len(str(unit)) // 3)
-    return int(float(found[1]) * unit)
+    return int(float(match[1]) * unit)
 
 
 def bytes_of(limit: int | str) -> int:
@@ -35,7 +35,7 @@ def bytes_of(limit: int | str) -> int:
 def is_limit(value: Any) -> bool:
     """Whether a value may be a memory limit."""
     if isinstance(value, str):
-        found = SIZE.fullmatch(value)
-        return found is not None and float(found[1]) > 0
+        match = SIZE.fullmatch(value)
+        return match is not None and float(match[1]) > 0
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return is_number and value > 0

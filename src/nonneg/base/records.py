@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 class StopReason(StrEnum):
-    """Why a fit ended."""
+    """Reason for which a fit ended."""
 
     CONVERGED = "converged"
     MAX_ITER = "max_iter"
@@ -31,10 +31,10 @@ ADVICE = {
 
 @dataclass
 class History:
-    """What each outer iteration reported; a list per quantity, oldest first.
+    """Reports of the outer iterations: a list per quantity, oldest first.
 
-    With several models `objective` is that of the best one, and `objectives` has a row
-    of the smallest so far of each.
+    With several models `objective` is the objective of the best model, and `objectives`
+    has a row with the smallest objective so far of each model.
     """
 
     objective: list[float] = field(default_factory=list)
@@ -44,7 +44,7 @@ class History:
     objectives: list[NDArray[np.float64]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, NDArray[np.float64]]:
-        """Columns as arrays of one length: the form of the attribute `history_`."""
+        """Return the columns as arrays of one length: the form of the attribute `history_`."""
         columns = {name: np.array(column) for name, column in vars(self).items()}
         if not self.objectives:
             del columns["objectives"]
@@ -53,7 +53,7 @@ class History:
 
 @dataclass(frozen=True, eq=False)
 class FactorizationResult:
-    """Factors and how they came about.
+    """The factors, and the record of the fit that found them.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class FactorizationResult:
 
 @dataclass(frozen=True)
 class Iteration:
-    """What a `callback` receives after each outer iteration.
+    """The argument of a `callback` after each outer iteration.
 
     Attributes
     ----------

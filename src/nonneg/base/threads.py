@@ -22,9 +22,9 @@ def resolve_n_threads(n_threads: Any) -> int:
     Parameters
     ----------
     n_threads : int or None
-        A positive number is taken as it is, also above the number of cores. None
+        A positive number is used unchanged, also above the number of cores. None
         means the cores that this process may use (affinity mask and cgroup quota),
-        at most `NONNEG_NUM_THREADS` or, where that is not set, `OMP_NUM_THREADS`.
+        at most `NONNEG_NUM_THREADS` or, if that is not set, `OMP_NUM_THREADS`.
 
     Raises
     ------
@@ -72,14 +72,16 @@ class _Libraries:
 
     def __init__(self) -> None:
         self._n_modules = -1
-        self._found: list[Any] = []
+        self._blas: list[Any] = []
 
     def get(self) -> list[Any]:
         if self._n_modules != len(sys.modules):
             self._n_modules = len(sys.modules)
             libraries = ThreadpoolController().lib_controllers
-            self._found = [own for own in libraries if own.user_api == "blas"]
-        return self._found
+            self._blas = [
+                library for library in libraries if library.user_api == "blas"
+            ]
+        return self._blas
 
 
 class _BlasHold:
@@ -113,7 +115,7 @@ class _BlasHold:
 
 
 def _set_num_threads(library: Any, n_threads: int) -> None:
-    """Set the number for the whole process, whichever thread calls.
+    """Set the number of threads for the whole process, whichever thread calls.
 
     The fit that ends last has to lift the limit that another thread's fit has set. Newer
     versions of threadpoolctl ignore such a call for OpenBLAS, so it goes around them.

@@ -56,11 +56,11 @@ def check_X(X: Any, whom: str = "NMF", name: str = "X") -> Array:
     return check_array_like(X, name, whom, **ARRAY_CHECK)
 
 
-def check_array_like(A: Any, name: str, whom: str, **how: Any) -> Array:
+def check_array_like(A: Any, name: str, whom: str, **options: Any) -> Array:
     """Run scikit-learn's `check_array` on what `as_numbers` lets through."""
     try:
         checked: Array = check_array(
-            as_numbers(A, name, whom), input_name=name, estimator=whom, **how
+            as_numbers(A, name, whom), input_name=name, estimator=whom, **options
         )
     except (TypeError, ValueError) as error:
         if "contains NaN" in str(error):
@@ -88,7 +88,7 @@ def as_numbers(X: Any, name: str = "X", whom: str = "NMF") -> Any:
     Raises
     ------
     ValueError
-        For any of these.
+        If X is not a matrix of real numbers.
     """
     if _is_sequence(X) or _is_plain_array_like(X):
         try:
@@ -205,8 +205,8 @@ def check_factor(
         If it is sparse.
     """
     name = "W" if "W" in whom else "H"
-    given = getattr(A, "dtype", None)
-    is_float = isinstance(given, np.dtype) and given.kind == "f"
+    dtype_of_A = getattr(A, "dtype", None)
+    is_float = isinstance(dtype_of_A, np.dtype) and dtype_of_A.kind == "f"
     checked = check_array_like(A, name, whom, dtype=None if is_float else dtype)
     for axis, (word, expected) in enumerate(
         zip(("first", "second"), shape, strict=True)

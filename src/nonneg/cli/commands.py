@@ -129,11 +129,11 @@ def fit(
         names = model.get_feature_names_out().tolist()
         write_matrix(save_w, np.asarray(done.W), table.row_names, names)
         files["W"] = str(save_w)
-    found = report.list_components(model, shares=done.shares, n_top=top)
+    components = report.list_components(model, shares=done.shares, n_top=top)
     if as_json:
-        _print_json("fit", files, done.summary, found)
+        _print_json("fit", files, done.summary, components)
     elif not quiet:
-        _print_report(done.summary, found)
+        _print_report(done.summary, components)
         typer.echo(f"\nModel written to {output}")
     if done.interrupted:
         say(f"Interrupted; {output} holds the model found so far.")
@@ -212,19 +212,19 @@ def info(
     if shares is not None and len(shares) != model.n_components_:
         shares = None
     summary = _read_summary(notes) or report.summarize(model)
-    found = report.list_components(model, shares=shares, n_top=top)
+    components = report.list_components(model, shares=shares, n_top=top)
     params = header["params"]
     if as_json:
         keys = ("format_version", "nonneg_version", "class", "params", "left_out")
         facts = {"model": str(model_file), **{key: header[key] for key in keys}}
-        _print_json("info", {**facts, "data": notes.get("data")}, summary, found)
+        _print_json("info", {**facts, "data": notes.get("data")}, summary, components)
         return
     origin = f", fitted to {notes['data']}" if "data" in notes else ""
     typer.echo(f"{header['class']} of nonneg {header['nonneg_version']}{origin}")
     defaults = NMF().get_params()
     changed = [f"{k}={v!r}" for k, v in params.items() if v != defaults[k]]
     typer.echo(f"Parameters: {', '.join(changed) or 'all default'}\n")
-    _print_report(summary, found)
+    _print_report(summary, components)
 
 
 def _read_summary(notes: Mapping[str, Any]) -> report.Summary | None:
@@ -260,9 +260,9 @@ def run_demo(
         _print_json("demo", result)
 
 
-def _print_report(summary: report.Summary, found: list[report.Component]) -> None:
+def _print_report(summary: report.Summary, components: list[report.Component]) -> None:
     typer.echo(report.format_summary(summary) + "\n")
-    typer.echo(report.format_components(found, _measure_width()))
+    typer.echo(report.format_components(components, _measure_width()))
 
 
 def _measure_width() -> int:
@@ -276,11 +276,13 @@ def _print_json(
     command: str,
     facts: Mapping[str, Any],
     summary: report.Summary | None = None,
-    found: list[report.Component] | None = None,
+    components: list[report.Component] | None = None,
 ) -> None:
     whole = {"command": command, **facts}
     if summary is not None:
         whole |= summary.as_dict()
-    if found is not None:
-        whole["components"] = [dataclasses.asdict(component) for component in found]
+    if components is not None:
+        whole["components"] = [
+            dataclasses.asdict(component) for component in components
+        ]
     typer.echo(json.dumps(actions.to_plain(whole), allow_nan=False))

@@ -31,7 +31,7 @@ def _flags(parameter: Parameter, option: Option) -> tuple[str, ...]:
 
 
 def _default(parameter: Parameter, option: Option) -> Any:
-    """Number or text of an option that is not given; None if it has to be given."""
+    """Return the number or text of an option that is left out; None if it is required."""
     if option.default is not ...:
         return option.default
     value = parameter.default
@@ -66,31 +66,31 @@ def with_parameters(
     Returns
     -------
     decorate : callable
-        The command that it is given must take them as its `**options`.
+        It expects a command that takes them as its `**options`.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         options = [_argument(*pair) for pair in _offered()]
         needed = [o for o in options if o.default is inspect.Parameter.empty]
         others = [o for o in options if o not in needed]
-        own = []
+        arguments = []
         for argument in inspect.signature(command, eval_str=True).parameters.values():
             if argument.kind is inspect.Parameter.VAR_KEYWORD:
                 continue
             if argument.kind is inspect.Parameter.KEYWORD_ONLY:
-                own += needed
+                arguments += needed
                 needed = []
             if argument.name == before:
-                own += others
-            own.append(argument)
-        vars(command)["__signature__"] = inspect.Signature(own)
+                arguments += others
+            arguments.append(argument)
+        vars(command)["__signature__"] = inspect.Signature(arguments)
         return command
 
     return decorate
 
 
 def _argument(parameter: Parameter, option: Option) -> inspect.Parameter:
-    """The argument of a command by which it gets what an option was given."""
+    """Return the argument of a command that gets the value of an option."""
     default = _default(parameter, option)
     needed = option.default is None
     reads: Any = option.reads if needed or default is not None else option.reads | None

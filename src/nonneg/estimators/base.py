@@ -1,4 +1,4 @@
-"""What the estimators share: checks of X, fitted attributes, the way back, tags."""
+"""The base class of the estimators: checks of X, fitted attributes, the way back, tags."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FactorizationEstimator(
     TransformerMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
 ):
-    """Base of estimators that factorize X: they say how, and document themselves."""
+    """Base of estimators that factorize X; they say how, and have the public docstring."""
 
     _parameters_class: ClassVar[type[Parameters]] = Parameters
 
@@ -142,7 +142,7 @@ class FactorizationEstimator(
     def _row_solver(
         self, X: Operand
     ) -> tuple[type[SolverBase], Callable[[Operand], Array]]:
-        """Return what solves for W beside the fitted H, and how W is got for some rows."""
+        """Return the class that solves for W beside the fitted H, and the W for some rows."""
 
     def inverse_transform(self, X: Any) -> Array:
         """Return W·H for transformed data W.
@@ -158,12 +158,12 @@ class FactorizationEstimator(
             Data of the original shape.
         """
         check_is_fitted(self, "components_")
-        own = type(self).__name__
-        W = check_X(X, own)
+        whom = type(self).__name__
+        W = check_X(X, whom)
         k = self.components_.shape[0]
         if W.shape[1] != k:
             msg = (
-                f"X has {W.shape[1]} columns, but this {own} has {k} components. Pass "
+                f"X has {W.shape[1]} columns, but this {whom} has {k} components. Pass "
                 "what `transform` returned, of shape (n_samples, n_components)."
             )
             raise ValueError(msg)
@@ -171,7 +171,7 @@ class FactorizationEstimator(
         return product
 
     def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Array:
-        """Fit X and return W where it is, on disk or on workers perhaps."""
+        """Fit X and return W where it is: in memory, on disk or on workers."""
         operand = self._operand(X, reset=True, look=False)
         want_on_disk(operand, out)
         try:
@@ -191,14 +191,14 @@ class FactorizationEstimator(
         owner = self._parameters_class.owner
         operand = prepare_X(X, self.n_threads, owner, limit, look)
         # a path or a function has no width; its operand has
-        given = operand if operand.in_parts else X
-        validate_data(self, given, reset=reset, skip_check_array=True)
+        shaped = operand if operand.in_parts else X
+        validate_data(self, shaped, reset=reset, skip_check_array=True)
         return operand
 
     def _parameters(self) -> Any:
-        own = {field.name for field in dataclasses.fields(self._parameters_class)}
-        given = {name: value for name, value in vars(self).items() if name in own}
-        return validated(self._parameters_class(**given))
+        names = {field.name for field in dataclasses.fields(self._parameters_class)}
+        values = {name: value for name, value in vars(self).items() if name in names}
+        return validated(self._parameters_class(**values))
 
     def _set_fitted(self, X: Operand, result: FactorizationResult) -> None:
         self._set_components(result.H)

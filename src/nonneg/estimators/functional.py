@@ -162,7 +162,7 @@ def non_negative_factorization(
         If W or H is of another float dtype than X.
     KeyboardInterrupt
         If interrupted; its attribute `result` is a `FactorizationResult` with the
-        factors found so far.
+        best factors so far.
 
     Warns
     -----
@@ -193,9 +193,9 @@ def non_negative_factorization(
     """
     arguments = dict(locals())
     names = {field.name for field in dataclasses.fields(Parameters)}
-    given = {name: value for name, value in arguments.items() if name in names}
+    values = {name: value for name, value in arguments.items() if name in names}
     operand = prepare_X(X, n_threads, look=False)
     require("update_H", update_H, BOOL, FUNCTION)
-    parameters = validated(Parameters(**given))
+    parameters = validated(Parameters(**values))
     result = factorize(operand, parameters, W, H, update_H=bool(update_H))
     return to_caller(result.W), result.H, result.n_iter

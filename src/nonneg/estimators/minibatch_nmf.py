@@ -155,7 +155,7 @@ class MiniBatchNMF(FactorizationEstimator):
     exactly. With that or `fresh_restarts` the fitted X gives the W of `fit_transform`
     again.
 
-    An interrupted fit (Ctrl-C) sets the fitted attributes from what was found so far
+    An interrupted fit (Ctrl-C) sets the fitted attributes from the factors so far
     before the KeyboardInterrupt goes on; an interrupted `partial_fit` leaves the model
     as it was before.
 

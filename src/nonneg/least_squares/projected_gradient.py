@@ -127,7 +127,7 @@ def nls_subproblem(
     array([[1.5],
            [0. ]])
     """
-    given = {
+    values = {
         "tol": tol,
         "max_iter": max_iter,
         "alpha": alpha,
@@ -135,7 +135,7 @@ def nls_subproblem(
         "sigma": sigma,
         "beta": beta,
     }
-    for name, value in given.items():
+    for name, value in values.items():
         require(name, value, _RULES[name], "nls_subproblem")
     X, W, H = _prepared(V, W, H, "V", "nls_subproblem")
     k = H.shape[0]
@@ -231,9 +231,9 @@ def projected_gradient_update(
     array([[2.]])
     """
     owner = "projected_gradient_update"
-    given: dict[str, Any] = {"tol": tol, "alpha": alpha, "l1_ratio": l1_ratio}
-    given |= {"sparseness": sparseness, "factor": factor}
-    for name, value in given.items():
+    values: dict[str, Any] = {"tol": tol, "alpha": alpha, "l1_ratio": l1_ratio}
+    values |= {"sparseness": sparseness, "factor": factor}
+    for name, value in values.items():
         require(name, value, _RULES[name], owner)
     require("nls_max_iter", nls_max_iter, _RULES["max_iter"], owner)
     for name, value in (("beta", beta), ("eta", eta)):
@@ -336,7 +336,7 @@ def _prepared(
 
 def _converted(A: Any, dtype: np.dtype[Any], name: str, owner: str) -> Array:
     """Return A as a checked float array; lists and integers get `dtype`."""
-    given = getattr(A, "dtype", None)
-    is_float = isinstance(given, np.dtype) and given.kind == "f"
+    dtype_of_A = getattr(A, "dtype", None)
+    is_float = isinstance(dtype_of_A, np.dtype) and dtype_of_A.kind == "f"
     checked = validation.check_matrix(A, name, owner)
     return checked if is_float else checked.astype(dtype, copy=False)

@@ -52,8 +52,8 @@ class OneByOne:
 
         if self.upper is not None:
             bounds = (0, np.maximum(self.upper, 1e-300))
-            found = lsq_linear(self.A, b, bounds, method="bvls").x
-            clipped: Array = np.clip(found, 0, self.upper)
+            x = lsq_linear(self.A, b, bounds, method="bvls").x
+            clipped: Array = np.clip(x, 0, self.upper)
             return clipped
         # first in the caller's units, as SciPy would solve the problem for the caller
         for scales in (self.scales, np.ones_like(self.scales)):

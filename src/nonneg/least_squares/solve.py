@@ -237,10 +237,10 @@ def _right_hand_sides(B: Any, m: int) -> tuple[Any, bool]:
 def _vector(values: Any, length: int, name: str, of: str, infinite: bool) -> Array:
     """Return a checked float64 array of shape (length,) with entries ≥ 0."""
     try:
-        given = np.asarray(values)
-        if given.dtype.kind not in "biuf":
-            given = given.astype(np.float64, casting="safe")
-        array = given.astype(np.float64)
+        numbers = np.asarray(values)
+        if numbers.dtype.kind not in "biuf":
+            numbers = numbers.astype(np.float64, casting="safe")
+        array = numbers.astype(np.float64)
     except (TypeError, ValueError):
         array = np.empty(0)
     if array.shape != (length,):

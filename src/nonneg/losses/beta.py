@@ -77,8 +77,8 @@ class BetaDivergence(LossBase):
             X, W, Ht = X.T, Ht, W
         terms = self.terms(X)
         step = TermsUpdate(terms, move=False, accumulate=False, value=True)
-        found = X.run_pass(step, {"start": W}, beside(Ht, X.n_threads))
-        value = float(found["value"])
+        sums = X.run_pass(step, {"start": W}, beside(Ht, X.n_threads))
+        value = float(sums["value"])
         # zeros of X count −1 each at β = 0, as in scikit-learn
         return max(0.0, value) if terms.beta > 0 else value
 

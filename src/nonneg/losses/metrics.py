@@ -159,13 +159,13 @@ def require_shapes(X: Any, W: Array, H: Array, name: str = "X") -> None:
 
 def _checked(X: Any, W: Any, H: Any, whom: str) -> tuple[Operand, Array, Array]:
     """Check X, W and H; return operand, W and Hᵀ of one dtype."""
-    own = has_own_operand(X)
+    has_operand = has_own_operand(X)
     n_threads = resolve_n_threads(None)
-    X = as_operand(X, n_threads) if own else validation.check_X(X, whom)
+    X = as_operand(X, n_threads) if has_operand else validation.check_X(X, whom)
     W, H = (validation.check_matrix(A, name, whom) for name, A in (("W", W), ("H", H)))
     require_shapes(X, W, H)
     dtype = np.result_type(X.dtype, W.dtype, H.dtype)
-    if not own:
+    if not has_operand:
         X = X.astype(dtype, copy=False)
     operand = as_operand(X, n_threads)
     W = np.ascontiguousarray(W, dtype=operand.dtype)
