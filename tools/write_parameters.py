@@ -135,7 +135,7 @@ def in_function(source: str, table: Sequence[Parameter]) -> str:
 
 def in_record(source: str, parameters: Iterable[Parameter]) -> str:
     """Source of a dataclass of parameters with these fields, its only public ones."""
-    start = r'beside the arrays\."""\n\n(?=    n_components: )'
+    start = r'"""\n\n(?=    n_components: )'
     return replaced(source, start, r"    owner: ", fields(parameters))
 
 
