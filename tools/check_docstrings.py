@@ -55,10 +55,7 @@ REFERENCE = re.compile(
 UNREAD = (
     "src/nonneg/analysis",
     "src/nonneg/base",
-    "src/nonneg/cli",
-    "src/nonneg/estimators",
     "src/nonneg/fitting",
-    "src/nonneg/io",
     "src/nonneg/kernels",
     "src/nonneg/operands",
     "src/nonneg/plugins",
