@@ -13,7 +13,7 @@ import platform
 import sys
 import sysconfig
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,18 +96,7 @@ def factorize_documents(callback: Any = None) -> DemoFit:
         f"{sysconfig.get_paths()['stdlib']}; rows are texts, columns words, values tf-idf"
     )
     model = NMF(N_TOPICS, max_iter=500, random_state=SEED, callback=callback)
-    W, seconds = _timed_fit(model, table.X)
-    model.set_params(callback=None)
-    model.feature_names_in_ = np.array(table.column_names, dtype=object)
-    shares = component_shares(W, model.components_)
-    return DemoFit(
-        name="topics",
-        source=source,
-        model=model,
-        summary=_summarize_fit(model, table.X, seconds),
-        components=list_components(model, shares=shares),
-        shares=shares,
-    )
+    return _fit("topics", source, model, table.X, names=table.column_names)
 
 
 def factorize_digits(callback: Any = None) -> DemoFit:
@@ -126,29 +115,32 @@ def factorize_digits(callback: Any = None) -> DemoFit:
         "(sklearn.datasets.load_digits); rows are images, columns pixels"
     )
     model = NMF(N_PARTS, max_iter=2000, tol=1e-3, random_state=SEED, callback=callback)
-    W, seconds = _timed_fit(model, X)
-    model.set_params(callback=None)
-    shares = component_shares(W, model.components_)
-    return DemoFit(
-        name="digits",
-        source=source,
-        model=model,
-        summary=_summarize_fit(model, X, seconds),
-        components=_describe_by_digit(W, digit, shares),
-        shares=shares,
-    )
+    return _fit("digits", source, model, X, digit=digit)
 
 
-def _timed_fit(model: NMF, X: Any) -> tuple[NDArray[Any], float]:
+def _fit(
+    name: str,
+    source: str,
+    model: NMF,
+    X: Any,
+    names: Sequence[str] | None = None,
+    digit: NDArray[Any] | None = None,
+) -> DemoFit:
+    """Fit a model; describe components by features, or by the digit of each row."""
     start = time.perf_counter()
     W = model.fit_transform(X)
-    return W, time.perf_counter() - start
-
-
-def _summarize_fit(model: NMF, X: Any, seconds: float) -> Summary:
-    return summarize(
-        model, n_samples=X.shape[0], norm=frobenius_norm(X), seconds=seconds
-    )
+    seconds = time.perf_counter() - start
+    model.set_params(callback=None)
+    if names is not None:
+        model.feature_names_in_ = np.array(names, dtype=object)
+    shares = component_shares(W, model.components_)
+    if digit is None:
+        components = list_components(model, shares=shares)
+    else:
+        components = _describe_by_digit(W, digit, shares)
+    norm = frobenius_norm(X)
+    summary = summarize(model, n_samples=X.shape[0], norm=norm, seconds=seconds)
+    return DemoFit(name, source, model, summary, components, shares)
 
 
 def _describe_by_digit(

@@ -1,11 +1,12 @@
-"""Stores: what X is read from. A new kind of store is one file that registers itself.
+"""Stores, from which X is read row by row; each kind is a file that registers itself.
 
-It reads rows and looks after their structure; the operand looks after their values.
+A store reads rows and checks their structure; the operand checks their values. Public
+names: `open_store`, `by_rows` and `as_dask`.
 """
 
 from __future__ import annotations
 
-from . import (
+from . import (  # noqa: F401  (each of these modules registers its stores)
     anndata_store,
     block_function,
     csr_folder,
@@ -24,19 +25,10 @@ from .locations import open_store
 __all__ = [
     "RowStore",
     "StoreBase",
-    "anndata_store",
     "as_dask",
     "as_store",
-    "block_function",
     "by_rows",
-    "csr_folder",
-    "hdf5",
     "is_store",
-    "locations",
-    "mapped",
     "open_store",
-    "parquet",
     "register_store",
-    "sliced",
-    "zarr_store",
 ]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..base.interfaces import Array
 from .csr_folder import CsrFolder
-from .hdf5 import SHAPES, find_matrix, read_format
+from .hdf5 import SHAPES, find_matrix, is_group, read_format
 from .mapped import read_fully
 from .matrix_market import Entries, MatrixMarket
 from .read_errors import StoreError, is_instance
@@ -98,9 +98,9 @@ def _open_source(source: Any, memory: int) -> Any:
         source = source.X
     if is_instance(source, "anndata.abc", "CSRDataset", "CSCDataset"):
         source = source.group
-    if hasattr(source, "keys"):
+    if is_group(source):
         group = find_matrix(source)
-        if hasattr(group, "keys") and read_format(group) == "csc":
+        if is_group(group) and read_format(group) == "csc":
             return CscEntries(group, n_entries)
     msg = (
         f"A {type(source).__name__} can't be converted to rows: pass the name "

@@ -57,6 +57,11 @@ class Hdf5Store(DenseStore):
         return self._X[start:stop]
 
 
+def is_group(X: Any) -> bool:
+    """Return whether an object of HDF5 or zarr has members: a group or file."""
+    return hasattr(X, "keys")
+
+
 def read_format(group: Any) -> str | None:
     """Return "csr", "csc" or "10x" for a group that holds a sparse matrix, else None."""
     if not all(part in group for part in PARTS):
@@ -76,7 +81,7 @@ def find_matrix(X: Any) -> Any:
     ValueError
         If there is no matrix; the message lists the members.
     """
-    if not hasattr(X, "keys") or read_format(X) is not None:
+    if not is_group(X) or read_format(X) is not None:
         return X
     for name in ("X", "matrix"):
         if name in X:
@@ -100,7 +105,7 @@ def is_hdf5_group(X: Any) -> bool:
 def open_group(X: Any) -> StoreBase:
     """Return the store for the sparse matrix or the data set in a group or file."""
     matrix = find_matrix(X)
-    return Hdf5CsrStore(matrix) if hasattr(matrix, "keys") else Hdf5Store(matrix)
+    return Hdf5CsrStore(matrix) if is_group(matrix) else Hdf5Store(matrix)
 
 
 class Hdf5CsrStore(CompressedRows):

@@ -12,6 +12,7 @@ import numpy as np
 from .base import StoreBase, as_store, register_store
 from .conversion import by_rows
 from .csr_folder import CsrFolder, is_csr_folder
+from .hdf5 import is_group
 
 INSIDE = "::"
 """The separator between the name of a file or folder and the path inside it."""
@@ -139,7 +140,7 @@ def _open_zarr(location: Location) -> StoreBase:
         raise ValueError(msg) from error
     matrix = _find_member(root, location) if location.inside is not None else root
     is_X = location.inside is None or location.inside.startswith(("/X", "/layers/"))
-    names = _read_feature_names(root) if is_X and hasattr(root, "keys") else None
+    names = _read_feature_names(root) if is_X and is_group(root) else None
     return _with_names(as_store(matrix), names)
 
 
@@ -156,7 +157,7 @@ def _read_names(root: Any, table: str, vectors: list[str]) -> list[str] | None:
     if table not in root or not hasattr(root[table], "attrs"):
         return None
     key = root[table].attrs.get("_index", "_index")
-    if key not in root[table] or hasattr(root[table][key], "keys"):
+    if key not in root[table] or is_group(root[table][key]):
         return None
     return _decode(root[table][key][:])
 
@@ -174,7 +175,7 @@ def _find_row_names(location: Location) -> list[str] | None:
     package = import_for(location.path, "h5py" if kind == "hdf5" else "zarr")
     if kind == "zarr":
         root = package.open(store=str(location.path), mode="r")
-        return _read_names(root, "obs", []) if hasattr(root, "keys") else None
+        return _read_names(root, "obs", []) if is_group(root) else None
     with package.File(location.path, "r") as root:
         return _read_names(root, "obs", ["matrix/barcodes"])
 

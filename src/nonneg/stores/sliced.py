@@ -17,21 +17,28 @@ SAMPLE_ROWS = 1000
 """Rows from whose entries the number of entries of all rows is estimated."""
 
 
+NEEDED = ("shape", "dtype", "__getitem__")
+"""Attributes of every object with row slices."""
+ELSEWHERE = (
+    "__dataframe__",
+    "__array_namespace__",
+    "__dask_graph__",
+    "iloc",
+    "todense",
+)
+"""Attributes of objects that other code reads: data frames and arrays of other libraries."""
+
+
 def _has_row_slices(X: Any) -> bool:
     """Return whether X has row slices and is none of the types that other code reads."""
     known = (np.ndarray, list, tuple, str, bytes, dict)
-    if isinstance(X, known) or sp.issparse(X) or hasattr(X, "__dataframe__"):
+    if isinstance(X, known) or sp.issparse(X) or hasattr(type(X), "__array__"):
         return False
-    foreign = ("__array_namespace__", "__dask_graph__", "iloc", "todense")
-    if any(hasattr(X, name) for name in foreign) or hasattr(type(X), "__array__"):
+    if any(hasattr(X, name) for name in ELSEWHERE):
         return False
-    shape = getattr(X, "shape", None)
-    return (
-        isinstance(shape, tuple)
-        and len(shape) == 2
-        and hasattr(X, "dtype")
-        and hasattr(X, "__getitem__")
-    )
+    if not all(hasattr(X, name) for name in NEEDED):
+        return False
+    return isinstance(X.shape, tuple) and len(X.shape) == 2
 
 
 @register_store(_has_row_slices, after_others=True)

@@ -9,7 +9,7 @@ import numpy as np
 from ..base.interfaces import Array
 from .base import DenseStore, StoreBase, register_store, to_factor_dtype
 from .compressed_rows import BY_COLUMNS, CompressedRows
-from .hdf5 import SHAPES, read_format
+from .hdf5 import SHAPES, is_group, read_format
 from .read_errors import is_instance, naming_rows, require_matrix
 
 
@@ -62,7 +62,7 @@ class ZarrStore(DenseStore):
 def open_group(X: Any) -> StoreBase:
     """Return the store for the matrix that a group, or its member `X`, holds."""
     matrix = X
-    while hasattr(matrix, "keys") and read_format(matrix) is None:
+    while is_group(matrix) and read_format(matrix) is None:
         if "X" not in matrix:
             names = ", ".join(sorted(map(repr, matrix.keys())))
             msg = (
@@ -72,7 +72,7 @@ def open_group(X: Any) -> StoreBase:
             )
             raise ValueError(msg)
         matrix = matrix["X"]
-    return ZarrCsrStore(matrix) if hasattr(matrix, "keys") else ZarrStore(matrix)
+    return ZarrCsrStore(matrix) if is_group(matrix) else ZarrStore(matrix)
 
 
 class ZarrCsrStore(CompressedRows):
