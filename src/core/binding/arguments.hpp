@@ -136,26 +136,34 @@ template <class T> struct ArgOf<StridedView<T>> : StridedArg<T> {};
 template <class T, class I> struct ArgOf<CsrView<T, I>> : CsrArg<T, I> {};
 template <class View> struct ArgOf<Stream<View>> : StreamArg<ArgOf<View>> {};
 
-// The rows of a factor: (start, solved, previous or None, moved or None).
-template <class T> RowArrays<T> rows_of(const nb::tuple &arrays) {
-  const auto solved = nb::cast<Out<T>>(arrays[1], false);
-  const auto like_solved = [&](const auto &array) {
-    require_rows(array, solved);
-    require_columns(array, solved);
-    return array;
+// The rows of a factor: an object with `start`, `solved`, and `previous` and `moved` or None.
+template <class T> RowArrays<T> rows_of(nb::handle arrays) {
+  const bool by_place = nb::isinstance<nb::tuple>(arrays);
+  const auto array = [&](const char *name, int place) {
+    return by_place ? nb::object(arrays[place]) : nb::object(arrays.attr(name));
+  };
+  const auto solved = nb::cast<Out<T>>(array("solved", 1), false);
+  const auto like_solved = [&](const auto &rows) {
+    require_rows(rows, solved);
+    require_columns(rows, solved);
+    return rows;
   };
   RowArrays<T> rows{};
-  rows.start = view<const T>(like_solved(nb::cast<In<T>>(arrays[0], false)));
+  rows.start = view<const T>(like_solved(nb::cast<In<T>>(array("start", 0), false)));
   rows.solved = view<T>(solved);
-  if (!arrays[3].is_none()) {
-    rows.previous = view<const T>(like_solved(nb::cast<In<T>>(arrays[2], false)));
-    rows.moved = view<T>(like_solved(nb::cast<Out<T>>(arrays[3], false)));
+  const nb::object moved = array("moved", 3);
+  if (!moved.is_none()) {
+    rows.previous = view<const T>(like_solved(nb::cast<In<T>>(array("previous", 2), false)));
+    rows.moved = view<T>(like_solved(nb::cast<Out<T>>(moved, false)));
   }
   return rows;
 }
 
 // Bindings of other files, for NB_MODULE.
-void bind_nnls(nb::module_ &);
+void bind_options(nb::module_ &);
+void bind_products(nb::module_ &);
+void bind_half_step(nb::module_ &);
+void bind_exact(nb::module_ &);
 void bind_beta(nb::module_ &);
 void bind_newton(nb::module_ &);
 

@@ -1,8 +1,9 @@
 // Python bindings of the multiplicative half-step for β-divergences.
 #include <string>
 
-#include "drivers/beta.hpp"
 #include "binding/arguments.hpp"
+#include "binding/options.hpp"
+#include "drivers/beta.hpp"
 
 namespace nonneg {
 namespace {
@@ -17,31 +18,13 @@ MatrixView<T> optional_rows(nb::handle array, Index rows, Index cols) {
   return out;
 }
 
-// (beta, floor, least, column_sums, l1, l2, move)
-template <class T> Beta<T> beta_of(const nb::tuple &options, size_t k) {
-  const auto vector = [&](size_t at) {
-    const auto v = nb::cast<Vector<T>>(options[at], false);
-    require(v.shape(0) == k, "column_sums, l1 and l2 must have k entries");
-    return v.data();
-  };
-  return {nb::cast<double>(options[0]),
-          static_cast<T>(nb::cast<double>(options[1])),
-          static_cast<T>(nb::cast<double>(options[2])),
-          vector(3),
-          vector(4),
-          vector(5),
-          static_cast<int>(k),
-          false,
-          nb::cast<bool>(options[6])};
-}
-
 template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suffix) {
   const std::string name =
       std::string(sizeof(T) == 4 ? "beta32_" : "beta64_") + suffix;
   m.def(name.c_str(),
         [](typename Arg::Arrays X, In<T> start, In<T> Ht, nb::object after, nb::object solved,
            nb::object below, nb::object numerator, nb::object denominator,
-           nb::tuple options, bool wants_value, int n_threads) {
+           nb::handle options, bool wants_value, int n_threads) {
           const auto x = Arg::view_of(X, static_cast<Index>(Ht.shape(0)));
           require_columns(start, Ht);
           require(static_cast<Index>(start.shape(0)) == x.rows &&
@@ -49,7 +32,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
                   "the shapes of X and the factors do not fit");
           const Index k = static_cast<Index>(Ht.shape(1));
           double value = 0;
-          BetaPass<T> pass{beta_of<T>(options, Ht.shape(1)),
+          BetaPass<T> pass{beta_of<T>(beta_options(options), Ht.shape(1)),
                            view<const T>(start),
                            optional_rows<T>(solved, x.rows, k),
                            optional_rows<T>(below, x.rows, k),
@@ -78,7 +61,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
 template <class T> void bind_factors(nb::module_ &m) {
   m.def(sizeof(T) == 4 ? "multiply32" : "multiply64",
         [](In<T> start, In<T> numerator, nb::object denominator, Out<T> solved,
-           nb::tuple options, int n_threads) {
+           nb::handle options, int n_threads) {
           const auto s = view<T>(solved);
           for (const In<T> &array : {start, numerator}) {
             require_rows(array, solved);
@@ -91,7 +74,7 @@ template <class T> void bind_factors(nb::module_ &m) {
             require_columns(array, solved);
             below = view<const T>(array);
           }
-          const Beta<T> how = beta_of<T>(options, solved.shape(1));
+          const Beta<T> how = beta_of<T>(beta_options(options), solved.shape(1));
           call(n_threads, [&](Run run) {
             return multiply(kernels<T>(), how, view<const T>(start),
                             view<const T>(numerator), below, s, run);

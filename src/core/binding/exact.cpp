@@ -11,7 +11,7 @@ namespace {
 
 using Mutable = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-template <class T> void bind_exact(nb::module_ &m) {
+template <class T> void bind_dtype(nb::module_ &m) {
   m.def("exact_solve",
         [](Out<T> A, In<T> P, Vector<double> gram, Vector<double> l1,
            std::optional<Vector<double>> upper, Mutable gradient,
@@ -39,9 +39,9 @@ template <class T> void bind_exact(nb::module_ &m) {
 
 } // namespace
 
-void bind_nnls(nb::module_ &m) {
-  bind_exact<float>(m);
-  bind_exact<double>(m);
+void bind_exact(nb::module_ &m) {
+  bind_dtype<float>(m);
+  bind_dtype<double>(m);
 }
 
 } // namespace nonneg

@@ -22,8 +22,8 @@ namespace nonneg {
 
 template <class T> Index block_rows(const MatrixView<const T> &X) {
   const Index row = std::max<Index>(1, X.cols * static_cast<Index>(sizeof(T)));
-  const Index fit = kDenseBlockBytes / row / 32 * 32;
-  return std::clamp<Index>(fit, 32, 512);
+  const Index fit = kDenseBlockBytes / row / kDenseRowsUnit * kDenseRowsUnit;
+  return std::clamp<Index>(fit, kDenseRowsUnit, kMostDenseRows);
 }
 
 template <class T, class I> Index block_rows(const CsrView<T, I> &) { return kCsrBlock; }

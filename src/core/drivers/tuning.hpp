@@ -13,6 +13,7 @@ inline constexpr Index kCsrBlock = 256;               // rows of a sparse X per 
 // 784 columns, k = 32, float32, one thread of a Sapphire Rapids Xeon: fused 122, 124, 120,
 // 84, 74 Gflop/s for 128, 256, 512, 1,024 and 2,048 KB.
 inline constexpr Index kDenseBlockBytes = 1 << 18;
+inline constexpr Index kDenseRowsUnit = 32, kMostDenseRows = 512;
 // Accumulators for X'A: as many as fit into kSlotBytes, at least two, at most
 // kMostSlots, and never more than kMostSlotBytes. Beyond the last-level cache's share they
 // cost more than they bring: X'A of a 60,000 x 20,000 CSR (30 a row), k = 30, float64, on

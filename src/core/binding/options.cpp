@@ -1,0 +1,103 @@
+#include "binding/options.hpp"
+
+namespace nonneg {
+
+double *square_of(nb::handle array, Index rows, Index cols) {
+  if (array.is_none())
+    return nullptr;
+  const auto A =
+      nb::cast<nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu>>(array,
+                                                                               false);
+  require(static_cast<Index>(A.shape(0)) == rows && static_cast<Index>(A.shape(1)) == cols,
+          "a Gram matrix must be k x k, the measures 2 x k");
+  return A.data();
+}
+
+SolveOptions solve_options(nb::handle options) {
+  if (!nb::isinstance<nb::tuple>(options))
+    return nb::cast<const SolveOptions &>(options);
+  const auto t = nb::borrow<nb::tuple>(options);
+  const int method = nb::cast<int>(t[4]);
+  require(method >= 0 && method < 3, "there is no such method");
+  const bool exact = t.size() == 10;
+  return {t[0], t[1], t[2], t[3], static_cast<RowMethod>(method), nb::cast<int>(t[5]),
+          nb::cast<double>(t[6]), nb::cast<double>(t[7]),
+          exact ? nb::object(t[8]) : nb::none(), exact ? nb::object(t[9]) : nb::none()};
+}
+
+BetaOptions beta_options(nb::handle options) {
+  if (!nb::isinstance<nb::tuple>(options))
+    return nb::cast<const BetaOptions &>(options);
+  const auto t = nb::borrow<nb::tuple>(options);
+  return {nb::cast<double>(t[0]), nb::cast<double>(t[1]), nb::cast<double>(t[2]), t[3], t[4],
+          t[5], nb::cast<bool>(t[6])};
+}
+
+NewtonOptions newton_options(nb::handle options) {
+  if (!nb::isinstance<nb::tuple>(options))
+    return nb::cast<const NewtonOptions &>(options);
+  const auto t = nb::borrow<nb::tuple>(options);
+  return {nb::cast<double>(t[0]), nb::cast<double>(t[1]), nb::cast<double>(t[2]),
+          nb::cast<double>(t[3]), t[4], t[5], t[6], nb::cast<int>(t[7]),
+          nb::cast<bool>(t[8]), nb::cast<bool>(t[9])};
+}
+
+ModelArrays model_arrays(nb::handle model) {
+  if (!nb::isinstance<nb::tuple>(model))
+    return nb::cast<const ModelArrays &>(model);
+  const auto t = nb::borrow<nb::tuple>(model);
+  return {t[0], t[1], t[2], t[3], t[4], t[5]};
+}
+
+void bind_options(nb::module_ &m) {
+  nb::enum_<RowMethod>(m, "RowMethod")
+      .value("CYCLIC", RowMethod::cyclic)
+      .value("ADAPTIVE", RowMethod::adaptive)
+      .value("MULTIPLICATIVE", RowMethod::multiplicative);
+  nb::class_<SolveOptions>(m, "SolveOptions")
+      .def(
+          "__init__",
+          [](SolveOptions *self, nb::object gram, nb::object inverse_diagonal, nb::object l1,
+             nb::object order, RowMethod method, int sweeps, double settled, double momentum,
+             nb::object exact_gram, nb::object exact_l1) {
+            new (self) SolveOptions{gram,   inverse_diagonal, l1,       order,      method,
+                                    sweeps, settled,          momentum, exact_gram, exact_l1};
+          },
+          nb::kw_only(), nb::arg("gram"), nb::arg("inverse_diagonal"), nb::arg("l1"),
+          nb::arg("order"), nb::arg("method"), nb::arg("sweeps") = 1,
+          nb::arg("settled") = 0.0, nb::arg("momentum") = 0.0,
+          nb::arg("exact_gram") = nb::none(), nb::arg("exact_l1") = nb::none());
+  nb::class_<BetaOptions>(m, "BetaOptions")
+      .def(
+          "__init__",
+          [](BetaOptions *self, double beta, double floor, double least,
+             nb::object column_sums, nb::object l1, nb::object l2, bool move) {
+            new (self) BetaOptions{beta, floor, least, column_sums, l1, l2, move};
+          },
+          nb::kw_only(), nb::arg("beta"), nb::arg("floor"), nb::arg("least"),
+          nb::arg("column_sums"), nb::arg("l1"), nb::arg("l2"), nb::arg("move"));
+  nb::class_<NewtonOptions>(m, "NewtonOptions")
+      .def(
+          "__init__",
+          [](NewtonOptions *self, double floor, double unit, double momentum,
+             double tolerance, nb::object column_sums, nb::object l1, nb::object l2,
+             int sweeps, bool rescale, bool wants_value) {
+            new (self) NewtonOptions{floor, unit, momentum, tolerance, column_sums,
+                                     l1,    l2,   sweeps,   rescale,   wants_value};
+          },
+          nb::kw_only(), nb::arg("floor"), nb::arg("unit"), nb::arg("momentum"),
+          nb::arg("tolerance"), nb::arg("column_sums"), nb::arg("l1"), nb::arg("l2"),
+          nb::arg("sweeps"), nb::arg("rescale"), nb::arg("wants_value"));
+  nb::class_<ModelArrays>(m, "ModelArrays")
+      .def(
+          "__init__",
+          [](ModelArrays *self, nb::object rows, nb::object Ht, nb::object options,
+             nb::object rhs, nb::object gram, nb::object measures) {
+            new (self) ModelArrays{rows, Ht, options, rhs, gram, measures};
+          },
+          nb::kw_only(), nb::arg("rows"), nb::arg("Ht"), nb::arg("options"),
+          nb::arg("rhs") = nb::none(), nb::arg("gram") = nb::none(),
+          nb::arg("measures") = nb::none());
+}
+
+} // namespace nonneg
