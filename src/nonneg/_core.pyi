@@ -1,11 +1,24 @@
-"""Types of the compiled core; called through `kernels.compiled` only."""
+"""Types of the compiled core, which is called through `kernels.native` only.
 
-from typing import Any, TypeAlias
+The functions with a number in their names are those for float32 and float64; the ending
+says how X is stored: `dense`, `csr32` and `csr64` by the integers of its indices, and
+`dense_parts` and `csr_parts` where it is read in parts.
+"""
+
+from enum import Enum
+from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
 Csr: TypeAlias = tuple[Array, Array, Array]
+Report: TypeAlias = tuple[float, float, float, float]
+
+SUMMARY_ENTRIES: int
+FACTOR_ROWS: int
+DENSE_ROWS_UNIT: int
+SLOT_BYTES: int
+MOST_SLOT_BYTES: int
 
 def available_sets() -> list[str]: ...
 def choose_set(name: str) -> bool: ...
@@ -17,26 +30,93 @@ def touch(bytes: Array, step: int) -> None: ...
 def pool_size() -> int: ...
 def shut_down_pool() -> None: ...
 
-Report: TypeAlias = tuple[float, float, float, float]
+class RowMethod(Enum):
+    CYCLIC = 0
+    ADAPTIVE = 1
+    MULTIPLICATIVE = 2
 
-def solve32(
-    arrays: tuple[Array | None, ...],
-    P: Array,
-    options: tuple[Any, ...],
-    gram_solved: Array | None,
-    gram_result: Array | None,
-    measures: Array | None,
-    n_threads: int,
-) -> Report: ...
-def solve64(
-    arrays: tuple[Array | None, ...],
-    P: Array,
-    options: tuple[Any, ...],
-    gram_solved: Array | None,
-    gram_result: Array | None,
-    measures: Array | None,
-    n_threads: int,
-) -> Report: ...
+class SolveOptions:
+    def __init__(
+        self,
+        *,
+        gram: Array,
+        inverse_diagonal: Array,
+        l1: Array,
+        order: Array,
+        method: RowMethod,
+        sweeps: int = 1,
+        settled: float = 0.0,
+        momentum: float = 0.0,
+        exact_gram: Array | None = None,
+        exact_l1: Array | None = None,
+    ) -> None: ...
+
+class BetaOptions:
+    def __init__(
+        self,
+        *,
+        beta: float,
+        floor: float,
+        least: float,
+        column_sums: Array,
+        l1: Array,
+        l2: Array,
+        move: bool,
+    ) -> None: ...
+
+class NewtonOptions:
+    def __init__(
+        self,
+        *,
+        floor: float,
+        unit: float,
+        momentum: float,
+        tolerance: float,
+        column_sums: Array,
+        l1: Array,
+        l2: Array,
+        sweeps: int,
+        rescale: bool,
+        wants_value: bool,
+    ) -> None: ...
+
+class FactorRows(Protocol):
+    @property
+    def start(self) -> Array: ...
+    @property
+    def solved(self) -> Array: ...
+    @property
+    def previous(self) -> Array | None: ...
+    @property
+    def moved(self) -> Array | None: ...
+
+class ModelArrays:
+    def __init__(
+        self,
+        *,
+        rows: FactorRows,
+        Ht: Array,
+        options: SolveOptions,
+        rhs: Array | None = None,
+        gram: Array | None = None,
+        measures: Array | None = None,
+    ) -> None: ...
+
+class _Solve(Protocol):
+    def __call__(
+        self,
+        rows: FactorRows,
+        P: Array,
+        options: SolveOptions,
+        gram_solved: Array | None,
+        gram_result: Array | None,
+        measures: Array | None,
+        n_threads: int,
+    ) -> Report: ...
+
+solve32: _Solve
+solve64: _Solve
+
 def exact_solve(
     A: Array,
     P: Array,
@@ -49,49 +129,101 @@ def exact_solve(
 ) -> tuple[float, int, int]: ...
 def summary(X: Array, n_threads: int) -> tuple[float, float, float]: ...
 def gram(A: Array, G: Array, n_threads: int) -> None: ...
-def matmul_dense(X: Array, B: Array, out: Array, n_threads: int) -> None: ...
-def matmul_csr32(X: Csr, B: Array, out: Array, n_threads: int) -> None: ...
-def matmul_csr64(X: Csr, B: Array, out: Array, n_threads: int) -> None: ...
-def rmatmul_dense(X: Array, A: Array, out: Array, n_threads: int) -> None: ...
-def rmatmul_csr32(X: Csr, A: Array, out: Array, n_threads: int) -> None: ...
-def rmatmul_csr64(X: Csr, A: Array, out: Array, n_threads: int) -> None: ...
-def update32_dense(
-    X: Array, models: list[Any], n_columns: int, n_threads: int
-) -> list[Report]: ...
-def update32_csr32(
-    X: Csr, models: list[Any], n_columns: int, n_threads: int
-) -> list[Report]: ...
-def update32_csr64(
-    X: Csr, models: list[Any], n_columns: int, n_threads: int
-) -> list[Report]: ...
-def update64_dense(
-    X: Array, models: list[Any], n_columns: int, n_threads: int
-) -> list[Report]: ...
-def update64_csr32(
-    X: Csr, models: list[Any], n_columns: int, n_threads: int
-) -> list[Report]: ...
-def update64_csr64(
-    X: Csr, models: list[Any], n_columns: int, n_threads: int
-) -> list[Report]: ...
 
-Value: TypeAlias = tuple[Any, ...]
+class _Matmul(Protocol):
+    def __call__(self, X: Any, B: Array, out: Array, n_threads: int) -> None: ...
 
-def multiply32(
-    start: Array,
-    numerator: Array,
-    denominator: Array | None,
-    solved: Array,
-    options: Value,
-    n_threads: int,
-) -> None: ...
-def multiply64(
-    start: Array,
-    numerator: Array,
-    denominator: Array | None,
-    solved: Array,
-    options: Value,
-    n_threads: int,
-) -> None: ...
+class _Rmatmul(Protocol):
+    def __call__(self, X: Any, A: Array, out: Array, n_threads: int) -> None: ...
+
+class _Update(Protocol):
+    def __call__(
+        self, X: Any, models: list[ModelArrays], n_columns: int, n_threads: int
+    ) -> list[Report]: ...
+
+matmul_dense: _Matmul
+matmul_csr32: _Matmul
+matmul_csr64: _Matmul
+matmul_dense_parts: _Matmul
+matmul_csr_parts: _Matmul
+rmatmul_dense: _Rmatmul
+rmatmul_csr32: _Rmatmul
+rmatmul_csr64: _Rmatmul
+rmatmul_dense_parts: _Rmatmul
+rmatmul_csr_parts: _Rmatmul
+update32_dense: _Update
+update32_csr32: _Update
+update32_csr64: _Update
+update32_dense_parts: _Update
+update32_csr_parts: _Update
+update64_dense: _Update
+update64_csr32: _Update
+update64_csr64: _Update
+update64_dense_parts: _Update
+update64_csr_parts: _Update
+
+class _Beta(Protocol):
+    def __call__(
+        self,
+        X: Any,
+        start: Array,
+        Ht: Array,
+        after: Array | None,
+        solved: Array | None,
+        below: Array | None,
+        numerator: Array | None,
+        denominator: Array | None,
+        options: BetaOptions,
+        wants_value: bool,
+        n_threads: int,
+    ) -> float: ...
+
+beta32_dense: _Beta
+beta32_csr32: _Beta
+beta32_csr64: _Beta
+beta32_dense_parts: _Beta
+beta32_csr_parts: _Beta
+beta64_dense: _Beta
+beta64_csr32: _Beta
+beta64_csr64: _Beta
+beta64_dense_parts: _Beta
+beta64_csr_parts: _Beta
+
+class _Newton(Protocol):
+    def __call__(
+        self,
+        X: Any,
+        rows: FactorRows,
+        Ht: Array,
+        options: NewtonOptions,
+        n_threads: int,
+    ) -> Report: ...
+
+newton32_dense: _Newton
+newton32_csr32: _Newton
+newton32_csr64: _Newton
+newton64_dense: _Newton
+newton64_csr32: _Newton
+newton64_csr64: _Newton
+newton32_dense_parts: _Newton
+newton32_csr_parts: _Newton
+newton64_dense_parts: _Newton
+newton64_csr_parts: _Newton
+
+class _Multiply(Protocol):
+    def __call__(
+        self,
+        start: Array,
+        numerator: Array,
+        denominator: Array | None,
+        solved: Array,
+        options: BetaOptions,
+        n_threads: int,
+    ) -> None: ...
+
+multiply32: _Multiply
+multiply64: _Multiply
+
 def column_sums(A: Array, sums: Array, n_threads: int) -> None: ...
 def gather_scaled(
     base: Array, features: Array, scale: Array, out: Array, sums: Array, n_threads: int

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..base.interfaces import Operand, SolverBase
 from ..base.memory_size import bytes_of
+from ..kernels.block_sizes import MOST_SLOT_BYTES, SLOT_BYTES
 from ..operands.streamed.disk_rows import FactorFolder, folder_for
 from ..operands.streamed.operand import StreamedOperand
 
@@ -14,9 +15,6 @@ LEAST_WINDOW = 1 << 20
 """Bytes of a window below which reading costs more than computing."""
 SCRATCH = 16 << 20
 """Bytes for what does not grow with X: scratch of the kernels, Gram matrices, objects."""
-SUMS = 16 << 20, 48 << 20
-"""Bytes of the accumulators for XᵀW: as many as fit into the first, two at least, unless
-these are larger than the second; see `tuning.hpp`."""
 COPIES = {False: 3, True: 5}
 """Windows in memory at a time: one in use, one being read, one that somebody still holds;
 sparse rows are converted."""
@@ -142,7 +140,7 @@ def _in_memory(
 ) -> Need:
     factors = n_arrays * n_models * k * sum(X.shape) * X.dtype.itemsize
     one = X.shape[1] * (k + 16) * n_models * 8
-    sums = min(max(SUMS[0], 2 * one), SUMS[1] + one)
+    sums = min(max(SLOT_BYTES, 2 * one), MOST_SLOT_BYTES + one)
     if not X.in_parts:
         return Need(factors, sums + SCRATCH, 0)
     copies = COPIES[X.sparse]

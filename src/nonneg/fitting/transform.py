@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..base.interfaces import Array, Operand, SolverBase
+from ..kernels.block_sizes import DENSE_ROWS_UNIT, FACTOR_ROWS
 from ..operands.base import to_caller
 from ..operands.streamed.disk_rows import (
     DiskRows,
@@ -20,9 +21,6 @@ OUT_ROWS = 1 << 14
 """Rows that are written at a time of a W that is in memory."""
 BATCH_BYTES = 1 << 20
 """Bytes of W that are solved for at a time."""
-UNITS = 512, 32
-"""Rows of a batch are a multiple of the first, or of the second where rows are wide. The
-kernels' blocks are such multiples, so that batches begin where blocks do as a rule."""
 WIDE = 1 << 17
 """Bytes from which a row is wide."""
 
@@ -98,7 +96,7 @@ def solve_by_rows(
     BATCH_BYTES, and what `solve` holds.
     """
     width = X.shape[1] * X.dtype.itemsize
-    unit = UNITS[0] if X.sparse or width < WIDE else UNITS[1]
+    unit = FACTOR_ROWS if X.sparse or width < WIDE else DENSE_ROWS_UNIT
     fitting = BATCH_BYTES // max(1, k * X.dtype.itemsize)
     size = max(unit, fitting // unit * unit)
     row = 0

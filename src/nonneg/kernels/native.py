@@ -15,6 +15,7 @@ from .. import _core
 from ..base.interfaces import Rows, Shared, Step, Sums
 from . import block_pivoting, reference
 from .block_pivoting import ExactReport
+from .block_sizes import SUMMARY_ENTRIES
 from .quadratic_steps import REPORTED, row_arrays
 from .row_methods import (
     Cyclic,
@@ -108,29 +109,31 @@ def coordinate_sweep(
 IN_PARTS = {"dense-parts": "dense_parts", "csr-parts": "csr_parts"}
 """Suffixes of the bindings for kinds of X that are read in parts."""
 
-CYCLIC, ADAPTIVE, MULTIPLICATIVE = range(3)
-"""How the bindings are told of a method."""
 
-
-def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> tuple[Any, ...]:
+def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> _core.SolveOptions:
     """How rows are solved for, as the bindings take it."""
     narrow = as_contiguous(gram, dtype)
-    k = narrow.shape[0]
-    order = _in_order(k)
-    method: tuple[Any, ...] = (CYCLIC, 1, 0.0, 0.0)
+    order = _in_order(narrow.shape[0])
+    method = _core.RowMethod.CYCLIC
+    more: dict[str, Any] = {}
     if isinstance(how, Multiplicative):
-        method = (MULTIPLICATIVE, 1, 0.0, 0.0)
+        method = _core.RowMethod.MULTIPLICATIVE
     elif not isinstance(how, Cyclic):
-        method = (ADAPTIVE, how.sweeps, how.settled, how.momentum)
+        method = _core.RowMethod.ADAPTIVE
+        more = {"sweeps": how.sweeps, "settled": how.settled, "momentum": how.momentum}
     elif how.order is not None:
         order = np.asarray(how.order, dtype=np.int64)
     if isinstance(how, Exact):
-        method = (
-            *method,
-            as_contiguous(gram, np.float64),
-            as_contiguous(l1, np.float64),
-        )
-    return (narrow, _inverse_diagonal(narrow), as_contiguous(l1, dtype), order, *method)
+        more["exact_gram"] = as_contiguous(gram, np.float64)
+        more["exact_l1"] = as_contiguous(l1, np.float64)
+    return _core.SolveOptions(
+        gram=narrow,
+        inverse_diagonal=_inverse_diagonal(narrow),
+        l1=as_contiguous(l1, dtype),
+        order=order,
+        method=method,
+        **more,
+    )
 
 
 def solve_rows(
@@ -152,7 +155,7 @@ def solve_rows(
     )
     measures = np.empty((2, k))
     report = solve(
-        tuple(rows),
+        rows,
         as_contiguous(rhs, dtype),
         _options(gram, l1, dtype, how),
         gram_solved,
@@ -201,7 +204,7 @@ def solve_on_sets(A: Array, rhs: Array, gram: Array, n_threads: int = 1) -> None
 def summary(A: Array, n_threads: int = 1) -> Summary:
     """Compiled twin of `reference.summary`."""
     if A.ndim == 1:  # in rows, for the threads
-        size = 1 << 16
+        size = SUMMARY_ENTRIES
         whole = A.size // size * size
         first = Summary(*_core.summary(A[:whole].reshape(-1, size), n_threads))
         return first.joined(Summary(*_core.summary(A[whole:].reshape(1, -1), 1)))

@@ -23,10 +23,18 @@ LEAST_INVERTED = 1e-36
 
 def _options(
     terms: BetaTerms, least: float, move: bool, dtype: Any, *vectors: Any
-) -> tuple[Any, ...]:
+) -> _core.BetaOptions:
     """A multiplicative step as the bindings take it."""
-    tamed = (as_contiguous(vector, dtype) for vector in vectors)
-    return (terms.beta, terms.floor, least, *tamed, move)
+    column_sums, l1, l2 = (as_contiguous(vector, dtype) for vector in vectors)
+    return _core.BetaOptions(
+        beta=terms.beta,
+        floor=terms.floor,
+        least=least,
+        column_sums=column_sums,
+        l1=l1,
+        l2=l2,
+        move=move,
+    )
 
 
 def multiplied(
@@ -137,10 +145,10 @@ def _beta_update(
 NEWTON_ROWS = ("start", "solved", "previous", "moved")
 
 
-def _newton_options(operand: Any, step: Any, shared: Shared) -> tuple[Any, ...]:
+def _newton_options(operand: Any, step: Any, shared: Shared) -> _core.NewtonOptions:
     """Newton steps as the bindings take them."""
     dtype = operand.dtype
-    vectors = (
+    column_sums, l1, l2 = (
         as_contiguous(shared[name], dtype) for name in ("column_sums", "l1", "l2")
     )
     mean, most = operand.stats().mean, 1000 if dtype == np.float64 else 100
@@ -148,10 +156,18 @@ def _newton_options(operand: Any, step: Any, shared: Shared) -> tuple[Any, ...]:
     unit = 2.0 ** -max(-most, min(most, size))
     # 1/y begins from a reciprocal in float32, of y·unit
     floor = max(step.floor, LEAST_INVERTED / unit)
-    return (
-        floor, unit, step.momentum, step.tolerance, *vectors,
-        step.sweeps, step.rescale, step.value,
-    )  # fmt: skip
+    return _core.NewtonOptions(
+        floor=floor,
+        unit=unit,
+        momentum=step.momentum,
+        tolerance=step.tolerance,
+        column_sums=column_sums,
+        l1=l1,
+        l2=l2,
+        sweeps=step.sweeps,
+        rescale=step.rescale,
+        wants_value=step.value,
+    )
 
 
 def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:

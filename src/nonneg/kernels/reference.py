@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import block_pivoting
+from .block_sizes import SUMMARY_ENTRIES
 from .row_methods import (
     Adaptive,
     Cyclic,
@@ -180,7 +181,7 @@ def inner(A: Array, B: Array) -> float:
 def summary(A: Array, n_threads: int = 1) -> Summary:  # noqa: ARG001
     """Sums and smallest entry of an array of one or two axes, by blocks of rows."""
     total = Summary(0.0, 0.0, float("inf"))
-    size = max(1, (1 << 16) // max(1, A[:1].size))  # as the core cuts them
+    size = max(1, SUMMARY_ENTRIES // max(1, A[:1].size))
     for start in range(0, A.shape[0], size):
         block = A[start : start + size].astype(np.float64, copy=False)
         total = total.joined(

@@ -9,11 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...base.interfaces import Array
+from ...kernels.block_sizes import SUMMARY_ENTRIES
 from ...kernels.row_methods import Summary
 from ..sparse import BLOCK_ROWS
-
-SUMMARY_ENTRIES = 1 << 16
-"""Entries whose sum is taken at once, as for an X in memory."""
 
 
 class Found(NamedTuple):
