@@ -1,4 +1,4 @@
-"""Operands: what X is. A new kind of input is one file that registers its class."""
+"""Operands: X as solvers see it. A new kind of input is one file that registers itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dense X: a NumPy array of any memory order, mapped from a file or not."""
+"""The operand of a dense X: a NumPy array of any memory order, mapped or in memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DenseOperand(BlockedOperand):
             max(row_stride, column_stride) < itemsize * inner and min(X.shape) > 1
         )
         if itemsize not in X.strides or min(X.strides) < itemsize or overlaps:
-            # the kernels need one axis without gaps, and lines apart, as BLAS does
+            # kernels and BLAS need one axis without gaps, and lines that don't overlap
             X = np.ascontiguousarray(X)
             row_stride, column_stride = X.strides
         self.X = X
@@ -45,8 +45,8 @@ class DenseOperand(BlockedOperand):
     def T(self) -> DenseOperand:
         """The transpose, without a copy."""
         transpose = DenseOperand(self.X.T, self.n_threads)
-        # what is known of the entries holds for it as well; no reference back, so that X
-        # goes with its last user
+        # sums of the entries are those of X; there is no reference back to X, so that X is
+        # freed with its last user
         known = {"summary", "density"} & vars(self).keys()
         vars(transpose).update({name: vars(self)[name] for name in known})
         return transpose
@@ -75,7 +75,7 @@ class DenseOperand(BlockedOperand):
 
     @cached_property
     def summary(self) -> Summary:
-        """Sums and smallest entry, from one pass."""
+        """Sum, sum of squares and smallest of the entries, from one pass."""
         X = self.X.T if self.by_columns else self.X
         found: Summary = kernels.summary(X, self.n_threads)
         return found

@@ -1,4 +1,4 @@
-"""Sparse X: CSR by rows; a CSC matrix is the transpose of a CSR and is read by columns."""
+"""The operand of a sparse X: CSR, or CSC as the transpose of a CSR, read by columns."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class SparseOperand(BlockedOperand):
     def cut_rows(self, rows: slice) -> Operand:
         """Return rows of a CSR that share its entries, with row pointers of their own.
 
-        SciPy's own slices are copies, and its constructor reads 64-bit indices through.
+        SciPy's own slices are copies, and its constructor reads all 64-bit indices.
         """
         X = self.X
         first, last = X.indptr[rows.start], X.indptr[rows.stop]
@@ -94,7 +94,7 @@ class SparseOperand(BlockedOperand):
 
     @cached_property
     def summary(self) -> Summary:
-        """Sums and smallest of the stored entries, from one pass."""
+        """Sum, sum of squares and smallest of the stored entries, from one pass."""
         found: Summary = kernels.summary(self.X.data, self.n_threads)
         return found
 

@@ -1,4 +1,4 @@
-"""X as a Dask array: its blocks of rows stay on the workers, and so does W."""
+"""The operand of a Dask array: its blocks of rows stay on the workers, and so does W."""
 
 from __future__ import annotations
 

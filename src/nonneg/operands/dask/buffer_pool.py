@@ -1,4 +1,4 @@
-"""Memory of arrays that are gone, kept for a while for the next ones of their size."""
+"""A pool of the memory of arrays that nobody has any more, for new arrays of equal size."""
 
 from __future__ import annotations
 
@@ -16,30 +16,29 @@ from ...base.interfaces import Array
 IDLE = 10.0
 """Seconds without a new array after which all memory is given back."""
 LEAST = 1 << 20
-"""Bytes below which an array is made as any other."""
+"""Bytes below which the pool makes arrays as NumPy does."""
 
 
 class Reuse:
-    """Makes arrays in the memory of those it made before, once nobody has them any more.
+    """Makes arrays in the memory of earlier ones that nobody has any more.
 
     Workers of Dask tell the allocator to give memory back at once, so that each pass would
-    get its rows in new pages of zeros: in 30 iterations on the blocks of
-    `benchmarks/dask_scaling.py` 1.3 of a worker's 18 s of processor time, 0.15 s without (Sapphire
-    Rapids). As much is kept as was in use at a time.
+    get its rows in new pages, which the system fills with zeros (D-BUFFER-POOL). The pool
+    keeps as much memory as was in use at a time.
     """
 
     def __init__(self, idle: float = IDLE) -> None:
         self._idle = idle
-        # appended to by whatever thread an array dies in, perhaps in the middle of any of
-        # these methods or of a thread's start: so there is no lock, but operations that are
-        # one step, and no thread begins there
+        # memory is returned by the thread in which an array dies, perhaps in the middle of
+        # one of these methods or of a thread's start; so there are atomic operations in the
+        # place of a lock, and no thread is started there
         self._free: dict[int, deque[Any]] = defaultdict(deque)
         self._in_use: dict[int, None] = {}
         self._last = time.monotonic()
         self._timer: threading.Timer | None = None
 
     def empty(self, shape: tuple[int, int], dtype: Any) -> Array:
-        """An array with anything in it."""
+        """Return an array whose content is undefined."""
         dtype = np.dtype(dtype)
         count = int(np.prod(shape))
         n_bytes = count * dtype.itemsize
@@ -54,14 +53,14 @@ class Reuse:
         self._in_use[id(memory)] = None
         if self._timer is None:
             self._watch(self._idle)
-        # through a memoryview: views of the array then refer to it, not to the memory itself
+        # through a memoryview, so that views of the array keep it alive, not the memory alone
         array = np.frombuffer(memoryview(memory), dtype)
         weakref.finalize(array, self._give, n_bytes, memory).atexit = False
         return array.reshape(shape)
 
     @property
     def n_bytes(self) -> int:
-        """Bytes that are kept and not in use."""
+        """Number of bytes that are kept and not in use."""
         return sum(n * len(kept) for n, kept in list(self._free.items()))
 
     def _give(self, n_bytes: int, memory: Any) -> None:
@@ -81,10 +80,10 @@ class Reuse:
             return
         self._free.clear()
         self._timer = None
-        # looked at only now, for a thread that has seen a timer and begun none
+        # test again, since another thread may have seen the timer and begun none itself
         if self._in_use or self._free:
             self._watch(self._idle)
 
 
 rows = Reuse()
-"""That of the rows that tasks on blocks write."""
+"""The pool for the rows that tasks on blocks write."""

@@ -1,4 +1,7 @@
-"""Arrays on workers without a history, each on two of them: a lost one comes from its twin."""
+"""Replicas of arrays on workers: each on two workers, detached from its task graph.
+
+A lost array then comes from its replica, and nothing is computed again.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from uuid import uuid4
 from ...base.interfaces import Array
 
 WATCH = 5.0
-"""Seconds after which a task that is waited for may have lost all its workers."""
+"""Seconds of waiting for a task after which its workers are checked."""
 PAUSE = 0.05
-"""Seconds from one question after results that are made again to the next."""
+"""Seconds between two questions where results are that are made again."""
 TRIALS, ROUNDS = 3, 10
-"""Times that copies are made anew when workers are lost meanwhile, and those where an idle
-worker has taken a task to the place of its twin."""
+"""TRIALS: most attempts to make replicas when workers are lost meanwhile. ROUNDS: most
+attempts when an idle worker has taken a task, so that both replicas are on one worker."""
 
 UNKNOWN = (
     "Blocks that were on a lost worker can't be made again. Make X from files or a function, "
@@ -29,27 +32,28 @@ LOST = (
 
 
 class WorkerBlock(NamedTuple):
-    """Rows of one block: the result of a task, or one of its results."""
+    """Rows of a block on a worker: the result of a task, or one item of it."""
 
     task: Any
     at: int | None
+    """Number of the item; None where the rows are the whole result."""
 
 
 def picked(found: Sequence[Any], number: int, at: int | None) -> Array:
-    """The array that the result of this number is, or has at this place."""
+    """Return the array that result `number` is, or its item `at`."""
     array: Array = found[number] if at is None else found[number][at]
     return array
 
 
 def future_of(task: Any) -> Any:
-    """The future that a persisted task is."""
+    """Return the future of a persisted task."""
     from distributed import futures_of
 
     return next(future for future in futures_of(task) if future.key == task.key)
 
 
 def active_client() -> Any:
-    """The client of a `distributed` cluster that tasks go to now, or None."""
+    """Return the client of the `distributed` cluster that tasks go to now, or None."""
     import dask.base
 
     get = dask.base.get_scheduler()
@@ -58,12 +62,15 @@ def active_client() -> Any:
 
 
 def require_some(client: Any, before: set[str]) -> set[str]:
-    """The workers that there are, if one of those before is left or there were none.
+    """Return the present workers, if one of those in `before` is among them.
+
+    Any workers will do where `before` is empty.
 
     Raises
     ------
     RuntimeError
-        If all are gone: what they held is, and a task that prefers one waits for ever.
+        If all workers in `before` are gone: so are the arrays that they held, and a task
+        that must run on one of them would wait for ever.
     """
     workers = set(client.ncores())
     if before and not before & workers:
@@ -74,12 +81,13 @@ def require_some(client: Any, before: set[str]) -> set[str]:
 def awaited(
     client: Any, futures: list[Any], workers: set[str], every: bool = False
 ) -> list[Any]:
-    """The futures when they have ended, while one of these workers, or every one, is left.
+    """Wait until futures have ended, and return them.
 
     Raises
     ------
     RuntimeError
-        If not, or if what a future needs is lost and nobody knows how to make it again.
+        If none of `workers` is left meanwhile (with `every`, if one is gone), or if an input
+        of a future is lost and can't be made again.
     """
     from distributed import CancelledError, wait
 
@@ -97,25 +105,25 @@ def awaited(
 
 
 def twinned(client: Any, blocks: Sequence[Sequence[WorkerBlock]]) -> list[Any]:
-    """The arrays of each block as one result that stands for itself, where the block is.
+    """Replicate the arrays of each block on two workers, detached from their task graph.
 
     Parameters
     ----------
     client : distributed.Client
     blocks : sequence of sequences of WorkerBlock
-        Held by the workers.
+        Arrays of each block, held by the workers.
 
     Returns
     -------
     list of Delayed
-        For each block a tuple of its arrays. It is there twice, on two workers if there are
-        two. A twin is made by asking for the other one by its name, so that the scheduler
-        brings back what a lost worker held, and forgets how all of it came about.
+        For each block a tuple of its arrays, on the worker of the block and on another one,
+        if there is one. Each replica names the other one as its source, so that the scheduler
+        restores a lost one from the other, and forgets the tasks that made the arrays.
 
     Raises
     ------
     RuntimeError
-        If workers were lost again and again meanwhile.
+        If workers were lost in each of several attempts.
     """
     for _ in range(TRIALS - 1):
         with suppress(Exception):
@@ -143,25 +151,25 @@ def _twinned(client: Any, blocks: Sequence[Sequence[WorkerBlock]]) -> list[Any]:
         for future in awaited(client, made, set(workers), every=True):
             if future.status != "finished":
                 future.result()  # which raises
-        # the place of the first one is a wish: an idle worker may have taken its task
+        # the first one's place is only preferred: an idle worker may have taken its task
         where = client.who_has(made)
         apart = [are_apart(pair, where) for pair in pairs]
         if all(apart) or len(workers) == 1:
             break
-    # the second one is no part of the work; the graph keeps hold of it
+    # nothing depends on the second replica; it lives as long as the graph refers to it
     return [
         Delayed(pair[0].key, {future.key: future for future in pair}) for pair in pairs
     ]
 
 
 def are_apart(pair: Sequence[Any], where: Any) -> bool:
-    """Whether no worker has both futures; one that had would have both when others go."""
+    """Whether no worker has both replicas, which would be lost together with it."""
     first, *twin = [set(where.get(future.key, ())) for future in pair]
     return bool(twin) and not first & twin[0]
 
 
 def near(client: Any, kept: Sequence[Any]) -> bool:
-    """Whether twins have come to one worker, as when a task and its data are moved."""
+    """Whether both replicas of a block are on one worker, as when a task was moved."""
     from distributed import futures_of
 
     pairs = [futures_of(task) for task in kept]
@@ -170,9 +178,9 @@ def near(client: Any, kept: Sequence[Any]) -> bool:
 
 
 def _places(client: Any, futures: list[Any], workers: set[str]) -> Any:
-    """Where the results of these tasks are, when all of them are somewhere.
+    """Wait until all results are on workers; return on which ones each is.
 
-    A client may take one for finished that the scheduler makes again after a loss.
+    A client may count a result as finished that the scheduler makes again after a loss.
     """
     while True:
         for future in awaited(client, futures, workers):
@@ -186,10 +194,10 @@ def _places(client: Any, futures: list[Any], workers: set[str]) -> Any:
 
 
 def _pair(client: Any, sources: list[Any], places: list[str]) -> list[Any]:
-    """Tasks of these places that make copies of the sources, then each of the other's.
+    """Submit a task to each place that copies the sources, or later the other's result.
 
-    The first one, which the fit goes on with, may be done elsewhere when its worker is lost;
-    the second one would wait for its worker, and is made anew with all others.
+    The fit goes on with the first one, which may run elsewhere when its worker is lost. The
+    second one would wait for its worker, and is made anew with all others.
     """
     token = uuid4().hex
     names = [f"nonneg_kept-{token}", f"nonneg_twin-{token}"]
@@ -203,19 +211,19 @@ def _pair(client: Any, sources: list[Any], places: list[str]) -> list[Any]:
 
 
 def held(sources: list[tuple[str, int | None]], twin: str | None) -> tuple[Array, ...]:
-    """Arrays of one block from the results that they are in, or else from their twin.
+    """Return the arrays of a block from the results that hold them, or from the replica.
 
     Raises
     ------
     RuntimeError
-        If there is neither any more.
+        If both are gone.
     """
     from distributed import Future, get_client
 
     client = get_client()
 
     def found(keys: list[str]) -> Any:
-        # by name: a future among the arguments would be a dependency, and a history
+        # by name, since a future among the arguments would be a dependency in the graph
         futures = [Future(key, client, state="memory") for key in keys]
         places = client.who_has(futures)
         there = all(places.get(key) for key in keys)

@@ -1,4 +1,4 @@
-"""X in a store, larger than memory perhaps: passes read it window by window."""
+"""The operand of an X in a store, larger than memory perhaps: read window by window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading an X in parts for a pass: what is read when, one window ahead of the kernels."""
+"""Reading of an X in parts for a pass: the order of windows, and a thread one ahead."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ...stores.base import StoreBase
 from ...stores.read_errors import StoreError
 
 POLL = 0.05
-"""Seconds between two looks at signals while waiting for a read."""
+"""Seconds after which signals are handled while waiting for a read."""
 
 
 class TaskBlocks(NamedTuple):
-    """Blocks first:last of a task of a pass."""
+    """Blocks first:last, which belong to one task of a pass."""
 
     task: int
     first: int
@@ -33,20 +33,21 @@ Plan = Iterator[list[TaskBlocks]]
 def planned(
     bounds: list[int], n_streams: int, size: Callable[[int, int], int], budget: int
 ) -> Plan:
-    """Windows of parts, each of at most `budget` bytes or of one block of each stream.
+    """Yield the windows of a pass: lists of blocks of tasks.
 
-    A task's blocks come in order. Tasks that fit together into a window are read whole;
-    larger ones side by side, `n_streams` at a time, so that all threads have work.
+    The blocks of a task come in order. Tasks that fit together into a window are read whole.
+    Larger ones are read side by side, `n_streams` at a time, so that all threads have work.
 
     Parameters
     ----------
     bounds : list of int
         Task i owns the blocks bounds[i]:bounds[i + 1].
     n_streams : int
-        1 reads all rows in their order.
+        Number of tasks that are read side by side; 1 reads all rows in their order.
     size : callable
-        Bytes of the blocks first:last.
+        Called as size(first, last): bytes of the blocks first:last.
     budget : int
+        Most bytes of a window, unless one block of each stream takes more.
     """
     tasks = [
         (i, first, last)
@@ -77,7 +78,7 @@ def planned(
 
 
 def _fitting(first: int, last: int, size: Callable[[int, int], int], share: int) -> int:
-    """The last block of a part that begins with `first`, by bisection."""
+    """Return the end of the blocks from `first` on that take `share` bytes, by bisection."""
     low, high = first + 1, last
     while low < high:
         middle = (low + high + 1) // 2
@@ -89,7 +90,7 @@ def _fitting(first: int, last: int, size: Callable[[int, int], int], share: int)
 
 
 def awaited(coming: Future[Any]) -> Any:
-    """The result of a read in a thread, signals being looked at while it lasts."""
+    """Return the result of a read in a thread; signals are handled while waiting."""
     while True:
         try:
             return coming.result(POLL)
@@ -112,9 +113,9 @@ class Reader:
         self._coming = self._submit()
 
     def take(self) -> list[tuple[int, int, int, int, Any]] | None:
-        """The next window, (task, first, last, row, rows) each; None after the last.
+        """Return the next window, a list of (task, first, last, row, rows), or None.
 
-        What the one before pointed to is then overwritten.
+        The memory of the window before is then overwritten.
         """
         self._current = []
         if self._coming is None:
@@ -125,7 +126,7 @@ class Reader:
         return window
 
     def close(self) -> None:
-        """End the thread; a read that has begun is waited for."""
+        """End the thread, after the read that it is at."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self) -> Future[Any] | None:
@@ -150,19 +151,19 @@ class Reader:
 
 
 class Buffers:
-    """Two arrays for dense windows, kept from pass to pass."""
+    """Two arrays for dense windows, which are kept from pass to pass."""
 
     def __init__(self, store: StoreBase) -> None:
         self._store = store
         self._arrays: list[Array | None] = [None, None]
 
     def places(self, which: int, n_rows: list[int]) -> list[Array | None]:
-        """An array for each part, of so many rows."""
+        """Return an array for each item of a window, with `n_rows` rows."""
         if self._store.sparse or self._store.lends:
             return [None] * len(n_rows)
         total, array = sum(n_rows), self._arrays[which]
         if array is None or len(array) < total:
-            self._arrays[which] = None  # before the larger one is there
+            self._arrays[which] = None  # gives its memory free before the larger one
             array = np.empty((total, self._store.shape[1]), self._store.dtype)
             self._arrays[which] = array
         ends = np.cumsum(n_rows).tolist()
@@ -173,9 +174,9 @@ _locks: WeakKeyDictionary[Any, threading.Lock] = WeakKeyDictionary()
 
 
 def read_rows(store: StoreBase, start: int, stop: int, out: Array | None) -> Any:
-    """Return rows start:stop as the kernels take them; an error names them."""
+    """Return rows start:stop as the kernels take them; an error names these rows."""
     try:
-        # a pass and a batch ahead may read at the same time
+        # a pass and the batch that is read ahead may read at the same time
         with _locks.setdefault(store.source, threading.Lock()):
             if start == 0:
                 store.require_unchanged()
@@ -194,7 +195,7 @@ def read_rows(store: StoreBase, start: int, stop: int, out: Array | None) -> Any
         raise OSError(msg)
     if not store.sparse:
         return rows
-    # numbers of columns and of a window's entries are below 2**31
+    # the number of columns and the entries of a window are below 2**31
     indices, indptr = (
         A.astype(np.int32, copy=False) for A in (rows.indices, rows.indptr)
     )
