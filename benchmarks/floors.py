@@ -30,7 +30,13 @@ from threadpoolctl import threadpool_limits
 
 from nonneg.base.threads import single_threaded_blas
 from nonneg.kernels import Adaptive, gram
-from nonneg.kernels.quadratic_steps import RowSolve
+from nonneg.kernels.quadratic_steps import (
+    ModelInputs,
+    RowSolve,
+    RowSolveInputs,
+    RowSolveRows,
+)
+from nonneg.kernels.row_methods import RowArrays
 from nonneg.operands.registration import as_operand
 
 CASES = [
@@ -100,8 +106,8 @@ def pass_seconds(X: Any, k: int, threads: int) -> float:
     operand = as_operand(X, threads)
     W, H = start(X, k)
     Ht = np.ascontiguousarray(H.T)
-    shared = {"Ht/0": Ht, "gram/0": gram(Ht, threads), "l1/0": np.zeros(k)}
-    rows = {"start/0": W, "solved/0": W}
+    shared = RowSolveInputs((ModelInputs(Ht, gram(Ht, threads), np.zeros(k)),))
+    rows = RowSolveRows((RowArrays(W, W),))
     step = RowSolve((Adaptive(sweeps=1),))
     with single_threaded_blas():
         return best_of(lambda: operand.run_pass(step, rows, shared))

@@ -8,8 +8,8 @@ import scipy.sparse as sp
 
 from nonneg import NMF
 from nonneg.initialization.svd_start import INITS, initial_factors, truncated_svd
+from nonneg.kernels.factor_rows import to_caller
 from nonneg.kernels.orthogonal import orthonormal, sign_of_largest
-from nonneg.operands.base import to_caller
 from nonneg.operands.registration import as_operand
 
 da = pytest.importorskip("dask.array")

@@ -12,9 +12,12 @@ from nonneg.kernels import beta_terms, reference
 from nonneg.kernels.beta_steps import TermsUpdate
 from nonneg.kernels.beta_terms import BetaTerms
 from nonneg.kernels.newton_steps import NewtonUpdate
+from nonneg.kernels.row_methods import RowArrays
+from nonneg.kernels.term_records import TermRows, TermShared
 from nonneg.operands.registration import as_operand
 from support import oracles
 from support.cases import DTYPES, STORAGES, data
+from support.records import as_dict
 from support.tolerances import assert_close
 
 pytestmark = pytest.mark.usefixtures("eager_threads")
@@ -39,13 +42,15 @@ def shared(Ht, l1=0.0, l2=0.0):
 
 def run(step, X, rows, common, compiled=True, n_threads=1):
     """A pass over X, by the core or by the reference; the rows that it wrote, and sums."""
-    rows = {name: A.copy() for name, A in rows.items()}
+    kind = RowArrays if isinstance(step, NewtonUpdate) else TermRows
+    arrays = kind(**{name: A.copy() for name, A in rows.items()})
     operand = as_operand(X, n_threads)
     kept = kernels.native
     if not compiled:
         kernels.native = None
     try:
-        return rows, operand.run_pass(step, rows, common)
+        sums = operand.run_pass(step, arrays, TermShared(**common))
+        return as_dict(arrays), as_dict(sums)
     finally:
         kernels.native = kept
 
@@ -78,7 +83,7 @@ def test_a_step_is_that_of_the_formulas(beta, storage, dtype, k):
     Y = A @ H64.T
     assert_close(sums["numerator"], (X * Y ** (beta - 2)).T @ A, dtype, X.size, factor)
     if beta == 1:
-        assert_close(sums["column_sums"], A.sum(axis=0), dtype, X.size)
+        assert_close(sums["denominator"], A.sum(axis=0), dtype, X.size)
     else:
         assert_close(
             sums["denominator"], (Y ** (beta - 1)).T @ A, dtype, X.size, factor

@@ -17,9 +17,11 @@ import pytest
 import scipy.sparse as sp
 
 from nonneg import kernels
+from nonneg.base.steps import OtherFactor, RowsOfW
 from nonneg.kernels import Cyclic
-from nonneg.kernels.quadratic_steps import MatMul, RMatMul, RowSolve
+from nonneg.kernels.quadratic_steps import MatMul, ProductRows, RMatMul
 from nonneg.operands.registration import as_operand
+from support.records import solve_models
 from support.requirements import needs_core
 from support.tolerances import assert_close, tol
 
@@ -180,9 +182,9 @@ def test_products(k, storage, dtype):
     rng = np.random.default_rng(5)
     B, A = (rng.standard_normal((size, k)).astype(dtype) for size in (m, n))
     out = np.empty((n, k), dtype=dtype)
-    operand.run_pass(MatMul(), {"out": out}, {"B": B})
+    operand.run_pass(MatMul(), ProductRows(out), OtherFactor(B))
     assert_close(out, exact @ B, dtype, m, cancelled=np.abs(exact).sum(1).max() * 4)
-    product = operand.run_pass(RMatMul(), {"A": A}, {})["product"]
+    product = operand.run_pass(RMatMul(), RowsOfW(A), None).product
     assert_close(
         product, exact.T @ A, dtype, n, cancelled=np.abs(exact).sum(0).max() * 4
     )
@@ -194,12 +196,9 @@ def run_update(operand, W, Ht, order=None, accumulate=True):
     gram = kernels.gram(Ht) + 0.1 * np.eye(k)
     shared = {"Ht": Ht, "gram": gram.astype(dtype), "l1": np.full(k, 0.05, dtype)}
     W = W.copy()
-    sums = operand.run_pass(
-        RowSolve((Cyclic(order),), accumulate),
-        {"start/0": W, "solved/0": W},
-        {f"{name}/0": array for name, array in shared.items()},
-    )
-    return W, {name.removesuffix("/0"): value for name, value in sums.items()}, shared
+    rows = {"start": W, "solved": W}
+    sums = solve_models(operand, [Cyclic(order)], [rows], [shared], accumulate)
+    return W, sums[0], shared
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -266,7 +265,7 @@ def test_features_too_many_for_accumulators(storage, accumulate):
     if accumulate:
         assert_close(sums["rhs"], X.T @ moved, np.float64, n)
         assert_close(sums["gram"], moved.T @ moved, np.float64, n)
-    product = operand.run_pass(RMatMul(), {"A": W}, {})["product"]
+    product = operand.run_pass(RMatMul(), RowsOfW(W), None).product
     assert_close(product, X.T @ W, np.float64, n)
 
 
@@ -281,9 +280,9 @@ def test_large_factor_touched_often_is_read_by_panels(index):
     W, Ht = rng.random((n + 1, k)), rng.random((m, k))
     operand = as_operand(as_storage(X, index), n_threads=2)
     out = np.empty((n + 1, k))
-    operand.run_pass(MatMul(), {"out": out}, {"B": Ht})
+    operand.run_pass(MatMul(), ProductRows(out), OtherFactor(Ht))
     assert_close(out, X @ Ht, np.float64, m)
-    product = operand.run_pass(RMatMul(), {"A": W}, {})["product"]
+    product = operand.run_pass(RMatMul(), RowsOfW(W), None).product
     assert_close(product, X.T @ W, np.float64, n)
     moved, sums, _ = run_update(operand, W, Ht)
     assert_close(sums["rhs"], X.T @ moved, np.float64, n)
@@ -305,8 +304,8 @@ def test_any_number_of_threads_gives_the_same_bits(k, storage, dtype):
             swept, sums["rhs"], shared["gram"], shared["l1"], None, n_threads
         )
         out = np.empty((5000, k), dtype=dtype)
-        operand.run_pass(MatMul(), {"out": out}, {"B": Ht})
-        product = operand.run_pass(RMatMul(), {"A": W}, {})["product"]
+        operand.run_pass(MatMul(), ProductRows(out), OtherFactor(Ht))
+        product = operand.run_pass(RMatMul(), RowsOfW(W), None).product
         gram = kernels.gram(W, n_threads)
         results.append([moved, *sums.values(), swept, *report, out, product, gram])
     for other in results[1:]:
@@ -321,7 +320,7 @@ def test_a_single_row_may_have_any_stride(k, dtype):
     x = np.random.default_rng(14).random((50, 1)).astype(dtype)
     A = np.random.default_rng(15).random((50, k)).astype(dtype)
     out = np.empty((1, k), dtype=dtype)
-    as_operand(x.T).run_pass(MatMul(), {"out": out}, {"B": A})
+    as_operand(x.T).run_pass(MatMul(), ProductRows(out), OtherFactor(A))
     assert_close(out, x.T.astype(np.float64) @ A, dtype, 50)
 
 

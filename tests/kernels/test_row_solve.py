@@ -8,10 +8,10 @@ import scipy.sparse as sp
 
 from nonneg import kernels
 from nonneg.kernels import Adaptive, Cyclic, Exact, RowArrays, reference
-from nonneg.kernels.quadratic_steps import RowSolve
 from nonneg.operands.registration import as_operand
 from support import oracles
 from support.cases import DTYPES, STORAGES
+from support.records import as_dict, solve_models
 from support.requirements import needs_core
 from support.tolerances import assert_close, scale, tol
 
@@ -132,8 +132,8 @@ def test_in_place_and_threads_change_no_bit(method, dtype):
         )
         np.testing.assert_array_equal(again.solved, rows.solved)
         np.testing.assert_array_equal(again.result, rows.result)
-        for name in report._fields:
-            np.testing.assert_array_equal(getattr(report, name), getattr(other, name))
+        for name, value in as_dict(report).items():
+            np.testing.assert_array_equal(value, getattr(other, name))
 
 
 @needs_core
@@ -190,18 +190,18 @@ def fused(operand, hows, ks, dtype, accumulate=True, seed=1):
     """A pass for several models of different sizes: arrays, shared arrays and sums."""
     rng = np.random.default_rng(seed)
     n_rows, n_columns = operand.shape
-    rows, shared = {}, {}
-    for r, (how, k) in enumerate(zip(hows, ks, strict=True)):
+    rows, shared = [], []
+    for how, k in zip(hows, ks, strict=True):
         Ht = rng.random((n_columns, k)).astype(dtype)
-        shared |= {f"Ht/{r}": Ht, f"gram/{r}": kernels.gram(Ht) + 0.1 * np.eye(k)}
-        shared[f"l1/{r}"] = np.full(k, 0.05)
-        rows[f"start/{r}"] = rng.random((n_rows, k)).astype(dtype)
-        rows[f"solved/{r}"] = np.empty((n_rows, k), dtype)
+        G = kernels.gram(Ht) + 0.1 * np.eye(k)
+        shared.append({"Ht": Ht, "gram": G, "l1": np.full(k, 0.05)})
+        start = rng.random((n_rows, k)).astype(dtype)
+        rows.append({"start": start, "solved": np.empty((n_rows, k), dtype)})
         if how.momentum:
-            rows[f"moved/{r}"] = rng.random((n_rows, k)).astype(dtype)
-            rows[f"previous/{r}"] = rows[f"moved/{r}"]
-    before = {name: array.copy() for name, array in rows.items()}
-    sums = operand.run_pass(RowSolve(tuple(hows), accumulate), rows, shared)
+            moved = rng.random((n_rows, k)).astype(dtype)
+            rows[-1] |= {"moved": moved, "previous": moved}
+    before = [{name: A.copy() for name, A in arrays.items()} for arrays in rows]
+    sums = solve_models(operand, hows, rows, shared, accumulate)
     return before, rows, shared, sums
 
 
@@ -217,24 +217,24 @@ def test_a_fused_pass_is_product_solves_and_sums(names, shape, storage, dtype, p
     before, rows, shared, sums = fused(operand, hows, ks, dtype)
     X = oracles.to_float64(X)
     for r, how in enumerate(hows):
-        Ht, k = shared[f"Ht/{r}"], ks[r]
+        Ht, k = shared[r]["Ht"], ks[r]
         product = X @ oracles.to_float64(Ht)
         own = RowArrays(
-            before[f"start/{r}"],
+            before[r]["start"],
             np.empty((shape[0], k), dtype),
-            before.get(f"previous/{r}"),
-            before.get(f"moved/{r}"),
+            before[r].get("previous"),
+            before[r].get("moved"),
         )
         report = reference.solve_rows(
-            own, product.astype(dtype), shared[f"gram/{r}"], shared[f"l1/{r}"], how
+            own, product.astype(dtype), shared[r]["gram"], shared[r]["l1"], how
         )
         rtol = 1e-8 if dtype == np.float64 else 5e-3
-        solved = rows[f"solved/{r}"]
+        solved = rows[r]["solved"]
         assert np.abs(solved - own.solved).max() <= rtol * scale(own.solved)
-        np.testing.assert_allclose(sums[f"cross/{r}"], report.cross, rtol=rtol)
-        result = oracles.to_float64(rows.get(f"moved/{r}", solved))
-        assert_close(sums[f"rhs/{r}"], X.T @ result, dtype, shape[0])
-        assert_close(sums[f"gram/{r}"], result.T @ result, np.float64, shape[0])
+        np.testing.assert_allclose(sums[r]["cross"], report.cross, rtol=rtol)
+        result = oracles.to_float64(rows[r].get("moved", solved))
+        assert_close(sums[r]["rhs"], X.T @ result, dtype, shape[0])
+        assert_close(sums[r]["gram"], result.T @ result, np.float64, shape[0])
 
 
 @dtypes
@@ -247,23 +247,18 @@ def test_models_side_by_side_are_models_alone(storage, dtype):
     ks = [6, 3, 19, 8]
     before, rows, shared, sums = fused(operand, hows, ks, dtype)
     for r, how in enumerate(hows):
-        own = {
-            name.replace(f"/{r}", "/0"): array.copy()
-            for name, array in before.items()
-            if name.endswith(f"/{r}")
-        }
-        if "moved/0" in own:
-            own["previous/0"] = own["moved/0"]
-        mine = {n.replace(f"/{r}", "/0"): A for n, A in shared.items() if f"/{r}" in n}
-        alone = operand.run_pass(RowSolve((how,)), own, mine)
+        own = {name: A.copy() for name, A in before[r].items()}
+        if "moved" in own:
+            own["previous"] = own["moved"]
+        (alone,) = solve_models(operand, [how], [own], [shared[r]])
         # the widths of the packed rows differ, and with them the order of some sums
         rtol = 1e-9 if dtype == np.float64 else 5e-3
         for name in ("solved", "moved"):
-            if f"{name}/0" in own:
-                A, B = rows[f"{name}/{r}"], own[f"{name}/0"]
+            if name in own:
+                A, B = rows[r][name], own[name]
                 assert np.abs(A - B).max() <= rtol * scale(B)
         for name in ("rhs", "gram", "cross"):
-            A, B = sums[f"{name}/{r}"], alone[f"{name}/0"]
+            A, B = sums[r][name], alone[name]
             assert np.abs(A - B).max() <= rtol * scale(B)
 
 
@@ -276,12 +271,14 @@ def test_threads_change_no_bit_of_a_fused_pass(storage, accumulate):
     results = [
         fused(as_operand(X, n), hows, [9, 4], np.float64, accumulate) for n in (1, 2, 7)
     ]
-    assert ("rhs/0" in results[0][3]) == accumulate
+    _, expected_rows, _, expected_sums = results[0]
+    assert ("rhs" in expected_sums[0]) == accumulate
     for _, rows, _, sums in results[1:]:
-        for name, array in results[0][1].items():
-            np.testing.assert_array_equal(rows[name], array)
-        for name, array in results[0][3].items():
-            np.testing.assert_array_equal(sums[name], array)
+        for r in range(len(hows)):
+            for name, array in expected_rows[r].items():
+                np.testing.assert_array_equal(rows[r][name], array)
+            for name, array in expected_sums[r].items():
+                np.testing.assert_array_equal(sums[r][name], array)
 
 
 @dtypes

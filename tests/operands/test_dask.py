@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -11,8 +13,15 @@ from nonneg import NMF, non_negative_factorization
 da = pytest.importorskip("dask.array")
 import dask
 
+from nonneg.base.steps import OtherFactor, RowsOfW, Step, StepRows
 from nonneg.operands.dask import tasks, worker_rows
-from nonneg.operands.dask.row_steps import Elementwise, SetColumns
+from nonneg.operands.dask.row_steps import (
+    FunctionRows,
+    FunctionStep,
+    SmallInput,
+    SmallInputs,
+)
+from nonneg.operands.registration import as_operand
 
 SOLVERS = ["cd", "hals", "bpp", "mu"]
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -84,24 +93,55 @@ def test_a_tree_adds_each_part_once(threads, n, most):
     assert sum(dask.compute(*ends)) == 2**n - 1
 
 
+@dataclasses.dataclass
+class Changed(StepRows):
+    updated = ("A",)
+    A: np.ndarray
+    B: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class SetColumns(Step):
+    def __call__(self, X_b, mask_b, rows_b, shared):
+        rows_b.A[:, shared.Ht] = rows_b.B
+
+
 def test_what_a_task_was_given_is_left_as_it_was():
     rng = np.random.default_rng(0)
     A, B = rng.random((9, 4)), rng.random((9, 2))
     before = A.copy()
-    names = {"out": 0, "before": 0, "in": 1}
-    forms, shared = [(4, A.dtype), (2, B.dtype)], {"columns": np.array([1, 3])}
-    common = tasks.Common(SetColumns(), names, [0], forms, shared, 1)
+    forms, shared = [(4, A.dtype), (2, B.dtype)], OtherFactor(np.array([1, 3]))
+    common = tasks.Common(SetColumns(), Changed(0, 1), [0], forms, shared, 1)
     _, out = tasks.work_on(common, 9, ((0, None), (1, None)), None, A, B)
     np.testing.assert_array_equal(A, before)
     np.testing.assert_array_equal(out[:, [1, 3]], B)
     np.testing.assert_array_equal(out[:, [0, 2]], A[:, [0, 2]])
-    # read under one name and written to under another
-    common = tasks.Common(
-        Elementwise("multiply"), {"out": 0, "in/0": 0}, [0], forms[:1], {"in/1": 2.0}, 1
-    )
+    # read in one place and written to in another
+    step = FunctionStep(np.multiply, (True, False))
+    rows, small = FunctionRows((RowsOfW(0),), 0), SmallInputs((SmallInput(2.0),))
+    common = tasks.Common(step, rows, [0], forms[:1], small, 1)
     _, out = tasks.work_on(common, 9, ((0, None),), None, A)
     np.testing.assert_array_equal(A, before)
     np.testing.assert_array_equal(out, 2 * A)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda W: W * 2,
+        lambda W: np.ones(2) * W,
+        lambda W: W @ np.eye(2),
+        lambda W: np.maximum(W, 0),
+        lambda W: np.asarray(W),
+        lambda W: W[0],
+    ],
+)
+def test_an_unknown_operation_on_rows_is_a_type_error(of):
+    rows = as_operand(da.from_array(data(), chunks=(50, 40))).to_rows_of_X(
+        np.ones((len(data()), 2))
+    )
+    with pytest.raises(TypeError):
+        of(rows)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -11,7 +11,9 @@ import pytest
 import scipy.sparse as sp
 
 from nonneg import NMF, kernels
-from nonneg.kernels import RowArrays
+from nonneg.kernels import RowArrays, factor_rows
+from nonneg.kernels.factor_rows import as_dtype, copy_rows, empty_like
+from nonneg.kernels.orthogonal import lower_factor, orthonormal, sign_of_largest
 from nonneg.kernels.row_methods import Adaptive
 from nonneg.operands.streamed import disk_rows
 from nonneg.operands.streamed.disk_rows import (
@@ -215,8 +217,8 @@ def rows(folder, small_parts):
 
 def test_arrays_alike_are_on_disk_and_slices_are_not(rows):
     D, A = rows
-    np.testing.assert_array_equal(D, A)
-    like = np.empty_like(D)
+    np.testing.assert_array_equal(D.plain, A)
+    like = empty_like(D)
     assert isinstance(like, DiskRows)
     assert (like.shape, like.dtype) == (A.shape, A.dtype)
     assert like.home is D.home
@@ -225,21 +227,31 @@ def test_arrays_alike_are_on_disk_and_slices_are_not(rows):
     D[3:7] = 1
     assert (D[3:7] == 1).all()
     assert D.home.keep(D) is D
-    assert D.astype(D.dtype, copy=False) is D
-    narrow = D.astype(np.float32)
+    assert as_dtype(D, D.dtype) is D
+    narrow = as_dtype(D, np.float32)
     assert isinstance(narrow, DiskRows)
     assert narrow.dtype == np.float32
+    np.testing.assert_array_equal(narrow.plain, D.plain.astype(np.float32))
+
+
+def is_zero(A):
+    return A == 0
+
+
+def one_where_positive(A, ones):
+    return np.where(A > 0, ones, A)
 
 
 @pytest.mark.parametrize(
     "of",
     [
-        lambda A: A * A[7],
-        lambda A: 2 - A,
-        lambda A: np.maximum(A - A * 0.5, 0),
-        lambda A: A == 0,
-        lambda A: np.where(A > 0, np.ones(5), A),
-        lambda A: A @ np.arange(25.0).reshape(5, 5),
+        lambda A: factor_rows.map_rows(np.multiply, A, np.arange(5.0)),
+        lambda A: factor_rows.map_rows(np.subtract, 2, A),
+        lambda A: factor_rows.extrapolate(A, factor_rows.map_rows(np.sin, A), 0.3),
+        lambda A: factor_rows.map_rows(is_zero, A),
+        lambda A: factor_rows.map_rows(one_where_positive, A, np.ones(5)),
+        lambda A: factor_rows.times(A, np.arange(25.0).reshape(5, 5)),
+        lambda A: factor_rows.times(A, np.arange(10.0).reshape(5, 2)),
     ],
 )
 def test_whole_arrays_by_parts(rows, of):
@@ -254,15 +266,15 @@ def test_whole_arrays_by_parts(rows, of):
 @pytest.mark.parametrize(
     "of",
     [
-        lambda A: A.sum(axis=0),
-        lambda A: np.count_nonzero(A, axis=0),
-        lambda A: A.any(),
-        lambda A: A.T @ A,
-        lambda A: np.einsum("ir,is->rs", A, A),
-        lambda A: np.concatenate([A, A]),
+        factor_rows.column_totals,
+        factor_rows.column_counts,
+        factor_rows.column_squares,
+        factor_rows.has_nonzero,
+        lambda A: factor_rows.cross(A, A),
         kernels.gram,
         kernels.column_sums,
         lambda A: kernels.inner(A, A),
+        sign_of_largest,
     ],
 )
 def test_what_sums_rows_up_is_in_memory(rows, of):
@@ -275,23 +287,48 @@ def test_what_sums_rows_up_is_in_memory(rows, of):
 def test_changes_in_place(rows):
     D, A = rows
     for B in (D, A):
-        B *= np.arange(5.0)
-        B /= 3.0
-        np.maximum(B, 0.1, out=B)
-        B += B
+        factor_rows.scale_columns(B, np.arange(5.0))
+        factor_rows.divide_columns(B, np.full(5, 3.0))
+        factor_rows.change_rows(B, np.maximum, 0.1)
+        factor_rows.replace_below(B, 0.2)
+        factor_rows.fill_zeros(B, lambda count: np.arange(count, dtype=float))
+        factor_rows.replace_zeros(B, 0.7)
     np.testing.assert_array_equal(D.plain, A)
-    D[...] = A + 1
+    factor_rows.copy_rows(D, A + 1)
     np.testing.assert_array_equal(D.plain, A + 1)
-    D[...] = D * 2
-    np.testing.assert_array_equal(D.plain, (A + 1) * 2)
-    D[...] = 4
-    assert (D.plain == 4).all()
+
+
+def test_factorizations_come_back_to_disk(rows):
+    D, A = rows
+    L = lower_factor(D.home.keep(A.copy()))
+    np.testing.assert_array_equal(L.plain, lower_factor(A.copy()))
+    Q, R = orthonormal(D)
+    for got, expected in zip((Q.plain, R), orthonormal(A), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda D: D * 2,
+        lambda D: np.ones(5) * D,
+        lambda D: D @ np.eye(5),
+        lambda D: np.maximum(D, 0),
+        lambda D: np.where(D, 1, 2),
+        lambda D: np.asarray(D),
+        lambda D: np.einsum("ir->r", D),
+        lambda D: D[:, 0],
+    ],
+)
+def test_any_other_operation_is_a_type_error(rows, of):
+    with pytest.raises(TypeError):
+        of(rows[0])
 
 
 def test_rows_are_solved_for_as_in_memory(rows):
     D, A = rows
     A = np.abs(A)
-    D[...] = A
+    copy_rows(D, A)
     home, rng = D.home, np.random.default_rng(1)
     rhs, G = rng.random(A.shape), A.T @ A
     found = []
@@ -300,7 +337,8 @@ def test_rows_are_solved_for_as_in_memory(rows):
         report = kernels.solve_rows(
             given, own(rhs), G, np.zeros(5), Adaptive(momentum=0.4), True
         )
-        found.append((*given, *report))
+        arrays = (A[:] for A, _ in given.uses())
+        found.append((*arrays, *(value for value, _ in report.uses())))
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -329,8 +367,8 @@ def test_pages_are_given_back(folder):
     with giving_back([D]):
         assert (D.plain == 1).all()
     assert resident(D) <= size / 10
-    D *= 2.0
-    D[...] = D + 1
+    factor_rows.change_rows(D, np.multiply, 2.0)
+    factor_rows.change_rows(D, np.add, 1)
     kernels.gram(D)
     assert resident(D) <= size / 10
     assert (D.plain == 3).all()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nonneg.base.interfaces import Operand, Penalty
+from nonneg.base.steps import OtherFactor, RowsOfW
 from nonneg.kernels import Adaptive, Cyclic
 from nonneg.kernels.quadratic_steps import MatMul, RMatMul, RowSolve, SquaredResidual
 from nonneg.operands.base import matmul, rmatmul
@@ -21,6 +22,7 @@ from nonneg.operands.registration import as_operand, register_operand
 from nonneg.operands.registration import unregister_operand as unregister
 from support import oracles
 from support.cases import DTYPES, MAIN_STORAGES, STORAGES, data, factors
+from support.records import solve_models
 from support.tolerances import assert_close
 
 SHAPES = {
@@ -90,12 +92,8 @@ def run_row_update(operand, W, Ht, term, order=None, accumulate=True):
     W = W.copy()
     gram = oracles.to_float64(Ht).T @ oracles.to_float64(Ht) + term.Q
     shared = {"Ht": Ht, "gram": gram.astype(W.dtype), "l1": term.l1.astype(W.dtype)}
-    sums = operand.run_pass(
-        RowSolve((Cyclic(order),), accumulate),
-        {"start/0": W, "solved/0": W},
-        {f"{name}/0": array for name, array in shared.items()},
-    )
-    return W, {name.removesuffix("/0"): value for name, value in sums.items()}
+    rows = {"start": W, "solved": W}
+    return W, *solve_models(operand, [Cyclic(order)], [rows], [shared], accumulate)
 
 
 @pytest.mark.parametrize("order", [None, (2, 0, 3, 1)])
@@ -139,9 +137,9 @@ def test_row_update_without_sums_for_the_other_half(name, dtype, passes):
 def test_squared_residual(storage, shape, dtype, passes):
     X = sample(shape, dtype)
     W, Ht = factors(shape, 4, dtype)
-    rows, shared = {"W": W}, {"Ht": Ht}
-    sums = as_operand(storage(X)).run_pass(SquaredResidual(), rows, shared)
-    assert_close(sums["value"], 2 * oracles.frobenius(X, W, Ht), dtype, X.size)
+    rows, shared = RowsOfW(W), OtherFactor(Ht)
+    value = as_operand(storage(X)).run_pass(SquaredResidual(), rows, shared)
+    assert_close(value, 2 * oracles.frobenius(X, W, Ht), dtype, X.size)
 
 
 @pytest.mark.parametrize("tile", [1, 5, 10**9])
@@ -149,7 +147,7 @@ def test_squared_residual_does_not_depend_on_the_tile(tile):
     X = data()
     W, Ht = factors(X.shape)
     step = SquaredResidual(tile=tile)
-    value = step(sp.csr_array(X), None, {"W": W}, {"Ht": Ht})["value"]
+    value = step(sp.csr_array(X), None, RowsOfW(W), OtherFactor(Ht))
     assert_close(value, 2 * oracles.frobenius(X, W, Ht), np.float64, X.size)
 
 

@@ -14,6 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 from nonneg import NMF, MiniBatchNMF, beta_divergence, kernels
 from nonneg.kernels.beta_terms import BetaTerms, multiplied
 from nonneg.kernels.newton_steps import NewtonUpdate
+from nonneg.kernels.row_methods import RowArrays
+from nonneg.kernels.term_records import TermShared
 from nonneg.losses.beta import make_loss
 from nonneg.operands.registration import as_operand
 from nonneg.solvers.steps import column_scaled
@@ -178,13 +180,13 @@ def test_the_newton_reference_takes_weights():
     X = data(9, 7)
     W, Ht = factors(X.shape, 3, np.float64)
     M = np.random.default_rng(0).random(X.shape)
-    rows = {"start": W, "solved": np.empty_like(W)}
-    shared = {"Ht": Ht, "l1": np.zeros(3), "l2": np.zeros(3)}
+    rows = RowArrays(W, np.empty_like(W))
+    shared = TermShared(Ht, None, np.zeros(3), np.zeros(3))
     found = NewtonUpdate(1e-12, sweeps=2)(X, M, rows, shared)
-    Y = rows["solved"] @ Ht.T
+    Y = rows.solved @ Ht.T
     logs = np.zeros_like(X)
     logs[X > 0] = X[X > 0] * np.log(X[X > 0] / Y[X > 0])
-    assert found["value"] == pytest.approx((M * (logs - X + Y)).sum(), rel=1e-12)
+    assert found.value == pytest.approx((M * (logs - X + Y)).sum(), rel=1e-12)
 
 
 def test_an_interrupt_leaves_the_components_of_the_step_before(monkeypatch):

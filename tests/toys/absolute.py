@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nonneg.plugins import LossBase, losses
+from nonneg.plugins import LossBase, OtherFactor, RowsOfW, Step, losses
 
 
 @dataclass(frozen=True)
-class AbsoluteResidual:
-    """Sum "value" = Σ |X_b − rows["W"]·shared["Ht"]ᵀ| over the block."""
+class AbsoluteResidual(Step):
+    """Σ |X_b − W·Htᵀ| over the block."""
 
     name = "absolute_residual"
 
     def __call__(self, X_b, mask_b, rows_b, shared):
         dense = X_b.toarray() if hasattr(X_b, "toarray") else X_b
-        residual = np.abs(dense - rows_b["W"] @ shared["Ht"].T)
+        residual = np.abs(dense - rows_b.W @ shared.Ht.T)
         if mask_b is not None:
             residual *= mask_b
-        return {"value": float(residual.sum(dtype=np.float64))}
+        return float(residual.sum(dtype=np.float64))
 
 
 @losses.register("absolute")
@@ -31,7 +31,7 @@ class Absolute(LossBase):
     provides = frozenset({"subgradient"})
 
     def value(self, X, W, Ht):
-        return X.run_pass(AbsoluteResidual(), {"W": W}, {"Ht": Ht})["value"]
+        return X.run_pass(AbsoluteResidual(), RowsOfW(W), OtherFactor(Ht))
 
     def error(self, value):
         return value

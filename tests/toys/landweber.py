@@ -6,25 +6,51 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nonneg.plugins import Progress, SolverBase, State, gram, solvers
+from nonneg.plugins import (
+    Progress,
+    SolverBase,
+    State,
+    Step,
+    StepRows,
+    StepShared,
+    gram,
+    solvers,
+)
+
+
+@dataclass
+class Moved(StepRows):
+    """The rows of one factor."""
+
+    updated = ("W",)  # read and written to
+    W: np.ndarray
+
+
+@dataclass
+class Beside(StepShared):
+    """The other factor, and the penalty of the rows."""
+
+    Ht: np.ndarray
+    l1: np.ndarray
+    Q: np.ndarray
 
 
 @dataclass(frozen=True)
-class LandweberStep:
-    """rows["W"] ← max(0, W − gradient / length), a block of rows at a time."""
+class LandweberStep(Step):
+    """W ← max(0, W − gradient / length), a block of rows at a time."""
 
     name = "landweber_step"
     length: float
 
     def __call__(self, X_b, mask_b, rows_b, shared):
-        W, Ht = rows_b["W"], shared["Ht"]
+        W, Ht = rows_b.W, shared.Ht
         WH = W @ Ht.T if mask_b is None else (W @ Ht.T) * mask_b
         observed = X_b if mask_b is None else X_b * mask_b
-        gradient = WH @ Ht - observed @ Ht + shared["l1"] + W @ shared["Q"]
+        gradient = WH @ Ht - observed @ Ht + shared.l1 + W @ shared.Q
         moved = np.maximum(W - gradient / self.length, 0)
         change = float(np.sum((moved - W) ** 2, dtype=np.float64))
         W[...] = moved
-        return {"change": change}
+        return change  # added up over the blocks
 
 
 @solvers.register("landweber")
@@ -54,12 +80,8 @@ class Landweber(SolverBase):
     def half(self, X, A, B, penalty):
         # the largest curvature, over observed entries or all of them
         length = max(float(np.linalg.norm(gram(B) + penalty.Q, 2)), 1e-300)
-        shared = {
-            "Ht": B,
-            "l1": penalty.l1.astype(A.dtype),
-            "Q": penalty.Q.astype(A.dtype),
-        }
-        return X.run_pass(LandweberStep(length), {"W": A}, shared)["change"]
+        l1, Q = penalty.l1.astype(A.dtype), penalty.Q.astype(A.dtype)
+        return X.run_pass(LandweberStep(length), Moved(A), Beside(B, l1, Q))
 
     def objective(self, problem, state):
         pairs = [(problem.penalty_W, state.W), (problem.penalty_H, state.Ht)]

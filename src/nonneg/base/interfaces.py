@@ -1,6 +1,6 @@
 """The interfaces that operands, losses and solvers implement, and the records they exchange.
 
-It imports nothing of ours, so every package may use it. An operand says what X is, a loss
+Every package may use it. An operand says what X is, a loss
 what is minimised, a solver how the factors move; `fitting.loop` runs solvers without knowing
 any of them.
 """
@@ -11,22 +11,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .steps import RowsT, SharedT, Step, SumsT
+
 Array = NDArray[Any]
 """A NumPy array of any real dtype (an operand may use another array library)."""
-
-Rows = dict[str, Array]
-"""Row-aligned arrays of a pass: each has n_samples rows; a step may write to them."""
-
-Shared = dict[str, Array]
-"""Read-only arrays that every block of a pass sees whole."""
-
-Sums = dict[str, Any]
-"""Sums over the blocks of a pass; their sizes do not depend on n_samples."""
 
 
 class Stats(NamedTuple):
@@ -46,24 +39,6 @@ class Stats(NamedTuple):
     def level(self, k: int) -> float:
         """sqrt(mean / k): the size of factors of k components with a product like X."""
         return math.sqrt(max(0.0, self.mean) / k)
-
-
-class Step(Protocol):
-    """A named, picklable description of the work on one block of rows.
-
-    A step is a frozen dataclass of parameters, never a closure: an operand may run
-    it through the compiled core, ship it to another process or keep it on a device.
-    Calling it is the array-API reference of the same work.
-    """
-
-    @property
-    def name(self) -> str:
-        """Name under which a compiled version of the step is looked up."""
-
-    def __call__(
-        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
-    ) -> Sums:
-        """Do the work on one block; return what is to be summed over blocks."""
 
 
 class Operand:
@@ -111,7 +86,9 @@ class Operand:
         """Sum, sum of squares and number of observed entries."""
         raise NotImplementedError
 
-    def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
+    def run_pass(
+        self, step: Step[RowsT, SharedT, SumsT], rows: RowsT, shared: SharedT
+    ) -> SumsT:
         """Run `step` on each block of rows, add its partial sums in a fixed order."""
         raise NotImplementedError
 

@@ -19,8 +19,8 @@ from ..analysis import report
 from ..estimators.nmf import NMF
 from ..fitting.choice import require_pair
 from ..io.readers import Table
+from ..kernels.factor_rows import to_caller
 from ..losses.beta import make_loss
-from ..operands.base import to_caller
 from ..operands.registration import is_operand
 from ..stores.locations import parse_location
 

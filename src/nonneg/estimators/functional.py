@@ -13,7 +13,7 @@ from ..base.records import Iteration
 from ..base.rules import BOOL, require
 from ..fitting.preparation import prepare_X, validated
 from ..fitting.run import factorize
-from ..operands.base import to_caller
+from ..kernels.factor_rows import to_caller
 
 
 def non_negative_factorization(

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..base.interfaces import Array, Operand, SolverBase
 from ..kernels.block_sizes import DENSE_ROWS_UNIT, FACTOR_ROWS
-from ..operands.base import to_caller
+from ..kernels.factor_rows import to_caller
 from ..operands.streamed.disk_rows import (
     DiskRows,
     FactorFolder,
@@ -38,7 +38,7 @@ def require_room(out: Any, shape: tuple[int, int] | None) -> None:
     raise ValueError(msg)
 
 
-def write_W(W: Array, out: Any) -> Any:
+def write_W(W: Any, out: Any) -> Any:
     """W as the caller gets it, or `out` with its rows in it."""
     if out is None:
         return to_caller(W)

@@ -11,6 +11,17 @@ from sklearn.utils import check_random_state
 
 from ..base.interfaces import Array, Operand
 from ..kernels import Cyclic, RowArrays, gram, solve_rows
+from ..kernels.factor_rows import (
+    change_rows,
+    column_squares,
+    cross,
+    fill_zeros,
+    map_rows,
+    replace_below,
+    replace_zeros,
+    scale_columns,
+    times,
+)
 from ..kernels.orthogonal import lower_factor, orthonormal, sign_of_largest
 from ..operands.base import matmul, rmatmul
 from .random_start import half_normal
@@ -96,7 +107,7 @@ def initial_factors(
     else:
         W, Ht = _nndsvd(truncated_svd(X, rank, random_state))
     for factor in (W, Ht):
-        np.copyto(factor, 0, where=factor < eps)
+        replace_below(factor, eps)
     if name == "nndsvda":
         _fill_zeros(W, Ht, X.stats().mean)
     elif name == "nndsvdar":
@@ -156,13 +167,13 @@ def truncated_svd(
     # QᵀA = (P·R)ᵀ, so that the small SVD is one of R
     P, R = orthonormal(rmatmul(A, Q))
     small_V, s, small_U = linalg.svd(R, full_matrices=False)
-    U = Q @ np.ascontiguousarray(small_U[:rank].T)
-    V = P @ np.ascontiguousarray(small_V[:, :rank])
+    U = times(Q, np.ascontiguousarray(small_U[:rank].T))
+    V = times(P, np.ascontiguousarray(small_V[:, :rank]))
     del P, Q
     left, right = (V, U) if wide else (U, V)
     sign = sign_of_largest(left)
-    left *= sign
-    right *= sign
+    scale_columns(left, sign)
+    scale_columns(right, sign)
     return left, s[:rank], right
 
 
@@ -180,26 +191,37 @@ def _nndsvd(svd: Svd) -> tuple[Array, Array]:
     for side, A in enumerate((U, V)):
         norm = np.where(sign > 0, norms[1][side], norms[-1][side])
         scale = np.divide(sign * weight, norm, out=np.zeros(s.size), where=norm > 0)
-        # the leading vectors of a non-negative matrix have one sign each
-        leading = np.sqrt(s[0]) * np.abs(A[:, :1])
-        A *= scale.astype(A.dtype)
-        np.maximum(A, 0, out=A)
-        A[:, :1] = leading
+        change_rows(A, _signed_parts, scale.astype(A.dtype), np.sqrt(s[0]))
     return U, V
+
+
+def _signed_parts(A: Array, scale: Array, leading: Any) -> Array:
+    """Scale the columns and keep their positive parts, but all of the first one."""
+    parts = A * scale
+    np.maximum(parts, 0, out=parts)
+    # the leading vectors of a non-negative matrix have one sign each
+    parts[:, :1] = leading * np.abs(A[:, :1])
+    return parts
 
 
 def _norms(A: Array, sign: int) -> NDArray[np.float64]:
     """Return the Euclidean norms of the columns' positive (1) or negative (-1) parts."""
-    part = np.maximum(A, 0) if sign > 0 else np.minimum(A, 0)
-    norms: NDArray[np.float64] = np.sqrt(
-        np.einsum("it,it->t", part, part, dtype=np.float64)
-    )
+    part = map_rows(_positive_part if sign > 0 else _negative_part, A)
+    norms: NDArray[np.float64] = np.sqrt(column_squares(part))
     return norms
+
+
+def _positive_part(A: Array) -> Array:
+    return np.maximum(A, 0)
+
+
+def _negative_part(A: Array) -> Array:
+    return np.minimum(A, 0)
 
 
 def _fill_zeros(W: Array, Ht: Array, value: float) -> None:
     for A in (W, Ht):
-        np.copyto(A, value, where=A == 0)
+        replace_zeros(A, value)
 
 
 def _fill_zeros_randomly(W: Array, Ht: Array, mean: float, random_state: Any) -> None:
@@ -209,9 +231,12 @@ def _fill_zeros_randomly(W: Array, Ht: Array, mean: float, random_state: Any) ->
     """
     rng = check_random_state(random_state)
     for A in (W, Ht.T):
-        zeros = A == 0
-        values = np.abs(mean * rng.standard_normal(np.count_nonzero(zeros)) / 100)
-        np.place(A, zeros, values.astype(A.dtype, copy=False))
+
+        def draw(count: int, dtype: Any = A.dtype) -> Array:
+            values: Array = np.abs(mean * rng.standard_normal(count) / 100)
+            return values.astype(dtype, copy=False)
+
+        fill_zeros(A, draw)
 
 
 def _nnsvd_lrc(svd: Svd, k: int, n_threads: int) -> tuple[Array, Array]:
@@ -219,29 +244,35 @@ def _nnsvd_lrc(svd: Svd, k: int, n_threads: int) -> tuple[Array, Array]:
     U, s, V = svd
     Y, Z = U, V
     for A in (Y, Z):
-        A *= np.sqrt(s)
+        scale_columns(A, np.sqrt(s))
     component = np.arange(k)
     pair = (component + 1) // 2
     sign = np.where(component % 2, 1, -1).astype(Y.dtype)
-    W, Ht = (np.maximum(np.take(A, pair, axis=1) * sign, 0) for A in (Y, Z))
-    W[:, :1], Ht[:, :1] = np.abs(Y[:, :1]), np.abs(Z[:, :1])
+    W, Ht = (map_rows(_pairs_of_parts, A, pair, sign) for A in (Y, Z))
     _correct_towards(Y, Z, W, Ht, n_threads)
     return W, Ht
+
+
+def _pairs_of_parts(A: Array, pair: Array, sign: Array) -> Array:
+    """Positive parts of these columns with these signs, but all of the first one."""
+    parts: Array = np.maximum(np.take(A, pair, axis=1) * sign, 0)
+    parts[:, :1] = np.abs(A[:, :1])
+    return parts
 
 
 def _correct_towards(Y: Array, Z: Array, W: Array, Ht: Array, n_threads: int) -> None:
     """Correct W and Ht in place by sweeps on ½‖Y·Zᵀ − W·H‖², without X."""
     square = float(np.sum(gram(Y, n_threads) * gram(Z, n_threads)))
-    cross = float(np.sum((W.T @ Y) * (Ht.T @ Z), dtype=np.float64))
+    linear = float(np.sum(cross(W, Y) * cross(Ht, Z), dtype=np.float64))
     gram_W, gram_H = gram(W, n_threads), gram(Ht, n_threads)
-    first = value = 0.5 * square - cross + 0.5 * float(np.sum(gram_W * gram_H))
+    first = value = 0.5 * square - linear + 0.5 * float(np.sum(gram_W * gram_H))
     for _ in range(LRC_MAX_ITER):
         previous = value
-        _sweeps(W, Y @ (Z.T @ Ht), gram_H, n_threads)
+        _sweeps(W, times(Y, cross(Z, Ht)), gram_H, n_threads)
         gram_W = gram(W, n_threads)
-        cross = _sweeps(Ht, Z @ (Y.T @ W), gram_W, n_threads)
+        linear = _sweeps(Ht, times(Z, cross(Y, W)), gram_W, n_threads)
         gram_H = gram(Ht, n_threads)
-        value = 0.5 * square - cross + 0.5 * float(np.sum(gram_W * gram_H))
+        value = 0.5 * square - linear + 0.5 * float(np.sum(gram_W * gram_H))
         if previous - value <= LRC_DECREASE * (first - value):
             break
 
@@ -252,8 +283,8 @@ def _sweeps(
     """Do LRC_SWEEPS sweeps over A in place; return ⟨rhs, A⟩ after them."""
     G = gram_other.astype(A.dtype, copy=False)
     l1 = np.zeros(A.shape[1], A.dtype)
-    cross = 0.0
+    linear = 0.0
     for _ in range(LRC_SWEEPS):
         rows = RowArrays(A, A)
-        cross = solve_rows(rows, rhs, G, l1, Cyclic(), False, n_threads).cross
-    return cross
+        linear = solve_rows(rows, rhs, G, l1, Cyclic(), False, n_threads).cross
+    return linear

@@ -7,14 +7,18 @@ operand runs the step's own reference block by block.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import os
 import warnings
 from collections.abc import Callable
 from typing import Any
 
-from ..base.interfaces import Rows, Shared, Step, Sums
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base.factor_rows import FactorRows
+from ..base.interfaces import Array
+from ..base.steps import Step
 from . import beta_terms, block_pivoting, reference
 from .block_pivoting import ExactReport
 from .row_methods import (
@@ -28,7 +32,7 @@ from .row_methods import (
     SweepReport,
 )
 
-NativePass = Callable[[Any, Step, Rows, Shared], Sums]
+NativePass = Callable[..., Any]
 
 native: Any = None
 """The module `kernels.native`, or None where the reference is in use."""
@@ -50,38 +54,58 @@ if os.environ.get("NONNEG_SIMD") != "reference":
         )
 
 
-def _own(kernel: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The kernel, or what an array that is not in this memory has for it.
-
-    Such an array has a method `by_blocks(kernel, *args)`.
-    """
-
-    @functools.wraps(function)
-    def call(first: Any, *args: Any, **more: Any) -> Any:
-        A = first.solved if isinstance(first, RowArrays) else first
-        own = getattr(A, "by_blocks", None)
-        return (
-            function(first, *args, **more) if own is None else own(kernel, first, *args)
-        )
-
-    return call
-
-
 coordinate_sweep = (native or reference).coordinate_sweep
 exact_solve = (native or block_pivoting).exact_solve
 solve_on_sets = (native or block_pivoting).solve_on_sets
-column_sums = _own("column_sums", (_native_beta or reference).column_sums)
 gather_scaled = (_native_beta or reference).gather_scaled
-gram = _own("gram", (native or reference).gram)
-inner = _own("inner", reference.inner)
 move_scaled = (_native_beta or reference).move_scaled
 multiplied = (_native_beta or beta_terms).multiplied
-solve_rows = _own("solve_rows", (native or reference).solve_rows)
 summary = (native or reference).summary
 touch = (native or reference).touch
+_column_sums = (_native_beta or reference).column_sums
+_gram = (native or reference).gram
+_solve_rows = (native or reference).solve_rows
 
 
-def native_pass(kind: str, step: Step) -> NativePass | None:
+def column_sums(A: Any, n_threads: int = 1) -> NDArray[np.float64]:
+    """Return the sums of the columns in float64."""
+    if isinstance(A, FactorRows):
+        return A.column_sums(n_threads)
+    sums: NDArray[np.float64] = _column_sums(A, n_threads)
+    return sums
+
+
+def gram(A: Any, n_threads: int = 1) -> NDArray[np.float64]:
+    """Return AᵀA in float64."""
+    if isinstance(A, FactorRows):
+        return A.gram(n_threads)
+    product: NDArray[np.float64] = _gram(A, n_threads)
+    return product
+
+
+def inner(A: Any, B: Any) -> float:
+    """Return ⟨A, B⟩ summed in float64."""
+    return A.inner(B) if isinstance(A, FactorRows) else reference.inner(A, B)
+
+
+def solve_rows(
+    rows: RowArrays,
+    rhs: Any,
+    gram: Array,
+    l1: Array,
+    how: Method,
+    grams: bool = False,
+    n_threads: int = 1,
+) -> SolveReport:
+    """Solve for the rows of a factor as `how` says; see `coordinate_sweep`."""
+    solve = _solve_rows
+    if isinstance(rows.solved, FactorRows):
+        solve = rows.solved.solve_rows
+    report: SolveReport = solve(rows, rhs, gram, l1, how, grams, n_threads)
+    return report
+
+
+def native_pass(kind: str, step: Step[Any, Any, Any]) -> NativePass | None:
     """Compiled version of `step` for operands of this kind, or None."""
     if native is None:
         return None

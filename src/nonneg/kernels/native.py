@@ -12,11 +12,21 @@ from numpy.typing import NDArray
 from scipy.linalg import cython_blas
 
 from .. import _core
-from ..base.interfaces import Rows, Shared, Step, Sums
+from ..base.steps import OtherFactor, RowsOfW
 from . import block_pivoting, reference
 from .block_pivoting import ExactReport
 from .block_sizes import SUMMARY_ENTRIES
-from .quadratic_steps import REPORTED, row_arrays
+from .quadratic_steps import (
+    MatMul,
+    ModelSums,
+    ProductRows,
+    ProductSum,
+    RMatMul,
+    RowSolve,
+    RowSolveInputs,
+    RowSolveRows,
+    RowSolveSums,
+)
 from .row_methods import (
     Cyclic,
     Exact,
@@ -237,46 +247,63 @@ def source_of(operand: Any) -> tuple[str, Any]:
     return suffix, (X.data, X.indices, indptr)
 
 
-def _matmul(operand: Any, step: Step, rows: Rows, shared: Shared) -> Sums:  # noqa: ARG001
+def _matmul(
+    operand: Any,
+    step: MatMul,  # noqa: ARG001
+    rows: ProductRows,
+    shared: OtherFactor,
+) -> None:
     suffix, X = source_of(operand)
     call = getattr(_core, f"matmul_{suffix}")
-    call(X, as_contiguous(shared["B"], operand.dtype), rows["out"], operand.n_threads)
-    return {}
+    call(X, as_contiguous(shared.Ht, operand.dtype), rows.out, operand.n_threads)
 
 
-def _rmatmul(operand: Any, step: Step, rows: Rows, shared: Shared) -> Sums:  # noqa: ARG001
+def _rmatmul(
+    operand: Any,
+    step: RMatMul,  # noqa: ARG001
+    rows: RowsOfW,
+    shared: None,  # noqa: ARG001
+) -> ProductSum:
     suffix, X = source_of(operand)
-    A = as_contiguous(rows["A"], operand.dtype)
+    A = as_contiguous(rows.W, operand.dtype)
     out = np.empty((operand.shape[1], A.shape[1]), dtype=operand.dtype)
     getattr(_core, f"rmatmul_{suffix}")(X, A, out, operand.n_threads)
-    return {"product": out}
+    return ProductSum(out)
 
 
-def _row_solve(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
+def _row_solve(
+    operand: Any, step: RowSolve, rows: RowSolveRows, shared: RowSolveInputs
+) -> RowSolveSums:
     dtype, n_columns = operand.dtype, operand.shape[1]
-    sums: Sums = {}
-    models = []
-    for r, how in enumerate(step.how):
-        arrays = row_arrays(rows, r)
-        k = arrays.solved.shape[1]
-        sums[f"measures/{r}"] = measures = np.empty((2, k))
+    models, sums = [], []
+    for how, A, inputs in zip(step.how, rows.models, shared.models, strict=True):
+        k = A.solved.shape[1]
+        measures = np.empty((2, k))
         rhs = gram = None
         if step.accumulate:
-            sums[f"rhs/{r}"] = rhs = np.empty((n_columns, k), dtype=dtype)
-            sums[f"gram/{r}"] = gram = np.empty((k, k))
-        options = _options(shared[f"gram/{r}"], shared[f"l1/{r}"], dtype, how)
-        Ht = as_contiguous(shared[f"Ht/{r}"], dtype)
-        models.append((tuple(arrays), Ht, options, rhs, gram, measures))
+            rhs = np.empty((n_columns, k), dtype=dtype)
+            gram = np.empty((k, k))
+        options = _options(inputs.gram, inputs.l1, dtype, how)
+        Ht = as_contiguous(inputs.Ht, dtype)
+        models.append(
+            _core.ModelArrays(
+                rows=A, Ht=Ht, options=options, rhs=rhs, gram=gram, measures=measures
+            )
+        )
+        sums.append((measures, rhs, gram))
     suffix, X = source_of(operand)
     update = getattr(_core, f"update{8 * dtype.itemsize}_{suffix}")
-    for r, report in enumerate(update(X, models, n_columns, operand.n_threads)):
-        for name, value in zip(REPORTED, report, strict=False):
-            sums[f"{name}/{r}"] = value
-    return sums
+    reports: list[_core.Report] = update(X, models, n_columns, operand.n_threads)
+    return RowSolveSums(
+        tuple(
+            ModelSums(SolveReport(*report, measures), rhs, gram)
+            for report, (measures, rhs, gram) in zip(reports, sums, strict=True)
+        )
+    )
 
 
 KINDS = ("dense", "csr", *IN_PARTS)
-PASSES: dict[tuple[str, str], Callable[[Any, Step, Rows, Shared], Sums]] = {
+PASSES: dict[tuple[str, str], Callable[..., Any]] = {
     (kind, name): run
     for kind in KINDS
     for name, run in (

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..base.interfaces import Rows, Shared, Sums
 from .beta_terms import BetaTerms, Terms
 from .beta_terms import multiplied as reference_multiplied
 from .native import KINDS, PASSES, as_contiguous, source_of
-from .row_methods import NewtonReport
+from .row_methods import NewtonReport, RowArrays
+from .term_records import NewtonTermSums, TermRows, TermShared, TermSums
 
 Array = NDArray[Any]
 
@@ -105,51 +105,58 @@ def move_scaled(
 
 
 def _beta_update(
-    operand: Any, step: Any, rows: Rows, shared: Shared, source: Any = None
-) -> Sums:
+    operand: Any,
+    step: Any,
+    rows: TermRows,
+    shared: TermShared,
+    source: Any = None,
+) -> TermSums:
     dtype, n_columns = operand.dtype, operand.shape[1]
-    start, Ht = as_contiguous(rows["start"], dtype), as_contiguous(shared["Ht"], dtype)
+    start, Ht = as_contiguous(rows.start, dtype), as_contiguous(shared.Ht, dtype)
     flat = step.terms.is_flat
-    wanted: dict[str, Any] = {"numerator": None, "denominator": None}
+    numerator = second = None
     if step.accumulate:
-        for name in ("numerator",) if flat and not step.bends else wanted:
-            wanted[name] = np.empty((n_columns, Ht.shape[1]), dtype=dtype)
+        numerator = np.empty((n_columns, Ht.shape[1]), dtype=dtype)
+        if not flat or step.bends:
+            second = np.empty((n_columns, Ht.shape[1]), dtype=dtype)
     none = np.zeros(Ht.shape[1])
-    vectors = (shared.get(name, none) for name in ("column_sums", "l1", "l2"))
-    options = _options(step.terms, step.least, step.move, dtype, *vectors)
+    weights = (none if v is None else v for v in (shared.l1, shared.l2))
+    options = _options(
+        step.terms, step.least, step.move, dtype, shared.column_sums, *weights
+    )
     suffix, X = source_of(operand)
     X = X if source is None else source
-    after = as_contiguous(shared["after"], dtype) if "after" in shared else None
+    after = None if shared.after is None else as_contiguous(shared.after, dtype)
     value = getattr(_core, f"beta{8 * dtype.itemsize}_{suffix}")(
-        X, start, Ht, after, rows.get("solved"), rows.get("below"), *wanted.values(),
+        X, start, Ht, after, rows.solved, rows.below, numerator, second,
         options, step.value, operand.n_threads,
     )  # fmt: skip
-    sums: Sums = {name: A for name, A in wanted.items() if A is not None}
+    sums = TermSums(numerator)
     if step.bends:
-        sums["bends"] = sums.pop("denominator")
-    moved = step.move and "solved" in rows
+        sums.bends = second
+    else:
+        sums.denominator = second
+    A = rows.solved if step.move and rows.solved is not None else start
     if flat and (step.accumulate or step.value):
-        A = rows["solved"] if moved else start
-        sums["column_sums"] = column_sums(A, operand.n_threads)
+        own_sums = column_sums(A, operand.n_threads)
+        if step.accumulate:
+            sums.denominator = own_sums
     if step.value:
         if flat and operand.sparse:
             # the sum over W·H, of which the kernel looks at the stored entries alone
-            other = shared["column_sums"]
+            other = shared.column_sums
             if after is not None:
                 other = column_sums(after, operand.n_threads)
-            value += float(sums["column_sums"] @ other)
-        sums["value"] = value
+            value += float(own_sums @ other)
+        sums.value = value
     return sums
 
 
-NEWTON_ROWS = ("start", "solved", "previous", "moved")
-
-
-def _newton_options(operand: Any, step: Any, shared: Shared) -> _core.NewtonOptions:
+def _newton_options(operand: Any, step: Any, shared: TermShared) -> _core.NewtonOptions:
     """Newton steps as the bindings take them."""
     dtype = operand.dtype
     column_sums, l1, l2 = (
-        as_contiguous(shared[name], dtype) for name in ("column_sums", "l1", "l2")
+        as_contiguous(v, dtype) for v in (shared.column_sums, shared.l1, shared.l2)
     )
     mean, most = operand.stats().mean, 1000 if dtype == np.float64 else 100
     size = math.frexp(mean)[1] if math.isfinite(mean) else 0
@@ -170,58 +177,62 @@ def _newton_options(operand: Any, step: Any, shared: Shared) -> _core.NewtonOpti
     )
 
 
-def _newton(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
-    dtype = operand.dtype
-    options = _newton_options(operand, step, shared)
-    arrays = tuple(rows.get(name) for name in NEWTON_ROWS)
-    Ht, n_threads = as_contiguous(shared["Ht"], dtype), operand.n_threads
+def _newton_on(
+    operand: Any, step: Any, X: Any, suffix: str, rows: RowArrays, shared: TermShared
+) -> NewtonReport:
+    """Newton sweeps over some rows, X as the bindings take it."""
+    call = getattr(_core, f"newton{8 * operand.dtype.itemsize}_{suffix}")
+    Ht, options = shared.Ht, _newton_options(operand, step, shared)
+    Ht = as_contiguous(Ht, operand.dtype)
+    return NewtonReport(*call(X, rows, Ht, options, operand.n_threads))
+
+
+def _newton(
+    operand: Any, step: Any, rows: RowArrays, shared: TermShared
+) -> NewtonReport:
     # a dense X may have any strides here
     suffix, X = ("dense", operand.X) if operand.kind == "dense" else source_of(operand)
-    call = getattr(_core, f"newton{8 * dtype.itemsize}_{suffix}")
-    found = dict(
-        zip(NewtonReport._fields, call(X, arrays, Ht, options, n_threads), strict=True)
-    )
+    report = _newton_on(operand, step, X, suffix, rows, shared)
     if step.value:
-        both = (column_sums(A, n_threads) for A in (rows["solved"], Ht))
-        found["value"] += float(np.dot(*both))
-    return found
+        both = (column_sums(A, operand.n_threads) for A in (rows.solved, shared.Ht))
+        report.value += float(np.dot(*both))
+    return report
 
 
 class _Solving:
     """X in parts, whose rows are solved for just before they are given out."""
 
-    def __init__(self, operand: Any, step: Any, rows: Rows, shared: Shared) -> None:
+    def __init__(
+        self, operand: Any, step: Any, rows: RowArrays, shared: TermShared
+    ) -> None:
         self._operand, self._step, self._shared = operand, step, shared
-        self._rows = {name: A for name, A in rows.items() if A is not None}
+        self._rows = rows
         self.n_rows, self.entries = operand.n_rows, operand.entries
         self.longest = operand.longest
-        self.found: Sums = dict.fromkeys(NewtonReport._fields, 0.0)
+        self.report = NewtonReport(0.0, 0.0, 0.0, 0.0)
 
     def next(self, n_tasks: int, block: int) -> Any:
-        """As of the operand."""
-        window = self._operand.next(n_tasks, block)
-        for *_, first, X in window or ():
-            n_rows = len(X[2]) - 1 if self._operand.sparse else len(X)
-            own = {name: A[first : first + n_rows] for name, A in self._rows.items()}
-            suffix = "csr32" if self._operand.sparse else "dense"
-            call = getattr(_core, f"newton{8 * self._operand.dtype.itemsize}_{suffix}")
-            options = _newton_options(self._operand, self._step, self._shared)
-            arrays = tuple(own.get(name) for name in NEWTON_ROWS)
-            Ht = as_contiguous(self._shared["Ht"], self._operand.dtype)
-            report = call(X, arrays, Ht, options, self._operand.n_threads)
-            for name, value in zip(NewtonReport._fields, report, strict=True):
-                self.found[name] += value
+        """Return the operand's next window, with its rows solved for."""
+        X = self._operand
+        window = X.next(n_tasks, block)
+        suffix = "csr32" if X.sparse else "dense"
+        for *_, first, X_w in window or ():
+            n_rows = len(X_w[2]) - 1 if X.sparse else len(X_w)
+            rows = self._rows.block(first, first + n_rows)
+            self.report += _newton_on(X, self._step, X_w, suffix, rows, self._shared)
         return window
 
 
-def _newton_sums(operand: Any, step: Any, rows: Rows, shared: Shared) -> Sums:
-    start = {"start": rows["solved"]}
+def _newton_sums(
+    operand: Any, step: Any, rows: RowArrays, shared: TermShared
+) -> NewtonTermSums:
+    after = TermRows(rows.solved)
     if operand.in_parts:
         source = _Solving(operand, step.newton, rows, shared)
-        sums = _beta_update(operand, step.sums, start, shared, source)
-        return source.found | sums
-    found = _newton(operand, step.newton, rows, shared)
-    return found | _beta_update(operand, step.sums, start, shared)
+        terms = _beta_update(operand, step.sums, after, shared, source)
+        return NewtonTermSums(source.report, terms)
+    report = _newton(operand, step.newton, rows, shared)
+    return NewtonTermSums(report, _beta_update(operand, step.sums, after, shared))
 
 
 PASSES.update(

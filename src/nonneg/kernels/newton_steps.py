@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from ..base.interfaces import Array, Rows, Shared, Sums
+from ..base.interfaces import Array
+from ..base.steps import Step
 from .beta_steps import TILE, TermsUpdate, dense
-from .row_methods import NewtonReport
+from .row_methods import NewtonReport, RowArrays
+from .term_records import NewtonTermSums, TermRows, TermShared
 
 UNDAMPED = 0.683802
 """Largest λ = |d|·max h/y of a step d downwards that is not damped, the root of
@@ -20,15 +22,11 @@ this λ does not raise the objective, nor does the damped step d/(1 + λ) for an
 
 
 @dataclass(frozen=True)
-class NewtonUpdate:
+class NewtonUpdate(Step[RowArrays, TermShared, NewtonReport]):
     """Cyclic damped scalar Newton sweeps [1]_ [2]_ over a block's rows, extrapolated.
 
-    The rows start from rows["start"] and end in rows["solved"]. The other factor is
-    shared["Ht"] (n_features, k) with column sums shared["column_sums"] (k,); the penalty
-    weights are shared["l1"] and shared["l2"] (k,). rows["moved"], if there, receives
+    The rows start from rows.start and end in rows.solved. rows.moved, if there, receives
     max(0, solved + momentum·(solved − previous)).
-
-    Sums: "value", "residual", "sweeps", "unfinished" (see `NewtonReport`).
 
     Parameters
     ----------
@@ -43,7 +41,7 @@ class NewtonUpdate:
     rescale : bool
         Bring each row to its best scale first.
     value : bool
-        Whether the sum "value" is wanted.
+        Whether the sum `value` is wanted.
 
     References
     ----------
@@ -55,7 +53,7 @@ class NewtonUpdate:
        https://doi.org/10.1007/s10915-021-01504-0
     """
 
-    name: ClassVar[str] = "newton"
+    name = "newton"
     floor: float
     sweeps: int = 1
     tolerance: float = 0.0
@@ -64,31 +62,37 @@ class NewtonUpdate:
     value: bool = True
 
     def __call__(
-        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
-    ) -> Sums:
+        self, X_b: Any, mask_b: Any | None, rows_b: RowArrays, shared: TermShared
+    ) -> NewtonReport:
         """Solve for the block's rows and return its sums."""
-        Ht = shared["Ht"].astype(np.float64, copy=False)
+        Ht = shared.Ht.astype(np.float64, copy=False)
         n_rows = max(1, TILE // max(1, Ht.shape[0]))
-        total = np.zeros(len(NewtonReport._fields))
-        for first in range(0, rows_b["start"].shape[0], n_rows):
+        total = np.zeros(4)
+        for first in range(0, rows_b.start.shape[0], n_rows):
             part = slice(first, first + n_rows)
             X = dense(X_b[part]).astype(np.float64)
             M = None if mask_b is None else np.asarray(mask_b[part], dtype=np.float64)
-            linear = shared["column_sums"] if M is None else M @ Ht
-            rows = {name: A[part] for name, A in rows_b.items()}
-            weights = (linear + shared["l1"], shared["l2"])
+            linear = shared.column_sums if M is None else M @ Ht
+            rows = rows_b.block(first, first + n_rows)
+            weights = (linear + shared.l1, shared.l2)
             total += self._tile(X, M, rows, Ht, *weights)
-            if "moved" in rows:
-                solved = rows["solved"]
-                step = solved.dtype.type(self.momentum) * (solved - rows["previous"])
-                np.maximum(solved + step, 0, out=rows["moved"])
-        return dict(zip(NewtonReport._fields, map(float, total), strict=True))
+            if rows.moved is not None:
+                solved = rows.solved
+                step = solved.dtype.type(self.momentum) * (solved - rows.previous)
+                np.maximum(solved + step, 0, out=rows.moved)
+        return NewtonReport(*map(float, total))
 
     def _tile(
-        self, X: Array, M: Array | None, rows: Rows, Ht: Array, linear: Array, l2: Array
+        self,
+        X: Array,
+        M: Array | None,
+        rows: RowArrays,
+        Ht: Array,
+        linear: Array,
+        l2: Array,
     ) -> Array:
         raw, X = X, X if M is None else X * M
-        W = rows["start"].astype(np.float64)
+        W = rows.start.astype(np.float64)
         linear = np.broadcast_to(linear, W.shape)
         total = X.sum(axis=1)
         self._scale(W, total, linear, l2)
@@ -102,7 +106,7 @@ class NewtonUpdate:
             alive &= violation + total * worst > self.tolerance * total
             if not alive.any():
                 break
-        rows["solved"][...] = W
+        rows.solved[...] = W
         value = 0.0
         if self.value:
             present = X > 0
@@ -174,22 +178,20 @@ def _positive_root(bent: Array, flat: Array, total: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class NewtonSums:
+class NewtonSums(Step[RowArrays, TermShared, NewtonTermSums]):
     """Newton sweeps over the block's rows, then the other factor's sums at the result.
 
-    X is read once for both. The rows are those of `NewtonUpdate`, without "moved"; the
-    shared arrays are those of both steps. Sums: "residual", "sweeps" and "unfinished" of
-    `NewtonUpdate`, and all sums of `TermsUpdate`, whose "start" is the result.
+    X is read once for both.
     """
 
-    name: ClassVar[str] = "newton_sums"
+    name = "newton_sums"
     newton: NewtonUpdate
     sums: TermsUpdate
 
     def __call__(
-        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
-    ) -> Sums:
+        self, X_b: Any, mask_b: Any | None, rows_b: RowArrays, shared: TermShared
+    ) -> NewtonTermSums:
         """Solve for the block's rows and return both steps' sums."""
-        found = self.newton(X_b, mask_b, rows_b, shared)
-        after = self.sums(X_b, mask_b, {"start": rows_b["solved"]}, shared)
-        return found | after
+        newton = self.newton(X_b, mask_b, rows_b, shared)
+        terms = self.sums(X_b, mask_b, TermRows(rows_b.solved), shared)
+        return NewtonTermSums(newton, terms)

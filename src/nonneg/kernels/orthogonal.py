@@ -1,7 +1,4 @@
-"""Factorizations of tall arrays in their own memory: L of LU, Q of QR; signs of columns.
-
-An array that is not in this memory has a method of the function's name.
-"""
+"""Factorizations of tall arrays in their own memory: L of LU, Q of QR; signs of columns."""
 
 from __future__ import annotations
 
@@ -11,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from ..base.factor_rows import FactorRows
+
 Array = NDArray[Any]
 
 
-def lower_factor(A: Array) -> Array:
+def lower_factor(A: Any) -> Any:
     """Row-permuted lower factor L of A = L·U, which spans what A does; A is spent.
 
     Rows that are elsewhere give another basis of the same space.
     """
-    own = getattr(A, "lower_factor", None)
-    if own is not None:
-        basis: Array = own()
-        return basis
+    if isinstance(A, FactorRows):
+        return A.lower_factor()
     # by getrf, in place: `scipy.linalg.lu` holds up to four arrays of A's size
     F = np.asfortranarray(A)
     (getrf,) = linalg.get_lapack_funcs(("getrf",), (F,))
@@ -39,12 +36,10 @@ def lower_factor(A: Array) -> Array:
     return out
 
 
-def orthonormal(A: Array) -> tuple[Array, Array]:
+def orthonormal(A: Any) -> tuple[Any, Array]:
     """Factors Q and R of A; Q replaces A where it has as many columns."""
-    own = getattr(A, "orthonormal", None)
-    if own is not None:
-        factors: tuple[Array, Array] = own()
-        return factors
+    if isinstance(A, FactorRows):
+        return A.orthonormal()
     # in Fortran order LAPACK works in place
     F = np.asfortranarray(A)
     Q, R = linalg.qr(F, mode="economic", overwrite_a=True, check_finite=False)
@@ -54,12 +49,10 @@ def orthonormal(A: Array) -> tuple[Array, Array]:
     return A, R
 
 
-def sign_of_largest(A: Array) -> Array:
+def sign_of_largest(A: Any) -> Array:
     """Sign of the entry of each column that is largest in size; the first of several."""
-    own = getattr(A, "sign_of_largest", None)
-    if own is None:
-        largest = np.abs(A).argmax(axis=0)
-        signs: Array = np.sign(A[largest, np.arange(A.shape[1])])
-    else:
-        signs = own()
+    if isinstance(A, FactorRows):
+        return A.sign_of_largest()
+    largest = np.abs(A).argmax(axis=0)
+    signs: Array = np.sign(A[largest, np.arange(A.shape[1])])
     return signs

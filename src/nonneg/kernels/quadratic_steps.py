@@ -9,13 +9,21 @@ comes only from operands whose Gram matrix is not shared.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from ..base.interfaces import Array, Rows, Shared, Sums
+from ..base.interfaces import Array
+from ..base.steps import (
+    OtherFactor,
+    RowsOfW,
+    Step,
+    StepRows,
+    StepShared,
+    StepSums,
+)
 from . import reference
-from .row_methods import Method, RowArrays
+from .row_methods import Method, RowArrays, SolveReport
 
 
 def _plain(array: Any) -> Array:
@@ -27,119 +35,178 @@ def _masked(X_b: Any, mask_b: Any | None) -> Any:
     return X_b if mask_b is None else X_b * mask_b
 
 
-@dataclass(frozen=True)
-class MatMul:
-    """rows["out"] = X_b · shared["B"]."""
+@dataclass(slots=True, eq=False)
+class ProductRows(StepRows):
+    """Where the rows of X·Ht are written."""
 
-    name: ClassVar[str] = "matmul"
+    written = ("out",)
+    out: Array
+
+
+@dataclass(slots=True, eq=False)
+class ProductSum(StepSums):
+    """Xᵀ·W, of shape (n_features, k)."""
+
+    multiplied = ("product",)
+    product: Array
+
+
+@dataclass(frozen=True)
+class MatMul(Step[ProductRows, OtherFactor, None]):
+    """rows.out = X_b · shared.Ht."""
+
+    name = "matmul"
+    needs_products_alone = True
 
     def __call__(
-        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
-    ) -> Sums:
-        """Write the block's rows of X·B."""
-        rows_b["out"][...] = _plain(_masked(X_b, mask_b) @ shared["B"])
-        return {}
+        self, X_b: Any, mask_b: Any | None, rows_b: ProductRows, shared: OtherFactor
+    ) -> None:
+        """Write the block's rows of the product."""
+        rows_b.out[...] = _plain(_masked(X_b, mask_b) @ shared.Ht)
 
 
 @dataclass(frozen=True)
-class RMatMul:
-    """Sum "product" = X_bᵀ · rows["A"], of shape (n_features, k)."""
+class RMatMul(Step[RowsOfW, None, ProductSum]):
+    """The sum X_bᵀ · rows.W."""
 
-    name: ClassVar[str] = "rmatmul"
+    name = "rmatmul"
+    needs_products_alone = True
 
     def __call__(
         self,
         X_b: Any,
         mask_b: Any | None,
-        rows_b: Rows,
-        shared: Shared,  # noqa: ARG002
-    ) -> Sums:
-        """Return the block's share of XᵀA."""
-        return {"product": _plain(_masked(X_b, mask_b).T @ rows_b["A"])}
+        rows_b: RowsOfW,
+        shared: None,  # noqa: ARG002
+    ) -> ProductSum:
+        """Return the block's share of XᵀW."""
+        return ProductSum(_plain(_masked(X_b, mask_b).T @ rows_b.W))
 
 
-ROW_ARRAYS = ("start", "solved", "previous", "moved")
-WRITTEN = ("out", "solved", "moved", "below")
-"""Row arrays that steps write to."""
-REPORTED = ("violation", "cross", "decrease", "sweeps", "measures")
+@dataclass(slots=True, eq=False)
+class ModelInputs(StepShared):
+    """What the rows of one model are solved for with."""
+
+    multiplied = ("Ht",)
+    Ht: Array
+    """The other factor, (n_features, k)."""
+    gram: Array
+    """Its Gram matrix plus the penalty's Q, (k, k)."""
+    l1: Array
+    """Linear penalty weights, (k,)."""
+
+
+@dataclass(slots=True, eq=False)
+class ModelSums(StepSums):
+    """What a row solve of one model leaves for the other half-step."""
+
+    multiplied = ("rhs",)
+    report: SolveReport
+    rhs: Any = None
+    """Xᵀ·result, (n_features, k), if asked for."""
+    gram: Any = None
+    """resultᵀ·result in float64, (k, k), or (n_features, k, k) where X has a mask."""
+
+
+@dataclass(slots=True, eq=False)
+class RowSolveRows(StepRows):
+    """Rows of each model."""
+
+    models: tuple[RowArrays, ...]
+
+
+@dataclass(slots=True, eq=False)
+class RowSolveInputs(StepShared):
+    """Inputs of each model."""
+
+    models: tuple[ModelInputs, ...]
+
+
+@dataclass(slots=True, eq=False)
+class RowSolveSums(StepSums):
+    """Sums of each model."""
+
+    models: tuple[ModelSums, ...]
 
 
 @dataclass(frozen=True)
-class RowSolve:
+class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
     """Fused half-step of one or more models: X is read once for all of them.
 
-    For each block and model r, P_b = X_b·shared["Ht/r"] is the right-hand side of the
-    rows. They are solved for as how[r] says, with shared["gram/r"] (k, k) and
-    shared["l1/r"] (k,), from rows["start/r"] into rows["solved/r"]; "previous/r" and
-    "moved/r" are optional, see `RowArrays`. Their result is what the sums for the
-    other half-step are made of.
-
-    Sums of model r: "rhs/r" = Xᵀ·result (n_features, k) and "gram/r" =
-    resultᵀ·result in float64 — (k, k), or (n_features, k, k) with a mask —, and
-    the numbers of a `SolveReport` from "violation/r" to "measures/r".
+    For each block and model, X_b·Ht is the right-hand side of the rows, which are solved
+    for by the model's method. Their result is what the sums for the other half-step are
+    made of.
 
     Parameters
     ----------
     how : tuple of Method
         One for each model.
     accumulate : bool
-        Whether "rhs" and "gram" are wanted.
+        Whether `rhs` and `gram` are wanted.
     """
 
-    name: ClassVar[str] = "row_solve"
+    name = "row_solve"
+    needs_products_alone = True
     how: tuple[Method, ...]
     accumulate: bool = True
 
     def __call__(
-        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
-    ) -> Sums:
+        self,
+        X_b: Any,
+        mask_b: Any | None,
+        rows_b: RowSolveRows,
+        shared: RowSolveInputs,
+    ) -> RowSolveSums:
         """Solve for the block's rows of each model and return its sums."""
         observed = _masked(X_b, mask_b)
-        sums: Sums = {}
-        for r, how in enumerate(self.how):
-            Ht, gram = shared[f"Ht/{r}"], shared[f"gram/{r}"]
-            if mask_b is not None:
-                # shared["gram"] is HHᵀ + Q; the part of Q is kept, HHᵀ is by row
-                penalty = gram - reference.gram(Ht)
-                gram = np.einsum("ij,jr,js->irs", mask_b, Ht, Ht) + penalty
-            rows = row_arrays(rows_b, r)
-            report = reference.solve_rows(
-                rows, _plain(observed @ Ht), gram, shared[f"l1/{r}"], how
+        models = zip(self.how, rows_b.models, shared.models, strict=True)
+        return RowSolveSums(
+            tuple(
+                self._solve(observed, mask_b, how, rows, inputs)
+                for how, rows, inputs in models
             )
-            sums.update({f"{name}/{r}": getattr(report, name) for name in REPORTED})
-            if not self.accumulate:
-                continue
-            A = rows.result
-            sums[f"rhs/{r}"] = _plain(observed.T @ A)
-            sums[f"gram/{r}"] = (
-                reference.gram(A)
-                if mask_b is None
-                else np.einsum("ij,ir,is->jrs", mask_b, A, A, dtype=np.float64)
-            )
-        return sums
+        )
 
-
-def row_arrays(rows: Rows, r: int) -> RowArrays:
-    """Return the arrays of model r."""
-    return RowArrays(*(rows.get(f"{name}/{r}") for name in ROW_ARRAYS))  # type: ignore[arg-type]
+    def _solve(
+        self,
+        observed: Any,
+        mask_b: Any | None,
+        how: Method,
+        rows: RowArrays,
+        inputs: ModelInputs,
+    ) -> ModelSums:
+        Ht, gram = inputs.Ht, inputs.gram
+        if mask_b is not None:
+            # the shared matrix is HHᵀ + Q; the part of Q is kept, HHᵀ is by row
+            penalty = gram - reference.gram(Ht)
+            gram = np.einsum("ij,jr,js->irs", mask_b, Ht, Ht) + penalty
+        report = reference.solve_rows(rows, _plain(observed @ Ht), gram, inputs.l1, how)
+        if not self.accumulate:
+            return ModelSums(report)
+        A = rows.result
+        rhs = _plain(observed.T @ A)
+        if mask_b is None:
+            return ModelSums(report, rhs, reference.gram(A))
+        grams = np.einsum("ij,ir,is->jrs", mask_b, A, A, dtype=np.float64)
+        return ModelSums(report, rhs, grams)
 
 
 @dataclass(frozen=True)
-class SquaredResidual:
-    """Sum "value" = ‖X_b − rows["W"]·shared["Ht"]ᵀ‖² over observed entries, in float64.
+class SquaredResidual(Step[RowsOfW, OtherFactor, float]):
+    """The sum ‖X_b − rows.W·shared.Htᵀ‖² over observed entries, in float64.
 
     Evaluated entry by entry, so that it keeps its relative accuracy for a nearly
     exact fit; at most `tile` entries of W·H exist at a time.
     """
 
-    name: ClassVar[str] = "squared_residual"
+    name = "squared_residual"
     tile: int = 1 << 20
 
     def __call__(
-        self, X_b: Any, mask_b: Any | None, rows_b: Rows, shared: Shared
-    ) -> Sums:
+        self, X_b: Any, mask_b: Any | None, rows_b: RowsOfW, shared: OtherFactor
+    ) -> float:
         """Return the block's share of the squared error."""
-        W, Ht = rows_b["W"], shared["Ht"]
+        W, Ht = rows_b.W, shared.Ht
         n_rows = max(1, self.tile // max(1, Ht.shape[0]))
         total = 0.0
         for start in range(0, W.shape[0], n_rows):
@@ -150,4 +217,4 @@ class SquaredResidual:
             if mask_b is not None:
                 residual *= np.sqrt(mask_b[rows])
             total += float(np.square(residual, dtype=np.float64).sum())
-        return {"value": total}
+        return total

@@ -83,7 +83,8 @@ def solve_rows(
     elif isinstance(how, Cyclic):
         rows.solved[...] = rows.start
         report = coordinate_sweep(rows.solved, rhs, gram, l1, how.order)
-        done = SolveReport(*report, measures=np.zeros((2, gram.shape[-1])))
+        measures = np.zeros((2, gram.shape[-1]))
+        done = SolveReport(report.violation, report.cross, measures=measures)
     else:
         done = _adaptive_sweeps(rows, rhs, gram, l1, how)
     if rows.moved is not None:
@@ -92,9 +93,8 @@ def solve_rows(
         np.maximum(solved + beta * (solved - rows.previous), 0, out=rows.moved)
     if not grams:
         return done
-    return done._replace(
-        gram_solved=gram_of(rows.solved), gram_result=gram_of(rows.result)
-    )
+    done.gram_solved, done.gram_result = gram_of(rows.solved), gram_of(rows.result)
+    return done
 
 
 def _multiplied(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveReport:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from numpy.typing import NDArray
 
+from ..base.steps import StepRows, StepSums
+
 Array = NDArray[Any]
 
 
@@ -80,7 +82,8 @@ class Multiplicative:
 Method: TypeAlias = Cyclic | Adaptive | Exact | Multiplicative
 
 
-class RowArrays(NamedTuple):
+@dataclass(slots=True, eq=False)
+class RowArrays(StepRows):
     """The rows of a factor before and after a solve, each of shape (n_rows, k).
 
     `start` is read and `solved` is written. `moved`, if any, receives the extrapolation
@@ -88,13 +91,14 @@ class RowArrays(NamedTuple):
     be `start` or `previous`.
     """
 
-    start: Array
-    solved: Array
-    previous: Array | None = None
-    moved: Array | None = None
+    written = ("solved", "moved")
+    start: Any
+    solved: Any
+    previous: Any = None
+    moved: Any = None
 
     @property
-    def result(self) -> Array:
+    def result(self) -> Any:
         """The rows beside which the other half-step is done: `moved`, else `solved`."""
         return self.solved if self.moved is None else self.moved
 
@@ -108,7 +112,8 @@ class SweepReport(NamedTuple):
     """⟨rhs, A⟩ after the sweep."""
 
 
-class SolveReport(NamedTuple):
+@dataclass(slots=True, eq=False)
+class SolveReport(StepSums):
     """Numbers that a row solve has at no extra cost, in float64."""
 
     violation: float
@@ -144,7 +149,8 @@ class Summary(NamedTuple):
         )
 
 
-class NewtonReport(NamedTuple):
+@dataclass(slots=True, eq=False)
+class NewtonReport(StepSums):
     """Numbers that a half-step by Newton sweeps has at its end, in float64."""
 
     value: float

@@ -10,6 +10,7 @@ import numpy as np
 from ..base.interfaces import Array, LossBase, Operand, Stats
 from ..kernels.beta_steps import TermsUpdate, beside
 from ..kernels.beta_terms import EPSILON, BetaTerms
+from ..kernels.term_records import TermRows
 from .registry import losses
 
 NAMES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
@@ -77,8 +78,7 @@ class BetaDivergence(LossBase):
             X, W, Ht = X.T, Ht, W
         terms = self.terms(X)
         step = TermsUpdate(terms, move=False, accumulate=False, value=True)
-        sums = X.run_pass(step, {"start": W}, beside(Ht, X.n_threads))
-        value = float(sums["value"])
+        value = float(X.run_pass(step, TermRows(W), beside(Ht, X.n_threads)).value)
         # zeros of X count −1 each at β = 0, as in scikit-learn
         return max(0.0, value) if terms.beta > 0 else value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.interfaces import Array, LossBase, Operand
+from ..base.steps import OtherFactor, RowsOfW
 from ..kernels import gram, inner
 from ..kernels.beta_terms import BetaTerms
 from ..kernels.quadratic_steps import SquaredResidual
@@ -48,8 +49,7 @@ class Frobenius(LossBase):
                 return value
         if X.by_columns:
             X, W, Ht = X.T, Ht, W
-        sums = X.run_pass(SquaredResidual(), {"W": W}, {"Ht": Ht})
-        return 0.5 * float(sums["value"])
+        return 0.5 * X.run_pass(SquaredResidual(), RowsOfW(W), OtherFactor(Ht))
 
     def from_products(self, X: Operand, cross: float, square: float) -> float:
         """Return ½‖X‖² − ⟨X, WH⟩ + ½‖WH‖², at least 0."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from .. import kernels
-from ..base.interfaces import Array, Operand, Rows, Shared, Stats, Step, Sums
-from ..kernels.quadratic_steps import MatMul, RMatMul
+from ..base.interfaces import Array, Operand, Stats
+from ..base.steps import OtherFactor, RowsOfW, RowsT, SharedT, Step, SumsT, added
+from ..kernels.quadratic_steps import MatMul, ProductRows, RMatMul
 
 
 class Block(NamedTuple):
@@ -28,17 +29,20 @@ class BlockedOperand(Operand):
         """Cut X into consecutive blocks of rows, the same ones every time."""
         raise NotImplementedError
 
-    def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
+    def run_pass(
+        self, step: Step[RowsT, SharedT, SumsT], rows: RowsT, shared: SharedT
+    ) -> SumsT:
         """Run `step` on every block, compiled where there is such a version."""
         native = kernels.native_pass(self.kind, step)
         if native is not None:
-            return native(self, step, rows, shared)
-        total: Sums = {}
+            sums: SumsT = native(self, step, rows, shared)
+            return sums
+        total: Any = None
         for block in self.blocks():
-            rows_b = {name: A[block.start : block.stop] for name, A in rows.items()}
-            for name, part in step(block.X, block.mask, rows_b, shared).items():
-                total[name] = total[name] + part if name in total else part
-        return total
+            rows_b = rows.block(block.start, block.stop)
+            total = added(total, step(block.X, block.mask, rows_b, shared))
+        total_of_all: SumsT = total
+        return total_of_all
 
 
 class TransposedOperand(BlockedOperand):
@@ -81,17 +85,11 @@ class TransposedOperand(BlockedOperand):
 def matmul(X: Operand, B: Array) -> Array:
     """X·B of shape (n_samples, k), by the pass that is natural for X."""
     if X.by_columns:
-        product: Array = X.T.run_pass(RMatMul(), {"A": B}, {})["product"]
+        product: Array = X.T.run_pass(RMatMul(), RowsOfW(B), None).product
         return product
     out: Array = X.new_rows(B.shape[1])
-    X.run_pass(MatMul(), {"out": out}, {"B": B})
+    X.run_pass(MatMul(), ProductRows(out), OtherFactor(B))
     return out
-
-
-def to_caller(W: Array) -> Any:
-    """Rows as the array that the caller of a fit gets, who gave X as such a one."""
-    own = getattr(W, "to_caller", None)
-    return W if own is None else own()
 
 
 def rmatmul(X: Operand, A: Array) -> Array:

@@ -7,15 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..base.interfaces import Array, Operand, Rows, Shared, Stats, Step, Sums
+from ..base.interfaces import Array, Operand, Stats
+from ..base.steps import RowsT, SharedT, Step, StepShared, StepSums, SumsT
 from ..kernels.orthogonal import lower_factor, orthonormal
 from .base import Block, BlockedOperand, matmul, rmatmul
 from .dense import DenseOperand
 
-INNER = {"matmul": "B", "rmatmul": "-", "row_solve": "Ht/"}
-"""Steps that only multiply by X, and what begins the names of what it multiplies."""
-OUTER = ("product", "rhs/")
-"""What begins the names of their sums over the rows of X."""
 OVERSAMPLES = 20
 POWER_ITERATIONS = 2
 
@@ -67,22 +64,19 @@ class CompressedOperand(BlockedOperand):
             stop = min(start + 512, self.shape[0])
             yield Block(start, stop, self.Q.X[start:stop] @ self.Bt.X.T, None)
 
-    def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
-        """Run the step on Q in place of X, other than product steps block by block."""
-        if step.name not in INNER:
+    def run_pass(
+        self, step: Step[RowsT, SharedT, SumsT], rows: RowsT, shared: SharedT
+    ) -> SumsT:
+        """Run a step that needs products alone on Q in place of X, others block by block."""
+        if not step.needs_products_alone:
             return super().run_pass(step, rows, shared)
         # X·Ht = Q·(B·Ht), and Xᵀ·A = Bᵀ·(Qᵀ·A)
-        inner = {
-            name: rmatmul(self.Bt, array)
-            if name.startswith(INNER[step.name])
-            else array
-            for name, array in shared.items()
-        }
-        sums = self.Q.run_pass(step, rows, inner)
-        return {
-            name: matmul(self.Bt, array) if name.startswith(OUTER) else array
-            for name, array in sums.items()
-        }
+        if isinstance(shared, StepShared):
+            shared = shared.with_products(lambda Ht: rmatmul(self.Bt, Ht))
+        sums = self.Q.run_pass(step, rows, shared)
+        if isinstance(sums, StepSums):
+            sums = sums.with_products(lambda product: matmul(self.Bt, product))
+        return sums
 
 
 def compressed(X: Operand, k: int, random_state: Any) -> CompressedOperand:

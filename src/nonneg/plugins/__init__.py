@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..base.interfaces import LossBase, Penalty, Progress, SolverBase, State, Stats
+from ..base.steps import OtherFactor, RowsOfW, Step, StepRows, StepShared, StepSums
 from ..kernels import gram
 from ..losses.registry import losses
 from ..operands.base import Block, BlockedOperand
@@ -16,11 +17,17 @@ __all__ = [
     "BlockedOperand",
     "DenseStore",
     "LossBase",
+    "OtherFactor",
     "Penalty",
     "Progress",
+    "RowsOfW",
     "SolverBase",
     "State",
     "Stats",
+    "Step",
+    "StepRows",
+    "StepShared",
+    "StepSums",
     "StoreBase",
     "gram",
     "half_step",

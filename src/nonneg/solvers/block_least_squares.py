@@ -20,12 +20,12 @@ from ..base.interfaces import (
     State,
 )
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
+from ..kernels.quadratic_steps import ModelSums
 from ..operands.base import matmul, rmatmul
 from ..operands.streamed.row_batches import RowBatch
 from .steps.batch_problem import own_state, scaled
 from .steps.half_steps import (
     HalfStepProgram,
-    HalfSums,
     half_step,
     run_half_steps,
     solve_half,
@@ -262,7 +262,7 @@ class Incremental(SolverBase):
         self,
         problem: Problem,
         state: IncrementalState,
-        sums: HalfSums,
+        sums: ModelSums,
         report_H: SolveReport,
     ) -> Progress:
         """Report the objective of X, if all rows were seen; after a pass the residual."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..base.interfaces import Array, Problem, Progress, SolverBase
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
+from ..kernels.factor_rows import copy_rows, divide_columns, scale_columns
 from ..operands.base import matmul
 from .registry import solvers
 from .steps import balancing
@@ -162,7 +163,7 @@ class Hals(SolverBase):
             W, Ht, product = rows_W.solved, rows_H.solved, pair.product
             start = Start(Ht, pair.gram_Hn, product)
         solved = W if W is not state.W else state.other("W")
-        solved[...] = W
+        copy_rows(solved, W)
         report, objective = yield from solve_W(problem, solved, start, Exact())
         if np.isfinite(objective):
             # above the best objective by rounding at most; `transform` finds this W again
@@ -226,9 +227,9 @@ def _scale(problem: Problem, W: Array, Ht: Array, product: Array) -> None:
     scale = balancing.best_scale(W, product, gram_H, gram_W, problem.penalty_W)
     squares = (gram_W.diagonal(), gram_H.diagonal())
     d = balancing.balance(W, Ht, *squares, *penalties, scale)
-    W *= (scale * d).astype(W.dtype)
+    scale_columns(W, (scale * d).astype(W.dtype))
     Ht /= d.astype(Ht.dtype)
-    product /= d.astype(product.dtype)
+    divide_columns(product, d.astype(product.dtype))
 
 
 def _certified(

@@ -13,12 +13,13 @@ import numpy as np
 from ..base.interfaces import Array, Problem, Progress, SolverBase, State
 from ..kernels import column_sums, gram, inner
 from ..kernels.beta_terms import multiplied, quotient
+from ..kernels.term_records import TermSums
 from ..operands.streamed.row_batches import Narrow, RowBatch
 from .fixed_h_mu import relative_change, settled_rows
 from .mu import least_entries
 from .steps.batch_problem import on_batch, own_state
 from .steps.column_scaled import ScaledFactor, whole
-from .steps.mu_steps import TermSums, by_products, sums_for, terms_of, update_rows
+from .steps.mu_steps import by_products, sums_for, terms_of, update_rows
 from .steps.quadratic_iteration import factor_penalties
 
 CLOSE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-2}
@@ -284,7 +285,7 @@ class MiniBatch(SolverBase):
             value = loss.from_products(X, cross, square)
             if value < CLOSE[X.dtype] * 0.5 * X.stats().sum_sq:
                 value = loss.value(X, rows, Ht)
-        return value + factor_penalties(problem, rows, Ht)
+        return float(value) + factor_penalties(problem, rows, Ht)
 
     def _move_H(
         self, problem: Problem, state: MiniBatchState, sums: TermSums, least: float

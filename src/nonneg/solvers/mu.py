@@ -19,11 +19,12 @@ from ..base.interfaces import (
 )
 from ..kernels import Multiplicative, RowArrays, gram
 from ..kernels.beta_terms import EPSILON
+from ..kernels.factor_rows import empty_like, extrapolate
+from ..kernels.term_records import TermSums
 from ..operands.base import matmul
 from .registry import solvers
 from .steps.half_steps import solve_half
 from .steps.mu_steps import (
-    TermSums,
     apply_sums,
     by_products,
     sums_for,
@@ -233,18 +234,18 @@ class MultiplicativeUpdates(SolverBase):
         X, loss = problem.X, problem.loss
         assert state.before_W is not None
         assert state.before_H is not None
-        from_W = _beyond(state.W, state.before_W, weight)
+        from_W = extrapolate(state.W, state.before_W, weight)
         from_H = state.Ht
         if problem.update_H:
-            from_H = _beyond(state.Ht, state.before_H, weight)
+            from_H = extrapolate(state.Ht, state.before_H, weight)
         penalty_W, penalty_H = problem.penalty_W, problem.penalty_H
         least_W, least_H = least_entries(problem)
         if X.by_columns:
             carried = self._carried(state)
             W = apply_sums(loss, X, from_W, carried, penalty_W, least_W)
             # the next update starts from this W extrapolated, and needs the sums there
-            at_W = _beyond(W, state.W, _momentum(following)[0])
-            Ht, at_H = np.empty_like(from_H), from_H
+            at_W = extrapolate(W, state.W, _momentum(following)[0])
+            Ht, at_H = empty_like(from_H), from_H
             if problem.update_H:
                 rows = (from_H, Ht)
                 sums = update_rows(
@@ -257,7 +258,7 @@ class MultiplicativeUpdates(SolverBase):
             self._carry(state, sums)
             measured_at = at_W, at_H
         else:
-            W = np.empty_like(from_W)
+            W = empty_like(from_W)
             sums = update_rows(
                 loss, X, (from_W, W), state.Ht, penalty_W,
                 accumulate=problem.update_H, value=True, least=least_W, after=from_H,
@@ -269,7 +270,7 @@ class MultiplicativeUpdates(SolverBase):
         state.before_W, state.before_H = state.W, state.Ht
         state.W, state.Ht = W, Ht
         assert sums.value is not None
-        return sums.value + factor_penalties(problem, *measured_at)
+        return float(sums.value) + factor_penalties(problem, *measured_at)
 
     def _converged(
         self,
@@ -305,16 +306,6 @@ def _momentum(nesterov: float) -> tuple[float, float]:
     """Return the weight of the last change and the next number of Nesterov's sequence."""
     following = 0.5 * (1 + math.sqrt(1 + 4 * nesterov**2))
     return (nesterov - 1) / following, following
-
-
-def _beyond(A: Array, before: Array, weight: float) -> Array:
-    """Return A extrapolated by `weight` along its increases since `before`."""
-    if weight == 0:
-        return A
-    step: Array = np.maximum(A - before, 0)
-    step *= A.dtype.type(weight)
-    step += A
-    return step
 
 
 def least_entries(problem: Problem) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from ..kernels.row_methods import NewtonReport
 from .registry import solvers
 from .steps.majorizer_step import diagonal_step, residual_of
 from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
-from .steps.mu_steps import apply_sums, term_sums, terms_of
+from .steps.mu_steps import apply_sums, terms_of
 from .steps.quadratic_iteration import factor_penalties
 
 EXACT_SWEEPS = 2000
@@ -146,12 +146,11 @@ class ScalarNewton(SolverBase):
         step = NewtonSums(
             newton, TermsUpdate(terms, move=False, value=True, bends=True)
         )
-        weights = {"l1": problem.penalty_W.l1, "l2": problem.penalty_W.Q.diagonal()}
-        shared = beside(Ht, X.n_threads) | weights
-        found = X.run_pass(step, {"start": W, "solved": W}, shared)
-        sums = term_sums(found, W)
-        objective = float(found["value"]) + factor_penalties(problem, W, Ht)
-        violation = found["residual"] + residual_of(Ht, sums, problem.penalty_H)
+        shared = beside(Ht, X.n_threads, problem.penalty_W)
+        found = X.run_pass(step, RowArrays(W, W), shared)
+        sums = found.terms
+        objective = float(sums.value) + factor_penalties(problem, W, Ht)
+        violation = found.newton.residual + residual_of(Ht, sums, problem.penalty_H)
         residual = _relative(problem, violation)
         gained = max(0.0, state.last - objective)
         state.decreases[state.n_iter % SETTLED_WITHIN] = gained
@@ -159,9 +158,7 @@ class ScalarNewton(SolverBase):
         converged = state.is_settled(residual, False, self.tol)
         if not converged:
             by_ratio = apply_sums(loss, X, Ht, sums, problem.penalty_H)
-            state.Ht = diagonal_step(
-                Ht, sums, found["bends"], problem.penalty_H, by_ratio
-            )
+            state.Ht = diagonal_step(Ht, sums, sums.bends, problem.penalty_H, by_ratio)
         return self._told(problem, objective, residual, gained, converged)
 
     def _told(
@@ -216,10 +213,8 @@ class ScalarNewton(SolverBase):
         """Do one half-step for the rows of the factor that X's rows belong to."""
         floor = terms_of(problem).floor
         step = NewtonUpdate(floor, **{"sweeps": self._sweeps(problem), **how})
-        arrays = {name: A for name, A in rows._asdict().items() if A is not None}
-        weights = {"l1": penalty.l1, "l2": penalty.Q.diagonal()}
-        shared = beside(Bt, X.n_threads) | weights
-        return NewtonReport(**X.by_rows.run_pass(step, arrays, shared))
+        shared = beside(Bt, X.n_threads, penalty)
+        return X.by_rows.run_pass(step, rows, shared)
 
     def _solve_W(self, problem: Problem, W: Array, Ht: Array) -> Progress:
         """Solve for W exactly, in place, beside a fixed H."""

@@ -102,8 +102,12 @@ class Checkpoints:
         partial = self.path.with_name(self.path.name + PARTIAL)
         try:
             contents = self._contents(past)
+            plain: dict[str, Any] = {
+                key: A.plain if isinstance(A, DiskRows) else A
+                for key, A in contents.items()
+            }
             with partial.open("wb") as file, giving_back(contents.values()):
-                np.savez(file, **contents)
+                np.savez(file, **plain)
                 file.flush()
                 os.fsync(file.fileno())
             self._put_in_place(partial)
@@ -297,7 +301,7 @@ def _member(archive: Any, name: str, X: Operand | None) -> Any:
         if len(shape) != 2 or shape[0] != X.shape[0] or by_columns:
             return archive[name]
         rows: DiskRows = folder.rows(shape, dtype)
-        size = max(1, READ_BYTES // max(1, rows.strides[0]))
+        size = max(1, READ_BYTES // max(1, rows.plain.strides[0]))
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
             view = part.reshape(-1).view(np.uint8)

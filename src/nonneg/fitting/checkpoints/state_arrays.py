@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ...base.factor_rows import FactorRows
 
 S = TypeVar("S")
 Arrays = dict[str, NDArray[Any]]
@@ -89,6 +91,8 @@ def _encode(name: str, value: Any) -> Arrays:
     """Arrays of one field by the suffix of their key."""
     if value is None:
         return {"none": np.zeros(0)}
+    if isinstance(value, FactorRows) and value.in_this_memory:
+        return {"": cast(Any, value)}
     if isinstance(value, np.ndarray) and value.dtype.kind in _PLAIN_KINDS:
         return {"": value}
     if isinstance(value, np.generic) and value.dtype.kind in _PLAIN_KINDS:

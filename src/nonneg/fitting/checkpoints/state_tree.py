@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.factor_rows import FactorRows
 from ...base.interfaces import Stored
 from . import state_arrays
 from .state_arrays import Arrays
@@ -27,7 +28,7 @@ Load = Callable[[Sequence[str], int, Any], Any]
 
 def is_elsewhere(value: Any) -> bool:
     """Whether it is an array of rows that are not in this memory."""
-    return hasattr(value, "by_blocks") and not isinstance(value, np.ndarray)
+    return isinstance(value, FactorRows) and not value.in_this_memory
 
 
 def names_elsewhere(table: Mapping[str, Any]) -> list[str]:
@@ -96,7 +97,7 @@ def _put(
         item, key = getattr(value, field.name), f"{at}/{field.name}"
         if field.metadata.get("scratch"):
             item = None
-        if is_elsewhere(item) or (isinstance(item, np.ndarray) and item.ndim > 0):
+        if isinstance(item, np.ndarray | FactorRows) and item.ndim > 0:
             if id(item) in seen:
                 table[f"{key}/{SAME}"] = np.array(seen[id(item)])
                 continue
@@ -143,7 +144,7 @@ class _Builder:
             self._arrays[at] = self._load(names, int(k), np.dtype(dtype))
             return self._arrays[at]
         value = self._leaf(at)
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ndarray | FactorRows):
             self._arrays[at] = value
         return value
 

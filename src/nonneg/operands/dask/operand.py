@@ -14,7 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from ... import kernels
-from ...base.interfaces import Array, Operand, Rows, Shared, Stats, Step, Sums
+from ...base.interfaces import Array, Operand, Stats
+from ...base.steps import RowsT, SharedT, Step, SumsT
 from ...kernels.row_methods import Summary
 from ...stores.base import to_factor_dtype
 from ...stores.sliced import to_csr_block
@@ -22,7 +23,7 @@ from ..base import BlockedOperand, TransposedOperand
 from ..registration import register_operand
 from ..streamed.first_pass import require_numbers
 from .worker_files import read_rows
-from .worker_rows import BlockRows, Blocks, computed, persisted, tree
+from .worker_rows import Blocks, WorkerRows, computed, persisted, tree
 
 SOLVERS = ("cd", "hals", "bpp", "mu")
 
@@ -120,20 +121,23 @@ class DaskOperand(BlockedOperand):
                 raise ValueError(msg)
         return dataclasses.replace(parameters, **given)
 
-    def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
+    def run_pass(
+        self, step: Step[RowsT, SharedT, SumsT], rows: RowsT, shared: SharedT
+    ) -> SumsT:
         """Run `step` on all blocks, each where it is."""
-        return self._blocks.run(step, rows, shared, self._parts, self.shape[1])
+        sums: SumsT = self._blocks.run(step, rows, shared, self._parts, self.shape[1])
+        return sums
 
-    def new_rows(self, k: int) -> BlockRows:
+    def new_rows(self, k: int) -> WorkerRows:
         """Rows to be written, n_samples of them."""
-        return BlockRows(self._blocks, k, self.dtype)
+        return WorkerRows(self._blocks, k, self.dtype)
 
-    def to_rows_of_X(self, W: Any) -> BlockRows:
+    def to_rows_of_X(self, W: Any) -> WorkerRows:
         """Send rows from here to where the blocks of X are, unless they are there."""
-        if isinstance(W, BlockRows):
+        if isinstance(W, WorkerRows):
             return W
         parts = self._blocks.sent(np.split(W, self._blocks.bounds[1:-1]))
-        return BlockRows(self._blocks, W.shape[1], W.dtype, parts)
+        return WorkerRows(self._blocks, W.shape[1], W.dtype, parts)
 
     @property
     def layout(self) -> str:
@@ -141,13 +145,13 @@ class DaskOperand(BlockedOperand):
         sizes = self._blocks.sizes
         return f"{len(sizes)} Dask blocks of {min(sizes)} to {max(sizes)} rows"
 
-    def rows_from(self, paths: Sequence[str], k: int, dtype: Any) -> BlockRows:
+    def rows_from(self, paths: Sequence[str], k: int, dtype: Any) -> WorkerRows:
         """Rows that workers have written, read by workers."""
         import dask
 
         read = dask.delayed(read_rows, pure=False)
         parts = list(persisted([read(path) for path in paths]))
-        rows = BlockRows(self._blocks, k, dtype, parts)
+        rows = WorkerRows(self._blocks, k, dtype, parts)
         self._blocks.keep()  # the files will be replaced
         return rows
 

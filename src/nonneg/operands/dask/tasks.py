@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...base.interfaces import Shared, Step, Sums
-from ...kernels.quadratic_steps import WRITTEN
+from ...base.steps import UPDATED, WRITTEN, Step, StepRows, StepShared, added
 from ..registration import as_operand
 from . import buffer_pool
 from .replication import WorkerBlock, picked
-
-Names = dict[str, int]
-"""For each row array of a step which of the given ones it is."""
-
-
-def base_of(name: str) -> str:
-    """The name of a row array without the number of its model."""
-    return name.partition("/")[0]
 
 
 def sources(
@@ -37,43 +29,42 @@ def sources(
 class Common:
     """What all tasks of a pass are told."""
 
-    step: Step
-    names: Names
+    step: Step[Any, Any, Any]
+    places: StepRows
+    """The rows of the step, with the number of an array in the place of each."""
     written: list[int]
     forms: list[tuple[int, Any]]
     """Columns and dtype of each array of rows."""
-    shared: Shared
+    shared: Any
     n_threads: int
 
     @property
     def n_bytes(self) -> int:
         """Bytes that travel."""
-        return sum(getattr(A, "nbytes", 0) for A in self.shared.values())
+        return self.shared.n_bytes if isinstance(self.shared, StepShared) else 0
 
 
 def work_on(common: Common, n_rows: int, places: Any, X_b: Any, *found: Any) -> Any:
     """Do a step on one block: its sums, then the arrays that it has written.
 
     What came from another task must not be written to, so an array is begun anew where it is
-    written to, even if the step reads it under another name. A step that leaves some of it as
-    it was must be given it as "before" as well.
+    written to, even if the step reads it in another place.
     """
     given: list[Any] = [
         np.zeros((n_rows, k), dtype) if place is None else picked(found, *place)
         for place, (k, dtype) in zip(places, common.forms, strict=True)
     ]
-    kept = {at for name, at in common.names.items() if base_of(name) == "before"}
     own = {
         at: buffer_pool.rows.empty((n_rows, k), dtype)
         for at, (k, dtype) in enumerate(common.forms)
         if at in common.written
     }
-    for at in kept & own.keys():
-        own[at][...] = given[at]
-    rows = {
-        name: own[at] if base_of(name) in WRITTEN else given[at]
-        for name, at in common.names.items()
-    }
+    for at, use in common.places.uses():
+        if use == UPDATED:
+            own[at][...] = given[at]
+    rows = common.places.changed(
+        lambda at, use: own[at] if use in (WRITTEN, UPDATED) else given[at]
+    )
     if X_b is None:
         sums = common.step(None, None, rows, common.shared)
     else:
@@ -92,10 +83,6 @@ def array_of(result: Any, at: int | None) -> Any:
     return picked([result], 0, at)
 
 
-def add_sums(parts: list[Sums]) -> Sums:
-    """Sums of several blocks, in order."""
-    total = dict(parts[0])
-    for sums in parts[1:]:
-        for name, part in sums.items():
-            total[name] = total[name] + part
-    return total
+def add_sums(parts: list[Any]) -> Any:
+    """Return the sum of what several blocks have returned, in order."""
+    return functools.reduce(added, parts)

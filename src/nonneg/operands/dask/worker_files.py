@@ -37,7 +37,7 @@ class RowFiles:
 
         Parameters
         ----------
-        rows : BlockRows
+        rows : WorkerRows
 
         Raises
         ------
@@ -48,7 +48,7 @@ class RowFiles:
         token = uuid4().hex
         names = [f"{token}-{b}{SUFFIX}" for b in range(len(rows.parts))]
         self._new.update(names)
-        rows.written(str(self.folder), names)
+        rows.save(str(self.folder), names)
         missing = [name for name in names if not (self.folder / name).is_file()]
         if missing:
             msg = (

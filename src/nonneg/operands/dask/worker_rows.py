@@ -9,11 +9,15 @@ from typing import Any, ClassVar, cast
 from uuid import uuid4
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.typing import NDArray
 
-from ...base.interfaces import Array, Rows, Shared, Step, Sums
-from ...kernels.quadratic_steps import ROW_ARRAYS, WRITTEN
-from ...kernels.row_methods import SolveReport
+from ... import kernels
+from ...base.factor_rows import FactorRows
+from ...base.interfaces import Array
+from ...base.steps import UPDATED, WRITTEN, RowsOfW, Step, StepRows
+from ...kernels import factor_rows
+from ...kernels.row_methods import RowArrays, SolveReport
+from . import row_steps
 from .replication import (
     WorkerBlock,
     active_client,
@@ -23,14 +27,20 @@ from .replication import (
     require_some,
     twinned,
 )
-from .row_steps import Elementwise, Kernel, Total
-from .row_svd import FUNCTIONS, SvdRows
+from .row_steps import (
+    FunctionRows,
+    FunctionStep,
+    SmallInput,
+    SmallInputs,
+    SolvedRows,
+    SolveInputs,
+    SolveStep,
+)
+from .row_svd import INDEPENDENT, SPREAD, whitened
 from .tasks import (
     Common,
-    Names,
     add_sums,
     array_of,
-    base_of,
     result_at,
     sources,
     work_on,
@@ -60,7 +70,7 @@ class Blocks:
 
     def __init__(self, bounds: Array, n_threads: int = 1) -> None:
         self.bounds, self.n_threads = bounds, n_threads
-        self._arrays: weakref.WeakSet[BlockRows] = weakref.WeakSet()
+        self._arrays: weakref.WeakSet[WorkerRows] = weakref.WeakSet()
         self._passes = 0
         self._since, self._cost = time.monotonic(), 0.0
         self._kept: Any = None
@@ -85,35 +95,36 @@ class Blocks:
         ]
         return list(persisted(parts))
 
-    def enter(self, rows: BlockRows) -> None:
+    def enter(self, rows: WorkerRows) -> None:
         """Note an array of rows, to be kept with the others."""
         self._arrays.add(rows)
 
     def run(
         self,
-        step: Step,
-        rows: Rows,
-        shared: Shared,
+        step: Step[Any, Any, Any],
+        rows: StepRows,
+        shared: Any,
         X: Sequence[Any] | None = None,
         n_columns: int = 0,
-    ) -> Sums:
+    ) -> Any:
         """One task for each block of X, of so many columns, and a tree that adds up what they
         return.
         """
         import dask
 
         self._keep_if_lost()
-        arrays: list[BlockRows] = []
-        names: Names = {}
-        for name, given in rows.items():
-            A = cast(BlockRows, given)
+        arrays: list[WorkerRows] = []
+
+        def number_of(A: WorkerRows, _: str) -> int:
             at = next((i for i, B in enumerate(arrays) if B is A), len(arrays))
             arrays[at:] = arrays[at:] or [A]
-            names[name] = at
-        written = sorted({at for name, at in names.items() if base_of(name) in WRITTEN})
+            return at
+
+        places = rows.changed(number_of)
+        written = sorted({at for at, use in places.uses() if use in (WRITTEN, UPDATED)})
         forms = [(A.shape[1], A.dtype) for A in arrays]
         label, token = step.name, uuid4().hex
-        common: Any = Common(step, names, written, forms, shared, self.n_threads)
+        common: Any = Common(step, places, written, forms, shared, self.n_threads)
         sums_bytes = n_columns * max(k * dtype.itemsize for k, dtype in forms)
         # the last sums, if they are small, come here side by side, which is a message less
         few = max(common.n_bytes, sums_bytes) * SPLIT_EVERY <= INLINE_BYTES
@@ -123,9 +134,9 @@ class Blocks:
         get = dask.delayed(result_at, pure=False)
         outs, sums = [], []
         for b, n_rows in enumerate(self.sizes):
-            tasks, places = sources([A.parts[b] for A in arrays])
+            tasks, sources_of = sources([A.parts[b] for A in arrays])
             out = work(
-                common, n_rows, places, None if X is None else X[b], *tasks,
+                common, n_rows, sources_of, None if X is None else X[b], *tasks,
                 dask_key_name=f"nonneg_{label}-{token}-{b}",
             )  # fmt: skip
             outs.append(out)
@@ -226,8 +237,8 @@ def computed(task: Any) -> Any:
     return dask.compute(task)[0]
 
 
-class BlockRows(SvdRows, NDArrayOperatorsMixin):
-    """An array of rows in blocks, with the operations that the solvers use.
+class WorkerRows(FactorRows):
+    """Rows of a factor in blocks, each held by the workers of a cluster.
 
     Parameters
     ----------
@@ -239,11 +250,11 @@ class BlockRows(SvdRows, NDArrayOperatorsMixin):
 
     Notes
     -----
-    Operations are those row by row: with another such array, a number or a vector (k,), or
-    the product with a (k, k) matrix. Each is a pass over the blocks.
+    Each operation is a pass over the blocks. Of what a task has made nothing is written to:
+    an operation in place puts new blocks in the place of the old ones.
     """
 
-    ndim: ClassVar[int] = 2
+    in_this_memory: ClassVar[bool] = False
 
     def __init__(
         self, blocks: Blocks, k: int, dtype: Any, tasks: list[Any] | None = None
@@ -257,61 +268,103 @@ class BlockRows(SvdRows, NDArrayOperatorsMixin):
         ]
         blocks.enter(self)
 
-    __hash__ = object.__hash__
+    def empty(self, k: int, dtype: Any) -> WorkerRows:
+        """Return rows that are to be written, in the same blocks."""
+        return WorkerRows(self.blocks, k, dtype)
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: Any) -> Any:
-        if isinstance(rows, tuple) and rows[0] == slice(None):
-            return self.columns(rows[1])
-        if rows == slice(0) or rows == slice(0, 0):
-            return np.empty((0, self.shape[1]), self.dtype)
-        msg = (
-            "Rows that are on workers can't be taken out; use the array of all of them."
-        )
-        raise TypeError(msg)
-
-    def __setitem__(self, rows: Any, values: BlockRows) -> None:
-        if isinstance(rows, tuple) and rows[0] == slice(None):
-            self.set_columns(rows[1], values)
-            return
-        if rows is not Ellipsis or not isinstance(values, BlockRows):
-            msg = "Rows that are on workers can only be set all at once."
-            raise TypeError(msg)
-        self.parts = list(values.parts)  # which are never written to
-
-    def astype(self, dtype: Any, copy: bool = True) -> BlockRows:
-        """The same rows of another dtype."""
-        if np.dtype(dtype) == self.dtype and not copy:
-            return self
-        out = BlockRows(self.blocks, self.shape[1], dtype)
-        self.blocks.run(Elementwise("positive"), {"in/0": self, "out": out}, {})
+    def map(self, function: Callable[..., Array], *inputs: Any) -> WorkerRows:
+        """Return function(*inputs), a task for each block."""
+        tiny = [
+            np.ones((1, A.shape[1]), A.dtype) if isinstance(A, WorkerRows) else A
+            for A in inputs
+        ]
+        form = function(*tiny)
+        out = self.empty(form.shape[1], form.dtype)
+        self._run(function, inputs, out)
         return out
 
-    def any(self) -> bool:
-        """Whether any entry is not 0."""
-        return bool(self._total(counts=True).any())
+    def copy_from(self, rows: Any) -> None:
+        """Take the blocks of other rows, which are never written to."""
+        if not isinstance(rows, WorkerRows):
+            msg = "Rows on workers can only take over other rows on workers."
+            raise TypeError(msg)
+        if rows.dtype != self.dtype:
+            rows = rows.astype(self.dtype)
+        self.parts = list(rows.parts)
 
-    def sum(self, axis: int, dtype: Any = np.float64) -> Array:
-        """Sums of the columns, axis being 0."""
-        assert axis == 0
-        return self._total().astype(dtype)
+    def astype(self, dtype: Any) -> WorkerRows:
+        """Return the rows in another dtype; themselves, if it is theirs."""
+        if np.dtype(dtype) == self.dtype:
+            return self
+        return self.map(row_steps.as_type, self, np.dtype(dtype).name)
 
-    def by_blocks(self, kernel: str, *args: Any) -> Any:
-        """Result of a kernel whose first argument this array, or a part of it, is."""
-        run = self.blocks.run
-        if kernel != "solve_rows":
-            given = {f"{i}": A for i, A in enumerate(args) if isinstance(A, BlockRows)}
-            return run(Kernel(kernel), given, {})["value"]
-        rows, rhs, gram, l1, how, grams = args[:6]
-        arrays = {
-            name: A for name, A in zip(ROW_ARRAYS, rows, strict=True) if A is not None
-        } | {"rhs": rhs}
-        shared = {"gram": gram, "l1": l1, "how": how, "grams": grams}
-        return SolveReport(**run(Kernel(kernel), arrays, shared))
+    def times(self, G: Array) -> WorkerRows:
+        """Return the product with a small matrix."""
+        return self.map(row_steps.product, self, G)
 
-    def written(self, folder: str, names: Sequence[str]) -> None:
+    def cross(self, rows: Any) -> Array:
+        """Return AᵀB."""
+        return np.asarray(self._run(row_steps.cross, (self, rows)))
+
+    def gram(self, n_threads: int) -> NDArray[np.float64]:  # noqa: ARG002
+        """Return AᵀA in float64; each task uses one thread."""
+        return np.asarray(self._run(kernels.gram, (self,)))
+
+    def inner(self, rows: Any) -> float:
+        """Return ⟨A, B⟩ in float64."""
+        return float(self._run(kernels.inner, (self, rows)))
+
+    def column_sums(self, n_threads: int) -> NDArray[np.float64]:  # noqa: ARG002
+        """Return the sums of the columns in float64; each task uses one thread."""
+        return np.asarray(self._run(kernels.column_sums, (self,)))
+
+    def column_totals(self) -> NDArray[np.float64]:
+        """Return the sums of the columns as NumPy adds them up, block by block."""
+        return np.asarray(self._run(factor_rows.column_totals, (self,)))
+
+    def column_squares(self) -> NDArray[np.float64]:
+        """Return the sums of squares of the columns in float64."""
+        return np.asarray(self._run(factor_rows.column_squares, (self,)))
+
+    def column_counts(self) -> NDArray[np.intp]:
+        """Return how many entries of each column are not 0."""
+        return np.asarray(self._run(factor_rows.column_counts, (self,)))
+
+    def solve_rows(self, rows: RowArrays, *args: Any) -> SolveReport:
+        """Solve for the rows of each block in a task, which uses one thread."""
+        rhs, gram, l1, how, grams, _ = args
+        step = SolveStep(how, grams)
+        arrays, inputs = SolvedRows(rows, rhs), SolveInputs(gram, l1)
+        report: SolveReport = self.blocks.run(step, arrays, inputs)
+        return report
+
+    def fill_zeros(self, draw: Callable[[int], Array]) -> None:
+        """Draw numbers here, and send each block its share of them."""
+        counts = self._run(row_steps.zeros, (self,))
+        values = draw(sum(counts))
+        shares = self.blocks.sent(np.split(values, np.cumsum(counts)[:-1]))
+        values_of = WorkerRows(self.blocks, 1, self.dtype, shares)
+        out = self.empty(self.shape[1], self.dtype)
+        self._run(row_steps.filled, (self, values_of), out)
+        self.copy_from(out)
+
+    def lower_factor(self) -> FactorRows:
+        """Return a basis of the columns, as well-conditioned as powers of X need it."""
+        return whitened(self, SPREAD)[0]
+
+    def orthonormal(self) -> tuple[FactorRows, Array]:
+        """Return Q and R of the rows, R being full."""
+        Q, R = whitened(self, INDEPENDENT)
+        return Q, R.astype(self.dtype)
+
+    def sign_of_largest(self) -> Array:
+        """Return the sign of the entry of each column that is largest in size."""
+        entries = np.stack(self._run(row_steps.largest, (self,)))
+        block = np.abs(entries).argmax(axis=0)
+        signs: Array = np.sign(entries[block, np.arange(entries.shape[1])])
+        return signs
+
+    def save(self, folder: str, names: Sequence[str]) -> None:
         """Write each block into a file of this name, from where it is."""
         import dask
 
@@ -324,7 +377,7 @@ class BlockRows(SvdRows, NDArrayOperatorsMixin):
         blocks.awaited(persisted(tree(done, sum)))
 
     def to_caller(self) -> Any:
-        """The rows as a Dask array, in the blocks that X came in."""
+        """Return the rows as a Dask array, in the blocks that X came in."""
         import dask
         import dask.array as da
 
@@ -338,48 +391,15 @@ class BlockRows(SvdRows, NDArrayOperatorsMixin):
         ]
         return da.concatenate(parts, axis=0)
 
-    def _total(self, counts: bool = False) -> Array:
-        found = self.blocks.run(Total(counts=counts), {"in": self}, {})
-        return np.asarray(found["value"])
-
-    def __array_ufunc__(
-        self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any
-    ) -> Any:
-        if method != "__call__" or kwargs:
-            return NotImplemented
-        target = None if out is None else out[0]
-        return self._apply(ufunc.__name__, inputs, target)
-
-    def __array_function__(
+    def _run(
         self,
-        func: Any,
-        types: Any,
-        args: Any,
-        kwargs: Any,
+        function: Callable[..., Any],
+        inputs: Sequence[Any],
+        out: WorkerRows | None = None,
     ) -> Any:
-        if func is np.empty_like:
-            return BlockRows(self.blocks, self.shape[1], self.dtype)
-        if func is np.where and len(args) == 3:
-            return self._apply("where", args, None)
-        if func is np.copyto and set(kwargs) == {"where"}:
-            return self._apply("where", (kwargs["where"], args[1], args[0]), args[0])
-        if func is np.count_nonzero:
-            counts = args[0]._total(counts=True)
-            return counts if kwargs.get("axis") == 0 else int(counts.sum())
-        own = FUNCTIONS.get(func)
-        return NotImplemented if own is None else own(*args, **kwargs)
-
-    def _apply(self, name: str, inputs: Any, out: BlockRows | None) -> BlockRows:
-        if out is None:
-            tiny = [
-                np.ones((1, A.shape[1]), A.dtype) if isinstance(A, BlockRows) else A
-                for A in inputs
-            ]
-            form = getattr(np, name)(*tiny)
-            out = BlockRows(self.blocks, form.shape[1], form.dtype)
-        rows: dict[str, Any] = {"out": out}
-        shared: dict[str, Any] = {}
-        for i, A in enumerate(inputs):
-            (rows if isinstance(A, BlockRows) else shared)[f"in/{i}"] = A
-        self.blocks.run(Elementwise(name), rows, shared)
-        return out
+        """Run a function on each block: into `out`, or the sum of what it returns."""
+        are_rows = tuple(isinstance(A, WorkerRows) for A in inputs)
+        rows = tuple(RowsOfW(cast(Any, A)) for A in inputs if isinstance(A, WorkerRows))
+        small = tuple(SmallInput(A) for A in inputs if not isinstance(A, WorkerRows))
+        step = FunctionStep(function, are_rows)
+        return self.blocks.run(step, FunctionRows(rows, out), SmallInputs(small))

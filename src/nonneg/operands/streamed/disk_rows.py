@@ -7,16 +7,19 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ... import kernels
+from ...base.factor_rows import FactorRows
 from ...base.interfaces import Array
-from ...kernels.row_methods import RowArrays
+from ...kernels import factor_rows, orthogonal
+from ...kernels.row_methods import RowArrays, SolveReport
 
 PART_BYTES = 4 << 20
 """Bytes of an array that are gone through at a time."""
@@ -51,16 +54,15 @@ class FactorFolder:
         n_bytes = max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize)
         with self._file(n_bytes) as file:
             pages = mmap.mmap(file.fileno(), n_bytes)  # which keeps the file
-        rows = np.ndarray.__new__(DiskRows, shape, dtype, pages)
-        rows.pages, rows.home = pages, self
-        return rows
+        plain: Array = np.ndarray(shape, dtype, pages)
+        return DiskRows(plain, pages, self)
 
-    def keep(self, A: Array) -> DiskRows:
+    def keep(self, A: Array | DiskRows) -> DiskRows:
         """The same rows on disk; those that are there already are not copied."""
-        if isinstance(A, DiskRows) and A.home is not None:
+        if isinstance(A, DiskRows):
             return A
         rows = self.rows(A.shape, A.dtype)
-        rows[...] = A
+        rows.copy_from(A)
         return rows
 
     @contextmanager
@@ -105,149 +107,168 @@ def release_map(out: Any) -> None:
         pages.madvise(MADVISE)
 
 
-class DiskRows(np.ndarray):
-    """An array in a file: operations on all of it go by parts, slices are plain arrays.
+class DiskRows(FactorRows):
+    """Rows in a file: operations on all of them go by parts, slices are plain arrays.
 
-    What the compiled passes are at is given back by the operand, see `release`. The
-    numbers are those of the same operations in memory, to the last bit.
+    Numbers are those of the same operations in memory, to the last bit. Passes give back
+    the pages of rows that they have used, see `release`.
     """
 
-    pages: mmap.mmap | None
-    home: FactorFolder | None
+    def __init__(self, plain: Array, pages: mmap.mmap, home: FactorFolder) -> None:
+        self.plain = plain
+        """The rows as an ordinary array in the memory of the file."""
+        self.pages, self.home = pages, home
+        self.shape, self.dtype = (plain.shape[0], plain.shape[1]), plain.dtype
+        self.nbytes = plain.nbytes
 
-    def __array_finalize__(self, obj: Any) -> None:
-        self.pages = self.home = None  # a view has none of its own
+    def __getitem__(self, rows: Any) -> Array:
+        if not isinstance(rows, slice):
+            msg = "Rows on disk can be had by slices alone."
+            raise TypeError(msg)
+        return self.plain[rows]
 
-    @property
-    def plain(self) -> Array:
-        """The same memory as an ordinary array."""
-        return self.view(np.ndarray)
-
-    def to_caller(self) -> Array:
-        """The rows as the caller of a fit gets them; the file lives as long as they do."""
-        self.release()
-        return self.plain
+    def __setitem__(self, rows: Any, values: Any) -> None:
+        if not isinstance(rows, slice):
+            msg = "Rows on disk can be set by slices alone."
+            raise TypeError(msg)
+        self.plain[rows] = values
 
     def release(self, start: int = 0, stop: int | None = None) -> None:
         """Give the pages of these rows back; what is in them stays in the file."""
-        if self.pages is None or MADVISE is None:
+        if MADVISE is None:
             return
-        total, width = len(self.pages), self.strides[0]
+        total, width = len(self.pages), self.plain.strides[0]
         end = total if stop is None else min(total, stop * width + AROUND)
         begin = max(0, start * width // mmap.PAGESIZE * mmap.PAGESIZE - AROUND)
         if begin < end:
             self.pages.madvise(MADVISE, begin, end - begin)
 
-    def astype(self, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any) -> Any:  # type: ignore[override]
-        """The same rows of another dtype, on disk too."""
-        if self.home is None or args or kwargs:
-            plain: Any = self.plain
-            return plain.astype(dtype, *args, copy=copy, **kwargs)
-        if not copy and np.dtype(dtype) == self.dtype:
-            return self
-        out = self.home.rows(self.shape, dtype)
-        out[...] = self
+    def to_caller(self) -> Array:
+        """Return the rows in an array; the file lives as long as it does."""
+        self.release()
+        return self.plain
+
+    def empty(self, k: int, dtype: Any) -> DiskRows:
+        """Return new rows in the same folder."""
+        return self.home.rows((len(self), k), dtype)
+
+    def map(self, function: Callable[..., Array], *inputs: Any) -> DiskRows:
+        """Return function(*inputs), part by part."""
+        out: DiskRows | None = None
+        for rows in self._parts():
+            part = function(*_cut(inputs, rows))
+            if out is None:
+                out = self.empty(part.shape[1], part.dtype)
+            out.plain[rows] = part
+            _release((*inputs, out), rows)
+        assert out is not None
         return out
 
-    def by_blocks(self, kernel: str, *args: Any) -> Any:
-        """Result of a kernel on all rows; it finds pages given back behind its back."""
-        arrays = list(_disk_rows(args))
-        with giving_back(arrays):
-            return getattr(kernels, kernel)(*_plain(args))
+    def copy_from(self, rows: Any) -> None:
+        """Copy other rows, part by part."""
+        for part in self._parts():
+            self.plain[part] = rows[part]
+            _release((self, rows), part)
 
-    def __getitem__(self, key: Any) -> Any:
-        return self.plain[key]
+    def astype(self, dtype: Any) -> DiskRows:
+        """Return the rows in another dtype; themselves, if it is theirs."""
+        if np.dtype(dtype) == self.dtype:
+            return self
+        out = self.empty(self.shape[1], dtype)
+        out.copy_from(self)
+        return out
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        plain = self.plain
-        if key is not Ellipsis or np.shape(value) != self.shape:
-            plain[key] = value
-            return
-        for rows in _parts(self):
-            plain[rows] = value[rows]
-            _release((self, value), rows)
+    def times(self, G: Array) -> DiskRows:
+        """Return the product with a small matrix: one, as its bits may depend on the cut."""
+        out = self.empty(G.shape[1], np.result_type(self.dtype, G.dtype))
+        self._whole(np.matmul, self, G, out=out.plain, keeps=[out])
+        return out
 
-    def __array_ufunc__(
-        self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any
+    def cross(self, rows: Any) -> Array:
+        """Return AᵀB."""
+        product: Array = self._whole(_cross, self, rows)
+        return product
+
+    def gram(self, n_threads: int) -> NDArray[np.float64]:
+        """Return AᵀA in float64."""
+        product: NDArray[np.float64] = self._whole(kernels.gram, self, n_threads)
+        return product
+
+    def inner(self, rows: Any) -> float:
+        """Return ⟨A, B⟩ in float64."""
+        return float(self._whole(kernels.inner, self, rows))
+
+    def column_sums(self, n_threads: int) -> NDArray[np.float64]:
+        """Return the sums of the columns in float64."""
+        sums: NDArray[np.float64] = self._whole(kernels.column_sums, self, n_threads)
+        return sums
+
+    def column_totals(self) -> NDArray[np.float64]:
+        """Return the sums of the columns as NumPy adds them up."""
+        return np.asarray(self._whole(factor_rows.column_totals, self))
+
+    def column_squares(self) -> NDArray[np.float64]:
+        """Return the sums of squares of the columns in float64."""
+        return np.asarray(self._whole(factor_rows.column_squares, self))
+
+    def column_counts(self) -> NDArray[np.intp]:
+        """Return how many entries of each column are not 0."""
+        return np.asarray(self._whole(factor_rows.column_counts, self))
+
+    def solve_rows(self, rows: RowArrays, *args: Any) -> SolveReport:
+        """Solve for all rows at once, pages being given back meanwhile."""
+        rhs, *options = args
+        ours = [A for A, _ in rows.uses()]
+        plain = rows.changed(lambda A, _: _plain(A))
+        with giving_back([*ours, rhs]):
+            return kernels.solve_rows(plain, _plain(rhs), *options)
+
+    def fill_zeros(self, draw: Callable[[int], Array]) -> None:
+        """Replace the zeros by as many numbers of `draw`, all drawn at once."""
+        self._whole(factor_rows.fill_zeros, self, draw)
+
+    def lower_factor(self) -> DiskRows:
+        """Return a basis of the columns, in these rows where it has as many."""
+        return self._kept(self._whole(orthogonal.lower_factor, self))
+
+    def orthonormal(self) -> tuple[DiskRows, Array]:
+        """Return Q, in these rows where it has as many columns, and R."""
+        Q, R = self._whole(orthogonal.orthonormal, self)
+        return self._kept(Q), R
+
+    def sign_of_largest(self) -> Array:
+        """Return the sign of the entry of each column that is largest in size."""
+        signs: Array = self._whole(orthogonal.sign_of_largest, self)
+        return signs
+
+    def _kept(self, A: Array) -> DiskRows:
+        return self if A is self.plain else self.home.keep(A)
+
+    def _whole(
+        self,
+        function: Callable[..., Any],
+        *inputs: Any,
+        keeps: Sequence[DiskRows] = (),
+        **options: Any,
     ) -> Any:
-        target = None if out is None else out[0]
-        simple = method == "__call__" and ufunc.signature is None and not kwargs
-        if simple and ufunc.nout == 1:
-            done = _by_parts(ufunc, inputs, target)
-            if done is not None:
-                return done
-        if out is not None:
-            kwargs["out"] = _plain(out)
-        elif ufunc is np.matmul and isinstance(inputs[0], DiskRows):
-            # one product, since its bits may depend on the number of rows
-            target = _like(inputs[0], np.asarray(inputs[1]).shape[-1])
-            kwargs["out"] = None if target is None else target.plain
-        with giving_back([*_disk_rows(inputs), *_disk_rows(out or ())]):
-            result = getattr(ufunc, method)(*_plain(inputs), **kwargs)
-        return result if target is None else target
+        """Result of a function on all rows at once, pages being given back meanwhile."""
+        with giving_back([*inputs, *keeps]):
+            return function(*(_plain(A) for A in inputs), **options)
 
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        first = args[0] if args else None
-        alike = (
-            func is np.empty_like and len(args) == 1 and not kwargs.keys() - {"order"}
-        )
-        if alike and isinstance(first, DiskRows) and first.home:
-            return first.home.rows(first.shape, first.dtype)
-        if func is np.where and len(args) == 3 and not kwargs:
-            done = _by_parts(func, args, None)
-            if done is not None:
-                return done
-        with giving_back([*_disk_rows(args), *_disk_rows(kwargs.values())]):
-            named = zip(kwargs, _plain(kwargs.values()), strict=True)
-            return func(*_plain(args), **dict(named))
+    def _parts(self) -> Iterator[slice]:
+        """Consecutive slices of rows of about PART_BYTES."""
+        size = max(1, PART_BYTES // max(1, self.plain.strides[0]))
+        for start in range(0, len(self), size):
+            yield slice(start, min(start + size, len(self)))
 
 
-def _by_parts(function: Callable[..., Any], inputs: Any, out: Any) -> Any:
-    """An elementwise function by parts of rows; None where it is none of such rows."""
-    whole = next(
-        (A for A in (*inputs, out) if isinstance(A, DiskRows) and A.home), None
-    )
-    if (
-        whole is None
-        or whole.ndim != 2
-        or (out is not None and out.shape != whole.shape)
-    ):
-        return None
-    shapes = [np.shape(A) for A in inputs]
-    if any(isinstance(A, DiskRows) and A.shape != whole.shape for A in inputs):
-        return None
-    if np.broadcast_shapes(*shapes, whole.shape) != whole.shape or not len(whole):
-        return None
-
-    def cut(rows: slice) -> list[Any]:
-        return [
-            A[rows] if shape[:1] == whole.shape[:1] and len(shape) == 2 else A
-            for A, shape in zip(inputs, shapes, strict=True)
-        ]
-
-    if out is None:
-        home = whole.home
-        assert home is not None
-        out = home.rows(whole.shape, function(*cut(slice(0, 1))).dtype)
-    plain = _plain([out])[0]
-    for rows in _parts(whole):
-        if isinstance(function, np.ufunc):
-            function(*cut(rows), out=plain[rows])
-        else:
-            plain[rows] = function(*cut(rows))
-        _release((*inputs, out), rows)
-    return out
+def _cross(A: Array, B: Array) -> Array:
+    product: Array = A.T @ B
+    return product
 
 
-def _like(A: DiskRows, k: int) -> DiskRows | None:
-    return None if A.home is None else A.home.rows((len(A), k), A.dtype)
-
-
-def _parts(A: Array) -> Iterator[slice]:
-    """Consecutive slices of rows of about PART_BYTES."""
-    size = max(1, PART_BYTES // max(1, A[:1].nbytes))
-    for start in range(0, len(A), size):
-        yield slice(start, min(start + size, len(A)))
+def _cut(inputs: Sequence[Any], rows: slice) -> list[Any]:
+    return [A.plain[rows] if isinstance(A, DiskRows) else A for A in inputs]
 
 
 def _release(arrays: Iterable[Any], rows: slice) -> None:
@@ -256,33 +277,14 @@ def _release(arrays: Iterable[Any], rows: slice) -> None:
             A.release(rows.start, rows.stop)
 
 
-def _plain(values: Any) -> list[Any]:
-    """Arguments with ordinary arrays in place of ours, records of arrays too."""
-    return [
-        A.plain
-        if isinstance(A, DiskRows)
-        else RowArrays(*_plain(A))
-        if isinstance(A, RowArrays)
-        else type(A)(_plain(A))
-        if type(A) in (list, tuple)
-        else A
-        for A in values
-    ]
-
-
-def _disk_rows(values: Any) -> Iterator[DiskRows]:
-    """Our arrays among arguments."""
-    for A in values:
-        if isinstance(A, DiskRows):
-            yield A
-        elif isinstance(A, tuple | list):
-            yield from _disk_rows(A)
+def _plain(A: Any) -> Any:
+    return A.plain if isinstance(A, DiskRows) else A
 
 
 @contextmanager
 def giving_back(arrays: Iterable[Any]) -> Iterator[None]:
     """Give pages back every few milliseconds while something goes through all rows."""
-    ours = [A for A in arrays if isinstance(A, DiskRows) and A.pages is not None]
+    ours = [A for A in arrays if isinstance(A, DiskRows)]
     thread, done = None, threading.Event()
     if sum(A.nbytes for A in ours) > PART_BYTES:
         thread = threading.Thread(target=_give_back, args=(ours, done), daemon=True)

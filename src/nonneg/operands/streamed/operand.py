@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ... import kernels
-from ...base.interfaces import Array, Operand, Rows, Shared, Stats, Step, Sums
+from ...base.interfaces import Array, Operand, Stats
+from ...base.steps import RowsT, SharedT, Step, SumsT
 from ...kernels.csr_format import known_canonical
 from ...kernels.row_methods import Summary
 from ...stores.base import StoreBase, find_store, is_store
@@ -98,22 +99,28 @@ class StreamedOperand(BlockedOperand):
         """The transpose, for products alone."""
         return TransposedOperand(self)
 
-    def run_pass(self, step: Step, rows: Rows, shared: Shared) -> Sums:
+    def run_pass(
+        self, step: Step[RowsT, SharedT, SumsT], rows: RowsT, shared: SharedT
+    ) -> SumsT:
         """Run `step` on all rows, X being read once, or oftener where its sums are large."""
         with self._open(), self._behind:
-            self._written = [A for A in rows.values() if isinstance(A, DiskRows)]
+            self._written = [A for A, _ in rows.uses() if isinstance(A, DiskRows)]
+            if self._written:
+                rows = rows.changed(
+                    lambda A, _: A.plain if isinstance(A, DiskRows) else A
+                )
             try:
                 return super().run_pass(step, rows, shared)
             finally:
                 self._written, self._in_use = [], []
 
-    def new_rows(self, k: int) -> Array:
+    def new_rows(self, k: int) -> Array | DiskRows:
         """An array for rows of k numbers each, on disk if those of this fit are."""
         if self.factor_folder is None:
             return np.empty((self.shape[0], k), self.dtype)
         return self.factor_folder.rows((self.shape[0], k), self.dtype)
 
-    def to_rows_of_X(self, W: Array) -> Array:
+    def to_rows_of_X(self, W: Array | DiskRows) -> Array | DiskRows:
         """W on disk, if the rows of this fit are there."""
         return W if self.factor_folder is None else self.factor_folder.keep(W)
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from ...base.interfaces import Array, Problem, State
 from ...kernels import Cyclic, RowArrays, gram
+from ...kernels.quadratic_steps import ModelSums
 from ...operands.base import matmul
-from .half_steps import HalfStep, HalfSums, half_step, solve_half
+from .half_steps import HalfStep, half_step, solve_half
 
 Order = Sequence[int] | None
 
@@ -50,7 +51,7 @@ def start(problem: Problem, W: Array, Ht: Array) -> HalvesState:
     return HalvesState(W, Ht, product=product, gram_H=gram(Ht, X.n_threads))
 
 
-Alternation = Generator[HalfStep, HalfSums, Alternated]
+Alternation = Generator[HalfStep, ModelSums, Alternated]
 
 
 def alternate(

@@ -9,11 +9,18 @@ of the same kind.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ...base.interfaces import Array, Operand, Penalty, Progress
 from ...kernels import Method, RowArrays, SolveReport, solve_rows
-from ...kernels.quadratic_steps import REPORTED, ROW_ARRAYS, RowSolve
+from ...kernels.factor_rows import as_dtype
+from ...kernels.quadratic_steps import (
+    ModelInputs,
+    ModelSums,
+    RowSolve,
+    RowSolveInputs,
+    RowSolveRows,
+)
 
 
 class HalfStep(NamedTuple):
@@ -24,24 +31,13 @@ class HalfStep(NamedTuple):
 
     by_columns: bool
     rows: RowArrays
-    other: Array
-    """The other factor, (n_features, k) or, by columns, (n_samples, k)."""
-    gram: Array
-    """Gram matrix of the other factor plus the penalty's Q, in float64."""
-    l1: Array
+    inputs: ModelInputs
+    """The other factor is (n_features, k) or, by columns, (n_samples, k)."""
     how: Method
     accumulate: bool
 
 
-class HalfSums(NamedTuple):
-    """Result of a half-step; `rhs` and `gram` are the sums for the next half-step."""
-
-    report: SolveReport
-    rhs: Any
-    gram: Any
-
-
-HalfStepProgram: TypeAlias = Generator[HalfStep, HalfSums, Progress]
+HalfStepProgram: TypeAlias = Generator[HalfStep, ModelSums, Progress]
 
 
 def half_step(
@@ -55,8 +51,8 @@ def half_step(
     accumulate: bool = True,
 ) -> HalfStep:
     """Build the request for a factor with the given rows and penalty."""
-    gram = gram_other + penalty.Q
-    return HalfStep(by_columns, rows, other, gram, penalty.l1, how, accumulate)
+    inputs = ModelInputs(other, gram_other + penalty.Q, penalty.l1)
+    return HalfStep(by_columns, rows, inputs, how, accumulate)
 
 
 def solve_half(
@@ -69,7 +65,7 @@ def solve_half(
     grams: bool = False,
 ) -> SolveReport:
     """Do a half-step whose right-hand side is known already, without X."""
-    rhs = rhs.astype(rows.solved.dtype, copy=False)
+    rhs = as_dtype(rhs, rows.solved.dtype)
     report: SolveReport = solve_rows(
         rows, rhs, gram_other + penalty.Q, penalty.l1, how, grams, n_threads
     )
@@ -90,7 +86,7 @@ def run_half_steps(X: Operand, iteration: HalfStepProgram) -> Progress:
 def run_together(X: Operand, iterations: Sequence[HalfStepProgram]) -> list[Progress]:
     """Run one iteration of several models side by side; return their progress."""
     progress: dict[int, Progress] = {}
-    answers: dict[int, HalfSums | None] = dict.fromkeys(range(len(iterations)))
+    answers: dict[int, ModelSums | None] = dict.fromkeys(range(len(iterations)))
     while answers:
         requests: dict[int, HalfStep] = {}
         for r, answer in answers.items():
@@ -113,23 +109,10 @@ def run_together(X: Operand, iterations: Sequence[HalfStepProgram]) -> list[Prog
     return [progress[r] for r in range(len(iterations))]
 
 
-def _serve(X: Operand, requests: Sequence[HalfStep]) -> list[HalfSums]:
+def _serve(X: Operand, requests: Sequence[HalfStep]) -> tuple[ModelSums, ...]:
     """Serve half-steps of one kind by one pass over X."""
-    rows: dict[str, Array] = {}
-    shared: dict[str, Array] = {}
-    for r, request in enumerate(requests):
-        for name, array in zip(ROW_ARRAYS, request.rows, strict=True):
-            if array is not None:
-                rows[f"{name}/{r}"] = array
-        shared[f"Ht/{r}"] = request.other
-        shared[f"gram/{r}"], shared[f"l1/{r}"] = request.gram, request.l1
     step = RowSolve(tuple(q.how for q in requests), requests[0].accumulate)
-    sums = (X.T if requests[0].by_columns else X).run_pass(step, rows, shared)
-    return [
-        HalfSums(
-            SolveReport(*(sums[f"{name}/{r}"] for name in REPORTED)),
-            sums.get(f"rhs/{r}"),
-            sums.get(f"gram/{r}"),
-        )
-        for r in range(len(requests))
-    ]
+    rows = RowSolveRows(tuple(q.rows for q in requests))
+    inputs = RowSolveInputs(tuple(q.inputs for q in requests))
+    X = X.T if requests[0].by_columns else X
+    return X.run_pass(step, rows, inputs).models

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...base.interfaces import Array, Penalty
-from .mu_steps import TermSums
+from ...kernels.term_records import TermSums
 
 LEAST_SHARE = float(np.sqrt(0.5))
 """A step leaves at least this share of an entry. While no y = w·h falls below this share of

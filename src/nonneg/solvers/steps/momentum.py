@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...base.interfaces import SCRATCH, Array, State
 from ...kernels import RowArrays
+from ...kernels.factor_rows import empty_like
 
 MOMENTUM = 0.5
 GROWTH, CAP_GROWTH, SHRINKAGE = 1.05, 1.01, 1.5
@@ -189,7 +190,7 @@ class ExtrapolatedState(State):
         for role in (f"spare_{factor}", f"extra_{factor}"):
             A = getattr(self, role)
             if A is None and len(free) < 2:
-                A = np.empty_like(best)
+                A = empty_like(best)
                 setattr(self, role, A)
             if A is not None:
                 free.append(A)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,23 +12,17 @@ from ...base.interfaces import (
     Operand,
     Penalty,
     Problem,
-    Sums,
 )
-from ...kernels import Multiplicative, gram, inner, multiplied
+from ...kernels import Multiplicative, RowArrays, gram, inner, multiplied
 from ...kernels.beta_steps import TermsUpdate, beside
-from ...kernels.quadratic_steps import RowSolve
+from ...kernels.quadratic_steps import (
+    ModelInputs,
+    RowSolve,
+    RowSolveInputs,
+    RowSolveRows,
+)
+from ...kernels.term_records import TermRows, TermSums
 from ...operands.base import matmul
-
-
-class TermSums(NamedTuple):
-    """Sums over X for the update of the factor with n rows, made beside the other one."""
-
-    numerator: Array
-    """Sums of the negative terms, (n, k)."""
-    denominator: Array
-    """Sums of the positive terms, (n, k) or, where all rows are alike, (k,)."""
-    value: float | None = None
-    """The loss at the factors that the sums were made from, if asked for."""
 
 
 def terms_of(problem: Problem) -> Any:
@@ -79,27 +73,17 @@ def update_rows(
     sums : TermSums
         Sums for the update of the other factor; empty where they are not wanted.
     """
-    start, solved = rows
     if by_products(loss, X):
         at = Ht if after is None else after
         sums = _by_products(X, rows, Ht, penalty, accumulate or value)
         if sums is None:
-            return TermSums(solved[:0], solved[:0])
+            return TermSums()
         return _products_at(loss, X, *sums, at, value)
+    start, solved = rows
     terms = loss.terms(X)
     step = TermsUpdate(terms, accumulate=accumulate, value=value, least=least)
-    shared = beside(Ht, X.n_threads)
-    shared |= {"l1": penalty.l1, "l2": penalty.Q.diagonal()}
-    shared |= {} if after is None else {"after": after}
-    found = X.run_pass(step, {"start": start, "solved": solved}, shared)
-    return term_sums(found, solved)
-
-
-def term_sums(found: Sums, A: Array) -> TermSums:
-    """Return the sums of a pass over the rows A; empty where none were wanted."""
-    parts = ("numerator", "denominator" if "denominator" in found else "column_sums")
-    above, below = (found.get(name, A[:0]) for name in parts)
-    return TermSums(above, below, found.get("value"))
+    shared = beside(Ht, X.n_threads, penalty, after)
+    return X.run_pass(step, TermRows(start, solved), shared)
 
 
 def _by_products(
@@ -110,12 +94,11 @@ def _by_products(
     accumulate: bool,
 ) -> tuple[Array, Array] | None:
     """Update the rows beside Ht; return Xᵀ·A and AᵀA of the result, if wanted."""
-    start, solved = rows
     step = RowSolve((Multiplicative(),), accumulate)
-    gram_H = gram(Ht, X.n_threads) + penalty.Q
-    shared = {"Ht/0": Ht, "gram/0": gram_H, "l1/0": penalty.l1}
-    sums = X.run_pass(step, {"start/0": start, "solved/0": solved}, shared)
-    return (sums["rhs/0"], sums["gram/0"]) if accumulate else None
+    inputs = ModelInputs(Ht, gram(Ht, X.n_threads) + penalty.Q, penalty.l1)
+    models = RowSolveRows((RowArrays(*rows),))
+    sums = X.run_pass(step, models, RowSolveInputs((inputs,))).models[0]
+    return (sums.rhs, sums.gram) if accumulate else None
 
 
 def _products_at(
@@ -137,7 +120,7 @@ def sums_for(
         products = matmul(X.T, A), gram(A, X.n_threads)
         return _products_at(loss, X, *products, Ht, value)
     step = TermsUpdate(loss.terms(X), move=False, value=value)
-    return term_sums(X.run_pass(step, {"start": A}, beside(Ht, X.n_threads)), A)
+    return X.run_pass(step, TermRows(A), beside(Ht, X.n_threads))
 
 
 def apply_sums(
@@ -151,5 +134,7 @@ def apply_sums(
     """Return the factor A after an update by sums that are known already."""
     terms = loss.terms(X)
     l2 = penalty.Q.diagonal()
-    moved: Array = multiplied(A, *sums[:2], penalty.l1, l2, terms, least, X.n_threads)
+    moved: Array = multiplied(
+        A, sums.numerator, sums.denominator, penalty.l1, l2, terms, least, X.n_threads
+    )
     return moved

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.interfaces import Array, Operand, Penalty, Rows, Shared, Sums
+from ...base.interfaces import Array, Operand, Penalty
+from ...base.steps import OtherFactor, Step, StepRows
 from ...kernels import gram, inner
 
 MAX_TRIALS = 20
@@ -236,24 +237,31 @@ def _projected_square(A: Array, gradient: Array) -> float:
     return float(inner(projected, projected))
 
 
+@dataclass(slots=True, eq=False)
+class GramRows(StepRows):
+    """Where the Gram matrix of each row is written, (n_rows, k, k)."""
+
+    written = ("gram",)
+    gram: Array
+
+
 @dataclass(frozen=True)
-class RowGrams:
+class RowGrams(Step[GramRows, OtherFactor, None]):
     """Write rows["gram"] = Σⱼ mᵢⱼ bⱼᵀbⱼ for each row i of a masked or weighted X."""
 
-    name: ClassVar[str] = "row_grams"
+    name = "row_grams"
 
     def __call__(
         self,
         X_b: Any,  # noqa: ARG002
         mask_b: Any | None,
-        rows_b: Rows,
-        shared: Shared,
-    ) -> Sums:
+        rows_b: GramRows,
+        shared: OtherFactor,
+    ) -> None:
         """Write the block's Gram matrices."""
-        B = shared["B"].astype(np.float64, copy=False)
+        B = shared.Ht.astype(np.float64, copy=False)
         M = np.asarray(mask_b, dtype=np.float64)
-        rows_b["gram"][...] = np.einsum("ij,jr,js->irs", M, B, B)
-        return {}
+        rows_b.gram[...] = np.einsum("ij,jr,js->irs", M, B, B)
 
 
 def gram_for(X: Operand, B: Array) -> NDArray[np.float64]:
@@ -263,5 +271,5 @@ def gram_for(X: Operand, B: Array) -> NDArray[np.float64]:
         return shared
     k = B.shape[1]
     out = np.empty((X.shape[0], k, k))
-    X.run_pass(RowGrams(), {"gram": out}, {"B": B})
+    X.run_pass(RowGrams(), GramRows(out), OtherFactor(B))
     return out

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ...base.interfaces import Array, Problem
 from ...kernels import Exact, Method, RowArrays, SolveReport, column_sums, gram, inner
+from ...kernels.quadratic_steps import ModelSums
 from ...operands.base import matmul, rmatmul
 from .cd_iteration import gram_square
-from .half_steps import HalfStep, HalfSums, half_step, solve_half
+from .half_steps import HalfStep, half_step, solve_half
 
 
 class Start(NamedTuple):
@@ -84,7 +85,7 @@ def solve_pair(
     rows_W: RowArrays,
     rows_H: RowArrays,
     how: Method,
-) -> Generator[HalfStep, HalfSums, Pair]:
+) -> Generator[HalfStep, ModelSums, Pair]:
     """Solve for W beside `start`, then for H beside that W; measure the pair."""
     X, n = problem.X, problem.X.n_threads
     by_columns = X.by_columns and X.shared_gram
@@ -120,7 +121,7 @@ def solve_pair(
 
 def solve_W(
     problem: Problem, W: Array, start: Start, how: Exact
-) -> Generator[HalfStep, HalfSums, tuple[SolveReport, float]]:
+) -> Generator[HalfStep, ModelSums, tuple[SolveReport, float]]:
     """Solve for W exactly, in place, beside a fixed H; return report and objective."""
     X, n, rows = problem.X, problem.X.n_threads, RowArrays(W, W)
     product = start.product

@@ -7,8 +7,18 @@ import numpy as np
 from ...base.interfaces import Array, Operand, Penalty, Problem, State
 from ...kernels import gram
 from ...kernels.beta_steps import TermsUpdate, beside
+from ...kernels.factor_rows import (
+    column_counts,
+    column_totals,
+    copy_rows,
+    empty_like,
+    has_nonzero,
+    map_rows,
+    times,
+)
+from ...kernels.term_records import TermRows, TermSums
 from ...operands.base import matmul
-from .mu_steps import TermSums, by_products, sums_for, term_sums, terms_of
+from .mu_steps import by_products, sums_for, terms_of
 from .quadratic_iteration import factor_penalties
 
 CLEARLY = 1e-3
@@ -27,17 +37,18 @@ def unstick(problem: Problem, state: State, objective: float) -> bool:
     sums_W, sums_H = _sums_for_both(problem, W, Ht)
     stuck_W = _stuck(W, sums_W, problem.penalty_W)
     stuck_H = _stuck(Ht, sums_H, problem.penalty_H) & problem.update_H
-    if not (stuck_W.any() or stuck_H.any()):
+    if not (has_nonzero(stuck_W) or has_nonzero(stuck_H)):
         return False
     for height in HEIGHTS:
         tried = [
-            np.where(stuck, height * _level(A), A).astype(A.dtype)
+            map_rows(_lifted, A, stuck, height * _level(A))
             for A, stuck in ((W, stuck_W), (Ht, stuck_H))
         ]
         value = problem.loss.value(problem.X, *tried)
         value += factor_penalties(problem, *tried)
         if value < objective:
-            W[...], Ht[...] = tried
+            copy_rows(W, tried[0])
+            copy_rows(Ht, tried[1])
             return True
     return False
 
@@ -48,7 +59,7 @@ def _sums_for_both(problem: Problem, W: Array, Ht: Array) -> tuple[TermSums, Ter
     if by_products(loss, X):
         n = X.n_threads
         return (
-            TermSums(matmul(X, Ht), W @ gram(Ht, n).astype(W.dtype)),
+            TermSums(matmul(X, Ht), times(W, gram(Ht, n).astype(W.dtype))),
             sums_for(loss, X, W, Ht),
         )
     if X.by_columns:
@@ -61,16 +72,25 @@ def _both_by_rows(
     problem: Problem, X: Operand, A: Array, Bt: Array
 ) -> tuple[TermSums, TermSums]:
     terms = terms_of(problem)
-    rows = {"start": A, "solved": np.empty_like(A), "below": np.empty_like(A)}
+    rows = TermRows(A, empty_like(A), empty_like(A))
     step = TermsUpdate(terms, move=False)
-    found = X.run_pass(step, rows, beside(Bt, X.n_threads))
-    return TermSums(rows["solved"], rows["below"]), term_sums(found, A)
+    sums = X.run_pass(step, rows, beside(Bt, X.n_threads))
+    return TermSums(rows.solved, rows.below), sums
 
 
 def _stuck(A: Array, sums: TermSums, penalty: Penalty) -> Array:
-    below = (sums.denominator + penalty.l1) * (1 + CLEARLY)
-    stuck: Array = (A == 0) & (sums.numerator > below)
+    stuck: Array = map_rows(_is_stuck, A, sums.numerator, sums.denominator, penalty.l1)
     return stuck
+
+
+def _is_stuck(A: Array, numerator: Array, denominator: Array, l1: Array) -> Array:
+    below = (denominator + l1) * (1 + CLEARLY)
+    stuck: Array = (A == 0) & (numerator > below)
+    return stuck
+
+
+def _lifted(A: Array, stuck: Array, height: Array) -> Array:
+    return np.where(stuck, height, A).astype(A.dtype)
 
 
 def _level(A: Array) -> Array:
@@ -78,7 +98,7 @@ def _level(A: Array) -> Array:
 
     A component of zeros alone gets the mean over all components.
     """
-    total, count = A.sum(axis=0, dtype=np.float64), np.count_nonzero(A, axis=0)
+    total, count = column_totals(A), column_counts(A)
     overall = total.sum() / max(1, count.sum())
     level: Array = np.where(count > 0, total / np.maximum(count, 1), overall)
     return level if overall > 0 else np.ones_like(level)

@@ -1,0 +1,59 @@
+"""Records of arrays that steps for losses which are sums over entries get and return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..base.interfaces import Array
+from ..base.steps import StepRows, StepShared, StepSums
+from .row_methods import NewtonReport
+
+
+@dataclass(slots=True, eq=False)
+class TermRows(StepRows):
+    """The rows of a factor before and after an update, each of shape (n_rows, k)."""
+
+    written = ("solved", "below")
+    start: Array
+    solved: Array | None = None
+    below: Array | None = None
+    """Takes the denominators for the rows, where these don't move."""
+
+
+@dataclass(slots=True, eq=False)
+class TermShared(StepShared):
+    """The other factor, and the penalty of the rows."""
+
+    Ht: Array
+    """(n_features, k)."""
+    column_sums: Array
+    """Column sums of Ht, (k,)."""
+    l1: Any = None
+    l2: Any = None
+    """Penalty weights, (k,)."""
+    after: Array | None = None
+    """Where the sums are taken, (n_features, k); None: at Ht."""
+
+
+@dataclass(slots=True, eq=False)
+class TermSums(StepSums):
+    """Sums for the other factor, of which each has n rows; None where not asked for."""
+
+    numerator: Any = None
+    """Sums of the negative terms, (n, k)."""
+    denominator: Any = None
+    """Sums of the positive terms, (n, k) or, where they are all alike, (k,)."""
+    value: Any = None
+    """The loss at the rows after the step."""
+    bends: Any = None
+    """Sums of the second derivative x/y² times the row's sum Σa times a, (n, k), of a flat
+    loss: Gershgorin's bound on the curvature for the other factor."""
+
+
+@dataclass(slots=True, eq=False)
+class NewtonTermSums(StepSums):
+    """Sums of Newton sweeps, and those for the other factor."""
+
+    newton: NewtonReport
+    terms: TermSums
