@@ -56,7 +56,6 @@ UNREAD = (
     "src/nonneg/analysis",
     "src/nonneg/base",
     "src/nonneg/fitting",
-    "src/nonneg/kernels",
     "src/nonneg/operands",
     "src/nonneg/plugins",
     "src/nonneg/stores",

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from nonneg.base.interfaces import Operand, Penalty
 from nonneg.base.steps import OtherFactor, RowsOfW
 from nonneg.kernels import Adaptive, Cyclic
-from nonneg.kernels.quadratic_steps import MatMul, RMatMul, RowSolve, SquaredResidual
+from nonneg.kernels.quadratic_steps import MatMul, RMatMul, RowSolve, SquaredError
 from nonneg.operands.base import matmul, rmatmul
 from nonneg.operands.dense import DenseOperand
 from nonneg.operands.registration import as_operand, register_operand
@@ -134,19 +134,19 @@ def test_row_update_without_sums_for_the_other_half(name, dtype, passes):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_squared_residual(storage, shape, dtype, passes):
+def test_squared_error(storage, shape, dtype, passes):
     X = sample(shape, dtype)
     W, Ht = factors(shape, 4, dtype)
     rows, shared = RowsOfW(W), OtherFactor(Ht)
-    value = as_operand(storage(X)).run_pass(SquaredResidual(), rows, shared)
+    value = as_operand(storage(X)).run_pass(SquaredError(), rows, shared)
     assert_close(value, 2 * oracles.frobenius(X, W, Ht), dtype, X.size)
 
 
 @pytest.mark.parametrize("tile", [1, 5, 10**9])
-def test_squared_residual_does_not_depend_on_the_tile(tile):
+def test_squared_error_does_not_depend_on_the_tile(tile):
     X = data()
     W, Ht = factors(X.shape)
-    step = SquaredResidual(tile=tile)
+    step = SquaredError(tile=tile)
     value = step(sp.csr_array(X), None, RowsOfW(W), OtherFactor(Ht))
     assert_close(value, 2 * oracles.frobenius(X, W, Ht), np.float64, X.size)
 
@@ -173,7 +173,7 @@ def test_many_blocks(name, n_samples, passes):
         MatMul(),
         RMatMul(),
         RowSolve((Cyclic((1, 0)), Adaptive()), False),
-        SquaredResidual(tile=7),
+        SquaredError(tile=7),
     ],
     ids=lambda step: step.name,
 )

@@ -1,7 +1,7 @@
-"""Kernels: one name each, either the compiled core's or the reference's.
+"""Kernels: each name is a function of the compiled core or of the reference.
 
-`NONNEG_SIMD=reference` forces the reference; without `_core` it is used with one
-warning. Passes over X are looked up by `native_pass`; None means that the
+`NONNEG_SIMD=reference` forces the reference. Without `_core` the reference is used, with a
+warning. `native_pass` looks for the compiled version of a step; where it returns None, the
 operand runs the step's own reference block by block.
 """
 
@@ -106,7 +106,7 @@ def solve_rows(
 
 
 def native_pass(kind: str, step: Step[Any, Any, Any]) -> NativePass | None:
-    """Compiled version of `step` for operands of this kind, or None."""
+    """Return the compiled version of `step` for operands of this kind, or None."""
     if native is None:
         return None
     found: NativePass | None = native.PASSES.get((kind, step.name))

@@ -37,7 +37,7 @@ def beside(
 
 @dataclass(frozen=True)
 class TermsUpdate(Step[TermRows, TermShared, TermSums]):
-    """One multiplicative update of the block's rows, and the other factor's terms.
+    """A multiplicative update of the block's rows, with the other factor's sums.
 
     The rows start from rows.start and end in rows.solved. The sums are those for the
     other half-step: from A, the rows after the update (before it, if they don't move), and

@@ -13,14 +13,14 @@ from ..base.interfaces import Array
 
 
 def empty_like(A: Any) -> Any:
-    """Return rows of the same shape and dtype, in the same place, with anything in them."""
+    """Return uninitialised rows of A's shape and dtype, in memory or where A's rows are."""
     if isinstance(A, FactorRows):
         return A.empty(A.shape[1], A.dtype)
     return np.empty_like(A)
 
 
 def as_dtype(A: Any, dtype: Any) -> Any:
-    """Return rows in a dtype: themselves, if it is theirs."""
+    """Return rows in a dtype; A itself, if it has that dtype."""
     if isinstance(A, FactorRows):
         return A.astype(dtype)
     return A.astype(dtype, copy=False)
@@ -35,7 +35,7 @@ def copy_rows(target: Any, source: Any) -> None:
 
 
 def map_rows(function: Callable[..., Array], *inputs: Any) -> Any:
-    """Return function(*inputs), block by block where one of them is no array in memory."""
+    """Return function(*inputs), computed by blocks if one input is `FactorRows`."""
     for A in inputs:
         if isinstance(A, FactorRows):
             return A.map(function, *inputs)
@@ -80,7 +80,7 @@ def replace_zeros(A: Any, value: float) -> None:
 
 
 def fill_zeros(A: Any, draw: Callable[[int], Array]) -> None:
-    """Replace the zeros, in the order of the rows, by as many numbers of `draw`, in place."""
+    """Replace the n zeros of A, in the order of the rows, by draw(n), in place."""
     if isinstance(A, FactorRows):
         A.fill_zeros(draw)
         return
@@ -121,7 +121,7 @@ def column_squares(A: Any) -> NDArray[np.float64]:
 
 
 def column_counts(A: Any) -> NDArray[np.intp]:
-    """Return how many entries of each column are not 0."""
+    """Return the number of entries of each column that are not 0."""
     if isinstance(A, FactorRows):
         return A.column_counts()
     return np.asarray(np.count_nonzero(A, axis=0))

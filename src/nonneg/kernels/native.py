@@ -1,4 +1,4 @@
-"""Bridge from arrays and steps to the compiled core `_core`."""
+"""Calls of the compiled core `_core` for arrays and for steps of a pass."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Array = NDArray[Any]
 
 
 def connect_blas() -> bool:
-    """Let the core call SciPy's BLAS; without it the core's own products are used."""
+    """Let the core call SciPy's BLAS, if it is found; return whether it was."""
     capsules = getattr(cython_blas, "__pyx_capi__", {})
     if not {"sgemm", "dgemm"} <= capsules.keys():
         return False
@@ -53,12 +53,12 @@ has_blas = connect_blas()
 
 
 def simd_available() -> list[str]:
-    """Instruction sets compiled in that this processor can run, the best one first."""
+    """Return the compiled instruction sets that this processor runs, the best one first."""
     return list(_core.available_sets())
 
 
 def simd_name() -> str:
-    """Instruction set in use."""
+    """Return the name of the instruction set in use."""
     return str(_core.chosen_set())
 
 
@@ -85,7 +85,7 @@ def _in_order(k: int) -> Array:
 
 
 def _inverse_diagonal(gram: Array) -> Array:
-    """1/G[t,t], and 0 where the coordinate has no curvature and must stay."""
+    """Return 1/G[t,t], or 0 where the coordinate has no curvature and must not move."""
     diagonal = gram.diagonal()
     if diagonal.min() > _TINY[diagonal.dtype]:
         return np.asarray(1 / diagonal)
@@ -96,7 +96,7 @@ def _inverse_diagonal(gram: Array) -> Array:
 
 
 def as_contiguous(array: Array, dtype: Any) -> Array:
-    """The array as the kernels take it: of that dtype, with contiguous rows."""
+    """Return an array of a dtype with contiguous rows, as the kernels take it."""
     return np.ascontiguousarray(array, dtype=dtype)
 
 
@@ -121,7 +121,7 @@ IN_PARTS = {"dense-parts": "dense_parts", "csr-parts": "csr_parts"}
 
 
 def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> _core.SolveOptions:
-    """How rows are solved for, as the bindings take it."""
+    """Return the method with its matrices as the bindings take it."""
     narrow = as_contiguous(gram, dtype)
     order = _in_order(narrow.shape[0])
     method = _core.RowMethod.CYCLIC
@@ -184,7 +184,7 @@ def exact_solve(
     upper: Array | None = None,
     n_threads: int = 1,
 ) -> ExactReport:
-    """Compiled twin of `pivoting.exact_solve`."""
+    """Compiled twin of `block_pivoting.exact_solve`."""
     if not A.flags.c_contiguous:
         return block_pivoting.exact_solve(A, rhs, gram, l1, upper)
     squares = np.zeros(A.shape[1])
@@ -202,7 +202,7 @@ def exact_solve(
 
 
 def solve_on_sets(A: Array, rhs: Array, gram: Array, n_threads: int = 1) -> None:
-    """Compiled twin of `pivoting.solve_on_sets`."""
+    """Compiled twin of `block_pivoting.solve_on_sets`."""
     k = A.shape[1]
     gram = as_contiguous(gram, np.float64).ravel()
     unused, zero = np.zeros(k), np.zeros(k)
@@ -234,12 +234,12 @@ def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
 
 
 def source_of(operand: Any) -> tuple[str, Any]:
-    """Suffix of the bindings for X, and X as they take it."""
+    """Return the suffix of the bindings for X, and X as they take it."""
     if operand.kind in IN_PARTS:
-        return IN_PARTS[operand.kind], operand  # which gives out its parts itself
+        return IN_PARTS[operand.kind], operand  # the core asks it for its windows
     X = operand.X
     if operand.kind == "dense":
-        # read by columns it has no contiguous rows; the callers go by columns then
+        # an X read by columns has no contiguous rows, but then callers pass its transpose
         return "dense", X if X.strides[1] == X.itemsize else np.ascontiguousarray(X)
     X = X if X.format == "csr" else X.tocsr()
     suffix = "csr32" if X.indices.dtype == np.int32 else "csr64"

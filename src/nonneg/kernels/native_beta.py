@@ -1,4 +1,4 @@
-"""Bridge from the steps for β-divergences to the compiled core."""
+"""Calls of the compiled core for the steps of β-divergences."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .term_records import NewtonTermSums, TermRows, TermShared, TermSums
 Array = NDArray[Any]
 
 LEAST_INVERTED = 1e-36
-"""Smallest number whose inverse in float32 is good to all its digits, about."""
+"""About the smallest number whose inverse in float32 has all its digits."""
 
 
 def _options(
     terms: BetaTerms, least: float, move: bool, dtype: Any, *vectors: Any
 ) -> _core.BetaOptions:
-    """A multiplicative step as the bindings take it."""
+    """Return a multiplicative update as the bindings take it."""
     column_sums, l1, l2 = (as_contiguous(vector, dtype) for vector in vectors)
     return _core.BetaOptions(
         beta=terms.beta,
@@ -47,7 +47,7 @@ def multiplied(
     least: float = 0.0,
     n_threads: int = 1,
 ) -> Array:
-    """Compiled twin of `terms.multiplied`, for β-divergences."""
+    """Compiled twin of `beta_terms.multiplied`, for β-divergences."""
     if not isinstance(terms, BetaTerms):
         return reference_multiplied(A, numerator, denominator, l1, l2, terms, least)
     dtype, k = A.dtype, A.shape[1]
@@ -153,7 +153,7 @@ def _beta_update(
 
 
 def _newton_options(operand: Any, step: Any, shared: TermShared) -> _core.NewtonOptions:
-    """Newton steps as the bindings take them."""
+    """Return Newton sweeps as the bindings take them."""
     dtype = operand.dtype
     column_sums, l1, l2 = (
         as_contiguous(v, dtype) for v in (shared.column_sums, shared.l1, shared.l2)
@@ -180,7 +180,7 @@ def _newton_options(operand: Any, step: Any, shared: TermShared) -> _core.Newton
 def _newton_on(
     operand: Any, step: Any, X: Any, suffix: str, rows: RowArrays, shared: TermShared
 ) -> NewtonReport:
-    """Newton sweeps over some rows, X as the bindings take it."""
+    """Do Newton sweeps over some rows; X is as the bindings take it."""
     call = getattr(_core, f"newton{8 * operand.dtype.itemsize}_{suffix}")
     Ht, options = shared.Ht, _newton_options(operand, step, shared)
     Ht = as_contiguous(Ht, operand.dtype)
@@ -200,7 +200,7 @@ def _newton(
 
 
 class _Solving:
-    """X in parts, whose rows are solved for just before they are given out."""
+    """An X in parts, whose rows of W are solved for before a window is given out."""
 
     def __init__(
         self, operand: Any, step: Any, rows: RowArrays, shared: TermShared

@@ -1,4 +1,4 @@
-"""Factorizations of tall arrays in their own memory: L of LU, Q of QR; signs of columns."""
+"""Factorizations of tall arrays in place, L of LU and Q of QR, and signs of columns."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Array = NDArray[Any]
 
 
 def lower_factor(A: Any) -> Any:
-    """Row-permuted lower factor L of A = L·U, which spans what A does; A is spent.
+    """Return the row-permuted lower factor L of A = L·U, a basis of A's columns.
 
-    Rows that are elsewhere give another basis of the same space.
+    A is overwritten. `FactorRows` return another basis of the same space.
     """
     if isinstance(A, FactorRows):
         return A.lower_factor()
-    # by getrf, in place: `scipy.linalg.lu` holds up to four arrays of A's size
+    # getrf works in place, where `scipy.linalg.lu` holds up to four arrays of A's size
     F = np.asfortranarray(A)
     (getrf,) = linalg.get_lapack_funcs(("getrf",), (F,))
     F, pivots, _ = getrf(F, overwrite_a=True)
@@ -37,7 +37,7 @@ def lower_factor(A: Any) -> Any:
 
 
 def orthonormal(A: Any) -> tuple[Any, Array]:
-    """Factors Q and R of A; Q replaces A where it has as many columns."""
+    """Return the factors Q and R of A; Q overwrites A where it has as many columns."""
     if isinstance(A, FactorRows):
         return A.orthonormal()
     # in Fortran order LAPACK works in place
@@ -50,7 +50,7 @@ def orthonormal(A: Any) -> tuple[Any, Array]:
 
 
 def sign_of_largest(A: Any) -> Array:
-    """Sign of the entry of each column that is largest in size; the first of several."""
+    """Return the sign of each column's entry of the largest size, the first of equals."""
     if isinstance(A, FactorRows):
         return A.sign_of_largest()
     largest = np.abs(A).argmax(axis=0)

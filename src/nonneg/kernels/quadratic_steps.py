@@ -27,7 +27,7 @@ from .row_methods import Method, RowArrays, SolveReport
 
 
 def _plain(array: Any) -> Array:
-    """Result of a product as a base-class array (sparse matrices may return np.matrix)."""
+    """Return a product as a base-class array; sparse matrices may return np.matrix."""
     return np.asarray(array)
 
 
@@ -37,7 +37,7 @@ def _masked(X_b: Any, mask_b: Any | None) -> Any:
 
 @dataclass(slots=True, eq=False)
 class ProductRows(StepRows):
-    """Where the rows of X·Ht are written."""
+    """The rows of X·Ht, to be written."""
 
     written = ("out",)
     out: Array
@@ -85,20 +85,20 @@ class RMatMul(Step[RowsOfW, None, ProductSum]):
 
 @dataclass(slots=True, eq=False)
 class ModelInputs(StepShared):
-    """What the rows of one model are solved for with."""
+    """The other factor and the penalty, with which the rows of a model are solved for."""
 
     multiplied = ("Ht",)
     Ht: Array
     """The other factor, (n_features, k)."""
     gram: Array
-    """Its Gram matrix plus the penalty's Q, (k, k)."""
+    """Gram matrix of the other factor plus the penalty's Q, (k, k)."""
     l1: Array
     """Linear penalty weights, (k,)."""
 
 
 @dataclass(slots=True, eq=False)
 class ModelSums(StepSums):
-    """What a row solve of one model leaves for the other half-step."""
+    """Report of a model's row solve, and the sums for its other half-step."""
 
     multiplied = ("rhs",)
     report: SolveReport
@@ -131,16 +131,15 @@ class RowSolveSums(StepSums):
 
 @dataclass(frozen=True)
 class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
-    """Fused half-step of one or more models: X is read once for all of them.
+    """A half-step of one or more models, for all of which X is read once.
 
     For each block and model, X_b·Ht is the right-hand side of the rows, which are solved
-    for by the model's method. Their result is what the sums for the other half-step are
-    made of.
+    for by the model's method. The sums for the other half-step are made of the results.
 
     Parameters
     ----------
     how : tuple of Method
-        One for each model.
+        The method of each model.
     accumulate : bool
         Whether `rhs` and `gram` are wanted.
     """
@@ -177,7 +176,7 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
     ) -> ModelSums:
         Ht, gram = inputs.Ht, inputs.gram
         if mask_b is not None:
-            # the shared matrix is HHᵀ + Q; the part of Q is kept, HHᵀ is by row
+            # the shared matrix is HHᵀ + Q; of it Q is kept, and HHᵀ is made for each row
             penalty = gram - reference.gram(Ht)
             gram = np.einsum("ij,jr,js->irs", mask_b, Ht, Ht) + penalty
         report = reference.solve_rows(rows, _plain(observed @ Ht), gram, inputs.l1, how)
@@ -192,14 +191,14 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
 
 
 @dataclass(frozen=True)
-class SquaredResidual(Step[RowsOfW, OtherFactor, float]):
+class SquaredError(Step[RowsOfW, OtherFactor, float]):
     """The sum ‖X_b − rows.W·shared.Htᵀ‖² over observed entries, in float64.
 
-    Evaluated entry by entry, so that it keeps its relative accuracy for a nearly
-    exact fit; at most `tile` entries of W·H exist at a time.
+    It is computed entry by entry, so that it keeps its relative accuracy for a nearly
+    exact fit. At most `tile` entries of W·H exist at a time.
     """
 
-    name = "squared_residual"
+    name = "squared_error"
     tile: int = 1 << 20
 
     def __call__(
@@ -213,8 +212,8 @@ class SquaredResidual(Step[RowsOfW, OtherFactor, float]):
             rows = slice(start, start + n_rows)
             X_t = X_b[rows]
             X_t = X_t.toarray() if hasattr(X_t, "toarray") else X_t
-            residual = X_t - W[rows] @ Ht.T
+            error = X_t - W[rows] @ Ht.T
             if mask_b is not None:
-                residual *= np.sqrt(mask_b[rows])
-            total += float(np.square(residual, dtype=np.float64).sum())
+                error *= np.sqrt(mask_b[rows])
+            total += float(np.square(error, dtype=np.float64).sum())
         return total

@@ -1,4 +1,4 @@
-"""Array-API reference of every kernel: the test oracle, and the fallback without `_core`."""
+"""The NumPy reference of every kernel: the test oracle, and the fallback without `_core`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def coordinate_sweep(
     order: Sequence[int] | None = None,
     n_threads: int = 1,  # noqa: ARG001  (signature of the compiled twin)
 ) -> SweepReport:
-    r"""One cyclic pass of exact coordinate minimisation over each row of A, in place.
+    r"""Do a cyclic sweep of exact coordinate minimisation over each row of A, in place.
 
     Row a of A moves towards the minimiser of :math:`½ a G aᵀ - (p - l_1) aᵀ`, a ≥ 0,
-    where p is its row of `rhs`. `gram` is one (k, k) matrix for all rows, or
-    (n_rows, k, k). Coordinates without curvature stay where they are.
+    where p is the row of `rhs`. `gram` is one matrix (k, k) for all rows, or a matrix for
+    each row, (n_rows, k, k). Coordinates without curvature do not move.
     """
     gram, l1 = gram.astype(A.dtype, copy=False), l1.astype(A.dtype, copy=False)
     violation = 0.0
@@ -54,7 +54,7 @@ def coordinate_sweep(
 def _gradient(
     A: Array, rhs: Array, gram: Array, l1: Array, t: int
 ) -> tuple[Array, Any, Any]:
-    """Gradient along coordinate t, whether it is too flat to step along, and its curvature."""
+    """Return the gradient along coordinate t, whether it is too flat, and its curvature."""
     if gram.ndim == 3:
         gradient = np.einsum("ir,ir->i", A, gram[:, t])
         curvature = gram[:, t, t]
@@ -75,7 +75,7 @@ def solve_rows(
     grams: bool = False,
     n_threads: int = 1,  # noqa: ARG001  (signature of the compiled twin)
 ) -> SolveReport:
-    """Solve for the rows of a factor as `how` says; see `coordinate_sweep`."""
+    """Solve for the rows of a factor by a method; see `coordinate_sweep` for the problem."""
     if isinstance(how, Exact):
         done = _exactly(rows, rhs, gram, l1)
     elif isinstance(how, Multiplicative):
@@ -98,7 +98,7 @@ def solve_rows(
 
 
 def _multiplied(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveReport:
-    """One multiplicative step: no entry gets below zero, and zeros stay."""
+    """Do a multiplicative update: entries that are not negative stay so, and zeros stay."""
     A = rows.start
     below = np.einsum("ir,...rs->is", A, gram.astype(A.dtype)) + l1.astype(A.dtype)
     positive = below > 0
@@ -110,7 +110,7 @@ def _multiplied(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveRep
 def _adaptive_sweeps(
     rows: RowArrays, rhs: Array, gram: Array, l1: Array, how: Adaptive
 ) -> SolveReport:
-    """Sweeps over all rows, each until it has settled."""
+    """Sweep over all rows, over each one until it has settled."""
     A = rows.start.copy()
     n_rows, k = A.shape
     gram, l1 = gram.astype(A.dtype, copy=False), l1.astype(A.dtype, copy=False)
@@ -143,7 +143,7 @@ def _adaptive_sweeps(
 
 
 def _exactly(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveReport:
-    """Exact solves, with the measures of the rows before them."""
+    """Solve for the rows exactly, and measure the rows before."""
     A = rows.start.astype(np.float64)
     k = A.shape[1]
     linear = rhs - l1.astype(np.float64)
@@ -158,7 +158,7 @@ def _exactly(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveReport
         report = block_pivoting.exact_solve(rows.solved, rhs, gram, l1)
         cross, factorizations = report.cross, report.n_factorizations
     else:
-        for i in range(A.shape[0]):  # a Gram matrix of its own for each row
+        for i in range(A.shape[0]):  # each row has a Gram matrix of its own
             row = slice(i, i + 1)
             report = block_pivoting.exact_solve(rows.solved[row], rhs[row], gram[i], l1)
             cross += report.cross
@@ -169,7 +169,7 @@ def _exactly(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveReport
 
 
 def inner(A: Array, B: Array) -> float:
-    """⟨A, B⟩ summed in float64, by blocks of rows."""
+    """Return ⟨A, B⟩ summed in float64, by blocks of rows."""
     total = 0.0
     for start in range(0, A.shape[0], 4096):
         block = slice(start, start + 4096)
@@ -179,7 +179,7 @@ def inner(A: Array, B: Array) -> float:
 
 
 def summary(A: Array, n_threads: int = 1) -> Summary:  # noqa: ARG001
-    """Sums and smallest entry of an array of one or two axes, by blocks of rows."""
+    """Return the summary of an array of one or two axes, by blocks of rows."""
     total = Summary(0.0, 0.0, float("inf"))
     size = max(1, SUMMARY_ENTRIES // max(1, A[:1].size))
     for start in range(0, A.shape[0], size):
@@ -195,12 +195,12 @@ def summary(A: Array, n_threads: int = 1) -> Summary:  # noqa: ARG001
 
 
 def touch(pages: Array, step: int) -> None:
-    """Read one byte of every `step`: a mapped file is read by then, as far as the system reads around."""
+    """Read one byte of every `step`, so that the system reads a mapped file around them."""
     pages[::step].max(initial=0)
 
 
 def column_sums(A: Array, n_threads: int = 1) -> NDArray[np.float64]:  # noqa: ARG001
-    """Sums of the columns in float64."""
+    """Return the sums of the columns in float64."""
     return np.asarray(A.sum(axis=0, dtype=np.float64))
 
 
@@ -211,7 +211,7 @@ def gather_scaled(
     out: Array,
     n_threads: int = 1,  # noqa: ARG001
 ) -> NDArray[np.float64]:
-    """Out = base[features]·diag(scale); the sums of its columns in float64."""
+    """Write base[features]·diag(scale) to `out`; return its column sums in float64."""
     np.take(base, features, axis=0, out=out)
     out *= scale.astype(out.dtype)
     return column_sums(out)
@@ -228,10 +228,10 @@ def move_scaled(
     least: float,
     n_threads: int = 1,  # noqa: ARG001
 ) -> NDArray[np.float64]:
-    """base[features] = after·diag(over_scale), with after = before·(numerator + kept)·inverse.
+    """Write after·diag(over_scale) to base[features].
 
-    What of it is below `least` becomes 0. Returns the sums of the columns of before²,
-    (after − before)², after² and after, (4, k) in float64.
+    Here after = before·(numerator + kept)·inverse, with 0 for entries below `least`. Returns
+    the column sums of before², (after − before)², after² and after, (4, k) in float64.
     """
     dtype = before.dtype
     ratio = (numerator + kept.astype(dtype)) * inverse.astype(dtype)
@@ -247,7 +247,7 @@ def move_scaled(
 
 
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:  # noqa: ARG001
-    """AᵀA in float64, whatever the dtype of A, by blocks of rows."""
+    """Return AᵀA in float64, whatever the dtype of A, by blocks of rows."""
     k = A.shape[1]
     total = np.zeros((k, k))
     for start in range(0, A.shape[0], 4096):

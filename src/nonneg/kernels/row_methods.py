@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Cyclic:
-    """One cyclic coordinate sweep.
+    """A cyclic coordinate sweep.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Exact:
 
 @dataclass(frozen=True)
 class Multiplicative:
-    """One multiplicative update, a·p/(a·G + l1), of rows that are not negative."""
+    """A multiplicative update, a·p/(a·G + l1), of rows that are not negative."""
 
     momentum: ClassVar[float] = 0.0
 

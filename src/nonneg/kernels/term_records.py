@@ -1,4 +1,4 @@
-"""Records of arrays that steps for losses which are sums over entries get and return."""
+"""Records of arrays for the steps of losses that are sums over entries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class TermRows(StepRows):
     start: Array
     solved: Array | None = None
     below: Array | None = None
-    """Takes the denominators for the rows, where these don't move."""
+    """Array for the denominators of the rows, where these don't move."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +33,7 @@ class TermShared(StepShared):
     l2: Any = None
     """Penalty weights, (k,)."""
     after: Array | None = None
-    """Where the sums are taken, (n_features, k); None: at Ht."""
+    """The factor (n_features, k) beside which the sums are taken; None: beside Ht."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,9 +43,9 @@ class TermSums(StepSums):
     numerator: Any = None
     """Sums of the negative terms, (n, k)."""
     denominator: Any = None
-    """Sums of the positive terms, (n, k) or, where they are all alike, (k,)."""
+    """Sums of the positive terms, (n, k) or, where all rows are alike, (k,)."""
     value: Any = None
-    """The loss at the rows after the step."""
+    """The loss at the rows after the update."""
     bends: Any = None
     """Sums of the second derivative x/y² times the row's sum Σa times a, (n, k), of a flat
     loss: Gershgorin's bound on the curvature for the other factor."""
@@ -53,7 +53,7 @@ class TermSums(StepSums):
 
 @dataclass(slots=True, eq=False)
 class NewtonTermSums(StepSums):
-    """Sums of Newton sweeps, and those for the other factor."""
+    """Sums of Newton sweeps, and the sums for the other factor."""
 
     newton: NewtonReport
     terms: TermSums

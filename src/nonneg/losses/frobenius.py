@@ -8,7 +8,7 @@ from ..base.interfaces import Array, LossBase, Operand
 from ..base.steps import OtherFactor, RowsOfW
 from ..kernels import gram, inner
 from ..kernels.beta_terms import BetaTerms
-from ..kernels.quadratic_steps import SquaredResidual
+from ..kernels.quadratic_steps import SquaredError
 from ..operands.base import matmul
 from .registry import losses
 
@@ -49,7 +49,7 @@ class Frobenius(LossBase):
                 return value
         if X.by_columns:
             X, W, Ht = X.T, Ht, W
-        return 0.5 * X.run_pass(SquaredResidual(), RowsOfW(W), OtherFactor(Ht))
+        return 0.5 * X.run_pass(SquaredError(), RowsOfW(W), OtherFactor(Ht))
 
     def from_products(self, X: Operand, cross: float, square: float) -> float:
         """Return ½‖X‖² − ⟨X, WH⟩ + ½‖WH‖², at least 0."""

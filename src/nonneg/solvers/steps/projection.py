@@ -239,7 +239,7 @@ def _projected_square(A: Array, gradient: Array) -> float:
 
 @dataclass(slots=True, eq=False)
 class GramRows(StepRows):
-    """Where the Gram matrix of each row is written, (n_rows, k, k)."""
+    """The Gram matrix of each row, (n_rows, k, k), to be written."""
 
     written = ("gram",)
     gram: Array
