@@ -1,4 +1,4 @@
-"""What can be said about a fit: topics, tables of components, pictures."""
+"""Topics of a fit, tables of its components, pictures."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ LONGEST_NAME = 28
 
 @dataclass(frozen=True)
 class Component:
-    """One component in a report.
+    """A component in a report.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a solver, loss, store or kind of input of one's own is made from."""
+"""The names from which a solver, loss, store or kind of input of one's own is made."""
 
 from __future__ import annotations
 

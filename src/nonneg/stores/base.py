@@ -72,7 +72,7 @@ class StoreBase:
     column_names: list[str] | None = None
     """Names of the n_features columns, where they are known."""
     where: str = "X"
-    """What messages call the store."""
+    """Name of the store in messages."""
 
     @property
     def source(self) -> Any:

@@ -192,7 +192,7 @@ def _make_loader(fragment: Any, schema: Any, names: list[str]) -> Callable[[], A
 
 @register_store(lambda X: is_instance(X, "pyarrow.parquet", "ParquetFile"))
 class ParquetFileStore(_TableStore):
-    """One open Parquet file."""
+    """An open Parquet file."""
 
     def __init__(self, file: Any) -> None:
         where = f"the Parquet file of {file.metadata.num_rows} rows"
