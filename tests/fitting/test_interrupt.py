@@ -174,7 +174,7 @@ else:
     X, k = X.asformat(storage), 30
 model = nonneg.NMF(k, init="random", solver=solver, tol=0, max_iter=10**6,
                    beta_loss=beta_loss,
-                   random_state=0, nls_max_iter=10**6)
+                   random_state=0, nls_max_iter=100)
 
 def say(iteration):
     if iteration.n_iter == 1:
@@ -191,8 +191,13 @@ sys.exit(3)
 """
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("storage", ["dense", "csr", "csc"])
+@pytest.mark.parametrize(
+    ("storage", "solver"),
+    [
+        *(("dense", solver) for solver in SOLVERS),
+        *((storage, solver) for storage in ("csr", "csc") for solver in ("hals", "sn")),
+    ],
+)
 def test_a_signal_ends_a_long_fit(storage, solver):
     """A real SIGINT, at an arbitrary moment of a fit of many seconds an iteration."""
     child = subprocess.Popen(

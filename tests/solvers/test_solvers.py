@@ -25,6 +25,7 @@ from support.cases import (
     make_problem,
     pairs,
 )
+from support.combinations import covering
 from support.properties import assert_descends, assert_valid, fit
 from support.tolerances import assert_close, scale, tol
 
@@ -41,8 +42,11 @@ dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 @each_pair
-@pytest.mark.parametrize("storage", STORAGES)
-@dtypes
+@pytest.mark.parametrize(
+    ("storage", "dtype", "passes"),
+    covering(list(STORAGES), DTYPES, ["installed", "reference"]),
+    indirect=["passes"],
+)
 def test_the_objective_never_rises(loss, case, storage, dtype, passes):
     X = STORAGES[storage](data_for(loss, dtype=dtype))
     problem = make_problem(X, loss=loss, l1=0.01, l2=0.02, random_state=0)
@@ -52,10 +56,12 @@ def test_the_objective_never_rises(loss, case, storage, dtype, passes):
 
 
 @each_pair
-@storages
-@dtypes
-@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (2, 30), (30, 2)])
-@pytest.mark.parametrize("k", [1, 2, 9])
+@pytest.mark.parametrize(
+    ("storage", "dtype", "shape", "k"),
+    covering(
+        MAIN_STORAGES, DTYPES, [(1, 1), (1, 6), (6, 1), (2, 30), (30, 2)], [1, 2, 9]
+    ),
+)
 def test_any_shape_and_rank(loss, case, storage, dtype, shape, k):
     """Also more components than rows or columns."""
     X = STORAGES[storage](data_for(loss, *shape, density=1.0, dtype=dtype))
@@ -204,9 +210,10 @@ def test_all_zero_X(loss, case, storage, dtype):
 
 
 @each_pair
-@storages
-@dtypes
-@pytest.mark.parametrize("which", ["W", "H", "both"])
+@pytest.mark.parametrize(
+    ("storage", "dtype", "which"),
+    covering(MAIN_STORAGES, DTYPES, ["W", "H", "both"]),
+)
 def test_dead_components(loss, case, storage, dtype, which):
     """A component without curvature neither divides by zero nor spoils the others."""
     X = STORAGES[storage](data_for(loss, dtype=dtype))
