@@ -12,7 +12,7 @@ from ..kernels.quadratic_steps import MatMul, ProductRows, RMatMul
 
 
 class Block(NamedTuple):
-    """Rows start:stop of X, with their part of the mask if there is one."""
+    """Rows start:stop of X, with their rows of the mask if there is one."""
 
     start: int
     stop: int
@@ -46,7 +46,7 @@ class BlockedOperand(Operand):
 
 
 class TransposedOperand(BlockedOperand):
-    """The transpose of an X that can only be read by rows; it has products alone."""
+    """The transpose of an X that can only be read by rows; it only has products."""
 
     kind: ClassVar[str] = "transposed"
     in_parts = True
@@ -83,7 +83,7 @@ class TransposedOperand(BlockedOperand):
 
 
 def matmul(X: Operand, B: Array) -> Array:
-    """X·B of shape (n_samples, k), by the pass that is natural for X."""
+    """Return X·B of shape (n_samples, k), by the pass that is natural for X."""
     if X.by_columns:
         product: Array = X.T.run_pass(RMatMul(), RowsOfW(B), None).product
         return product
@@ -93,5 +93,5 @@ def matmul(X: Operand, B: Array) -> Array:
 
 
 def rmatmul(X: Operand, A: Array) -> Array:
-    """Xᵀ·A of shape (n_features, k)."""
+    """Return Xᵀ·A of shape (n_features, k)."""
     return matmul(X.T, A)

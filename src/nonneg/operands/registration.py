@@ -1,4 +1,4 @@
-"""Which operand an X becomes: `as_operand` is the only place that asks for its type."""
+"""The operand for an X: `as_operand` is the only place that asks for the type of X."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _checked: set[Any] = set()
 def register_operand(
     accepts: Accepts, *, checked: bool = False
 ) -> Callable[[Any], Any]:
-    """Decorator: inputs for which `accepts(X)` is true become this operand.
+    """Decorate the operand for inputs X for which `accepts(X)` is true.
 
     The class, or function, is called as `cls(X, n_threads=...)`. Later entries are asked
     first, so that a plug-in can take over a special case of a general type. `checked`
-    says that X is checked, and its entries looked at, before the operand is made.
+    says that X and its entries are checked before the operand is made.
     """
 
     def enter(cls: Any) -> Any:
@@ -32,18 +32,18 @@ def register_operand(
 
 
 def unregister_operand(cls: Any) -> None:
-    """Take a class out again (a plug-in's tests clean up with it)."""
+    """Remove a class; tests of plug-ins clean up with it."""
     _kinds[:] = [entry for entry in _kinds if entry[1] is not cls]
 
 
 def is_operand(X: Any) -> bool:
     """Whether X is an operand already."""
-    # of others even the question for an attribute may be an error: AnnData's `T`
+    # the class is asked first: on other objects an attribute may raise, as AnnData's `T`
     return hasattr(type(X), "run_pass") and isinstance(X, Operand)
 
 
 def as_operand(X: Any, n_threads: int = 1) -> Operand:
-    """Wrap X in the operand for its type; an operand is returned as it is."""
+    """Return the operand for X; an operand is returned as it is."""
     if is_operand(X):
         operand: Operand = X
         return operand

@@ -1,4 +1,4 @@
-"""X as a Dask array: its blocks of rows stay on the workers, and so does W."""
+"""The operand of a Dask array: passes run where the blocks of X are, and W stays there."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def is_dask(X: Any) -> bool:
 
 @register_operand(is_dask)
 class DaskOperand(BlockedOperand):
-    """A Dask array of NumPy or SciPy sparse blocks, one task for each in a pass.
+    """A Dask array of NumPy or SciPy sparse blocks; a pass has a task for each block.
 
     Parameters
     ----------
     X : dask.array.Array of shape (n_samples, n_features)
         Chunks of columns are put together first, which moves data between workers.
     n_threads : int
-        Not looked at: a task uses one thread, and the scheduler runs several.
+        Ignored: a task uses one thread, and the scheduler runs several tasks.
 
     Raises
     ------
@@ -98,12 +98,12 @@ class DaskOperand(BlockedOperand):
         return bool(self._found["sparse"])
 
     def resolve_for_operand(self, parameters: Any) -> Any:
-        """The parameters with what "auto" and None stand for here.
+        """Return the parameters with "auto" resolved for Dask arrays.
 
         Raises
         ------
         ValueError
-            If one of them needs X in memory.
+            If a parameter needs X in memory.
         """
         p, given = parameters, {}
         if p.solver == "auto":
@@ -124,12 +124,12 @@ class DaskOperand(BlockedOperand):
     def run_pass(
         self, step: Step[RowsT, SharedT, SumsT], rows: RowsT, shared: SharedT
     ) -> SumsT:
-        """Run `step` on all blocks, each where it is."""
+        """Run `step` on each block, on the worker that has it."""
         sums: SumsT = self._blocks.run(step, rows, shared, self._parts, self.shape[1])
         return sums
 
     def new_rows(self, k: int) -> WorkerRows:
-        """Rows to be written, n_samples of them."""
+        """Return n_samples rows to be written."""
         return WorkerRows(self._blocks, k, self.dtype)
 
     def to_rows_of_X(self, W: Any) -> WorkerRows:
@@ -141,12 +141,12 @@ class DaskOperand(BlockedOperand):
 
     @property
     def layout(self) -> str:
-        """What results depend on in the last digits: how the rows are cut."""
+        """Cut of the rows, which the last digits of results depend on."""
         sizes = self._blocks.sizes
         return f"{len(sizes)} Dask blocks of {min(sizes)} to {max(sizes)} rows"
 
     def rows_from(self, paths: Sequence[str], k: int, dtype: Any) -> WorkerRows:
-        """Rows that workers have written, read by workers."""
+        """Let workers read rows that workers have written."""
         import dask
 
         read = dask.delayed(read_rows, pure=False)
@@ -185,7 +185,7 @@ class DaskOperand(BlockedOperand):
         return result
 
     def _prepared(self, parts: list[tuple[Any, int]]) -> list[Any]:
-        """The blocks as the kernels take them, held by the workers."""
+        """Return the blocks as the kernels take them, held by the workers."""
         import dask
         import dask.base
 
@@ -202,12 +202,12 @@ class DaskOperand(BlockedOperand):
 
 
 def by_blocks(model: Any, X: Any, H: Array) -> Any:
-    """`model.transform` of each block of rows, when it is asked for.
+    """Return `model.transform` of each block of rows, which is computed on demand.
 
     Parameters
     ----------
     model : NMF
-        A fitted one; what it is then counts.
+        A fitted model, which is copied.
     X : dask.array.Array of shape (n_samples, n_features)
     H : ndarray of shape (k, n_features)
 
@@ -231,7 +231,7 @@ def by_blocks(model: Any, X: Any, H: Array) -> Any:
 
 
 def transformed(X_b: Any, model: Any, k: int) -> Array:
-    """W of one block."""
+    """Return W for a block of X."""
     if X_b.shape[0] == 0:
         return np.empty((0, k), X_b.dtype)
     W: Array = model.transform(X_b)
@@ -239,7 +239,7 @@ def transformed(X_b: Any, model: Any, k: int) -> Array:
 
 
 def prepared(X_b: Any, dtype: Any, first: int) -> Any:
-    """A block as a C-contiguous array or canonical CSR, its entries looked over.
+    """Return a block as a C-contiguous array or canonical CSR, its entries checked.
 
     Raises
     ------

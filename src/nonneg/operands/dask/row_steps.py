@@ -32,7 +32,7 @@ class SmallInput(StepShared):
 
 @dataclass(slots=True, eq=False)
 class SmallInputs(StepShared):
-    """All of them."""
+    """All small inputs of a function."""
 
     inputs: tuple[SmallInput, ...] = ()
 
@@ -44,9 +44,9 @@ class FunctionStep(Step[FunctionRows, SmallInputs, Any]):
     Parameters
     ----------
     function : callable
-        Of a module.
+        A function of a module, so that it can be sent to a worker by its name.
     are_rows : tuple of bool
-        For each argument whether it is rows.
+        Whether each argument is rows.
     """
 
     function: Callable[..., Any]
@@ -88,7 +88,7 @@ class SolvedRows(StepRows):
 
 @dataclass(slots=True, eq=False)
 class SolveInputs(StepShared):
-    """What rows are solved for with, see `kernels.solve_rows`."""
+    """Gram matrix and penalty for a solve of rows, see `kernels.solve_rows`."""
 
     gram: Array
     l1: Array
@@ -131,7 +131,7 @@ def largest(A: Array) -> list[Array]:
 
 
 def zeros(A: Array) -> list[int]:
-    """Return how many entries are 0: a list, one item a block."""
+    """Return the number of entries that are 0: a list, one item a block."""
     return [int(np.count_nonzero(A == 0))]
 
 
@@ -150,7 +150,7 @@ def product(A: Array, G: Array) -> Array:
 
 
 def filled(A: Array, values: Array) -> Array:
-    """Return A with these values, one after another, in the place of its zeros."""
+    """Return A with `values`, one after another, in the place of its zeros."""
     out = A.copy()
     np.place(out, A == 0, values)
     return out

@@ -12,15 +12,15 @@ from ...base.factor_rows import FactorRows
 ROUNDS = 3
 """Most rounds of whitening; three are enough up to a condition number of 1 / eps."""
 INDEPENDENT = 0.1
-"""Squared norm below which a direction of a whitened array is none."""
+"""Squared norm below which a direction of a whitened array counts as absent."""
 SPREAD = 1e-8
-"""Ratio of squared norms that a basis may have which is only there to be multiplied."""
+"""Smallest ratio of squared norms in a basis that only serves to be multiplied."""
 
 
 def whitened(A: FactorRows, spread: float) -> tuple[FactorRows, NDArray[np.float64]]:
-    """Q and R, A = Q·R, by the eigenvectors of the Gram matrix, repeated as needed [1]_.
+    """Return Q and R with A = Q·R, by the eigenvectors of Gram matrices [1]_.
 
-    Directions that A lacks are columns of zeros in Q.
+    This is repeated up to ROUNDS times. Directions that A lacks are columns of zeros in Q.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the tasks of a pass do, each with one block of rows, on whatever worker it is."""
+"""Tasks of a pass, each of which does a step on one block of rows, on its worker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .replication import WorkerBlock, picked
 def sources(
     parts: Sequence[WorkerBlock | None],
 ) -> tuple[list[Any], tuple[tuple[int, int | None] | None, ...]]:
-    """The tasks that these parts are results of, and where each of them is found there."""
+    """Return the tasks of some results, and for each result its place among them."""
     tasks: dict[str, Any] = {p.task.key: p.task for p in parts if p is not None}
     number = {key: i for i, key in enumerate(tasks)}
     places = (None if p is None else (number[p.task.key], p.at) for p in parts)
@@ -27,7 +27,7 @@ def sources(
 
 @dataclass(frozen=True)
 class Common:
-    """What all tasks of a pass are told."""
+    """The inputs that all tasks of a pass have in common."""
 
     step: Step[Any, Any, Any]
     places: StepRows
@@ -40,15 +40,15 @@ class Common:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes that travel."""
+        """Number of bytes that are sent to the workers."""
         return self.shared.n_bytes if isinstance(self.shared, StepShared) else 0
 
 
 def work_on(common: Common, n_rows: int, places: Any, X_b: Any, *found: Any) -> Any:
-    """Do a step on one block: its sums, then the arrays that it has written.
+    """Do a step on one block; return its sums, then the arrays that it has written.
 
-    What came from another task must not be written to, so an array is begun anew where it is
-    written to, even if the step reads it in another place.
+    The result of another task must not be written to, so each array that the step writes is
+    a new one, even if the step reads the old one in another place.
     """
     given: list[Any] = [
         np.zeros((n_rows, k), dtype) if place is None else picked(found, *place)
@@ -74,15 +74,15 @@ def work_on(common: Common, n_rows: int, places: Any, X_b: Any, *found: Any) -> 
 
 
 def result_at(results: Any, at: int) -> Any:
-    """One of several results of a task."""
+    """Return an item of the results of a task."""
     return results[at]
 
 
 def array_of(result: Any, at: int | None) -> Any:
-    """The array of a `WorkerBlock`, as a task of its own."""
+    """Return the array of a `WorkerBlock`; it is run as a task of its own."""
     return picked([result], 0, at)
 
 
 def add_sums(parts: list[Any]) -> Any:
-    """Return the sum of what several blocks have returned, in order."""
+    """Return the sum of the results of several blocks, added in order."""
     return functools.reduce(added, parts)

@@ -19,12 +19,12 @@ PARTIAL = ".partial"
 
 
 class RowFiles:
-    """Files of rows beside a checkpoint, those of the last two kept.
+    """Files of rows for the last two checkpoints.
 
     Parameters
     ----------
     folder : Path
-        It is made with the first file. Workers write into it and read from it.
+        Folder that workers write to and read from; it is made with the first file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +33,7 @@ class RowFiles:
         self._kept: list[set[str]] = []
 
     def save(self, rows: Any) -> list[str]:
-        """Let each worker write its blocks; the names of the files, block by block.
+        """Let each worker write its blocks; return the files' names, block by block.
 
         Parameters
         ----------
@@ -59,12 +59,12 @@ class RowFiles:
         return names
 
     def load(self, X: Any, names: Collection[str], k: int, dtype: Any) -> Any:
-        """The rows of these files, read by the workers that have the blocks of X.
+        """Let the workers that have the blocks of X read the rows of files.
 
         Raises
         ------
         FileNotFoundError
-            If one of them is not there.
+            If one of the files is not there.
         """
         paths = [self.folder / str(name) for name in names]
         for path in paths:
@@ -72,7 +72,7 @@ class RowFiles:
         return X.rows_from([str(path) for path in paths], k, dtype)
 
     def begin(self, *kept: Collection[str]) -> None:
-        """Remove all files but those of checkpoints that are there, newest last."""
+        """Remove all files but those named in `kept`, by checkpoint, the newest last."""
         self._kept = [{str(name) for name in names} for names in kept]
         known: set[str] = set().union(*self._kept)
         if self.folder.is_dir():
@@ -81,14 +81,14 @@ class RowFiles:
             )
 
     def done(self) -> None:
-        """The files since the last call belong to a checkpoint; drop those of the third."""
+        """Assign the new files to a checkpoint; remove those of the third-last one."""
         self._kept.append(self._new)
         self._new = set()
         while len(self._kept) > 2:
             self._remove(self._kept.pop(0))
 
     def failed(self) -> None:
-        """The files since the last call belong to none."""
+        """Remove the new files, which belong to no checkpoint."""
         self._remove(self._new | {name + PARTIAL for name in self._new})
         self._new = set()
 
@@ -101,7 +101,7 @@ class RowFiles:
 def write_rows(
     result: Any, at: int | None, folder: str, name: str, shape: Any, dtype: Any
 ) -> int:
-    """Write one block whole or not at all: what a task does with another one's result."""
+    """Write a block, the result of another task, whole or not at all; run as a task."""
     rows = np.zeros(shape, dtype) if result is None else picked([result], 0, at)
     path = Path(folder) / name
     partial = path.with_name(name + PARTIAL)
@@ -119,6 +119,6 @@ def write_rows(
 
 
 def read_rows(path: str) -> Array:
-    """Read one block: what a task does."""
+    """Read a block; run as a task."""
     rows: Array = np.load(path, allow_pickle=False)
     return rows

@@ -48,22 +48,22 @@ from .tasks import (
 from .worker_files import write_rows
 
 SPLIT_EVERY = 8
-"""Partial sums that one task of the tree adds up."""
+"""Number of partial sums that one task of the tree adds up."""
 INLINE_BYTES = 4 << 20
-"""What all tasks are told goes with each of them if it is less than that for all; else it is a
-task of its own, which costs the time of one more message and no more traffic."""
+"""The common inputs of tasks are sent with each task if that takes fewer bytes in all. Else
+they are the result of a task of their own, which costs one more message, but no more traffic."""
 LEAST_PASSES, MOST_PASSES, KEEP_SHARE = 5, 50, 0.03
-"""Passes before the history of the rows may be let go of, and those after which it must be;
-between them that may take KEEP_SHARE of the time."""
+"""Rows are replicated after LEAST_PASSES passes, as soon as that takes at most KEEP_SHARE of
+the time since the last time, and after MOST_PASSES in any case."""
 
 
 class Blocks:
-    """The cut of the rows, and the tasks on it; every array of rows belongs to one.
+    """The cut of X into blocks of rows, and the tasks on them; arrays of rows belong to it.
 
     Parameters
     ----------
     bounds : ndarray of int
-        Where the blocks begin, and the end of the last one.
+        First row of each block, then the end of the last one.
     n_threads : int
         Threads of one task.
     """
@@ -74,10 +74,10 @@ class Blocks:
         self._passes = 0
         self._since, self._cost = time.monotonic(), 0.0
         self._kept: Any = None
-        """What the rows of now came from, held until they are kept again."""
+        """The last replicas, from which the present rows come; held until the next ones."""
         self._workers: set[str] = set()
         self._before: list[Any] = []
-        """Results that nothing needs any more."""
+        """Results of the last pass that are no longer needed."""
 
     @property
     def sizes(self) -> list[int]:
@@ -85,7 +85,7 @@ class Blocks:
         return [int(n) for n in np.diff(self.bounds)]
 
     def sent(self, arrays: Sequence[Array]) -> list[Any]:
-        """Arrays from here, one for each block, held by the workers."""
+        """Send an array for each block to the workers, which hold them."""
         import dask
 
         name = f"nonneg_start-{uuid4().hex}"
@@ -96,7 +96,7 @@ class Blocks:
         return list(persisted(parts))
 
     def enter(self, rows: WorkerRows) -> None:
-        """Note an array of rows, to be kept with the others."""
+        """Note an array of rows, to be replicated with the others."""
         self._arrays.add(rows)
 
     def run(
@@ -107,8 +107,9 @@ class Blocks:
         X: Sequence[Any] | None = None,
         n_columns: int = 0,
     ) -> Any:
-        """One task for each block of X, of so many columns, and a tree that adds up what they
-        return.
+        """Run a step as one task for each block, and add up the results in a tree of tasks.
+
+        `X` has the blocks of X, of `n_columns` columns; None is for steps on rows alone.
         """
         import dask
 
@@ -126,7 +127,7 @@ class Blocks:
         label, token = step.name, uuid4().hex
         common: Any = Common(step, places, written, forms, shared, self.n_threads)
         sums_bytes = n_columns * max(k * dtype.itemsize for k, dtype in forms)
-        # the last sums, if they are small, come here side by side, which is a message less
+        # small sums of the last level are added up here, which saves a message
         few = max(common.n_bytes, sums_bytes) * SPLIT_EVERY <= INLINE_BYTES
         if common.n_bytes * len(self.sizes) > INLINE_BYTES:
             common = dask.delayed(common, traverse=False, name=f"nonneg_H-{token}")
@@ -146,8 +147,8 @@ class Blocks:
         kept, ends = started[: len(outs)], list(started[len(outs) :])
         self._before = []
         found = add_sums(self.awaited(ends))
-        # what was there before is let go of after the next tasks are on their way: a client's
-        # messages are 10 ms apart
+        # results before these are released when the next tasks have been sent: messages of a
+        # client are 10 ms apart
         self._before = [ends, *(arrays[at].parts for at in written)]
         for i, at in enumerate(written):
             arrays[at].parts = [WorkerBlock(out, 1 + i) for out in kept]
@@ -157,14 +158,14 @@ class Blocks:
         return found
 
     def _keep_if_due(self) -> None:
-        """Keep all rows if that is little beside the time since, or the history is long."""
+        """Replicate all rows if that takes a small share of the time, or is overdue."""
         since = time.monotonic() - self._since
         late = self._passes >= MOST_PASSES
         if late or (self._passes >= LEAST_PASSES and KEEP_SHARE * since >= self._cost):
             self.keep()
 
     def _keep_if_lost(self) -> None:
-        """Keep all rows anew where there may be one worker alone that has them."""
+        """Replicate all rows anew if some of them may be on one worker alone."""
         client = active_client()
         if client is None:
             return
@@ -174,7 +175,7 @@ class Blocks:
             self.keep()
 
     def awaited(self, tasks: Sequence[Any]) -> list[Any]:
-        """The results of tasks, while there is one of the workers to wait for."""
+        """Wait for tasks and return their results."""
         client = active_client()
         if client is None:
             return [computed(task) for task in tasks]
@@ -183,10 +184,10 @@ class Blocks:
         return found
 
     def keep(self) -> None:
-        """Keep all rows as data, on two workers each, and forget how they came about.
+        """Replicate all rows on two workers, and detach them from the tasks that made them.
 
-        Without it a scheduler would remember every task of the fit, and do all of them
-        again for what a lost worker held.
+        Otherwise a scheduler would remember every task of the fit, and run all of them again
+        when a worker is lost.
         """
         client = active_client()
         begun = time.monotonic()
@@ -205,7 +206,7 @@ class Blocks:
 
 
 def tree(parts: list[Any], add: Callable[[list[Any]], Any], most: int = 1) -> list[Any]:
-    """At most so many tasks that depend on all parts, by levels of `SPLIT_EVERY`."""
+    """Join tasks by levels of `SPLIT_EVERY` until there are at most `most`; return these."""
     import dask
 
     join = dask.delayed(add, pure=False)
@@ -221,17 +222,17 @@ def tree(parts: list[Any], add: Callable[[list[Any]], Any], most: int = 1) -> li
 
 
 def persisted(graph: list[Any]) -> tuple[Any, ...]:
-    """Start these tasks, their results to stay where they are."""
+    """Start tasks whose results stay on the workers."""
     import dask
 
-    # H travels in the graph, so that it is there again after the loss of a worker
+    # H is sent in the graph, so that it can be sent again after the loss of a worker
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
         results: tuple[Any, ...] = dask.persist(*graph)
     return results
 
 
 def computed(task: Any) -> Any:
-    """The result of one task, here."""
+    """Compute a task and return its result in this process."""
     import dask
 
     return dask.compute(task)[0]
@@ -246,12 +247,12 @@ class WorkerRows(FactorRows):
     k : int
     dtype : dtype
     tasks : list of Delayed, default=None
-        For each block its rows, held by a scheduler; None: nothing yet.
+        The rows of each block, held by a scheduler; None if there are none yet.
 
     Notes
     -----
-    Each operation is a pass over the blocks. Of what a task has made nothing is written to:
-    an operation in place puts new blocks in the place of the old ones.
+    Each operation is a pass over the blocks. The result of a task is never written to: an
+    operation in place replaces the old blocks by new ones.
     """
 
     in_this_memory: ClassVar[bool] = False
@@ -327,7 +328,7 @@ class WorkerRows(FactorRows):
         return np.asarray(self._run(factor_rows.column_squares, (self,)))
 
     def column_counts(self) -> NDArray[np.intp]:
-        """Return how many entries of each column are not 0."""
+        """Return the number of entries of each column that are not 0."""
         return np.asarray(self._run(factor_rows.column_counts, (self,)))
 
     def solve_rows(self, rows: RowArrays, *args: Any) -> SolveReport:
@@ -349,7 +350,7 @@ class WorkerRows(FactorRows):
         self.copy_from(out)
 
     def lower_factor(self) -> FactorRows:
-        """Return a basis of the columns, as well-conditioned as powers of X need it."""
+        """Return a basis of the columns, well-conditioned enough for powers of X."""
         return whitened(self, SPREAD)[0]
 
     def orthonormal(self) -> tuple[FactorRows, Array]:
@@ -365,7 +366,7 @@ class WorkerRows(FactorRows):
         return signs
 
     def save(self, folder: str, names: Sequence[str]) -> None:
-        """Write each block into a file of this name, from where it is."""
+        """Let the workers write each block into a file of its name."""
         import dask
 
         write = dask.delayed(write_rows, pure=False)
@@ -397,7 +398,7 @@ class WorkerRows(FactorRows):
         inputs: Sequence[Any],
         out: WorkerRows | None = None,
     ) -> Any:
-        """Run a function on each block: into `out`, or the sum of what it returns."""
+        """Run a function on each block; write the results to `out`, or return their sum."""
         are_rows = tuple(isinstance(A, WorkerRows) for A in inputs)
         rows = tuple(RowsOfW(cast(Any, A)) for A in inputs if isinstance(A, WorkerRows))
         small = tuple(SmallInput(A) for A in inputs if not isinstance(A, WorkerRows))

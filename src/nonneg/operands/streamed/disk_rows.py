@@ -1,4 +1,4 @@
-"""Rows of a factor in a temporary file, whose pages are given back once they are used."""
+"""Rows of a factor in a temporary file, whose pages are given back after their use."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ from ...kernels import factor_rows, orthogonal
 from ...kernels.row_methods import RowArrays, SolveReport
 
 PART_BYTES = 4 << 20
-"""Bytes of an array that are gone through at a time."""
+"""Bytes of an array that are processed at a time."""
 MADVISE = getattr(mmap, "MADV_DONTNEED", None)
-"""What gives pages back; a shared map of a file loses nothing by it."""
+"""Advice that gives pages back; a shared map of a file loses nothing by it."""
 AROUND = 1 << 21
-"""Bytes on both sides of some rows that a system may have mapped with them: Linux maps a
-whole folio of up to 2 MB with a page, rows that were given back already among them."""
+"""Bytes on both sides of rows that the system may have mapped with them: Linux maps a whole
+folio of up to 2 MB with a page, and with it rows whose pages were given back before."""
 INTERVAL = 0.002
-"""Seconds between two times that pages are given back while a kernel is at all rows."""
+"""Seconds from one time that pages are given back to the next, while a kernel runs."""
 
 
 class FactorFolder:
-    """A folder for arrays of rows; their files have no names and are gone with them.
+    """A folder for arrays of rows, whose files have no names and go with the arrays.
 
     Parameters
     ----------
     folder : str
-        It should be on a disk: a folder in memory would save none.
+        A folder on a disk; one in memory would save none.
     """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
 
     def require(self, n_bytes: int) -> None:
-        """Raise OSError unless the disk has room for so much; nothing stays taken."""
+        """Raise OSError unless the disk has room for `n_bytes`, which are freed again."""
         with self._file(n_bytes):
             pass
 
     def rows(self, shape: tuple[int, ...], dtype: Any) -> DiskRows:
-        """A new array of zeros."""
+        """Return new rows of zeros."""
         n_bytes = max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize)
         with self._file(n_bytes) as file:
-            pages = mmap.mmap(file.fileno(), n_bytes)  # which keeps the file
+            pages = mmap.mmap(file.fileno(), n_bytes)  # the map keeps the file
         plain: Array = np.ndarray(shape, dtype, pages)
         return DiskRows(plain, pages, self)
 
     def keep(self, A: Array | DiskRows) -> DiskRows:
-        """The same rows on disk; those that are there already are not copied."""
+        """Return rows on disk: A itself if it is there, else a copy."""
         if isinstance(A, DiskRows):
             return A
         rows = self.rows(A.shape, A.dtype)
@@ -67,7 +67,7 @@ class FactorFolder:
 
     @contextmanager
     def _file(self, n_bytes: int) -> Iterator[Any]:
-        """A file of this size without a name."""
+        """Make a file of this size without a name."""
         try:
             with tempfile.TemporaryFile(dir=self.folder) as file:
                 allocate(file.fileno(), n_bytes, self.folder)
@@ -82,7 +82,7 @@ class FactorFolder:
 
 
 def allocate(descriptor: int, n_bytes: int, folder: str) -> None:
-    """Give a file its size and its place on the disk, which then can't run out."""
+    """Give a file its size and its place on the disk, so that writing can't fail later."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, n_bytes)
         return
@@ -93,7 +93,7 @@ def allocate(descriptor: int, n_bytes: int, folder: str) -> None:
 
 
 def folder_for(out: Any) -> str:
-    """The folder of the file that `out` is a map of, else the one for temporary files."""
+    """Return the folder of the file that `out` maps, else that for temporary files."""
     name = getattr(out, "filename", None) if isinstance(out, np.memmap) else None
     if name is None:
         return tempfile.gettempdir()
@@ -108,10 +108,10 @@ def release_map(out: Any) -> None:
 
 
 class DiskRows(FactorRows):
-    """Rows in a file: operations on all of them go by parts, slices are plain arrays.
+    """Rows in a file: operations on all rows go slice by slice, slices are plain arrays.
 
-    Numbers are those of the same operations in memory, to the last bit. Passes give back
-    the pages of rows that they have used, see `release`.
+    The results are those of rows in memory, to the last bit. Passes give back the pages of
+    rows that they have used, see `release`.
     """
 
     def __init__(self, plain: Array, pages: mmap.mmap, home: FactorFolder) -> None:
@@ -134,7 +134,7 @@ class DiskRows(FactorRows):
         self.plain[rows] = values
 
     def release(self, start: int = 0, stop: int | None = None) -> None:
-        """Give the pages of these rows back; what is in them stays in the file."""
+        """Give the pages of these rows back; their content stays in the file."""
         if MADVISE is None:
             return
         total, width = len(self.pages), self.plain.strides[0]
@@ -153,7 +153,7 @@ class DiskRows(FactorRows):
         return self.home.rows((len(self), k), dtype)
 
     def map(self, function: Callable[..., Array], *inputs: Any) -> DiskRows:
-        """Return function(*inputs), part by part."""
+        """Return function(*inputs), computed slice by slice."""
         out: DiskRows | None = None
         for rows in self._parts():
             part = function(*_cut(inputs, rows))
@@ -165,7 +165,7 @@ class DiskRows(FactorRows):
         return out
 
     def copy_from(self, rows: Any) -> None:
-        """Copy other rows, part by part."""
+        """Copy other rows, slice by slice."""
         for part in self._parts():
             self.plain[part] = rows[part]
             _release((self, rows), part)
@@ -179,7 +179,7 @@ class DiskRows(FactorRows):
         return out
 
     def times(self, G: Array) -> DiskRows:
-        """Return the product with a small matrix: one, as its bits may depend on the cut."""
+        """Return the product with a small matrix, uncut: its bits may depend on a cut."""
         out = self.empty(G.shape[1], np.result_type(self.dtype, G.dtype))
         self._whole(np.matmul, self, G, out=out.plain, keeps=[out])
         return out
@@ -212,11 +212,11 @@ class DiskRows(FactorRows):
         return np.asarray(self._whole(factor_rows.column_squares, self))
 
     def column_counts(self) -> NDArray[np.intp]:
-        """Return how many entries of each column are not 0."""
+        """Return the number of entries of each column that are not 0."""
         return np.asarray(self._whole(factor_rows.column_counts, self))
 
     def solve_rows(self, rows: RowArrays, *args: Any) -> SolveReport:
-        """Solve for all rows at once, pages being given back meanwhile."""
+        """Solve for all rows at once; pages are given back meanwhile."""
         rhs, *options = args
         ours = [A for A, _ in rows.uses()]
         plain = rows.changed(lambda A, _: _plain(A))
@@ -251,7 +251,7 @@ class DiskRows(FactorRows):
         keeps: Sequence[DiskRows] = (),
         **options: Any,
     ) -> Any:
-        """Result of a function on all rows at once, pages being given back meanwhile."""
+        """Call a function with all rows at once; pages are given back meanwhile."""
         with giving_back([*inputs, *keeps]):
             return function(*(_plain(A) for A in inputs), **options)
 
@@ -283,7 +283,7 @@ def _plain(A: Any) -> Any:
 
 @contextmanager
 def giving_back(arrays: Iterable[Any]) -> Iterator[None]:
-    """Give pages back every few milliseconds while something goes through all rows."""
+    """Give pages back every few milliseconds while the block works on all rows."""
     ours = [A for A in arrays if isinstance(A, DiskRows)]
     thread, done = None, threading.Event()
     if sum(A.nbytes for A in ours) > PART_BYTES:
