@@ -211,14 +211,26 @@ def test_negative_data_give_zero():
     assert not nnls(np.abs(A), -np.ones(60)).any()
 
 
-@pytest.mark.parametrize("power", [-150, -80, 80, 150])
-def test_extreme_scales_of_columns(power):
+@pytest.mark.parametrize("power", [-300, -160, -150, -80, 80, 150, 300])
+@pytest.mark.parametrize("columns", [[3], slice(None)], ids=["one", "all"])
+@pytest.mark.parametrize("store", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+def test_extreme_scales_of_columns(store, columns, power):
     A, B = problem()
     expected = oracle(A, B)
-    A[:, 3] *= 10.0**power
-    X, info = nnls(A, B, return_info=True)
-    X[3] *= 10.0**power
+    A[:, columns] *= 10.0**power
+    X, info = nnls(store(A), B, return_info=True)
+    X[columns] *= 10.0**power
     np.testing.assert_allclose(X, expected, rtol=1e-12, atol=1e-13)
+    assert info.kkt_residual < 1e-14
+
+
+@pytest.mark.parametrize("power", [-300, -160, -150])
+def test_a_penalty_beside_which_the_columns_are_tiny(power):
+    A, B = problem()
+    A *= 10.0**power
+    X, info = nnls(A, B, l2=1e-3, return_info=True)
+    expected = np.maximum(A.T @ B, 0) / 1e-3
+    np.testing.assert_allclose(X, expected, rtol=1e-12, atol=0)
     assert info.kkt_residual < 1e-14
 
 

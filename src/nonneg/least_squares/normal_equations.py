@@ -7,6 +7,7 @@ The solutions are rows here: with X (r, n) and B (m, r), the error is B - A·X�
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -107,13 +108,17 @@ class NormalEquations:
     ) -> None:
         if root_weights is not None:
             A = diagonal_times(root_weights, A)
-        self.scales = power_of_two(largest_in_columns(A))
+        sizes = largest_in_columns(A)
+        # where a column is tiny beside √l2, l2·scales² would be infinite
+        tiny = (sizes > 0) & (sizes < 1e-150 * math.sqrt(l2))
+        sizes[tiny] = math.sqrt(l2)
+        self.scales = power_of_two(sizes)
         self.A = times_diagonal(A, self.scales)
         self.root_weights, self.n_threads = root_weights, n_threads
         self.operand = as_operand(self.A, n_threads)
         with np.errstate(over="ignore"):  # an infinite weight holds its x at 0
             self.l1 = l1 * self.scales
-            self.l2 = l2 * self.scales**2
+            self.l2 = l2 * self.scales * self.scales  # a square may be infinite
             self.upper = None if upper is None else upper / self.scales
         if sp.issparse(self.A):
             plain = (self.A.T @ self.A).toarray()
