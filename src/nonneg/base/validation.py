@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array
 
+from .gate import admit_dense, admit_sparse
 from .interfaces import Array
 from .rules import show
 
@@ -58,10 +59,11 @@ def check_X(X: Any, whom: str = "NMF", name: str = "X") -> Array:
 
 def check_array_like(A: Any, name: str, whom: str, **options: Any) -> Array:
     """Run scikit-learn's `check_array` on what `as_numbers` lets through."""
+    A = as_numbers(A, name, whom)
+    if sp.issparse(A):
+        A = admit_sparse(A, name)
     try:
-        checked: Array = check_array(
-            as_numbers(A, name, whom), input_name=name, estimator=whom, **options
-        )
+        checked: Array = check_array(A, input_name=name, estimator=whom, **options)
     except (TypeError, ValueError) as error:
         if "contains NaN" in str(error):
             first = str(error).partition("\n")[0]
@@ -76,7 +78,7 @@ def check_array_like(A: Any, name: str, whom: str, **options: Any) -> Array:
             )
             raise type(error)(msg) from error
         raise
-    return checked
+    return checked if sp.issparse(checked) else admit_dense(checked)
 
 
 def as_numbers(X: Any, name: str = "X", whom: str = "NMF") -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.gate import admit_sparse
 from ..base.interfaces import Array
 from ..base.validation import as_numbers
 from .base import StoreBase, register_store, to_factor_dtype
@@ -161,6 +162,7 @@ class BlockFunctionStore(StoreBase):
         """Return a block as an array or CSR; refuse anything but a matrix of numbers."""
         try:
             block = as_numbers(block, "the block")
+            block = admit_sparse(block, "it") if sp.issparse(block) else block
         except ValueError as error:
             msg = f"The block at row {start} of {self.where}: {error}"
             raise StoreError(msg) from error

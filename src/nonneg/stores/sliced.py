@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.gate import admit_sparse
 from ..base.interfaces import Array
 from ..kernels.csr_format import canonical
 from .base import StoreBase, register_store, to_factor_dtype
@@ -84,7 +85,7 @@ class SlicedStore(StoreBase):
 
 def to_csr_block(rows: Any, dtype: Any) -> Any:
     """Return sparse rows as the kernels take them: CSR, sorted, each entry once."""
-    block = sp.csr_array(rows)
+    block = sp.csr_array(admit_sparse(rows, "A block of X"))
     if block.dtype != dtype:
         block = block.astype(dtype)
     return canonical(block)

@@ -1,0 +1,200 @@
+"""What reaches the core has been checked once: types and ranges of indices, and memory."""
+
+from __future__ import annotations
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from nonneg import (
+    NMF,
+    MiniBatchNMF,
+    beta_divergence,
+    initialize,
+    nls_subproblem,
+    nnls,
+    reconstruction_error,
+)
+from nonneg.base.gate import admit_dense, admit_sparse
+from nonneg.solvers.registry import solvers
+
+SHAPE, K = (30, 20), 2
+RANDOM = np.random.default_rng(0)
+W, H = RANDOM.random((SHAPE[0], K)), RANDOM.random((K, SHAPE[1]))
+QUICK = {"init": "random", "random_state": 0, "max_iter": 2, "tol": 0}
+pytestmark = pytest.mark.filterwarnings("ignore:Iteration limit:UserWarning")
+
+
+def matrix(format):
+    rows, columns = np.mgrid[0 : SHAPE[0], 0 : SHAPE[1]]
+    kept = (rows + 2 * columns) % 3 == 0
+    return sp.coo_array(np.where(kept, 1.0 + rows + columns, 0.0)).asformat(format)
+
+
+def fit_all(X):
+    """Fit by every solver, for a loss that it minimises."""
+    return {
+        name: NMF(
+            K,
+            solver=name,
+            beta_loss=1 if "poisson" in solvers[name].requires else 2,
+            nls_max_iter=20,
+            **QUICK,
+        )
+        .fit(X)
+        .reconstruction_err_
+        for name in solvers
+    }
+
+
+def on_workers(X):
+    block = dask.delayed(lambda: X)()
+    meta = sp.csr_array((0, 0))
+    return da.from_delayed(block, X.shape, X.dtype, meta=meta)
+
+
+ENTRIES = {
+    "fit": fit_all,
+    "svd": lambda X: NMF(K, max_iter=2, tol=0).fit(X).reconstruction_err_,
+    "transform": lambda X: (
+        NMF(K, solver="hals", **QUICK).fit(matrix("csr")).transform(X).sum()
+    ),
+    "batches": lambda X: MiniBatchNMF(K, **QUICK).fit(X).reconstruction_err_,
+    "partial_fit": lambda X: (
+        MiniBatchNMF(K, init="random", random_state=0).partial_fit(X).components_.sum()
+    ),
+    "reconstruction_error": lambda X: reconstruction_error(X, W, H),
+    "beta_divergence": lambda X: beta_divergence(X, W, H, 1),
+    "initialize": lambda X: initialize(X, K, "nndsvd", random_state=0)[0].sum(),
+    "nnls A": lambda X: nnls(X, np.ones(SHAPE[0])).sum(),
+    "nnls B": lambda X: nnls(W, X).sum(),
+    "nls_subproblem": lambda X: nls_subproblem(X, W, H, 1e-3, 1000)[0].sum(),
+    "blocks of rows": lambda X: (
+        NMF(K, solver="hals", **QUICK).fit(lambda: [X, X]).reconstruction_err_
+    ),
+    "dask": lambda X: (
+        NMF(K, solver="hals", **QUICK).fit(on_workers(X)).reconstruction_err_
+    ),
+}
+
+
+def with_indices(X, dtype):
+    X = X.copy()
+    X.indices, X.indptr = X.indices.astype(dtype), X.indptr.astype(dtype)
+    return X
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("format", ["csr", "csc"])
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "u4", "u8", ">i4", ">u8"])
+def test_any_integer_type_of_index(entry, format, dtype):
+    X = matrix(format)
+    odd = with_indices(X, np.uint16 if dtype == "u1" else dtype)
+    odd.indices = odd.indices.astype(dtype)
+    expected = ENTRIES[entry](X)
+    assert ENTRIES[entry](odd) == pytest.approx(expected, rel=1e-12)
+    assert odd.indices.dtype == dtype  # the caller's matrix is as it was
+
+
+def wide(X):
+    """X with too small a shape, an easy mistake; SciPy's constructor takes it."""
+    shape = (SHAPE[0], 9) if X.format == "csr" else (9, SHAPE[1])
+    return type(X)((X.data, X.indices, X.indptr), shape=shape)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("format", ["csr", "csc"])
+def test_an_index_outside_is_named(entry, format):
+    X = wide(matrix(format))
+    row, column = (0, 9) if format == "csr" else (9, 0)
+    with pytest.raises(
+        ValueError, match=rf"has an entry in row {row} and column {column}, which"
+    ):
+        ENTRIES[entry](X)
+
+
+@pytest.mark.parametrize("dtype", ["i4", "i8", "u4", "u8"])
+def test_a_negative_index_is_outside(dtype):
+    X = with_indices(matrix("csr"), np.dtype(dtype.replace("u", "i")))
+    X.indices[5] = -1
+    X.indices, X.indptr = X.indices.astype(dtype), X.indptr.astype(dtype)
+    with pytest.raises(ValueError, match=r"^X has an entry in row 0 and column"):
+        admit_sparse(X, "X")
+
+
+def spoilt(change):
+    X = matrix("csr")
+    change(X)
+    return X
+
+
+def lengthen(X):
+    X.indptr[-1] += 1
+
+
+def turn(X):
+    X.indptr[[2, 3]] = X.indptr[[3, 2]]
+
+
+def begin_late(X):
+    X.indptr[0] = 1
+
+
+def shorten(X):
+    X.indptr = X.indptr[:-1]
+
+
+def halve(X):
+    X.indices = X.indices.astype(float)
+
+
+def lose_values(X):
+    X.data = X.data[:-1]
+
+
+@pytest.mark.parametrize(
+    "change", [lengthen, turn, begin_late, shorten, halve, lose_values]
+)
+def test_rows_that_are_no_rows_are_refused(change):
+    with pytest.raises(ValueError, match=r"^X is no valid CSR matrix: its ind"):
+        NMF(K, **QUICK).fit(spoilt(change))
+
+
+@pytest.mark.parametrize("format", ["coo", "bsr"])
+def test_other_formats_are_looked_at_before_they_are_converted(format):
+    X = matrix("csr").asformat(format)
+    (X.indices if format == "bsr" else X.coords[1])[3] = 77
+    with pytest.raises(ValueError, match=r"^X is no valid sparse matrix"):
+        NMF(K, **QUICK).fit(X)
+
+
+def test_spare_room_behind_the_entries_is_left_out():
+    X = matrix("csr")
+    roomy = X.copy()
+    roomy.data = np.append(X.data, [np.pi, 7.0])
+    roomy.indices = np.append(X.indices, np.int32([999, -1]))
+    assert fit_all(roomy) == fit_all(X)
+
+
+def test_a_sound_matrix_is_returned_itself():
+    for X in map(matrix, ("csr", "csc", "coo")):
+        assert admit_sparse(X, "X") is X
+
+
+def test_an_array_that_is_not_aligned():
+    X = matrix("csr").toarray()
+    packed = np.zeros(X.size, [("flag", "u1"), ("value", "f8")])
+    packed["value"] = X.ravel()
+    odd = packed["value"].reshape(X.shape)
+    assert not odd.flags.aligned
+    assert admit_dense(odd).flags.aligned
+    assert admit_dense(X) is X
+    assert fit_all(odd) == fit_all(X)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_other_byte_order(order):
+    X = np.asarray(matrix("csr").toarray(), order=order)
+    assert fit_all(X.astype(X.dtype.newbyteorder())) == fit_all(X)
