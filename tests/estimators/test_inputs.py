@@ -389,3 +389,16 @@ def test_overlapping_rows_are_copied():
     model = NMF(64, init="random", random_state=0, tol=0, max_iter=2)
     W = model.fit_transform(X)
     np.testing.assert_allclose(W, clone(model).fit_transform(X.copy()))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("solver", solvers)
+def test_transform_after_a_fit_of_zeros(solver, dtype):
+    """Every W is as good; H, which nobody has passed, is not complained about."""
+    beta_loss = 1 if "poisson" in solvers[solver].requires else 2
+    model = NMF(2, "random", solver, beta_loss=beta_loss, random_state=0)
+    model.fit(np.zeros((6, 4), dtype))
+    W = model.transform(np.ones((3, 4), dtype))
+    assert W.dtype == dtype
+    assert W.shape == (3, 2)
+    assert not W.any()

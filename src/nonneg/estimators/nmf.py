@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any, Literal
 
+import numpy as np
+
 from ..base.interfaces import Array, LossBase, Operand, SolverBase
 from ..base.records import FactorizationResult, Iteration
 from ..fitting.choice import AUTO
@@ -316,6 +318,9 @@ class NMF(FactorizationEstimator):
         if parameters.solver == AUTO:
             parameters = dataclasses.replace(parameters, solver=self.solver_)
         solver = solvers.class_of(parameters.solver)
+        k = parameters.n_components
+        if not self.components_.any():  # after a fit of zeros, where every W is as good
+            return solver, lambda rows: np.zeros((rows.shape[0], k), rows.dtype)
         if not solver.solves_W_exactly:
             H = self.components_.astype(X.dtype, copy=False)
             return (
