@@ -213,6 +213,20 @@ def test_fitted_attributes(storage, dtype, solver):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("storage", MAIN_STORAGES)
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])
+def test_a_start_that_is_optimal_ends_the_fit(scale, storage, dtype):
+    """One component starts at the optimum; the violation never falls below its rounding."""
+    X = STORAGES[storage](data(dtype=dtype) * dtype(scale))
+    model = NMF(1, random_state=0).fit(X)
+    again = NMF(1, init="custom").fit(X, W=model.fit_transform(X), H=model.components_)
+    assert again.stop_reason_ == "converged"
+    assert again.n_iter_ <= 3
+    all_of_them = NMF(1, random_state=0, max_iter=7, tol=0).fit(X)
+    assert all_of_them.n_iter_ == 7
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("storage", MAIN_STORAGES)
 def test_history(storage, dtype):
     """A column for each quantity; the objective has its ½ and its penalties."""
     X = data(dtype=dtype)

@@ -392,7 +392,7 @@ def test_overlapping_rows_are_copied():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("solver", solvers)
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_transform_after_a_fit_of_zeros(solver, dtype):
     """Every W is as good; H, which nobody has passed, is not complained about."""
     beta_loss = 1 if "poisson" in solvers[solver].requires else 2

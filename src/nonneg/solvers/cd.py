@@ -17,12 +17,18 @@ from .steps import cd_iteration
 from .steps.half_steps import HalfStepProgram, run_half_steps
 from .steps.quadratic_iteration import penalties
 
+ROUNDINGS = 8
+"""Multiple of the unit roundoff, times the size of the gradients' terms, that counts as
+rounding: twice the violation at starts that are optimal (D-CD-ROUNDING)."""
+
 
 @dataclass(eq=False)
 class CoordinateDescentState(cd_iteration.HalvesState):
     """The factors, the first iteration's violation and the random stream of `shuffle`."""
 
     violation_init: float = -1.0
+    rounding: float = 0.0
+    """Violation of which rounding is the cause, by the factors of the first iteration."""
     random_state: Any = None
 
 
@@ -36,7 +42,8 @@ class CoordinateDescent(SolverBase):
     tol : float
         The fit has converged when the violation — the sum over both half-steps of
         |projected gradient|, each entry taken just before its update — is at most
-        `tol` times the violation of the first iteration.
+        `tol` times the violation of the first iteration, or, unless `tol` is 0, where
+        the violation is rounding alone: the start may have been optimal.
     shuffle : bool
         Visit the components in a new random order in each half-step.
 
@@ -83,13 +90,15 @@ class CoordinateDescent(SolverBase):
         done = yield from cd_iteration.alternate(problem, state, order_W, order_H)
         if state.violation_init < 0:
             state.violation_init = done.violation
+            if self.tol > 0:
+                state.rounding = _violation_by_rounding(state, done.gram_W)
         ratio = done.violation / state.violation_init if state.violation_init else 0.0
         objective = self._objective(problem, state, done)
         return Progress(
             objective=None if objective is None else np.array([objective]),
             residual=np.array([ratio]),
             decrease=None,
-            converged=np.array([ratio <= self.tol]),
+            converged=np.array([ratio <= self.tol or done.violation <= state.rounding]),
         )
 
     def finish(
@@ -115,3 +124,21 @@ class CoordinateDescent(SolverBase):
         return done.loss + penalties(
             problem, state.W, state.Ht, done.gram_W, state.gram_H
         )
+
+
+def _violation_by_rounding(
+    state: CoordinateDescentState, gram_W: Array | None
+) -> float:
+    """Return the violation that rounding of the gradients leaves at an optimum.
+
+    An entry of a gradient is a difference of two sums of the size of an entry of W·HHᵀ or
+    Hᵀ·WᵀW. The sums of these entries are bounded by their columns' norms.
+    """
+    gram_H = state.gram_H
+    if gram_W is None or gram_H is None or gram_W.ndim == 3 or gram_H.ndim == 3:
+        return 0.0
+    size = 0.0
+    for A, own, other in ((state.W, gram_W, gram_H), (state.Ht, gram_H, gram_W)):
+        squares = (other @ own @ other).diagonal()
+        size += float(np.sqrt(A.shape[0] * np.maximum(squares, 0.0)).sum())
+    return ROUNDINGS * float(np.finfo(state.Ht.dtype).eps) * size
