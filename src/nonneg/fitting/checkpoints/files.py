@@ -22,31 +22,31 @@ from ...operands.streamed.disk_rows import DiskRows, giving_back
 from .state_tree import Load, from_table, names_elsewhere, to_table
 
 FORMAT = 2
-"""Number of the form of the file; another one is refused."""
+"""Number of the format of the file; files of another format are refused."""
 PREVIOUS, PARTIAL, ROWS = ".previous", ".partial", ".rows"
-"""What is added to the name for the checkpoint before, for one being written, and for the
-folder of rows that workers write."""
+"""Suffixes of the file's name: for the checkpoint before, for a file that is being written, and
+for the folder of rows that workers write."""
 HEADER = "nonneg-checkpoint"
-"""The first member of the file, by which it is known."""
+"""Name of the first member of the file, by which a checkpoint is recognised."""
 READ_BYTES = 4 << 20
-"""Bytes of an array that are read at a time where it comes on disk."""
+"""Bytes that are read at a time of an array that is kept on disk."""
 ENDS = 128, 1 << 16
-"""Bytes at its front and back that this name is looked for in: both tell of it."""
+"""Bytes at the front and at the back of a file in which HEADER is looked for."""
 
 
 class DamagedError(Exception):
-    """A file that can't be read, or not to its end."""
+    """Raised for a file that can't be read, or not to its end."""
 
 
 @dataclass(eq=False)
 class Past:
-    """Where a fit stands: its state, and the record of the way there."""
+    """The state of a fit, with its history and its seconds so far."""
 
     state: Any
     history: History = field(default_factory=History)
     seconds: float = 0.0
     converged_at: float | None = None
-    """`tol` of a fit that had converged."""
+    """`tol` with which the fit had converged; None if it had not."""
 
 
 @dataclass(eq=False)
@@ -57,9 +57,9 @@ class Checkpoints:
     ----------
     path : str or path-like
     every : float or int
-        Seconds from one to the next; an int counts iterations.
+        Seconds from one checkpoint to the next; an int counts iterations.
     fingerprint : dict
-        What X and the parameters are known by, see `fingerprint`.
+        Fingerprint of X and the parameters, see `fingerprint`.
     """
 
     path: Path
@@ -69,12 +69,12 @@ class Checkpoints:
     _last_iter: int = 0
     _failed: bool = False
     _missing: bool = False
-    """Whether the last one could not be written."""
+    """Whether the last checkpoint could not be written."""
     _keeps: bool = True
-    """Whether the file that is at `path` is worth keeping as the one before."""
+    """Whether the file at `path` is worth keeping as the previous checkpoint."""
     _seen: float = field(default_factory=time.monotonic)
     files: RowFiles = field(init=False)
-    """Where rows go that are not in this memory."""
+    """Files for rows that are not in this memory."""
 
     def __post_init__(self) -> None:
         self.files = RowFiles(self.path.with_name(self.path.name + ROWS))
@@ -92,12 +92,12 @@ class Checkpoints:
             self.write(past)
 
     def write_final(self, past: Past) -> None:
-        """Write the last one, unless it is there, or was interrupted, already."""
+        """Write the last checkpoint, unless one of this iteration is there already."""
         if self._last_iter != past.state.n_iter or self._missing:
             self.write(past)
 
     def write(self, past: Past) -> None:
-        """Write a checkpoint; where that fails, warn once and leave the fit alone."""
+        """Write a checkpoint; if that fails, warn once and let the fit go on."""
         self._last_iter = past.state.n_iter
         partial = self.path.with_name(self.path.name + PARTIAL)
         try:
@@ -128,11 +128,11 @@ class Checkpoints:
         else:
             self._missing, self._keeps = False, True
             self.files.done()
-        # a write that takes long is not followed by another at once
+        # counted from now, so that a slow write is not followed by another at once
         self._written = self._seen = time.monotonic()
 
     def read(self, X: Operand | None = None) -> Past | None:
-        """The newest checkpoint that is whole, or None where there is none.
+        """Return the newest checkpoint that is whole, or None if there is none.
 
         Where rows of this X are kept on disk, those of the checkpoint come there.
 
@@ -210,7 +210,7 @@ class Checkpoints:
         }
 
     def _put_in_place(self, partial: Path) -> None:
-        """The one before stays under another name; at no moment is there none."""
+        """Rename the new file; the previous one is kept, and at no moment is there none."""
         if self.path.exists() and self._keeps:
             before = self.path.with_name(self.path.name + PREVIOUS)
             spare = self.path.with_name(self.path.name + PREVIOUS + PARTIAL)
@@ -255,7 +255,7 @@ def _remove(partial: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether it is a checkpoint, maybe a damaged one, or has no content at all."""
+    """Whether a file is a checkpoint, maybe a damaged one, or has no content."""
     if not path.is_file():
         return False
     front, back = ENDS
@@ -264,18 +264,18 @@ def _is_ours(path: Path) -> bool:
         file.seek(max(0, path.stat().st_size - back))
         last = file.read()
     name = HEADER.encode()
-    cut_off = len(first) < front and first.startswith(b"PK")  # and the name with it
+    cut_off = len(first) < front and first.startswith(b"PK")  # before the name
     return not first.strip(b"\0") or name in first or name in last or cut_off
 
 
 def _read(
     path: Path, X: Operand | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and arrays of a file, its checksums looked at."""
+    """Read the header and the arrays of a file, and check its checksums."""
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as archive:
-                # an array that claims to be smaller is not read to its checksum
+                # first, as an array with too small a shape is not read to its checksum
                 wrong = archive.zip.testzip()
                 if wrong is not None:
                     msg = f"the checksum of {wrong} is wrong"
@@ -285,12 +285,12 @@ def _read(
         except (DamagedError, MemoryError):
             raise
         except Exception as error:
-            # zipfile, zlib, json and NumPy meet damage with a dozen classes of these
+            # zipfile, zlib, json and NumPy raise a dozen classes of errors for damage
             raise DamagedError(str(error)) from error
 
 
 def _member(archive: Any, name: str, X: Operand | None) -> Any:
-    """An array of the file; rows as long as those of X by parts, where they are on disk."""
+    """Read an array of the file; rows that this fit keeps on disk are read by parts."""
     folder = None if X is None else X.factor_folder
     if X is None or folder is None or name.endswith(("H", "Ht")):
         return archive[name]

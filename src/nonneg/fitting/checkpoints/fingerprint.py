@@ -1,4 +1,4 @@
-"""What a fit is known by, so that a checkpoint of another one is refused."""
+"""Fingerprints of fits, so that a checkpoint of another fit is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...base.parameters import Parameters
 def fingerprint(
     X: Operand, parameters: Parameters, W: Any = None, H: Any = None
 ) -> dict[str, Any]:
-    """What a fit is known by: X by its shape, dtype and sums, and the parameters."""
+    """Return the fingerprint of a fit: shape, dtype and sums of X, and the parameters."""
     from ... import __version__
 
     stats = X.stats()
@@ -27,7 +27,7 @@ def fingerprint(
         "sum of X": stats.sum,
         "sum of squares of X": stats.sum_sq,
     }
-    # without it "mu" has measured no error to compare later ones with
+    # with tol=0 "mu" measures no error at the start, to which later errors are compared
     found["tol=0"] = parameters.tol == 0
     resumable = parameters.resumable()
     for name, value in vars(parameters).items():
@@ -39,7 +39,7 @@ def fingerprint(
 
 
 def _kind(X: Operand) -> str:
-    """How X is read: what an iteration leaves for the next one depends on it."""
+    """Return how X is read, which the state between two iterations depends on."""
     kind = "sparse" if X.sparse else "dense"
     return f"{kind}, by {X.layout}"
 

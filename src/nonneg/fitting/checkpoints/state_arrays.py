@@ -27,7 +27,7 @@ _PLAIN_KINDS = "biufcU"
 
 
 def to_arrays(state: Any) -> Arrays:
-    """Fields of a state as arrays, ready for `np.savez`.
+    """Return the fields of a state as arrays, ready for `np.savez`.
 
     Parameters
     ----------
@@ -65,8 +65,7 @@ def from_arrays(cls: type[S], arrays: Mapping[str, NDArray[Any]]) -> S:
     cls : type
         The dataclass of the state.
     arrays : mapping of str to ndarray
-        What `to_arrays` returned, e.g. an opened .npz file. Arrays are kept, not
-        copied.
+        A result of `to_arrays`, such as an opened .npz file. Arrays are not copied.
 
     Raises
     ------
@@ -88,7 +87,7 @@ def from_arrays(cls: type[S], arrays: Mapping[str, NDArray[Any]]) -> S:
 
 
 def _encode(name: str, value: Any) -> Arrays:
-    """Arrays of one field by the suffix of their key."""
+    """Return the arrays of a field by the suffixes of their keys."""
     if value is None:
         return {"none": np.zeros(0)}
     if isinstance(value, FactorRows) and value.in_this_memory:
@@ -127,7 +126,7 @@ def _encode_random_state(name: str, random_state: np.random.RandomState) -> Arra
 
 
 def _decode(name: str, parts: Arrays) -> Any:
-    """Value of one field from its arrays by suffix."""
+    """Return the value of a field from its arrays by suffix."""
     if parts.keys() == {"key", "pos", "has_gauss", "gauss"}:
         return _decode_random_state(name, parts)
     if len(parts) == 1:
@@ -147,7 +146,7 @@ def _decode(name: str, parts: Arrays) -> Any:
 
 def _decode_random_state(name: str, parts: Arrays) -> np.random.RandomState:
     key, pos = parts["key"], int(parts["pos"])
-    # NumPy does not look at these, and would read beyond the key
+    # NumPy does not check these, and would read beyond the key
     if key.shape != (_MT19937_WORDS,) or not 0 <= pos <= _MT19937_WORDS:
         msg = f"The stored random state {name!r} is damaged."
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""Whole states, nested ones too, as one table of arrays and back, to the last bit."""
+"""States of fits, also nested ones, as one table of arrays and back, to the last bit."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from . import state_arrays
 from .state_arrays import Arrays
 
 CLASS, LENGTH, SAME = "class", "length", "same"
-"""What stands behind "/" in the key of a record, of a list, and of an array that stands
-under another key already."""
+"""Ends of keys, behind "/": the class of a record, the length of a list, and the other key of
+an array that is in the table already."""
 ELSEWHERE, FORM = "elsewhere", "form"
-"""The same for rows that are not in this memory: names of what they were saved as, and their
-dtype and number of columns."""
+"""Ends of keys for rows that are not in this memory: the names that they were saved by, and
+their dtype and number of columns."""
 
 Save = Callable[[Any], Sequence[str]]
-"""Saves rows that are not in this memory; the names that they are found by."""
+"""Saves rows that are not in this memory, and returns the names to find them by."""
 Load = Callable[[Sequence[str], int, Any], Any]
-"""The rows of these names, number of columns and dtype."""
+"""Loads rows by their names, number of columns and dtype."""
 
 
 def is_elsewhere(value: Any) -> bool:
@@ -32,21 +32,21 @@ def is_elsewhere(value: Any) -> bool:
 
 
 def names_elsewhere(table: Mapping[str, Any]) -> list[str]:
-    """Names of all rows that a table holds the names of."""
+    """Return the names of all rows that a table refers to."""
     keys = [key for key in table if key.endswith(f"/{ELSEWHERE}")]
     return [str(name) for key in keys for name in table[key]]
 
 
 def to_table(record: Any, save: Save | None = None) -> Arrays:
-    """A record and those within it as arrays, ready for `np.savez`.
+    """Return a record and the records within it as arrays, ready for `np.savez`.
 
     Parameters
     ----------
     record : dataclass instance
-        A `Stored` one; its fields hold what `states.to_arrays` takes, other records, and
+        A `Stored` one; its fields hold what `state_arrays.to_arrays` takes, other records, and
         lists of these or None.
     save : callable, default=None
-        For rows that are not in this memory.
+        Saves rows that are not in this memory.
 
     Returns
     -------
@@ -59,13 +59,14 @@ def to_table(record: Any, save: Save | None = None) -> Arrays:
 
 
 def from_table(table: Mapping[str, Any], load: Load | None = None) -> Any:
-    """The record that `to_table` took apart; fields that shared an array do so again.
+    """Rebuild the record of a table; fields that shared an array do so again.
 
     Parameters
     ----------
     table : mapping of str to ndarray
+        A table made by `to_table`.
     load : callable, default=None
-        For rows that `to_table` has let be saved elsewhere.
+        Loads rows that `to_table` has had saved elsewhere.
 
     Raises
     ------
@@ -106,19 +107,19 @@ def _put(
 
 
 class _Builder:
-    """Puts a table together again."""
+    """Rebuilds the record of a table."""
 
     def __init__(self, table: Mapping[str, Any], load: Load | None) -> None:
         self._table, self._load = table, load
         self._arrays: dict[str, Any] = {}
         self._children: dict[str, list[str]] = {}
         for key in table:
-            # a leaf's own parts are behind a point
+            # a point separates the parts of a leaf
             folder, _, name = key.rpartition("/")
             self._children.setdefault(folder, []).append(name)
 
     def record(self, at: str) -> Any:
-        """The record of this key."""
+        """Rebuild the record under a key."""
         key = str(self._leaf(f"{at}/{CLASS}"))
         cls = Stored.known.get(key)
         if cls is None:
