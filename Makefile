@@ -14,6 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 BENCH := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks
 BENCH_ARGS ?=
 BASE ?=
+TO ?= build/recording.json
 SOURCES := pyproject.toml README.md LICENSE $(wildcard CMakeLists.txt) \
 	$(shell find src -name __pycache__ -prune -o ! -name '*.so' -print)
 
@@ -21,12 +22,13 @@ SOURCES := pyproject.toml README.md LICENSE $(wildcard CMakeLists.txt) \
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help check venv install demo test test-slow lint format bench bench-quick \
-	bench-floors bench-sweeps bench-mu bench-minibatch bench-passes bench-out-of-core bench-disk-rows bench-dask bench-gate symbols stress-tsan \
-	clean
+.PHONY: help check venv install demo test test-slow lint format \
+	bench bench-quick bench-floors bench-sweeps bench-mu bench-minibatch bench-passes \
+	bench-out-of-core bench-disk-rows bench-dask bench-gate \
+	record symbols stress-tsan clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 check: ## look for Python, its headers and a C++ compiler
 	@tools/check_system.sh "$(PYTHON)"
@@ -58,10 +60,10 @@ bench-quick: $(VENV)/.installed ## the same on small matrices, and the floors
 	$(BENCH)/floors.py --quick
 
 bench-floors: $(VENV)/.installed ## one pass over X against what the machine allows
-	$(BENCH)/floors.py
+	$(BENCH)/floors.py $(BENCH_ARGS)
 
 bench-sweeps: $(VENV)/.installed ## time of a sweep beside scikit-learn's
-	$(BENCH)/cd_sweeps.py
+	$(BENCH)/cd_sweeps.py $(BENCH_ARGS)
 
 bench-mu: $(VENV)/.installed ## time of a Kullback-Leibler update beside scikit-learn's
 	$(BENCH)/mu_iterations.py $(BENCH_ARGS)
@@ -82,7 +84,10 @@ bench-dask: $(VENV)/.installed ## one worker process and two beside threads in m
 	$(BENCH)/dask_scaling.py $(BENCH_ARGS)
 
 bench-gate: $(VENV)/.installed ## is HEAD slower than BASE=<commit>?
-	$(BENCH)/regression.py $(BASE)
+	$(BENCH)/regression.py $(BASE) $(BENCH_ARGS)
+
+record: $(VENV)/.installed ## results of some thousand small cases, to the bit, into TO=<file>
+	$(BIN)/python tools/record_factors.py record $(TO)
 
 install: $(VENV)/.installed ## set up: virtual environment, build, install
 
