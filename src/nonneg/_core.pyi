@@ -80,7 +80,7 @@ class NewtonOptions:
         wants_value: bool,
     ) -> None: ...
 
-class FactorRows(Protocol):
+class SolvedArrays(Protocol):
     @property
     def start(self) -> Array: ...
     @property
@@ -94,7 +94,7 @@ class ModelArrays:
     def __init__(
         self,
         *,
-        rows: FactorRows,
+        rows: SolvedArrays,
         Ht: Array,
         options: SolveOptions,
         rhs: Array | None = None,
@@ -105,7 +105,7 @@ class ModelArrays:
 class _Solve(Protocol):
     def __call__(
         self,
-        rows: FactorRows,
+        rows: SolvedArrays,
         P: Array,
         options: SolveOptions,
         gram_solved: Array | None,
@@ -193,7 +193,7 @@ class _Newton(Protocol):
     def __call__(
         self,
         X: Any,
-        rows: FactorRows,
+        rows: SolvedArrays,
         Ht: Array,
         options: NewtonOptions,
         n_threads: int,

@@ -14,7 +14,7 @@ da = pytest.importorskip("dask.array")
 import dask
 
 from nonneg.base.steps import OtherFactor, RowsOfW, Step, StepRows
-from nonneg.operands.dask import tasks, worker_rows
+from nonneg.operands.dask import row_blocks, tasks
 from nonneg.operands.dask.row_steps import (
     FunctionRows,
     FunctionStep,
@@ -75,11 +75,11 @@ def test_a_cluster_gives_the_fit_in_memory(client, solver):
     check(X, da.from_array(X, chunks=(50, 40)), solver)
 
 
-@pytest.mark.parametrize("inline", [0, worker_rows.INLINE_BYTES])
+@pytest.mark.parametrize("inline", [0, row_blocks.INLINE_BYTES])
 @pytest.mark.parametrize("solver", ["hals", "mu"])
 def test_many_blocks_by_levels_of_sums(client, monkeypatch, solver, inline):
     # 0: what tasks are told is a task of its own, and so is the last sum
-    monkeypatch.setattr(worker_rows, "INLINE_BYTES", inline)
+    monkeypatch.setattr(row_blocks, "INLINE_BYTES", inline)
     X = data()
     check(X, da.from_array(X, chunks=(9, 40)), solver)
 
@@ -88,7 +88,7 @@ def test_many_blocks_by_levels_of_sums(client, monkeypatch, solver, inline):
 @pytest.mark.parametrize("most", [1, 8])
 def test_a_tree_adds_each_part_once(threads, n, most):
     parts = [dask.delayed(2**i) for i in range(n)]
-    ends = worker_rows.tree(parts, sum, most)
+    ends = row_blocks.tree(parts, sum, most)
     assert len(ends) <= most
     assert sum(dask.compute(*ends)) == 2**n - 1
 
@@ -189,7 +189,7 @@ def test_sparse_blocks(client):
 
 
 def test_the_history_of_a_fit_is_let_go_of(client, monkeypatch):
-    monkeypatch.setattr(worker_rows, "MOST_PASSES", 10)
+    monkeypatch.setattr(row_blocks, "MOST_PASSES", 10)
     X = data()
     D = da.from_array(X, chunks=(50, 40))
     counts = []

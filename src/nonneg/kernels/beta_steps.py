@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..base.interfaces import Array, Penalty
 from ..base.steps import Step
@@ -19,7 +20,7 @@ TILE = 1 << 18
 
 def dense(X_t: Any) -> Array:
     """Return a block of X as an array."""
-    return np.asarray(X_t.toarray() if hasattr(X_t, "toarray") else X_t)
+    return np.asarray(X_t.toarray() if sp.issparse(X_t) else X_t)
 
 
 def beside(

@@ -233,6 +233,11 @@ def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
     return out
 
 
+def binding(name: str) -> Any:
+    """Return the function of the core with this name, which ends with a kind of X."""
+    return getattr(_core, name)
+
+
 def source_of(operand: Any) -> tuple[str, Any]:
     """Return the suffix of the bindings for X, and X as they take it."""
     if operand.kind in IN_PARTS:
@@ -254,7 +259,7 @@ def _matmul(
     shared: OtherFactor,
 ) -> None:
     suffix, X = source_of(operand)
-    call = getattr(_core, f"matmul_{suffix}")
+    call = binding(f"matmul_{suffix}")
     call(X, as_contiguous(shared.Ht, operand.dtype), rows.out, operand.n_threads)
 
 
@@ -267,7 +272,7 @@ def _rmatmul(
     suffix, X = source_of(operand)
     A = as_contiguous(rows.W, operand.dtype)
     out = np.empty((operand.shape[1], A.shape[1]), dtype=operand.dtype)
-    getattr(_core, f"rmatmul_{suffix}")(X, A, out, operand.n_threads)
+    binding(f"rmatmul_{suffix}")(X, A, out, operand.n_threads)
     return ProductSum(out)
 
 
@@ -292,7 +297,7 @@ def _row_solve(
         )
         sums.append((measures, rhs, gram))
     suffix, X = source_of(operand)
-    update = getattr(_core, f"update{8 * dtype.itemsize}_{suffix}")
+    update = binding(f"update{8 * dtype.itemsize}_{suffix}")
     reports: list[_core.Report] = update(X, models, n_columns, operand.n_threads)
     return RowSolveSums(
         tuple(

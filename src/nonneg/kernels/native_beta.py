@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .beta_terms import BetaTerms, Terms
 from .beta_terms import multiplied as reference_multiplied
-from .native import KINDS, PASSES, as_contiguous, source_of
+from .native import KINDS, PASSES, as_contiguous, binding, source_of
 from .row_methods import NewtonReport, RowArrays
 from .term_records import NewtonTermSums, TermRows, TermShared, TermSums
 
@@ -127,7 +127,7 @@ def _beta_update(
     suffix, X = source_of(operand)
     X = X if source is None else source
     after = None if shared.after is None else as_contiguous(shared.after, dtype)
-    value = getattr(_core, f"beta{8 * dtype.itemsize}_{suffix}")(
+    value = binding(f"beta{8 * dtype.itemsize}_{suffix}")(
         X, start, Ht, after, rows.solved, rows.below, numerator, second,
         options, step.value, operand.n_threads,
     )  # fmt: skip
@@ -181,7 +181,7 @@ def _newton_on(
     operand: Any, step: Any, X: Any, suffix: str, rows: RowArrays, shared: TermShared
 ) -> NewtonReport:
     """Do Newton sweeps over some rows; X is as the bindings take it."""
-    call = getattr(_core, f"newton{8 * operand.dtype.itemsize}_{suffix}")
+    call = binding(f"newton{8 * operand.dtype.itemsize}_{suffix}")
     Ht, options = shared.Ht, _newton_options(operand, step, shared)
     Ht = as_contiguous(Ht, operand.dtype)
     return NewtonReport(*call(X, rows, Ht, options, operand.n_threads))

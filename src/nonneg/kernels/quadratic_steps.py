@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..base.interfaces import Array
 from ..base.steps import (
@@ -211,7 +212,7 @@ class SquaredError(Step[RowsOfW, OtherFactor, float]):
         for start in range(0, W.shape[0], n_rows):
             rows = slice(start, start + n_rows)
             X_t = X_b[rows]
-            X_t = X_t.toarray() if hasattr(X_t, "toarray") else X_t
+            X_t = X_t.toarray() if sp.issparse(X_t) else X_t
             error = X_t - W[rows] @ Ht.T
             if mask_b is not None:
                 error *= np.sqrt(mask_b[rows])

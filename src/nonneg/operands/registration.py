@@ -38,8 +38,7 @@ def unregister_operand(cls: Any) -> None:
 
 def is_operand(X: Any) -> bool:
     """Whether X is an operand already."""
-    # the class is asked first: on other objects an attribute may raise, as AnnData's `T`
-    return hasattr(type(X), "run_pass") and isinstance(X, Operand)
+    return isinstance(X, Operand)
 
 
 def as_operand(X: Any, n_threads: int = 1) -> Operand:

@@ -22,8 +22,9 @@ from ...stores.sliced import to_csr_block
 from ..base import BlockedOperand, TransposedOperand
 from ..registration import register_operand
 from ..streamed.first_pass import require_numbers
+from .row_blocks import Blocks, computed, persisted, tree
 from .worker_files import read_rows
-from .worker_rows import Blocks, WorkerRows, computed, persisted, tree
+from .worker_rows import WorkerRows
 
 SOLVERS = ("cd", "hals", "bpp", "mu")
 
