@@ -7,6 +7,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import sklearn
 
 from nonneg import (
     NMF,
@@ -198,3 +199,34 @@ def test_an_array_that_is_not_aligned():
 def test_the_other_byte_order(order):
     X = np.asarray(matrix("csr").toarray(), order=order)
     assert fit_all(X.astype(X.dtype.newbyteorder())) == fit_all(X)
+
+
+def spoil(X, value):
+    X = X.copy()
+    X.data[3] = value
+    return X
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("format", ["csr", "csc", "dense"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_entries_that_were_assumed_to_be_finite(entry, format, value):
+    X = spoil(matrix("csr"), value)
+    X = X.toarray() if format == "dense" else X.asformat(format)
+    with (
+        sklearn.config_context(assume_finite=True),
+        pytest.raises(ValueError, match=r"NaN|infinity|not finite|inf"),
+    ):
+        ENTRIES[entry](X)
+
+
+@pytest.mark.parametrize("name", ["W", "H"])
+def test_factors_that_were_assumed_to_be_finite(name):
+    start = {"W": W.copy(), "H": H.copy()}
+    start[name][1, 1] = np.nan
+    X = matrix("csr")
+    with sklearn.config_context(assume_finite=True):
+        with pytest.raises(ValueError, match=f"Input {name} contains NaN"):
+            NMF(K, init="custom").fit(X, **start)
+        with pytest.raises(ValueError, match=f"Input {name} contains NaN"):
+            reconstruction_error(X, **start)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import sklearn
 from sklearn.utils import check_array
 
 from .gate import admit_dense, admit_sparse
@@ -36,7 +38,9 @@ def _is_inside(module_globals: dict[str, Any]) -> bool:
     return name.partition(".")[0] in ("nonneg", "sklearn")
 
 
-def check_X(X: Any, whom: str = "NMF", name: str = "X") -> Array:
+def check_X(
+    X: Any, whom: str = "NMF", name: str = "X", assume_finite: bool = False
+) -> Array:
     """Return X as a float array or CSR/CSC matrix, checked by scikit-learn.
 
     Parameters
@@ -46,6 +50,9 @@ def check_X(X: Any, whom: str = "NMF", name: str = "X") -> Array:
         kept, other sparse formats become CSR. Nothing is copied without need.
     whom, name : str
         Names of the caller and of X for the messages.
+    assume_finite : bool, default=False
+        Whether a user of scikit-learn's `assume_finite` is believed: the caller then
+        looks at the sum of the entries.
 
     Raises
     ------
@@ -54,16 +61,20 @@ def check_X(X: Any, whom: str = "NMF", name: str = "X") -> Array:
     TypeError
         If elements of X can't be numbers.
     """
-    return check_array_like(X, name, whom, **ARRAY_CHECK)
+    return check_array_like(X, name, whom, assume_finite, **ARRAY_CHECK)
 
 
-def check_array_like(A: Any, name: str, whom: str, **options: Any) -> Array:
+def check_array_like(
+    A: Any, name: str, whom: str, assume_finite: bool = False, **options: Any
+) -> Array:
     """Run scikit-learn's `check_array` on what `as_numbers` lets through."""
     A = as_numbers(A, name, whom)
     if sp.issparse(A):
         A = admit_sparse(A, name)
+    believed = assume_finite or not sklearn.get_config()["assume_finite"]
     try:
-        checked: Array = check_array(A, input_name=name, estimator=whom, **options)
+        with nullcontext() if believed else sklearn.config_context(assume_finite=False):
+            checked: Array = check_array(A, input_name=name, estimator=whom, **options)
     except (TypeError, ValueError) as error:
         if "contains NaN" in str(error):
             first = str(error).partition("\n")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,13 @@ def prepare_X(
             if look:
                 validate_entries(operand)
         return operand
-    operand = as_operand(validation.check_X(X, whom), n_threads)
-    validation.require_non_negative(operand.stats().smallest, f"{whom} (input X)")
+    operand = as_operand(validation.check_X(X, whom, assume_finite=True), n_threads)
+    stats = operand.stats()
+    if not math.isfinite(
+        stats.sum
+    ):  # of NaN that were assumed away, or of huge entries
+        validation.check_X(X, whom)
+    validation.require_non_negative(stats.smallest, f"{whom} (input X)")
     return operand
 
 
