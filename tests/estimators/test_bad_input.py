@@ -530,3 +530,45 @@ def test_a_refused_refit_leaves_the_model_as_it_was():
 def test_show_config_refuses_other_modes():
     with pytest.raises(ValueError, match="`mode` must be 'stdout' or 'dicts'"):
         nonneg.show_config("x")
+
+
+def frame_with(column):
+    return pd.DataFrame({"a": column, "b": [1.0, 2.0]})
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (
+            lambda: np.array([[1, pd.NA], [2, 3]], object),
+            TypeError,
+            "contains NA. Every",
+        ),
+        (
+            lambda: frame_with(pd.date_range("2020", periods=2)),
+            TypeError,
+            "columns of other kinds: 'a' (datetime64[ns]). Drop them",
+        ),
+        (
+            lambda: pd.DataFrame(index=range(3)),
+            ValueError,
+            "Found array with 0 feature",
+        ),
+        (
+            lambda: frame_with(pd.arrays.SparseArray([1.0, 2.0])),
+            ValueError,
+            "fill value is not 0. Pass columns of pandas.SparseDtype(float, 0)",
+        ),
+        (lambda: pl.LazyFrame({"a": [1.0]}), ValueError, "pass X.collect()."),
+        (lambda: iter([[1, 2], [3, 4]]), ValueError, "e.g. list(X)"),
+        (lambda: map(list, [[1, 2], [3, 4]]), ValueError, "e.g. list(X)"),
+        (lambda: {1, 2}, ValueError, "e.g. list(X)"),
+        (lambda: {"a": [1, 2]}, ValueError, "e.g. pandas.DataFrame(X)"),
+    ],
+)
+def test_what_is_no_matrix_of_numbers_says_what_to_pass(make, error, words):
+    X = make()
+    if isinstance(X, pd.DataFrame) and "fill value" in words:
+        X = X.astype(pd.SparseDtype(float, np.nan))
+    with pytest.raises(error, match=re.escape(words)):
+        NMF(1, init="random").fit(X)

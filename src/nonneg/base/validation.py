@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import nullcontext
 from typing import Any
 
@@ -21,6 +23,12 @@ FLOATS = (np.float64, np.float32)
 
 ARRAY_CHECK: dict[str, Any] = {"accept_sparse": ("csr", "csc"), "dtype": list(FLOATS)}
 """Options of scikit-learn's `check_array` for X."""
+
+
+_FILL = (
+    "Every entry must be a finite number: fill the missing ones, e.g. by "
+    "sklearn.impute.SimpleImputer, or drop their rows."
+)
 
 
 def warn(message: str, category: type[Warning]) -> None:
@@ -76,20 +84,44 @@ def check_array_like(
         with nullcontext() if believed else sklearn.config_context(assume_finite=False):
             checked: Array = check_array(A, input_name=name, estimator=whom, **options)
     except (TypeError, ValueError) as error:
-        if "contains NaN" in str(error):
-            first = str(error).partition("\n")[0]
-            msg = (
-                f"{first} Every entry must be a finite number: fill the missing ones, "
-                "e.g. by sklearn.impute.SimpleImputer, or drop their rows."
-            )
-            raise ValueError(msg) from error
-        if "could not convert" in str(error) or "argument must be" in str(error):
-            msg = (
-                f"{name} must be numeric; {error}. Convert its texts to numbers first."
-            )
-            raise type(error)(msg) from error
-        raise
+        msg = _helpful(str(error), A, name, whom)
+        if msg is None:
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(msg) from error
     return checked if sp.issparse(checked) else admit_dense(checked)
+
+
+def _helpful(error: str, A: Any, name: str, whom: str) -> str | None:
+    """Return scikit-learn's or pandas' sentence with what to do, where it lacks that."""
+    if "contains NaN" in error:
+        first = error.partition("\n")[0]
+        return f"{first} {_FILL}"
+    if "NAType" in error:
+        return f"Input {name} contains NA. {_FILL}"
+    if "could not be promoted" in error:
+        others = [
+            f"{column!r} ({dtype})"
+            for column, dtype in getattr(A, "dtypes", {}).items()
+            if not np.issubdtype(getattr(dtype, "numpy_dtype", dtype), np.number)
+        ]
+        return (
+            f"{name} must be numeric; it has columns of other kinds: {', '.join(others)}. "
+            "Drop them, e.g. by X.select_dtypes('number'), or convert them to numbers."
+        )
+    if "at least one array or dtype" in error:
+        return (
+            f"Found array with 0 feature(s) (shape={tuple(A.shape)}) while a minimum of 1 "
+            f"is required by {whom}."
+        )
+    if "fill value must be 0" in error:
+        return (
+            f"{name} has sparse columns whose fill value is not 0. Pass columns of "
+            "pandas.SparseDtype(float, 0), or X.sparse.to_dense()."
+        )
+    if "could not convert" in error or "argument must be" in error:
+        return f"{name} must be numeric; {error}. Convert its texts to numbers first."
+    return None
 
 
 def as_numbers(X: Any, name: str = "X", whom: str = "NMF") -> Any:
@@ -150,12 +182,26 @@ def _require_two_dimensions(X: Any, name: str, whom: str) -> None:
         )
         raise ValueError(msg)
     what = f"has shape {shape}" if shape else f"is {show(X)}"
-    msg = (
-        f"Expected 2D array, got {'1D' if n else 'scalar'} array instead: {name} "
-        f"{what}. Reshape your data using array.reshape(1, -1) if it contains a single "
+    advice = _instead_of(X) or (
+        "Reshape your data using array.reshape(1, -1) if it contains a single "
         "sample, or array.reshape(-1, 1) if it has a single feature."
     )
+    msg = (
+        f"Expected 2D array, got {'1D' if n else 'scalar'} array instead: {name} "
+        f"{what}. {advice}"
+    )
     raise ValueError(msg)
+
+
+def _instead_of(X: Any) -> str | None:
+    """Return what to pass in place of an object that holds rows, but is no matrix."""
+    if callable(getattr(X, "collect", None)):
+        return "It holds no data yet; pass X.collect()."
+    if isinstance(X, Mapping):
+        return "Pass a matrix, e.g. pandas.DataFrame(X)."
+    if isinstance(X, Iterator | AbstractSet):
+        return "Pass a matrix, e.g. list(X) if its elements are rows."
+    return None
 
 
 def _is_sequence(X: Any) -> bool:
@@ -167,8 +213,10 @@ def _is_plain_array_like(X: Any) -> bool:
 
     It is so for polars frames, but not for pandas frames, whose dtypes are an array.
     """
+    if not hasattr(X, "__array__") or hasattr(X, "dtype"):
+        return False
     is_pandas = hasattr(getattr(X, "dtypes", None), "__array__")
-    return hasattr(X, "__array__") and not (hasattr(X, "dtype") or is_pandas)
+    return not is_pandas
 
 
 def check_matrix(A: Any, name: str, whom: str) -> Array:
