@@ -6,37 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nonneg.plugins import (
-    Progress,
-    SolverBase,
-    State,
-    Step,
-    StepRows,
-    StepShared,
-    gram,
-    solvers,
-)
+import nonneg.plugins as nn
 
 
 @dataclass
-class Moved(StepRows):
-    """The rows of one factor."""
-
+class Moved(nn.StepRows):
     updated = ("W",)  # read and written to
     W: np.ndarray
 
 
 @dataclass
-class Beside(StepShared):
-    """The other factor, and the penalty of the rows."""
-
+class Beside(nn.StepShared):
     Ht: np.ndarray
     l1: np.ndarray
     Q: np.ndarray
 
 
 @dataclass(frozen=True)
-class LandweberStep(Step):
+class LandweberStep(nn.Step):
     """W ← max(0, W − gradient / length), a block of rows at a time."""
 
     name = "landweber_step"
@@ -53,9 +40,9 @@ class LandweberStep(Step):
         return change  # added up over the blocks
 
 
-@solvers.register("landweber")
+@nn.solvers.register("landweber")
 @dataclass(frozen=True)
-class Landweber(SolverBase):
+class Landweber(nn.SolverBase):
     """Alternating projected Landweber iterations; converged when they are short."""
 
     name = "landweber"
@@ -64,7 +51,7 @@ class Landweber(SolverBase):
     tol: float = 1e-4
 
     def start(self, problem, W, Ht):
-        return State(W, Ht)
+        return nn.State(W, Ht)
 
     def iterate(self, problem, state):
         change = self.half(problem.X, state.W, state.Ht, problem.penalty_W)
@@ -73,18 +60,18 @@ class Landweber(SolverBase):
         residual = np.sqrt(
             [change / (np.sum(state.W**2) + np.sum(state.Ht**2) + 1e-300)]
         )
-        return Progress(
+        return nn.Progress(
             self.objective(problem, state), residual, None, residual <= self.tol
         )
 
     def half(self, X, A, B, penalty):
         # the largest curvature, over observed entries or all of them
-        length = max(float(np.linalg.norm(gram(B) + penalty.Q, 2)), 1e-300)
+        length = max(float(np.linalg.norm(nn.gram(B) + penalty.Q, 2)), 1e-300)
         l1, Q = penalty.l1.astype(A.dtype), penalty.Q.astype(A.dtype)
         return X.run_pass(LandweberStep(length), Moved(A), Beside(B, l1, Q))
 
     def objective(self, problem, state):
         pairs = [(problem.penalty_W, state.W), (problem.penalty_H, state.Ht)]
-        penalties = [p.value(A.sum(0, dtype=np.float64), gram(A)) for p, A in pairs]
+        penalties = [p.value(A.sum(0, dtype=np.float64), nn.gram(A)) for p, A in pairs]
         loss = problem.loss.value(problem.X, state.W, state.Ht)
         return np.array([loss + sum(penalties)])
