@@ -76,7 +76,12 @@ class Killer:
 # after a pause a loss is known before the next pass, else in the middle of it
 @pytest.mark.parametrize(
     ("solver", "at", "pause"),
-    [("cd", [5, 27], 0.3), ("hals", [14], 0), ("mu", [13, 20], 0.3), ("bpp", [33], 0)],
+    [
+        ("hals", [14], 0),
+        ("mu", [13, 20], 0.3),
+        pytest.param("cd", [5, 27], 0.3, marks=pytest.mark.slow),
+        pytest.param("bpp", [33], 0, marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_worker_costs_time_not_the_result(client, solver, at, pause):
     X = data()
