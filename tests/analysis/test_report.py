@@ -100,6 +100,19 @@ class TestSummary:
         assert summarize(model).objective is None
 
 
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+def test_the_norm_of_entries_stored_twice(form):
+    rows, columns = np.array([0, 0, 1]), np.array([1, 1, 0])
+    twice = sp.coo_array((np.array([1.0, 2, 4]), (rows, columns)), shape=(2, 2))
+    if form == "csr":
+        twice = sp.csr_array((twice.data, columns, [0, 2, 3]), shape=(2, 2))
+    elif form == "csc":
+        twice = sp.csc_array(
+            (twice.data[[2, 0, 1]], [1, 0, 0], [0, 1, 3]), shape=(2, 2)
+        )
+    assert frobenius_norm(twice) == pytest.approx(5)
+
+
 class TestTable:
     def test_features_in_order(self, model):
         H = model.components_

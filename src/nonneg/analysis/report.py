@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ..kernels.csr_format import canonical
 from ..losses.beta import NAME_OF
 from ..operands.registration import is_operand
 
@@ -88,6 +89,8 @@ def frobenius_norm(X: Any) -> float:
     if is_operand(X):
         return math.sqrt(X.stats().sum_sq)
     if sp.issparse(X):
+        # the norm of a matrix, not of entries that are stored twice
+        X = canonical(X if X.format in ("csr", "csc") else X.tocsr())
         return float(np.linalg.norm(X.data.astype(np.float64, copy=False)))
     rows = max(1, (1 << 20) // max(1, X.shape[1]))
     blocks = (X[start : start + rows] for start in range(0, X.shape[0], rows))
