@@ -144,6 +144,13 @@ class TestRefusedToSave:
         with pytest.raises(ValueError, match="extra_ of type object"):
             save(model, path)
 
+    def test_names_that_do_not_fit(self, path):
+        model = NMF(2, tol=0, max_iter=2).fit(X)
+        model.feature_names_in_ = ["a"]
+        with pytest.raises(ValueError, match="9 features, but 1 names"):
+            save(model, path)
+        assert not path.exists()
+
     def test_private_and_unrelated_attributes_are_not_the_model_s(self, path):
         model = NMF(2, tol=0, max_iter=2).fit(X)
         model._cache = model.remark = object()

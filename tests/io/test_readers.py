@@ -178,6 +178,9 @@ BAD_TEXTS = {
     "header only": ("a,b\n", "has a header, but no rows"),
     "semicolons": ("1;2\n3;4\n", "separated by commas"),
     "may be a header": ("x,1,2\ny,3,4\n", "--no-header"),
+    "thousands": ('s,x,y\na,"1,234",7\n', "'1,234' in line 2, column 'x'"),
+    "thousands in every row": ('"1,234","5,678"\n' * 2, "'5,678' in line 2"),
+    "quoted thousands below": ("1,2\n" * 200 + '1,"2,345"\n', "'2,345' in line 201"),
     "decimal underscore": ("1,1_0\n2,3\n2,4_0\n", "4_0"),
 }
 
@@ -190,6 +193,11 @@ def test_bad_text_is_named(tmp_path, text, message):
         read_matrix(path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_in_quotes(tmp_path):
+    (tmp_path / "x.csv").write_text('a,b\n"1","2\n"\n" 3 ","4e1"\n')
+    np.testing.assert_array_equal(read_matrix(tmp_path / "x.csv").X, [[1, 2], [3, 40]])
 
 
 class Runs:

@@ -78,7 +78,8 @@ def save(
     TypeError
         If the model is not an NMF.
     ValueError
-        If a parameter, an attribute or a note can't be stored. Two parameters are
+        If a parameter, an attribute or a note can't be stored, or if the attributes
+        contradict each other. Two parameters are
         stored as None instead: a `callback`, which is code, and a `random_state`
         that is a generator, not a seed. The header lists them under "left_out".
     OSError
@@ -107,6 +108,10 @@ def save(
         msg = f"save takes a fitted {' or '.join(MODELS)}; got {type(model).__name__}."
         raise TypeError(msg)
     check_is_fitted(model)
+    fault = _find_fault(model)
+    if fault is not None:
+        msg = f"The model can't be saved: {fault}."
+        raise ValueError(msg)
     params, left_out = _collect_params(model)
     scalars, arrays = _split_attributes(model)
     header = {
@@ -157,7 +162,10 @@ def load(path: str | os.PathLike[str]) -> NMF:
                 msg = f"holds an unknown entry {name!r}"
                 raise _UnusableFile(msg)
         model.__dict__.update(attributes)
-        _check_consistent(model)
+        fault = _find_fault(model)
+        if fault is not None:
+            msg = f"is damaged: {fault}"
+            raise _UnusableFile(msg)
     except _UnusableFile as error:
         raise ValueError(_describe(path, str(error))) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -329,18 +337,18 @@ def _assemble(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     return whole
 
 
-def _check_consistent(model: NMF) -> None:
-    """Refuse a file whose parts don't fit together."""
+def _find_fault(model: NMF) -> str | None:
+    """Return how the parts of a model contradict each other, or None."""
     H = model.components_
     shape = (model.n_components_, model.n_features_in_)
     if H.dtype not in (np.float32, np.float64) or H.shape != shape:
-        msg = f"is damaged: its components have shape {H.shape} and dtype {H.dtype}, "
-        msg += f"not {shape} and float32 or float64"
-        raise _UnusableFile(msg)
+        return (
+            f"its components have shape {H.shape} and dtype {H.dtype}, not {shape} and "
+            "float32 or float64"
+        )
     if not all(math.isfinite(end) and end >= 0 for end in (H.min(), H.max())):
-        msg = "is damaged: its components are not all finite and non-negative"
-        raise _UnusableFile(msg)
+        return "its components are not all finite and non-negative"
     names = vars(model).get(_NAMES)
-    if names is not None and names.shape != (H.shape[1],):
-        msg = f"is damaged: it has {H.shape[1]} features, but {names.size} names"
-        raise _UnusableFile(msg)
+    if names is not None and np.shape(names) != (H.shape[1],):
+        return f"it has {H.shape[1]} features, but {np.size(names)} names"
+    return None

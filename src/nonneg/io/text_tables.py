@@ -24,6 +24,10 @@ class RefusedFile(Exception):
     """Raised for a file that is refused; its text ends a sentence about the file."""
 
 
+class _BadCell(Exception):
+    """Raised for a cell that holds more than a number."""
+
+
 class _Layout:
     """The places of the names in a text file, and the number of its columns."""
 
@@ -116,7 +120,7 @@ def read_text(
         rows = _yield_numbers(lines, layout, names)
         try:
             X = np.loadtxt(rows, delimiter=delimiter, comments=None, ndmin=2)
-        except ValueError:
+        except (ValueError, _BadCell):
             file.seek(0)
             _refuse_bad_cell(csv.reader(file, delimiter=delimiter), layout)
             raise
@@ -151,7 +155,11 @@ def _yield_numbers(lines: Any, layout: _Layout, names: list[str]) -> Iterator[st
             raise RefusedFile(msg)
         if layout.row_names:
             names.append(row.pop(0))
-        yield delimiter.join(row)
+        text = delimiter.join(row)
+        # NumPy would split a quoted cell such as "1,234" at its comma
+        if text.count(delimiter) != len(row) - 1:
+            raise _BadCell
+        yield " ".join(text.splitlines())
 
 
 def _refuse_bad_cell(lines: Any, layout: _Layout) -> None:
