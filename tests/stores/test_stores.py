@@ -531,6 +531,54 @@ def test_kinds_of_matrix_market(tmp_path, symmetry):
     np.testing.assert_array_equal(store.read(0, 9).toarray(), expected)
 
 
+HEADER = "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 5\n"
+
+
+@pytest.mark.parametrize("suffix", ["", "\n", "\r\n"])
+@pytest.mark.parametrize(
+    "value", ["1.D+01", "1d1", "1e1", "1.0E+1", "10", "10.", "  1D1"]
+)
+def test_exponents_of_matrix_market(tmp_path, value, suffix):
+    from nonneg.io import read_matrix
+    from nonneg.stores.conversion import by_rows
+
+    (tmp_path / "x.mtx").write_text(f"{HEADER}2 2 {value}{suffix}", newline="")
+    store = by_rows(tmp_path / "x.mtx")
+    np.testing.assert_array_equal(store.read(0, 2).toarray(), [[5, 0], [0, 10]])
+    X = read_matrix(tmp_path / "x.mtx").X
+    np.testing.assert_array_equal(X.toarray(), [[5, 0], [0, 10]])
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["2 2 1.5abc", "2 2 1,5", "2 2 1_0", "2 2 0x10", "2 2 1-2", "2 2 1e", "2 2 1e5.3",
+     "2 2 1.0.5", "2 2 1 7", "2 2 \0 5", "\0" * 9, "2 2", "2.5 2 1"],
+)  # fmt: skip
+@pytest.mark.parametrize("blank", ["", "\n"])
+def test_numbers_of_matrix_market_that_scipy_reads_in_part(tmp_path, line, blank):
+    from nonneg.io import read_matrix
+    from nonneg.stores.conversion import by_rows
+
+    (tmp_path / "x.mtx").write_text(f"{HEADER}{blank}{line}\n")
+    for read in (by_rows, read_matrix):
+        with pytest.raises(ValueError, match=r"x\.mtx.*") as caught:
+            read(tmp_path / "x.mtx")
+        assert "\n" not in str(caught.value)
+        assert f"ine {4 + len(blank)}" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["1.5x", "1,5", "1 2"])
+def test_dense_matrix_market(tmp_path, value):
+    from nonneg.io import read_matrix
+
+    header = "%%MatrixMarket matrix array real general\n2 1\n"
+    (tmp_path / "x.mtx").write_text(f"{header}1\n2.D1\n")
+    np.testing.assert_array_equal(read_matrix(tmp_path / "x.mtx").X, [[1], [20]])
+    (tmp_path / "x.mtx").write_text(f"{header}1\n{value}\n")
+    with pytest.raises(ValueError, match="line 4"):
+        read_matrix(tmp_path / "x.mtx")
+
+
 def test_blank_lines_and_a_missing_end_of_matrix_market(tmp_path):
     from nonneg.stores.conversion import by_rows
 
@@ -547,7 +595,7 @@ def test_blank_lines_and_a_missing_end_of_matrix_market(tmp_path):
     [
         ("%%MatrixMarket matrix coordinate real general\n2 3 3\n1 1 5\n2 3 1\n", "has 2 entries, but its header says 3"),
         ("%%MatrixMarket matrix coordinate real general\n2 3 2\n1 1 5\n3 3 1\n", "Lines 3 to 4"),
-        ("%%MatrixMarket matrix coordinate real general\n2 3 2\n1 1 5\n2 x 1\n", "Lines 3 to 4"),
+        ("%%MatrixMarket matrix coordinate real general\n2 3 2\n1 1 5\n2 x 1\n", "Line 4 of"),
         ("%%MatrixMarket matrix array real general\n1 1\n5\n", "is dense"),
         ("%%MatrixMarket matrix coordinate complex general\n1 1 1\n1 1 1 1\n", "complex values"),
         ("no such", "no Matrix Market file"),

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import scipy.io
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ..stores.matrix_market import read_market
 from .text_tables import RefusedFile, read_text
 from .writers import COLUMN_NAMES, ROW_NAMES, import_pyarrow
 
@@ -205,7 +205,7 @@ def _attach_names(X: Any, rows: list[str] | None, columns: list[str] | None) -> 
 
 def _read_mtx(path: Path) -> Table:
     with _explain_damage(path):
-        X = scipy.io.mmread(path)
+        X = read_market(path)
         return Table(_require_numbers(X.tocsr() if sp.issparse(X) else X))
 
 

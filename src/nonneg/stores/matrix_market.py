@@ -11,6 +11,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ..base.interfaces import Array
+from .market_lines import check_lines
 from .read_errors import StoreError
 
 FIELDS = {
@@ -21,6 +22,71 @@ FIELDS = {
     "pattern": np.float64,
 }
 """Kinds of values, each with the dtype that SciPy reads it as."""
+
+
+PIECE_BYTES = 16 << 20
+"""Bytes of text that are checked at a time before a file is read whole."""
+
+
+def open_market(path: Path) -> IO[bytes]:
+    """Open a .mtx or .mtx.gz file for reading its bytes."""
+    opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
+    file: IO[bytes] = opener(path, "rb")
+    return file
+
+
+def read_header(file: IO[bytes]) -> bytes:
+    """Read the lines up to and including the line of sizes."""
+    header = []
+    for line in file:
+        header.append(line)
+        if line.strip() and not line.startswith(b"%"):
+            break
+    return b"".join(header)
+
+
+def iterate_lines(file: IO[bytes], n_bytes: int) -> Iterator[bytes]:
+    """Yield the rest of a file in pieces of whole lines, about n_bytes each."""
+    rest = b""
+    while text := file.read(n_bytes):
+        lines, newline, rest = (rest + text).rpartition(b"\n")
+        if lines.strip():
+            yield lines + newline
+    if rest.strip():  # the last line may have no end
+        yield rest
+
+
+def read_market(path: Path) -> Any:
+    """Read a Matrix Market file whole, as a sparse matrix or an array.
+
+    Raises
+    ------
+    ValueError
+        If it is no Matrix Market file, or a line does not hold its numbers.
+    """
+    import scipy.io
+
+    *_, layout, field, _symmetry = scipy.io.mminfo(path)
+    n_indices = 2 if layout == "coordinate" else 0
+    changed = False
+    pieces = []
+    with open_market(path) as file:
+        header = read_header(file)
+        n_lines = header.count(b"\n")
+        for lines in iterate_lines(file, PIECE_BYTES):
+            try:
+                checked = check_lines(lines, n_indices=n_indices, field=field)
+            except ValueError as error:
+                text, number = error.args
+                msg = f"line {n_lines + 1 + number}: {text}"
+                raise ValueError(msg) from error
+            n_lines += lines.count(b"\n")
+            changed = changed or checked is not lines
+            pieces.append(checked)
+    if not changed:
+        del pieces
+        return scipy.io.mmread(path)
+    return scipy.io.mmread(io.BytesIO(header + b"".join(pieces)))
 
 
 class Entries(NamedTuple):
@@ -71,25 +137,17 @@ class MatrixMarket:
 
     def __iter__(self) -> Iterator[Entries]:
         """Yield entries, counted from 0; a symmetric matrix is yielded in full."""
-        opener: Callable[..., Any] = gzip.open if self.path.suffix == ".gz" else open
-        with opener(self.path, "rb") as file:
-            n_header = self._skip_header(file)
-            done, rest = 0, b""
-            while True:
-                try:
-                    text = file.read(self._n_bytes)
-                except (EOFError, gzip.BadGzipFile) as error:
-                    msg = f"{str(self.path)!r} is cut off after {done} entries: {error}"
-                    raise StoreError(msg) from error
-                lines, newline, rest = (rest + text).rpartition(b"\n")
-                if not text:  # the last line may have no end
-                    lines, newline, rest = rest, b"", b""
-                if lines.strip():
-                    entries, n_lines = self._parse(lines + newline, n_header + done)
+        done = 0
+        with open_market(self.path) as file:
+            n_header = read_header(file).count(b"\n")
+            try:
+                for lines in iterate_lines(file, self._n_bytes):
+                    entries, n_lines = self._parse(lines, n_header + done)
                     yield entries
                     done += n_lines
-                if not text:
-                    break
+            except (EOFError, gzip.BadGzipFile) as error:
+                msg = f"{str(self.path)!r} is cut off after {done} entries: {error}"
+                raise StoreError(msg) from error
         if done != self._n_lines:
             msg = (
                 f"{str(self.path)!r} has {done} entries, but its header says "
@@ -97,18 +155,14 @@ class MatrixMarket:
             )
             raise StoreError(msg)
 
-    @staticmethod
-    def _skip_header(file: IO[bytes]) -> int:
-        """Read up to and including the line of sizes; return the number of lines."""
-        n_lines = 0
-        for line in file:
-            n_lines += 1
-            if line.strip() and not line.startswith(b"%"):
-                break
-        return n_lines
-
     def _parse(self, lines: bytes, before: int) -> tuple[Entries, int]:
         """Return the entries of some lines, and the number of lines that hold one."""
+        try:
+            lines = check_lines(lines, n_indices=2, field=self._field)
+        except ValueError as error:
+            text, number = error.args
+            msg = f"Line {before + 1 + number} of {str(self.path)!r} can't be read: {text}."
+            raise StoreError(msg) from error
         n_lines = lines.count(b"\n") + (not lines.endswith(b"\n"))
         try:
             return self._read(lines, n_lines), n_lines
