@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 READ, WRITTEN, UPDATED, MULTIPLIED = "read", "written", "updated", "multiplied"
-"""How a step uses an array, see `ArrayRecord`."""
+"""Uses of an array by a step, see `ArrayRecord`."""
 
 
 @cache
@@ -40,7 +40,7 @@ class ArrayRecord:
     updated: ClassVar[tuple[str, ...]] = ()
     """Fields that a step reads and overwrites."""
     multiplied: ClassVar[tuple[str, ...]] = ()
-    """Of shared arrays, factors that X is multiplied by; of sums, products of Xᵀ."""
+    """Fields that are factors which X is multiplied by, or, among sums, products of Xᵀ."""
 
     def _items(self) -> Iterator[tuple[str, Any, str]]:
         for name, use in uses_of(cast(Any, type(self))):

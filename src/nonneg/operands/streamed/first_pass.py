@@ -1,4 +1,4 @@
-"""What a first look at all entries of an X that is read in parts finds."""
+"""Results of the first pass over an X that is read in parts, and the cut of its sums."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ..sparse import BLOCK_ROWS
 
 
 class Found(NamedTuple):
-    """What a pass over all entries tells."""
+    """Results of a pass over all entries."""
 
     summary: Summary
     longest: int
-    """Stored entries of the longest row."""
+    """Number of stored entries of the longest row."""
     entries: int
-    """Stored entries of all rows."""
+    """Number of stored entries of all rows."""
 
 
 @dataclass(eq=False)
 class FirstPass:
-    """What passes over all entries have found; operands of the same store share it."""
+    """Results of passes over all entries, shared by operands of the same store."""
 
     found: Found | None = None
     density: float | None = None
@@ -34,18 +34,18 @@ class FirstPass:
 
 
 class Lines:
-    """Entries as they are summed up for an X in memory: so many at once, in order."""
+    """Entries cut into lines as for an X in memory, so that sums have the same bits."""
 
     def __init__(self, n_columns: int, sparse: bool) -> None:
         self._sparse = sparse
         self._waiting: list[Array] = []
         self.rows = max(1, SUMMARY_ENTRIES // max(1, n_columns))
-        """Rows of a part must be a multiple of this, but for the last one."""
-        if sparse:  # there the stored entries are a single row
+        """A part must have a multiple of so many rows, except for the last part."""
+        if sparse:  # the stored entries of all rows are summed up as one row
             self.rows = BLOCK_ROWS
 
     def of(self, entries: Array) -> Iterator[Array]:
-        """The lines that are complete with these."""
+        """Yield the lines that are complete with `entries`."""
         if not self._sparse:
             for start in range(0, len(entries), self.rows):
                 yield entries[start : start + self.rows]
@@ -59,14 +59,14 @@ class Lines:
         self._waiting = [entries[n_lines * SUMMARY_ENTRIES :].copy()]
 
     def rest(self) -> Iterator[Array]:
-        """What is left at the end."""
+        """Yield the entries that are left at the end."""
         for entries in self._waiting:
             if entries.size:
                 yield entries.reshape(1, -1)
 
 
 def longest_row(entries: Array, indptr: Array | None) -> int:
-    """Stored entries of the longest of these rows; of dense ones their length."""
+    """Return the number of stored entries of the longest row; if dense, its length."""
     if indptr is None:
         return int(entries.shape[1])
     return int(np.diff(indptr).max(initial=0))

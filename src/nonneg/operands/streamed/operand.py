@@ -1,4 +1,4 @@
-"""X in a store, larger than memory perhaps: passes read it window by window."""
+"""The operand of an X in a store, larger than memory perhaps: read window by window."""
 
 from __future__ import annotations
 
@@ -25,28 +25,24 @@ from .first_pass import FirstPass, Found, Lines, longest_row, require_numbers
 from .prefetch import Buffers, Reader, planned, read_rows
 
 WINDOW_BYTES = 128 << 20
-"""Bytes of a window; there are two of them. A fused half-step of a mapped float32 file in the
-page cache, 300,000 × 784, beside the same array in memory, two threads of a Sapphire Rapids
-Xeon, windows of 8, 32 and 128 MB: k = 8 1.35, 1.18, 1.16 times; k = 32 1.15, 1.07, 1.03; k = 64
-1.25, 1.08, 1.05. Read by `pread` into two buffers instead: 1.85, 1.52 and 1.32 at best."""
+"""Bytes of a window of dense rows, of which two are in memory (D-WINDOW-DENSE)."""
 SPARSE_WINDOW_BYTES = 64 << 20
-"""The same for sparse rows. They are read into new arrays, which an allocator takes from new
-pages above 32 MB each: the first look at 100 million entries, 40 million random numbers being
-drawn beside it, takes 0.7 s, in windows of 128 MB 1.3 s."""
+"""Bytes of a window of sparse rows. They are read into new arrays, for which an allocator takes
+new pages if they are above 32 MB each (D-WINDOW-SPARSE)."""
 STREAMS = 16
-"""As many as a pass has accumulators at most."""
+"""Most tasks that are read side by side: as many as a pass has slots at most."""
 
 
 class StreamedOperand(BlockedOperand):
-    """Rows of a store; the results are those of the same X in memory, to the last bit.
+    """An X in a store, with the results of the same X in memory, to the last bit.
 
     Parameters
     ----------
     store : StoreBase
     n_threads : int
     window_bytes : int, default=None
-        Bytes of X that are read at a time. While the kernels are at one window, the next
-        one is being read.
+        Bytes of X that are read at a time. The next window is read while the kernels work
+        on one.
     """
 
     kind: ClassVar[str] = "dense-parts"
@@ -65,13 +61,13 @@ class StreamedOperand(BlockedOperand):
         self.n_rows = self.shape[0]
         self.factor_folder: FactorFolder | None = None
         self.wanted_folder: FactorFolder | None = None
-        """Where a caller wants arrays of the size of W."""
+        """Folder in which the caller wants arrays of the size of W; None if in memory."""
         self._buffers = Buffers(store)
         self._first_pass = FirstPass()
         self._begin()
 
     def _begin(self) -> None:
-        """Set what belongs to a pass."""
+        """Set the attributes that belong to a single pass."""
         self._reader: Reader | None = None
         self._written: list[DiskRows] = []
         self._in_use: list[Any] = []
@@ -102,7 +98,7 @@ class StreamedOperand(BlockedOperand):
     def run_pass(
         self, step: Step[RowsT, SharedT, SumsT], rows: RowsT, shared: SharedT
     ) -> SumsT:
-        """Run `step` on all rows, X being read once, or oftener where its sums are large."""
+        """Run `step` on all rows; X is read once, or more often where its sums are large."""
         with self._open(), self._behind:
             self._written = [A for A, _ in rows.uses() if isinstance(A, DiskRows)]
             if self._written:
@@ -115,25 +111,27 @@ class StreamedOperand(BlockedOperand):
                 self._written, self._in_use = [], []
 
     def new_rows(self, k: int) -> Array | DiskRows:
-        """An array for rows of k numbers each, on disk if those of this fit are."""
+        """Return rows of k columns, on disk if this fit keeps its rows there."""
         if self.factor_folder is None:
             return np.empty((self.shape[0], k), self.dtype)
         return self.factor_folder.rows((self.shape[0], k), self.dtype)
 
     def to_rows_of_X(self, W: Array | DiskRows) -> Array | DiskRows:
-        """W on disk, if the rows of this fit are there."""
+        """Return W, on disk if this fit keeps its rows there."""
         return W if self.factor_folder is None else self.factor_folder.keep(W)
 
     def in_memory(self) -> Operand | None:
-        """X as a dense operand on the map of its file, if its numbers are the factors'."""
+        """Return a dense operand on the map of X's file, if its dtype is that of factors."""
         mapped = self.store.mapped
         if mapped is None or mapped.dtype != self.dtype:
             return None
         return DenseOperand(np.asarray(mapped), self.n_threads)
 
     def next(self, n_tasks: int, block: int) -> list[Any] | None:
-        """The next window of a pass of n_tasks tasks over blocks of `block` rows, for the
-        compiled core: a list of (task, first block, last block, row, rows), or None.
+        """Return the next window of a pass to the compiled core, or None after the last.
+
+        The pass has n_tasks tasks over blocks of `block` rows. A window is a list of
+        (task, first block, last block, row, rows).
         """
         if self._reader is None:
             self._behind.close()
@@ -149,16 +147,16 @@ class StreamedOperand(BlockedOperand):
         window = self._reader.take()
         if window is None:
             self._close()
-            # what comes now may be a sum over all rows
+            # sums over all rows may follow
             self._behind.enter_context(giving_back(self._written))
         elif self._written:
             self._in_use = window
         return window
 
     def windows(self, unit: int) -> Iterator[Operand]:
-        """All rows in order, read once, in operands of a multiple of `unit` rows each.
+        """Yield all rows in order, in operands of a multiple of `unit` rows each.
 
-        An operand is overwritten when the next one is asked for.
+        X is read once. An operand is overwritten when the next one is asked for.
         """
         with self._open():
             for rows in self._parts(unit):
@@ -200,7 +198,7 @@ class StreamedOperand(BlockedOperand):
         return self._bytes(0, self.n_rows)
 
     def block_bytes(self, blocks: int) -> int:
-        """Bytes of the largest of so many blocks of equally many rows."""
+        """Return the bytes of the largest of so many batches of equally many rows."""
         size = -(-self.n_rows // blocks)
         starts = range(0, self.n_rows, size)
         return max(self._bytes(i, min(i + size, self.n_rows)) for i in starts)
@@ -240,7 +238,7 @@ class StreamedOperand(BlockedOperand):
 
     @property
     def _found(self) -> Found:
-        """What the first pass finds: the sums of the same X in memory, among others."""
+        """Results of the first pass, made when first asked for."""
         if self._first_pass.found is None:
             self._first_pass.found = self._look_through()
         return self._first_pass.found
@@ -264,7 +262,7 @@ class StreamedOperand(BlockedOperand):
         return Found(total, longest, count)
 
     def _give_back(self) -> None:
-        """Give the pages of rows that the last window was about back."""
+        """Give back the pages of factor rows that the last window has used."""
         for *_, row, X in self._in_use:
             n_rows = len(X[2]) - 1 if self.sparse else len(X)
             for A in self._written:
@@ -272,20 +270,21 @@ class StreamedOperand(BlockedOperand):
         self._in_use = []
 
     def _n_streams(self) -> int:
-        """Tasks that are read side by side; not by the threads, so that sums over what is
-        read together don't depend on them.
+        """Return the number of tasks that are read side by side.
+
+        It does not depend on the number of threads, so neither do sums over a window.
         """
         if self.store.sequential:
             return 1
         rows = self.store.chunk_rows
         if rows is None:
             return STREAMS
-        # each may keep a chunk that it has not come to the end of
+        # each task may keep a chunk of which it has not used all rows
         chunk = max(1, self._bytes(0, min(rows, self.n_rows)))
         return max(1, min(STREAMS, self.window_bytes // (2 * chunk)))
 
     def _bytes(self, start: int, stop: int) -> int:
-        """Bytes of these rows as they are read."""
+        """Return the bytes of rows start:stop as they are read."""
         entries = self.store.entries(start, stop)
         if not self.sparse:
             return entries * self.dtype.itemsize
@@ -304,21 +303,21 @@ class StreamedOperand(BlockedOperand):
             at += X.shape[0]
 
     def matrix(self, rows: Any) -> Any:
-        """Rows as they are read as an array, or as CSR."""
+        """Return rows, as they are read, as an array or CSR."""
         if not self.sparse:
             return rows
         data, indices, indptr = rows
         return known_canonical(data, indices, indptr, (len(indptr) - 1, self.shape[1]))
 
     def _parts(self, block: int) -> Iterator[Any]:
-        """All rows in order, as they are read, in multiples of `block` rows."""
+        """Yield all rows in order, as they are read, in multiples of `block` rows."""
         while (window := self.next(1, block)) is not None:
             for *_, rows in window:
                 yield rows
 
     @contextmanager
     def _open(self) -> Iterator[None]:
-        """A pass, with which the reading thread ends."""
+        """Run a pass inside the block, and end the reading thread with it."""
         try:
             yield
         finally:
@@ -331,7 +330,7 @@ class StreamedOperand(BlockedOperand):
 
 
 class StreamedCsr(StreamedOperand):
-    """Sparse rows of a store."""
+    """An X in a store of sparse rows."""
 
     kind: ClassVar[str] = "csr-parts"
     most_window_bytes = SPARSE_WINDOW_BYTES
@@ -340,7 +339,7 @@ class StreamedCsr(StreamedOperand):
 
 @register_operand(is_store)
 def streamed_operand(X: Any, n_threads: int = 1) -> StreamedOperand:
-    """The operand of an input that becomes a store."""
+    """Return the operand of an input that is, or becomes, a store."""
     store = find_store(X)
     assert store is not None
     return (StreamedCsr if store.sparse else StreamedOperand)(store, n_threads)

@@ -18,16 +18,16 @@ from ..sparse import SparseOperand
 from .prefetch import awaited
 
 FEW = 0.6
-"""Share of the features up to which a batch is worth to be looked at on its own."""
+"""Largest share of the features in a batch for which it gets a form of its own."""
 
 
 class Narrow(NamedTuple):
-    """A sparse batch on the features that it has entries of."""
+    """A sparse batch with the columns alone in which it has entries."""
 
     features: NDArray[np.intp]
-    """Their numbers in X, in order."""
+    """Numbers of these columns in X, in order."""
     X: Operand
-    """The batch with these columns, and one without entries after them."""
+    """The batch with these columns, followed by one column without entries."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +38,11 @@ class RowBatch:
     X: Operand
 
     def release(self) -> None:
-        """Let go of what was read for this batch and those beside it; X may be asked again."""
+        """Free the memory of this batch and its neighbours; `X` can read it again."""
 
     @cached_property
     def narrow(self) -> Narrow | None:
-        """The batch on its own features, unless they are most of all.
+        """The batch with its own columns alone; None if these are most of all columns.
 
         It shares the entries with X; their column numbers are new.
         """
@@ -73,7 +73,7 @@ class BatchReader:
         self._next: tuple[int, Future[Operand]] | None = None
 
     def batch(self, number: int) -> Operand:
-        """The operand of this batch, in memory."""
+        """Return the operand of batch `number`, in memory."""
         if number == self._number and self._batch is not None:
             return self._batch
         self._batch = None  # before another one is there
@@ -87,7 +87,7 @@ class BatchReader:
         return batch
 
     def release(self) -> None:
-        """Let go of the batches in memory."""
+        """Free the batches in memory."""
         self._batch, self._next = None, None
 
     def __del__(self) -> None:
@@ -103,7 +103,7 @@ class ReadBatch(RowBatch):
     """Rows that are read when their operand is asked for."""
 
     narrow = None
-    """It would be kept, and with it the batch."""
+    """None, since it would be kept, and with it the batch."""
 
     def __init__(self, rows: slice, number: int, reader: BatchReader) -> None:
         vars(self).update(rows=rows, number=number, reader=reader)
@@ -115,14 +115,14 @@ class ReadBatch(RowBatch):
         return reader.batch(vars(self)["number"])
 
     def release(self) -> None:
-        """Let go of this batch and the one read ahead."""
+        """Free this batch and the one read ahead."""
         vars(self)["reader"].release()
 
 
 def row_batches(X: Operand, size: int) -> list[RowBatch]:
     """Cut X, which is stored by rows, into batches of `size` rows; the last is smaller.
 
-    Of an X that is read in parts two batches are in memory at a time.
+    If X is read in parts, two batches are in memory at a time.
 
     Raises
     ------
