@@ -61,7 +61,7 @@ class StreamedOperand(BlockedOperand):
         self.n_rows = self.shape[0]
         self.factor_folder: FactorFolder | None = None
         self.wanted_folder: FactorFolder | None = None
-        """Folder in which the caller wants arrays of the size of W; None if in memory."""
+        """Where a caller wants arrays of the size of W."""
         self._buffers = Buffers(store)
         self._first_pass = FirstPass()
         self._begin()
@@ -147,7 +147,7 @@ class StreamedOperand(BlockedOperand):
         window = self._reader.take()
         if window is None:
             self._close()
-            # sums over all rows may follow
+            # what comes now may be a sum over all rows
             self._behind.enter_context(giving_back(self._written))
         elif self._written:
             self._in_use = window
