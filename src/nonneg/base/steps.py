@@ -28,7 +28,12 @@ def uses_of(record: Any) -> tuple[tuple[str, str], ...]:
     uses = dict.fromkeys(record.written, WRITTEN)
     uses |= dict.fromkeys(record.updated, UPDATED)
     uses |= dict.fromkeys(record.multiplied, MULTIPLIED)
-    return tuple((f.name, uses.get(f.name, READ)) for f in fields(record))
+    names = [f.name for f in fields(record)]
+    unknown = uses.keys() - set(names)
+    if unknown:
+        msg = f"{record.__name__} declares a use of {sorted(unknown)}, which are no fields."
+        raise TypeError(msg)
+    return tuple((name, uses.get(name, READ)) for name in names)
 
 
 class ArrayRecord:
