@@ -58,6 +58,18 @@ def expected(**options):
     return NMF(3, tol=0.01, random_state=0, **options).fit(X)
 
 
+def test_a_plan_is_printed_and_nothing_is_fitted():
+    options = ["-k", 3, "-o", "model", "--solver", "auto", "--n-init", 2]
+    done = ok("fit", "data.csv", *options, "--plan")
+    plan = NMF(3, solver="auto", n_init=2, random_state=0).plan(X)
+    assert done.stdout == f"{plan}\n"
+    told = json.loads(ok("fit", "data.csv", *options, "--plan", "--json").stdout)
+    assert told == {"command": "fit", "data": "data.csv", "plan": plan.as_dict()}
+    assert not Path("model").exists()
+    done = run("fit", "data.csv", "-k", 3, "-o", "model", "--solver", "no", "--plan")
+    assert done.exit_code != 0
+
+
 class TestFit:
     def test_the_model_is_that_of_the_library(self):
         done = fit()

@@ -29,7 +29,8 @@ def test_the_limit_changes_windows_alone(mapped):
         X = StreamedOperand(find_store(mapped), 1)
         model = NMF(4, "random", "hals", random_state=0, max_iter=3, memory_limit=limit)
         H.append(model.fit(X).components_)
-        windows.append(X.window_bytes)
+        assert X.window_bytes == WINDOW_BYTES  # it is as it was
+        windows.append(model.plan(X).X.window_bytes)
     assert windows[0] == WINDOW_BYTES
     assert windows == sorted(windows, reverse=True)
     assert windows[-1] < WINDOW_BYTES / 4

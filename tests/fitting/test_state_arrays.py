@@ -165,7 +165,9 @@ def test_a_restored_fit_goes_on_bit_by_bit(loss, case, update_H, storage, dtype)
     def begin() -> Any:
         return solver.start(problem, *factors(X.shape, dtype=dtype))
 
-    if solver.iteration_limit(problem) == 1:  # one solve, and nothing to go on with
+    if (
+        solver.iteration_limit(problem.update_H) == 1
+    ):  # one solve, and nothing to go on with
         whole = run(solver, problem, Past(begin()), Limits(max_iter=1, tol=0.0)).state
         assert_same_state(through_file(whole), whole)
         return

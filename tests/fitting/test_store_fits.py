@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from nonneg import NMF, MiniBatchNMF
+from nonneg import NMF, MiniBatchNMF, reconstruction_error
 from nonneg.operands.base import matmul
 from nonneg.operands.registration import as_operand
 from nonneg.operands.streamed.prefetch import planned
 from nonneg.stores.base import as_store
 from nonneg.stores.conversion import by_rows
 from support import stored
+from support.cases import data
 
 K = 3
 pytestmark = [
@@ -232,3 +233,34 @@ def test_stores_are_found_before_general_objects(tmp_path):
     """anndata's sparse data sets have row slices too, but their own store knows more."""
     store = as_store(pair("anndata-csr-X", tmp_path)[0])
     assert type(store).__name__ == "Hdf5CsrStore"
+
+
+@pytest.mark.parametrize("penalty", [{}, {"alpha_W": 1e-3, "l1_ratio": 0.5}])
+@pytest.mark.parametrize(
+    "options", [{}, {"solver": "bpp"}, {"blocks": 3}, {"blocks": 3, "max_iter": 1}]
+)
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-10), (np.float32, 1e-6)])
+def test_the_error_of_a_store_comes_from_the_last_objective(
+    tmp_path, options, dtype, rtol, penalty
+):
+    X = data(500, 40, dtype=dtype)
+    np.save(tmp_path / "x.npy", X)
+    store = np.load(tmp_path / "x.npy", mmap_mode="r")
+    given = {"solver": "hals", "random_state": 0, "max_iter": 6, "tol": 0}
+    model = NMF(5, "random", **{**given, **penalty, **options})
+    W = model.fit_transform(store)
+    direct = reconstruction_error(X, W, model.components_)
+    np.testing.assert_allclose(model.reconstruction_err_, direct, rtol=rtol)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_nearly_exact_fit_of_a_store_has_its_error_to_all_digits(tmp_path, dtype):
+    rng = np.random.default_rng(0)
+    X = (rng.random((300, 2)) @ rng.random((2, 40))).astype(dtype)
+    np.save(tmp_path / "x.npy", X)
+    store = np.load(tmp_path / "x.npy", mmap_mode="r")
+    one, two = (
+        NMF(2, "random", "hals", random_state=0, max_iter=300, tol=0).fit(given)
+        for given in (store, X)
+    )
+    assert one.reconstruction_err_ == two.reconstruction_err_

@@ -7,8 +7,8 @@ import pytest
 import scipy.sparse as sp
 
 from nonneg import NMF, MiniBatchNMF
-from nonneg.fitting import transform
-from nonneg.fitting.transform import rows_are_independent
+from nonneg.fitting import plan_choices
+from nonneg.fitting.plan_choices import rows_are_independent
 from nonneg.operands.streamed.operand import StreamedCsr, StreamedOperand
 from nonneg.solvers.registry import solvers
 from nonneg.stores.sliced import SlicedStore
@@ -55,7 +55,7 @@ def in_parts(X, window=1 << 17):
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    monkeypatch.setattr(transform, "BATCH_BYTES", 1)
+    monkeypatch.setattr(plan_choices, "BATCH_BYTES", 1)
 
 
 @pytest.mark.usefixtures("small_batches")
@@ -114,22 +114,37 @@ def test_x_by_columns_is_not_cut(turned):
     np.testing.assert_allclose(sink.W, model.transform(turned(X)), rtol=0, atol=0)
 
 
-def test_x_is_read_once_after_it_was_looked_over():
-    X = matrix("dense", np.float64)
+@pytest.mark.parametrize("out", [None, Sink(3000, K)], ids=["", "out"])
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+def test_x_is_read_once(kind, out):
+    X = matrix(kind, np.float64)
     model = NMF(K, "random", "hals", random_state=0, max_iter=5).fit(X)
     rows = Rows(X)
-    model.transform(rows, out=Sink(3000, K))
-    assert rows.read == 2 * 3000
+    store = SlicedStore(rows)
+    operand = (StreamedCsr if store.sparse else StreamedOperand)(store, 2, 1 << 17)
+    assert operand.stored_bytes  # of sparse rows a few are read for it
+    before = rows.read
+    W = model.transform(operand, out=out)
+    assert rows.read - before == 3000
+    if out is None:
+        np.testing.assert_array_equal(W, model.transform(X))
 
 
-def test_a_negative_value_leaves_out_as_it_was():
+@pytest.mark.parametrize("row", [0, 2500])
+@pytest.mark.parametrize("value", [-1, np.nan, np.inf])
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+def test_a_wrong_entry_is_refused_as_it_is_read(kind, row, value):
     X = matrix("dense", np.float64)
     model = NMF(K, "random", "hals", random_state=0, max_iter=5).fit(X)
-    X[2500, 3] = -1
+    X[row, 3] = value
+    X = sp.csr_array(X) if kind == "csr" else X
+    with pytest.raises(ValueError, match=f"row {row:,}"):
+        model.transform(in_parts(X))
     sink = Sink(3000, K)
-    with pytest.raises(ValueError, match="row 2,500"):
+    with pytest.raises(ValueError, match=f"row {row:,}"):
         model.transform(in_parts(X), out=sink)
-    assert not sink.sizes
+    written = np.isfinite(sink.W).all(axis=1)
+    assert not written[row:].any()  # rows before it may have been
 
 
 @pytest.mark.parametrize("cls", [NMF, MiniBatchNMF])

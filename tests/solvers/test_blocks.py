@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from nonneg import NMF
 from nonneg.base.parameters import Parameters
-from nonneg.fitting import choice, preparation
+from nonneg.fitting import plan_choices, preparation
 from nonneg.operands.registration import as_operand
 from nonneg.operands.streamed import row_batches
 from nonneg.solvers import block_least_squares
@@ -221,24 +221,18 @@ def mapped(folder, n_rows, n_columns=4):
 
 def auto(X, n_components=1, out=None, **options):
     """Components of a fit by "auto", and the blocks that it took."""
-    blocks, real = [], choice.choose_blocks
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            preparation,
-            "choose_blocks",
-            lambda *a: blocks.append(real(*a)) or blocks[0],
-        )
-        model = NMF(
-            n_components, "random", "auto", random_state=0, max_iter=4, tol=0, **options
-        )
-        model.fit_transform(X, out=out)
-    return model.components_, blocks[0]
+    model = NMF(
+        n_components, "random", "auto", random_state=0, max_iter=4, tol=0, **options
+    )
+    blocks = model.plan(X, out=out).parameters.blocks
+    model.fit_transform(X, out=out)
+    return model.components_, blocks
 
 
 def test_auto_takes_blocks_where_x_is_in_a_store_and_they_are_large_enough(tmp_path):
     X, file = mapped(tmp_path, 40 * block_least_squares.WARM_ROWS)
     H, blocks = auto(file)
-    assert blocks == choice.BLOCKS
+    assert blocks == plan_choices.BLOCKS
     there = NMF(
         1, "random", "hals", random_state=0, max_iter=4, tol=0, blocks=blocks
     ).fit(X)
@@ -253,12 +247,12 @@ def test_auto_takes_blocks_where_x_is_in_a_store_and_they_are_large_enough(tmp_p
     assert auto(file, out=np.empty((len(X), 1), np.float32))[1] is None
 
 
-@pytest.mark.parametrize(("share", "blocks"), [(0.9, None), (1.1, choice.BLOCKS)])
+@pytest.mark.parametrize(("share", "blocks"), [(0.9, None), (1.1, plan_choices.BLOCKS)])
 def test_auto_takes_no_blocks_where_h_is_large_beside_x(tmp_path, share, blocks):
     n_rows, n_columns = 40 * block_least_squares.WARM_ROWS, 30
     rng = np.random.default_rng(0)
     X = np.zeros((n_rows, n_columns), np.float32)
-    entries = int(share * choice.H_WORK * choice.BLOCKS * n_columns)
+    entries = int(share * plan_choices.H_WORK * plan_choices.BLOCKS * n_columns)
     X.flat[rng.choice(X.size, entries, replace=False)] = 1 + rng.random(entries)
     path = npy_folder(tmp_path, sp.csr_array(X))
     assert auto(path)[1] == blocks
@@ -266,22 +260,26 @@ def test_auto_takes_no_blocks_where_h_is_large_beside_x(tmp_path, share, blocks)
 
 def test_auto_takes_blocks_no_larger_than_a_window_and_within_the_limit(tmp_path):
     _, file = mapped(tmp_path, 200_000, 16)  # 12.8 MB
-    assert auto(file, memory_limit="200MB")[1] == choice.BLOCKS
-    assert auto(file, memory_limit="60MB")[1] == choice.BLOCKS
+    assert auto(file, memory_limit="200MB")[1] == plan_choices.BLOCKS
+    assert auto(file, memory_limit="60MB")[1] == plan_choices.BLOCKS
     X = as_operand(file, 1)
-    X.window_bytes = 100_000
     parameters = preparation.validated(Parameters(n_components=1, solver="hals"))
-    assert choice.choose_blocks(parameters, X, 1) == 128
+    X.window_bytes = 100_000  # of a memory_limit, which is not looked at
+    assert plan_choices.choose_blocks(parameters, X, 1).value == plan_choices.BLOCKS
+    X.most_window_bytes = 100_000
+    assert plan_choices.choose_blocks(parameters, X, 1).value == 128
     tight = dataclasses.replace(parameters, memory_limit="40MB")
-    assert choice.choose_blocks(tight, X, 1) is None
+    assert plan_choices.choose_blocks(tight, X, 1).value is None
 
 
 def test_blocks_that_are_too_large_for_the_limit_are_refused(tmp_path):
     _, file = mapped(tmp_path, 500_000, 16)  # 32 MB
-    options = {"memory_limit": "120MB", "max_iter": 1, "random_state": 0}
-    with pytest.raises(ValueError, match="or more than 1 blocks"):
-        NMF(1, "random", "hals", blocks=1, **options).fit(file)
+    options = {"memory_limit": "80MB", "max_iter": 1, "random_state": 0}
+    with pytest.raises(ValueError, match="or more than 2 blocks"):
+        NMF(1, "random", "hals", blocks=2, **options).fit(file)
     NMF(1, "random", "hals", blocks=32, **options).fit(file)
+    # one block is X itself, which is read in windows
+    NMF(1, "random", "hals", blocks=1, **options).fit(file)
 
 
 def uneven(folder, n_rows=4000, n_columns=200, first=100):
@@ -301,10 +299,10 @@ def test_the_largest_of_uneven_blocks_counts(tmp_path):
     assert X.block_bytes(1) == X.stored_bytes
     parameters = preparation.validated(Parameters(n_components=1, solver="hals"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(choice, "H_WORK", 0)
-        assert choice.choose_blocks(parameters, X, 1) == choice.BLOCKS
-        X.window_bytes = X.block_bytes(40) // 2 - 1
-        assert choice.choose_blocks(parameters, X, 1) is None
+        patch.setattr(plan_choices, "H_WORK", 0)
+        assert plan_choices.choose_blocks(parameters, X, 1).value == plan_choices.BLOCKS
+        X.most_window_bytes = X.block_bytes(40) // 2 - 1
+        assert plan_choices.choose_blocks(parameters, X, 1).value is None
 
 
 def test_a_given_start_is_kept_by_auto(tmp_path):

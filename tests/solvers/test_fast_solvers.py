@@ -319,15 +319,16 @@ class CountingOperand(DenseOperand):
 @pytest.mark.parametrize("n_init", [1, 3])
 def test_x_is_read_once_an_iteration(solver, order, n_init):
     from nonneg.base.parameters import Parameters
+    from nonneg.fitting.fit_plan import plan
     from nonneg.fitting.preparation import validated
-    from nonneg.fitting.run import factorize
+    from nonneg.fitting.run import run
 
     def passes(n_iter):
         X = CountingOperand(np.asarray(low_rank(), order=order))
         parameters = Parameters(
             4, "random", solver, tol=0, max_iter=n_iter, random_state=0, n_init=n_init
         )
-        factorize(X, validated(parameters))
+        run(plan(X, validated(parameters)))
         return Counter(X.passes)
 
     more = passes(9) - passes(4)

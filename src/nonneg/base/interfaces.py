@@ -69,6 +69,8 @@ class Operand:
     """Bytes of X that a pass reads at a time; 0 where it reads no windows."""
     most_window_bytes: int = 0
     """Bytes of a window where nothing limits the memory."""
+    checks_as_read: bool = False
+    """Whether passes refuse entries that are negative or not finite."""
     factor_folder: Any = None
     """The `FactorFolder` of arrays of the size of W; None keeps them in memory."""
 
@@ -95,6 +97,13 @@ class Operand:
     def native(self) -> Any:
         """X as an array or sparse matrix that `randomized_svd` takes, if it is one."""
         return None
+
+    def checked_as_read(self) -> Operand:
+        """X whose passes look entries over as they read them, if that is still to be done.
+
+        It then has `checks_as_read`, and needs no first look. Asking it for `stats` costs one.
+        """
+        return self
 
     def in_memory(self) -> Operand | None:
         """X as an operand in memory, where that takes no reading; else None."""
@@ -249,6 +258,8 @@ class Problem:
     random_state: Any = None
     gram_H: NDArray[np.float64] | None = None
     """HHᵀ of a fixed H, where it is known already."""
+    needs_objective: bool = True
+    """Whether an exact solve for W beside a fixed H has to tell the objective."""
 
 
 class Stored:
@@ -298,6 +309,15 @@ class State(Stored):
     n_iter: int = field(default=0, kw_only=True)
 
 
+class Passes(NamedTuple):
+    """How often a solver reads X."""
+
+    start: int = 0
+    iteration: int = 2
+    end: int = 0
+    """After the last iteration."""
+
+
 @dataclass(frozen=True)
 class SolverBase:
     """How the factors move, one outer iteration at a time. Solvers derive from it.
@@ -317,6 +337,10 @@ class SolverBase:
     """Whether it could never leave zeros of a start."""
     solves_W_exactly: ClassVar[bool] = False
     """Whether it solves for W exactly beside a fixed H, whatever it starts from."""
+    ends_exactly: ClassVar[bool] = False
+    """Whether its last objective is that of an exact solve, for the factors it returns."""
+    reads_once_for_W: ClassVar[bool] = False
+    """Whether it solves for W in one pass over X and asks nothing of X before."""
     by_parts: ClassVar[bool] = False
     """Whether an X that can only be read by rows, in parts, is enough."""
     rows_on_disk: ClassVar[bool] = False
@@ -338,12 +362,20 @@ class SolverBase:
     def require(self, loss: LossBase, X: Operand) -> None:
         """Raise ValueError, before any work, where the options don't go with loss or X."""
 
-    def iteration_limit(self, problem: Problem) -> int | None:  # noqa: ARG002
+    def iteration_limit(self, update_H: bool) -> int | None:  # noqa: ARG002
         """Limit in place of `max_iter`, of which it warns itself; None: `max_iter` holds."""
         return None
 
+    def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
+        """Return how often X is read, as far as that is known; plans tell it."""
+        return Passes()
+
     def start(self, problem: Problem, W: Array, Ht: Array) -> Any:
         """Return the state before the first iteration; W and Ht may be kept and written."""
+        raise NotImplementedError
+
+    def resume(self, problem: Problem, state: State, W: Array) -> Any:
+        """Return a state that goes on from an earlier one, with other rows of W."""
         raise NotImplementedError
 
     def go_on(

@@ -66,6 +66,10 @@ class FactorizationResult:
     objective : float or None
         Penalised objective at (W, H), as last reported by the solver.
     solver : str
+    loss : float or None
+        Loss at (W, H), without penalties, where the last objective tells it.
+    state : State or None
+        After mini-batches: what later steps go on from, without W.
     """
 
     W: NDArray[Any]
@@ -75,6 +79,22 @@ class FactorizationResult:
     history: History
     objective: float | None
     solver: str
+    loss: float | None = None
+    state: Any = None
+
+
+def with_result(
+    interrupt: KeyboardInterrupt, result: FactorizationResult
+) -> KeyboardInterrupt:
+    """Return the interrupt of a fit with the factors so far as its attribute `result`."""
+    vars(interrupt)["result"] = result
+    return interrupt
+
+
+def result_of(interrupt: KeyboardInterrupt) -> FactorizationResult | None:
+    """Return the factors that an interrupt carries; None if it came before any."""
+    result: FactorizationResult | None = vars(interrupt).get("result")
+    return result
 
 
 @dataclass(frozen=True)

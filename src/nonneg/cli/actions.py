@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..analysis import report
 from ..estimators.nmf import NMF
-from ..fitting.choice import require_pair
+from ..fitting.plan_checks import require_pair
 from ..io.readers import Table
 from ..kernels.factor_rows import to_caller
 from ..losses.beta import make_loss

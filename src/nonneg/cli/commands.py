@@ -97,6 +97,10 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Text file with one feature name a line."),
     ] = None,
+    only_plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Print what the fit would do, and why; fit nothing."),
+    ] = False,
     scheduler: Scheduler = None,
     header: Header = None,
     row_names: RowNames = None,
@@ -120,6 +124,13 @@ def fit(
         ) if client is None else open_on_workers(data, client, save_w is not None)  # fmt: skip
         if features is not None:
             table = actions.name_features(table, features)
+        if only_plan:
+            plan = model.plan(table.X)
+            if as_json:
+                _print_json("fit", {"data": str(data), "plan": plan.as_dict()})
+            else:
+                typer.echo(str(plan))
+            return
         display.stage("Starting the fit")
         model.callback = display.callback(model.max_time)
         done = actions.fit(model, table, display.say)

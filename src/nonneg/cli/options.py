@@ -11,7 +11,7 @@ import typer
 
 from ..base.declaration import Names, Option, Parameter
 from ..base.parameters import PARAMETERS
-from ..fitting.choice import AUTO
+from ..fitting.plan_checks import AUTO
 from ..initialization.given_start import INITS
 from ..losses.beta import NAMES
 from ..solvers.registry import solvers

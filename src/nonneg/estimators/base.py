@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,19 +14,15 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..base.interfaces import Array, Operand, SolverBase
+from ..base.interfaces import Array, Operand
 from ..base.memory_size import is_limit
 from ..base.parameters import Parameters
-from ..base.records import FactorizationResult
+from ..base.records import FactorizationResult, result_of
 from ..base.validation import check_X
+from ..fitting.plan import Plan
 from ..fitting.preparation import prepare_X, validated
-from ..fitting.transform import (
-    require_room,
-    rows_are_independent,
-    solve_by_rows,
-    want_on_disk,
-    write_W,
-)
+from ..fitting.run import run
+from ..fitting.transform import require_room, transform, write_W
 from ..losses.beta import make_loss
 from ..losses.metrics import error_of
 
@@ -42,8 +37,12 @@ class FactorizationEstimator(
     _parameters_class: ClassVar[type[Parameters]] = Parameters
 
     @abstractmethod
-    def _factorize(self, X: Operand, W: Any, H: Any) -> FactorizationResult:
-        """Fit X; a KeyboardInterrupt carries the result so far as `result`."""
+    def _plan_fit(self, X: Operand, W: Any, H: Any, out: Any = None) -> Plan:
+        """Plan a fit of X, whose W goes into `out` if that is given."""
+
+    @abstractmethod
+    def _plan_transform(self, X: Operand, out: Any = None) -> Plan:
+        """Plan a solve for the W that belongs to X and the fitted components."""
 
     def fit(
         self,
@@ -126,23 +125,49 @@ class FactorizationEstimator(
         if lazy is not None:
             return write_W(lazy, out)
         operand = self._operand(X, reset=False)
-        k = self.components_.shape[0]
         if out is not None:
-            require_room(out, (operand.shape[0], k))
-        solver, solve = self._row_solver(operand)
-        if out is None or not rows_are_independent(solver, operand):
-            return write_W(solve(operand), out)
-        return solve_by_rows(operand, solve, k, out)
+            require_room(out, (operand.shape[0], self.components_.shape[0]))
+        return transform(self._plan_transform(operand, out), out)
+
+    def plan(
+        self,
+        X: Any,
+        y: Any = None,  # noqa: ARG002
+        W: Any = None,
+        H: Any = None,
+        *,
+        out: Any = None,
+    ) -> Plan:
+        """Tell how X would be fitted, without fitting it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Non-negative data. It is read once at most.
+        y : ignored
+            Not used; there for scikit-learn's interface.
+        W, H : array-like, default=None
+            Starts for init="custom", as `fit` takes them.
+        out : object, default=None
+            Where W would be written, as `fit_transform` takes it.
+
+        Returns
+        -------
+        plan : Plan
+            What `fit` would do: solver, start, passes over X, memory, and why. Its text,
+            `print(plan)`, tells it in a few lines, `plan.as_dict()` as numbers and texts.
+
+        Raises
+        ------
+        ValueError
+            What `fit` would refuse before its first iteration, but for the entries of W, H
+            and an X that is read in parts.
+        """
+        return self._plan_fit(self._prepared(X), W, H, out)
 
     def _transform_lazily(self, X: Any) -> Any:  # noqa: ARG002
         """Return W as an array that is computed later, or None to compute it now."""
         return None
-
-    @abstractmethod
-    def _row_solver(
-        self, X: Operand
-    ) -> tuple[type[SolverBase], Callable[[Operand], Array]]:
-        """Return the class that solves for W beside the fitted H, and the W for some rows."""
 
     def inverse_transform(self, X: Any) -> Array:
         """Return W·H for transformed data W.
@@ -172,24 +197,30 @@ class FactorizationEstimator(
 
     def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Array:
         """Fit X and return W where it is: in memory, on disk or on workers."""
-        operand = self._operand(X, reset=True, look=False)
-        want_on_disk(operand, out)
+        operand = self._operand(X, reset=True)
+        plan = self._plan_fit(operand, W, H, out)
+        # a copy by rows or a whole map is of use to the fit alone
+        last = plan.X if plan.X.in_parts else operand
         try:
-            result = self._factorize(operand, W, H)
+            result = run(plan)
         except KeyboardInterrupt as interrupt:
-            if hasattr(interrupt, "result"):
-                self._set_fitted(operand, interrupt.result)
+            partial = result_of(interrupt)
+            if partial is not None:
+                self._set_fitted(last, partial, plan)
             raise
-        self._set_fitted(operand, result)
+        self._set_fitted(last, result, plan)
         return result.W
 
-    def _operand(self, X: Any, reset: bool, look: bool = True) -> Operand:
-        """Check X, then its feature names and count, by scikit-learn's means."""
+    def _prepared(self, X: Any) -> Operand:
+        """Check X; the entries of one that is read in parts are left for later."""
         limit = vars(self).get("memory_limit")
         if limit is not None and not is_limit(limit):
             limit = None  # which is refused with the other parameters
-        owner = self._parameters_class.owner
-        operand = prepare_X(X, self.n_threads, owner, limit, look)
+        return prepare_X(X, self.n_threads, self._parameters_class.owner, limit)
+
+    def _operand(self, X: Any, reset: bool) -> Operand:
+        """Check X, then its feature names and count, by scikit-learn's means."""
+        operand = self._prepared(X)
         # a path or a function has no width; its operand has
         shaped = operand if operand.in_parts else X
         validate_data(self, shaped, reset=reset, skip_check_array=True)
@@ -200,12 +231,20 @@ class FactorizationEstimator(
         values = {name: value for name, value in vars(self).items() if name in names}
         return validated(self._parameters_class(**values))
 
-    def _set_fitted(self, X: Operand, result: FactorizationResult) -> None:
+    def _set_fitted(
+        self,
+        X: Operand,
+        result: FactorizationResult,
+        plan: Plan,  # noqa: ARG002
+    ) -> None:
         self._set_components(result.H)
         self.n_iter_ = result.n_iter
-        self.reconstruction_err_ = error_of(
-            make_loss(self.beta_loss), X, result.W, np.ascontiguousarray(result.H.T)
-        )
+        loss = make_loss(self.beta_loss)
+        if result.loss is None:
+            Ht = np.ascontiguousarray(result.H.T)
+            self.reconstruction_err_ = error_of(loss, X, result.W, Ht)
+        else:
+            self.reconstruction_err_ = loss.error(result.loss)
         self.history_ = result.history.as_dict()
         self.stop_reason_ = str(result.stop_reason)
 

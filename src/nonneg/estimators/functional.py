@@ -11,8 +11,9 @@ from ..base.interfaces import Array, LossBase, SolverBase
 from ..base.parameters import Parameters
 from ..base.records import Iteration
 from ..base.rules import BOOL, require
+from ..fitting.fit_plan import plan
 from ..fitting.preparation import prepare_X, validated
-from ..fitting.run import factorize
+from ..fitting.run import run
 from ..kernels.factor_rows import to_caller
 
 
@@ -194,8 +195,8 @@ def non_negative_factorization(
     arguments = dict(locals())
     names = {field.name for field in dataclasses.fields(Parameters)}
     values = {name: value for name, value in arguments.items() if name in names}
-    operand = prepare_X(X, n_threads, look=False)
+    operand = prepare_X(X, n_threads)
     require("update_H", update_H, BOOL, FUNCTION)
     parameters = validated(Parameters(**values))
-    result = factorize(operand, parameters, W, H, update_H=bool(update_H))
+    result = run(plan(operand, parameters, W, H, update_H=bool(update_H)))
     return to_caller(result.W), result.H, result.n_iter

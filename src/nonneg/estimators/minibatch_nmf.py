@@ -10,20 +10,15 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from ..base.interfaces import Array, LossBase, Operand, SolverBase
+from ..base.interfaces import LossBase, Operand
 from ..base.minibatch_parameters import BatchParameters
 from ..base.parameters import Parameters
 from ..base.records import FactorizationResult, Iteration
 from ..fitting.fixed_factor import fixed_factor
-from ..fitting.minibatch_run import (
-    EXACT,
-    BatchResult,
-    fit_batches,
-    next_batch,
-    transform_rows,
-)
+from ..fitting.minibatch_plan import plan_batches, plan_rows, plan_step
+from ..fitting.plan import Plan
+from ..fitting.run import run
 from ..fitting.stream_run import fit_stream, is_stream, refuse_W
-from ..solvers.registry import solvers
 from .base import FactorizationEstimator
 
 
@@ -317,34 +312,28 @@ class MiniBatchNMF(FactorizationEstimator):
         operand = self._operand(X, reset=not started)
         parameters = self._parameters()
         state = self._next_state() if started else None
-        state = next_batch(operand, parameters, state, W, H)
+        state = run(plan_step(operand, parameters, state, W, H)).state
         self._set_components(np.ascontiguousarray(state.Ht.T))
         self._state, self.n_steps_ = state, state.n_iter
         return self
 
-    def _row_solver(
-        self, X: Operand
-    ) -> tuple[type[SolverBase], Callable[[Operand], Array]]:
+    def _plan_fit(self, X: Operand, W: Any, H: Any, out: Any = None) -> Plan:  # noqa: ARG002
+        return plan_batches(X, self._parameters(), W, H)
+
+    def _plan_transform(self, X: Operand, out: Any = None) -> Plan:
         parameters = self._parameters()
         fixed = fixed_factor(self, self.components_, X.dtype, X.n_threads)
-        solver = EXACT if parameters.exact_statistics else parameters.solver
-        return solvers.class_of(
-            solver
-        ), lambda rows: transform_rows(rows, parameters, fixed).W
+        return plan_rows(X, parameters, fixed, out)
 
-    def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Array:
+    def _prepared(self, X: Any) -> Operand:
         if is_stream(X):
             refuse_W(type(self).__name__)
-        return super()._fit(X, W, H, out)
+        return super()._prepared(X)
 
-    def _factorize(self, X: Operand, W: Any, H: Any) -> FactorizationResult:
-        return fit_batches(X, self._parameters(), W, H)
-
-    def _set_fitted(self, X: Operand, result: FactorizationResult) -> None:
-        super()._set_fitted(X, result)
-        assert isinstance(result, BatchResult)
+    def _set_fitted(self, X: Operand, result: FactorizationResult, plan: Plan) -> None:
+        super()._set_fitted(X, result, plan)
         self.n_steps_ = result.n_iter
-        self.n_iter_ = math.ceil(result.n_iter / result.steps_per_pass)
+        self.n_iter_ = math.ceil(result.n_iter / plan.steps_per_pass)
         self._state = result.state
 
     def _next_state(self) -> Any:

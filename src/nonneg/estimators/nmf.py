@@ -7,15 +7,14 @@ import os
 from collections.abc import Callable
 from typing import Any, Literal
 
-import numpy as np
-
-from ..base.interfaces import Array, LossBase, Operand, SolverBase
+from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.records import FactorizationResult, Iteration
-from ..fitting.choice import AUTO
+from ..fitting.fit_plan import plan
 from ..fitting.fixed_factor import fixed_factor
-from ..fitting.run import factorize
+from ..fitting.plan import Plan
+from ..fitting.plan_checks import AUTO
 from ..least_squares.projected_gradient import hoyer_sparseness
-from ..operands.dask.operand import by_blocks, is_dask
+from ..operands.registration import lazy_transform
 from ..solvers.registry import solvers
 from .base import FactorizationEstimator
 
@@ -306,35 +305,27 @@ class NMF(FactorizationEstimator):
         self.accelerate = accelerate
 
     def _transform_lazily(self, X: Any) -> Any:
-        return by_blocks(self, X, self.components_) if is_dask(X) else None
+        lazily = lazy_transform(X)
+        return None if lazily is None else lazily(self, X, self.components_)
 
-    def _row_solver(
-        self, X: Operand
-    ) -> tuple[type[SolverBase], Callable[[Operand], Array]]:
+    def _plan_fit(self, X: Operand, W: Any, H: Any, out: Any = None) -> Plan:
+        return plan(X, self._parameters(), W, H, out=out)
+
+    def _plan_transform(self, X: Operand, out: Any = None) -> Plan:
         parameters = dataclasses.replace(
             self._parameters(), n_components=self.components_.shape[0],
             callback=None, checkpoint=None, resume=False,
         )  # fmt: skip
         if parameters.solver == AUTO:
             parameters = dataclasses.replace(parameters, solver=self.solver_)
-        solver = solvers.class_of(parameters.solver)
-        k = parameters.n_components
-        if not self.components_.any():  # after a fit of zeros, where every W is as good
-            return solver, lambda rows: np.zeros((rows.shape[0], k), rows.dtype)
-        if not solver.solves_W_exactly:
+        if not solvers.class_of(parameters.solver).solves_W_exactly:
             H = self.components_.astype(X.dtype, copy=False)
-            return (
-                solver,
-                lambda rows: factorize(rows, parameters, H=H, update_H=False).W,
-            )
+            return plan(X, parameters, H=H, update_H=False)
         fixed = fixed_factor(self, self.components_, X.dtype, X.n_threads)
-        return solver, lambda rows: factorize(rows, parameters, fixed=fixed).W
+        return plan(X, parameters, fixed=fixed, out=out)
 
-    def _factorize(self, X: Operand, W: Any, H: Any) -> FactorizationResult:
-        return factorize(X, self._parameters(), W, H)
-
-    def _set_fitted(self, X: Operand, result: FactorizationResult) -> None:
-        super()._set_fitted(X, result)
+    def _set_fitted(self, X: Operand, result: FactorizationResult, plan: Plan) -> None:
+        super()._set_fitted(X, result, plan)
         self.solver_ = result.solver
         for name in ("comp_sparseness_", "data_sparseness_"):
             self.__dict__.pop(name, None)

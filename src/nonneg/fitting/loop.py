@@ -84,11 +84,22 @@ def run(
             checkpoints.write_final(past)
         raise
     if checkpoints is not None and whole:
-        try:
-            checkpoints.write_final(past)
-        except KeyboardInterrupt as error:  # and what was found is returned
-            reason, interrupt = StopReason.INTERRUPTED, error
+        reason, interrupt = _write_last(checkpoints, past, reason, interrupt)
     return Outcome(state, reason, past.history, interrupt)
+
+
+def _write_last(
+    checkpoints: Checkpoints,
+    past: Past,
+    reason: StopReason,
+    interrupt: KeyboardInterrupt | None,
+) -> tuple[StopReason, KeyboardInterrupt | None]:
+    """Write the last checkpoint; an interrupt of it is one of the fit."""
+    try:
+        checkpoints.write_final(past)
+    except KeyboardInterrupt as error:
+        return StopReason.INTERRUPTED, error
+    return reason, interrupt
 
 
 def _ended(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..base.interfaces import Operand, SolverBase
+from ..base.interfaces import Operand
 from ..base.memory_size import bytes_of
 from ..kernels.block_sizes import MOST_SLOT_BYTES, SLOT_BYTES
 from ..operands.streamed.disk_rows import FactorFolder, folder_for
-from ..operands.streamed.operand import StreamedOperand
 
 LEAST_WINDOW = 1 << 20
 """Bytes of a window below which reading costs more than computing."""
@@ -21,11 +21,10 @@ sparse rows are converted."""
 FIRST_SHARE = 8
 """Before the number of components is known, a window may take 1/FIRST_SHARE of the limit."""
 IN_WINDOW = 4
-"""Arrays of rows of W that a pass is at, where they are on disk."""
+"""Arrays of the rows of W in a window, where W is on disk."""
 ON_DISK = 112 << 20
 """Bytes for pages that are mapped around those in use, for each of the streams of a pass,
-and between two times that they are given back. Peaks of "hals", 8 columns of float32, k = 8,
-within 170 MB: 2, 8 and 24 million rows 65, 109 and 79 MB."""
+and between two times that they are given back; see D-MEMORY-ON-DISK."""
 BESIDE_ROWS = 64 << 20
 """Bytes of a window at most where W is on disk: its rows are in memory with those of X, and a
 narrow X has many."""
@@ -33,34 +32,68 @@ SVD_ARRAYS = 3
 """Arrays of n_samples·(k + 10) numbers that a start from singular vectors holds."""
 
 
-def fit_into(
-    limit: int | str | None,
-    X: Operand,
-    k: int,
-    solver: SolverBase,
-    n_models: int = 1,
-    start: int | None = None,
-    blocks: int | None = None,
-) -> None:
-    """Choose the windows of an X that is read in parts so that a fit takes no more memory.
+@dataclass(frozen=True)
+class Demand:
+    """What a fit asks of the memory.
 
-    Where the arrays of the size of W don't fit, they go on disk.
+    Attributes
+    ----------
+    k : int
+        Number of components.
+    arrays : int
+        Arrays of the size of each factor that the solver holds at most.
+    n_models : int
+    start : int or None
+        Bytes that the start of W takes in memory, where W is then put on disk; None where
+        W can't be on disk.
+    blocks : int or None
+        Blocks of X that are taken into memory one by one.
+    n_rows : int or None
+        Rows of W in memory at a time; None: all.
+    """
+
+    k: int
+    arrays: int
+    n_models: int = 1
+    start: int | None = None
+    blocks: int | None = None
+    n_rows: int | None = None
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What a fit takes beside an X that is in memory, and why."""
+
+    limit: int | None = None
+    """Bytes that it may take; None: any."""
+    expected: int = 0
+    """Bytes that it takes at most."""
+    factors: int = 0
+    """Bytes of them for arrays of the size of the factors."""
+    window_bytes: int = 0
+    """Bytes of X that are read at a time; 0 where X is not read in windows."""
+    folder: FactorFolder | None = None
+    """Where arrays of the size of W are; None: in memory."""
+    reason: str = ""
+    """Why W is in memory, or on disk."""
+
+
+def plan_memory(
+    X: Operand,
+    demand: Demand,
+    limit: int | str | None,
+    wanted: FactorFolder | None = None,
+) -> MemoryPlan:
+    """Choose windows of X, and the place of W, so that a fit stays within the limit.
 
     Parameters
     ----------
+    X : Operand
+    demand : Demand
     limit : int, str or None
         Bytes beyond those that are taken before the fit; None: any.
-    X : Operand
-    k : int
-        Number of components.
-    solver : SolverBase
-        Its `arrays` says how many arrays of the size of each factor it holds at most.
-    n_models : int
-    start : int or None
-        Bytes that the start of W takes in memory, where W is then put on disk; None: W
-        stays in memory.
-    blocks : int or None
-        Blocks of X that are taken into memory one by one.
+    wanted : FactorFolder or None
+        Where the caller wants arrays of the size of W, if it can be.
 
     Raises
     ------
@@ -69,55 +102,80 @@ def fit_into(
     OSError
         If there is no room on the disk for arrays that don't fit into memory.
     """
-    movable = start is not None and isinstance(X, StreamedOperand)
-    movable = movable and solver.rows_on_disk
-    wanted = None
-    if isinstance(X, StreamedOperand):
-        wanted = X.wanted_folder if movable else None
-        X.factor_folder = None
-    if limit is None and wanted is None:
-        return
     allowed = math.inf if limit is None else bytes_of(limit)
-    n_arrays = solver.arrays
-    plain = need = _in_memory(X, k, n_arrays, n_models, blocks)
-    if movable and (wanted is not None or plain.least > allowed):
-        there = _with_disk(plain, X, k, n_arrays, n_models, start or 0)
-        # what is small takes less memory than pages in use do
-        if there.least <= allowed or there.least < plain.least:
-            need = there
+    need, on_disk, reason = _place_W(X, demand, allowed, wanted)
     if need.least > allowed:
-        msg = (
-            f"memory_limit={limit!r} is too small: with {k} components and X of shape "
-            f"{X.shape} this fit takes {_shown(need.least)} at least, "
-            f"{_shown(need.factors)} of it for the factors. Raise it, or pass fewer "
-            "components"
-        )
-        if blocks is not None:
-            msg += f", or more than {blocks} blocks"
-        if (start or 0) > ON_DISK:
-            msg += ", or init='random', which takes less"
-        msg += "."
-        raise ValueError(msg)
-    most = X.most_window_bytes
-    if need is not plain:
-        most = min(most, BESIDE_ROWS)
-        X.window_bytes = min(X.window_bytes, most)
+        raise ValueError(_refusal(X, demand, limit, need))
+    folder = None
+    if on_disk:
         folder = wanted or FactorFolder(folder_for(None))
-        folder.require(n_arrays * n_models * k * X.shape[0] * X.dtype.itemsize)
-        X.factor_folder = folder
+        rows = demand.arrays * demand.n_models * demand.k * X.shape[0]
+        folder.require(rows * X.dtype.itemsize)
+    window = _window(X, need, allowed, on_disk)
+    return MemoryPlan(
+        limit=None if limit is None else bytes_of(limit),
+        expected=need.with_windows(min(window, X.stored_bytes) if window else 0),
+        factors=need.factors,
+        window_bytes=window,
+        folder=folder,
+        reason=reason,
+    )
+
+
+def _place_W(
+    X: Operand, demand: Demand, allowed: float, wanted: FactorFolder | None
+) -> tuple[Need, bool, str]:
+    """Return what the fit takes, whether W is on disk, and why."""
+    need = _in_memory(X, demand)
+    fits = need.least <= allowed
+    if demand.start is None or (wanted is None and fits):
+        limited = allowed < math.inf
+        return need, False, "within memory_limit" if limited else "no memory_limit"
+    on_disk = _on_disk(need, X, demand, demand.start)
+    # what is small takes less memory than pages in use do
+    if on_disk.least <= allowed or on_disk.least < need.least:
+        return on_disk, True, "memory_limit" if wanted is None else "`out` is given"
+    return need, False, "pages in use would take more"
+
+
+def _window(X: Operand, need: Need, allowed: float, on_disk: bool) -> int:
+    """Return the bytes of X that are read at a time."""
+    window, most = X.window_bytes, X.most_window_bytes
+    if on_disk:
+        most = min(most, BESIDE_ROWS)
+        window = min(window, most)
     if need.copies and allowed < math.inf:
-        window = LEAST_WINDOW + int((allowed - need.least) / need.copies)
-        X.window_bytes = min(most, window)
+        window = min(most, LEAST_WINDOW + int((allowed - need.least) / need.copies))
+    return window
 
 
-def stays_in_memory(
+def configured(X: Operand, memory: MemoryPlan) -> Operand:
+    """Return X as the plan reads it; X itself is left as it is."""
+    if memory.window_bytes == X.window_bytes and memory.folder is X.factor_folder:
+        return X
+    return X.configured(window_bytes=memory.window_bytes, factor_folder=memory.folder)
+
+
+def with_first_windows(limit: int | str | None, X: Operand) -> Operand:
+    """Return X with windows for its first pass, when the number of components isn't known."""
+    if limit is None or not X.window_bytes:
+        return X
+    share = max(LEAST_WINDOW, bytes_of(limit) // FIRST_SHARE)
+    return X.configured(window_bytes=min(X.most_window_bytes, share))
+
+
+def blocks_fit(
     limit: int | str | None, X: Operand, k: int, arrays: int, blocks: int
 ) -> bool:
     """Whether a fit by blocks of rows, W in memory, is within the limit."""
-    if isinstance(X, StreamedOperand) and X.wanted_folder is not None:
-        return False
-    need = _in_memory(X, k, arrays, 1, blocks)
+    need = _in_memory(X, Demand(k, arrays, blocks=blocks))
     return limit is None or need.least <= bytes_of(limit)
+
+
+def start_bytes(init: str, X: Operand, k: int) -> int:
+    """Bytes that a start holds in memory, W being on disk afterwards."""
+    width = {"random": 0, "custom": k}.get(init, SVD_ARRAYS * (k + 10))
+    return width * X.shape[0] * X.dtype.itemsize
 
 
 class Need(NamedTuple):
@@ -127,49 +185,55 @@ class Need(NamedTuple):
     others: int
     """Sums and scratch."""
     copies: float
-    """What is in memory for each byte of a window."""
+    """Bytes in memory for each byte of a window."""
+
+    def with_windows(self, size: int) -> int:
+        """Bytes with windows of this size."""
+        return self.factors + self.others + int(self.copies * size)
 
     @property
     def least(self) -> int:
-        """With the smallest windows."""
-        return self.factors + self.others + int(self.copies * LEAST_WINDOW)
+        """Bytes with the smallest windows."""
+        return self.with_windows(LEAST_WINDOW)
 
 
-def _in_memory(
-    X: Operand, k: int, n_arrays: int, n_models: int, blocks: int | None
-) -> Need:
-    factors = n_arrays * n_models * k * sum(X.shape) * X.dtype.itemsize
+def _in_memory(X: Operand, demand: Demand) -> Need:
+    k, n_models = demand.k, demand.n_models
+    n_rows = X.shape[0] if demand.n_rows is None else demand.n_rows
+    numbers = demand.arrays * n_models * k * (n_rows + X.shape[1])
+    factors = numbers * X.dtype.itemsize
     one = X.shape[1] * (k + 16) * n_models * 8
     sums = min(max(SLOT_BYTES, 2 * one), MOST_SLOT_BYTES + one)
     if not X.in_parts:
         return Need(factors, sums + SCRATCH, 0)
     copies = COPIES[X.sparse]
-    if blocks is not None:
-        sums += copies * X.block_bytes(blocks)
+    # a single block is X itself, read in windows as without blocks
+    if demand.blocks is not None and demand.blocks > 1:
+        sums += copies * X.block_bytes(demand.blocks)
     return Need(factors, sums + SCRATCH, copies)
 
 
-def _with_disk(
-    plain: Need, X: Operand, k: int, n_arrays: int, n_models: int, start: int
-) -> Need:
-    """The same with the arrays of the size of W on disk."""
+def _on_disk(in_memory: Need, X: Operand, demand: Demand, start: int) -> Need:
+    """Return what the fit takes with the arrays of the size of W on disk."""
+    arrays, k, n_models = demand.arrays, demand.k, demand.n_models
     itemsize = X.dtype.itemsize
-    factors = n_arrays * n_models * k * X.shape[1] * itemsize + max(start, ON_DISK)
+    factors = arrays * n_models * k * X.shape[1] * itemsize + max(start, ON_DISK)
     pages = IN_WINDOW * k * n_models * itemsize / bytes_a_row(X)
-    return Need(factors, plain.others, plain.copies + pages)
+    return Need(factors, in_memory.others, in_memory.copies + pages)
 
 
-def begin_within(limit: int | str | None, X: Operand) -> None:
-    """Choose windows for the first pass over an X that is read in parts."""
-    if limit is not None and X.in_parts:
-        share = max(LEAST_WINDOW, bytes_of(limit) // FIRST_SHARE)
-        X.window_bytes = min(X.most_window_bytes, share)
-
-
-def start_bytes(init: str, X: Operand, k: int) -> int:
-    """Bytes that a start holds in memory, W being on disk afterwards."""
-    width = {"random": 0, "custom": k}.get(init, SVD_ARRAYS * (k + 10))
-    return width * X.shape[0] * X.dtype.itemsize
+def _refusal(X: Operand, demand: Demand, limit: int | str | None, need: Need) -> str:
+    msg = (
+        f"memory_limit={limit!r} is too small: with {demand.k} components and X of shape "
+        f"{X.shape} this fit takes {size_text(need.least)} at least, "
+        f"{size_text(need.factors)} of it for the factors. Raise it, or pass fewer "
+        "components"
+    )
+    if demand.blocks is not None and demand.blocks > 1:
+        msg += f", or more than {demand.blocks} blocks"
+    if (demand.start or 0) > ON_DISK:
+        msg += ", or init='random', which takes less"
+    return msg + "."
 
 
 def bytes_a_row(X: Operand) -> float:
@@ -178,5 +242,8 @@ def bytes_a_row(X: Operand) -> float:
     return max(1.0, X.entries * size / max(1, X.shape[0]))
 
 
-def _shown(size: int) -> str:
+def size_text(size: int) -> str:
+    """A size as a message has it."""
+    if size < 1e6:
+        return f"{size / 1e3:.0f} kB"
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -1,18 +1,17 @@
-"""Wires operand, loss, penalties, solver and loop into one factorization."""
+"""The engine: does what a plan says, for whole fits, mini-batches and transforms."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..base import validation
-from ..base.interfaces import Array, Operand, Problem, SolverBase
-from ..base.parameters import Parameters
+from ..base.interfaces import Array, Problem, SolverBase
 from ..base.penalties import scaled_penalties
-from ..base.records import ADVICE, FactorizationResult, StopReason
+from ..base.records import ADVICE, FactorizationResult, StopReason, with_result
 from ..base.threads import single_threaded_blas
 from ..initialization.given_start import (
     level_start,
@@ -20,144 +19,178 @@ from ..initialization.given_start import (
     restart_seeds,
     starting_factors,
 )
-from ..losses.beta import make_loss
 from ..operands.low_rank import compressed
 from ..solvers.composed.compressed_start import CompressedStart
 from ..solvers.composed.restarts import Batch
-from ..solvers.registry import solver_name
-from .checkpoints.files import Past
-from .choice import as_readable, compresses, require_possible
-from .fixed_factor import FixedFactor
-from .loop import Limits, Outcome, polish, run
-from .preparation import (
-    checkpoints_for,
-    limit_memory,
-    resolve_auto,
-    solver_for,
-    validate_entries,
-)
+from ..solvers.steps.batch_problem import LossAtScale
+from ..solvers.steps.quadratic_iteration import factor_penalties
+from . import loop
+from .checkpoints.files import Checkpoints, Past
+from .checkpoints.fingerprint import fingerprint
+from .loop import Outcome
+from .plan import Plan
+from .preparation import validate_entries
+
+WEIGHTS = ("alpha", "l1_ratio", "regularization", "alpha_W", "alpha_H")
+"""Parameters that penalties are made of."""
+LEAST_SHARE = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 1e-2}
+"""Share of ½‖X‖² below which the loss is computed directly: the objective, which comes from
+products, has an absolute error of about 4e-16 (float64) and 6e-9 (float32) of it."""
 
 
-def factorize(
-    X: Operand,
-    parameters: Parameters,
-    W: Any = None,
-    H: Any = None,
-    *,
-    update_H: bool = True,
-    fixed: FixedFactor | None = None,
-) -> FactorizationResult:
-    """Factorize X by checked parameters.
-
-    Parameters
-    ----------
-    X : Operand of shape (n_samples, n_features)
-    parameters : Parameters
-        As `validated` returns them.
-    W, H : array-like or None
-        The start for init="custom"; H also the constant for `update_H=False`.
-        They are copied.
-    update_H : bool
-        False solves for W alone, from zero.
-    fixed : FixedFactor or None
-        The same with a checked H; then W, H and `update_H` are not looked at.
-
-    Returns
-    -------
-    FactorizationResult
+def run(plan: Plan) -> FactorizationResult:
+    """Factorize X, or solve for W, as it is planned.
 
     Raises
     ------
     KeyboardInterrupt
-        If a fit was interrupted; its attribute `result` holds the factors so far.
+        If it was interrupted; its attribute `result` holds the factors so far.
     ValueError, TypeError
-        If W or H is not what it has to be, or the start is impossible for the shape.
+        If W or H is not what it has to be, or an entry of X is negative or not finite.
     """
-    loss = make_loss(parameters.beta_loss)
-    parameters = resolve_auto(X, X.resolve_for_operand(parameters), loss, H)
-    X = as_readable(parameters.solver, X)
-    require_possible(parameters, loss, X)
-    update_H = update_H and fixed is None
-    solver = solver_for(X, parameters, update_H)
-    solver.require(loss, X)
-    limit_memory(X, parameters, solver, H if fixed is None else fixed.Ht.T, update_H)
-    positive = solver.positive_start
-    # drawn before the first start advances a RandomState instance
-    seeds, stream = restart_seeds(parameters), own_stream(parameters)
     with single_threaded_blas():
-        checkpoints = past = None
-        if update_H:
-            checkpoints, past = checkpoints_for(X, parameters, W, H)
-        if past is not None:
-            W, Ht = past.state.W, past.state.Ht
-        elif fixed is None:
-            W, Ht = starting_factors(X, parameters, W, H, update_H, positive)
-        else:
-            Ht = fixed.Ht
-            W = level_start(X, Ht.shape[1], positive)
-        validate_entries(X)
-        penalties = scaled_penalties(Ht.shape[1], X.shape, **_weights(parameters))
-        gram_H = None if fixed is None else fixed.gram
-        problem = Problem(
-            X, loss, *penalties, update_H, parameters.random_state, gram_H
-        )
-        own_limit = solver.iteration_limit(problem)
-        limits = _limits(parameters, own_limit)
-        if update_H and compresses(parameters, X, Ht.shape[1]):
-            sketch = compressed(X, Ht.shape[1], stream)
-            solver = CompressedStart(solver, sketch, parameters.max_iter)
-        W = W if past is not None else X.to_rows_of_X(W)
-        if parameters.n_init > 1 and update_H:
-            start = None if past is not None else (W, Ht)
-            solver = _several(solver, problem, parameters, start, seeds)
-        if past is None:
-            past = Past(solver.start(problem, W, Ht))
-        outcome = run(solver, problem, past, limits, checkpoints)
-        polish(solver, problem, outcome)
-        try:
-            W, Ht = solver.finish(problem, outcome.state)
-        except KeyboardInterrupt as interrupt:
-            outcome.interrupt = interrupt
-            outcome.stop_reason = StopReason.INTERRUPTED
-            W, Ht = outcome.state.W, outcome.state.Ht
-    result = _result(W, Ht, outcome, solver_name(parameters.solver))
+        outcome, factors, loss = _carry_out(plan)
+    result = _result(plan, outcome, factors, loss)
     if outcome.interrupt is not None:
-        outcome.interrupt.result = result  # type: ignore[attr-defined]
-        raise outcome.interrupt
-    unconverged = result.stop_reason is StopReason.MAX_ITER and parameters.tol > 0
-    if unconverged and own_limit is None:
-        advice = ADVICE[StopReason.MAX_ITER]
-        validation.warn(
-            advice.format(max_iter=parameters.max_iter, tol=parameters.tol),
-            ConvergenceWarning,
+        raise with_result(outcome.interrupt, result)
+    unconverged = result.stop_reason is StopReason.MAX_ITER and plan.limits.tol > 0
+    if unconverged and plan.task.warns:
+        text = ADVICE[StopReason.MAX_ITER].format(
+            max_iter=plan.parameters.max_iter, tol=plan.limits.tol
         )
+        validation.warn(text, ConvergenceWarning)
     return result
 
 
-def _limits(parameters: Parameters, own_limit: int | None) -> Limits:
-    return Limits(
-        max_iter=own_limit or parameters.max_iter,
-        tol=parameters.tol,
-        max_time=parameters.max_time,
-        callback=parameters.callback,
-        verbose=parameters.verbose,
+class Begun(NamedTuple):
+    """A fit that is ready to iterate."""
+
+    solver: SolverBase
+    problem: Problem
+    past: Past
+    checkpoints: Checkpoints | None
+
+
+def _carry_out(plan: Plan) -> tuple[Outcome, tuple[Array, Array], float | None]:
+    """Iterate; return the outcome, the factors, and the loss at them if it is known."""
+    solver, problem, past, checkpoints = _begin(plan)
+    outcome = loop.run(solver, problem, past, plan.limits, checkpoints)
+    if plan.task.polishes:
+        loop.polish(solver, problem, outcome)
+    try:
+        factors = solver.finish(problem, outcome.state)
+    except KeyboardInterrupt as interrupt:
+        if plan.task.keeps_state:  # which may be half finished
+            raise
+        outcome.interrupt = interrupt
+        outcome.stop_reason = StopReason.INTERRUPTED
+        factors = outcome.state.W, outcome.state.Ht
+    loss = None
+    if plan.tells_loss and outcome.interrupt is None:
+        loss = _loss_of(problem, outcome.history.objective[-1], *factors)
+    return outcome, factors, loss
+
+
+def _loss_of(problem: Problem, objective: float, W: Array, Ht: Array) -> float | None:
+    """Return the loss at factors whose penalised objective is known, if digits are left."""
+    loss = objective - factor_penalties(problem, W, Ht)
+    size = 0.5 * problem.X.stats().sum_sq
+    # NaN is not above anything
+    known = loss > LEAST_SHARE[problem.X.dtype] * max(size, objective)
+    return float(loss) if known else None
+
+
+def _begin(plan: Plan) -> Begun:
+    X, parameters = plan.X, plan.parameters
+    # drawn before the first start advances a RandomState instance
+    seeds = restart_seeds(parameters) if plan.update_H else []
+    stream = own_stream(parameters) if plan.compress else None
+    checkpoints, past = _open_checkpoints(plan)
+    if past is None:
+        W, Ht = _starting_factors(plan)
+    else:
+        W, Ht = past.state.W, past.state.Ht
+    if not X.checks_as_read:
+        validate_entries(X)
+    problem = _problem(plan, Ht.shape[1])
+    solver = plan.solver
+    if plan.compress:
+        sketch = compressed(X, Ht.shape[1], stream)
+        solver = CompressedStart(solver, sketch, parameters.max_iter)
+    if past is None:
+        W = X.to_rows_of_X(W)
+    if len(seeds) > 1:
+        solver = _several(solver, problem, plan, None if past else (W, Ht), seeds)
+    if past is None:
+        state = plan.start.state
+        if state is None:
+            past = Past(solver.start(problem, W, Ht))
+        else:
+            past = Past(solver.resume(problem, state, W))
+    return Begun(solver, problem, past, checkpoints)
+
+
+def _open_checkpoints(plan: Plan) -> tuple[Checkpoints | None, Past | None]:
+    """Return what writes the checkpoints, and what the fit goes on from.
+
+    Raises
+    ------
+    ValueError
+        If the file is no checkpoint, or one of another fit.
+    """
+    if plan.checkpoint is None:
+        return None, None
+    start = plan.start
+    known = fingerprint(plan.X, plan.parameters, start.W, start.H)
+    checkpoints = Checkpoints(plan.checkpoint.path, plan.checkpoint.every, known)
+    checkpoints.require_replaceable()
+    checkpoints.adopt_existing_files()
+    past = checkpoints.read(plan.X) if plan.checkpoint.resume else None
+    return checkpoints, past
+
+
+def _starting_factors(plan: Plan) -> tuple[Array, Array]:
+    X, start = plan.X, plan.start
+    if start.fixed is not None:
+        return level_start(X, plan.k, start.positive), start.fixed.Ht
+    if start.state is None:
+        parameters = plan.parameters
+        if plan.update_H:
+            parameters = dataclasses.replace(parameters, init=start.init)
+        W, Ht = starting_factors(
+            X, parameters, start.W, start.H, plan.update_H, start.positive
+        )
+    else:
+        Ht = start.state.Ht
+    if plan.task.is_step:  # its rows are solved for anew
+        W = np.zeros((X.shape[0], Ht.shape[1]), X.dtype)
+    return W, Ht
+
+
+def _problem(plan: Plan, k: int) -> Problem:
+    X, fixed = plan.X, plan.start.fixed
+    weights = {name: vars(plan.parameters)[name] for name in WEIGHTS}
+    penalty_W, penalty_H = scaled_penalties(k, X.shape, **weights)
+    return Problem(
+        X,
+        LossAtScale(plan.loss, X) if plan.task.at_scale else plan.loss,
+        penalty_W,
+        penalty_H,
+        plan.update_H,
+        plan.parameters.random_state,
+        None if fixed is None else fixed.gram,
+        needs_objective=not X.checks_as_read,
     )
-
-
-def _weights(parameters: Parameters) -> dict[str, Any]:
-    """The parameters that penalties are made of."""
-    names = "alpha", "l1_ratio", "regularization", "alpha_W", "alpha_H"
-    return {name: getattr(parameters, name) for name in names}
 
 
 def _several(
     solver: SolverBase,
     problem: Problem,
-    parameters: Parameters,
+    plan: Plan,
     first: tuple[Array, Array] | None,
     seeds: list[int],
 ) -> Batch:
-    """`n_init` models: the one asked for, and further ones that start randomly.
+    """Return `n_init` models: the one asked for, and further ones that start randomly.
 
     Without a first start they have begun already.
     """
@@ -167,7 +200,7 @@ def _several(
         starts.append(first)
         for seed in seeds[1:]:
             own = dataclasses.replace(
-                parameters, init="random", random_state=seed,
+                plan.parameters, init="random", random_state=seed,
                 n_components=first[1].shape[1],
             )  # fmt: skip
             W, Ht = starting_factors(problem.X, own, None, None, True)
@@ -175,11 +208,17 @@ def _several(
     return Batch(solver, [problem, *others], starts)
 
 
-def _result(W: Array, Ht: Array, outcome: Outcome, solver: str) -> FactorizationResult:
+def _result(
+    plan: Plan, outcome: Outcome, factors: tuple[Array, Array], loss: float | None
+) -> FactorizationResult:
+    W, Ht = factors
     objectives = outcome.history.objective or [np.nan]
     # what is kept of an interrupted fit is the best pair, not the last one
     interrupted = outcome.interrupt is not None and not np.isnan(objectives).all()
     objective = np.nanmin(objectives) if interrupted else objectives[-1]
+    state: Any = None
+    if plan.task.keeps_state:
+        state = dataclasses.replace(outcome.state, W=outcome.state.W[:0].copy())
     return FactorizationResult(
         W=W,
         H=np.ascontiguousarray(Ht.T),
@@ -187,5 +226,7 @@ def _result(W: Array, Ht: Array, outcome: Outcome, solver: str) -> Factorization
         stop_reason=outcome.stop_reason,
         history=outcome.history,
         objective=None if np.isnan(objective) else float(objective),
-        solver=solver,
+        solver=plan.solver_name,
+        loss=loss,
+        state=state,
     )

@@ -5,24 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..base.interfaces import Array, Operand, SolverBase
-from ..kernels.block_sizes import DENSE_ROWS_UNIT, FACTOR_ROWS
+import numpy as np
+
+from ..base.interfaces import Array, Operand
 from ..kernels.factor_rows import to_caller
-from ..operands.streamed.disk_rows import (
-    DiskRows,
-    FactorFolder,
-    folder_for,
-    release_map,
-)
-from ..operands.streamed.operand import StreamedOperand
+from ..operands.streamed.disk_rows import DiskRows, release_map
 from ..operands.streamed.row_batches import row_batches
+from .plan import Plan
+from .plan_choices import row_unit
+from .preparation import validate_entries
+from .run import run
 
 OUT_ROWS = 1 << 14
 """Rows that are written at a time of a W that is in memory."""
-BATCH_BYTES = 1 << 20
-"""Bytes of W that are solved for at a time."""
-WIDE = 1 << 17
-"""Bytes from which a row is wide."""
+
+
+def transform(plan: Plan, out: Any = None) -> Any:
+    """Solve for W as it is planned; return it, or write it into `out`.
+
+    Rows that don't depend on each other are solved for batch by batch where W goes into
+    `out`, as `plan.rows_at_once` says. If an entry of X is refused, rows before it may have
+    been written.
+    """
+    size = plan.rows_at_once
+    if plan.start.has_zero_H and not plan.task.at_scale:
+        # after a fit of zeros, where every W is as good
+        validate_entries(plan.X)
+        return write_W(np.zeros((plan.X.shape[0], plan.k), plan.X.dtype), out)
+    if size is None:
+        return write_W(run(plan).W, out)
+    return solve_by_rows(plan.X, lambda rows: run(plan.on_rows(rows)).W, size, out)
 
 
 def require_room(out: Any, shape: tuple[int, int] | None) -> None:
@@ -39,7 +51,7 @@ def require_room(out: Any, shape: tuple[int, int] | None) -> None:
 
 
 def write_W(W: Any, out: Any) -> Any:
-    """W as the caller gets it, or `out` with its rows in it."""
+    """Return W as the caller gets it, or `out` with its rows in it."""
     if out is None:
         return to_caller(W)
     if not isinstance(W, DiskRows):
@@ -54,36 +66,19 @@ def write_W(W: Any, out: Any) -> Any:
     return out
 
 
-def want_on_disk(X: Operand, out: Any) -> None:
-    """Ask that a fit of an X in parts into `out` keeps its arrays of the size of W on disk."""
-    if isinstance(X, StreamedOperand):
-        X.wanted_folder = None if out is None else FactorFolder(folder_for(out))
-
-
-def rows_are_independent(solver: type[SolverBase], X: Operand) -> bool:
-    """Whether rows of W beside a fixed H can be solved for apart, X being cut.
-
-    So it is for exact solves. A solver that stops by all rows together, or starts by the
-    mean of X, gives other rows for a part of X.
-    """
-    alike = solver.solves_W_exactly and not solver.positive_start
-    can_be_cut = X.in_parts or X.cut_rows(slice(0, 0)) is not None
-    return alike and not X.by_columns and can_be_cut
-
-
 def solve_by_rows(
-    X: Operand, solve: Callable[[Operand], Array], k: int, out: Any
+    X: Operand, solve: Callable[[Operand], Array], size: int, out: Any
 ) -> Any:
     """Write solve(rows) for all rows of X into `out`, batch by batch.
 
     Parameters
     ----------
     X : Operand of shape (n_samples, n_features)
-        Stored by rows, and checked.
+        Stored by rows.
     solve : callable
         The W that belongs to some rows, an operand.
-    k : int
-        Number of components.
+    size : int
+        Rows of a batch.
     out : object of shape (n_samples, k) with slice assignment
 
     Returns
@@ -92,15 +87,11 @@ def solve_by_rows(
 
     Notes
     -----
-    In memory are, beside an X that is there, two windows of X, a few batches of
-    BATCH_BYTES, and what `solve` holds.
+    In memory are, beside an X that is there, two windows of X, a few batches, and what
+    `solve` holds.
     """
-    width = X.shape[1] * X.dtype.itemsize
-    unit = FACTOR_ROWS if X.sparse or width < WIDE else DENSE_ROWS_UNIT
-    fitting = BATCH_BYTES // max(1, k * X.dtype.itemsize)
-    size = max(unit, fitting // unit * unit)
     row = 0
-    for part in X.windows(unit):
+    for part in X.windows(row_unit(X)):
         for batch in row_batches(part, size):
             W = solve(batch.X)
             out[row : row + len(W)] = W

@@ -78,6 +78,22 @@ def _svd_rank(init: str, k: int) -> int:
     return k // 2 + 1 if init == "nnsvd-lrc" else k
 
 
+def count_products(init: str, k: int, shape: tuple[int, int]) -> int:
+    """Return how often a start multiplies X by a matrix, its statistics not counted."""
+    if init not in INITS or init == "random":
+        return 0
+    rank = _svd_rank(init, k)
+    n_iter = (
+        LRC_POWER_ITERATIONS if init == "nnsvd-lrc" else power_iterations(rank, shape)
+    )
+    return 2 * n_iter + 2
+
+
+def power_iterations(rank: int, shape: tuple[int, int]) -> int:
+    """Return the power iterations of an SVD for which none are given."""
+    return 7 if rank < 0.1 * min(shape) else 4
+
+
 def initial_factors(
     X: Operand,
     n_components: int,
@@ -154,7 +170,7 @@ def truncated_svd(
        53 (2011) 217-288, https://doi.org/10.1137/090771806
     """
     if n_iter is None:
-        n_iter = 7 if rank < 0.1 * min(X.shape) else 4
+        n_iter = power_iterations(rank, X.shape)
     wide = X.shape[0] < X.shape[1]
     A = X.T if wide else X
     rng = check_random_state(random_state)

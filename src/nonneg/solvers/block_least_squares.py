@@ -14,6 +14,7 @@ from ..base.interfaces import (
     Array,
     LossBase,
     Operand,
+    Passes,
     Problem,
     Progress,
     SolverBase,
@@ -22,7 +23,7 @@ from ..base.interfaces import (
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
 from ..kernels.quadratic_steps import ModelSums
 from ..operands.base import matmul, rmatmul
-from ..operands.streamed.row_batches import RowBatch
+from ..operands.streamed.row_batches import RowBatch, RowBatches
 from .steps.batch_problem import own_state, scaled
 from .steps.half_steps import (
     HalfStepProgram,
@@ -116,6 +117,7 @@ class Incremental(SolverBase):
     name: ClassVar[str] = "incremental"
     requires: ClassVar[frozenset[str]] = frozenset({"quadratic"})
     measure: ClassVar[str] = "residual"
+    ends_exactly: ClassVar[bool] = True
     arrays: ClassVar[int] = 6
     batches: Sequence[RowBatch]
     tol: float = 1e-4
@@ -134,6 +136,10 @@ class Incremental(SolverBase):
             )
             raise ValueError(msg)
 
+    def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
+        """Return two passes over a batch, or over X; the end is a solve for W."""
+        return Passes(0, 2, 1)
+
     def start(self, problem: Problem, W: Array, Ht: Array) -> IncrementalState:
         """Return the state before the first step, when no row of X has been seen."""
         k = Ht.shape[1]
@@ -149,6 +155,11 @@ class Incremental(SolverBase):
         state = own_state(state, IncrementalState)
         gram_H = gram(state.Ht, problem.X.n_threads)
         return dataclasses.replace(state, W=W, gram_H=gram_H)
+
+    def release(self) -> None:
+        """Let go of what was read or copied for the batches."""
+        if isinstance(self.batches, RowBatches):
+            self.batches.release()
 
     def iterate(self, problem: Problem, state: IncrementalState) -> Progress:
         """Do one step, for the rows of the next batch and then H; by pass, all steps."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..base.interfaces import Array, Problem, Progress, SolverBase
+from ..base.interfaces import Array, Operand, Passes, Problem, Progress, SolverBase
 from .registry import solvers
 from .steps import cd_iteration
 from .steps.half_steps import HalfStepProgram, run_half_steps
@@ -68,6 +68,10 @@ class CoordinateDescent(SolverBase):
     shares_passes: ClassVar[bool] = True
     tol: float = 1e-4
     shuffle: bool = False
+
+    def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
+        """Return one pass an iteration, and one before where X is read by columns."""
+        return Passes(int(X.by_columns), 1, 0)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> CoordinateDescentState:
         """Return the state before the first sweep."""

@@ -9,7 +9,16 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.interfaces import SCRATCH, Array, Problem, Progress, SolverBase, State
+from ..base.interfaces import (
+    SCRATCH,
+    Array,
+    Operand,
+    Passes,
+    Problem,
+    Progress,
+    SolverBase,
+    State,
+)
 from ..kernels import Multiplicative, RowArrays, gram
 from ..operands.base import matmul
 from .steps.half_steps import solve_half
@@ -47,6 +56,10 @@ class SettledRows(SolverBase):
     measure: ClassVar[str] = "change of W"
     positive_start: ClassVar[bool] = True
     tol: float = 1e-4
+
+    def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
+        """Return one pass an iteration."""
+        return Passes(0, 1, 0)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> SettlingState:
         """Return the state before the first update, with X·Ht where it gives the terms."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..base.interfaces import Array, Problem, Progress, SolverBase
+from ..base.interfaces import Array, Operand, Passes, Problem, Progress, SolverBase
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
 from ..kernels.factor_rows import copy_rows, divide_columns, scale_columns
 from ..operands.base import matmul
@@ -75,6 +75,8 @@ class Hals(SolverBase):
     by_parts: ClassVar[bool] = True
     rows_on_disk: ClassVar[bool] = True
     solves_W_exactly: ClassVar[bool] = True
+    ends_exactly: ClassVar[bool] = True
+    reads_once_for_W: ClassVar[bool] = True
     shares_passes: ClassVar[bool] = True
     compressible: ClassVar[bool] = True
     warms_up_by_blocks: ClassVar[bool] = True
@@ -82,9 +84,13 @@ class Hals(SolverBase):
     sweeps: int | None = None
     settled: float = 0.01
 
-    def iteration_limit(self, problem: Problem) -> int | None:
+    def iteration_limit(self, update_H: bool) -> int | None:
         """Limit the fit to one iteration, an exact solve, where H is fixed."""
-        return None if problem.update_H else 1
+        return None if update_H else 1
+
+    def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
+        """Return one pass an iteration; the end is a plain iteration and a solve for W."""
+        return Passes(1, 1, 2) if update_H else Passes(0, 1, 0)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> ExtrapolatedState:
         """Scale the factors by one product with X, which the first iteration uses again."""

@@ -10,7 +10,15 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from ..base.interfaces import Array, Problem, Progress, SolverBase, State
+from ..base.interfaces import (
+    Array,
+    Operand,
+    Passes,
+    Problem,
+    Progress,
+    SolverBase,
+    State,
+)
 from ..kernels import column_sums, gram, inner
 from ..kernels.beta_terms import multiplied, quotient
 from ..kernels.term_records import TermSums
@@ -122,6 +130,10 @@ class MiniBatch(SolverBase):
     final_max_iter: int = 200
     n_steps: int = 0
     verbose: bool = False
+
+    def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
+        """Return one pass over a batch."""
+        return Passes(0, 1, int(self.fresh))
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> MiniBatchState:
         """Return the state before the first step: H counts as a batch with terms of 1."""

@@ -12,6 +12,7 @@ from ..base.interfaces import (
     Array,
     LossBase,
     Operand,
+    Passes,
     Problem,
     Progress,
     SolverBase,
@@ -120,6 +121,10 @@ class MultiplicativeUpdates(SolverBase):
             f"{loss.name} loss. Pass accelerate=False."
         )
         raise ValueError(msg)
+
+    def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
+        """Return one pass an iteration; one for the error at the start, which `tol` needs."""
+        return Passes(int(self.tol > 0) + int(X.by_columns), 1, 0)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> MultiplicativeState:
         """Return the state before the first iteration; `tol` > 0 costs one more pass."""

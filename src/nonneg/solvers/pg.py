@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from ..base.interfaces import Array, Penalty, Problem, Progress, SolverBase, State
+from ..base.interfaces import (
+    Array,
+    Operand,
+    Passes,
+    Penalty,
+    Problem,
+    Progress,
+    SolverBase,
+    State,
+)
 from ..base.validation import warn
 from ..kernels import gram, inner
 from ..operands.base import matmul, rmatmul
@@ -107,9 +116,13 @@ class ProjectedGradient(SolverBase):
     beta: float = 1.0
     eta: float = 0.1
 
-    def iteration_limit(self, problem: Problem) -> int | None:
+    def iteration_limit(self, update_H: bool) -> int | None:
         """Return `nls_max_iter` where H is fixed: the fit is then one subproblem."""
-        return None if problem.update_H else self.nls_max_iter
+        return None if update_H else self.nls_max_iter
+
+    def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
+        """Return one pass for each factor."""
+        return Passes(2, 2, 1) if update_H else Passes(1, 0, 0)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> ProjectedGradientState:
         """Return the state before the first iteration, with the gradients' norms."""

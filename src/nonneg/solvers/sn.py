@@ -9,7 +9,15 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..base.interfaces import Array, Operand, Penalty, Problem, Progress, SolverBase
+from ..base.interfaces import (
+    Array,
+    Operand,
+    Passes,
+    Penalty,
+    Problem,
+    Progress,
+    SolverBase,
+)
 from ..base.validation import warn
 from ..kernels import RowArrays
 from ..kernels.beta_steps import TermsUpdate, beside
@@ -92,9 +100,15 @@ class ScalarNewton(SolverBase):
     tol: float = 1e-4
     sweeps: int | None = None
 
-    def iteration_limit(self, problem: Problem) -> int | None:
+    def iteration_limit(self, update_H: bool) -> int | None:
         """Limit the fit to one iteration, an exact solve, where H is fixed."""
-        return None if problem.update_H else 1
+        return None if update_H else 1
+
+    def passes(self, X: Operand, update_H: bool) -> Passes:
+        """Return one pass for each factor, or one for both where X is read in parts."""
+        if not update_H:
+            return Passes(0, 1, 0)
+        return Passes(0, 1 if X.in_parts else 2, 1)
 
     def start(
         self,

@@ -35,7 +35,6 @@ def is_dask(X: Any) -> bool:
     return module is not None and isinstance(X, module.Array)
 
 
-@register_operand(is_dask)
 class DaskOperand(BlockedOperand):
     """A Dask array of NumPy or SciPy sparse blocks; a pass has a task for each block.
 
@@ -202,7 +201,7 @@ class DaskOperand(BlockedOperand):
         return list(persisted(tasks))
 
 
-def by_blocks(model: Any, X: Any, H: Array) -> Any:
+def transform_blocks(model: Any, X: Any, H: Array) -> Any:
     """Return `model.transform` of each block of rows, which is computed on demand.
 
     Parameters
@@ -281,3 +280,6 @@ def _join(parts: list[dict[str, Any]]) -> dict[str, Any]:
         "entries": sum(part["entries"] for part in parts),
         "sparse": any(part["sparse"] for part in parts),
     }
+
+
+register_operand(is_dask, transform=transform_blocks)(DaskOperand)

@@ -72,6 +72,14 @@ def longest_row(entries: Array, indptr: Array | None) -> int:
     return int(np.diff(indptr).max(initial=0))
 
 
+def require_finite(
+    seen: Summary, rows: Array, first: int, indptr: Array | None
+) -> None:
+    """Raise ValueError if some entries, whose sums are known, are not what they must be."""
+    if not (seen.smallest >= 0 and np.isfinite(seen.sum)):
+        require_numbers(rows, first, indptr)
+
+
 def require_numbers(rows: Array, first: int, indptr: Array | None) -> None:
     """Raise ValueError, naming the row, for an entry that is negative or not finite.
 

@@ -21,7 +21,7 @@ from ..dense import BLOCK_BYTES, DenseOperand
 from ..registration import register_operand
 from ..sparse import BLOCK_ROWS, SparseOperand
 from .disk_rows import DiskRows, FactorFolder, giving_back
-from .first_pass import FirstPass, Found, Lines, longest_row, require_numbers
+from .first_pass import FirstPass, Found, Lines, longest_row, require_finite
 from .prefetch import Buffers, Reader, planned, read_rows
 
 WINDOW_BYTES = 128 << 20
@@ -60,8 +60,6 @@ class StreamedOperand(BlockedOperand):
         self.dtype = store.dtype
         self.n_rows = self.shape[0]
         self.factor_folder: FactorFolder | None = None
-        self.wanted_folder: FactorFolder | None = None
-        """Where a caller wants arrays of the size of W."""
         self._buffers = Buffers(store)
         self._first_pass = FirstPass()
         self._begin()
@@ -149,8 +147,14 @@ class StreamedOperand(BlockedOperand):
             self._close()
             # what comes now may be a sum over all rows
             self._behind.enter_context(giving_back(self._written))
-        elif self._written:
+            return None
+        if self._written:
             self._in_use = window
+        if self.checks_as_read:
+            for *_, row, rows in window:
+                entries, indptr = (rows[0], rows[2]) if self.sparse else (rows, None)
+                seen = kernels.summary(entries, self.n_threads)
+                require_finite(seen, entries, row, indptr)
         return window
 
     def windows(self, unit: int) -> Iterator[Operand]:
@@ -161,6 +165,21 @@ class StreamedOperand(BlockedOperand):
         with self._open():
             for rows in self._parts(unit):
                 yield self._operand_of(rows)
+
+    def checked_as_read(self) -> StreamedOperand:
+        """X whose passes look entries over as they read them, unless that is done."""
+        if self._first_pass.found is not None:
+            return self
+        other = self.configured(
+            window_bytes=self.window_bytes, factor_folder=self.factor_folder
+        )
+        other.checks_as_read = True
+        return other
+
+    @property
+    def _is_unread(self) -> bool:
+        """Whether no pass was made, and the first one is no look."""
+        return self.checks_as_read and self._first_pass.found is None
 
     def cut_rows(self, rows: slice) -> Operand:
         """Read these rows into an operand in memory."""
@@ -185,6 +204,8 @@ class StreamedOperand(BlockedOperand):
         """Number of stored entries."""
         if not self.sparse:
             return float(self.shape[0]) * self.shape[1]
+        if self._is_unread:
+            return self.stored_entries
         return float(self._found.entries)
 
     @property
@@ -205,8 +226,8 @@ class StreamedOperand(BlockedOperand):
 
     @property
     def longest(self) -> int:
-        """Largest number of stored entries of a row."""
-        return self._found.longest
+        """Largest number of stored entries of a row; before X is read what it may be."""
+        return self.shape[1] if self._is_unread else self._found.longest
 
     @property
     def density(self) -> float:
@@ -250,8 +271,7 @@ class StreamedOperand(BlockedOperand):
             for part in self._parts(lines.rows):
                 entries, indptr = (part[0], part[2]) if self.sparse else (part, None)
                 seen = kernels.summary(entries, self.n_threads)
-                if not (seen.smallest >= 0 and np.isfinite(seen.sum)):
-                    require_numbers(entries, row, indptr)
+                require_finite(seen, entries, row, indptr)
                 for line in lines.of(entries):
                     total = total.joined(kernels.summary(line))
                 longest = max(longest, longest_row(entries, indptr))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -149,3 +149,29 @@ def row_batches(X: Operand, size: int) -> list[RowBatch]:
             raise ValueError(msg)
         batches.append(RowBatch(rows, part))
     return batches
+
+
+class RowBatches(Sequence[RowBatch]):
+    """The batches of an X, cut when the first of them is asked for.
+
+    An X that is stored by columns is copied for it. `release` lets go of the copy and of
+    what was read; they are made again if a batch is asked for later.
+    """
+
+    def __init__(self, X: Operand, size: int) -> None:
+        self._X, self._size = X, size
+        self._cut: list[RowBatch] | None = None
+
+    def __len__(self) -> int:
+        return max(1, -(-self._X.shape[0] // self._size))
+
+    def __getitem__(self, number: Any) -> Any:
+        if self._cut is None:
+            self._cut = row_batches(self._X.stored_by_rows(), self._size)
+        return self._cut[number]
+
+    def release(self) -> None:
+        """Let go of the batches."""
+        if self._cut is not None:
+            self._cut[0].release()
+            self._cut = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...base.interfaces import Array, Problem, Progress, SolverBase
+from ...base.interfaces import Array, Operand, Passes, Problem, Progress, SolverBase
 from ..block_least_squares import Incremental, IncrementalState
 from ..hals import Hals
 from .staged_state import StagedState
@@ -41,6 +41,7 @@ class BlocksFirst(SolverBase):
     name: ClassVar[str] = "blocks-first"
     requires: ClassVar[frozenset[str]] = Hals.requires
     measure: ClassVar[str] = "residual"
+    ends_exactly: ClassVar[bool] = True
     arrays: ClassVar[int] = max(Incremental.arrays, Hals.arrays)
     first: Incremental
     base: SolverBase
@@ -48,6 +49,10 @@ class BlocksFirst(SolverBase):
     def require(self, loss: Any, X: Any) -> None:
         """Refuse a loss or an X that `first` can't be used with."""
         self.first.require(loss, X)
+
+    def passes(self, X: Operand, update_H: bool) -> Passes:
+        """Return the passes of `base`, which does most of the iterations."""
+        return self.base.passes(X, update_H)._replace(start=0)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> LedState:
         """Return the state before the first pass."""
@@ -65,7 +70,7 @@ class BlocksFirst(SolverBase):
 
     def polish(self, problem: Problem, state: LedState) -> Progress | None:
         """Let the solver in use improve its result."""
-        self.first.batches[0].release()
+        self.first.release()
         return self._current(state).polish(problem, state.base)
 
     def finish(self, problem: Problem, state: LedState) -> tuple[Array, Array]:
@@ -76,5 +81,5 @@ class BlocksFirst(SolverBase):
         return self.base if state.handed_over else self.first
 
     def _handed_over(self, problem: Problem, state: IncrementalState) -> Any:
-        self.first.batches[0].release()
+        self.first.release()
         return self.base.go_on(problem, state.W, state.Ht, state.gram_H, state.last)

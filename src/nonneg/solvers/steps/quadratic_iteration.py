@@ -122,7 +122,10 @@ def solve_pair(
 def solve_W(
     problem: Problem, W: Array, start: Start, how: Exact
 ) -> Generator[HalfStep, ModelSums, tuple[SolveReport, float]]:
-    """Solve for W exactly, in place, beside a fixed H; return report and objective."""
+    """Solve for W exactly, in place, beside a fixed H; return report and objective.
+
+    The objective is NaN where the problem doesn't need it.
+    """
     X, n, rows = problem.X, problem.X.n_threads, RowArrays(W, W)
     product = start.product
     if product is None and X.by_columns and X.shared_gram:
@@ -134,6 +137,8 @@ def solve_W(
         report = sums.report
     else:
         report = solve_half(rows, product, start.gram, problem.penalty_W, how, n)
+    if not problem.needs_objective:
+        return report, math.nan
     gram_W = gram(W, n)
     if X.shared_gram:
         square = float(np.sum(gram_W * start.gram))

@@ -1,0 +1,186 @@
+"""How the plan of a fit of all of X, or of a transform, is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..base.interfaces import Operand, SolverBase
+from ..base.parameters import Parameters
+from ..initialization.given_start import CUSTOM
+from ..losses.beta import make_loss
+from ..operands.streamed.disk_rows import FactorFolder, folder_for
+from ..operands.streamed.row_batches import RowBatches
+from ..solvers.block_least_squares import Incremental
+from ..solvers.composed.block_warmup import BlocksFirst
+from ..solvers.registry import make_solver, solvers
+from .fixed_factor import FixedFactor
+from .loop import Limits
+from .memory_plan import Demand, configured, plan_memory, start_bytes
+from .plan import FIXED, CheckpointPlan, Plan, Start, Task
+from .plan_checks import as_readable, require_possible
+from .plan_choices import (
+    choose_compression,
+    choose_init,
+    choose_rows_at_once,
+    count_components,
+    resolve_auto,
+)
+
+
+def plan(
+    X: Operand,
+    parameters: Parameters,
+    W: Any = None,
+    H: Any = None,
+    *,
+    update_H: bool = True,
+    fixed: FixedFactor | None = None,
+    out: Any = None,
+) -> Plan:
+    """Decide how X is factorized, by checked parameters.
+
+    X is read at most once, and is not changed.
+
+    Parameters
+    ----------
+    X : Operand of shape (n_samples, n_features)
+    parameters : Parameters
+        Checked ones, see `preparation.validated`.
+    W, H : array-like or None
+        The start for init="custom"; H also the constant for `update_H=False`.
+    update_H : bool
+        False solves for W alone, from zero.
+    fixed : FixedFactor or None
+        The constant H, checked already; then W, H and `update_H` are not looked at.
+    out : object or None
+        Where W is written afterwards: arrays of its size are then on disk beside it.
+
+    Raises
+    ------
+    ValueError
+        If parameters, X and the machine don't go together.
+    """
+    loss = make_loss(parameters.beta_loss)
+    update_H = update_H and fixed is None
+    k = count_components(X, parameters, _given_H(parameters, H, update_H, fixed))
+    wanted = None if out is None else FactorFolder(folder_for(out))
+    parameters, reasons = resolve_auto(X, parameters, loss, k, wanted is not None)
+    X, reasons["reading"] = as_readable(parameters.solver, X)
+    require_possible(parameters, loss, X)
+    blocks = parameters.blocks if update_H else None
+    kind = solvers.class_of(parameters.solver) if blocks is None else BlocksFirst
+    positive = kind.positive_start
+    init, reasons["start"] = _init(parameters, k, X, positive, update_H)
+    rows_at_once = None
+    if not update_H and out is not None:
+        rows_at_once = choose_rows_at_once(kind, X, k)
+    demand = _demand(X, parameters, k, kind, init, rows_at_once)
+    memory = plan_memory(X, demand, parameters.memory_limit, wanted)
+    X = configured(X, memory)
+    if not update_H and kind.reads_once_for_W:  # X is read once, and not before
+        X = X.checked_as_read()
+    solver = _solver(X, parameters, blocks)
+    solver.require(loss, X)
+    own_limit = solver.iteration_limit(update_H)
+    compress = False
+    if update_H and parameters.compress is not False:
+        compress, reasons["compression"] = choose_compression(parameters, X, k)
+    return Plan(
+        X=X,
+        parameters=parameters,
+        loss=loss,
+        solver=solver,
+        start=Start(init, positive, W, H, fixed),
+        k=k,
+        limits=limits_of(parameters, own_limit or parameters.max_iter),
+        memory=memory,
+        update_H=update_H,
+        compress=compress,
+        checkpoint=plan_checkpoint(parameters) if update_H else None,
+        rows_at_once=rows_at_once,
+        task=Task("fit" if update_H else "transform", warns=own_limit is None),
+        reasons=reasons,
+    )
+
+
+def limits_of(parameters: Parameters, max_iter: int) -> Limits:
+    """Return when the loop ends, and what it tells on the way."""
+    return Limits(
+        max_iter=max_iter,
+        tol=parameters.tol,
+        max_time=parameters.max_time,
+        callback=parameters.callback,
+        verbose=parameters.verbose,
+    )
+
+
+def plan_checkpoint(parameters: Parameters) -> CheckpointPlan | None:
+    """Return where the checkpoints of a fit go, if it has any.
+
+    Raises
+    ------
+    ValueError
+        If there is no folder for them, or `resume` has nothing to resume from.
+    """
+    if parameters.checkpoint is None:
+        if parameters.resume:
+            msg = "resume=True needs `checkpoint`, the path to resume from; got None."
+            raise ValueError(msg)
+        return None
+    path = Path(parameters.checkpoint)
+    if not path.parent.is_dir() or path.is_dir():
+        msg = (
+            f"checkpoint={str(path)!r} must be the name of a file in a folder that "
+            "exists."
+        )
+        raise ValueError(msg)
+    return CheckpointPlan(path, parameters.checkpoint_every, parameters.resume)
+
+
+def _given_H(
+    parameters: Parameters, H: Any, update_H: bool, fixed: FixedFactor | None
+) -> Any:
+    """Return the H that says how many components there are, or None."""
+    if fixed is not None:
+        return fixed.Ht.T
+    return H if parameters.init == CUSTOM or not update_H else None
+
+
+def _init(
+    parameters: Parameters, k: int, X: Operand, positive: bool, update_H: bool
+) -> tuple[str, str]:
+    """Return the name of the start, and why it is this one."""
+    if not update_H:
+        return FIXED, "H is given"
+    if parameters.init == CUSTOM:
+        return CUSTOM, "W and H are given"
+    init, reason = choose_init(parameters.init, k, X.shape, positive)
+    return init, reason
+
+
+def _demand(
+    X: Operand,
+    parameters: Parameters,
+    k: int,
+    kind: type[SolverBase],
+    init: str,
+    rows_at_once: int | None,
+) -> Demand:
+    """Return what the fit asks of the memory."""
+    start = None
+    if kind.rows_on_disk and X.window_bytes and init != FIXED:
+        start = start_bytes(init, X, k)
+    blocks = parameters.blocks if init != FIXED else None
+    return Demand(k, kind.arrays, parameters.n_init, start, blocks, rows_at_once)
+
+
+def _solver(X: Operand, parameters: Parameters, blocks: int | None) -> SolverBase:
+    """Return the solver, or its form whose first passes move H after each block of rows."""
+    options = vars(parameters)
+    solver = make_solver(**options)
+    if blocks is None:
+        return solver
+    batches = RowBatches(X, -(-X.shape[0] // blocks))
+    first = Incremental(batches, tol=parameters.tol, by_pass=True)
+    return BlocksFirst(first, solver)

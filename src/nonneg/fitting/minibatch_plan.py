@@ -1,0 +1,247 @@
+"""Plans of fits by mini-batches, of single steps, and of the transforms of such fits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..base.interfaces import LossBase, Operand, State
+from ..base.minibatch_parameters import BatchParameters
+from ..initialization.given_start import CUSTOM
+from ..losses.beta import make_loss
+from ..operands.registration import as_operand
+from ..operands.streamed.row_batches import RowBatch, RowBatches
+from ..solvers.block_least_squares import Incremental
+from ..solvers.fixed_h_mu import SettledRows
+from ..solvers.minibatch import MiniBatch
+from .fit_plan import limits_of, plan, plan_checkpoint
+from .fixed_factor import FixedFactor
+from .memory_plan import Demand, plan_memory
+from .plan import FIXED, Plan, Start, Task
+from .plan_choices import choose_init, count_components
+
+EXACT = "hals"
+"""Solver whose transform solves for W exactly."""
+BATCHES = Task("fit by mini-batches", at_scale=True, keeps_state=True)
+STEP = Task(
+    "one mini-batch", polishes=False, warns=False, at_scale=True, keeps_state=True,
+    is_step=True,
+)  # fmt: skip
+ROWS = Task("transform", warns=False, at_scale=True)
+Stepping: TypeAlias = MiniBatch | Incremental
+"""Solvers that move by one mini-batch an iteration."""
+
+
+def plan_batches(
+    X: Operand, parameters: BatchParameters, W: Any = None, H: Any = None
+) -> Plan:
+    """Plan a fit of X in passes over its batches of rows.
+
+    Parameters
+    ----------
+    X : Operand of shape (n_samples, n_features)
+    parameters : BatchParameters
+        Checked ones, see `preparation.validated`.
+    W, H : array-like or None
+        The start for init="custom".
+
+    Raises
+    ------
+    ValueError
+        If the loss is impossible for X.
+    """
+    loss = _require_loss(X, parameters)
+    X = X.stored_by_rows()
+    batches = RowBatches(X, parameters.batch_size)
+    n_steps = parameters.max_iter * len(batches)
+    solver = _solver(parameters, batches, X.shape[0], n_steps)
+    solver.require(loss, X)
+    start, k, reason = _start(X, parameters, W, H)
+    return Plan(
+        X=X,
+        parameters=parameters,
+        loss=loss,
+        solver=solver,
+        start=start,
+        k=k,
+        limits=limits_of(parameters, n_steps),
+        memory=plan_memory(X, Demand(k, solver.arrays), None),
+        checkpoint=plan_checkpoint(parameters),
+        steps_per_pass=len(batches),
+        task=BATCHES,
+        reasons={"solver": _why(parameters), "start": reason, "reading": ""},
+    )
+
+
+def plan_step(
+    X: Operand,
+    parameters: BatchParameters,
+    state: State | None,
+    W: Any = None,
+    H: Any = None,
+) -> Plan:
+    """Plan one step with X as the mini-batch.
+
+    Parameters
+    ----------
+    X : Operand of shape (n_rows, n_features)
+    parameters : BatchParameters
+        Checked ones, see `preparation.validated`.
+    state : State or None
+        From the last step, or a fit; it is left as it is. None starts from X, or from W
+        and H with init="custom".
+    W, H : array-like or None
+        The start for init="custom"; not looked at with a state.
+    """
+    loss = _require_loss(X, parameters)
+    if state is not None:
+        X = _in_dtype(X, state.Ht.dtype)
+    X = X.stored_by_rows()
+    batches = [RowBatch(slice(0, X.shape[0]), X)]
+    solver = _for_stream(_solver(parameters, batches, X.shape[0], 0))
+    solver.require(loss, X)
+    n_steps = 0 if state is None else state.n_iter
+    if state is None:
+        start, k, reason = _start(X, parameters, W, H)
+    else:
+        start, reason = (
+            Start("earlier steps", state=state),
+            "the model was fitted before",
+        )
+        k = state.Ht.shape[1]
+    limits = dataclasses.replace(
+        limits_of(parameters, n_steps + 1), max_time=None, verbose=0
+    )
+    return Plan(
+        X=X,
+        parameters=parameters,
+        loss=loss,
+        solver=solver,
+        start=start,
+        k=k,
+        limits=limits,
+        memory=plan_memory(X, Demand(k, solver.arrays), None),
+        task=STEP,
+        reasons={"solver": _why(parameters), "start": reason, "reading": ""},
+    )
+
+
+def plan_rows(
+    X: Operand, parameters: BatchParameters, fixed: FixedFactor, out: Any = None
+) -> Plan:
+    """Plan W beside a fixed H: by multiplicative updates, or exactly for exact statistics."""
+    k = fixed.Ht.shape[1]
+    if parameters.exact_statistics:
+        parameters = dataclasses.replace(parameters, solver=EXACT, n_components=k)
+        return plan(X, parameters, fixed=fixed, out=out)
+    solver = SettledRows(parameters.tol)
+    limits = limits_of(parameters, _most_for_W(parameters))
+    return Plan(
+        X=X,
+        parameters=parameters,
+        loss=_require_loss(X, parameters),
+        solver=solver,
+        start=Start(FIXED, positive=True, fixed=fixed),
+        k=k,
+        limits=dataclasses.replace(limits, verbose=0, callback=None),
+        memory=plan_memory(X, Demand(k, solver.arrays), None),
+        update_H=False,
+        task=ROWS,
+        reasons={
+            "solver": "multiplicative updates of W alone",
+            "start": "H is given",
+            "reading": "",
+        },
+    )
+
+
+def _require_loss(X: Operand, parameters: BatchParameters) -> LossBase:
+    """Return the loss, or refuse one that can't be minimised by mini-batches."""
+    loss = make_loss(parameters.beta_loss)
+    if parameters.exact_statistics and "quadratic" not in loss.provides:
+        msg = (
+            "exact_statistics=True needs beta_loss='frobenius'; got beta_loss="
+            f"{parameters.beta_loss!r}. Pass exact_statistics=False: for other losses "
+            "there are no such statistics."
+        )
+        raise ValueError(msg)
+    if "terms" not in loss.provides:
+        msg = (
+            f"MiniBatchNMF can't minimise beta_loss={parameters.beta_loss!r}. Pass a "
+            "β-divergence by its name or number."
+        )
+        raise ValueError(msg)
+    loss.require(X)
+    return loss
+
+
+def _start(
+    X: Operand, parameters: BatchParameters, W: Any, H: Any
+) -> tuple[Start, int, str]:
+    """Return the start, the number of components, and why it is this start."""
+    k = count_components(X, parameters, H if parameters.init == CUSTOM else None)
+    init, reason = parameters.init, "as asked for"
+    if init is None:
+        init, reason = choose_init(None, k, X.shape, positive=True)
+    # multiplicative updates can't leave zeros; nndsvd has them, and is what was asked for
+    moves = parameters.exact_statistics or init == "nndsvd"
+    return Start(init, not moves, W, H), k, reason
+
+
+def _solver(
+    parameters: BatchParameters,
+    batches: Sequence[RowBatch],
+    n_samples: int,
+    n_steps: int,
+) -> Stepping:
+    if parameters.exact_statistics:
+        return Incremental(
+            batches, tol=parameters.tol, exact_rows=parameters.fresh_restarts
+        )
+    size = min(parameters.batch_size, n_samples)
+    return MiniBatch(
+        batches,
+        rho=parameters.forget_factor ** (size / n_samples),
+        tol=parameters.tol,
+        max_no_improvement=parameters.max_no_improvement,
+        fresh=parameters.fresh_restarts,
+        fresh_max_iter=parameters.fresh_restarts_max_iter,
+        final_max_iter=_most_for_W(parameters),
+        n_steps=n_steps,
+        verbose=bool(parameters.verbose),
+    )
+
+
+def _for_stream(solver: Stepping) -> Stepping:
+    """Return the solver for rows that come once."""
+    if isinstance(solver, Incremental):
+        return dataclasses.replace(solver, exact_rows=True, stream=True)
+    return dataclasses.replace(solver, fresh=True, verbose=False)
+
+
+def _why(parameters: BatchParameters) -> str:
+    if parameters.exact_statistics:
+        return "exact_statistics=True"
+    return "multiplicative updates, earlier batches fading out"
+
+
+def _most_for_W(parameters: BatchParameters) -> int:
+    own = parameters.transform_max_iter
+    return parameters.max_iter if own is None else own
+
+
+def _in_dtype(X: Operand, dtype: np.dtype[Any]) -> Operand:
+    """Return X in the dtype of the components that are there already."""
+    if X.dtype == dtype:
+        return X
+    native = X.native()
+    if native is None:
+        msg = (
+            f"X has dtype {X.dtype}, but the first batch had {dtype}. Pass all batches "
+            "in one dtype."
+        )
+        raise ValueError(msg)
+    return as_operand(native.astype(dtype), X.n_threads)

@@ -1,0 +1,231 @@
+"""The plan of a fit: everything that is decided before its first number."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..base.interfaces import LossBase, Operand, Passes, SolverBase, State
+from ..base.parameters import Parameters
+from ..initialization.svd_start import count_products
+from ..solvers.registry import solver_name
+from .fixed_factor import FixedFactor
+from .loop import Limits
+from .memory_plan import MemoryPlan
+from .plan_text import plan_text
+
+FIXED = "fixed H"
+"""The start of W beside an H that does not move."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a plan is made for."""
+
+    name: str
+    polishes: bool = True
+    """Whether the solver improves the result after the last iteration."""
+    warns: bool = True
+    """Whether an end without convergence is warned of."""
+    at_scale: bool = False
+    """Whether the terms of the loss are those at the scale of all of X."""
+    keeps_state: bool = False
+    """Whether the state is part of the result, so that later steps go on from it."""
+    is_step: bool = False
+    """Whether it is one step, whose rows are new ones each time."""
+
+
+FIT = Task("fit")
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What the factors start from."""
+
+    init: str
+    """Name of the start, what None stands for resolved; "custom", or "fixed H"."""
+    positive: bool = False
+    """Whether the solver could never leave zeros."""
+    W: Any = None
+    H: Any = None
+    """W and H as the caller gave them."""
+    fixed: FixedFactor | None = None
+    """An H that is checked already and does not move."""
+    state: State | None = None
+    """What earlier steps have left; it is not written to."""
+
+    @property
+    def has_zero_H(self) -> bool:
+        """Whether the H that does not move is 0."""
+        H = self.H if self.fixed is None else self.fixed.Ht
+        return self.init == FIXED and not np.any(H)
+
+
+@dataclass(frozen=True)
+class CheckpointPlan:
+    """Where a fit is written to, how often, and whether it goes on from there."""
+
+    path: Path
+    every: float
+    resume: bool
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Plan:
+    """Everything that is decided about a fit, with the reason of what was chosen for it.
+
+    Its text, `str(plan)`, tells it in a few lines.
+
+    Attributes
+    ----------
+    X : Operand
+        X as it will be read.
+    parameters : Parameters
+        With what solver="auto" stands for.
+    loss : LossBase
+    solver : SolverBase
+    start : Start
+    k : int
+        Number of components.
+    limits : Limits
+        When the loop ends at the latest.
+    memory : MemoryPlan
+    update_H : bool
+        False where W alone is solved for.
+    compress : bool
+        Whether the fit starts on a compressed X.
+    checkpoint : CheckpointPlan or None
+    steps_per_pass : int
+        Iterations that read X once, where these are mini-batches; else 1.
+    rows_at_once : int or None
+        Rows of W that a transform solves for at a time; None: all.
+    task : Task
+    reasons : dict of str to str
+        By the name of what was chosen: why it is so.
+    """
+
+    X: Operand
+    parameters: Parameters
+    loss: LossBase
+    solver: SolverBase
+    start: Start
+    k: int
+    limits: Limits
+    memory: MemoryPlan
+    update_H: bool = True
+    compress: bool = False
+    checkpoint: CheckpointPlan | None = None
+    steps_per_pass: int = 1
+    rows_at_once: int | None = None
+    task: Task = FIT
+    reasons: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def solver_name(self) -> str:
+        """The name that the result has for its solver."""
+        if self.task.at_scale:
+            return self.solver.name
+        return solver_name(self.parameters.solver)
+
+    @property
+    def tells_loss(self) -> bool:
+        """Whether the last objective tells the loss, so that X need not be read for it.
+
+        It does to rounding, for solvers that end with an exact solve. It is made use of where
+        a pass over X is dear, which is where X is a store.
+        """
+        is_store = self.X.in_parts and not self.X.on_workers
+        return (
+            is_store
+            and self.update_H
+            and self.task.polishes
+            and self.solver.ends_exactly
+            and self.X.shared_gram
+            and self.parameters.n_init == 1
+        )
+
+    def on_rows(self, X: Operand) -> Plan:
+        """Return the plan for some rows of X, beside the same fixed H."""
+        return dataclasses.replace(self, X=X)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as numbers and texts, ready for JSON."""
+        X, parameters, memory = self.X, self.parameters, self.memory
+        chosen = {
+            "solver": self.solver_name,
+            "start": self.start.init,
+            "blocks": parameters.blocks,
+            "compression": self.compress,
+            "reading": self._reading(),
+            "W": self._place_of_W(),
+        }
+        reasons = self.reasons | {"W": memory.reason}
+        return {
+            "task": self.task.name,
+            "n_samples": X.shape[0],
+            "n_features": X.shape[1],
+            "dtype": X.dtype.name,
+            "sparse": X.sparse,
+            "n_components": self.k,
+            "loss": self.loss.name,
+            "choices": {
+                name: {"value": value, "reason": reasons[name]}
+                for name, value in chosen.items()
+                if name in reasons
+            },
+            "n_init": parameters.n_init,
+            "bytes_of_X": X.stored_bytes,
+            "window_bytes": memory.window_bytes,
+            "passes": self.count_passes(),
+            "steps_per_pass": self.steps_per_pass,
+            "max_iter": self.limits.max_iter,
+            "tol": self.limits.tol,
+            "max_time": self.limits.max_time,
+            "memory_limit": memory.limit,
+            "memory": memory.expected,
+            "memory_of_factors": memory.factors,
+            "n_threads": None if X.on_workers else X.n_threads,
+            "checkpoint": None
+            if self.checkpoint is None
+            else str(self.checkpoint.path),
+        }
+
+    def count_passes(self) -> dict[str, int]:
+        """Return how often X is read: for a first look, the start, an iteration, the end."""
+        X, start = self.X, self.start
+        counted = self.solver.passes(X, self.update_H)
+        products = 0
+        if self.update_H and start.state is None:
+            products = count_products(start.init, self.k, X.shape)
+        models = 1 if self.solver.shares_passes else self.parameters.n_init
+        counted = Passes(*(models * n for n in counted))
+        # the error of W and H as they are in the end; a step has none
+        has_error = self.task.polishes and self.update_H
+        error = 1 if has_error and not self.tells_loss else 0
+        return {
+            "look": 1 if X.in_parts and not X.checks_as_read else 0,
+            "start": products + counted.start,
+            "iteration": counted.iteration,
+            "end": counted.end + error,
+        }
+
+    def _reading(self) -> str:
+        if self.X.on_workers:
+            return "on the workers of a cluster"
+        return "in parts" if self.X.in_parts else f"in memory, by {self.X.layout}"
+
+    def _place_of_W(self) -> str:
+        if self.X.on_workers:
+            return "on the workers of a cluster"
+        folder = self.memory.folder
+        return "in memory" if folder is None else f"on disk in {folder.folder}"
+
+    def __str__(self) -> str:
+        return plan_text(self.as_dict())
+
+    def __repr__(self) -> str:
+        return str(self)

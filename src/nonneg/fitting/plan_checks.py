@@ -1,0 +1,88 @@
+"""Which solvers, losses, options and data go together; what doesn't is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..base.interfaces import LossBase, Operand, SolverBase
+from ..base.parameters import Parameters
+from ..solvers.registry import solvers
+
+AUTO = "auto"
+"""The value of `solver` that stands for the fast one."""
+
+
+def require_possible(parameters: Parameters, loss: LossBase, X: Operand) -> None:
+    """Refuse a solver that can't minimise the loss, and an X that has no such loss."""
+    require_pair(parameters, loss)
+    require_blocks(parameters)
+    loss.require(X)
+
+
+def require_pair(parameters: Parameters, loss: LossBase) -> None:
+    """Refuse a solver that can't minimise the loss, whatever X is."""
+    if parameters.solver == AUTO:
+        return
+    kind = solvers.class_of(parameters.solver)
+    if parameters.accelerate and not kind.accelerates:
+        able = names_of(lambda kind: kind.accelerates)
+        msg = (
+            f"accelerate=True is an option of solver={able}; got solver="
+            f"{parameters.solver!r}. Pass that solver, or accelerate=False."
+        )
+        raise ValueError(msg)
+    if not kind.requires <= loss.provides:
+        able = names_of(lambda kind: kind.requires <= loss.provides)
+        msg = (
+            f"Invalid beta_loss parameter: solver {parameters.solver!r} does not handle "
+            f"beta_loss = {parameters.beta_loss!r}. "
+            + (f"Pass solver={able}." if able else "No solver here does.")
+        )
+        raise ValueError(msg)
+
+
+def require_blocks(parameters: Parameters) -> None:
+    """Refuse blocks where H can't move after each of them."""
+    if parameters.blocks is None:
+        return
+    if not solvers.class_of(parameters.solver).warms_up_by_blocks:
+        able = names_of(lambda kind: kind.warms_up_by_blocks)
+        msg = (
+            f"blocks={parameters.blocks} works with solver={able}; got solver="
+            f"{parameters.solver!r}. Pass that solver, or blocks=None."
+        )
+        raise ValueError(msg)
+    if parameters.compress is True:
+        msg = (
+            f"compress=True and blocks={parameters.blocks} don't go together. Pass "
+            "compress=False or blocks=None."
+        )
+        raise ValueError(msg)
+
+
+def as_readable(solver: str | SolverBase, X: Operand) -> tuple[Operand, str]:
+    """Return X as the solver can use it: a mapped file whole where its parts won't do.
+
+    The second value says so where X is another operand than before.
+
+    Raises
+    ------
+    ValueError
+        If the solver needs an X in memory, and it is not.
+    """
+    if not X.in_parts or solvers.class_of(solver).by_parts:
+        return X, ""
+    in_memory = X.in_memory()
+    if in_memory is not None:
+        return in_memory, "a mapped file, as the solver needs all of X"
+    able = names_of(lambda kind: kind.by_parts)
+    msg = (
+        f"solver={solver!r} needs X in memory; this X is read from a store in parts. Pass "
+        f"solver={able}, or X as an array."
+    )
+    raise ValueError(msg)
+
+
+def names_of(can: Callable[[type[SolverBase]], bool]) -> str:
+    """Names of the solvers that can do something, as a sentence has them."""
+    return " or ".join(repr(name) for name in solvers if can(solvers[name]))

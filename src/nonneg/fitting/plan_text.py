@@ -1,0 +1,98 @@
+"""The text of a plan: what was decided, and why, in lines that one can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .memory_plan import size_text
+
+WIDTH = 12
+"""Columns before the decisions."""
+PASSES = {
+    "look": "for a first look",
+    "start": "for the start",
+    "iteration": "an iteration",
+    "end": "at the end",
+}
+
+
+def plan_text(facts: Mapping[str, Any]) -> str:
+    """Return what `Plan.as_dict` tells as lines: what, the decision, and its reason."""
+    kind = "sparse" if facts["sparse"] else "dense"
+    n_components = facts["n_components"]
+    title = (
+        f"Plan: {facts['task']}, X {facts['n_samples']:,} × {facts['n_features']:,} "
+        f"({kind} {facts['dtype']}), {n_components} component"
+        f"{'s' if n_components > 1 else ''}, {facts['loss']} loss"
+    )
+    lines = {
+        "solver": _choice(facts, "solver"),
+        "blocks": _choice(facts, "blocks"),
+        "start": _choice(facts, "start") + _several(facts["n_init"]),
+        "compression": _choice(facts, "compression"),
+        "X": _choice(facts, "reading") + _windows(facts),
+        "passes": _passes(facts),
+        "end": _end(facts),
+        "memory": _memory(facts),
+        "W": _choice(facts, "W"),
+        "threads": _threads(facts),
+        "checkpoint": facts["checkpoint"] or "",
+    }
+    told = [f"{name:<{WIDTH}}{text}" for name, text in lines.items() if text]
+    return "\n".join([title, *told])
+
+
+def _choice(facts: Mapping[str, Any], name: str) -> str:
+    """Return a decision with its reason; "" where it was no question."""
+    choice = facts["choices"].get(name)
+    if choice is None:
+        return ""
+    value, reason = choice["value"], choice["reason"]
+    if value is None or isinstance(value, bool):
+        value = "yes" if value else "no"
+    return f"{value}: {reason}" if reason else str(value)
+
+
+def _several(n_init: int) -> str:
+    return f"; {n_init - 1} more at random" if n_init > 1 else ""
+
+
+def _windows(facts: Mapping[str, Any]) -> str:
+    size = facts["window_bytes"]
+    if not size:
+        return ""
+    return f"; {size_text(min(size, facts['bytes_of_X']))} at a time"
+
+
+def _passes(facts: Mapping[str, Any]) -> str:
+    passes, steps = facts["passes"], facts["steps_per_pass"]
+    told = [f"{passes[name]} {text}" for name, text in PASSES.items() if passes[name]]
+    each = f"{size_text(facts['bytes_of_X'])} each"
+    if steps > 1:
+        each += f"; an iteration reads one of {steps:,} batches"
+    return f"{', '.join(told)}; {each}"
+
+
+def _end(facts: Mapping[str, Any]) -> str:
+    text = f"after {facts['max_iter']:,} iterations at most"
+    if facts["tol"] > 0:
+        text += f", or by tol={facts['tol']:g}"
+    if facts["max_time"] is not None:
+        text += f", or after {facts['max_time']:g} s"
+    return text
+
+
+def _memory(facts: Mapping[str, Any]) -> str:
+    text = f"{size_text(facts['memory'])} at most"
+    if facts["memory_limit"] is not None:
+        text += f" of the {size_text(facts['memory_limit'])} that it may take"
+    return (
+        f"{text}; {size_text(facts['memory_of_factors'])} of it for arrays of the size of "
+        "W and H"
+    )
+
+
+def _threads(facts: Mapping[str, Any]) -> str:
+    n_threads = facts["n_threads"]
+    return "those of the workers" if n_threads is None else str(n_threads)
