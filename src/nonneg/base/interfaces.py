@@ -232,9 +232,7 @@ class LossBase:
         raise NotImplementedError
 
     def error(self, value: float) -> float:
-        """Return the `reconstruction_err_` of a loss value: sqrt(2·value) by default, which is
-        ‖X − WH‖ for the Frobenius loss, and what scikit-learn has for the others.
-        """
+        """Return the `reconstruction_err_` of a loss value: sqrt(2·value) by default."""
         return math.sqrt(2.0 * max(0.0, value))
 
     def from_products(self, X: Operand, cross: float, square: float) -> float:

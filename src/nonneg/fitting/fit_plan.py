@@ -64,7 +64,7 @@ def plan(
     loss = make_loss(parameters.beta_loss)
     update_H = update_H and fixed is None
     k = count_components(X, parameters, _given_H(parameters, H, update_H, fixed))
-    wanted = None if out is None else FactorFolder(folder_for(out))
+    wanted = _folder_of(out)
     parameters, reasons = resolve_auto(X, parameters, loss, k, wanted is not None)
     X, reasons["reading"] = as_readable(parameters.solver, X)
     require_possible(parameters, loss, X)
@@ -136,6 +136,11 @@ def plan_checkpoint(parameters: Parameters) -> CheckpointPlan | None:
         )
         raise ValueError(msg)
     return CheckpointPlan(path, parameters.checkpoint_every, parameters.resume)
+
+
+def _folder_of(out: Any) -> FactorFolder | None:
+    """Return where arrays of the size of W go if W is written to `out`."""
+    return None if out is None else FactorFolder(folder_for(out))
 
 
 def _given_H(
