@@ -108,13 +108,13 @@ template <class Arg> struct StreamArg {
                                                   std::vector<Piece<View>> &window) {
       nb::gil_scoped_acquire gil;
       window.clear();
-      const nb::object found = from.attr("next")(n_tasks, block);
-      if (found.is_none())
+      const nb::object parts = from.attr("next")(n_tasks, block);
+      if (parts.is_none())
         return false;
-      for (nb::handle item : nb::cast<nb::list>(found)) {
+      for (nb::handle item : nb::cast<nb::list>(parts)) {
         const auto piece = nb::cast<nb::tuple>(item);
         const auto x = Arg::view_of(nb::cast<typename Arg::Arrays>(piece[4]), cols);
-        const auto number = [&](size_t at) { return nb::cast<Index>(piece[at]); };
+        const auto number = [&](size_t place) { return nb::cast<Index>(piece[place]); };
         const Index rows = number(2) * block - number(3);
         require(x.cols == cols && number(3) == number(1) * block && x.rows <= rows &&
                     x.rows > rows - block,

@@ -47,7 +47,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
             require_columns(array, Ht);
             pass.after = view<const T>(array);
           }
-          require(pass.how.beta == 1 || !pass.numerator.data || pass.denominator.data,
+          require(pass.options.beta == 1 || !pass.numerator.data || pass.denominator.data,
                   "the denominators are wanted, too");
           call(n_threads, [&](Run run) { return beta(kernels<T>(), x, pass, run); });
           return value;
@@ -74,9 +74,9 @@ template <class T> void bind_factors(nb::module_ &m) {
             require_columns(array, solved);
             below = view<const T>(array);
           }
-          const Beta<T> how = beta_of<T>(beta_options(options), solved.shape(1));
+          const Beta<T> step = beta_of<T>(beta_options(options), solved.shape(1));
           call(n_threads, [&](Run run) {
-            return multiply(kernels<T>(), how, view<const T>(start),
+            return multiply(kernels<T>(), step, view<const T>(start),
                             view<const T>(numerator), below, s, run);
           });
         },

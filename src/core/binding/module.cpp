@@ -41,10 +41,10 @@ bool set_blas(nb::handle sgemm, nb::handle dgemm) {
 // Reads one byte of every `step`, so that pages that are mapped are there by then.
 void touch(Vector<uint8_t> bytes, size_t step) {
   require(step > 0, "the step must be positive");
-  const volatile uint8_t *const at = bytes.data();
+  const volatile uint8_t *const first = bytes.data();
   const nb::gil_scoped_release release;
   for (size_t i = 0; i < bytes.shape(0); i += step)
-    at[i];
+    first[i];
 }
 
 // Sizes that Python cuts by, too, so that it meets the blocks of the drivers.

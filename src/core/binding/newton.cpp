@@ -20,11 +20,11 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
                       r.solved.cols == static_cast<Index>(Ht.shape(1)) &&
                       static_cast<Index>(Ht.shape(0)) == x.cols,
                   "the shapes of X and the factors do not fit");
-          const Newton<T> how = newton_of<T>(newton_options(options), Ht.shape(1));
+          const Newton<T> steps = newton_of<T>(newton_options(options), Ht.shape(1));
           const auto other = view<const T>(Ht);
           NewtonSums sums;
           call(n_threads,
-               [&](Run run) { return newton(kernels<T>(), x, how, r, other, sums, run); });
+               [&](Run run) { return newton(kernels<T>(), x, steps, r, other, sums, run); });
           return nb::make_tuple(sums.value, sums.residual, sums.sweeps, sums.unfinished);
         },
         nb::arg("X").noconvert(), nb::arg("rows"), nb::arg("Ht").noconvert(),

@@ -29,16 +29,17 @@ void beta_block(const Kernels<T> &K, const CsrView<T, I> &X, Index first, Index 
 // The vectors of k numbers, packed.
 template <class T> struct PackedVectors {
   std::vector<T> numbers;
-  Beta<T> how;
+  Beta<T> options;
 
-  PackedVectors(const Beta<T> &given, int width) : numbers(size_t(3 * width), T(0)), how(given) {
-    const T *from[] = {given.column_sums, given.l1, given.l2};
+  PackedVectors(const Beta<T> &unpacked, int width)
+      : numbers(size_t(3 * width), T(0)), options(unpacked) {
+    const T *from[] = {unpacked.column_sums, unpacked.l1, unpacked.l2};
     for (int v = 0; v < 3; ++v)
-      std::copy(from[v], from[v] + given.k, numbers.data() + v * width);
-    how.column_sums = numbers.data();
-    how.l1 = numbers.data() + width;
-    how.l2 = numbers.data() + 2 * width;
-    how.has_l2 = std::any_of(given.l2, given.l2 + given.k, [](T w) { return w > 0; });
+      std::copy(from[v], from[v] + unpacked.k, numbers.data() + v * width);
+    options.column_sums = numbers.data();
+    options.l1 = numbers.data() + width;
+    options.l2 = numbers.data() + 2 * width;
+    options.has_l2 = std::any_of(unpacked.l2, unpacked.l2 + unpacked.k, [](T w) { return w > 0; });
   }
 };
 
@@ -78,15 +79,15 @@ struct Blocks {
   Index most_tasks() const { return std::min(cut.n_blocks, kMostTasks); }
 };
 
-// Runs all blocks of rows, as n_tasks in a row each; own(i, first block) is what task i works
-// with.
+// Runs all blocks of rows, as n_tasks in a row each; block_of(i, first block) is what task i
+// works with.
 template <class T, class X, class F>
 bool for_rows(const Kernels<T> &K, const X &x, const Blocks &blocks, Index n_tasks, Run run,
-              F own) {
+              F block_of) {
   const Cut &cut = blocks.cut;
   const Scratch scratch(blocks.scratch_bytes, blocks.n_threads);
   auto task = [&](Index i, const ViewOf<X> &part, Index first, Index last, int worker) {
-    const BetaBlock<T> block = own(i, first);
+    const BetaBlock<T> block = block_of(i, first);
     for (Index b = first; b < last; ++b)
       beta_block(K, part, b * cut.block, std::min((b + 1) * cut.block, x.rows), block,
                  scratch(worker));
@@ -104,13 +105,13 @@ bool beta_by_slots(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
   const Buffer<T> slots(static_cast<size_t>(sums ? n_tasks * cut.slot_size : 0));
   std::vector<double> values(static_cast<size_t>(n_tasks), 0.0);
   auto part = [&](Index i, Index first) {
-    BetaBlock<T> own = block;
+    BetaBlock<T> part_block = block;
     if (sums) {
-      own.numerator = cut.opened(slots.get(), i, first);
-      own.denominator = below ? own.numerator + half : nullptr;
+      part_block.numerator = cut.opened(slots.get(), i, first);
+      part_block.denominator = below ? part_block.numerator + half : nullptr;
     }
-    own.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
-    return own;
+    part_block.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
+    return part_block;
   };
   if (!for_rows(K, x, blocks, n_tasks, run, part))
     return false;
@@ -127,24 +128,24 @@ bool beta_by_slots(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
 // The sums for the features [column, end) of some rows of X, from X's row `row` on.
 template <class T>
 void sums_of_panel(const Kernels<T> &K, const MatrixView<const T> &X, Index row, Index column,
-                   Index end, const Blocks &blocks, BetaBlock<T> own, void *scratch) {
-  own.solved = own.below = {};
-  own.after.B += column * own.width;
-  own.after.H += column;
-  own.numerator += column * own.width;
-  if (own.denominator)
-    own.denominator += column * own.width;
+                   Index end, const Blocks &blocks, BetaBlock<T> part_block, void *scratch) {
+  part_block.solved = part_block.below = {};
+  part_block.after.B += column * part_block.width;
+  part_block.after.H += column;
+  part_block.numerator += column * part_block.width;
+  if (part_block.denominator)
+    part_block.denominator += column * part_block.width;
   const MatrixView<const T> panel{X.data + column, X.rows, end - column, X.stride};
-  own.start = rows_of(own.start, row, row + X.rows);
+  part_block.start = rows_of(part_block.start, row, row + X.rows);
   for (Index first = 0; first < X.rows; first += blocks.cut.block)
-    beta_block(K, panel, first, std::min(first + blocks.cut.block, X.rows), own, scratch);
+    beta_block(K, panel, first, std::min(first + blocks.cut.block, X.rows), part_block, scratch);
 }
 
 template <class T, class I>
 void sums_of_panel(const Kernels<T> &K, const CsrView<T, I> &X, Index row, Index column,
-                   Index end, const Blocks &, BetaBlock<T> own, void *scratch) {
-  own.start = rows_of(own.start, row, row + X.rows);
-  csr_of(K.beta, X).kullback_panel(X, column, end, own, scratch);
+                   Index end, const Blocks &, BetaBlock<T> part_block, void *scratch) {
+  part_block.start = rows_of(part_block.start, row, row + X.rows);
+  csr_of(K.beta, X).kullback_panel(X, column, end, part_block, scratch);
 }
 
 // The rows in one pass, then the sums for one range of features at a time: where a slot for
@@ -155,7 +156,7 @@ bool beta_by_panels(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
   auto rows_alone = [&](Index, Index) { return block; };
   if (pass.solved.data && !for_rows(K, x, blocks, blocks.most_tasks(), run, rows_alone))
     return false;
-  if (pass.how.move && pass.solved.data)
+  if (pass.options.move && pass.solved.data)
     block.start = {pass.solved.data, pass.solved.rows, pass.solved.cols, pass.solved.stride};
   const int width = block.width;
   const bool below = pass.denominator.data;
@@ -168,11 +169,11 @@ bool beta_by_panels(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
   const Scratch scratch(blocks.scratch_bytes, run.n_threads);
   auto part = [&](const ViewOf<X> &rows, Index row) {
     auto task = [&](int64_t i, int worker) {
-      BetaBlock<T> own = block;
-      own.numerator = sums.get();
-      own.denominator = below ? sums.get() + half : nullptr;
-      own.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
-      sums_of_panel(K, rows, row, column(i), column(i + 1), blocks, own, scratch(worker));
+      BetaBlock<T> part_block = block;
+      part_block.numerator = sums.get();
+      part_block.denominator = below ? sums.get() + half : nullptr;
+      part_block.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
+      sums_of_panel(K, rows, row, column(i), column(i + 1), blocks, part_block, scratch(worker));
     };
     return parallel_for(kPanels, run.n_threads, task, run.poll);
   };
@@ -188,8 +189,8 @@ bool beta_by_panels(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
 
 template <class T, class X>
 bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
-  const int width = K.products.padded(pass.how.k);
-  const bool tiles = kIsDense<T, X> || pass.how.beta != 1, sums = pass.numerator.data;
+  const int width = K.products.padded(pass.options.k);
+  const bool tiles = kIsDense<T, X> || pass.options.beta != 1, sums = pass.numerator.data;
   const Index h_width = tiles ? K.products.padded(static_cast<int>(x.cols)) : 0;
   const PackedFactor<T> other(K, pass.Ht, width, h_width, run);
   const bool moves_on = pass.after.data && pass.after.data != pass.Ht.data;
@@ -197,8 +198,8 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
                               h_width, run);
   if (!other.done || !after.done)
     return false;
-  const PackedVectors<T> vectors(pass.how, width);
-  const BetaBlock<T> block{&vectors.how, pass.start, pass.solved, pass.below,
+  const PackedVectors<T> vectors(pass.options, width);
+  const BetaBlock<T> block{&vectors.options, pass.start, pass.solved, pass.below,
                            other.forms(), moves_on ? after.forms() : other.forms(),
                            width, h_width, nullptr, nullptr, nullptr};
   Blocks blocks{cut_pass(x, sums && pass.denominator.data ? 2 * width : width),
@@ -209,7 +210,7 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   int &n_slots = blocks.cut.n_slots;
   n_slots = std::min(n_slots, static_cast<int>(std::clamp(filled, 1.0, 16.0)));
   if (sums && n_slots == 0) {
-    if (kIsDense<T, X> || pass.how.beta == 1)
+    if (kIsDense<T, X> || pass.options.beta == 1)
       return beta_by_panels(K, x, pass, block, blocks, run);
     n_slots = 1; // a tile of W H takes whole rows of a sparse X
   }
@@ -217,11 +218,11 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
 }
 
 template <class T>
-bool multiply(const Kernels<T> &K, const Beta<T> &how, MatrixView<const T> start,
+bool multiply(const Kernels<T> &K, const Beta<T> &options, MatrixView<const T> start,
               MatrixView<const T> numerator, MatrixView<const T> denominator,
               MatrixView<T> solved, Run run) {
-  const int width = K.products.padded(how.k);
-  const PackedVectors<T> vectors(how, width);
+  const int width = K.products.padded(options.k);
+  const PackedVectors<T> vectors(options, width);
   const int n_threads = threads_for(2 * double(start.rows) * width, run.n_threads);
   const Scratch scratch(K.beta.scratch_bytes(width, 0, false), n_threads);
   auto task = [&](int64_t i, int worker) {
@@ -229,7 +230,7 @@ bool multiply(const Kernels<T> &K, const Beta<T> &how, MatrixView<const T> start
     MatrixView<const T> below{};
     if (denominator.data)
       below = rows_of(denominator, first, last);
-    K.beta.multiply(vectors.how, rows_of(start, first, last), rows_of(numerator, first, last),
+    K.beta.multiply(vectors.options, rows_of(start, first, last), rows_of(numerator, first, last),
                below, rows_of(solved, first, last), scratch(worker));
   };
   return parallel_for(ceil_div(start.rows, kFactorBlock), n_threads, task, run.poll);

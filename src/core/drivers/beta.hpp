@@ -8,7 +8,7 @@ namespace nonneg {
 
 // What is null (or has null data) is not wanted.
 template <class T> struct BetaPass {
-  Beta<T> how;
+  Beta<T> options;
   MatrixView<const T> start;
   MatrixView<T> solved, below;
   MatrixView<const T> Ht;            // the other factor

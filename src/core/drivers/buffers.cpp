@@ -22,7 +22,7 @@ constexpr bool kKeeps = true;
 #endif
 
 struct Block {
-  void *at = nullptr;
+  void *memory = nullptr;
   size_t bytes = 0;
 };
 
@@ -40,20 +40,20 @@ public:
         continue;
       remove(i);
       bytes = block.bytes;
-      return block.at;
+      return block.memory;
     }
     return nullptr;
   }
 
-  bool give(void *at, size_t bytes) {
+  bool give(void *memory, size_t bytes) {
     const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
     if (!kKeeps || !lock || bytes < kLeast || bytes > kMost)
       return false;
     while (count_ == blocks_.size() || total_ + bytes > kMost) {
-      std::free(blocks_[0].at);
+      std::free(blocks_[0].memory);
       remove(0);
     }
-    blocks_[count_++] = {at, bytes};
+    blocks_[count_++] = {memory, bytes};
     total_ += bytes;
     return true;
   }
@@ -80,17 +80,17 @@ Kept &kept() {
 void *take_block(size_t &bytes) {
   bytes = (std::max<size_t>(bytes, 1) + 63) / 64 * 64;
   if (bytes >= kLeast)
-    if (void *const at = kept().take(bytes))
-      return at;
-  void *const at = std::aligned_alloc(64, bytes);
-  if (!at)
+    if (void *const memory = kept().take(bytes))
+      return memory;
+  void *const memory = std::aligned_alloc(64, bytes);
+  if (!memory)
     throw std::bad_alloc();
-  return at;
+  return memory;
 }
 
-void give_block(void *at, size_t bytes) {
-  if (!kept().give(at, bytes))
-    std::free(at);
+void give_block(void *memory, size_t bytes) {
+  if (!kept().give(memory, bytes))
+    std::free(memory);
 }
 
 } // namespace nonneg

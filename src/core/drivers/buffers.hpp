@@ -5,24 +5,24 @@
 
 namespace nonneg {
 
-// Aligned memory; `bytes` becomes what there is of it. Blocks that were given back are taken
-// again first: an allocator may hand them to the system and get pages of zeros anew, as Dask
-// tells it to on its workers. There half of the page faults of a half-step were for its 8 MB
-// (100,000 x 1000, k = 64).
+// Returns aligned memory and sets `bytes` to its size. Blocks that were given back are taken
+// again first. An allocator may return them to the system and get pages of zeros anew, as
+// Dask configures it on its workers: that was half of the page faults of a half-step
+// (D-CORE-KEPT-MEMORY).
 void *take_block(size_t &bytes);
-void give_block(void *at, size_t bytes);
+void give_block(void *memory, size_t bytes);
 
 template <class T> class Buffer {
 public:
-  explicit Buffer(size_t count) : bytes_(count * sizeof(T)), at_(take_block(bytes_)) {}
-  ~Buffer() { give_block(at_, bytes_); }
+  explicit Buffer(size_t count) : bytes_(count * sizeof(T)), memory_(take_block(bytes_)) {}
+  ~Buffer() { give_block(memory_, bytes_); }
   Buffer(const Buffer &) = delete;
   Buffer &operator=(const Buffer &) = delete;
-  T *get() const { return static_cast<T *>(at_); }
+  T *get() const { return static_cast<T *>(memory_); }
 
 private:
   size_t bytes_;
-  void *at_;
+  void *memory_;
 };
 
 // One scratch area per worker.

@@ -34,8 +34,8 @@ public:
     numbers_.assign(size_t(n_tasks * offsets_.back()), 0.0);
     for (Index i = 0; i < n_tasks; ++i)
       for (int m = 0; m < n_models; ++m) {
-        double *const at = numbers_.data() + i * offsets_.back() + offsets_[size_t(m)];
-        sums_[size_t(i * n_models + m)] = {grams ? at + 2 * k_[size_t(m)] : nullptr, at, {}};
+        double *const offset = numbers_.data() + i * offsets_.back() + offsets_[size_t(m)];
+        sums_[size_t(i * n_models + m)] = {grams ? offset + 2 * k_[size_t(m)] : nullptr, offset, {}};
       }
   }
 
@@ -168,7 +168,7 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
   int width = 0, k = 0;
   for (int m = 0; m < n_models; ++m) {
     models.push_back(out[m].model);
-    models.back().at = width;
+    models.back().offset = width;
     width += K.products.padded(out[m].model.solve.sweep.k);
     k = std::max(k, out[m].model.solve.sweep.k);
   }
@@ -178,7 +178,7 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
            update(K, x, out + n_models / 2, n_models - n_models / 2, run);
   const Buffer<T> packed(static_cast<size_t>(x.cols * width));
   for (int m = 0; m < n_models; ++m)
-    if (!pack_factor(K, out[m].Ht, packed.get() + models[size_t(m)].at, width, run))
+    if (!pack_factor(K, out[m].Ht, packed.get() + models[size_t(m)].offset, width, run))
       return false;
   if (!out->rhs.data || cut.n_slots == 0) {
     bool done = update_rows(K, x, packed.get(), width, models, k, out, run);
@@ -203,7 +203,7 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
     return false;
   for (int m = 0; m < n_models; ++m) {
     parts.add_up(m, out[m].gram, out[m].measures, out[m].sums);
-    if (!add_slots(K, slots.get() + models[size_t(m)].at, cut.slot_size, cut.n_slots, width,
+    if (!add_slots(K, slots.get() + models[size_t(m)].offset, cut.slot_size, cut.n_slots, width,
                    out[m].rhs, run))
       return false;
   }

@@ -47,30 +47,30 @@ bool for_blocks(const X &x, Index block, size_t scratch_bytes, int n_threads, F 
 } // namespace
 
 template <class T, class X>
-bool newton(const Kernels<T> &K, const X &x, const Newton<T> &how, const RowArrays<T> &rows,
+bool newton(const Kernels<T> &K, const X &x, const Newton<T> &options, const RowArrays<T> &rows,
             MatrixView<const T> Ht, NewtonSums &sums, Run run) {
-  const int n_threads = threads_for(4 * entries(x) * how.k, run.n_threads);
+  const int n_threads = threads_for(4 * entries(x) * options.k, run.n_threads);
   using View = ViewOf<X>;
   if constexpr (std::is_same_v<View, StridedView<T>>) {
     const Index h_width = K.products.padded(static_cast<int>(x.cols));
-    const Buffer<T> H(static_cast<size_t>(how.k * h_width));
+    const Buffer<T> H(static_cast<size_t>(options.k * h_width));
     if (!turn(Ht, H.get(), h_width, run))
       return false;
     return for_blocks(
-        x, kDenseRows, K.newton.scratch_bytes(0, x.cols, how.k, false), n_threads,
-        [&](const View &part, Index first, Index last, NewtonSums &own, void *scratch) {
-          K.newton.dense.half_step(part, first, last, H.get(), h_width, how, rows, own, scratch);
+        x, kDenseRows, K.newton.scratch_bytes(0, x.cols, options.k, false), n_threads,
+        [&](const View &part, Index first, Index last, NewtonSums &part_sums, void *scratch) {
+          K.newton.dense.half_step(part, first, last, H.get(), h_width, options, rows, part_sums, scratch);
         },
         sums, run);
   } else {
-    const int kp = K.products.padded(how.k);
+    const int kp = K.products.padded(options.k);
     const Buffer<T> packed(static_cast<size_t>(x.cols * kp));
     if (!pack_factor(K, Ht, packed.get(), kp, run))
       return false;
     return for_blocks(
-        x, kCsrBlock, K.newton.scratch_bytes(kCsrBlock, longest_row(x), how.k, true), n_threads,
-        [&](const View &part, Index first, Index last, NewtonSums &own, void *scratch) {
-          csr_of(K.newton, part).half_step(part, first, last, packed.get(), kp, how, rows, own, scratch);
+        x, kCsrBlock, K.newton.scratch_bytes(kCsrBlock, longest_row(x), options.k, true), n_threads,
+        [&](const View &part, Index first, Index last, NewtonSums &part_sums, void *scratch) {
+          csr_of(K.newton, part).half_step(part, first, last, packed.get(), kp, options, rows, part_sums, scratch);
         },
         sums, run);
   }

@@ -67,9 +67,9 @@ bool rmatmul_by_panels(const Kernels<T> &K, const X &x, MatrixView<const T> A,
   std::fill(sum.get(), sum.get() + x.cols * kp, T(0));
   const Scratch scratch(K.products.scratch_bytes(block_rows(x), kp, k), run.n_threads);
   auto part = [&](const ViewOf<X> &rows, Index row) {
-    const MatrixView<const T> own = rows_of(A, row, row + rows.rows);
+    const MatrixView<const T> rows_of_A = rows_of(A, row, row + rows.rows);
     auto task = [&](int64_t i, int worker) {
-      transposed_panel(K, rows, x.cols * i / kPanels, x.cols * (i + 1) / kPanels, own,
+      transposed_panel(K, rows, x.cols * i / kPanels, x.cols * (i + 1) / kPanels, rows_of_A,
                        sum.get(), scratch(worker));
     };
     return parallel_for(kPanels, run.n_threads, task, run.poll);

@@ -131,52 +131,52 @@ bool run_region(int64_t n_tasks, int n_threads,
   Region region{call, context, n_tasks};
   if (n_threads > n_tasks)
     n_threads = static_cast<int>(n_tasks);
-  Pool *const own = pool;
-  if (n_threads <= 1 || inside_region || !own->busy.try_lock())
+  Pool *const current = pool;
+  if (n_threads <= 1 || inside_region || !current->busy.try_lock())
     return run_inline(region, poll);
   inside_region = true;
   {
-    std::lock_guard<std::mutex> lock(own->state);
-    while (static_cast<int>(own->workers.size()) < n_threads - 1)
-      own->workers.emplace_back([own] { own->work(); });
-    own->region = &region;
-    ++own->generation;
-    own->wanted = n_threads - 1;
+    std::lock_guard<std::mutex> lock(current->state);
+    while (static_cast<int>(current->workers.size()) < n_threads - 1)
+      current->workers.emplace_back([current] { current->work(); });
+    current->region = &region;
+    ++current->generation;
+    current->wanted = n_threads - 1;
   }
-  own->wake.notify_all();
+  current->wake.notify_all();
   Poller poller(poll, region);
   while (region.run_one(0))
     poller.maybe();
   {
-    std::unique_lock<std::mutex> lock(own->state);
-    own->wanted = 0; // late workers need not join: no task is left
-    while (own->running > 0) {
-      own->done.wait_for(lock, kPollInterval);
-      if (own->running > 0) {
+    std::unique_lock<std::mutex> lock(current->state);
+    current->wanted = 0; // late workers need not join: no task is left
+    while (current->running > 0) {
+      current->done.wait_for(lock, kPollInterval);
+      if (current->running > 0) {
         lock.unlock();
         poller.maybe();
         lock.lock();
       }
     }
-    own->region = nullptr;
+    current->region = nullptr;
   }
   inside_region = false;
-  own->busy.unlock();
+  current->busy.unlock();
   return !poller.stopped;
 }
 
 void shut_down_pool() {
-  Pool *const own = pool;
-  std::lock_guard<std::mutex> busy(own->busy);
+  Pool *const current = pool;
+  std::lock_guard<std::mutex> busy(current->busy);
   {
-    std::lock_guard<std::mutex> lock(own->state);
-    own->ending = true;
+    std::lock_guard<std::mutex> lock(current->state);
+    current->ending = true;
   }
-  own->wake.notify_all();
-  for (auto &worker : own->workers)
+  current->wake.notify_all();
+  for (auto &worker : current->workers)
     worker.join();
-  own->workers.clear();
-  own->ending = false;
+  current->workers.clear();
+  current->ending = false;
 }
 
 int pool_size() {

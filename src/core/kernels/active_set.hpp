@@ -39,11 +39,11 @@ static ActiveSet begin_active_set(ExactTile &tile, int l) {
   s.k = tile.k;
   s.gram = tile.gram;
   s.upper = tile.upper;
-  double *at = tile.factor;
-  s.factor = at, at += k * k;
+  double *memory = tile.factor;
+  s.factor = memory, memory += k * k;
   for (double **array : {&s.inverse, &s.scaled, &s.q, &s.x, &s.y, &s.z})
-    *array = at, at += k;
-  s.list = reinterpret_cast<int64_t *>(at);
+    *array = memory, memory += k;
+  s.list = reinterpret_cast<int64_t *>(memory);
   s.barred = s.list + k;
   for (Index t = 0; t < k; ++t) {
     s.q[t] = tile.rhs[t * L + l];

@@ -20,14 +20,14 @@ template <class T> struct EntryGroup {
 };
 
 template <class T, class I>
-NONNEG_INLINE void load_group(const CsrView<T, I> &X, Index at, Index n, const T *B, int kp, T *sums, EntryGroup<T> &group) {
+NONNEG_INLINE void load_group(const CsrView<T, I> &X, Index entry, Index n, const T *B, int kp, T *sums, EntryGroup<T> &group) {
   constexpr int L = kLanes<T>;
   if (n == L)
-    group.x = load<Vec<T>>(X.values + at);
+    group.x = load<Vec<T>>(X.values + entry);
   else
-    group.x = load_some(X.values + at, n);
+    group.x = load_some(X.values + entry, n);
   for (int p = 0; p < L; ++p) {
-    const Index j = static_cast<Index>(X.indices[at + (p < n ? p : n - 1)]) * kp;
+    const Index j = static_cast<Index>(X.indices[entry + (p < n ? p : n - 1)]) * kp;
     group.rows[p] = B + j;
     group.sums[p] = sums + j;
   }
@@ -54,17 +54,17 @@ NONNEG_INLINE void add_group(const EntryGroup<T> &group, Vec<T> r, int kp, T *to
   constexpr int L = kLanes<T>;
   alignas(64) T weights[L];
   store(weights, r);
-  for_balanced<4>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
+  for_balanced<4>(kp / L, [&](auto count, int entry) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value;
     V sum[N];
-    unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] = load<V>(to + (at + v) * L); });
+    unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] = load<V>(to + (entry + v) * L); });
     unroll<L>([&](auto p) NONNEG_LAMBDA {
       const V weight = fill<V>(weights[p]);
       unroll<N>([&](auto v) NONNEG_LAMBDA {
-        sum[v] += weight * load<V>(group.rows[p] + (at + v) * L);
+        sum[v] += weight * load<V>(group.rows[p] + (entry + v) * L);
       });
     });
-    unroll<N>([&](auto v) NONNEG_LAMBDA { store(to + (at + v) * L, sum[v]); });
+    unroll<N>([&](auto v) NONNEG_LAMBDA { store(to + (entry + v) * L, sum[v]); });
   });
 }
 
@@ -76,13 +76,13 @@ NONNEG_INLINE void scatter_group(const EntryGroup<T> &group, Index n, Vec<T> r,
   constexpr int L = kLanes<T>;
   alignas(64) T weights[L];
   store(weights, r);
-  for_balanced<4>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
+  for_balanced<4>(kp / L, [&](auto count, int entry) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value;
     V w[N];
-    unroll<N>([&](auto v) NONNEG_LAMBDA { w[v] = load<V>(row + (at + v) * L); });
+    unroll<N>([&](auto v) NONNEG_LAMBDA { w[v] = load<V>(row + (entry + v) * L); });
     for (Index p = 0; p < n; ++p) {
       const V weight = fill<V>(weights[p]);
-      T *sum = group.sums[p] + shift + at * L;
+      T *sum = group.sums[p] + shift + entry * L;
       unroll<N>([&](auto v) NONNEG_LAMBDA {
         store(sum + v * L, load<V>(sum + v * L) + weight * w[v]);
       });
@@ -100,9 +100,9 @@ NONNEG_INLINE void scatter_entries(const CsrView<T, I> &X, Index from, Index to,
   Vec<T> value = fill<Vec<T>>(T(0));
   const Vec<T> total = fill<Vec<T>>(b.denominator ? packed_sum(row, b.width) : T(0));
   const Index shift = b.denominator ? b.denominator - b.numerator : 0; // of one array
-  for (Index at = from; at < to; at += L) {
-    const Index n = smaller<Index>(L, to - at);
-    load_group(X, at, n, b.after.B, b.width, b.numerator, group);
+  for (Index entry = from; entry < to; entry += L) {
+    const Index n = smaller<Index>(L, to - entry);
+    load_group(X, entry, n, b.after.B, b.width, b.numerator, group);
     const Vec<T> y = group_dots(group, row, b.width);
     if (b.value)
       value += terms.present(group.x, y);
@@ -119,22 +119,22 @@ template <class T, class I>
 static void csr_kullback(const CsrView<T, I> &X, Index first, Index last,
                          const BetaBlock<T> &b, T *scratch) {
   constexpr int L = kLanes<T>;
-  const BetaTerms<T> terms{T(1), fill<Vec<T>>(b.how->floor)};
+  const BetaTerms<T> terms{T(1), fill<Vec<T>>(b.options->floor)};
   T *const row = scratch, *const numerator = scratch + b.width;
   EntryGroup<T> group;
   for (Index i = first; i < last; ++i) {
     const Index from = X.indptr[i], to = X.indptr[i + 1];
-    pack_row(b.start.data + i * b.start.stride, b.how->k, b.width, row);
+    pack_row(b.start.data + i * b.start.stride, b.options->k, b.width, row);
     if (b.solved.data) {
       for (int t = 0; t < b.width; ++t)
         numerator[t] = 0;
-      for (Index at = from; at < to; at += L) {
-        load_group(X, at, smaller<Index>(L, to - at), b.other.B,
+      for (Index entry = from; entry < to; entry += L) {
+        load_group(X, entry, smaller<Index>(L, to - entry), b.other.B,
                    b.width, static_cast<T *>(nullptr), group);
         const Vec<T> y = group_dots(group, row, b.width);
         add_group(group, terms.negative(group.x, y), b.width, numerator);
       }
-      conclude_row(b, i, row, numerator, b.how->column_sums);
+      conclude_row(b, i, row, numerator, b.options->column_sums);
     }
     if (b.numerator || b.value)
       scatter_entries(X, from, to, b, terms, row);
@@ -145,7 +145,7 @@ static void csr_kullback(const CsrView<T, I> &X, Index first, Index last,
 template <class T, class I>
 static void csr_kullback_panel(const CsrView<T, I> &X, Index column, Index column_end,
                                const BetaBlock<T> &b, void *scratch) {
-  const BetaTerms<T> terms{T(1), fill<Vec<T>>(b.how->floor)};
+  const BetaTerms<T> terms{T(1), fill<Vec<T>>(b.options->floor)};
   T *const row = static_cast<T *>(scratch);
   for (Index i = 0; i < X.rows; ++i) {
     const Index last = X.indptr[i + 1];
@@ -153,7 +153,7 @@ static void csr_kullback_panel(const CsrView<T, I> &X, Index column, Index colum
     const Index to = lower_bound(X.indices, from, last, column_end);
     if (from == to)
       continue;
-    pack_row(b.start.data + i * b.start.stride, b.how->k, b.width, row);
+    pack_row(b.start.data + i * b.start.stride, b.options->k, b.width, row);
     scatter_entries(X, from, to, b, terms, row);
   }
 }

@@ -30,7 +30,7 @@ template <class T> struct Packed {
 // and the value, are those beside `after`, mostly the same. What is null in the rest is not
 // wanted; sums are packed as B and added to.
 template <class T> struct BetaBlock {
-  const Beta<T> *how;
+  const Beta<T> *options;
   MatrixView<const T> start; // by the rows of X, as are solved and below
   MatrixView<T> solved, below;
   Packed<T> other, after;

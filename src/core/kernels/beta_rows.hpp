@@ -30,14 +30,14 @@ static double ratio_with_l2(double n, double d, double c, double low, double hig
 
 // The row after its step where that is a plain ratio. All rows are packed.
 template <class T>
-NONNEG_INLINE void multiply_plainly(const Beta<T> &how, int kp, T *row, const T *numerator,
+NONNEG_INLINE void multiply_plainly(const Beta<T> &options, int kp, T *row, const T *numerator,
                                     const T *denominator) {
   using V = Vec<T>;
   const V zero = fill<V>(T(0)), one = fill<V>(T(1));
-  const V most = fill<V>(T(1) / FloatLayout<T>::least), least = fill<V>(how.least);
+  const V most = fill<V>(T(1) / FloatLayout<T>::least), least = fill<V>(options.least);
   for (int t = 0; t < kp; t += kLanes<T>) {
     const V a = load<V>(row + t);
-    const V below = load<V>(denominator + t) + (load<V>(how.l1 + t) + load<V>(how.l2 + t) * a);
+    const V below = load<V>(denominator + t) + (load<V>(options.l1 + t) + load<V>(options.l2 + t) * a);
     V moved = a * (load<V>(numerator + t) / (below > zero ? below : one));
     moved = moved < most ? moved : most;
     moved = (below > zero) & (a > zero) ? moved : zero; // an infinite numerator moves no zero
@@ -47,19 +47,19 @@ NONNEG_INLINE void multiply_plainly(const Beta<T> &how, int kp, T *row, const T 
 
 // The row after its step. `row` is overwritten; all are packed.
 template <class T>
-static void multiply_row(const Beta<T> &how, int kp, T *row, const T *numerator,
+static void multiply_row(const Beta<T> &options, int kp, T *row, const T *numerator,
                          const T *denominator) {
-  const T beta = static_cast<T>(how.beta);
+  const T beta = static_cast<T>(options.beta);
   const T rise = beta > 1 ? beta - 1 : 0, fall = beta < 2 ? 2 - beta : 0;
-  if (rise + fall == 1 && (rise == 1 || !how.has_l2)) {
-    multiply_plainly(how, kp, row, numerator, denominator);
+  if (rise + fall == 1 && (rise == 1 || !options.has_l2)) {
+    multiply_plainly(options, kp, row, numerator, denominator);
     return;
   }
   const T most = T(1) / FloatLayout<T>::least;
-  for (int t = 0; t < how.k; ++t) {
-    const T l2 = how.l2[t] * row[t];
-    T below = denominator[t] + how.l1[t], ratio;
-    if (rise < 1 && how.l2[t] > 0)
+  for (int t = 0; t < options.k; ++t) {
+    const T l2 = options.l2[t] * row[t];
+    T below = denominator[t] + options.l1[t], ratio;
+    if (rise < 1 && options.l2[t] > 0)
       ratio = static_cast<T>(ratio_with_l2(numerator[t], below, l2, double(rise + fall),
                                            1 + double(fall)));
     else {
@@ -70,24 +70,24 @@ static void multiply_row(const Beta<T> &how, int kp, T *row, const T *numerator,
     }
     T moved = row[t] > 0 ? row[t] * ratio : T(0); // an infinite ratio moves no zero
     moved = moved < most ? moved : most;
-    row[t] = moved < how.least ? T(0) : moved;
+    row[t] = moved < options.least ? T(0) : moved;
   }
 }
 
 // The step for rows whose sums are at hand; `solved` may be `start`. Denominators are one
 // packed row for all, how.column_sums, where there are none.
 template <class T>
-static void multiply_rows(const Beta<T> &how, MatrixView<const T> start,
+static void multiply_rows(const Beta<T> &options, MatrixView<const T> start,
                           MatrixView<const T> numerator, MatrixView<const T> denominator,
                           MatrixView<T> solved, void *scratch) {
-  const int k = how.k, kp = padded<T>(k);
+  const int k = options.k, kp = padded<T>(k);
   T *const row = static_cast<T *>(scratch), *const above = row + kp, *const below = above + kp;
   for (Index i = 0; i < start.rows; ++i) {
     pack_row(start.data + i * start.stride, k, kp, row);
     pack_row(numerator.data + i * numerator.stride, k, kp, above);
     if (denominator.data)
       pack_row(denominator.data + i * denominator.stride, k, kp, below);
-    multiply_row(how, kp, row, above, denominator.data ? below : how.column_sums);
+    multiply_row(options, kp, row, above, denominator.data ? below : options.column_sums);
     T *const out = solved.data + i * solved.stride;
     for (int t = 0; t < k; ++t)
       out[t] = row[t];
@@ -109,12 +109,12 @@ NONNEG_INLINE void conclude_row(const BetaBlock<T> &b, Index i, T *row, const T 
   if (!b.solved.data)
     return;
   T *out = b.solved.data + i * b.solved.stride;
-  if (b.how->move)
-    multiply_row(*b.how, b.width, row, numerator, denominator);
-  const T *from = b.how->move ? row : numerator;
-  for (int t = 0; t < b.how->k; ++t)
+  if (b.options->move)
+    multiply_row(*b.options, b.width, row, numerator, denominator);
+  const T *from = b.options->move ? row : numerator;
+  for (int t = 0; t < b.options->k; ++t)
     out[t] = from[t];
-  for (int t = 0; b.below.data && t < b.how->k; ++t)
+  for (int t = 0; b.below.data && t < b.options->k; ++t)
     b.below.data[i * b.below.stride + t] = denominator[t];
 }
 

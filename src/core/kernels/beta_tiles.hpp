@@ -29,9 +29,9 @@ template <class T> struct BetaScratch {
 template <class T>
 NONNEG_INLINE BetaScratch<T> cut_beta(void *scratch, const BetaBlock<T> &b, Index n_columns) {
   const Index n = beta_tile_rows(n_columns);
-  T *at = static_cast<T *>(scratch);
-  return {at, at + n * b.width, at + 2 * n * b.width, at + 3 * n * b.width,
-          at + 3 * n * b.width + n * b.h_width};
+  T *memory = static_cast<T *>(scratch);
+  return {memory, memory + n * b.width, memory + 2 * n * b.width, memory + 3 * n * b.width,
+          memory + 3 * n * b.width + n * b.h_width};
 }
 
 // y -> its two terms, in place and into `power`; dense rows of x. With rows (packed to kp),
@@ -49,22 +49,22 @@ static double dense_terms(MatrixView<const T> X, const BetaTerms<T> &terms, Inde
     const V weight = fill<V>(rows ? packed_sum(rows + i * kp, kp) : T(0));
     for (Index j = 0; j < X.cols; j += L) {
       const Index n = smaller<Index>(L, X.cols - j);
-      const V at = load<V>(y + i * width + j);
+      const V y_j = load<V>(y + i * width + j);
       const V x = n == L ? load<V>(X.data + i * X.stride + j)
                          : load_some(X.data + i * X.stride + j, n);
       if (wants_value) {
-        V sum = terms.present(x, at) + terms.anywhere(at);
+        V sum = terms.present(x, y_j) + terms.anywhere(y_j);
         if (n < L)
           for (int lane = 0; lane < L; ++lane)
             sum[lane] = lane < n ? sum[lane] : T(0);
         value += sum;
       }
       if (wants_terms) {
-        store(y + i * width + j, terms.negative(x, at));
+        store(y + i * width + j, terms.negative(x, y_j));
         if (rows)
-          store(power + i * width + j, terms.bend(x, at) * weight);
+          store(power + i * width + j, terms.bend(x, y_j) * weight);
         else if (!flat)
-          store(power + i * width + j, terms.positive(at));
+          store(power + i * width + j, terms.positive(y_j));
       }
     }
     total += wide_sum<T>(value);
@@ -75,31 +75,31 @@ static double dense_terms(MatrixView<const T> X, const BetaTerms<T> &terms, Inde
 template <class T>
 static void dense_beta(MatrixView<const T> X, Index first, const BetaBlock<T> &b,
                        const Blas &blas, void *scratch) {
-  const Beta<T> &how = *b.how;
-  const BetaTerms<T> terms{static_cast<T>(how.beta), fill<Vec<T>>(how.floor)};
+  const Beta<T> &options = *b.options;
+  const BetaTerms<T> terms{static_cast<T>(options.beta), fill<Vec<T>>(options.floor)};
   const bool flat = terms.beta == T(1);
   const BetaScratch<T> s = cut_beta(scratch, b, X.cols);
   const Index step = beta_tile_rows(X.cols);
   const int n_columns = static_cast<int>(X.cols), wide = static_cast<int>(b.h_width);
   const bool sums = b.numerator || b.value, bends = flat && b.denominator;
-  for (Index at = 0; at < X.rows; at += step) {
-    const Index n = smaller<Index>(step, X.rows - at);
-    const MatrixView<const T> part{X.data + at * X.stride, n, X.cols, X.stride};
-    const MatrixView<const T> rows{s.rows, n, how.k, b.width};
+  for (Index row = 0; row < X.rows; row += step) {
+    const Index n = smaller<Index>(step, X.rows - row);
+    const MatrixView<const T> part{X.data + row * X.stride, n, X.cols, X.stride};
+    const MatrixView<const T> rows{s.rows, n, options.k, b.width};
     const MatrixView<const T> ratio{s.ratio, n, X.cols, b.h_width};
     const MatrixView<const T> power{s.power, n, X.cols, b.h_width};
     for (Index i = 0; i < n; ++i)
-      pack_row(b.start.data + (first + at + i) * b.start.stride, how.k, b.width,
+      pack_row(b.start.data + (first + row + i) * b.start.stride, options.k, b.width,
                s.rows + i * b.width);
     if (b.solved.data) {
       dense_product_packed(rows, b.other.H, n_columns, wide, s.ratio, blas);
       dense_terms(part, terms, b.h_width, true, false, s.ratio, s.power);
-      dense_product_packed(ratio, b.other.B, how.k, b.width, s.numerator, blas);
+      dense_product_packed(ratio, b.other.B, options.k, b.width, s.numerator, blas);
       if (!flat)
-        dense_product_packed(power, b.other.B, how.k, b.width, s.denominator, blas);
+        dense_product_packed(power, b.other.B, options.k, b.width, s.denominator, blas);
       for (Index i = 0; i < n; ++i)
-        conclude_row(b, first + at + i, s.rows + i * b.width, s.numerator + i * b.width,
-                     flat ? how.column_sums : s.denominator + i * b.width);
+        conclude_row(b, first + row + i, s.rows + i * b.width, s.numerator + i * b.width,
+                     flat ? options.column_sums : s.denominator + i * b.width);
     }
     if (!sums)
       continue;
@@ -111,9 +111,9 @@ static void dense_beta(MatrixView<const T> X, Index first, const BetaBlock<T> &b
       *b.value += value;
     if (!b.numerator)
       continue;
-    dense_transposed_packed(ratio, s.rows, how.k, b.width, b.numerator, blas);
+    dense_transposed_packed(ratio, s.rows, options.k, b.width, b.numerator, blas);
     if (b.denominator)
-      dense_transposed_packed(power, s.rows, how.k, b.width, b.denominator, blas);
+      dense_transposed_packed(power, s.rows, options.k, b.width, b.denominator, blas);
   }
 }
 
@@ -127,15 +127,15 @@ static double sparse_terms(const CsrView<T, I> &X, Index i, const BetaTerms<T> &
   V value = fill<V>(T(0));
   for (Index e = X.indptr[i]; e < X.indptr[i + 1]; e += L) {
     const Index n = smaller<Index>(L, X.indptr[i + 1] - e);
-    alignas(64) T at[L];
+    alignas(64) T y_e[L];
     for (Index p = 0; p < L; ++p)
-      at[p] = y[X.indices[e + (p < n ? p : 0)]];
+      y_e[p] = y[X.indices[e + (p < n ? p : 0)]];
     const V x = n == L ? load<V>(X.values + e) : load_some(X.values + e, n);
-    const V negative = terms.negative(x, load<V>(at));
+    const V negative = terms.negative(x, load<V>(y_e));
     for (Index p = 0; p < n; ++p)
       values[e - X.indptr[i] + p] = negative[static_cast<int>(p)];
     if (wants_value)
-      value += terms.present(x, load<V>(at));
+      value += terms.present(x, load<V>(y_e));
   }
   return wide_sum<T>(value);
 }
@@ -147,14 +147,14 @@ static double all_terms(const BetaTerms<T> &terms, Index n_columns, bool wants_v
   constexpr int L = kLanes<T>;
   V value = fill<V>(T(0));
   for (Index j = 0; j < n_columns; j += L) {
-    const V at = load<V>(y + j);
+    const V y_j = load<V>(y + j);
     if (wants_value) {
-      V sum = terms.anywhere(at);
+      V sum = terms.anywhere(y_j);
       for (Index lane = n_columns - j; lane < L; ++lane)
         sum[static_cast<int>(lane)] = T(0);
       value += sum;
     }
-    store(y + j, terms.positive(at));
+    store(y + j, terms.positive(y_j));
   }
   return wide_sum<T>(value);
 }
@@ -162,12 +162,12 @@ static double all_terms(const BetaTerms<T> &terms, Index n_columns, bool wants_v
 template <class T, class I>
 static void csr_beta_tile(const CsrView<T, I> &X, Index first, Index last,
                           const BetaBlock<T> &b, const Blas &blas, void *scratch) {
-  const Beta<T> &how = *b.how;
-  const BetaTerms<T> terms{static_cast<T>(how.beta), fill<Vec<T>>(how.floor)};
+  const Beta<T> &options = *b.options;
+  const BetaTerms<T> terms{static_cast<T>(options.beta), fill<Vec<T>>(options.floor)};
   const BetaScratch<T> s = cut_beta(scratch, b, X.cols);
   const Index n = last - first;
   const int n_columns = static_cast<int>(X.cols), wide = static_cast<int>(b.h_width);
-  const MatrixView<const T> rows{s.rows, n, how.k, b.width};
+  const MatrixView<const T> rows{s.rows, n, options.k, b.width};
   const MatrixView<const T> ratio{s.ratio, n, X.cols, b.h_width};
   // once for the step, once for the sums
   for (int round = b.solved.data ? 0 : 1; round < 2; ++round) {
@@ -193,30 +193,30 @@ static void csr_beta_tile(const CsrView<T, I> &X, Index first, Index last,
         csr_scatter(weighted, from, to, to, s.rows + i * b.width, b.width, b.numerator);
     }
     if (round == 0) {
-      dense_product_packed(ratio, b.other.B, how.k, b.width, s.denominator, blas);
+      dense_product_packed(ratio, b.other.B, options.k, b.width, s.denominator, blas);
       for (Index i = 0; i < n; ++i)
         conclude_row(b, first + i, s.rows + i * b.width, s.numerator + i * b.width,
                      s.denominator + i * b.width);
     } else if (b.numerator)
-      dense_transposed_packed(ratio, s.rows, how.k, b.width, b.denominator, blas);
+      dense_transposed_packed(ratio, s.rows, options.k, b.width, b.denominator, blas);
   }
 }
 
 template <class T, class I>
 static void csr_beta(const CsrView<T, I> &X, Index first, Index last, const BetaBlock<T> &b,
                      const Blas &blas, void *scratch) {
-  if (b.how->beta == 1) {
+  if (b.options->beta == 1) {
     csr_kullback(X, first, last, b, static_cast<T *>(scratch));
     return;
   }
   const BetaScratch<T> s = cut_beta(scratch, b, X.cols);
   const Index step = beta_tile_rows(X.cols);
-  for (Index at = first; at < last; at += step) {
-    const Index end = smaller(at + step, last);
-    for (Index i = at; i < end; ++i)
-      pack_row(b.start.data + i * b.start.stride, b.how->k, b.width,
-               s.rows + (i - at) * b.width);
-    csr_beta_tile(X, at, end, b, blas, scratch);
+  for (Index row = first; row < last; row += step) {
+    const Index end = smaller(row + step, last);
+    for (Index i = row; i < end; ++i)
+      pack_row(b.start.data + i * b.start.stride, b.options->k, b.width,
+               s.rows + (i - row) * b.width);
+    csr_beta_tile(X, row, end, b, blas, scratch);
   }
 }
 

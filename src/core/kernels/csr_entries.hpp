@@ -26,19 +26,19 @@ NONNEG_INLINE void csr_gather(const CsrView<T, I> &X, Index first, Index last, I
                               const T *B, int kp, T *out) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
-  for_vectors<kCsrVectors>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
+  for_vectors<kCsrVectors>(kp / L, [&](auto count, int vector) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value;
     V sum[N];
-    unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] = load<V>(out + (at + v) * L); });
+    unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] = load<V>(out + (vector + v) * L); });
     for (Index e = first; e < last; ++e) {
-      const T *b = B + static_cast<Index>(X.indices[e]) * kp + at * L;
+      const T *b = B + static_cast<Index>(X.indices[e]) * kp + vector * L;
       if (e + kPrefetch < end)
-        prefetch_row(B + static_cast<Index>(X.indices[e + kPrefetch]) * kp + at * L,
+        prefetch_row(B + static_cast<Index>(X.indices[e + kPrefetch]) * kp + vector * L,
                      N * NONNEG_VECTOR_BYTES, false);
       const V x = fill<V>(X.values[e]);
       unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] += x * load<V>(b + v * L); });
     }
-    unroll<N>([&](auto v) NONNEG_LAMBDA { store(out + (at + v) * L, sum[v]); });
+    unroll<N>([&](auto v) NONNEG_LAMBDA { store(out + (vector + v) * L, sum[v]); });
   });
 }
 
@@ -48,14 +48,14 @@ NONNEG_INLINE void csr_scatter(const CsrView<T, I> &X, Index first, Index last, 
                                const T *a, int kp, T *sum) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
-  for_vectors<kCsrVectors>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
+  for_vectors<kCsrVectors>(kp / L, [&](auto count, int vector) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value;
     V row[N];
-    unroll<N>([&](auto v) NONNEG_LAMBDA { row[v] = load<V>(a + (at + v) * L); });
+    unroll<N>([&](auto v) NONNEG_LAMBDA { row[v] = load<V>(a + (vector + v) * L); });
     for (Index e = first; e < last; ++e) {
-      T *s = sum + static_cast<Index>(X.indices[e]) * kp + at * L;
+      T *s = sum + static_cast<Index>(X.indices[e]) * kp + vector * L;
       if (e + kPrefetch < end)
-        prefetch_row(sum + static_cast<Index>(X.indices[e + kPrefetch]) * kp + at * L,
+        prefetch_row(sum + static_cast<Index>(X.indices[e + kPrefetch]) * kp + vector * L,
                      N * NONNEG_VECTOR_BYTES, true);
       const V x = fill<V>(X.values[e]);
       unroll<N>([&](auto v) NONNEG_LAMBDA {

@@ -9,12 +9,10 @@
 
 namespace nonneg::NONNEG_ISA {
 
-// Where the packed factor is far larger than the second-level cache and a block of rows
-// touches each of its rows several times, the block goes through the features by panels
-// that fit; a row's entries are still added in their order, to the same bits. One thread
-// of an Ice Lake Xeon (1.25 MB of that cache), float64, X B and X'A in ms, whole -> panels:
-// 20,000 x 30,000 with 380 a row, k = 50 (13 MB): 167, 215 -> 107, 146; PBMC counts,
-// 2,638 x 13,713 with 850 a row, k = 20 (2.6 MB): 10, 17 -> 14, 26.
+// A block of rows goes through the features by panels that fit into the second-level cache
+// where the packed factor is far larger than that cache and the block touches each of its
+// rows several times. The entries of a row are still added in their order, so that the bits
+// are the same (D-CORE-CSR-PANELS).
 constexpr Index kPanelBytes = 1 << 19;
 constexpr Index kPanelFactorBytes = 1 << 22;
 constexpr Index kPanelTouches = 2;

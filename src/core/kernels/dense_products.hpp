@@ -10,14 +10,8 @@
 
 namespace nonneg::NONNEG_ISA {
 
-// Own register tiles serve packed factors of at most this many bytes, BLAS larger ones:
-// the tiles do not block the inner dimension. One thread of a Sapphire Rapids Xeon, fused
-// half-step in Gflop/s, own / OpenBLAS 0.3 by blocks, for AVX-512, AVX2 (with OpenBLAS's
-// Haswell kernels) and SSE4 (Nehalem's): 784 features, k = 32, float32 119/79, 79/64,
-// 31/25; k = 64 116/89, 77/68, 33/28; k = 128 111/90, 72/64, 30/25; 5,000 features, k = 50
-// (1.2 MB) 97/64, 68/58, 32/27; 1,000 features, k = 20, float64 56/50, 44/29, 19/14;
-// 1,000 features, k = 300 (2.4 MB) 39/37, 26/28; 2,000 features, k = 500, float32 (4 MB)
-// 51/70, 58/56; 10,000 features, k = 200, float64 (16 MB) 17/41, 12/27.
+// Register tiles of this file serve packed factors of at most this many bytes, BLAS larger
+// ones: the tiles do not block the inner dimension (D-CORE-OWN-TILES).
 constexpr Index kOwnBytes = Index(3) << 20;
 
 // Rows (columns for X'A) in a tile of N vectors, so that H x N sums, N vectors and a
@@ -122,15 +116,15 @@ void dense_product_packed(MatrixView<const T> X, const T *B, int k, int kp, T *P
     gemm<T>(blas, 'N', k, X.rows, X.cols, B, kp, X.data, X.stride, T(0), P, kp);
     return;
   }
-  for_balanced<kMostDense>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
+  for_balanced<kMostDense>(kp / L, [&](auto count, int vector) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value, H = kProductHeight<N>;
     Index i = 0;
     for (; i + H <= X.rows; i += H)
-      product_tile<H, N>(X.data + i * X.stride, X.stride, X.cols, B + at * L, kp,
-                         P + i * kp + at * L);
+      product_tile<H, N>(X.data + i * X.stride, X.stride, X.cols, B + vector * L, kp,
+                         P + i * kp + vector * L);
     for (; i < X.rows; ++i)
-      product_tile<1, N>(X.data + i * X.stride, X.stride, X.cols, B + at * L, kp,
-                         P + i * kp + at * L);
+      product_tile<1, N>(X.data + i * X.stride, X.stride, X.cols, B + vector * L, kp,
+                         P + i * kp + vector * L);
   });
 }
 
@@ -143,15 +137,15 @@ void dense_transposed_packed(MatrixView<const T> X, const T *A, int k, int kp,
     gemm<T>(blas, 'T', k, X.cols, X.rows, A, kp, X.data, X.stride, T(1), sum, kp);
     return;
   }
-  for_balanced<kMostDense>(kp / L, [&](auto count, int at) NONNEG_LAMBDA {
+  for_balanced<kMostDense>(kp / L, [&](auto count, int vector) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value, H = kTransposedHeight<N>;
     Index j = 0;
     for (; j + H <= X.cols; j += H)
-      transposed_tile<H, N>(X.data + j, X.stride, X.rows, A + at * L, kp,
-                            sum + j * kp + at * L);
+      transposed_tile<H, N>(X.data + j, X.stride, X.rows, A + vector * L, kp,
+                            sum + j * kp + vector * L);
     for (; j < X.cols; ++j)
-      transposed_tile<1, N>(X.data + j, X.stride, X.rows, A + at * L, kp,
-                            sum + j * kp + at * L);
+      transposed_tile<1, N>(X.data + j, X.stride, X.rows, A + vector * L, kp,
+                            sum + j * kp + vector * L);
   });
 }
 

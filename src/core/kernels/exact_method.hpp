@@ -38,9 +38,8 @@ static void measure_rows(const Exact &e, const RowArrays<T> &rows, MatrixView<co
   }
 }
 
-// Some sweeps first bring cold rows near their passive sets: exact solves of 70,000 rows
-// from zero, k = 32, float32, took 60 ms with two threads of a Sapphire Rapids Xeon (2.8
-// sets a row); after up to 16 sweeps 10 + 39 ms (1.6 sets).
+// A few sweeps first bring cold rows near their passive sets, so that pivoting tries fewer of
+// them (D-CORE-EXACT-SWEEPS).
 template <class T>
 static void exact_method(const Solve<T> &solve, const RowArrays<T> &rows,
                          MatrixView<const T> P, SolveSums &sums, double *measures,

@@ -92,7 +92,7 @@ NONNEG_INLINE void solve_block(const Model<T> *models, ModelSums *sums, int n_mo
   for (int m = 0; m < n_models; ++m) {
     const Model<T> &model = models[m];
     const RowArrays<T> rows = block_of(model.rows, first, last);
-    T *const P = scratch.block.rows + model.at;
+    T *const P = scratch.block.rows + model.offset;
     solve_rows(model.solve, rows,
                MatrixView<const T>{P, last - first, model.solve.sweep.k, width},
                sums[m].sums, sums[m].measures, scratch.tile);
@@ -105,7 +105,7 @@ NONNEG_INLINE void solve_block(const Model<T> *models, ModelSums *sums, int n_mo
 
 // Components that a product must reach: all but the padding of the last model.
 template <class T> NONNEG_INLINE int reach(const Model<T> *models, int n_models) {
-  return models[n_models - 1].at + models[n_models - 1].solve.sweep.k;
+  return models[n_models - 1].offset + models[n_models - 1].solve.sweep.k;
 }
 
 template <class T>

@@ -9,18 +9,18 @@
 namespace nonneg::NONNEG_ISA {
 
 template <class T, int R>
-NONNEG_INLINE void load_starts(const Newton<T> &how, const RowArrays<T> &rows,
+NONNEG_INLINE void load_starts(const Newton<T> &options, const RowArrays<T> &rows,
                                const Index *which, T *w) {
   for (int r = 0; r < R; ++r)
-    for (int t = 0; t < how.k; ++t)
+    for (int t = 0; t < options.k; ++t)
       w[t * R + r] = rows.start.data[which[r] * rows.start.stride + t];
 }
 
 template <class T, int R>
-NONNEG_INLINE void store_results(const Newton<T> &how, const RowArrays<T> &rows,
+NONNEG_INLINE void store_results(const Newton<T> &options, const RowArrays<T> &rows,
                                  const Index *which, const T *w) {
   for (int r = 0; r < R; ++r)
-    for (int t = 0; t < how.k; ++t)
+    for (int t = 0; t < options.k; ++t)
       rows.solved.data[which[r] * rows.solved.stride + t] = w[t * R + r];
 }
 
@@ -52,7 +52,7 @@ NONNEG_INLINE void turn_entries(const I *indices, Index n, const T *B, int kp, i
 
 template <class T, class I, int R>
 static void csr_newton_group(const CsrView<T, I> &X, const T *B, int kp,
-                             const Newton<T> &how, const RowArrays<T> &rows,
+                             const Newton<T> &options, const RowArrays<T> &rows,
                              const Index *which, NewtonSums &sums, T *scratch) {
   constexpr int L = kLanes<T>;
   Index filled[R], longest = 0;
@@ -61,7 +61,7 @@ static void csr_newton_group(const CsrView<T, I> &X, const T *B, int kp,
     longest = larger(longest, filled[r]);
   }
   const Index n = (longest + L - 1) / L * L;
-  T *const w = scratch, *const x = w + static_cast<Index>(how.k) * kTogether, *const y = x + R * n,
+  T *const w = scratch, *const x = w + static_cast<Index>(options.k) * kTogether, *const y = x + R * n,
           *const h = y + R * n;
   const NewtonGroup<T> g{h, R * n, n, n, x, y};
   for (int r = 0; r < R; ++r) {
@@ -70,14 +70,14 @@ static void csr_newton_group(const CsrView<T, I> &X, const T *B, int kp,
       const Index left = larger<Index>(0, smaller<Index>(L, filled[r] - p));
       store(x + r * n + p, left == L ? load<Vec<T>>(X.values + from + p)
                                      : load_some(X.values + from + p, left));
-      turn_entries(X.indices + from + p, left, B, kp, how.k, h + r * n + p, R * n);
+      turn_entries(X.indices + from + p, left, B, kp, options.k, h + r * n + p, R * n);
     }
   }
-  load_starts<T, R>(how, rows, which, w);
-  NewtonSums own;
-  newton_rows<T, R>(how, g, w, filled, own);
-  store_results<T, R>(how, rows, which, w);
-  sums.add(own);
+  load_starts<T, R>(options, rows, which, w);
+  NewtonSums group_sums;
+  newton_rows<T, R>(options, g, w, filled, group_sums);
+  store_results<T, R>(options, rows, which, w);
+  sums.add(group_sums);
 }
 
 // Sorts row numbers by length, shortest first; equal ones keep their order.
@@ -100,7 +100,7 @@ static void sort_by_length(const I *indptr, Index *order, Index n) {
 
 template <class T, class I>
 static void csr_newton(const CsrView<T, I> &X, Index first, Index last, const T *B, int kp,
-                       const Newton<T> &how, const RowArrays<T> &rows, NewtonSums &sums,
+                       const Newton<T> &options, const RowArrays<T> &rows, NewtonSums &sums,
                        void *scratch) {
   const Index n = last - first;
   Index *const order = static_cast<Index *>(scratch);
@@ -113,20 +113,20 @@ static void csr_newton(const CsrView<T, I> &X, Index first, Index last, const T 
     const Index longest = order[i + kTogether - 1];
     if (X.indptr[longest + 1] - X.indptr[longest] > kLongRow)
       break;
-    csr_newton_group<T, I, kTogether>(X, B, kp, how, rows, order + i, sums, numbers);
+    csr_newton_group<T, I, kTogether>(X, B, kp, options, rows, order + i, sums, numbers);
   }
   for (; i < n; ++i)
-    csr_newton_group<T, I, 1>(X, B, kp, how, rows, order + i, sums, numbers);
+    csr_newton_group<T, I, 1>(X, B, kp, options, rows, order + i, sums, numbers);
   if (rows.moved.data)
-    extrapolate(block_of(rows, first, last), how.momentum);
+    extrapolate(block_of(rows, first, last), options.momentum);
 }
 
 // R rows of a dense X of any strides, and all of H: k rows of h_width numbers.
 template <class T, int R>
 static void dense_newton_group(const StridedView<T> &X, const T *H, Index h_width,
-                               const Newton<T> &how, const RowArrays<T> &rows, Index first,
+                               const Newton<T> &options, const RowArrays<T> &rows, Index first,
                                NewtonSums &sums, T *scratch) {
-  T *const w = scratch, *const x = w + static_cast<Index>(how.k) * kTogether,
+  T *const w = scratch, *const x = w + static_cast<Index>(options.k) * kTogether,
           *const y = x + R * h_width;
   const NewtonGroup<T> g{H, h_width, 0, h_width, x, y};
   Index which[R], filled[R];
@@ -137,23 +137,23 @@ static void dense_newton_group(const StridedView<T> &X, const T *H, Index h_widt
   for (Index p = 0; p < h_width; ++p)
     for (int r = 0; r < R; ++r)
       x[r * h_width + p] = p < X.cols ? X.data[(first + r) * X.row_stride + p * X.stride] : T(0);
-  load_starts<T, R>(how, rows, which, w);
-  newton_rows<T, R>(how, g, w, filled, sums);
-  store_results<T, R>(how, rows, which, w);
+  load_starts<T, R>(options, rows, which, w);
+  newton_rows<T, R>(options, g, w, filled, sums);
+  store_results<T, R>(options, rows, which, w);
 }
 
 template <class T>
 static void dense_newton(const StridedView<T> &X, Index first, Index last, const T *H,
-                         Index h_width, const Newton<T> &how, const RowArrays<T> &rows,
+                         Index h_width, const Newton<T> &options, const RowArrays<T> &rows,
                          NewtonSums &sums, void *scratch) {
   T *const numbers = static_cast<T *>(scratch);
   Index i = first;
   for (; i + kTogether <= last; i += kTogether)
-    dense_newton_group<T, kTogether>(X, H, h_width, how, rows, i, sums, numbers);
+    dense_newton_group<T, kTogether>(X, H, h_width, options, rows, i, sums, numbers);
   for (; i < last; ++i)
-    dense_newton_group<T, 1>(X, H, h_width, how, rows, i, sums, numbers);
+    dense_newton_group<T, 1>(X, H, h_width, options, rows, i, sums, numbers);
   if (rows.moved.data)
-    extrapolate(block_of(rows, first, last), how.momentum);
+    extrapolate(block_of(rows, first, last), options.momentum);
 }
 
 // Bytes for a block of n_rows rows, the longest with that many entries; `turned` where H

@@ -13,9 +13,8 @@
 
 namespace nonneg::NONNEG_ISA {
 
-// Rows of a group, and the length from which a row goes alone. One thread of a Sapphire
-// Rapids Xeon, float64, a sweep over 63,956 x 18,890 with 28 a row, k = 30, in ms with 4 and 8
-// rows: 52, 40; over its transpose 33, 30; 2,638 x 13,713 with 850 a row, k = 20: 20, 21.
+// Rows of a group, and the length from which a row is solved for alone
+// (D-CORE-NEWTON-ROWS).
 constexpr int kTogether = NONNEG_VECTOR_BYTES == 64 ? 8 : 4;
 constexpr Index kLongRow = 4096 / kTogether;
 // A step d that lowers an entry is damped where the second derivative may grow on the way:
@@ -25,7 +24,7 @@ constexpr Index kLongRow = 4096 / kTogether;
 constexpr double kUndamped = 0.683802;
 
 // 1/y for y of the size of 1/unit, at a third of a division's time: from a guess in the
-// number's bits (float32: a few units in the last place), or from a reciprocal in float32
+// number's bits (float32: a few units in the last w_t), or from a reciprocal in float32
 // (float64: to 1.5e-14, the square of its error), by Newton's method.
 NONNEG_INLINE Vec<float> inverse_of(Vec<float> y, float) {
   using V = Vec<float>;
@@ -43,10 +42,11 @@ NONNEG_INLINE Vec<double> inverse_of(Vec<double> y, double unit) {
   return (guess * (fill<V>(2.0) - scaled * guess)) * fill<V>(unit);
 }
 
-// R rows and the columns that they need: component t of row r at h + t * next + r * own.
+// R rows and the columns that they need: component t of row r
+// begins at h + t * component_stride + r * row_stride.
 template <class T> struct NewtonGroup {
   const T *h;
-  Index next, own;
+  Index component_stride, row_stride;
   Index n; // columns, whole vectors; x and h are 0 and y is 1 in those that fill up
   T *x, *y; // R times n
 };
@@ -66,8 +66,8 @@ NONNEG_INLINE void fold_vectors(const Vec<T> *v, double *out) {
     constexpr int first = decltype(round)::value * L;
     Vec<T> part[L];
     unroll<L>([&](auto i) NONNEG_LAMBDA {
-      constexpr int at = first + decltype(i)::value;
-      part[i] = at < N ? v[at < N ? at : 0] : fill<Vec<T>>(T(0));
+      constexpr int lane = first + decltype(i)::value;
+      part[i] = lane < N ? v[lane < N ? lane : 0] : fill<Vec<T>>(T(0));
     });
     alignas(64) T folded[L];
     if constexpr (largest)
@@ -96,13 +96,13 @@ NONNEG_INLINE void newton_terms(const NewtonGroup<T> &g, int before, const T *d,
     both[r] = both[R + r] = largest[r] = zero;
     moved[r] = fill<V>(d[r]);
   });
-  const T *const old = g.h + before * g.next, *const h = g.h + t * g.next;
+  const T *const old = g.h + before * g.component_stride, *const h = g.h + t * g.component_stride;
   for (Index p = 0; p < g.n; p += L)
     unroll<R>([&](auto r) NONNEG_LAMBDA {
-      const V y = load<V>(g.y + r * g.n + p) + moved[r] * load<V>(old + r * g.own + p);
+      const V y = load<V>(g.y + r * g.n + p) + moved[r] * load<V>(old + r * g.row_stride + p);
       store(g.y + r * g.n + p, y);
       const V x = load<V>(g.x + r * g.n + p);
-      const V z = load<V>(h + r * g.own + p) * inverse_of(y > least ? y : least, unit);
+      const V z = load<V>(h + r * g.row_stride + p) * inverse_of(y > least ? y : least, unit);
       const V present = x > zero ? z : zero;
       largest[r] = largest[r] > present ? largest[r] : present;
       both[r] += x * z;
@@ -120,7 +120,7 @@ NONNEG_INLINE void newton_move(const NewtonGroup<T> &g, int t, const T *d) {
     const V moved = fill<V>(d[r]);
     for (Index p = 0; p < g.n; p += kLanes<T>) {
       const V y = load<V>(g.y + r * g.n + p) +
-                  moved * load<V>(g.h + t * g.next + r * g.own + p);
+                  moved * load<V>(g.h + t * g.component_stride + r * g.row_stride + p);
       store(g.y + r * g.n + p, y);
     }
   }
@@ -131,27 +131,27 @@ NONNEG_INLINE void newton_move(const NewtonGroup<T> &g, int t, const T *d) {
 // sum_t gradient_t (w_t - best_t), of which at the best row sum_t linear_t best_t and
 // l2_t best_t^2 are at most the row's sum of x.
 template <class T, int R>
-static void newton_sweep(const Newton<T> &how, const NewtonGroup<T> &g, NewtonRows<T, R> &rows,
+static void newton_sweep(const Newton<T> &options, const NewtonGroup<T> &g, NewtonRows<T, R> &rows,
                          double *violation, double *slack) {
   double worst[R], bent[R]; // of the bounds by linear the largest, of those by l2 the sum
   NewtonTerms<R> terms;
   T d[R];
   for (int r = 0; r < R; ++r)
     worst[r] = bent[r] = violation[r] = d[r] = 0;
-  for (int t = 0; t < how.k; ++t) {
-    newton_terms<T, R>(g, t > 0 ? t - 1 : 0, d, t, how.floor, how.unit, terms);
-    const double linear = static_cast<double>(how.column_sums[t]) + static_cast<double>(how.l1[t]);
-    const double l2 = static_cast<double>(how.l2[t]);
+  for (int t = 0; t < options.k; ++t) {
+    newton_terms<T, R>(g, t > 0 ? t - 1 : 0, d, t, options.floor, options.unit, terms);
+    const double linear = static_cast<double>(options.column_sums[t]) + static_cast<double>(options.l1[t]);
+    const double l2 = static_cast<double>(options.l2[t]);
     const double share = linear > 0 ? 1 / linear : 0;
-    T *const at = rows.w + t * R;
+    T *const w_t = rows.w + t * R;
     for (int r = 0; r < R; ++r) {
-      const double w = static_cast<double>(at[r]);
+      const double w = static_cast<double>(w_t[r]);
       const double gradient = linear + l2 * w - terms.sums[r];
       const double curvature = l2 + terms.sums[R + r];
       // without curvature the row is linear: it ends at zero, or stays
       double step = curvature > 0 ? -gradient / curvature : gradient > 0 ? -w : 0.0;
       // 1/sum(x h/y) is concave along the entry: where it is matched by its tangent in
-      // place of the sum itself, a step upwards is longer and still not too long, and
+      // w_t of the sum itself, a step upwards is longer and still not too long, and
       // one downwards shorter
       step *= l2 == 0 && curvature > 0 ? terms.sums[r] * share : 1.0;
       step = step > -w ? step : -w;
@@ -168,26 +168,26 @@ static void newton_sweep(const Newton<T> &how, const NewtonGroup<T> &g, NewtonRo
         const double down = -gradient * share;
         worst[r] = worst[r] > down ? worst[r] : down;
       }
-      d[r] = narrow - at[r];
-      at[r] = narrow;
+      d[r] = narrow - w_t[r];
+      w_t[r] = narrow;
     }
   }
-  newton_move<T, R>(g, how.k - 1, d);
+  newton_move<T, R>(g, options.k - 1, d);
   for (int r = 0; r < R; ++r)
     slack[r] = violation[r] + rows.total[r] * (worst[r] + bent[r]);
 }
 
 // y = W H from the start.
 template <class T, int R>
-static void newton_start(const Newton<T> &how, const NewtonGroup<T> &g, const T *w,
+static void newton_start(const Newton<T> &options, const NewtonGroup<T> &g, const T *w,
                          const Index *filled) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
   for (int r = 0; r < R; ++r)
     for (Index p = 0; p < g.n; p += L) {
       V y = fill<V>(T(0));
-      for (int t = 0; t < how.k; ++t)
-        y += fill<V>(w[t * R + r]) * load<V>(g.h + t * g.next + r * g.own + p);
+      for (int t = 0; t < options.k; ++t)
+        y += fill<V>(w[t * R + r]) * load<V>(g.h + t * g.component_stride + r * g.row_stride + p);
       store(g.y + r * g.n + p, y);
     }
   for (int r = 0; r < R; ++r)
@@ -204,7 +204,7 @@ NONNEG_INLINE double positive_root(double bent, double flat, double total) {
 // Sum of x of each row, and the row at its best scale, or out of zero: there all its
 // components alike share in the sum of x.
 template <class T, int R>
-static void newton_scale(const Newton<T> &how, const NewtonGroup<T> &g,
+static void newton_scale(const Newton<T> &options, const NewtonGroup<T> &g,
                          NewtonRows<T, R> &rows) {
   using V = Vec<T>;
   const V zero = fill<V>(T(0));
@@ -216,22 +216,22 @@ static void newton_scale(const Newton<T> &how, const NewtonGroup<T> &g,
     rows.total[r] = total;
     rows.alive[r] = 1;
     double weight = 0, bent = 0;
-    for (int t = 0; t < how.k; ++t) {
+    for (int t = 0; t < options.k; ++t) {
       const double w = static_cast<double>(rows.w[t * R + r]);
-      weight += w * (static_cast<double>(how.column_sums[t]) + static_cast<double>(how.l1[t]));
-      bent += w * w * static_cast<double>(how.l2[t]);
+      weight += w * (static_cast<double>(options.column_sums[t]) + static_cast<double>(options.l1[t]));
+      bent += w * w * static_cast<double>(options.l2[t]);
     }
-    if (!how.rescale && weight > 0)
+    if (!options.rescale && weight > 0)
       continue;
     const double scale = weight > 0 ? positive_root(bent, weight, total) : 0;
-    for (int t = 0; t < how.k; ++t) {
-      const double linear = static_cast<double>(how.column_sums[t]) + static_cast<double>(how.l1[t]);
+    for (int t = 0; t < options.k; ++t) {
+      const double linear = static_cast<double>(options.column_sums[t]) + static_cast<double>(options.l1[t]);
       T &w = rows.w[t * R + r];
       if (weight > 0)
         w = static_cast<T>(static_cast<double>(w) * scale);
       else
-        w = linear > 0 ? static_cast<T>(positive_root(static_cast<double>(how.l2[t]), linear,
-                                                      total / how.k))
+        w = linear > 0 ? static_cast<T>(positive_root(static_cast<double>(options.l2[t]), linear,
+                                                      total / options.k))
                        : T(0);
     }
   }
@@ -250,32 +250,32 @@ static double newton_value(const NewtonGroup<T> &g, T floor) {
 
 // Solves for R rows; `filled` says how many of their columns are real.
 template <class T, int R>
-static void newton_rows(const Newton<T> &how, const NewtonGroup<T> &g, T *w,
+static void newton_rows(const Newton<T> &options, const NewtonGroup<T> &g, T *w,
                         const Index *filled, NewtonSums &sums) {
   NewtonRows<T, R> rows;
   rows.w = w;
-  newton_scale<T, R>(how, g, rows);
-  newton_start<T, R>(how, g, w, filled);
+  newton_scale<T, R>(options, g, rows);
+  newton_start<T, R>(options, g, w, filled);
   double violation[R], slack[R];
-  for (int number = 0; number < how.sweeps; ++number) {
+  for (int number = 0; number < options.sweeps; ++number) {
     int alive = 0;
     for (int r = 0; r < R; ++r)
       alive += rows.alive[r] > 0;
     if (alive == 0)
       break;
     sums.sweeps += alive;
-    newton_sweep<T, R>(how, g, rows, violation, slack);
+    newton_sweep<T, R>(options, g, rows, violation, slack);
     for (int r = 0; r < R; ++r) {
       if (number == 0)
         sums.residual += violation[r];
-      if (slack[r] <= how.tolerance * rows.total[r])
+      if (slack[r] <= options.tolerance * rows.total[r])
         rows.alive[r] = 0;
     }
   }
   for (int r = 0; r < R; ++r)
     sums.unfinished += rows.alive[r];
-  if (how.wants_value)
-    sums.value += newton_value<T, R>(g, how.floor);
+  if (options.wants_value)
+    sums.value += newton_value<T, R>(g, options.floor);
 }
 
 } // namespace nonneg::NONNEG_ISA

@@ -13,33 +13,33 @@ template <class T> NONNEG_INLINE int padded(int k) {
 
 // Calls f with the number of vectors as a compile-time constant, chunk by chunk.
 template <int Most, class F> NONNEG_INLINE void for_vectors(int count, F f) {
-  int at = 0;
-  for (; count - at > Most; at += Most)
-    f(std::integral_constant<int, Most>{}, at);
-  switch (count - at) {
-  case 1: f(std::integral_constant<int, 1>{}, at); break;
-  case 2: f(std::integral_constant<int, 2>{}, at); break;
-  case 3: f(std::integral_constant<int, (Most >= 3 ? 3 : 1)>{}, at); break;
-  case 4: f(std::integral_constant<int, (Most >= 4 ? 4 : 1)>{}, at); break;
-  case 5: f(std::integral_constant<int, (Most >= 5 ? 5 : 1)>{}, at); break;
-  case 6: f(std::integral_constant<int, (Most >= 6 ? 6 : 1)>{}, at); break;
-  case 7: f(std::integral_constant<int, (Most >= 7 ? 7 : 1)>{}, at); break;
-  case 8: f(std::integral_constant<int, (Most >= 8 ? 8 : 1)>{}, at); break;
+  int vector = 0;
+  for (; count - vector > Most; vector += Most)
+    f(std::integral_constant<int, Most>{}, vector);
+  switch (count - vector) {
+  case 1: f(std::integral_constant<int, 1>{}, vector); break;
+  case 2: f(std::integral_constant<int, 2>{}, vector); break;
+  case 3: f(std::integral_constant<int, (Most >= 3 ? 3 : 1)>{}, vector); break;
+  case 4: f(std::integral_constant<int, (Most >= 4 ? 4 : 1)>{}, vector); break;
+  case 5: f(std::integral_constant<int, (Most >= 5 ? 5 : 1)>{}, vector); break;
+  case 6: f(std::integral_constant<int, (Most >= 6 ? 6 : 1)>{}, vector); break;
+  case 7: f(std::integral_constant<int, (Most >= 7 ? 7 : 1)>{}, vector); break;
+  case 8: f(std::integral_constant<int, (Most >= 8 ? 8 : 1)>{}, vector); break;
   }
 }
 
 // The same in as few chunks as possible, as equal as possible.
 template <int Most, class F> NONNEG_INLINE void for_balanced(int count, F f) {
-  int at = 0;
+  int vector = 0;
   for (int chunks = (count + Most - 1) / Most; chunks > 0; --chunks) {
-    const int size = (count - at + chunks - 1) / chunks;
+    const int size = (count - vector + chunks - 1) / chunks;
     switch (size) {
-    case 1: f(std::integral_constant<int, 1>{}, at); break;
-    case 2: f(std::integral_constant<int, (Most >= 2 ? 2 : 1)>{}, at); break;
-    case 3: f(std::integral_constant<int, (Most >= 3 ? 3 : 1)>{}, at); break;
-    case 4: f(std::integral_constant<int, (Most >= 4 ? 4 : 1)>{}, at); break;
+    case 1: f(std::integral_constant<int, 1>{}, vector); break;
+    case 2: f(std::integral_constant<int, (Most >= 2 ? 2 : 1)>{}, vector); break;
+    case 3: f(std::integral_constant<int, (Most >= 3 ? 3 : 1)>{}, vector); break;
+    case 4: f(std::integral_constant<int, (Most >= 4 ? 4 : 1)>{}, vector); break;
     }
-    at += size;
+    vector += size;
   }
 }
 

@@ -1,22 +1,15 @@
 // Exact non-negative rows by block principal pivoting (Kim and Park 2011,
 // doi:10.1137/110821172; bounds as in Judice and Pires 1994), one row per SIMD lane.
 //
-// Each lane holds a row with a passive set of its own. The sets' Gram matrices are
-// gathered side by side and factored together, padded with zeros to the largest set, so
-// that divisions and short loops are shared; a lane whose row is done takes the next one.
-// No operation crosses lanes: a row's bits do not depend on its neighbours.
+// Each lane holds a row and the row's passive set. The Gram matrices of the sets are gathered
+// side by side and factored together, padded with zeros to the largest set, so that divisions
+// and short loops are shared. A lane whose row is done takes the next row. No operation
+// crosses lanes: the bits of a row do not depend on its neighbours.
 //
-// Nanoseconds a row (and factorizations), float64, 40 % passive, one thread of a Rocket
-// Lake Xeon, x86-64-v4, least of 15 (benchmarks/nnls.py --kernel); float32 is the same:
-//     k   from nothing   from 2 % off   solved already   a single row from nothing
-//    10    250 (1.7)      135 (1.4)        97 (1)           3,000
-//    20    600 (2.0)      380 (1.9)       210 (1)           6,400
-//    32   1340 (2.2)      950 (2.2)       440 (1)          10,000
-//    50   2980 (2.4)     2370 (2.5)       960 (1)          24,000
-//   100  12800 (2.7)    11400 (3.0)      3700 (1)          86,000
-// One lane for each row beats sorting rows by their sets and factoring each set once: a
-// factorization costs a lane little more than the solution that every row needs anyway.
-// Only where all lanes keep their sets (all passive, say) is the last factor used again.
+// A lane for each row is faster than sorting rows by their sets and factoring each set once:
+// the factorization costs a lane little more than the solution, which every row needs anyway.
+// The last factor is used again only where all lanes keep their sets, as when all coordinates
+// are passive. D-CORE-PIVOTING has times by k.
 #pragma once
 
 #include "kernels/active_set.hpp"
@@ -26,8 +19,8 @@
 namespace nonneg::NONNEG_ISA {
 
 constexpr int kExactFullExchanges = 3; // without progress, before single exchanges
-// Exchanges, plus k / 16, before a row is solved by its active set: rows that end need 2
-// to 8, and those of a Gram matrix without full rank may go round for ever.
+// After so many exchanges, plus k / 16, a row is solved by its active set. Rows that end need
+// 2 to 8 exchanges; those of a Gram matrix without full rank may go round for ever.
 constexpr int kExactLoops = 20;
 
 // Share of a row's scale below which a sign does not count. The arithmetic is float64 for
@@ -197,8 +190,8 @@ static void solve_lanes(ExactTile &tile, bool bounded, double falls) {
     gradient(tile);
   for (int i = 0; i < tile.n; ++i)
     for (int l = 0; l < L; ++l) {
-      const Index at = tile.index[i * L + l] * L + l;
-      tile.part[i * L + l] = any_upper ? -tile.y[at] : tile.rhs[at];
+      const Index place = tile.index[i * L + l] * L + l;
+      tile.part[i * L + l] = any_upper ? -tile.y[place] : tile.rhs[place];
     }
   solve_parts(tile, falls);
   for (int i = 0; i < tile.n; ++i)
@@ -222,7 +215,7 @@ static void judge(ExactTile &tile, double tolerance, int64_t *count, int64_t *la
     scale = b > scale ? b : scale;
   }
   const V slack = fill<V>(tolerance) * scale, least = -slack;
-  I n = I{}, at = I{};
+  I n = I{}, last_wrong = I{};
   for (int t = 0; t < tile.k; ++t) {
     const V x = load<V>(tile.x + t * L), y = load<V>(tile.y + t * L);
     const I side = load<I>(tile.side + t * L);
@@ -230,11 +223,11 @@ static void judge(ExactTile &tile, double tolerance, int64_t *count, int64_t *la
     const I wrong = ((side == kFree) & ((x < least) | (x > most))) |
                     ((side == kAtZero) & (y < least)) | ((side == kAtUpper) & (y > slack));
     n -= wrong;
-    at = wrong ? (I{} + t) : at;
+    last_wrong = wrong ? (I{} + t) : last_wrong;
     store(tile.violated + t * L, wrong);
   }
   store(count, n);
-  store(last, at);
+  store(last, last_wrong);
 }
 
 // Moves the marked coordinates to their other side: all of a lane's, or the one given.

@@ -1,4 +1,4 @@
-// Rows side by side for block principal pivoting: what a tile of lanes holds, and where.
+// A tile of rows side by side for block principal pivoting: its arrays and their places.
 #pragma once
 
 #include <type_traits>
@@ -14,8 +14,8 @@ using ExactInt = decltype(ExactVec{} < ExactVec{});
 constexpr double kExactLargest = 1e120; // of a scaled right-hand side
 constexpr int kExactPad = 4;           // rows below a factor, for rows of zeros
 
-// Columns that one pass over the rows below them reduces, R rows at a time: as many sums
-// as the registers hold. Left to one column at a time, k = 100 takes 1.4 times as long.
+// Columns that one pass over the rows below them reduces, kPanelRows rows at a time: as many
+// sums as the registers hold (D-CORE-PANEL-COLUMNS).
 constexpr int kPanelColumns = NONNEG_VECTOR_BYTES == 64 ? 4 : 2;
 constexpr int kPanelRows = 4;
 

@@ -30,8 +30,8 @@ static void move_scaled(const ScaledMove<T> &move, MatrixView<const T> before,
                         MatrixView<const T> numerator, const int64_t *features,
                         MatrixView<T> base, double *__restrict sums) {
   const int k = static_cast<int>(before.cols);
-  double *const __restrict moved = sums + k, *const __restrict own = moved + k,
-               *const __restrict total = own + k;
+  double *const __restrict moved = sums + k, *const __restrict squares = moved + k,
+               *const __restrict total = squares + k;
   for (Index p = 0; p < before.rows; ++p) {
     const T *old = before.data + p * before.stride;
     const T *above = numerator.data + p * numerator.stride;
@@ -44,7 +44,7 @@ static void move_scaled(const ScaledMove<T> &move, MatrixView<const T> before,
       const double was = static_cast<double>(old[t]), is = static_cast<double>(after);
       sums[t] += was * was;
       moved[t] += (is - was) * (is - was);
-      own[t] += is * is;
+      squares[t] += is * is;
       total[t] += is;
     }
   }

@@ -59,7 +59,7 @@ struct SolveSums {
 template <class T> struct Model {
   Solve<T> solve;
   RowArrays<T> rows;
-  int at;
+  int offset;
 };
 
 // What a block adds to for a model: the Gram matrix of its result (k x k, or null) and
