@@ -20,6 +20,7 @@ from nonneg import kernels
 from nonneg.base.steps import OtherFactor, RowsOfW
 from nonneg.kernels import Cyclic
 from nonneg.kernels.quadratic_steps import MatMul, ProductRows, RMatMul
+from nonneg.kernels.row_methods import RowArrays
 from nonneg.operands.registration import as_operand
 from support.records import solve_models
 from support.requirements import needs_core
@@ -392,8 +393,16 @@ def test_bindings_refuse_arrays_that_do_not_fit():
     inverse, order = 1 / gram.diagonal(), np.arange(3)
 
     def solve(start=A, rhs=rhs, l1=l1, order=order, moved=None, measures=None):
-        options = (gram, inverse, l1, order, True, 8, 0.01, 0.5)
-        return core.solve64((start, A, A, moved), rhs, options, None, None, measures, 1)
+        options = core.SolveOptions(
+            gram=gram,
+            inverse_diagonal=inverse,
+            l1=l1,
+            order=order,
+            method=core.RowMethod.ADAPTIVE,
+            sweeps=8,
+        )
+        rows = RowArrays(start, A, A, moved)
+        return core.solve64(rows, rhs, options, None, None, measures, 1)
 
     with pytest.raises(ValueError, match="shape of the factor"):
         solve(rhs=rhs[:5])

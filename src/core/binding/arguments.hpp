@@ -138,22 +138,19 @@ template <class View> struct ArgOf<Stream<View>> : StreamArg<ArgOf<View>> {};
 
 // The rows of a factor: an object with `start`, `solved`, and `previous` and `moved` or None.
 template <class T> RowArrays<T> rows_of(nb::handle arrays) {
-  const bool by_place = nb::isinstance<nb::tuple>(arrays);
-  const auto array = [&](const char *name, int place) {
-    return by_place ? nb::object(arrays[place]) : nb::object(arrays.attr(name));
-  };
-  const auto solved = nb::cast<Out<T>>(array("solved", 1), false);
+  const auto array = [&](const char *name) { return nb::object(arrays.attr(name)); };
+  const auto solved = nb::cast<Out<T>>(array("solved"), false);
   const auto like_solved = [&](const auto &rows) {
     require_rows(rows, solved);
     require_columns(rows, solved);
     return rows;
   };
   RowArrays<T> rows{};
-  rows.start = view<const T>(like_solved(nb::cast<In<T>>(array("start", 0), false)));
+  rows.start = view<const T>(like_solved(nb::cast<In<T>>(array("start"), false)));
   rows.solved = view<T>(solved);
-  const nb::object moved = array("moved", 3);
+  const nb::object moved = array("moved");
   if (!moved.is_none()) {
-    rows.previous = view<const T>(like_solved(nb::cast<In<T>>(array("previous", 2), false)));
+    rows.previous = view<const T>(like_solved(nb::cast<In<T>>(array("previous"), false)));
     rows.moved = view<T>(like_solved(nb::cast<Out<T>>(moved, false)));
   }
   return rows;

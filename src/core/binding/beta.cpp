@@ -24,7 +24,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
   m.def(name.c_str(),
         [](typename Arg::Arrays X, In<T> start, In<T> Ht, nb::object after, nb::object solved,
            nb::object below, nb::object numerator, nb::object denominator,
-           nb::handle options, bool wants_value, int n_threads) {
+           const BetaOptions &options, bool wants_value, int n_threads) {
           const auto x = Arg::view_of(X, static_cast<Index>(Ht.shape(0)));
           require_columns(start, Ht);
           require(static_cast<Index>(start.shape(0)) == x.rows &&
@@ -32,7 +32,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
                   "the shapes of X and the factors do not fit");
           const Index k = static_cast<Index>(Ht.shape(1));
           double value = 0;
-          BetaPass<T> pass{beta_of<T>(beta_options(options), Ht.shape(1)),
+          BetaPass<T> pass{beta_of<T>(options, Ht.shape(1)),
                            view<const T>(start),
                            optional_rows<T>(solved, x.rows, k),
                            optional_rows<T>(below, x.rows, k),
@@ -61,7 +61,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
 template <class T> void bind_factors(nb::module_ &m) {
   m.def(sizeof(T) == 4 ? "multiply32" : "multiply64",
         [](In<T> start, In<T> numerator, nb::object denominator, Out<T> solved,
-           nb::handle options, int n_threads) {
+           const BetaOptions &options, int n_threads) {
           const auto s = view<T>(solved);
           for (const In<T> &array : {start, numerator}) {
             require_rows(array, solved);
@@ -74,7 +74,7 @@ template <class T> void bind_factors(nb::module_ &m) {
             require_columns(array, solved);
             below = view<const T>(array);
           }
-          const Beta<T> step = beta_of<T>(beta_options(options), solved.shape(1));
+          const Beta<T> step = beta_of<T>(options, solved.shape(1));
           call(n_threads, [&](Run run) {
             return multiply(kernels<T>(), step, view<const T>(start),
                             view<const T>(numerator), below, s, run);

@@ -21,7 +21,8 @@ FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_colum
   const RowArrays<T> rows = rows_of<T>(arrays.rows);
   const Index k = rows.solved.cols;
   fused.model.rows = rows;
-  fused.model.solve = solve_of<T>(solve_options(arrays.options), static_cast<size_t>(k));
+  fused.model.solve = solve_of<T>(nb::cast<const SolveOptions &>(arrays.options),
+                                  static_cast<size_t>(k));
   fused.Ht = view<const T>(nb::cast<In<T>>(arrays.Ht, false));
   require(rows.solved.rows == n_rows && fused.Ht.rows == n_columns && fused.Ht.cols == k,
           "the shapes of X and the factors do not fit");
@@ -37,14 +38,14 @@ FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_colum
 
 template <class T> void bind_solve(nb::module_ &m) {
   m.def(sizeof(T) == 4 ? "solve32" : "solve64",
-        [](nb::handle rows, In<T> P, nb::handle options, nb::handle gram_solved,
+        [](nb::handle rows, In<T> P, const SolveOptions &options, nb::handle gram_solved,
            nb::handle gram_result, nb::handle measures, int n_threads) {
           const RowArrays<T> r = rows_of<T>(rows);
           const auto p = view<const T>(P);
           const Index k = r.solved.cols;
           require(p.rows == r.solved.rows && p.cols == k,
                   "the right-hand side must have the shape of the factor");
-          const Solve<T> s = solve_of<T>(solve_options(options), static_cast<size_t>(k));
+          const Solve<T> s = solve_of<T>(options, static_cast<size_t>(k));
           double *const g = square_of(gram_solved, k, k);
           double *const h = square_of(gram_result, k, k);
           double *const q = square_of(measures, 2, k);
@@ -66,8 +67,10 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
         [](typename Arg::Arrays X, nb::list models, Index n_columns, int n_threads) {
           const auto x = Arg::view_of(X, n_columns);
           std::vector<FusedModel<T>> fused;
-          for (nb::handle item : models)
-            fused.push_back(fused_model<T>(model_arrays(item), x.rows, n_columns));
+          for (nb::handle item : models) {
+            const auto &arrays = nb::cast<const ModelArrays &>(item);
+            fused.push_back(fused_model<T>(arrays, x.rows, n_columns));
+          }
           require(!fused.empty(), "there must be a model");
           for (const FusedModel<T> &model : fused)
             require(!model.rhs.data == !fused[0].rhs.data,

@@ -12,7 +12,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
   const std::string name =
       std::string(sizeof(T) == 4 ? "newton32_" : "newton64_") + suffix;
   m.def(name.c_str(),
-        [](typename Arg::Arrays X, nb::handle rows, In<T> Ht, nb::handle options,
+        [](typename Arg::Arrays X, nb::handle rows, In<T> Ht, const NewtonOptions &options,
            int n_threads) {
           const auto x = Arg::view_of(X, static_cast<Index>(Ht.shape(0)));
           const RowArrays<T> r = rows_of<T>(rows);
@@ -20,7 +20,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
                       r.solved.cols == static_cast<Index>(Ht.shape(1)) &&
                       static_cast<Index>(Ht.shape(0)) == x.cols,
                   "the shapes of X and the factors do not fit");
-          const Newton<T> steps = newton_of<T>(newton_options(options), Ht.shape(1));
+          const Newton<T> steps = newton_of<T>(options, Ht.shape(1));
           const auto other = view<const T>(Ht);
           NewtonSums sums;
           call(n_threads,

@@ -13,42 +13,6 @@ double *square_of(nb::handle array, Index rows, Index cols) {
   return A.data();
 }
 
-SolveOptions solve_options(nb::handle options) {
-  if (!nb::isinstance<nb::tuple>(options))
-    return nb::cast<const SolveOptions &>(options);
-  const auto t = nb::borrow<nb::tuple>(options);
-  const int method = nb::cast<int>(t[4]);
-  require(method >= 0 && method < 3, "there is no such method");
-  const bool exact = t.size() == 10;
-  return {t[0], t[1], t[2], t[3], static_cast<RowMethod>(method), nb::cast<int>(t[5]),
-          nb::cast<double>(t[6]), nb::cast<double>(t[7]),
-          exact ? nb::object(t[8]) : nb::none(), exact ? nb::object(t[9]) : nb::none()};
-}
-
-BetaOptions beta_options(nb::handle options) {
-  if (!nb::isinstance<nb::tuple>(options))
-    return nb::cast<const BetaOptions &>(options);
-  const auto t = nb::borrow<nb::tuple>(options);
-  return {nb::cast<double>(t[0]), nb::cast<double>(t[1]), nb::cast<double>(t[2]), t[3], t[4],
-          t[5], nb::cast<bool>(t[6])};
-}
-
-NewtonOptions newton_options(nb::handle options) {
-  if (!nb::isinstance<nb::tuple>(options))
-    return nb::cast<const NewtonOptions &>(options);
-  const auto t = nb::borrow<nb::tuple>(options);
-  return {nb::cast<double>(t[0]), nb::cast<double>(t[1]), nb::cast<double>(t[2]),
-          nb::cast<double>(t[3]), t[4], t[5], t[6], nb::cast<int>(t[7]),
-          nb::cast<bool>(t[8]), nb::cast<bool>(t[9])};
-}
-
-ModelArrays model_arrays(nb::handle model) {
-  if (!nb::isinstance<nb::tuple>(model))
-    return nb::cast<const ModelArrays &>(model);
-  const auto t = nb::borrow<nb::tuple>(model);
-  return {t[0], t[1], t[2], t[3], t[4], t[5]};
-}
-
 void bind_options(nb::module_ &m) {
   nb::enum_<RowMethod>(m, "RowMethod")
       .value("CYCLIC", RowMethod::cyclic)

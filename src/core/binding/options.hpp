@@ -107,10 +107,4 @@ template <class T> Newton<T> newton_of(const NewtonOptions &options, size_t k) {
           options.wants_value};
 }
 
-// The records, or tuples of the same order.
-SolveOptions solve_options(nb::handle);
-BetaOptions beta_options(nb::handle);
-NewtonOptions newton_options(nb::handle);
-ModelArrays model_arrays(nb::handle);
-
 } // namespace nonneg

@@ -165,13 +165,13 @@ def solve_rows(
     )
     measures = np.empty((2, k))
     report = solve(
-        rows,
-        as_contiguous(rhs, dtype),
-        _options(gram, l1, dtype, how),
-        gram_solved,
-        gram_result,
-        measures,
-        n_threads,
+        rows=rows,
+        P=as_contiguous(rhs, dtype),
+        options=_options(gram, l1, dtype, how),
+        gram_solved=gram_solved,
+        gram_result=gram_result,
+        measures=measures,
+        n_threads=n_threads,
     )
     return SolveReport(*report, measures, gram_solved, gram_result)
 
@@ -189,14 +189,14 @@ def exact_solve(
         return block_pivoting.exact_solve(A, rhs, gram, l1, upper)
     squares = np.zeros(A.shape[1])
     report = _core.exact_solve(
-        A,
-        as_contiguous(rhs, A.dtype),
-        as_contiguous(gram, np.float64).ravel(),
-        as_contiguous(l1, np.float64),
-        None if upper is None else as_contiguous(upper, np.float64),
-        squares,
-        False,
-        n_threads,
+        A=A,
+        P=as_contiguous(rhs, A.dtype),
+        gram=as_contiguous(gram, np.float64).ravel(),
+        l1=as_contiguous(l1, np.float64),
+        upper=None if upper is None else as_contiguous(upper, np.float64),
+        gradient=squares,
+        fixed=False,
+        n_threads=n_threads,
     )
     return ExactReport(*report, squares)
 
@@ -205,9 +205,15 @@ def solve_on_sets(A: Array, rhs: Array, gram: Array, n_threads: int = 1) -> None
     """Compiled twin of `block_pivoting.solve_on_sets`."""
     k = A.shape[1]
     gram = as_contiguous(gram, np.float64).ravel()
-    unused, zero = np.zeros(k), np.zeros(k)
     _core.exact_solve(
-        A, as_contiguous(rhs, A.dtype), gram, zero, None, unused, True, n_threads
+        A=A,
+        P=as_contiguous(rhs, A.dtype),
+        gram=gram,
+        l1=np.zeros(k),
+        upper=None,
+        gradient=np.zeros(k),  # unused
+        fixed=True,
+        n_threads=n_threads,
     )
 
 

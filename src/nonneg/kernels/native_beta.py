@@ -127,10 +127,20 @@ def _beta_update(
     suffix, X = source_of(operand)
     X = X if source is None else source
     after = None if shared.after is None else as_contiguous(shared.after, dtype)
-    value = binding(f"beta{8 * dtype.itemsize}_{suffix}")(
-        X, start, Ht, after, rows.solved, rows.below, numerator, second,
-        options, step.value, operand.n_threads,
-    )  # fmt: skip
+    half_step = binding(f"beta{8 * dtype.itemsize}_{suffix}")
+    value = half_step(
+        X=X,
+        start=start,
+        Ht=Ht,
+        after=after,
+        solved=rows.solved,
+        below=rows.below,
+        numerator=numerator,
+        denominator=second,
+        options=options,
+        wants_value=step.value,
+        n_threads=operand.n_threads,
+    )
     sums = TermSums(numerator)
     if step.bends:
         sums.bends = second
