@@ -477,6 +477,46 @@ def test_a_group_that_is_no_matrix(tmp_path):
             as_store(file)
 
 
+def links(file):
+    """Members of a file that lead nowhere, to themselves, or to another file."""
+    h5py = pytest.importorskip("h5py")
+    file["soft"] = h5py.SoftLink("/soft")
+    file["nowhere"] = h5py.SoftLink("/none")
+    file["other"] = h5py.ExternalLink("none.h5", "/X")
+    loop = file.create_group("loop")
+    loop["X"] = loop
+    layout = [("secret.txt", 0, 8 * 4)]
+    file.create_dataset("outside", (2, 2), np.float64, external=layout)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("soft", ""), ("nowhere", ""), ("other", ""), ("loop", "is no matrix"),
+     ("outside", "in another file, 'secret.txt'")],
+)  # fmt: skip
+def test_links_of_hdf5(tmp_path, name, message):
+    h5py = pytest.importorskip("h5py")
+    from nonneg.stores import open_store
+
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        links(file)
+    with pytest.raises(ValueError, match=r"x\.h5") as caught:
+        open_store(f"{tmp_path}/x.h5::/{name}")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [b"{", b"{}", b"[]", b'{"index_columns": 3}', b"\xff"])
+def test_damaged_metadata_of_pandas(tmp_path, text):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    table = pa.table({"a": [1.0, 2]}).replace_schema_metadata({"pandas": text})
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match=r"x\.parquet.*metadata"):
+        as_store(tmp_path / "x.parquet")
+
+
 # conversion
 
 

@@ -14,6 +14,8 @@ from .read_errors import is_instance, naming_rows, require_matrix
 PARTS = ("data", "indices", "indptr")
 FORMATS = {"encoding-type": "_matrix", "h5sparse_format": ""}
 """Attributes that name the format of a group, each with what it adds to csr or csc."""
+MOST_LEVELS = 8
+"""Most groups inside each other that are searched for a matrix: links can form a loop."""
 SHAPES = ("shape", "h5sparse_shape")
 
 
@@ -81,13 +83,20 @@ def find_matrix(X: Any) -> Any:
     ValueError
         If there is no matrix; the message lists the members.
     """
-    if not is_group(X) or read_format(X) is not None:
-        return X
-    for name in ("X", "matrix"):
-        if name in X:
-            return find_matrix(X[name])
-    if len(X) == 1:  # an older file of 10x has one group, named as the genome
-        return find_matrix(X[next(iter(X))])
+    root = X
+    for _ in range(MOST_LEVELS):
+        if not is_group(X) or read_format(X) is not None:
+            return X
+        inside = [name for name in ("X", "matrix") if name in X]
+        if (
+            not inside and len(X) == 1
+        ):  # old files of 10x: one group, named as the genome
+            inside = list(X)
+        if not inside:
+            break
+        X = X[inside[0]]
+    else:
+        X = root
     names = ", ".join(sorted(map(repr, X)))
     msg = (
         f"{describe(X)} is no matrix; it has the members {names or 'none'}. Pass the "

@@ -12,7 +12,7 @@ import numpy as np
 from .base import StoreBase, as_store, register_store
 from .conversion import by_rows
 from .csr_folder import CsrFolder, is_csr_folder
-from .hdf5 import is_group
+from .hdf5 import find_matrix, is_group
 
 INSIDE = "::"
 """The separator between the name of a file or folder and the path inside it."""
@@ -100,7 +100,15 @@ def open_store(name: str | os.PathLike[str]) -> StoreBase:
             "a zarr folder, or a folder with the .npy files of a CSR."
         )
         raise ValueError(msg)
-    return _OPEN[kind](location)
+    try:
+        return _OPEN[kind](location)
+    except (
+        KeyError,
+        RuntimeError,
+    ) as error:  # links that lead nowhere, or to themselves
+        reason = " ".join(str(error.args[0] if error.args else error).split())
+        msg = f"{os.fspath(name)!r} can't be read: {reason}."
+        raise ValueError(msg) from error
 
 
 def _open_hdf5(location: Location) -> StoreBase:
@@ -112,8 +120,23 @@ def _open_hdf5(location: Location) -> StoreBase:
         raise ValueError(msg) from error
     inside = (location.inside or "").rstrip("/")
     is_X = inside in ("", "/X", "/matrix") or inside.startswith("/layers/")
-    store = as_store(_find_member(file, location))
-    return _with_names(store, _read_feature_names(file) if is_X else None)
+    matrix = find_matrix(_find_member(file, location))
+    _require_inside(matrix)
+    names = _read_feature_names(file) if is_X else None
+    return _with_names(as_store(matrix), names)
+
+
+def _require_inside(matrix: Any) -> None:
+    """Raise ValueError if the numbers of an HDF5 matrix are in a file of any other kind."""
+    data_sets = matrix.values() if is_group(matrix) else [matrix]
+    for data_set in data_sets:
+        if not is_group(data_set) and data_set.external:
+            msg = (
+                f"{data_set.name!r} in {data_set.file.filename!r} has its numbers in "
+                f"another file, {data_set.external[0][0]!r}. Pass the data set itself, "
+                "h5py.File(name)[path], if that is meant."
+            )
+            raise ValueError(msg)
 
 
 def _find_member(root: Any, location: Location) -> Any:

@@ -42,7 +42,11 @@ def _select_columns(schema: Any, where: str) -> _Columns:
 
     names = list(schema.names)
     text = (schema.metadata or {}).get(b"pandas")
-    index = json.loads(text)["index_columns"] if text else []
+    try:
+        index = list(json.loads(text)["index_columns"]) if text else []
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"{where} has metadata of pandas that can't be read: {error}."
+        raise ValueError(msg) from error
     names = [name for name in names if name not in index]
 
     def kind_of(name: str) -> Any:
