@@ -119,7 +119,7 @@ class Operand:
         return self
 
     def cut_rows(self, rows: slice) -> Operand | None:  # noqa: ARG002
-        """These rows as an operand of their own; None where X can't be cut."""
+        """Return rows of X as an operand, or None where X can't be cut."""
         return None
 
     def windows(self, unit: int) -> Iterator[Operand]:  # noqa: ARG002
@@ -167,7 +167,7 @@ class Operand:
 
     @property
     def layout(self) -> str:
-        """How X is read, which the last digits of results depend on."""
+        """Name of the way in which X is read, which the last digits of results depend on."""
         return "columns" if self.by_columns else "rows"
 
     def new_rows(self, k: int) -> Any:
@@ -216,13 +216,13 @@ class Penalty:
 
 
 class LossBase:
-    """What is minimised: a distance between X and W·H. Losses derive from it."""
+    """Base of losses: a distance between X and W·H, which is minimised."""
 
     name: str
     provides: frozenset[str] = frozenset()
-    """What solvers can work with: "quadratic" where Gram matrix and right-hand side suffice
-    (the loss then has `from_products`), "terms" where it is a sum over entries (it then has
-    `terms`), "poisson" for the Kullback-Leibler divergence."""
+    """Properties that solvers may require: "quadratic" where Gram matrix and right-hand side
+    suffice (the loss then has `from_products`), "terms" where it is a sum over entries (it
+    then has `terms`), "poisson" for the Kullback-Leibler divergence."""
 
     def require(self, X: Operand) -> None:
         """Raise ValueError for an X that the loss can't be used with; accept any by default."""
@@ -246,7 +246,7 @@ class LossBase:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What a solver solves: data, loss, penalties and which factors may move."""
+    """The problem of a solver: data, loss, penalties, and whether H may move."""
 
     X: Operand
     loss: LossBase
@@ -278,7 +278,7 @@ class Stored:
 
 @dataclass(eq=False)
 class Progress(Stored):
-    """What one outer iteration reports; each array has one entry per model (R of them)."""
+    """Report of an iteration; each array has an entry for each of R models."""
 
     objective: NDArray[np.float64] | None
     """Penalised objective after the iteration, or None when it would cost a pass."""
@@ -308,17 +308,17 @@ class State(Stored):
 
 
 class Passes(NamedTuple):
-    """How often a solver reads X."""
+    """Numbers of passes over X that a solver makes."""
 
     start: int = 0
     iteration: int = 2
     end: int = 0
-    """After the last iteration."""
+    """Passes after the last iteration."""
 
 
 @dataclass(frozen=True)
 class SolverBase:
-    """How the factors move, one outer iteration at a time. Solvers derive from it.
+    """Base of solvers, which move the factors, one iteration at a time.
 
     A solver is a frozen dataclass whose fields are its options; its class attributes declare
     what it needs and can do. Only `start` and `iterate` have to be written.
@@ -326,7 +326,7 @@ class SolverBase:
 
     name: ClassVar[str]
     requires: ClassVar[frozenset[str]] = frozenset()
-    """What a loss must provide: {"quadratic"}, {"terms"} or {"poisson"}."""
+    """Properties that a loss must provide: {"quadratic"}, {"terms"} or {"poisson"}."""
     measure: ClassVar[str] = ""
     """Name of `Progress.residual` in printed output; "" prints nothing."""
     arrays: ClassVar[int] = 6

@@ -1,3 +1,3 @@
-"""One fit: what is decided, the loop, and what is kept of it."""
+"""Fits: their plan, the loop that runs it, and checkpoints of it."""
 
 from __future__ import annotations

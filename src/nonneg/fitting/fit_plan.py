@@ -1,4 +1,4 @@
-"""How the plan of a fit of all of X, or of a transform, is made."""
+"""Plans of fits of all of X, and of transforms."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _caches: WeakKeyDictionary[Any, FixedFactorCache] = WeakKeyDictionary()
 
 
 def fixed_factor(owner: Any, H: Array, dtype: Any, n_threads: int) -> FixedFactor:
-    """What belongs to the H of an estimator, from the last time if H is the same."""
+    """Return the `FixedFactor` of an estimator, that of the last call if H is unchanged."""
     return _caches.setdefault(owner, FixedFactorCache()).get(H, dtype, n_threads)
 
 
@@ -39,7 +39,7 @@ class FixedFactorCache:
         self._entry: tuple[Array, FixedFactor] | None = None
 
     def get(self, H: Array, dtype: Any, n_threads: int) -> FixedFactor:
-        """Return what belongs to H (k, n_features) in this dtype."""
+        """Return the `FixedFactor` of H (k, n_features) in a dtype."""
         H = H.astype(dtype, copy=False)
         # read and written as one: other threads may be doing the same
         entry = self._entry

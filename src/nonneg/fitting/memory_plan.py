@@ -1,4 +1,4 @@
-"""What a fit may take in memory: windows of X that leave room for the factors."""
+"""The memory of a fit: windows of X that leave room for the factors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..operands.streamed.disk_rows import FactorFolder, folder_for
 LEAST_WINDOW = 1 << 20
 """Bytes of a window below which reading costs more than computing."""
 SCRATCH = 16 << 20
-"""Bytes for what does not grow with X: scratch of the kernels, Gram matrices, objects."""
+"""Bytes that don't grow with X: scratch of the kernels, Gram matrices, objects."""
 COPIES = {False: 3, True: 5}
-"""Windows in memory at a time: one in use, one being read, one that somebody still holds;
-sparse rows are converted."""
+"""Windows in memory at a time, for dense and sparse rows: one in use, one being read, one that
+is still referred to; sparse rows are converted as well."""
 FIRST_SHARE = 8
 """Before the number of components is known, a window may take 1/FIRST_SHARE of the limit."""
 IN_WINDOW = 4
@@ -26,15 +26,15 @@ ON_DISK = 112 << 20
 """Bytes for pages that are mapped around those in use, for each of the streams of a pass,
 and between two times that they are given back; see D-MEMORY-ON-DISK."""
 BESIDE_ROWS = 64 << 20
-"""Bytes of a window at most where W is on disk: its rows are in memory with those of X, and a
-narrow X has many."""
+"""Most bytes of a window where W is on disk: its rows are in memory together with those of X,
+and a window of a narrow X has many rows."""
 SVD_ARRAYS = 3
 """Arrays of n_samples·(k + 10) numbers that a start from singular vectors holds."""
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What a fit asks of the memory.
+    """The arrays that a fit needs in memory.
 
     Attributes
     ----------
@@ -62,20 +62,20 @@ class Demand:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What a fit takes beside an X that is in memory, and why."""
+    """Memory of a fit, beside an X in memory, and the place of W with its reason."""
 
     limit: int | None = None
-    """Bytes that it may take; None: any."""
+    """Bytes that the fit may take; None: any."""
     expected: int = 0
-    """Bytes that it takes at most."""
+    """Most bytes that the fit takes."""
     factors: int = 0
-    """Bytes of them for arrays of the size of the factors."""
+    """Bytes among these for arrays of the size of the factors."""
     window_bytes: int = 0
     """Bytes of X that are read at a time; 0 where X is not read in windows."""
     folder: FactorFolder | None = None
-    """Where arrays of the size of W are; None: in memory."""
+    """Folder for arrays of the size of W; None: they are in memory."""
     reason: str = ""
-    """Why W is in memory, or on disk."""
+    """Reason for which W is in memory, or on disk."""
 
 
 def plan_memory(

@@ -24,13 +24,13 @@ FIXED = "fixed H"
 
 @dataclass(frozen=True)
 class Task:
-    """What a plan is made for."""
+    """The kind of work that a plan is made for."""
 
     name: str
     polishes: bool = True
     """Whether the solver improves the result after the last iteration."""
     warns: bool = True
-    """Whether an end without convergence is warned of."""
+    """Whether to warn of an end without convergence."""
     at_scale: bool = False
     """Whether the terms of the loss are those at the scale of all of X."""
     keeps_state: bool = False
@@ -44,10 +44,10 @@ FIT = Task("fit")
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """What the factors start from."""
+    """The start of the factors."""
 
     init: str
-    """Name of the start, what None stands for resolved; "custom", or "fixed H"."""
+    """Name of the start, with None resolved; or "custom", or "fixed H"."""
     positive: bool = False
     """Whether the solver could never leave zeros."""
     W: Any = None
@@ -56,7 +56,7 @@ class Start:
     fixed: FixedFactor | None = None
     """An H that is checked already and does not move."""
     state: State | None = None
-    """What earlier steps have left; it is not written to."""
+    """State that earlier steps have left, which is not written to."""
 
     @property
     def has_zero_H(self) -> bool:
@@ -67,7 +67,7 @@ class Start:
 
 @dataclass(frozen=True)
 class CheckpointPlan:
-    """Where a fit is written to, how often, and whether it goes on from there."""
+    """File of the checkpoints of a fit, their interval, and whether the fit resumes."""
 
     path: Path
     every: float
@@ -105,7 +105,7 @@ class Plan:
         Rows of W that a transform solves for at a time; None: all.
     task : Task
     reasons : dict of str to str
-        By the name of what was chosen: why it is so.
+        Reason of each choice by its name.
     """
 
     X: Operand
@@ -133,10 +133,10 @@ class Plan:
 
     @property
     def tells_loss(self) -> bool:
-        """Whether the last objective tells the loss, so that X need not be read for it.
+        """Whether the loss is taken from the last objective, so that X is not read for it.
 
-        It does to rounding, for solvers that end with an exact solve. It is made use of where
-        a pass over X is dear, which is where X is a store.
+        For solvers that end with an exact solve the two agree to rounding. It is done where
+        X is a store, since a pass over it takes long.
         """
         is_store = self.X.in_parts and not self.X.on_workers
         return (
@@ -203,7 +203,7 @@ class Plan:
             products = count_products(start.init, self.k, X.shape)
         models = 1 if self.solver.shares_passes else self.parameters.n_init
         counted = Passes(*(models * n for n in counted))
-        # the error of W and H as they are in the end; a step has none
+        # the error of the final W and H; a single step computes none
         has_error = self.task.polishes and self.update_H
         error = 1 if has_error and not self.tells_loss else 0
         return {

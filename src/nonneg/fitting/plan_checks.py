@@ -1,4 +1,4 @@
-"""Which solvers, losses, options and data go together; what doesn't is refused."""
+"""Checks that solvers, losses, options and data go together; else they are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the automatic values of a plan stand for, each with its reason in words."""
+"""Automatic values of a plan, each with its reason in words."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ WIDE = 1 << 17
 
 
 class Chosen(NamedTuple):
-    """A value, and why it is this one."""
+    """A value with the reason for it."""
 
     value: Any
     reason: str
 
 
 def choose_solver(loss: LossBase) -> Chosen:
-    """Name of the fast solver for this loss, whatever X is; see D-AUTO-POISSON."""
+    """Return the name of the fast solver for a loss, whatever X is; see D-AUTO-POISSON."""
     if "quadratic" in loss.provides:
         return Chosen("hals", f"the fast one for the {loss.name} loss")
     if "poisson" in loss.provides:
@@ -50,7 +50,7 @@ def choose_solver(loss: LossBase) -> Chosen:
 def resolve_auto(
     X: Operand, parameters: Parameters, loss: LossBase, k: int, on_disk: bool
 ) -> tuple[Parameters, dict[str, str]]:
-    """Put what solver="auto" stands for into the parameters; reasons by parameter.
+    """Return the parameters with solver="auto" resolved, and reasons by parameter.
 
     Where X is a store, "auto" may also choose `blocks`. These depend on X and k alone, not
     on `memory_limit`, unless it leaves no room for two blocks or W goes on disk: then there
@@ -103,7 +103,7 @@ def choose_blocks(
 
 
 def _obstacle_to_blocks(parameters: Parameters, X: Operand) -> str | None:
-    """Say what keeps a fit from blocks, whatever their number."""
+    """Return the reason that keeps a fit from any number of blocks, or None."""
     for obstacle, reason in (
         (not X.window_bytes, "X is not read from a store"),
         (not solvers.class_of(parameters.solver).warms_up_by_blocks,
@@ -121,7 +121,7 @@ def _obstacle_to_blocks(parameters: Parameters, X: Operand) -> str | None:
 
 
 def choose_compression(parameters: Parameters, X: Operand, k: int) -> Chosen:
-    """Decide whether a fit, of which that is asked, starts on a compressed X.
+    """Decide whether a fit starts on a compressed X, as `compress` asks.
 
     Raises
     ------

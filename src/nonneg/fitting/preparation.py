@@ -1,4 +1,4 @@
-"""What a plan is made from: X in its operand, and checked parameters."""
+"""Preparation of a plan: X in its operand, and checked parameters."""
 
 from __future__ import annotations
 

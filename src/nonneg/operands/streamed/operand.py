@@ -145,7 +145,7 @@ class StreamedOperand(BlockedOperand):
         window = self._reader.take()
         if window is None:
             self._close()
-            # what comes now may be a sum over all rows
+            # sums over all rows may follow
             self._behind.enter_context(giving_back(self._written))
             return None
         if self._written:
@@ -167,7 +167,7 @@ class StreamedOperand(BlockedOperand):
                 yield self._operand_of(rows)
 
     def checked_as_read(self) -> StreamedOperand:
-        """X whose passes look entries over as they read them, unless that is done."""
+        """Return X whose passes check entries as they read them, unless that was done."""
         if self._first_pass.found is not None:
             return self
         other = self.configured(
@@ -178,7 +178,7 @@ class StreamedOperand(BlockedOperand):
 
     @property
     def _is_unread(self) -> bool:
-        """Whether no pass was made, and the first one is no look."""
+        """Whether no pass was made yet, and the first one will check entries."""
         return self.checks_as_read and self._first_pass.found is None
 
     def cut_rows(self, rows: slice) -> Operand:
