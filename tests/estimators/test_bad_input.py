@@ -550,6 +550,13 @@ def frame_with(column):
             "columns of other kinds: 'a' (datetime64[ns]). Drop them",
         ),
         (
+            lambda: frame_with(pd.date_range("2020", periods=2)).assign(
+                c=pd.Categorical(["x", "y"]), d=pd.array([1, 2], dtype="Int64")
+            ),
+            TypeError,
+            "other kinds: 'a' (datetime64[ns]), 'c' (category). Drop them",
+        ),
+        (
             lambda: pd.DataFrame(index=range(3)),
             ValueError,
             "Found array with 0 feature",

@@ -225,6 +225,17 @@ def test_a_start_that_is_optimal_ends_the_fit(scale, storage, dtype):
     assert all_of_them.n_iter_ == 7
 
 
+@pytest.mark.parametrize("scale", [1e-120, 1e120])
+def test_cd_ends_alike_at_any_scale(scale):
+    plain, scaled = (
+        NMF(3, "random", random_state=0, tol=1e-3, max_iter=1000).fit(s * data())
+        for s in (1.0, scale)
+    )
+    assert plain.stop_reason_ == scaled.stop_reason_ == "converged"
+    assert abs(plain.n_iter_ - scaled.n_iter_) <= 1
+    assert scaled.n_iter_ > 5
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("storage", MAIN_STORAGES)
 def test_history(storage, dtype):

@@ -99,11 +99,11 @@ def _helpful(error: str, A: Any, name: str, whom: str) -> str | None:
         return f"{first} {_FILL}"
     if "NAType" in error:
         return f"Input {name} contains NA. {_FILL}"
-    if "could not be promoted" in error:
+    if "could not be promoted" in error or "Cannot cast Datetime" in error:
         others = [
             f"{column!r} ({dtype})"
             for column, dtype in getattr(A, "dtypes", {}).items()
-            if not np.issubdtype(getattr(dtype, "numpy_dtype", dtype), np.number)
+            if dtype.kind not in "biuf"
         ]
         return (
             f"{name} must be numeric; it has columns of other kinds: {', '.join(others)}. "

@@ -5,6 +5,7 @@ Its iterates are those of scikit-learn's solver "cd", to rounding.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -143,6 +144,12 @@ def _violation_by_rounding(
         return 0.0
     size = 0.0
     for A, own, other in ((state.W, gram_W, gram_H), (state.Ht, gram_H, gram_W)):
-        squares = (other @ own @ other).diagonal()
-        size += float(np.sqrt(A.shape[0] * np.maximum(squares, 0.0)).sum())
-    return ROUNDINGS * float(np.finfo(state.Ht.dtype).eps) * size
+        largest, unit = float(own.max()), float(other.max())
+        if not (largest > 0 and unit > 0):
+            return 0.0
+        scaled = other / unit  # the product may be beyond the range of numbers
+        squares = (scaled @ (own / largest) @ scaled).diagonal()
+        norms = float(np.sqrt(np.maximum(squares, 0.0)).sum())
+        size += math.sqrt(A.shape[0]) * math.sqrt(largest) * unit * norms
+    violation = ROUNDINGS * float(np.finfo(state.Ht.dtype).eps) * size
+    return violation if math.isfinite(violation) else 0.0
