@@ -16,12 +16,12 @@ from ..base.threads import single_threaded_blas
 from ..initialization.given_start import (
     level_start,
     own_stream,
-    restart_seeds,
+    start_seeds,
     starting_factors,
 )
 from ..operands.low_rank import compressed
 from ..solvers.composed.compressed_start import CompressedStart
-from ..solvers.composed.restarts import Batch
+from ..solvers.composed.many_starts import ManyStarts
 from ..solvers.steps.batch_problem import LossAtScale
 from ..solvers.steps.quadratic_iteration import factor_penalties
 from . import loop
@@ -103,7 +103,7 @@ def _loss_of(problem: Problem, objective: float, W: Array, Ht: Array) -> float |
 def _begin(plan: Plan) -> Begun:
     X, parameters = plan.X, plan.parameters
     # drawn before the first start advances a RandomState instance
-    seeds = restart_seeds(parameters) if plan.update_H else []
+    seeds = start_seeds(parameters) if plan.update_H else []
     stream = own_stream(parameters) if plan.compress else None
     checkpoints, past = _open_checkpoints(plan)
     if past is None:
@@ -189,7 +189,7 @@ def _several(
     plan: Plan,
     first: tuple[Array, Array] | None,
     seeds: list[int],
-) -> Batch:
+) -> ManyStarts:
     """Return `n_init` models: the one asked for, and further ones that start randomly.
 
     Without a first start they have begun already.
@@ -205,7 +205,7 @@ def _several(
             )  # fmt: skip
             W, Ht = starting_factors(problem.X, own, None, None, True)
             starts.append((problem.X.to_rows_of_X(W), Ht))
-    return Batch(solver, [problem, *others], starts)
+    return ManyStarts(solver, [problem, *others], starts)
 
 
 def _result(

@@ -33,7 +33,7 @@ def own_stream(parameters: Parameters) -> np.random.RandomState:
     return rng
 
 
-def restart_seeds(parameters: Parameters) -> list[int]:
+def start_seeds(parameters: Parameters) -> list[int]:
     """Return `n_init` seeds for the starts, of which the first goes unused.
 
     The first start uses `random_state` itself. A RandomState instance is not advanced, so

@@ -1,3 +1,3 @@
-"""Solvers made of other solvers: restarts, warm-up by blocks, a compressed start."""
+"""Solvers made of other solvers: many starts, warm-up by batches, a compressed start."""
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from ..steps.quadratic_iteration import penalties
 
 
 @dataclass(eq=False)
-class BatchState(Stored):
+class ManyStartsState(Stored):
     """The states of all models, and the smallest objective that each has reported."""
 
     models: list[Any]
@@ -43,7 +43,7 @@ class BatchState(Stored):
 
 
 @dataclass(frozen=True, eq=False)
-class Batch(SolverBase):
+class ManyStarts(SolverBase):
     """Iterates on R models with one solver; models that have converged drop out.
 
     Parameters
@@ -63,15 +63,17 @@ class Batch(SolverBase):
     problems: Sequence[Problem]
     starts: Sequence[tuple[Array, Array]]
 
-    def start(self, problem: Problem, W: Array, Ht: Array) -> BatchState:  # noqa: ARG002
+    def start(self, problem: Problem, W: Array, Ht: Array) -> ManyStartsState:  # noqa: ARG002
         """Return the states of all models; W and Ht are those of the first."""
         models = [
             self.base.start(own, *start)
             for own, start in zip(self.problems, self.starts, strict=True)
         ]
-        return BatchState(models, [None] * len(models), np.full(len(models), np.inf))
+        return ManyStartsState(
+            models, [None] * len(models), np.full(len(models), np.inf)
+        )
 
-    def iterate(self, problem: Problem, state: BatchState) -> Progress:
+    def iterate(self, problem: Problem, state: ManyStartsState) -> Progress:
         """Do one iteration of each model that has not converged."""
         active = [
             r
@@ -93,7 +95,7 @@ class Batch(SolverBase):
             sweeps=float(np.mean([progress.sweeps for progress in moved])),
         )
 
-    def polish(self, problem: Problem, state: BatchState) -> Progress | None:  # noqa: ARG002
+    def polish(self, problem: Problem, state: ManyStartsState) -> Progress | None:  # noqa: ARG002
         """Polish the best model by its solver."""
         self._evaluate(state)
         r = state.leader
@@ -103,14 +105,14 @@ class Batch(SolverBase):
             progress.objective = state.best.copy()
         return progress
 
-    def finish(self, problem: Problem, state: BatchState) -> tuple[Array, Array]:  # noqa: ARG002
+    def finish(self, problem: Problem, state: ManyStartsState) -> tuple[Array, Array]:  # noqa: ARG002
         """Return the factors of the best model."""
         self._evaluate(state)
         r = state.leader
         return self.base.finish(self.problems[r], state.models[r])
 
     def _iterate(
-        self, problem: Problem, state: BatchState, active: list[int]
+        self, problem: Problem, state: ManyStartsState, active: list[int]
     ) -> list[Progress]:
         models = [(self.problems[r], state.models[r]) for r in active]
         if not self.base.shares_passes:
@@ -118,7 +120,7 @@ class Batch(SolverBase):
         iterations = [self.base.iteration(*model) for model in models]
         return run_together(problem.X, iterations)
 
-    def _evaluate(self, state: BatchState) -> None:
+    def _evaluate(self, state: ManyStartsState) -> None:
         """Compute the objectives that the last iteration has not reported."""
         for r, last in enumerate(state.last):
             if last is not None and _reported(last) < np.inf:
