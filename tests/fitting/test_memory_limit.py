@@ -111,3 +111,16 @@ def test_four_gigabytes_within_one(tmp_path):
     peak = fitted_within(path, 1_000_000_000)
     assert path.stat().st_size >= 4_000_000_000
     assert peak <= 1_000_000_000
+
+
+def test_a_transform_takes_no_more_than_the_fit_that_it_follows(mapped):
+    """Also where a limit leaves no room but for the fit, and all of W is one batch."""
+    limit = NMF(4, "random", "hals").plan(mapped).as_dict()
+    least = limit["memory"] - 3 * (
+        mapped.nbytes - (1 << 20)
+    )  # with the smallest windows
+    model = NMF(4, "random", "hals", memory_limit=int(least), max_iter=2).fit(mapped)
+    out = np.empty((400, 4))
+    np.testing.assert_array_equal(
+        model.transform(mapped, out=out), model.transform(mapped)
+    )

@@ -161,7 +161,7 @@ def choose_rows_at_once(kind: type[SolverBase], X: Operand, k: int) -> int | Non
         return None
     unit = row_unit(X)
     fitting = BATCH_BYTES // max(1, k * X.dtype.itemsize)
-    return max(unit, fitting // unit * unit)
+    return min(max(unit, fitting // unit * unit), X.shape[0])
 
 
 def rows_are_independent(kind: type[SolverBase], X: Operand) -> bool:
