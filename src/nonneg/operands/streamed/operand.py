@@ -261,10 +261,11 @@ class StreamedOperand(BlockedOperand):
     def _found(self) -> Found:
         """Results of the first pass, made when first asked for."""
         if self._first_pass.found is None:
-            self._first_pass.found = self._look_through()
+            self._first_pass.found = self.look_through()
         return self._first_pass.found
 
-    def _look_through(self) -> Found:
+    def look_through(self) -> Found:
+        """Read all rows once, refuse entries that are not finite, and sum up the rest."""
         total, longest, row, count = Summary(0.0, 0.0, np.inf), 0, 0, 0
         lines = Lines(self.shape[1], self.sparse)
         with self._open():
