@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from nonneg import NMF
 from nonneg.cli.commands import app
-from nonneg.io.model_files import load
+from nonneg.io.model_files import load, read_contents
 
 X = np.random.default_rng(0).gamma(0.4, size=(30, 8))
 
@@ -37,8 +37,8 @@ def test_a_fit_goes_on_to_the_model_of_the_library():
     np.testing.assert_array_equal(model.components_, whole.components_)
     assert model.n_iter_ == len(model.history_["residual"]) == 30
     assert np.array_equal(model.history_["residual"], whole.history_["residual"])
-    assert model.resume is True
-    assert model.checkpoint == "fit.ckpt"
+    assert read_contents("model").header["params"]["resume"] is True
+    assert read_contents("model").header["params"]["checkpoint"] == "fit.ckpt"
 
 
 @pytest.mark.parametrize(("text", "value"), [("90", 90.0), ("0.5", 0.5), ("10i", 10)])

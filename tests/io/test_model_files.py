@@ -110,6 +110,13 @@ def test_code_and_generators_are_left_out_and_listed(path):
     assert model.callback is not None
 
 
+def test_a_loaded_model_writes_no_checkpoint(path, tmp_path):
+    options = {"checkpoint": str(tmp_path / "c"), "resume": True}
+    save(NMF(2, tol=0, max_iter=2, **options).fit(X), path)
+    again = load(path)
+    assert (again.checkpoint, again.resume) == (None, False)
+
+
 def test_notes_come_back(path):
     model = NMF(2, tol=0, max_iter=2).fit(X)
     notes = {"data": "x.npy", "shares": [0.5, 0.5], "names": None}
@@ -237,6 +244,11 @@ EDITS = {
     "no H": (lambda h, a: a.pop("components_"), "members are missing"),
     "method": (lambda h, a: h["attributes"].update(fit=1), "unknown entry 'fit'"),
     "private": (lambda h, a: h["attributes"].update(__class__=1), "unknown entry '__cla"),
+    "version -1": (lambda h, a: h.update(format_version=-1), "format version is -1"),
+    "version true": (lambda h, a: h.update(format_version=True), "format version is True"),
+    "true": (lambda h, a: h["attributes"].update(n_components_=True), "n_components_ is True"),
+    "float": (lambda h, a: h["attributes"].update(n_components_=3.0), "n_components_ is 3.0"),
+    "history": (lambda h, a: a.update({"history_.seconds": np.zeros(2)}), "equally long"),
     "names": (lambda h, a: a.update(feature_names_in_=np.frombuffer(b'["a"]', np.uint8)),
               "9 features, but 1 names"),
 }  # fmt: skip

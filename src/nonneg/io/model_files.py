@@ -143,8 +143,8 @@ def load(path: str | os.PathLike[str]) -> NMF:
     Returns
     -------
     model : NMF
-        A model with the parameters and all fitted attributes of the saved one. Its
-        `transform` gives the same bits.
+        A model with the parameters and all fitted attributes of the saved one, but
+        without `checkpoint` and `resume`. Its `transform` gives the same bits.
 
     Raises
     ------
@@ -155,7 +155,9 @@ def load(path: str | os.PathLike[str]) -> NMF:
     """
     header, arrays = read_contents(path)
     try:
-        model = MODELS[header["class"]](**header["params"])
+        # a new fit must not write where a file says
+        params = {**header["params"], "checkpoint": None, "resume": False}
+        model = MODELS[header["class"]](**params)
         attributes = {**header["attributes"], **arrays}
         for name in attributes:
             if not _ATTRIBUTE.fullmatch(name):
@@ -304,7 +306,10 @@ def _parse_header(array: NDArray[Any]) -> dict[str, Any]:
         msg = "is not a model of nonneg"
         raise _UnusableFile(msg)
     number = header["format_version"]
-    if not isinstance(number, int) or number > FORMAT_VERSION:
+    if type(number) is not int or number < 1:
+        msg = f"is damaged: its format version is {number!r}"
+        raise _UnusableFile(msg)
+    if number > FORMAT_VERSION:
         msg = (
             f"has format version {number}, written by nonneg "
             f"{header.get('nonneg_version')}; this one reads up to {FORMAT_VERSION}, "
@@ -339,6 +344,13 @@ def _assemble(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
 
 def _find_fault(model: NMF) -> str | None:
     """Return how the parts of a model contradict each other, or None."""
+    for name in ("n_components_", "n_features_in_", "n_iter_"):
+        number = vars(model)[name]
+        if isinstance(number, bool) or not isinstance(number, int | np.integer):
+            return f"its {name} is {number!r}"
+    history = vars(model)[_HISTORY]
+    if len({len(np.atleast_1d(column)) for column in history.values()}) > 1:
+        return "the columns of its history are not equally long"
     H = model.components_
     shape = (model.n_components_, model.n_features_in_)
     if H.dtype not in (np.float32, np.float64) or H.shape != shape:
