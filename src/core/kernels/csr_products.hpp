@@ -46,7 +46,7 @@ NONNEG_INLINE void for_row_parts(const CsrView<T, I> &X, Index first, Index last
 
 // P (packed rows) = X B.
 template <class T, class I>
-void csr_product_packed(const CsrView<T, I> &X, Index first, Index last,
+void csr_product_packed(CsrView<T, I> X, Index first, Index last,
                                       const T *B, int kp, T *P, Index *cursor) {
   for (Index i = 0; i < (last - first) * kp; ++i)
     P[i] = 0;
@@ -58,7 +58,7 @@ void csr_product_packed(const CsrView<T, I> &X, Index first, Index last,
 
 // sum (packed) += X' A, A packed rows.
 template <class T, class I>
-void csr_transposed_packed(const CsrView<T, I> &X, Index first, Index last,
+void csr_transposed_packed(CsrView<T, I> X, Index first, Index last,
                                          const T *A, int kp, T *sum, Index *cursor) {
   for_row_parts(X, first, last, kp, cursor,
                 [&](Index i, Index from, Index to, Index end) NONNEG_LAMBDA {

@@ -21,12 +21,12 @@ void dense_transposed_packed(MatrixView<const T> X, const T *A, int k, int kp, T
 
 // P (packed rows) = X B over the rows [first, last).
 template <class T, class I>
-void csr_product_packed(const CsrView<T, I> &X, Index first, Index last, const T *B, int kp,
+void csr_product_packed(CsrView<T, I> X, Index first, Index last, const T *B, int kp,
                         T *P, Index *cursor);
 
 // sum (packed) += X' A over the rows [first, last), A packed rows.
 template <class T, class I>
-void csr_transposed_packed(const CsrView<T, I> &X, Index first, Index last, const T *A,
+void csr_transposed_packed(CsrView<T, I> X, Index first, Index last, const T *A,
                            int kp, T *sum, Index *cursor);
 
 // G (k x k) += A'A, only on and above the diagonal blocks.

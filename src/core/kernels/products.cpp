@@ -12,10 +12,10 @@ namespace nonneg::NONNEG_ISA {
 // ---- for the other families ------------------------------------------------------------
 
 #define NONNEG_CSR(T, I)                                                                   \
-  template void csr_product_packed<T, I>(const CsrView<T, I> &, Index, Index, const T *,   \
-                                         int, T *, Index *);                               \
-  template void csr_transposed_packed<T, I>(const CsrView<T, I> &, Index, Index,           \
-                                            const T *, int, T *, Index *);
+  template void csr_product_packed<T, I>(CsrView<T, I>, Index, Index, const T *, int, T *, \
+                                         Index *);                                         \
+  template void csr_transposed_packed<T, I>(CsrView<T, I>, Index, Index, const T *, int,   \
+                                            T *, Index *);
 
 #define NONNEG_DTYPE(T)                                                                    \
   template void gram<T>(MatrixView<const T>, double *, double *);                          \
