@@ -219,7 +219,7 @@ def list_components(
 
 def fitted_names(model: Any) -> list[str] | None:
     """Return the names of the features that a model was fitted with, or None."""
-    names = getattr(model, "feature_names_in_", None)
+    names = vars(model).get("feature_names_in_")
     return None if names is None else list(names)
 
 

@@ -26,7 +26,7 @@ def lazy_names(
         if name not in modules:
             msg = f"module {package!r} has no attribute {name!r}"
             raise AttributeError(msg)
-        names[name] = getattr(importlib.import_module(modules[name], package), name)
+        names[name] = vars(importlib.import_module(modules[name], package))[name]
         return names[name]
 
     def listed() -> list[str]:

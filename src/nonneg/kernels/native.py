@@ -241,7 +241,7 @@ def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
 
 def binding(name: str) -> Any:
     """Return the function of the core with this name, which ends with a kind of X."""
-    return getattr(_core, name)
+    return vars(_core)[name]
 
 
 def source_of(operand: Any) -> tuple[str, Any]:

@@ -324,7 +324,7 @@ def _built(header: dict[str, Any], table: dict[str, Any], load: Load) -> Past:
     for column in dataclasses.fields(History):
         stored = table[f"history/{column.name}"]
         values = list(stored) if stored.ndim > 1 else stored.tolist()
-        getattr(history, column.name).extend(values)
+        vars(history)[column.name].extend(values)
     state = from_table(
         {
             key.removeprefix("state"): array

@@ -49,7 +49,7 @@ def to_arrays(state: Any) -> Arrays:
     """
     arrays: Arrays = {}
     for field in dataclasses.fields(state):
-        value = getattr(state, field.name)
+        value = vars(state)[field.name]
         if field.metadata.get("scratch"):
             value = None
         for suffix, array in _encode(field.name, value).items():

@@ -95,7 +95,7 @@ def _put(
         return
     table[f"{at}/{CLASS}"] = np.array(value.key())
     for field in dataclasses.fields(value):  # type: ignore[arg-type]
-        item, key = getattr(value, field.name), f"{at}/{field.name}"
+        item, key = vars(value)[field.name], f"{at}/{field.name}"
         if field.metadata.get("scratch"):
             item = None
         if isinstance(item, np.ndarray | FactorRows) and item.ndim > 0:

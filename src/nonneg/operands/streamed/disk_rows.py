@@ -94,7 +94,7 @@ def allocate(descriptor: int, n_bytes: int, folder: str) -> None:
 
 def folder_for(out: Any) -> str:
     """Return the folder of the file that `out` maps, else that for temporary files."""
-    name = getattr(out, "filename", None) if isinstance(out, np.memmap) else None
+    name = out.filename if isinstance(out, np.memmap) else None
     if name is None:
         return tempfile.gettempdir()
     return str(Path(name).resolve().parent)
@@ -102,7 +102,7 @@ def folder_for(out: Any) -> str:
 
 def release_map(out: Any) -> None:
     """Give the pages of a `numpy.memmap` that is written to its file back."""
-    pages = getattr(out, "_mmap", None) if isinstance(out, np.memmap) else None
+    pages = out._mmap if isinstance(out, np.memmap) else None
     if pages is not None and out.mode in ("r+", "w+") and MADVISE is not None:
         pages.madvise(MADVISE)
 

@@ -187,13 +187,17 @@ class ExtrapolatedState(State):
         free = [] if start is best else [start]
         if plain is not best and plain is not start:
             free.append(plain)
-        for role in (f"spare_{factor}", f"extra_{factor}"):
-            A = getattr(self, role)
+        is_W = factor == "W"
+        kept = [self.spare_W, self.extra_W] if is_W else [self.spare_H, self.extra_H]
+        for i, A in enumerate(kept):
             if A is None and len(free) < 2:
-                A = empty_like(best)
-                setattr(self, role, A)
+                A = kept[i] = empty_like(best)
             if A is not None:
                 free.append(A)
+        if is_W:
+            self.spare_W, self.extra_W = kept
+        else:
+            self.spare_H, self.extra_H = kept
         return free
 
 
