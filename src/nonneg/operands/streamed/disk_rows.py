@@ -102,7 +102,7 @@ def folder_for(out: Any) -> str:
 
 def release_map(out: Any) -> None:
     """Give the pages of a `numpy.memmap` that is written to its file back."""
-    pages = out._mmap if isinstance(out, np.memmap) else None
+    pages = vars(out).get("_mmap") if isinstance(out, np.memmap) else None
     if pages is not None and out.mode in ("r+", "w+") and MADVISE is not None:
         pages.madvise(MADVISE)
 
