@@ -23,7 +23,7 @@ import numpy as np
 from harness import machine
 
 import nonneg
-from nonneg.operands.dask.worker_rows import SPLIT_EVERY
+from nonneg.operands.dask.row_blocks import SPLIT_EVERY
 
 WANTED = {"speed-up": 1.6, "overhead": 1.25}
 

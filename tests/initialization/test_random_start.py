@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nonneg import NMF
-from nonneg.base.interfaces import Stats
+from nonneg.base.interfaces import Operand, Stats
 from nonneg.initialization import random_start
 from nonneg.initialization.random_start import half_normal, in_thread
 from nonneg.operands.registration import as_operand
@@ -19,7 +19,7 @@ from support.cases import data
 SHAPE, K = (100, 7), 3
 
 
-class Looked:
+class Looked(Operand):
     """An X of which nothing but its mean is asked; the look ends when it is told to."""
 
     shape, dtype, in_parts = SHAPE, np.dtype(np.float64), True

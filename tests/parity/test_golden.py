@@ -110,8 +110,12 @@ def recorded_kwargs(case: Case) -> dict[str, Any]:
 
 
 def assert_n_iter(case: Case, name: str, n_iter: int) -> None:
-    if name == "n_iter" and applies("pg-stops-at-rounding", case):
-        assert n_iter < int(case.recorded(name)) == int(case.kwargs["max_iter"])
+    optimal_start = any(
+        applies(f"{solver}-stops-at-rounding", case) for solver in ("pg", "cd")
+    )
+    if name == "n_iter" and optimal_start:
+        # 0.18's cd counted from zero
+        assert n_iter < int(case.recorded(name)) >= int(case.kwargs["max_iter"]) - 1
         return
     zero_based = applies("n-iter-from-one", case)
     case.assert_count(name, n_iter - 1 if zero_based else n_iter)
