@@ -156,6 +156,16 @@ template <class T> RowArrays<T> rows_of(nb::handle arrays) {
   return rows;
 }
 
+// Calls f(T{}) for both dtypes.
+template <class F> void for_dtypes(F f) {
+  f(float{});
+  f(double{});
+}
+
+// Calls bind_storage<T, Arg>(m, name) for each storage of X, of which a dense one is a Dense.
+#define NONNEG_BIND_STORAGE(name, T, ...) bind_storage<T, ArgOf<__VA_ARGS__>>(m, #name);
+#define NONNEG_BIND_STORAGES(T, ...) NONNEG_STORAGES(NONNEG_BIND_STORAGE, T, __VA_ARGS__)
+
 // Bindings of other files, for NB_MODULE.
 void bind_options(nb::module_ &);
 void bind_products(nb::module_ &);

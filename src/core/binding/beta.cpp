@@ -149,19 +149,14 @@ template <class T> void bind_scaled(nb::module_ &m) {
         nb::arg("n_threads"));
 }
 
-#define NONNEG_STORAGE(name, T, ...) bind_storage<T, ArgOf<__VA_ARGS__>>(m, #name);
-
-template <class T> void bind_dtype(nb::module_ &m) {
-  bind_factors<T>(m);
-  bind_scaled<T>(m);
-  NONNEG_STORAGES(NONNEG_STORAGE, T, MatrixView<const T>)
-}
-
 } // namespace
 
 void bind_beta(nb::module_ &m) {
-  bind_dtype<float>(m);
-  bind_dtype<double>(m);
+  for_dtypes([&]<class T>(T) {
+    bind_factors<T>(m);
+    bind_scaled<T>(m);
+    NONNEG_BIND_STORAGES(T, MatrixView<const T>)
+  });
 }
 
 } // namespace nonneg

@@ -31,17 +31,12 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
         nb::arg("options"), nb::arg("n_threads"));
 }
 
-#define NONNEG_STORAGE(name, T, ...) bind_storage<T, ArgOf<__VA_ARGS__>>(m, #name);
-
-template <class T> void bind_dtype(nb::module_ &m) {
-  NONNEG_STORAGES(NONNEG_STORAGE, T, StridedView<T>)
-}
-
 } // namespace
 
 void bind_newton(nb::module_ &m) {
-  bind_dtype<float>(m);
-  bind_dtype<double>(m);
+  for_dtypes([&]<class T>(T) {
+    NONNEG_BIND_STORAGES(T, StridedView<T>)
+  });
 }
 
 } // namespace nonneg

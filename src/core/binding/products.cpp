@@ -59,18 +59,13 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
         nb::arg("n_threads"));
 }
 
-#define NONNEG_STORAGE(name, T, ...) bind_storage<T, ArgOf<__VA_ARGS__>>(m, #name);
-
-template <class T> void bind_dtype(nb::module_ &m) {
-  bind_sums<T>(m);
-  NONNEG_STORAGES(NONNEG_STORAGE, T, MatrixView<const T>)
-}
-
 } // namespace
 
 void bind_products(nb::module_ &m) {
-  bind_dtype<float>(m);
-  bind_dtype<double>(m);
+  for_dtypes([&]<class T>(T) {
+    bind_sums<T>(m);
+    NONNEG_BIND_STORAGES(T, MatrixView<const T>)
+  });
 }
 
 } // namespace nonneg
