@@ -49,8 +49,8 @@ def solve(module, method, start, previous, rhs, gram, l1, in_place=False, n_thre
     rows = RowArrays(
         solved if in_place else start, solved, moved if moves else None, moved
     )
-    how = METHODS[method]
-    return rows, module.solve_rows(rows, rhs, gram, l1, how, True, n_threads)
+    row_method = METHODS[method]
+    return rows, module.solve_rows(rows, rhs, gram, l1, row_method, True, n_threads)
 
 
 def value(A, rhs, gram, l1):
@@ -79,17 +79,17 @@ def test_what_a_row_solve_reports(method, dtype, n_rows, k):
     for name, A in (("gram_solved", rows.solved), ("gram_result", rows.result)):
         A = oracles.to_float64(A)
         assert_close(getattr(report, name), A.T @ A, np.float64, n_rows)
-    how = METHODS[method]
+    row_method = METHODS[method]
     if rows.moved is not None:
-        expected = rows.solved + how.momentum * (rows.solved - previous)
+        expected = rows.solved + row_method.momentum * (rows.solved - previous)
         assert_close(rows.moved, np.maximum(expected, 0), dtype, 1)
-    if isinstance(how, Cyclic):
+    if isinstance(row_method, Cyclic):
         return
     assert abs(report.decrease - gained) <= noise
     linear = oracles.to_float64(rhs) - l1
     assert_close(report.measures[1], np.square(linear).sum(axis=0), dtype, n_rows)
-    if isinstance(how, Adaptive):
-        assert n_rows <= report.sweeps <= how.sweeps * n_rows
+    if isinstance(row_method, Adaptive):
+        assert n_rows <= report.sweeps <= row_method.sweeps * n_rows
         # the first coordinate is the first one visited: its gradient is the start's
         gradient = oracles.to_float64(start) @ gram[0] - linear[:, 0]
         projected = np.where(start[:, 0] > 0, gradient, np.minimum(gradient, 0))
@@ -186,22 +186,22 @@ def test_dead_coordinates_stay_and_zero_rows_end_at_zero(method):
         assert np.abs(rows.solved[7, [0, 2]]).max() <= 1e-6
 
 
-def fused(operand, hows, ks, dtype, accumulate=True, seed=1):
+def fused(operand, methods, ks, dtype, accumulate=True, seed=1):
     """A pass for several models of different sizes: arrays, shared arrays and sums."""
     rng = np.random.default_rng(seed)
     n_rows, n_columns = operand.shape
     rows, shared = [], []
-    for how, k in zip(hows, ks, strict=True):
+    for method, k in zip(methods, ks, strict=True):
         Ht = rng.random((n_columns, k)).astype(dtype)
         G = kernels.gram(Ht) + 0.1 * np.eye(k)
         shared.append({"Ht": Ht, "gram": G, "l1": np.full(k, 0.05)})
         start = rng.random((n_rows, k)).astype(dtype)
         rows.append({"start": start, "solved": np.empty((n_rows, k), dtype)})
-        if how.momentum:
+        if method.momentum:
             moved = rng.random((n_rows, k)).astype(dtype)
             rows[-1] |= {"moved": moved, "previous": moved}
     before = [{name: A.copy() for name, A in arrays.items()} for arrays in rows]
-    sums = solve_models(operand, hows, rows, shared, accumulate)
+    sums = solve_models(operand, methods, rows, shared, accumulate)
     return before, rows, shared, sums
 
 
@@ -213,10 +213,10 @@ def test_a_fused_pass_is_product_solves_and_sums(names, shape, storage, dtype, p
     rng = np.random.default_rng(0)
     X = (rng.random(shape) * (rng.random(shape) < 0.4)).astype(dtype)
     operand = as_operand(STORAGES[storage](X))
-    hows, ks = [METHODS[name] for name in names], [5, 17, 3][: len(names)]
-    before, rows, shared, sums = fused(operand, hows, ks, dtype)
+    methods, ks = [METHODS[name] for name in names], [5, 17, 3][: len(names)]
+    before, rows, shared, sums = fused(operand, methods, ks, dtype)
     X = oracles.to_float64(X)
-    for r, how in enumerate(hows):
+    for r, method in enumerate(methods):
         Ht, k = shared[r]["Ht"], ks[r]
         product = X @ oracles.to_float64(Ht)
         own = RowArrays(
@@ -226,7 +226,7 @@ def test_a_fused_pass_is_product_solves_and_sums(names, shape, storage, dtype, p
             before[r].get("moved"),
         )
         report = reference.solve_rows(
-            own, product.astype(dtype), shared[r]["gram"], shared[r]["l1"], how
+            own, product.astype(dtype), shared[r]["gram"], shared[r]["l1"], method
         )
         rtol = 1e-8 if dtype == np.float64 else 5e-3
         solved = rows[r]["solved"]
@@ -243,14 +243,14 @@ def test_models_side_by_side_are_models_alone(storage, dtype):
     rng = np.random.default_rng(0)
     X = (rng.random((900, 60)) * (rng.random((900, 60)) < 0.4)).astype(dtype)
     operand = as_operand(STORAGES[storage](X), 2)
-    hows = [METHODS[name] for name in ("adaptive", "cyclic", "adaptive", "exact")]
+    methods = [METHODS[name] for name in ("adaptive", "cyclic", "adaptive", "exact")]
     ks = [6, 3, 19, 8]
-    before, rows, shared, sums = fused(operand, hows, ks, dtype)
-    for r, how in enumerate(hows):
+    before, rows, shared, sums = fused(operand, methods, ks, dtype)
+    for r, method in enumerate(methods):
         own = {name: A.copy() for name, A in before[r].items()}
         if "moved" in own:
             own["previous"] = own["moved"]
-        (alone,) = solve_models(operand, [how], [own], [shared[r]])
+        (alone,) = solve_models(operand, [method], [own], [shared[r]])
         # the widths of the packed rows differ, and with them the order of some sums
         rtol = 1e-9 if dtype == np.float64 else 5e-3
         for name in ("solved", "moved"):
@@ -267,14 +267,15 @@ def test_models_side_by_side_are_models_alone(storage, dtype):
 def test_threads_change_no_bit_of_a_fused_pass(storage, accumulate):
     rng = np.random.default_rng(0)
     X = STORAGES[storage](rng.random((3000, 70)) * (rng.random((3000, 70)) < 0.4))
-    hows = [METHODS["adaptive"], METHODS["exact"]]
+    methods = [METHODS["adaptive"], METHODS["exact"]]
     results = [
-        fused(as_operand(X, n), hows, [9, 4], np.float64, accumulate) for n in (1, 2, 7)
+        fused(as_operand(X, n), methods, [9, 4], np.float64, accumulate)
+        for n in (1, 2, 7)
     ]
     _, expected_rows, _, expected_sums = results[0]
     assert ("rhs" in expected_sums[0]) == accumulate
     for _, rows, _, sums in results[1:]:
-        for r in range(len(hows)):
+        for r in range(len(methods)):
             for name, array in expected_rows[r].items():
                 np.testing.assert_array_equal(rows[r][name], array)
             for name, array in expected_sums[r].items():

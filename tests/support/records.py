@@ -19,10 +19,10 @@ def as_dict(record):
     return {name: value for name, value in pairs if value is not None}
 
 
-def solve_models(operand, hows, rows, shared, accumulate=True):
+def solve_models(operand, methods, rows, shared, accumulate=True):
     """One fused half-step; rows, shared and the sums are a dictionary for each model."""
     sums = operand.run_pass(
-        RowSolve(tuple(hows), accumulate),
+        RowSolve(tuple(methods), accumulate),
         RowSolveRows(tuple(RowArrays(**arrays) for arrays in rows)),
         RowSolveInputs(tuple(ModelInputs(**arrays) for arrays in shared)),
     )

@@ -145,9 +145,9 @@ function, that of 1.x in `MiniBatchNMF`; it never changes."""
 def parameters_of(owner: str, table: Sequence[Parameter]) -> list[Parameter]:
     """Return the parameters of a signature, in its order and as they are in it."""
     leading = ORDERS[owner].leading
-    own = {p.name: p.for_owner(owner) for p in table if owner in p.signatures}
-    rest = [name for name in own if name not in leading]
-    return [own[name] for name in (*leading, *rest)]
+    by_name = {p.name: p.for_owner(owner) for p in table if owner in p.signatures}
+    rest = [name for name in by_name if name not in leading]
+    return [by_name[name] for name in (*leading, *rest)]
 
 
 def number(text: str, flag: str, *words: str) -> float:

@@ -229,8 +229,8 @@ def _why(parameters: BatchParameters) -> str:
 
 
 def _most_for_W(parameters: BatchParameters) -> int:
-    own = parameters.transform_max_iter
-    return parameters.max_iter if own is None else own
+    limit = parameters.transform_max_iter
+    return parameters.max_iter if limit is None else limit
 
 
 def _in_dtype(X: Operand, dtype: np.dtype[Any]) -> Operand:

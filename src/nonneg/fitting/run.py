@@ -199,11 +199,11 @@ def _several(
     if first is not None:
         starts.append(first)
         for seed in seeds[1:]:
-            own = dataclasses.replace(
+            start_parameters = dataclasses.replace(
                 plan.parameters, init="random", random_state=seed,
                 n_components=first[1].shape[1],
             )  # fmt: skip
-            W, Ht = starting_factors(problem.X, own, None, None, True)
+            W, Ht = starting_factors(problem.X, start_parameters, None, None, True)
             starts.append((problem.X.to_rows_of_X(W), Ht))
     return ManyStarts(solver, [problem, *others], starts)
 

@@ -90,14 +90,14 @@ def fit_stream(model: Any, blocks: Iterable[Any], H: Any = None) -> None:
 
 def _learn(worker: Any, batch: Any, n_before: int, H: Any) -> None:
     """Take one step; what is wrong with the rows is said with their numbers."""
-    n_rows, given = batch.shape[0], {}
+    n_rows, start = batch.shape[0], {}
     if n_before == 0 and H is not None:
         # rows are solved for anew, whatever W is
         is_single = batch.dtype == np.float32
         W = np.ones((n_rows, np.shape(H)[0]), dtype=np.float32 if is_single else None)
-        given = {"W": W, "H": H}
+        start = {"W": W, "H": H}
     try:
-        worker.partial_fit(batch, **given)
+        worker.partial_fit(batch, **start)
     except (ValueError, TypeError) as error:
         msg = f"Rows {n_before} to {n_before + n_rows - 1} of the stream: {error}"
         raise type(error)(msg) from error
@@ -106,9 +106,11 @@ def _learn(worker: Any, batch: Any, n_before: int, H: Any) -> None:
 def _adopt(model: Any, worker: Any, reason: StopReason) -> None:
     for name in NOT_KNOWN:
         vars(model).pop(name, None)
-    own = model.get_params(deep=False)
-    found = {name: value for name, value in vars(worker).items() if name not in own}
-    vars(model).update(found, n_iter_=1, stop_reason_=str(reason))
+    parameters = model.get_params(deep=False)
+    fitted = {
+        name: value for name, value in vars(worker).items() if name not in parameters
+    }
+    vars(model).update(fitted, n_iter_=1, stop_reason_=str(reason))
 
 
 def batches_of(blocks: Iterable[Any], size: int) -> Iterator[Array]:
@@ -130,8 +132,8 @@ def batches_of(blocks: Iterable[Any], size: int) -> Iterator[Array]:
     """
     parts: list[Any] = []
     waiting, n_before = 0, 0
-    for given in blocks:
-        block = _checked(given, n_before)
+    for unchecked in blocks:
+        block = _checked(unchecked, n_before)
         if parts and (
             sp.issparse(block) != sp.issparse(parts[0])
             or block.shape[1] != parts[0].shape[1]

@@ -39,13 +39,17 @@ def transform(plan: Plan, out: Any = None) -> Any:
 
 def require_room(out: Any, shape: tuple[int, int] | None) -> None:
     """Raise ValueError unless `out` may take W of this shape, or of some."""
-    given = tuple(getattr(out, "shape", ()))
-    if len(given) == 2 and hasattr(out, "__setitem__") and shape in (None, given):
+    out_shape = tuple(getattr(out, "shape", ()))
+    if (
+        len(out_shape) == 2
+        and hasattr(out, "__setitem__")
+        and shape in (None, out_shape)
+    ):
         return
     wanted = "(n_samples, n_components)" if shape is None else str(shape)
     msg = (
         f"out must be an array of shape {wanted} that rows can be assigned to; got a "
-        f"{type(out).__name__} of shape {given}."
+        f"{type(out).__name__} of shape {out_shape}."
     )
     raise ValueError(msg)
 

@@ -79,13 +79,15 @@ def initialize(
     >>> W.shape, H.shape
     ((3, 2), (2, 2))
     """
-    given = Parameters(n_components=n_components, init=init, random_state=random_state)
-    given = given.validated(("cd",), INITS, ("frobenius",))
+    parameters = Parameters(
+        n_components=n_components, init=init, random_state=random_state
+    )
+    parameters = parameters.validated(("cd",), INITS, ("frobenius",))
     positive = "a float in the range [0.0, inf)"
     require("eps", eps, Rule(is_real, positive, "Pass 0 to keep every entry."))
     X = check_X(X)
     check_non_negative(X, "NMF initialization")
-    k = given.n_components
+    k = parameters.n_components
     operand = as_operand(X, n_threads=resolve_n_threads(None))
     with single_threaded_blas():
         W, Ht = initial_factors(

@@ -93,15 +93,15 @@ def solve_rows(
     rhs: Any,
     gram: Array,
     l1: Array,
-    how: Method,
+    method: Method,
     grams: bool = False,
     n_threads: int = 1,
 ) -> SolveReport:
-    """Solve for the rows of a factor as `how` says; see `coordinate_sweep`."""
+    """Solve for the rows of a factor by a method; see `coordinate_sweep`."""
     solve = _solve_rows
     if isinstance(rows.solved, FactorRows):
         solve = rows.solved.solve_rows
-    report: SolveReport = solve(rows, rhs, gram, l1, how, grams, n_threads)
+    report: SolveReport = solve(rows, rhs, gram, l1, method, grams, n_threads)
     return report
 
 
@@ -109,8 +109,8 @@ def native_pass(kind: str, step: Step[Any, Any, Any]) -> NativePass | None:
     """Return the compiled version of `step` for operands of this kind, or None."""
     if native is None:
         return None
-    found: NativePass | None = native.PASSES.get((kind, step.name))
-    return found
+    compiled: NativePass | None = native.PASSES.get((kind, step.name))
+    return compiled
 
 
 __all__ = [

@@ -111,8 +111,8 @@ def coordinate_sweep(
     """Compiled twin of `reference.coordinate_sweep`."""
     if gram.ndim == 3 or not A.flags.c_contiguous:
         return reference.coordinate_sweep(A, rhs, gram, l1, order)
-    how = Cyclic(None if order is None else tuple(order))
-    report = solve_rows(RowArrays(A, A), rhs, gram, l1, how, n_threads=n_threads)
+    method = Cyclic(None if order is None else tuple(order))
+    report = solve_rows(RowArrays(A, A), rhs, gram, l1, method, n_threads=n_threads)
     return SweepReport(report.violation, report.cross)
 
 
@@ -120,20 +120,24 @@ IN_PARTS = {"dense-parts": "dense_parts", "csr-parts": "csr_parts"}
 """Suffixes of the bindings for kinds of X that are read in parts."""
 
 
-def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> _core.SolveOptions:
+def _options(gram: Array, l1: Array, dtype: Any, method: Method) -> _core.SolveOptions:
     """Return the method with its matrices as the bindings take it."""
     narrow = as_contiguous(gram, dtype)
     order = _in_order(narrow.shape[0])
-    method = _core.RowMethod.CYCLIC
+    row_method = _core.RowMethod.CYCLIC
     more: dict[str, Any] = {}
-    if isinstance(how, Multiplicative):
-        method = _core.RowMethod.MULTIPLICATIVE
-    elif not isinstance(how, Cyclic):
-        method = _core.RowMethod.ADAPTIVE
-        more = {"sweeps": how.sweeps, "settled": how.settled, "momentum": how.momentum}
-    elif how.order is not None:
-        order = np.asarray(how.order, dtype=np.int64)
-    if isinstance(how, Exact):
+    if isinstance(method, Multiplicative):
+        row_method = _core.RowMethod.MULTIPLICATIVE
+    elif not isinstance(method, Cyclic):
+        row_method = _core.RowMethod.ADAPTIVE
+        more = {
+            "sweeps": method.sweeps,
+            "settled": method.settled,
+            "momentum": method.momentum,
+        }
+    elif method.order is not None:
+        order = np.asarray(method.order, dtype=np.int64)
+    if isinstance(method, Exact):
         more["exact_gram"] = as_contiguous(gram, np.float64)
         more["exact_l1"] = as_contiguous(l1, np.float64)
     return _core.SolveOptions(
@@ -141,7 +145,7 @@ def _options(gram: Array, l1: Array, dtype: Any, how: Method) -> _core.SolveOpti
         inverse_diagonal=_inverse_diagonal(narrow),
         l1=as_contiguous(l1, dtype),
         order=order,
-        method=method,
+        method=row_method,
         **more,
     )
 
@@ -151,13 +155,13 @@ def solve_rows(
     rhs: Array,
     gram: Array,
     l1: Array,
-    how: Method,
+    method: Method,
     grams: bool = False,
     n_threads: int = 1,
 ) -> SolveReport:
     """Compiled twin of `reference.solve_rows`."""
     if gram.ndim == 3:
-        return reference.solve_rows(rows, rhs, gram, l1, how, grams)
+        return reference.solve_rows(rows, rhs, gram, l1, method, grams)
     dtype, k = rows.solved.dtype, rows.solved.shape[1]
     solve = _core.solve32 if dtype == np.float32 else _core.solve64
     gram_solved, gram_result = (
@@ -167,7 +171,7 @@ def solve_rows(
     report = solve(
         rows=rows,
         P=as_contiguous(rhs, dtype),
-        options=_options(gram, l1, dtype, how),
+        options=_options(gram, l1, dtype, method),
         gram_solved=gram_solved,
         gram_result=gram_result,
         measures=measures,
@@ -287,14 +291,14 @@ def _row_solve(
 ) -> RowSolveSums:
     dtype, n_columns = operand.dtype, operand.shape[1]
     models, sums = [], []
-    for how, A, inputs in zip(step.how, rows.models, shared.models, strict=True):
+    for method, A, inputs in zip(step.methods, rows.models, shared.models, strict=True):
         k = A.solved.shape[1]
         measures = np.empty((2, k))
         rhs = gram = None
         if step.accumulate:
             rhs = np.empty((n_columns, k), dtype=dtype)
             gram = np.empty((k, k))
-        options = _options(inputs.gram, inputs.l1, dtype, how)
+        options = _options(inputs.gram, inputs.l1, dtype, method)
         Ht = as_contiguous(inputs.Ht, dtype)
         models.append(
             _core.ModelArrays(

@@ -139,7 +139,7 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
 
     Parameters
     ----------
-    how : tuple of Method
+    methods : tuple of Method
         The method of each model.
     accumulate : bool
         Whether `rhs` and `gram` are wanted.
@@ -147,7 +147,7 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
 
     name = "row_solve"
     needs_products_alone = True
-    how: tuple[Method, ...]
+    methods: tuple[Method, ...]
     accumulate: bool = True
 
     def __call__(
@@ -159,11 +159,11 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
     ) -> RowSolveSums:
         """Solve for the block's rows of each model and return its sums."""
         observed = _masked(X_b, mask_b)
-        models = zip(self.how, rows_b.models, shared.models, strict=True)
+        models = zip(self.methods, rows_b.models, shared.models, strict=True)
         return RowSolveSums(
             tuple(
-                self._solve(observed, mask_b, how, rows, inputs)
-                for how, rows, inputs in models
+                self._solve(observed, mask_b, method, rows, inputs)
+                for method, rows, inputs in models
             )
         )
 
@@ -171,7 +171,7 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
         self,
         observed: Any,
         mask_b: Any | None,
-        how: Method,
+        method: Method,
         rows: RowArrays,
         inputs: ModelInputs,
     ) -> ModelSums:
@@ -180,7 +180,9 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
             # the shared matrix is HHᵀ + Q; of it Q is kept, and HHᵀ is made for each row
             penalty = gram - reference.gram(Ht)
             gram = np.einsum("ij,jr,js->irs", mask_b, Ht, Ht) + penalty
-        report = reference.solve_rows(rows, _plain(observed @ Ht), gram, inputs.l1, how)
+        report = reference.solve_rows(
+            rows, _plain(observed @ Ht), gram, inputs.l1, method
+        )
         if not self.accumulate:
             return ModelSums(report)
         A = rows.result

@@ -71,24 +71,24 @@ def solve_rows(
     rhs: Array,
     gram: Array,
     l1: Array,
-    how: Method,
+    method: Method,
     grams: bool = False,
     n_threads: int = 1,  # noqa: ARG001  (signature of the compiled twin)
 ) -> SolveReport:
     """Solve for the rows of a factor by a method; see `coordinate_sweep` for the problem."""
-    if isinstance(how, Exact):
+    if isinstance(method, Exact):
         done = _exactly(rows, rhs, gram, l1)
-    elif isinstance(how, Multiplicative):
+    elif isinstance(method, Multiplicative):
         done = _multiplied(rows, rhs, gram, l1)
-    elif isinstance(how, Cyclic):
+    elif isinstance(method, Cyclic):
         rows.solved[...] = rows.start
-        report = coordinate_sweep(rows.solved, rhs, gram, l1, how.order)
+        report = coordinate_sweep(rows.solved, rhs, gram, l1, method.order)
         measures = np.zeros((2, gram.shape[-1]))
         done = SolveReport(report.violation, report.cross, measures=measures)
     else:
-        done = _adaptive_sweeps(rows, rhs, gram, l1, how)
+        done = _adaptive_sweeps(rows, rhs, gram, l1, method)
     if rows.moved is not None:
-        beta = rows.solved.dtype.type(how.momentum)
+        beta = rows.solved.dtype.type(method.momentum)
         solved = rows.solved
         np.maximum(solved + beta * (solved - rows.previous), 0, out=rows.moved)
     if not grams:
@@ -108,7 +108,7 @@ def _multiplied(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveRep
 
 
 def _adaptive_sweeps(
-    rows: RowArrays, rhs: Array, gram: Array, l1: Array, how: Adaptive
+    rows: RowArrays, rhs: Array, gram: Array, l1: Array, method: Adaptive
 ) -> SolveReport:
     """Sweep over all rows, over each one until it has settled."""
     A = rows.start.copy()
@@ -116,7 +116,7 @@ def _adaptive_sweeps(
     gram, l1 = gram.astype(A.dtype, copy=False), l1.astype(A.dtype, copy=False)
     measures, violation, decrease = np.zeros((2, k)), 0.0, 0.0
     first, alive, n_sweeps = np.zeros(n_rows), np.ones(n_rows, dtype=bool), 0.0
-    for number in range(how.sweeps):
+    for number in range(method.sweeps):
         n_sweeps += np.count_nonzero(alive)
         squares = np.zeros(n_rows)
         for t in range(k):
@@ -135,7 +135,7 @@ def _adaptive_sweeps(
         if number == 0:
             first, alive = squares, squares > 0
         else:
-            alive &= squares > how.settled * first
+            alive &= squares > method.settled * first
         if not alive.any():
             break
     rows.solved[...] = A

@@ -143,12 +143,15 @@ def _violation_by_rounding(
     if gram_W is None or gram_H is None or gram_W.ndim == 3 or gram_H.ndim == 3:
         return 0.0
     size = 0.0
-    for A, own, other in ((state.W, gram_W, gram_H), (state.Ht, gram_H, gram_W)):
-        largest, unit = float(own.max()), float(other.max())
+    for A, gram_A, gram_other in (
+        (state.W, gram_W, gram_H),
+        (state.Ht, gram_H, gram_W),
+    ):
+        largest, unit = float(gram_A.max()), float(gram_other.max())
         if not (largest > 0 and unit > 0):
             return 0.0
-        scaled = other / unit  # the product may be beyond the range of numbers
-        squares = (scaled @ (own / largest) @ scaled).diagonal()
+        scaled = gram_other / unit  # the product may be beyond the range of numbers
+        squares = (scaled @ (gram_A / largest) @ scaled).diagonal()
         norms = float(np.sqrt(np.maximum(squares, 0.0)).sum())
         size += math.sqrt(A.shape[0]) * math.sqrt(largest) * unit * norms
     violation = ROUNDINGS * float(np.finfo(state.Ht.dtype).eps) * size

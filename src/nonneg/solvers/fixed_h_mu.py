@@ -98,8 +98,8 @@ class SettledRows(SolverBase):
         penalty = problem.penalty_W
         if state.product is not None:
             assert state.gram_H is not None
-            rows, how = RowArrays(W, new), Multiplicative()
-            solve_half(rows, state.product, state.gram_H, penalty, how, X.n_threads)
+            rows, method = RowArrays(W, new), Multiplicative()
+            solve_half(rows, state.product, state.gram_H, penalty, method, X.n_threads)
         elif X.by_columns:
             sums = sums_for(loss, X.T, Ht, W)
             new[...] = apply_sums(loss, X, W, sums, penalty)

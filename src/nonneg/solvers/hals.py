@@ -103,7 +103,7 @@ class Hals(SolverBase):
         value = None
         if problem.update_H:
             value = start_value(problem, W, Ht, product, gram_H)
-        return ExtrapolatedState.at(W, Ht, gram_H, product, value)
+        return ExtrapolatedState.from_start(W, Ht, gram_H, product, value)
 
     def go_on(
         self, problem: Problem, W: Array, Ht: Array, gram_H: Array, objective: float
@@ -114,7 +114,7 @@ class Hals(SolverBase):
         """
         X = problem.X
         product = matmul(X, Ht) if X.by_columns and X.shared_gram else None
-        return ExtrapolatedState.at(W, Ht, gram_H, product, objective)
+        return ExtrapolatedState.from_start(W, Ht, gram_H, product, objective)
 
     def iterate(self, problem: Problem, state: ExtrapolatedState) -> Progress:
         """Do one half-step in W and one in H, with extrapolation."""

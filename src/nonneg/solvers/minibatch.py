@@ -155,14 +155,14 @@ class MiniBatch(SolverBase):
 
         `state` itself is not changed.
         """
-        own, terms = own_state(state, MiniBatchState), terms_of(problem)
-        if (own.rise, own.fall) != (terms.rise, terms.fall):
+        earlier, terms = own_state(state, MiniBatchState), terms_of(problem)
+        if (earlier.rise, earlier.fall) != (terms.rise, terms.fall):
             msg = (
                 "The model was fitted with another value of `beta_loss`, whose sums are "
                 "of another kind. Set that one again, or fit a new model."
             )
             raise ValueError(msg)
-        return dataclasses.replace(own, W=W, Ht=own.Ht.copy())
+        return dataclasses.replace(earlier, W=W, Ht=earlier.Ht.copy())
 
     def iterate(self, problem: Problem, state: MiniBatchState) -> Progress:
         """Do one step, by the next batch."""
@@ -213,13 +213,13 @@ class MiniBatch(SolverBase):
 
         Returns the batch's objective before H moved, and the relative change of H.
         """
-        own, rows = on_batch(problem, batch), state.W[batch.rows]
+        batch_problem, rows = on_batch(problem, batch), state.W[batch.rows]
         before = _whole(problem, state)
         least_W, least_H = least_entries(problem)
         level = batch.X.stats().level(before.shape[1])
-        sums = self._move_rows(own, rows, before, level, least_W)
-        cost = self._objective(own, sums, rows, before)
-        self._move_H(own, state, sums, least_H)
+        sums = self._move_rows(batch_problem, rows, before, level, least_W)
+        cost = self._objective(batch_problem, sums, rows, before)
+        self._move_H(batch_problem, state, sums, least_H)
         return cost, relative_change(state.Ht, before)
 
     def _narrow_step(
@@ -234,19 +234,19 @@ class MiniBatch(SolverBase):
         For losses whose positive terms are alike for all rows. Returns the batch's
         objective before H moved, and the relative change of H.
         """
-        own = on_batch(problem, batch, narrow.X)
+        batch_problem = on_batch(problem, batch, narrow.X)
         rows = state.W[batch.rows]
         least_W, least_H = least_entries(problem)
         H = self._scaled(problem, state)
         Ht = H.gather(narrow)
         level = batch.X.stats().level(Ht.shape[1])
-        sums = self._move_rows(own, rows, Ht, level, least_W)
-        cost = cast(float, sums.value) + float(own.penalty_H.l1 @ H.total)
-        if not own.penalty_W.is_zero:
-            n = own.X.n_threads
-            cost += own.penalty_W.value(column_sums(rows, n), gram(rows, n))
+        sums = self._move_rows(batch_problem, rows, Ht, level, least_W)
+        cost = cast(float, sums.value) + float(batch_problem.penalty_H.l1 @ H.total)
+        if not batch_problem.penalty_W.is_zero:
+            n = batch_problem.X.n_threads
+            cost += batch_problem.penalty_W.value(column_sums(rows, n), gram(rows, n))
         kept = self.rho * state.denominator
-        denominator = kept + sums.denominator + own.penalty_H.l1
+        denominator = kept + sums.denominator + batch_problem.penalty_H.l1
         above, scale = sums.numerator[:-1], H.scale
         known = state.scale, state.total, state.squares
         try:
@@ -359,9 +359,9 @@ class MiniBatch(SolverBase):
             weight = min(weight, 1.0)
             state.smoothed = state.smoothed * (1 - weight) + cost * weight
         self._say(f"{line}{cost}, ewa cost: {state.smoothed}")
-        at = f"at step {state.n_iter + 1}/{self.n_steps}"
+        step_text = f"at step {state.n_iter + 1}/{self.n_steps}"
         if 0 < self.tol >= change:
-            self._say(f"Converged (small change of H) {at}")
+            self._say(f"Converged (small change of H) {step_text}")
             return True
         if state.smoothed < state.lowest:
             state.stale, state.lowest = 0, state.smoothed
@@ -369,7 +369,7 @@ class MiniBatch(SolverBase):
             state.stale += 1
         if self.max_no_improvement is None or state.stale < self.max_no_improvement:
             return False
-        self._say(f"Converged (the smoothed cost has not improved) {at}")
+        self._say(f"Converged (the smoothed cost has not improved) {step_text}")
         return True
 
     def _say(self, line: str) -> None:

@@ -117,7 +117,7 @@ class ScalarNewton(SolverBase):
         Ht: Array,
     ) -> ExtrapolatedState:
         """Return the state before the first iteration."""
-        return ExtrapolatedState.at(W, Ht)
+        return ExtrapolatedState.from_start(W, Ht)
 
     def iterate(self, problem: Problem, state: ExtrapolatedState) -> Progress:
         """Do one half-step in W and one in H, with extrapolation."""
@@ -161,10 +161,10 @@ class ScalarNewton(SolverBase):
             newton, TermsUpdate(terms, move=False, value=True, bends=True)
         )
         shared = beside(Ht, X.n_threads, problem.penalty_W)
-        found = X.run_pass(step, RowArrays(W, W), shared)
-        sums = found.terms
+        pass_sums = X.run_pass(step, RowArrays(W, W), shared)
+        sums = pass_sums.terms
         objective = float(sums.value) + factor_penalties(problem, W, Ht)
-        violation = found.newton.residual + residual_of(Ht, sums, problem.penalty_H)
+        violation = pass_sums.newton.residual + residual_of(Ht, sums, problem.penalty_H)
         residual = _relative(problem, violation)
         gained = max(0.0, state.last - objective)
         state.decreases[state.n_iter % SETTLED_WITHIN] = gained
@@ -222,11 +222,11 @@ class ScalarNewton(SolverBase):
         rows: RowArrays,
         Bt: Array,
         penalty: Penalty,
-        **how: Any,
+        **options: Any,
     ) -> NewtonReport:
         """Do one half-step for the rows of the factor that X's rows belong to."""
         floor = terms_of(problem).floor
-        step = NewtonUpdate(floor, **{"sweeps": self._sweeps(problem), **how})
+        step = NewtonUpdate(floor, **{"sweeps": self._sweeps(problem), **options})
         shared = beside(Bt, X.n_threads, penalty)
         return X.by_rows.run_pass(step, rows, shared)
 

@@ -238,12 +238,12 @@ class Checkpoints:
             )
             raise ValueError(msg)
         theirs = header["fingerprint"]
-        own = json.loads(json.dumps(self.fingerprint))
-        for name in {**own, **theirs}:
-            if own.get(name) != theirs.get(name):
+        ours = json.loads(json.dumps(self.fingerprint))
+        for name in {**ours, **theirs}:
+            if ours.get(name) != theirs.get(name):
                 msg = (
                     f"The checkpoint {str(path)!r} is of another fit: its {name} is "
-                    f"{theirs.get(name)!r}, here it is {own.get(name)!r}. Pass the same "
+                    f"{theirs.get(name)!r}, here it is {ours.get(name)!r}. Pass the same "
                     "data and parameters, resume=False to start afresh, or another path."
                 )
                 raise ValueError(msg)

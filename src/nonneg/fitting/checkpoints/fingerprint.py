@@ -18,7 +18,7 @@ def fingerprint(
     from ... import __version__
 
     stats = X.stats()
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "shape of X": list(X.shape),
         "dtype of X": str(X.dtype),
         "version of nonneg": __version__,
@@ -28,14 +28,14 @@ def fingerprint(
         "sum of squares of X": stats.sum_sq,
     }
     # with tol=0 "mu" measures no error at the start, to which later errors are compared
-    found["tol=0"] = parameters.tol == 0
+    facts["tol=0"] = parameters.tol == 0
     resumable = parameters.resumable()
     for name, value in vars(parameters).items():
         if name not in resumable:
-            found[f"parameter {name}"] = _described(value)
+            facts[f"parameter {name}"] = _described(value)
     for name, factor in (("W", W), ("H", H)):
-        found[f"start {name}"] = None if factor is None else _digest(np.asarray(factor))
-    return found
+        facts[f"start {name}"] = None if factor is None else _digest(np.asarray(factor))
+    return facts
 
 
 def _kind(X: Operand) -> str:

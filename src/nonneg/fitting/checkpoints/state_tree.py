@@ -77,25 +77,25 @@ def from_table(table: Mapping[str, Any], load: Load | None = None) -> Any:
 
 
 def _put(
-    value: Any, at: str, table: Arrays, seen: dict[int, str], save: Save | None
+    value: Any, path: str, table: Arrays, seen: dict[int, str], save: Save | None
 ) -> None:
     if isinstance(value, list):
-        table[f"{at}/{LENGTH}"] = np.array(len(value))
+        table[f"{path}/{LENGTH}"] = np.array(len(value))
         for i, item in enumerate(value):
-            _put(item, f"{at}/{i}", table, seen, save)
+            _put(item, f"{path}/{i}", table, seen, save)
         return
     if save is not None and is_elsewhere(value):
-        table[f"{at}/{ELSEWHERE}"] = np.array(list(save(value)))
-        table[f"{at}/{FORM}"] = np.array([value.dtype.name, str(value.shape[1])])
+        table[f"{path}/{ELSEWHERE}"] = np.array(list(save(value)))
+        table[f"{path}/{FORM}"] = np.array([value.dtype.name, str(value.shape[1])])
         return
     if not isinstance(value, Stored):
         leaf = dataclasses.make_dataclass("Leaf", ["item"])(value)
         for key, array in state_arrays.to_arrays(leaf).items():
-            table[at + key.removeprefix("item")] = array
+            table[path + key.removeprefix("item")] = array
         return
-    table[f"{at}/{CLASS}"] = np.array(value.key())
+    table[f"{path}/{CLASS}"] = np.array(value.key())
     for field in dataclasses.fields(value):  # type: ignore[arg-type]
-        item, key = vars(value)[field.name], f"{at}/{field.name}"
+        item, key = vars(value)[field.name], f"{path}/{field.name}"
         if field.metadata.get("scratch"):
             item = None
         if isinstance(item, np.ndarray | FactorRows) and item.ndim > 0:
@@ -118,48 +118,48 @@ class _Builder:
             folder, _, name = key.rpartition("/")
             self._children.setdefault(folder, []).append(name)
 
-    def record(self, at: str) -> Any:
+    def record(self, path: str) -> Any:
         """Rebuild the record under a key."""
-        key = str(self._leaf(f"{at}/{CLASS}"))
+        key = str(self._leaf(f"{path}/{CLASS}"))
         cls = Stored.known.get(key)
         if cls is None:
             msg = f"it holds a {key}, which this version doesn't know"
             raise ValueError(msg)
         fields = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{field: self._value(f"{at}/{field}") for field in fields})
+        return cls(**{field: self._value(f"{path}/{field}") for field in fields})
 
-    def _value(self, at: str) -> Any:
-        if f"{at}/{CLASS}" in self._table:
-            return self.record(at)
-        if f"{at}/{LENGTH}" in self._table:
-            length = int(self._table[f"{at}/{LENGTH}"])
-            return [self._value(f"{at}/{i}") for i in range(length)]
-        if f"{at}/{SAME}" in self._table:
-            return self._arrays[str(self._table[f"{at}/{SAME}"])]
-        if f"{at}/{ELSEWHERE}" in self._table:
+    def _value(self, path: str) -> Any:
+        if f"{path}/{CLASS}" in self._table:
+            return self.record(path)
+        if f"{path}/{LENGTH}" in self._table:
+            length = int(self._table[f"{path}/{LENGTH}"])
+            return [self._value(f"{path}/{i}") for i in range(length)]
+        if f"{path}/{SAME}" in self._table:
+            return self._arrays[str(self._table[f"{path}/{SAME}"])]
+        if f"{path}/{ELSEWHERE}" in self._table:
             if self._load is None:
                 msg = "it holds rows that are elsewhere"
                 raise ValueError(msg)
-            dtype, k = self._table[f"{at}/{FORM}"].tolist()
-            names = self._table[f"{at}/{ELSEWHERE}"].tolist()
-            self._arrays[at] = self._load(names, int(k), np.dtype(dtype))
-            return self._arrays[at]
-        value = self._leaf(at)
+            dtype, k = self._table[f"{path}/{FORM}"].tolist()
+            names = self._table[f"{path}/{ELSEWHERE}"].tolist()
+            self._arrays[path] = self._load(names, int(k), np.dtype(dtype))
+            return self._arrays[path]
+        value = self._leaf(path)
         if isinstance(value, np.ndarray | FactorRows):
-            self._arrays[at] = value
+            self._arrays[path] = value
         return value
 
-    def _leaf(self, at: str) -> Any:
-        folder, _, name = at.rpartition("/")
+    def _leaf(self, path: str) -> Any:
+        folder, _, name = path.rpartition("/")
         parts = {
             "item" + key[len(name) :]: self._table[f"{folder}/{key}"]
             for key in self._children.get(folder, ())
             if key == name or key.startswith(f"{name}.")
         }
         if not parts:
-            msg = f"it has no {at.strip('/') or 'record'!r}"
+            msg = f"it has no {path.strip('/') or 'record'!r}"
             raise ValueError(msg)
-        if at.endswith((f"/{CLASS}", f"/{LENGTH}")):
+        if path.endswith((f"/{CLASS}", f"/{LENGTH}")):
             return parts["item"][()]
         leaf: Any = state_arrays.from_arrays(_Leaf, parts)
         return leaf.item

@@ -56,9 +56,9 @@ class CompressedStart(SolverBase):
     @property
     def first(self) -> Any:
         """The solver for the sketch, with the `tol` of the sketch."""
-        own: Any = self.base
-        tol = SKETCH_TOL if own.tol == 0 else min(own.tol, SKETCH_TOL)
-        return replace(own, tol=tol)
+        base: Any = self.base
+        tol = SKETCH_TOL if base.tol == 0 else min(base.tol, SKETCH_TOL)
+        return replace(base, tol=tol)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> CompressedState:
         """Return the state before the first iteration on the sketch."""

@@ -66,8 +66,8 @@ class ManyStarts(SolverBase):
     def start(self, problem: Problem, W: Array, Ht: Array) -> ManyStartsState:  # noqa: ARG002
         """Return the states of all models; W and Ht are those of the first."""
         models = [
-            self.base.start(own, *start)
-            for own, start in zip(self.problems, self.starts, strict=True)
+            self.base.start(model_problem, *start)
+            for model_problem, start in zip(self.problems, self.starts, strict=True)
         ]
         return ManyStartsState(
             models, [None] * len(models), np.full(len(models), np.inf)
@@ -125,10 +125,12 @@ class ManyStarts(SolverBase):
         for r, last in enumerate(state.last):
             if last is not None and _reported(last) < np.inf:
                 continue
-            own, model = self.problems[r], state.models[r]
-            W, Ht = self.base.finish(own, model)
-            grams = (gram(A, own.X.n_threads) for A in (W, Ht))
-            value = own.loss.value(own.X, W, Ht) + penalties(own, W, Ht, *grams)
+            problem, model = self.problems[r], state.models[r]
+            W, Ht = self.base.finish(problem, model)
+            grams = (gram(A, problem.X.n_threads) for A in (W, Ht))
+            value = problem.loss.value(problem.X, W, Ht) + penalties(
+                problem, W, Ht, *grams
+            )
             state.best[r] = value if np.isfinite(value) else np.finfo(float).max
             if last is not None:  # once is enough
                 last.objective = np.array([state.best[r]])

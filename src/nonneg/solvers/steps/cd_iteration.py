@@ -58,38 +58,42 @@ def alternate(
     problem: Problem, state: HalvesState, order_W: Order, order_H: Order
 ) -> Alternation:
     """Do one sweep over W, then, unless H is fixed, one over H, in place."""
-    how_W, how_H = (
+    method_W, method_H = (
         Cyclic(None if order is None else tuple(order)) for order in (order_W, order_H)
     )
     if not problem.update_H:
-        return _fixed_H(problem, state, how_W)
+        return _fixed_H(problem, state, method_W)
     if state.product is None:
-        return _by_rows(problem, state, how_W, how_H)
-    return _by_columns(problem, state, how_W, how_H)
+        return _by_rows(problem, state, method_W, method_H)
+    return _by_columns(problem, state, method_W, method_H)
 
 
-def _fixed_H(problem: Problem, state: HalvesState, how: Cyclic) -> Alternation:
+def _fixed_H(problem: Problem, state: HalvesState, method: Cyclic) -> Alternation:
     W, penalty = state.W, problem.penalty_W
     assert state.gram_H is not None
     if state.product is None:
         sums = yield half_step(
-            RowArrays(W, W), state.Ht, state.gram_H, penalty, how, accumulate=False
+            RowArrays(W, W), state.Ht, state.gram_H, penalty, method, accumulate=False
         )
         return Alternated(float(sums.report.violation), None, None)
     n = problem.X.n_threads
-    report = solve_half(RowArrays(W, W), state.product, state.gram_H, penalty, how, n)
+    report = solve_half(
+        RowArrays(W, W), state.product, state.gram_H, penalty, method, n
+    )
     return Alternated(report.violation, None, None)
 
 
 def _by_rows(
-    problem: Problem, state: HalvesState, how_W: Cyclic, how_H: Cyclic
+    problem: Problem, state: HalvesState, method_W: Cyclic, method_H: Cyclic
 ) -> Alternation:
     X, W, Ht = problem.X, state.W, state.Ht
     assert state.gram_H is not None
-    sums = yield half_step(RowArrays(W, W), Ht, state.gram_H, problem.penalty_W, how_W)
+    sums = yield half_step(
+        RowArrays(W, W), Ht, state.gram_H, problem.penalty_W, method_W
+    )
     gram_W = sums.gram
     report = solve_half(
-        RowArrays(Ht, Ht), sums.rhs, gram_W, problem.penalty_H, how_H, X.n_threads
+        RowArrays(Ht, Ht), sums.rhs, gram_W, problem.penalty_H, method_H, X.n_threads
     )
     state.gram_H = gram(Ht, X.n_threads)
     square = gram_square(Ht, gram_W, state.gram_H)
@@ -111,18 +115,18 @@ def gram_square(Ht: Array, gram_W: Array, gram_H: Array) -> float:
 
 
 def _by_columns(
-    problem: Problem, state: HalvesState, how_W: Cyclic, how_H: Cyclic
+    problem: Problem, state: HalvesState, method_W: Cyclic, method_H: Cyclic
 ) -> Alternation:
     X, W, Ht = problem.X, state.W, state.Ht
     assert state.gram_H is not None
     assert state.product is not None
     n = X.n_threads
     report = solve_half(
-        RowArrays(W, W), state.product, state.gram_H, problem.penalty_W, how_W, n
+        RowArrays(W, W), state.product, state.gram_H, problem.penalty_W, method_W, n
     )
     gram_W = gram(W, n)
     sums = yield half_step(
-        RowArrays(Ht, Ht), W, gram_W, problem.penalty_H, how_H, by_columns=True
+        RowArrays(Ht, Ht), W, gram_W, problem.penalty_H, method_H, by_columns=True
     )
     state.product, state.gram_H = sums.rhs, sums.gram
     square = float(np.sum(gram_W * state.gram_H))

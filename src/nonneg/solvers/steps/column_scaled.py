@@ -90,13 +90,13 @@ class ScaledFactor:
         assert self.rest is not None
         others = kept / denominator
         scale = self.scale * others
-        was, moved, own, sums = move_scaled(
+        squares_before, squares_moved, squares_after, sums = move_scaled(
             self.base, narrow.features, before, numerator, kept, 1 / denominator,
             1 / scale, least, narrow.X.n_threads,
         )  # fmt: skip
-        rest = np.maximum(self.squares - was, 0)
-        change = float(np.sum(moved + (1 - others) ** 2 * rest))
-        self.scale, self.squares = scale, others**2 * rest + own
+        rest = np.maximum(self.squares - squares_before, 0)
+        change = float(np.sum(squares_moved + (1 - others) ** 2 * rest))
+        self.scale, self.squares = scale, others**2 * rest + squares_after
         self.total = self.rest * others + sums
         size = float(np.sum(self.squares))
         return float(np.sqrt(change / size)) if size > 0 else float(change > 0)

@@ -33,7 +33,7 @@ class HalfStep(NamedTuple):
     rows: RowArrays
     inputs: ModelInputs
     """The other factor is (n_features, k) or, by columns, (n_samples, k)."""
-    how: Method
+    method: Method
     accumulate: bool
 
 
@@ -45,14 +45,14 @@ def half_step(
     other: Array,
     gram_other: Array,
     penalty: Penalty,
-    how: Method,
+    method: Method,
     *,
     by_columns: bool = False,
     accumulate: bool = True,
 ) -> HalfStep:
     """Build the request for a factor with the given rows and penalty."""
     inputs = ModelInputs(other, gram_other + penalty.Q, penalty.l1)
-    return HalfStep(by_columns, rows, inputs, how, accumulate)
+    return HalfStep(by_columns, rows, inputs, method, accumulate)
 
 
 def solve_half(
@@ -60,14 +60,14 @@ def solve_half(
     rhs: Array,
     gram_other: Array,
     penalty: Penalty,
-    how: Method,
+    method: Method,
     n_threads: int,
     grams: bool = False,
 ) -> SolveReport:
     """Do a half-step whose right-hand side is known already, without X."""
     rhs = as_dtype(rhs, rows.solved.dtype)
     report: SolveReport = solve_rows(
-        rows, rhs, gram_other + penalty.Q, penalty.l1, how, grams, n_threads
+        rows, rhs, gram_other + penalty.Q, penalty.l1, method, grams, n_threads
     )
     return report
 
@@ -111,7 +111,7 @@ def run_together(X: Operand, iterations: Sequence[HalfStepProgram]) -> list[Prog
 
 def _serve(X: Operand, requests: Sequence[HalfStep]) -> tuple[ModelSums, ...]:
     """Serve half-steps of one kind by one pass over X."""
-    step = RowSolve(tuple(q.how for q in requests), requests[0].accumulate)
+    step = RowSolve(tuple(q.method for q in requests), requests[0].accumulate)
     rows = RowSolveRows(tuple(q.rows for q in requests))
     inputs = RowSolveInputs(tuple(q.inputs for q in requests))
     X = X.T if requests[0].by_columns else X

@@ -65,7 +65,7 @@ class ExtrapolatedState(State):
     extra_H: Array | None = field(default=None, metadata=SCRATCH)
 
     @classmethod
-    def at(
+    def from_start(
         cls,
         W: Array,
         Ht: Array,
@@ -133,8 +133,8 @@ class ExtrapolatedState(State):
         objective by less than LEAST_DECREASE of the best one; of the best, since the
         last objective may be far above it.
         """
-        at = self.n_iter % SETTLED_WITHIN
-        gained, self.values[at] = self.values[at] - self.best, self.best
+        slot = self.n_iter % SETTLED_WITHIN
+        gained, self.values[slot] = self.values[slot] - self.best, self.best
         if tol == 0:
             return False
         self.quiet = self.quiet + 1 if residual <= tol and not restart else 0

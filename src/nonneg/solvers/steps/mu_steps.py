@@ -74,11 +74,11 @@ def update_rows(
         Sums for the update of the other factor; empty where they are not wanted.
     """
     if by_products(loss, X):
-        at = Ht if after is None else after
+        Ht_after = Ht if after is None else after
         sums = _by_products(X, rows, Ht, penalty, accumulate or value)
         if sums is None:
             return TermSums()
-        return _products_at(loss, X, *sums, at, value)
+        return _products_at(loss, X, *sums, Ht_after, value)
     start, solved = rows
     terms = loss.terms(X)
     step = TermsUpdate(terms, accumulate=accumulate, value=value, least=least)
@@ -105,11 +105,11 @@ def _products_at(
     loss: LossBase, X: Operand, rhs: Array, gram_A: Array, Ht: Array, value: bool
 ) -> TermSums:
     """Return the sums for Ht, from Xᵀ·A and AᵀA."""
-    at = None
+    loss_value = None
     if value:
         square = float(np.sum(gram_A * gram(Ht, X.n_threads)))
-        at = loss.from_products(X, inner(rhs, Ht), square)
-    return TermSums(rhs, Ht @ gram_A.astype(Ht.dtype), at)
+        loss_value = loss.from_products(X, inner(rhs, Ht), square)
+    return TermSums(rhs, Ht @ gram_A.astype(Ht.dtype), loss_value)
 
 
 def sums_for(

@@ -84,17 +84,17 @@ def solve_pair(
     start: Start,
     rows_W: RowArrays,
     rows_H: RowArrays,
-    how: Method,
+    method: Method,
 ) -> Generator[HalfStep, ModelSums, Pair]:
     """Solve for W beside `start`, then for H beside that W; measure the pair."""
     X, n = problem.X, problem.X.n_threads
     by_columns = X.by_columns and X.shared_gram
     if start.product is None:
-        sums = yield half_step(rows_W, start.Ht, start.gram, problem.penalty_W, how)
+        sums = yield half_step(rows_W, start.Ht, start.gram, problem.penalty_W, method)
         report_W, gram_W, rhs = sums.report, sums.gram, sums.rhs
     else:
         report_W = solve_half(
-            rows_W, start.product, start.gram, problem.penalty_W, how, n, True
+            rows_W, start.product, start.gram, problem.penalty_W, method, n, True
         )
         gram_W = report_W.gram_result
         start = start._replace(product=None)  # gives its memory free for the next one
@@ -102,12 +102,12 @@ def solve_pair(
     product = None
     if by_columns:
         sums = yield half_step(
-            rows_H, rows_W.result, gram_W, problem.penalty_H, how, by_columns=True
+            rows_H, rows_W.result, gram_W, problem.penalty_H, method, by_columns=True
         )
         report_H, product, gram_Hx = sums.report, sums.rhs, sums.gram
         gram_Hn = gram(rows_H.solved, n)
     else:
-        report_H = solve_half(rows_H, rhs, gram_W, problem.penalty_H, how, n, True)
+        report_H = solve_half(rows_H, rhs, gram_W, problem.penalty_H, method, n, True)
         gram_Hn, gram_Hx = report_H.gram_solved, report_H.gram_result
     square = gram_square(rows_H.solved, gram_W, gram_Hn)
     loss = problem.loss.from_products(X, float(report_H.cross), square)
@@ -120,7 +120,7 @@ def solve_pair(
 
 
 def solve_W(
-    problem: Problem, W: Array, start: Start, how: Exact
+    problem: Problem, W: Array, start: Start, method: Exact
 ) -> Generator[HalfStep, ModelSums, tuple[SolveReport, float]]:
     """Solve for W exactly, in place, beside a fixed H; return report and objective.
 
@@ -132,11 +132,11 @@ def solve_W(
         product = matmul(X, start.Ht)
     if product is None:
         sums = yield half_step(
-            rows, start.Ht, start.gram, problem.penalty_W, how, accumulate=False
+            rows, start.Ht, start.gram, problem.penalty_W, method, accumulate=False
         )
         report = sums.report
     else:
-        report = solve_half(rows, product, start.gram, problem.penalty_W, how, n)
+        report = solve_half(rows, product, start.gram, problem.penalty_W, method, n)
     if not problem.needs_objective:
         return report, math.nan
     gram_W = gram(W, n)
