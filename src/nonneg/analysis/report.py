@@ -205,16 +205,18 @@ def list_components(
     """
     H = model.components_
     names = label_features(model, feature_names)
-    found = []
+    components = []
     for t, weights in enumerate(H):
         # features of equal weight stay in their order
         order = np.argsort(-weights, kind="stable")[:n_top]
         top = [(names[j], float(weights[j])) for j in order if weights[j] > 0]
         share = None if shares is None else float(shares[t])
-        found.append(Component(t, share, top, float(weights.sum(dtype=np.float64))))
+        components.append(
+            Component(t, share, top, float(weights.sum(dtype=np.float64)))
+        )
     if shares is not None:
-        found.sort(key=lambda component: -(component.share or 0.0))
-    return found
+        components.sort(key=lambda component: -(component.share or 0.0))
+    return components
 
 
 def fitted_names(model: Any) -> list[str] | None:

@@ -70,12 +70,11 @@ class DemoFit:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fit as values that JSON can hold."""
-        found = [vars(component) for component in self.components]
         return {
             "name": self.name,
             "source": self.source,
             **self.summary.as_dict(),
-            "components": found,
+            "components": [vars(component) for component in self.components],
         }
 
 
@@ -148,12 +147,12 @@ def _describe_by_digit(
 ) -> list[Component]:
     """Describe each component by the digits whose images use it most."""
     means = np.array([W[digit == d].mean(axis=0) for d in range(10)])
-    found = []
+    components = []
     for t, use in enumerate(means.T):
         order = np.argsort(-use, kind="stable")
         top = [(f"digit {d}", float(use[d])) for d in order if use[d] > 0]
-        found.append(Component(t, float(shares[t]), top, float(use.sum())))
-    return sorted(found, key=lambda component: -(component.share or 0.0))
+        components.append(Component(t, float(shares[t]), top, float(use.sum())))
+    return sorted(components, key=lambda component: -(component.share or 0.0))
 
 
 def draw(topics: DemoFit, digits: DemoFit, path: str | os.PathLike[str]) -> None:

@@ -115,16 +115,16 @@ def collect_docstrings(
         If no text is left.
     """
     root = Path(folder or sysconfig.get_paths()["stdlib"])
-    found: dict[str, str] = {}
+    name_of_text: dict[str, str] = {}
     for path in _find_source_files(root):
         module = ".".join(path.relative_to(root).with_suffix("").parts)
         for name, text in _read_docstrings(path, module.removesuffix(".__init__")):
             if len(text) >= min_characters:
-                found.setdefault(text, name)
-    if not found:
+                name_of_text.setdefault(text, name)
+    if not name_of_text:
         msg = f"No Python source files with documentation strings in {str(root)!r}."
         raise FileNotFoundError(msg)
-    return list(found), list(found.values())
+    return list(name_of_text), list(name_of_text.values())
 
 
 def _find_source_files(root: Path) -> Iterator[Path]:

@@ -77,8 +77,8 @@ class DenseOperand(BlockedOperand):
     def summary(self) -> Summary:
         """Sum, sum of squares and smallest of the entries, from one pass."""
         X = self.X.T if self.by_columns else self.X
-        found: Summary = kernels.summary(X, self.n_threads)
-        return found
+        summary: Summary = kernels.summary(X, self.n_threads)
+        return summary
 
     @cached_property
     def density(self) -> float:
@@ -87,5 +87,5 @@ class DenseOperand(BlockedOperand):
 
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries."""
-        found = self.summary
-        return Stats(found.sum, found.sum_sq, self.X.size, found.smallest)
+        summary = self.summary
+        return Stats(summary.sum, summary.sum_sq, self.X.size, summary.smallest)

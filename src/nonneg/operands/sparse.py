@@ -95,8 +95,8 @@ class SparseOperand(BlockedOperand):
     @cached_property
     def summary(self) -> Summary:
         """Sum, sum of squares and smallest of the stored entries, from one pass."""
-        found: Summary = kernels.summary(self.X.data, self.n_threads)
-        return found
+        summary: Summary = kernels.summary(self.X.data, self.n_threads)
+        return summary
 
     @cached_property
     def density(self) -> float:
@@ -107,8 +107,8 @@ class SparseOperand(BlockedOperand):
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries, the implicit zeros among them."""
         n_entries = self.shape[0] * self.shape[1]
-        found = self.summary
-        smallest = (
-            found.smallest if self.X.nnz == n_entries else min(0.0, found.smallest)
-        )
-        return Stats(found.sum, found.sum_sq, n_entries, smallest)
+        summary = self.summary
+        smallest = summary.smallest
+        if self.X.nnz < n_entries:
+            smallest = min(0.0, smallest)
+        return Stats(summary.sum, summary.sum_sq, n_entries, smallest)

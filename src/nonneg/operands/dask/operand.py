@@ -95,7 +95,7 @@ class DaskOperand(BlockedOperand):
     @property
     def sparse(self) -> bool:
         """Whether the blocks are sparse."""
-        return bool(self._found["sparse"])
+        return bool(self._first_pass["sparse"])
 
     def resolve_for_operand(self, parameters: Any) -> Any:
         """Return the parameters with "auto" resolved for Dask arrays.
@@ -105,11 +105,12 @@ class DaskOperand(BlockedOperand):
         ValueError
             If a parameter needs X in memory.
         """
-        p, given = parameters, {}
+        p, resolved = parameters, {}
         if p.solver == "auto":
             quadratic = p.beta_loss in (2, "frobenius")
-            given["solver"] = "hals" if quadratic else "mu"
-        solver, able = given.get("solver", p.solver), " or ".join(map(repr, SOLVERS))
+            resolved["solver"] = "hals" if quadratic else "mu"
+        solver = resolved.get("solver", p.solver)
+        able = " or ".join(map(repr, SOLVERS))
         for refused, what, instead in (
             (solver not in SOLVERS, f"solver={solver!r}", f"solver={able}"),
             (p.blocks is not None, f"blocks={p.blocks}", "blocks=None"),
@@ -119,7 +120,7 @@ class DaskOperand(BlockedOperand):
             if refused:
                 msg = f"X is a Dask array, and {what} needs X here; pass {instead}."
                 raise ValueError(msg)
-        return dataclasses.replace(parameters, **given)
+        return dataclasses.replace(parameters, **resolved)
 
     def run_pass(
         self, step: Step[RowsT, SharedT, SumsT], rows: RowsT, shared: SharedT
@@ -163,25 +164,26 @@ class DaskOperand(BlockedOperand):
         ValueError
             If an entry is negative or not finite; its row is named.
         """
-        found, n_entries = self._found, self.shape[0] * self.shape[1]
-        summary = found["summary"]
+        summary: Summary = self._first_pass["summary"]
+        n_entries = self.shape[0] * self.shape[1]
         smallest = summary.smallest
-        if found["entries"] < n_entries:
+        if self._first_pass["entries"] < n_entries:
             smallest = min(0.0, smallest)
         return Stats(summary.sum, summary.sum_sq, n_entries, smallest)
 
     @property
     def density(self) -> float:
         """Share of the entries that are stored."""
-        return float(self._found["entries"]) / (self.shape[0] * self.shape[1])
+        return float(self._first_pass["entries"]) / (self.shape[0] * self.shape[1])
 
     @cached_property
-    def _found(self) -> dict[str, Any]:
+    def _first_pass(self) -> dict[str, Any]:
+        """Summary, number of stored entries and sparsity of all blocks, from one pass."""
         import dask
 
-        look = dask.delayed(_look, pure=False)
-        found = [look(part) for part in self._parts]
-        result: dict[str, Any] = computed(tree(found, _join)[0])
+        summarize = dask.delayed(_summarized, pure=False)
+        summaries = [summarize(part) for part in self._parts]
+        result: dict[str, Any] = computed(tree(summaries, _join)[0])
         return result
 
     def _prepared(self, parts: list[tuple[Any, int]]) -> list[Any]:
@@ -202,7 +204,7 @@ class DaskOperand(BlockedOperand):
 
 
 def transform_blocks(model: Any, X: Any, H: Array) -> Any:
-    """Return `model.transform` of each block of rows, which is computed on demand.
+    """Return W of all rows; `model.transform` computes each block of it on demand.
 
     Parameters
     ----------
@@ -220,11 +222,12 @@ def transform_blocks(model: Any, X: Any, H: Array) -> Any:
         raise ValueError(msg)
     if X.numblocks[1] > 1:
         X = X.rechunk({1: -1})
-    own = copy.copy(model)
-    own.callback, own.checkpoint, own.resume, own.n_threads = None, None, False, 1
+    block_model = copy.copy(model)
+    block_model.callback = block_model.checkpoint = None
+    block_model.resume, block_model.n_threads = False, 1
     dtype = to_factor_dtype(X.dtype)
     return X.map_blocks(
-        transformed, own, H.shape[0], dtype=dtype,
+        transformed, block_model, H.shape[0], dtype=dtype,
         chunks=(X.chunks[0], (H.shape[0],)), meta=np.empty((0, 0), dtype),
         name=f"nonneg_transform-{uuid4().hex}",
     )  # fmt: skip
@@ -261,7 +264,7 @@ def prepared(X_b: Any, dtype: Any, first: int) -> Any:
     return block
 
 
-def _look(X_b: Any) -> dict[str, Any]:
+def _summarized(X_b: Any) -> dict[str, Any]:
     sparse = sp.issparse(X_b)
     entries = X_b.data if sparse else X_b
     return {

@@ -32,16 +32,16 @@ LOST = (
 
 
 class WorkerBlock(NamedTuple):
-    """Rows of a block on a worker: the result of a task, or one item of it."""
+    """Rows of a block on a worker: the whole result of a task, or an item of it."""
 
     task: Any
-    at: int | None
+    item: int | None
     """Number of the item; None where the rows are the whole result."""
 
 
-def picked(found: Sequence[Any], number: int, at: int | None) -> Array:
-    """Return the array that result `number` is, or its item `at`."""
-    array: Array = found[number] if at is None else found[number][at]
+def picked(results: Sequence[Any], number: int, item: int | None) -> Array:
+    """Return item `item` of result `number`; None stands for the whole result."""
+    array: Array = results[number] if item is None else results[number][item]
     return array
 
 
@@ -146,17 +146,17 @@ def _twinned(client: Any, blocks: Sequence[Sequence[WorkerBlock]]) -> list[Any]:
                 home = next(iter(homes.get(parts[0].task.key, ())), workers[0])
                 others = [worker for worker in workers if worker != home]
                 places = [home, *others[i % max(1, len(others)) :][:1]]
-                pairs[i] = _pair(client, [(p.task.key, p.at) for p in parts], places)
+                pairs[i] = _pair(client, [(p.task.key, p.item) for p in parts], places)
         made = [future for pair in pairs for future in pair]
         for future in awaited(client, made, set(workers), every=True):
             if future.status != "finished":
                 future.result()  # which raises
-        # the first one's place is only preferred: an idle worker may have taken its task
+        # the worker of the first replica is only preferred: an idle one may take its task
         where = client.who_has(made)
         apart = [are_apart(pair, where) for pair in pairs]
         if all(apart) or len(workers) == 1:
             break
-    # nothing depends on the second replica; it lives as long as the graph refers to it
+    # no task depends on the second replica; the scheduler keeps it while the graph refers to it
     return [
         Delayed(pair[0].key, {future.key: future for future in pair}) for pair in pairs
     ]
@@ -194,10 +194,11 @@ def _places(client: Any, futures: list[Any], workers: set[str]) -> Any:
 
 
 def _pair(client: Any, sources: list[Any], places: list[str]) -> list[Any]:
-    """Submit a task to each place that copies the sources, or later the other's result.
+    """Submit a task to each place: it copies the sources, or later the other task's result.
 
-    The fit goes on with the first one, which may run elsewhere when its worker is lost. The
-    second one would wait for its worker, and is made anew with all others.
+    The fit goes on with the result of the first task, which may run elsewhere when its worker
+    is lost. The second task would wait for its worker; its result is made anew together with
+    all other replicas.
     """
     token = uuid4().hex
     names = [f"nonneg_kept-{token}", f"nonneg_twin-{token}"]
@@ -222,18 +223,18 @@ def held(sources: list[tuple[str, int | None]], twin: str | None) -> tuple[Array
 
     client = get_client()
 
-    def found(keys: list[str]) -> Any:
-        # by name, since a future among the arguments would be a dependency in the graph
+    def gathered(keys: list[str]) -> Any:
+        # from keys, since a future among the arguments would be a dependency in the graph
         futures = [Future(key, client, state="memory") for key in keys]
         places = client.who_has(futures)
         there = all(places.get(key) for key in keys)
         return client.gather(futures) if there else None
 
     keys = list(dict.fromkeys(key for key, _ in sources))
-    results = found(keys)
+    results = gathered(keys)
     if results is not None:
-        return tuple(picked(results, keys.index(key), at) for key, at in sources)
-    results = None if twin is None else found([twin])
+        return tuple(picked(results, keys.index(key), item) for key, item in sources)
+    results = None if twin is None else gathered([twin])
     if results is None:
         raise RuntimeError(LOST)
     copies: tuple[Array, ...] = results[0]

@@ -101,17 +101,17 @@ class Blocks:
         arrays: list[HeldRows] = []
 
         def number_of(A: HeldRows, _: str) -> int:
-            at = next((i for i, B in enumerate(arrays) if B is A), len(arrays))
-            arrays[at:] = arrays[at:] or [A]
-            return at
+            number = next((i for i, B in enumerate(arrays) if B is A), len(arrays))
+            arrays[number:] = arrays[number:] or [A]
+            return number
 
         places = rows.changed(number_of)
-        written = sorted({at for at, use in places.uses() if use in (WRITTEN, UPDATED)})
+        written = sorted({i for i, use in places.uses() if use in (WRITTEN, UPDATED)})
         forms = [(A.shape[1], A.dtype) for A in arrays]
         label, token = step.name, uuid4().hex
         common: Any = Common(step, places, written, forms, shared, self.n_threads)
         sums_bytes = n_columns * max(k * dtype.itemsize for k, dtype in forms)
-        # small sums of the last level are added up here, which saves a message
+        # if they are small, the last sums of the tree are added up here: a message less
         few = max(common.n_bytes, sums_bytes) * SPLIT_EVERY <= INLINE_BYTES
         if common.n_bytes * len(self.sizes) > INLINE_BYTES:
             common = dask.delayed(common, traverse=False, name=f"nonneg_H-{token}")
@@ -130,16 +130,16 @@ class Blocks:
         started = persisted([*outs, *ends])
         kept, ends = started[: len(outs)], list(started[len(outs) :])
         self._before = []
-        found = add_sums(self.awaited(ends))
-        # results before these are released when the next tasks have been sent: messages of a
-        # client are 10 ms apart
-        self._before = [ends, *(arrays[at].parts for at in written)]
-        for i, at in enumerate(written):
-            arrays[at].parts = [WorkerBlock(out, 1 + i) for out in kept]
+        total = add_sums(self.awaited(ends))
+        # these results are released after the tasks of the next pass have been sent: messages
+        # of a client are 10 ms apart
+        self._before = [ends, *(arrays[number].parts for number in written)]
+        for item, number in enumerate(written, start=1):
+            arrays[number].parts = [WorkerBlock(out, item) for out in kept]
         if written:
             self._passes += 1
             self._keep_if_due()
-        return found
+        return total
 
     def _keep_if_due(self) -> None:
         """Replicate all rows if that takes a small share of the time, or is overdue."""
@@ -164,8 +164,8 @@ class Blocks:
         if client is None:
             return [computed(task) for task in tasks]
         futures = [future_of(task) for task in tasks]
-        found: list[Any] = client.gather(awaited(client, futures, self._workers))
-        return found
+        results: list[Any] = client.gather(awaited(client, futures, self._workers))
+        return results
 
     def keep(self) -> None:
         """Replicate all rows on two workers, and detach them from the tasks that made them.

@@ -96,10 +96,10 @@ class SolveInputs(StepShared):
 
 @dataclass(frozen=True)
 class SolveStep(Step[SolvedRows, SolveInputs, SolveReport]):
-    """`kernels.solve_rows` of each block."""
+    """A call of `kernels.solve_rows` for each block."""
 
     name = "solve_rows"
-    how: Method
+    method: Method
     grams: bool
 
     def __call__(
@@ -111,7 +111,7 @@ class SolveStep(Step[SolvedRows, SolveInputs, SolveReport]):
     ) -> SolveReport:
         """Solve for the block's rows."""
         return kernels.solve_rows(
-            rows_b.rows, rows_b.rhs, shared.gram, shared.l1, self.how, self.grams
+            rows_b.rows, rows_b.rhs, shared.gram, shared.l1, self.method, self.grams
         )
 
 

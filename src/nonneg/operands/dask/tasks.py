@@ -18,10 +18,13 @@ from .replication import WorkerBlock, picked
 def sources(
     parts: Sequence[WorkerBlock | None],
 ) -> tuple[list[Any], tuple[tuple[int, int | None] | None, ...]]:
-    """Return the tasks of some results, and for each result its place among them."""
+    """Return the tasks that hold the parts, and for each part its place in their results.
+
+    A place is the number of the task and the item of its result, see `picked`.
+    """
     tasks: dict[str, Any] = {p.task.key: p.task for p in parts if p is not None}
     number = {key: i for i, key in enumerate(tasks)}
-    places = (None if p is None else (number[p.task.key], p.at) for p in parts)
+    places = (None if p is None else (number[p.task.key], p.item) for p in parts)
     return list(tasks.values()), tuple(places)
 
 
@@ -31,8 +34,9 @@ class Common:
 
     step: Step[Any, Any, Any]
     places: StepRows
-    """The rows of the step, with the number of an array in the place of each."""
+    """The step's record of rows, with the number of each array in place of the array."""
     written: list[int]
+    """Numbers of the arrays that the step writes or updates."""
     forms: list[tuple[int, Any]]
     """Columns and dtype of each array of rows."""
     shared: Any
@@ -44,43 +48,43 @@ class Common:
         return self.shared.n_bytes if isinstance(self.shared, StepShared) else 0
 
 
-def work_on(common: Common, n_rows: int, places: Any, X_b: Any, *found: Any) -> Any:
+def work_on(common: Common, n_rows: int, places: Any, X_b: Any, *results: Any) -> Any:
     """Do a step on one block; return its sums, then the arrays that it has written.
 
-    The result of another task must not be written to, so each array that the step writes is
-    a new one, even if the step reads the old one in another place.
+    The results of other tasks must not be written to. Each array that the step writes is
+    therefore new, even if the step also reads the old one.
     """
-    given: list[Any] = [
-        np.zeros((n_rows, k), dtype) if place is None else picked(found, *place)
+    old: list[Any] = [
+        np.zeros((n_rows, k), dtype) if place is None else picked(results, *place)
         for place, (k, dtype) in zip(places, common.forms, strict=True)
     ]
-    own = {
-        at: buffer_pool.rows.empty((n_rows, k), dtype)
-        for at, (k, dtype) in enumerate(common.forms)
-        if at in common.written
+    new = {
+        number: buffer_pool.rows.empty((n_rows, k), dtype)
+        for number, (k, dtype) in enumerate(common.forms)
+        if number in common.written
     }
-    for at, use in common.places.uses():
+    for number, use in common.places.uses():
         if use == UPDATED:
-            own[at][...] = given[at]
+            new[number][...] = old[number]
     rows = common.places.changed(
-        lambda at, use: own[at] if use in (WRITTEN, UPDATED) else given[at]
+        lambda number, use: new[number] if use in (WRITTEN, UPDATED) else old[number]
     )
     if X_b is None:
         sums = common.step(None, None, rows, common.shared)
     else:
         X = as_operand(X_b, common.n_threads)
         sums = X.run_pass(common.step, rows, common.shared)
-    return (sums, *own.values())
+    return (sums, *new.values())
 
 
-def result_at(results: Any, at: int) -> Any:
+def result_at(results: Any, item: int) -> Any:
     """Return an item of the results of a task."""
-    return results[at]
+    return results[item]
 
 
-def array_of(result: Any, at: int | None) -> Any:
-    """Return the array of a `WorkerBlock`; it is run as a task of its own."""
-    return picked([result], 0, at)
+def array_of(result: Any, item: int | None) -> Any:
+    """Return the array of a `WorkerBlock`, given the result of its task; run as a task."""
+    return picked([result], 0, item)
 
 
 def add_sums(parts: list[Any]) -> Any:

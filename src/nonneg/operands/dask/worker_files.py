@@ -99,10 +99,10 @@ class RowFiles:
 
 
 def write_rows(
-    result: Any, at: int | None, folder: str, name: str, shape: Any, dtype: Any
+    result: Any, item: int | None, folder: str, name: str, shape: Any, dtype: Any
 ) -> int:
-    """Write a block, the result of another task, whole or not at all; run as a task."""
-    rows = np.zeros(shape, dtype) if result is None else picked([result], 0, at)
+    """Write a block, which another task returned, whole or not at all; run as a task."""
+    rows = np.zeros(shape, dtype) if result is None else picked([result], 0, item)
     path = Path(folder) / name
     partial = path.with_name(name + PARTIAL)
     try:

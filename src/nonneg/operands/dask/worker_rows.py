@@ -126,8 +126,8 @@ class WorkerRows(FactorRows):
 
     def solve_rows(self, rows: RowArrays, *args: Any) -> SolveReport:
         """Solve for the rows of each block in a task, which uses one thread."""
-        rhs, gram, l1, how, grams, _ = args
-        step = SolveStep(how, grams)
+        rhs, gram, l1, method, grams, _ = args
+        step = SolveStep(method, grams)
         arrays, inputs = SolvedRows(rows, rhs), SolveInputs(gram, l1)
         report: SolveReport = self.blocks.run(step, arrays, inputs)
         return report

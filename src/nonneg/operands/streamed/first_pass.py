@@ -14,7 +14,7 @@ from ...kernels.row_methods import Summary
 from ..sparse import BLOCK_ROWS
 
 
-class Found(NamedTuple):
+class Survey(NamedTuple):
     """Results of a pass over all entries."""
 
     summary: Summary
@@ -28,7 +28,7 @@ class Found(NamedTuple):
 class FirstPass:
     """Results of passes over all entries, shared by operands of the same store."""
 
-    found: Found | None = None
+    survey: Survey | None = None
     density: float | None = None
     """Share of the entries that are not 0."""
 
@@ -73,10 +73,10 @@ def longest_row(entries: Array, indptr: Array | None) -> int:
 
 
 def require_finite(
-    seen: Summary, rows: Array, first: int, indptr: Array | None
+    summary: Summary, rows: Array, first: int, indptr: Array | None
 ) -> None:
-    """Raise ValueError if some entries, whose sums are known, are not what they must be."""
-    if not (seen.smallest >= 0 and np.isfinite(seen.sum)):
+    """Raise ValueError if the summary of entries shows one that is negative or not finite."""
+    if not (summary.smallest >= 0 and np.isfinite(summary.sum)):
         require_numbers(rows, first, indptr)
 
 
@@ -95,11 +95,12 @@ def require_numbers(rows: Array, first: int, indptr: Array | None) -> None:
     bad = ~np.isfinite(rows) | (rows < 0)
     if not bad.any():
         return
-    at = int(np.argmax(bad.reshape(-1)))
+    position = int(np.argmax(bad.reshape(-1)))
+    value = rows.reshape(-1)[position]
     if indptr is None:
-        row, value = first + at // rows.shape[1], rows.reshape(-1)[at]
+        row = first + position // rows.shape[1]
     else:
-        row, value = first + int(np.searchsorted(indptr, at, "right")) - 1, rows[at]
+        row = first + int(np.searchsorted(indptr, position, "right")) - 1
     what = "Input X contains NaN" if np.isnan(value) else "Input X contains infinity"
     if value < 0:
         what = "Negative values in data passed to NMF (input X)"

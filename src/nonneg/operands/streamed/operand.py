@@ -21,7 +21,7 @@ from ..dense import BLOCK_BYTES, DenseOperand
 from ..registration import register_operand
 from ..sparse import BLOCK_ROWS, SparseOperand
 from .disk_rows import DiskRows, FactorFolder, giving_back
-from .first_pass import FirstPass, Found, Lines, longest_row, require_finite
+from .first_pass import FirstPass, Lines, Survey, longest_row, require_finite
 from .prefetch import Buffers, Reader, planned, read_rows
 
 WINDOW_BYTES = 128 << 20
@@ -153,8 +153,8 @@ class StreamedOperand(BlockedOperand):
         if self.checks_as_read:
             for *_, row, rows in window:
                 entries, indptr = (rows[0], rows[2]) if self.sparse else (rows, None)
-                seen = kernels.summary(entries, self.n_threads)
-                require_finite(seen, entries, row, indptr)
+                summary = kernels.summary(entries, self.n_threads)
+                require_finite(summary, entries, row, indptr)
         return window
 
     def windows(self, unit: int) -> Iterator[Operand]:
@@ -167,8 +167,8 @@ class StreamedOperand(BlockedOperand):
                 yield self._operand_of(rows)
 
     def checked_as_read(self) -> StreamedOperand:
-        """Return X whose passes check entries as they read them, unless that was done."""
-        if self._first_pass.found is not None:
+        """Return X with passes that check entries as they are read, unless one has done so."""
+        if self._first_pass.survey is not None:
             return self
         other = self.configured(
             window_bytes=self.window_bytes, factor_folder=self.factor_folder
@@ -178,8 +178,8 @@ class StreamedOperand(BlockedOperand):
 
     @property
     def _is_unread(self) -> bool:
-        """Whether no pass was made yet, and the first one will check entries."""
-        return self.checks_as_read and self._first_pass.found is None
+        """Whether no pass has been made yet, and the first one will check entries."""
+        return self.checks_as_read and self._first_pass.survey is None
 
     def cut_rows(self, rows: slice) -> Operand:
         """Read these rows into an operand in memory."""
@@ -206,7 +206,7 @@ class StreamedOperand(BlockedOperand):
             return float(self.shape[0]) * self.shape[1]
         if self._is_unread:
             return self.stored_entries
-        return float(self._found.entries)
+        return float(self._survey.entries)
 
     @property
     def stored_entries(self) -> float:
@@ -226,8 +226,8 @@ class StreamedOperand(BlockedOperand):
 
     @property
     def longest(self) -> int:
-        """Largest number of stored entries of a row; before X is read what it may be."""
-        return self.shape[1] if self._is_unread else self._found.longest
+        """Number of stored entries of the longest row; an upper bound before X is read."""
+        return self.shape[1] if self._is_unread else self._survey.longest
 
     @property
     def density(self) -> float:
@@ -251,28 +251,28 @@ class StreamedOperand(BlockedOperand):
         ValueError
             If an entry is negative or not finite; its row is named.
         """
-        found, n_entries = self._found.summary, self.shape[0] * self.shape[1]
-        smallest = found.smallest
+        summary, n_entries = self._survey.summary, self.shape[0] * self.shape[1]
+        smallest = summary.smallest
         if self.entries < n_entries:
             smallest = min(0.0, smallest)
-        return Stats(found.sum, found.sum_sq, n_entries, smallest)
+        return Stats(summary.sum, summary.sum_sq, n_entries, smallest)
 
     @property
-    def _found(self) -> Found:
-        """Results of the first pass, made when first asked for."""
-        if self._first_pass.found is None:
-            self._first_pass.found = self.look_through()
-        return self._first_pass.found
+    def _survey(self) -> Survey:
+        """Results of the first pass, which is made when they are first asked for."""
+        if self._first_pass.survey is None:
+            self._first_pass.survey = self.look_through()
+        return self._first_pass.survey
 
-    def look_through(self) -> Found:
+    def look_through(self) -> Survey:
         """Read all rows once, refuse entries that are not finite, and sum up the rest."""
         total, longest, row, count = Summary(0.0, 0.0, np.inf), 0, 0, 0
         lines = Lines(self.shape[1], self.sparse)
         with self._open():
             for part in self._parts(lines.rows):
                 entries, indptr = (part[0], part[2]) if self.sparse else (part, None)
-                seen = kernels.summary(entries, self.n_threads)
-                require_finite(seen, entries, row, indptr)
+                summary = kernels.summary(entries, self.n_threads)
+                require_finite(summary, entries, row, indptr)
                 for line in lines.of(entries):
                     total = total.joined(kernels.summary(line))
                 longest = max(longest, longest_row(entries, indptr))
@@ -280,7 +280,7 @@ class StreamedOperand(BlockedOperand):
                 row += len(entries) if indptr is None else len(indptr) - 1
         for line in lines.rest():
             total = total.joined(kernels.summary(line))
-        return Found(total, longest, count)
+        return Survey(total, longest, count)
 
     def _give_back(self) -> None:
         """Give back the pages of factor rows that the last window has used."""
@@ -315,13 +315,13 @@ class StreamedOperand(BlockedOperand):
         size = BLOCK_ROWS
         if not self.sparse:
             size = max(1, BLOCK_BYTES // max(1, self.shape[1] * self.dtype.itemsize))
-        at = 0
+        first = 0
         for part in self._parts(size):
             X = self.matrix(part)
             for start in range(0, X.shape[0], size):
                 stop = min(start + size, X.shape[0])
-                yield Block(at + start, at + stop, X[start:stop], None)
-            at += X.shape[0]
+                yield Block(first + start, first + stop, X[start:stop], None)
+            first += X.shape[0]
 
     def matrix(self, rows: Any) -> Any:
         """Return rows, as they are read, as an array or CSR."""

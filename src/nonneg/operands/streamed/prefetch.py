@@ -65,15 +65,14 @@ def planned(
         if total <= budget:
             yield [TaskBlocks(*task) for task in group]
             continue
-        at = {task: first for task, first, _ in group}
-        while any(at[task] < last for task, _, last in group):
-            open_tasks = [(task, last) for task, _, last in group if at[task] < last]
+        next_block = {task: first for task, first, _ in group}
+        while open_tasks := [(i, last) for i, _, last in group if next_block[i] < last]:
             share = budget // len(open_tasks)
             window = []
             for task, last in open_tasks:
-                first = at[task]
-                at[task] = _fitting(first, last, size, share)
-                window.append(TaskBlocks(task, first, at[task]))
+                first = next_block[task]
+                next_block[task] = _fitting(first, last, size, share)
+                window.append(TaskBlocks(task, first, next_block[task]))
             yield window
 
 
