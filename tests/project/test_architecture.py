@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import io
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -274,6 +276,44 @@ def test_every_file_says_what_it_is_for(path):
     first = docstring.partition("\n\n")[0]
     assert "\n" not in first
     assert first.endswith(".")
+
+
+VAGUE = {"at", "found", "given", "how", "look", "own"}
+"""Names that don't tell what they hold."""
+FOREIGN = {"np.add.at"}
+"""Vague names that belong to other packages."""
+
+
+def vague_names(source: str) -> dict[int, str]:
+    """Vague names by line; words in comments and strings don't count."""
+    for name in FOREIGN:
+        source = source.replace(f"{name}(", "foreign(")
+    return {
+        token.start[0]: token.string
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.NAME and token.string in VAGUE
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_names_name_the_thing(path):
+    assert not vague_names(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("total = 1\nfound = total", {2: "found"}),
+        ("def solve(rhs, how=None): pass", {1: "how"}),
+        ("rows.at", {1: "at"}),
+        ("counts.add.at(rows, 1)", {1: "at"}),
+        ("np.add.at(counts, rows, 1)", {}),
+        ("message = 'found at'  # how", {}),
+        ("own_rows, look_through = 1, 2", {}),
+    ],
+)
+def test_vague_names_are_found(source, lines):
+    assert vague_names(source) == lines
 
 
 def names_used(path: Path) -> set[str]:

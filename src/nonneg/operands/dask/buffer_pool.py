@@ -68,12 +68,13 @@ class Reuse:
         self._in_use.pop(id(memory), None)
 
     def _watch(self, seconds: float) -> None:
-        timer = threading.Timer(seconds, self._look)
+        timer = threading.Timer(seconds, self._free_if_idle)
         timer.daemon = True
         timer.start()
         self._timer = timer
 
-    def _look(self) -> None:
+    def _free_if_idle(self) -> None:
+        """Free the memory if it was idle long enough; otherwise wait for the rest of the time."""
         left = self._last + self._idle - time.monotonic()
         if left > 0:
             self._watch(left)
