@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import io
+import re
 import subprocess
 import sys
 import tokenize
@@ -174,6 +175,29 @@ def test_the_drawing_is_that_of_the_ranks():
     assert len(drawing) <= 12
     names = [tuple(line[:30].split()) for line in drawing]
     assert names == list(reversed(RANKS))
+
+
+CORE = ("kernels", "drivers", "binding")
+"""Folders of the compiled core, lowest first."""
+NOT_IN_KERNELS = re.compile(
+    r"<(thread|mutex|atomic|condition_variable)>|nanobind|Python"
+)
+
+
+@pytest.mark.parametrize("folder", CORE)
+def test_the_core_includes_downwards(folder):
+    """A kernel knows neither threads nor Python, a driver not Python."""
+    below = CORE[: CORE.index(folder) + 1]
+    for path in (ROOT / "src" / "core" / folder).iterdir():
+        names = re.findall(r"^#include (.+)$", path.read_text("utf-8"), re.MULTILINE)
+        ours = {name.strip('"').partition("/")[0] for name in names if '"' in name}
+        assert ours <= set(below), path.name
+        if folder == "kernels":
+            assert not [name for name in names if NOT_IN_KERNELS.search(name)], (
+                path.name
+            )
+        if folder != "binding":
+            assert not [name for name in names if "nanobind" in name], path.name
 
 
 def calls(tree: ast.Module, *names: str) -> int:

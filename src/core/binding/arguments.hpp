@@ -1,4 +1,4 @@
-// What every file of bindings needs: array types, checks, and calls without the GIL.
+// Common means of the bindings: array types, checks, and calls without the GIL.
 #pragma once
 
 #include <nanobind/nanobind.h>

@@ -6,7 +6,7 @@
 
 namespace nonneg {
 
-// What is null (or has null data) is not wanted.
+// A member that is null, or has null data, is not wanted.
 template <class T> struct BetaPass {
   Beta<T> options;
   MatrixView<const T> start;

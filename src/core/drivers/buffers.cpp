@@ -11,7 +11,7 @@ namespace {
 
 // Blocks below this size come from the heap, whose pages stay with the process.
 constexpr size_t kLeast = size_t(1) << 17;
-// What is kept at most: accumulators and scratch of a half-step (see tuning.hpp), not more.
+// Most bytes that are kept: the accumulators (see tuning.hpp) and scratch of a half-step.
 constexpr size_t kMost = size_t(24) << 20;
 
 // With a sanitizer none are kept, so that each use of freed memory is seen.

@@ -20,7 +20,7 @@ void add(const SolveSums &part, SolveSums &sums) {
   sums.sweeps += part.sweeps;
 }
 
-// What the tasks of a run add up for each model: Gram matrices and measures, or none.
+// Sums of the tasks of a run for each model: measures, and Gram matrices if wanted.
 template <class T> class Parts {
 public:
   Parts(Index n_tasks, const Model<T> *models, int n_models, bool grams)

@@ -1,4 +1,4 @@
-// What every driver needs besides its arrays: threads, a poll for interrupts, BLAS.
+// Means of a run that every driver gets: threads, a poll for interrupts, BLAS.
 #pragma once
 
 #include "drivers/thread_pool.hpp"

@@ -8,7 +8,7 @@
 
 namespace nonneg {
 
-// Of a pass that accumulates X'A.
+// Blocks and slots of a pass that accumulates X'A.
 struct Cut {
   Index block, n_blocks;
   int n_slots; // 0: the accumulators would be too large; panels of features instead

@@ -90,7 +90,7 @@ NONNEG_INLINE void scatter_group(const EntryGroup<T> &group, Index n, Vec<T> r,
   });
 }
 
-// What the entries [from, to) of a row of X add to the sums, and to the value.
+// Adds the terms of the entries [from, to) of a row of X to the sums, and to the value.
 template <class T, class I>
 NONNEG_INLINE void scatter_entries(const CsrView<T, I> &X, Index from, Index to,
                                    const BetaBlock<T> &b, const BetaTerms<T> &terms,

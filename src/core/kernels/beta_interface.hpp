@@ -41,7 +41,7 @@ template <class T> struct BetaBlock {
   double *value; // at β = 1 on CSR without the sum over W H
 };
 
-// Some rows of a factor that is an array times a scale, see scaled.inl.
+// Some rows of a factor that is an array times a scale, see scaled_rows.hpp.
 template <class T> struct ScaledMove {
   const T *kept, *inverse, *over_scale; // k
   T least;

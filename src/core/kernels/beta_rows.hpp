@@ -102,7 +102,7 @@ template <class T> static void column_sums(MatrixView<const T> A, double *__rest
       sums[t] += static_cast<double>(A.data[i * A.stride + t]);
 }
 
-// What the row's sums become: its next place, or the sums themselves.
+// Turns the row's sums into its next place, or hands out the sums themselves.
 template <class T>
 NONNEG_INLINE void conclude_row(const BetaBlock<T> &b, Index i, T *row, const T *numerator,
                                 const T *denominator) {

@@ -220,7 +220,7 @@ static void csr_beta(const CsrView<T, I> &X, Index first, Index last, const Beta
   }
 }
 
-// Bytes that a block needs; `sparse` and β = 1 need no tile.
+// Bytes that a block needs; without `tiles` for a sparse X at β = 1.
 template <class T> static size_t beta_scratch(int width, Index n_columns, bool tiles) {
   const Index n = beta_tile_rows(n_columns), wide = padded<T>(static_cast<int>(n_columns));
   const Index numbers = tiles ? n * (3 * width + 2 * wide) : 3 * width;

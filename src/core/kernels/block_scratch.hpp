@@ -1,4 +1,4 @@
-// What the products with a block of rows keep in scratch memory.
+// Scratch memory of the products with a block of rows.
 #pragma once
 
 #include <cstddef>

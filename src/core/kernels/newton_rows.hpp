@@ -51,7 +51,7 @@ template <class T> struct NewtonGroup {
   T *x, *y; // R times n
 };
 
-// What R rows need besides: w has R numbers for each component.
+// State of R rows in a solve: w has R numbers for each component.
 template <class T, int R> struct NewtonRows {
   T *w;
   double total[R]; // sum of x
@@ -79,7 +79,7 @@ NONNEG_INLINE void fold_vectors(const Vec<T> *v, double *out) {
   });
 }
 
-// Of a component, for each of R rows: the sums of x h/y and of x (h/y)^2, the largest h/y.
+// Terms of a component for each of R rows: the sums of x h/y and x (h/y)^2, the largest h/y.
 template <int R> struct NewtonTerms {
   double sums[2 * R], largest[R];
 };

@@ -28,7 +28,7 @@ template <int Most, class F> NONNEG_INLINE void for_vectors(int count, F f) {
   }
 }
 
-// The same in as few chunks as possible, as equal as possible.
+// Goes over `count` vectors in as few chunks as possible, as equal as possible.
 template <int Most, class F> NONNEG_INLINE void for_balanced(int count, F f) {
   int vector = 0;
   for (int chunks = (count + Most - 1) / Most; chunks > 0; --chunks) {

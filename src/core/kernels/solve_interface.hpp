@@ -55,14 +55,14 @@ struct SolveSums {
   double sweeps = 0;    // sweeps, or passive sets tried, summed over the rows
 };
 
-// One of the models that share a pass: packed side by side, `at` numbers from the left.
+// One of the models that share a pass: packed side by side, `offset` numbers from the left.
 template <class T> struct Model {
   Solve<T> solve;
   RowArrays<T> rows;
   int offset;
 };
 
-// What a block adds to for a model: the Gram matrix of its result (k x k, or null) and
+// Sums of a model that a block adds to: the Gram matrix of its result (k x k, or null) and
 // 2 k sums of squares (projected gradient, right-hand side), but for the
 // methods sweep and multiplicative.
 struct ModelSums {

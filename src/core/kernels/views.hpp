@@ -1,4 +1,4 @@
-// What kernels and drivers hand to each other: plain views of arrays that others own.
+// Views of arrays that others own, which kernels and drivers hand to each other.
 #pragma once
 
 #include <cstddef>
