@@ -38,28 +38,30 @@ def plan(
     fixed: FixedFactor | None = None,
     out: Any = None,
 ) -> Plan:
-    """Decide how X is factorized, by checked parameters.
+    """Plan a fit or a transform of X by checked parameters.
 
-    X is read at most once, and is not changed.
+    Planning reads X at most once, and does not change it.
 
     Parameters
     ----------
     X : Operand of shape (n_samples, n_features)
     parameters : Parameters
-        Checked ones, see `preparation.validated`.
+        Parameters that `preparation.validated` has checked.
     W, H : array-like or None
-        The start for init="custom"; H also the constant for `update_H=False`.
+        Start for init="custom"; with `update_H=False`, H is the constant factor.
     update_H : bool
-        False solves for W alone, from zero.
+        Whether H moves as well. False: the fit solves for W alone, and W starts as zero or,
+        where the solver can't leave zeros, as a constant.
     fixed : FixedFactor or None
-        The constant H, checked already; then W, H and `update_H` are not looked at.
+        Constant H that is checked already; W, H and `update_H` are then ignored.
     out : object or None
-        Where W is written afterwards: arrays of its size are then on disk beside it.
+        Object that W is written to after the fit. Arrays of the size of W are then
+        on disk beside `out`, if the solver can have them there.
 
     Raises
     ------
     ValueError
-        If parameters, X and the machine don't go together.
+        If the parameters are impossible for X, or on this machine.
     """
     loss = make_loss(parameters.beta_loss)
     update_H = update_H and fixed is None
@@ -78,7 +80,8 @@ def plan(
     demand = _demand(X, parameters, k, kind, init, rows_at_once)
     memory = plan_memory(X, demand, parameters.memory_limit, wanted)
     X = configured(X, memory)
-    if not update_H and kind.reads_once_for_W:  # X is read once, and not before
+    if not update_H and kind.reads_once_for_W:
+        # the solve is the only pass over X, so it checks the entries
         X = X.checked_as_read()
     solver = _solver(X, parameters, blocks)
     solver.require(loss, X)
@@ -105,7 +108,7 @@ def plan(
 
 
 def limits_of(parameters: Parameters, max_iter: int) -> Limits:
-    """Return when the loop ends, and what it tells on the way."""
+    """Return the limits of the loop, with its callback and verbosity."""
     return Limits(
         max_iter=max_iter,
         tol=parameters.tol,
@@ -116,12 +119,13 @@ def limits_of(parameters: Parameters, max_iter: int) -> Limits:
 
 
 def plan_checkpoint(parameters: Parameters) -> CheckpointPlan | None:
-    """Return where the checkpoints of a fit go, if it has any.
+    """Return the plan of the checkpoints of a fit, or None if it writes none.
 
     Raises
     ------
     ValueError
-        If there is no folder for them, or `resume` has nothing to resume from.
+        If `checkpoint` is no file name in an existing folder, or if `resume` is set
+        without it.
     """
     if parameters.checkpoint is None:
         if parameters.resume:
@@ -139,14 +143,14 @@ def plan_checkpoint(parameters: Parameters) -> CheckpointPlan | None:
 
 
 def _folder_of(out: Any) -> FactorFolder | None:
-    """Return where arrays of the size of W go if W is written to `out`."""
+    """Return the folder for arrays of the size of W, if W is written to `out`."""
     return None if out is None else FactorFolder(folder_for(out))
 
 
 def _given_H(
     parameters: Parameters, H: Any, update_H: bool, fixed: FixedFactor | None
 ) -> Any:
-    """Return the H that says how many components there are, or None."""
+    """Return the H that determines the number of components, or None."""
     if fixed is not None:
         return fixed.Ht.T
     return H if parameters.init == CUSTOM or not update_H else None
@@ -155,7 +159,7 @@ def _given_H(
 def _init(
     parameters: Parameters, k: int, X: Operand, positive: bool, update_H: bool
 ) -> tuple[str, str]:
-    """Return the name of the start, and why it is this one."""
+    """Return the name of the start and the reason for it."""
     if not update_H:
         return FIXED, "H is given"
     if parameters.init == CUSTOM:
@@ -172,7 +176,7 @@ def _demand(
     init: str,
     rows_at_once: int | None,
 ) -> Demand:
-    """Return what the fit asks of the memory."""
+    """Return the arrays that the fit needs in memory."""
     start = None
     if kind.rows_on_disk and X.window_bytes and init != FIXED:
         start = start_bytes(init, X, k)
@@ -181,7 +185,7 @@ def _demand(
 
 
 def _solver(X: Operand, parameters: Parameters, blocks: int | None) -> SolverBase:
-    """Return the solver, or its form whose first passes move H after each block of rows."""
+    """Return the solver; with `blocks`, its first passes move H after each block of rows."""
     options = vars(parameters)
     solver = make_solver(**options)
     if blocks is None:

@@ -1,4 +1,4 @@
-"""A fixed H with what is computed from it once, for many transforms by the same H."""
+"""A fixed H, whose transpose and Gram matrix are computed once for many transforms."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _caches: WeakKeyDictionary[Any, FixedFactorCache] = WeakKeyDictionary()
 
 
 def fixed_factor(owner: Any, H: Array, dtype: Any, n_threads: int) -> FixedFactor:
-    """Return the `FixedFactor` of an estimator, that of the last call if H is unchanged."""
+    """Return the `FixedFactor` of an estimator, computed anew only if H has changed."""
     return _caches.setdefault(owner, FixedFactorCache()).get(H, dtype, n_threads)
 
 
 class FixedFactorCache:
     """The last `FixedFactor`, kept until the content of H or its dtype changes.
 
-    H is compared entry by entry with a copy: that costs less than the transpose and
-    the Gram matrix, and no change in place goes unseen.
+    The cache compares H with a copy, entry by entry. The comparison costs less than the
+    transpose and the Gram matrix, and it notices every change in place.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class FixedFactorCache:
     def get(self, H: Array, dtype: Any, n_threads: int) -> FixedFactor:
         """Return the `FixedFactor` of H (k, n_features) in a dtype."""
         H = H.astype(dtype, copy=False)
-        # read and written as one: other threads may be doing the same
+        # other threads may replace the entry, so it is read once and written as a whole
         entry = self._entry
         if entry is not None:
             known, fixed = entry

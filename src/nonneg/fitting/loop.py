@@ -1,7 +1,7 @@
 """The only loop over outer iterations: counts, times, records, calls back and stops.
 
-It knows no solver, loss or storage by name; whatever differs between them is
-behind `SolverBase.iterate`.
+The loop knows no solver, loss or storage by name: `SolverBase.iterate` hides their
+differences.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Callback = Callable[[Iteration], bool | None]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Limits:
-    """When the loop ends at the latest, and what it tells on the way."""
+    """Limits at which the loop ends, with its callback and verbosity."""
 
     max_iter: int
     tol: float
@@ -33,7 +33,7 @@ class Limits:
 
 @dataclass(eq=False, repr=False)
 class Outcome:
-    """State after the last iteration, with the record of the way there."""
+    """State after the last iteration, the reason for the end, and the history."""
 
     state: Any
     stop_reason: StopReason
@@ -50,9 +50,9 @@ def run(
 ) -> Outcome:
     """Iterate until the solver converges or a limit is reached.
 
-    A KeyboardInterrupt is caught, so that what was found so far can be returned;
-    the outcome carries it and the caller raises it again. Checkpoints are written between
-    iterations, the last one at the end.
+    The loop catches a KeyboardInterrupt, so that the caller can return the factors so far.
+    The outcome carries the interrupt, and the caller raises it again. The loop writes
+    checkpoints between iterations, and the last one at the end.
     """
     state, whole = past.state, True
     reason, interrupt = StopReason.MAX_ITER, None
@@ -67,7 +67,7 @@ def run(
             elapsed = time.perf_counter() - start
             past.seconds = before + elapsed
             _record(past.history, progress, past.seconds)
-            # known before the callback, which may end the fit in its own way
+            # set before the callback runs, since the callback may raise an error
             converged = bool(progress.converged.all())
             past.converged_at = limits.tol if converged else None
             whole = True
@@ -94,7 +94,7 @@ def _write_last(
     reason: StopReason,
     interrupt: KeyboardInterrupt | None,
 ) -> tuple[StopReason, KeyboardInterrupt | None]:
-    """Write the last checkpoint; an interrupt of it is one of the fit."""
+    """Write the last checkpoint; an interrupt meanwhile counts as one of the fit."""
     try:
         checkpoints.write_final(past)
     except KeyboardInterrupt as error:
@@ -105,7 +105,7 @@ def _write_last(
 def _ended(
     solver: SolverBase, limits: Limits, past: Past, progress: Progress, elapsed: float
 ) -> StopReason | None:
-    """Tell of the iteration; why the fit ends with it, if it does."""
+    """Print the iteration and call back; return the reason to end the fit, or None."""
     n_iter, prints = past.state.n_iter, bool(limits.verbose and solver.measure)
     if prints:
         print(f"{solver.measure}:", past.history.residual[-1])  # noqa: T201
@@ -121,9 +121,9 @@ def _ended(
 
 
 def polish(solver: SolverBase, problem: Problem, outcome: Outcome) -> None:
-    """Let the solver improve its result; where it does, the history gets one more row.
+    """Let the solver improve its result; if it does, add a row to the history.
 
-    An interrupt ends it with what there was before.
+    An interrupt ends the improvement, and the earlier result stays.
     """
     if outcome.interrupt is not None:
         return
@@ -139,7 +139,7 @@ def polish(solver: SolverBase, problem: Problem, outcome: Outcome) -> None:
 
 
 def _record(history: History, progress: Progress, seconds: float) -> None:
-    """Append one iteration, the best model standing for all of them."""
+    """Append an iteration to the history, with the objective of the best model."""
     objective = progress.objective
     values = [] if objective is None else [float(v) for v in objective]
     known = [value for value in values if math.isfinite(value)]

@@ -16,18 +16,18 @@ LEAST_WINDOW = 1 << 20
 SCRATCH = 16 << 20
 """Bytes that don't grow with X: scratch of the kernels, Gram matrices, objects."""
 COPIES = {False: 3, True: 5}
-"""Windows in memory at a time, for dense and sparse rows: one in use, one being read, one that
-is still referred to; sparse rows are converted as well."""
+"""Windows in memory at a time, by whether rows are sparse. One window is in use, one is being
+read, and one is still referred to. Sparse rows need more, for their conversion."""
 FIRST_SHARE = 8
 """Before the number of components is known, a window may take 1/FIRST_SHARE of the limit."""
 IN_WINDOW = 4
-"""Arrays of the rows of W in a window, where W is on disk."""
+"""Number of arrays that hold the rows of W of a window, where W is on disk."""
 ON_DISK = 112 << 20
-"""Bytes for pages that are mapped around those in use, for each of the streams of a pass,
-and between two times that they are given back; see D-MEMORY-ON-DISK."""
+"""Bytes of memory for mapped pages, where W is on disk. Each stream of a pass maps pages around
+those in use, and keeps them until they are given back; see D-MEMORY-ON-DISK."""
 BESIDE_ROWS = 64 << 20
-"""Most bytes of a window where W is on disk: its rows are in memory together with those of X,
-and a window of a narrow X has many rows."""
+"""Most bytes of a window where W is on disk. The rows of W are in memory together with those of
+X, and a window of a narrow X has many rows."""
 SVD_ARRAYS = 3
 """Arrays of n_samples·(k + 10) numbers that a start from singular vectors holds."""
 
@@ -44,8 +44,8 @@ class Demand:
         Arrays of the size of each factor that the solver holds at most.
     n_models : int
     start : int or None
-        Bytes that the start of W takes in memory, where W is then put on disk; None where
-        W can't be on disk.
+        Bytes that the start of W takes in memory before W goes to disk; None where W can't
+        be on disk.
     blocks : int or None
         Blocks of X that are taken into memory one by one.
     n_rows : int or None
@@ -75,7 +75,7 @@ class MemoryPlan:
     folder: FactorFolder | None = None
     """Folder for arrays of the size of W; None: they are in memory."""
     reason: str = ""
-    """Reason for which W is in memory, or on disk."""
+    """Reason for the place of W, in memory or on disk."""
 
 
 def plan_memory(
@@ -91,9 +91,9 @@ def plan_memory(
     X : Operand
     demand : Demand
     limit : int, str or None
-        Bytes beyond those that are taken before the fit; None: any.
+        Bytes that the fit may take on top of the memory in use before it; None: any.
     wanted : FactorFolder or None
-        Where the caller wants arrays of the size of W, if it can be.
+        Folder in which the caller wants arrays of the size of W, if they can be on disk.
 
     Raises
     ------
@@ -125,14 +125,14 @@ def plan_memory(
 def _place_W(
     X: Operand, demand: Demand, allowed: float, wanted: FactorFolder | None
 ) -> tuple[Need, bool, str]:
-    """Return what the fit takes, whether W is on disk, and why."""
+    """Return the bytes of the fit, whether W is on disk, and the reason."""
     need = _in_memory(X, demand)
     fits = need.least <= allowed
     if demand.start is None or (wanted is None and fits):
         limited = allowed < math.inf
         return need, False, "within memory_limit" if limited else "no memory_limit"
     on_disk = _on_disk(need, X, demand, demand.start)
-    # what is small takes less memory than pages in use do
+    # a small W takes less memory than the pages of a file in use
     if on_disk.least <= allowed or on_disk.least < need.least:
         return on_disk, True, "memory_limit" if wanted is None else "`out` is given"
     return need, False, "pages in use would take more"
@@ -150,14 +150,14 @@ def _window(X: Operand, need: Need, allowed: float, on_disk: bool) -> int:
 
 
 def configured(X: Operand, memory: MemoryPlan) -> Operand:
-    """Return X as the plan reads it; X itself is left as it is."""
+    """Return X with the windows and the folder of the plan; X itself is not changed."""
     if memory.window_bytes == X.window_bytes and memory.folder is X.factor_folder:
         return X
     return X.configured(window_bytes=memory.window_bytes, factor_folder=memory.folder)
 
 
 def with_first_windows(limit: int | str | None, X: Operand) -> Operand:
-    """Return X with windows for its first pass, when the number of components isn't known."""
+    """Return X with windows for its first pass, before the number of components is known."""
     if limit is None or not X.window_bytes:
         return X
     share = max(LEAST_WINDOW, bytes_of(limit) // FIRST_SHARE)
@@ -173,7 +173,7 @@ def blocks_fit(
 
 
 def start_bytes(init: str, X: Operand, k: int) -> int:
-    """Bytes that a start holds in memory, W being on disk afterwards."""
+    """Return the bytes that a start takes in memory before W goes to disk."""
     width = {"random": 0, "custom": k}.get(init, SVD_ARRAYS * (k + 10))
     return width * X.shape[0] * X.dtype.itemsize
 
@@ -188,12 +188,12 @@ class Need(NamedTuple):
     """Bytes in memory for each byte of a window."""
 
     def with_windows(self, size: int) -> int:
-        """Bytes with windows of this size."""
+        """Return the bytes of the fit with windows of this size."""
         return self.factors + self.others + int(self.copies * size)
 
     @property
     def least(self) -> int:
-        """Bytes with the smallest windows."""
+        """Bytes of the fit with the smallest windows."""
         return self.with_windows(LEAST_WINDOW)
 
 
@@ -207,14 +207,14 @@ def _in_memory(X: Operand, demand: Demand) -> Need:
     if not X.in_parts:
         return Need(factors, sums + SCRATCH, 0)
     copies = COPIES[X.sparse]
-    # a single block is X itself, read in windows as without blocks
+    # a single block is all of X, which is read in windows as without blocks
     if demand.blocks is not None and demand.blocks > 1:
         sums += copies * X.block_bytes(demand.blocks)
     return Need(factors, sums + SCRATCH, copies)
 
 
 def _on_disk(in_memory: Need, X: Operand, demand: Demand, start: int) -> Need:
-    """Return what the fit takes with the arrays of the size of W on disk."""
+    """Return the bytes of the fit with arrays of the size of W on disk."""
     arrays, k, n_models = demand.arrays, demand.k, demand.n_models
     itemsize = X.dtype.itemsize
     factors = arrays * n_models * k * X.shape[1] * itemsize + max(start, ON_DISK)
@@ -237,13 +237,13 @@ def _refusal(X: Operand, demand: Demand, limit: int | str | None, need: Need) ->
 
 
 def bytes_a_row(X: Operand) -> float:
-    """Bytes of a row of X as it is stored, on average."""
+    """Return the average number of bytes of a stored row of X."""
     size = X.dtype.itemsize + (4 if X.sparse else 0)
     return max(1.0, X.entries * size / max(1, X.shape[0]))
 
 
 def size_text(size: int) -> str:
-    """A size as a message has it."""
+    """Return a number of bytes as text for a message."""
     if size < 1e6:
         return f"{size / 1e3:.0f} kB"
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -32,7 +32,7 @@ STEP = Task(
 )  # fmt: skip
 ROWS = Task("transform", warns=False, at_scale=True)
 Stepping: TypeAlias = MiniBatch | Incremental
-"""Solvers that move by one mini-batch an iteration."""
+"""Solvers whose iterations take one mini-batch each."""
 
 
 def plan_batches(
@@ -44,9 +44,9 @@ def plan_batches(
     ----------
     X : Operand of shape (n_samples, n_features)
     parameters : BatchParameters
-        Checked ones, see `preparation.validated`.
+        Parameters that `preparation.validated` has checked.
     W, H : array-like or None
-        The start for init="custom".
+        Start for init="custom".
 
     Raises
     ------
@@ -89,12 +89,12 @@ def plan_step(
     ----------
     X : Operand of shape (n_rows, n_features)
     parameters : BatchParameters
-        Checked ones, see `preparation.validated`.
+        Parameters that `preparation.validated` has checked.
     state : State or None
-        From the last step, or a fit; it is left as it is. None starts from X, or from W
-        and H with init="custom".
+        State of the last step or of a fit, which is not changed. With None the step starts
+        from X, or from W and H with init="custom".
     W, H : array-like or None
-        The start for init="custom"; not looked at with a state.
+        Start for init="custom"; ignored with a state.
     """
     loss = _require_loss(X, parameters)
     if state is not None:
@@ -132,7 +132,10 @@ def plan_step(
 def plan_rows(
     X: Operand, parameters: BatchParameters, fixed: FixedFactor, out: Any = None
 ) -> Plan:
-    """Plan W beside a fixed H: by multiplicative updates, or exactly for exact statistics."""
+    """Plan a solve for W beside a fixed H.
+
+    With `exact_statistics` the solve is exact, else it makes multiplicative updates.
+    """
     k = fixed.Ht.shape[1]
     if parameters.exact_statistics:
         parameters = dataclasses.replace(parameters, solver=EXACT, n_components=k)
@@ -181,12 +184,12 @@ def _require_loss(X: Operand, parameters: BatchParameters) -> LossBase:
 def _start(
     X: Operand, parameters: BatchParameters, W: Any, H: Any
 ) -> tuple[Start, int, str]:
-    """Return the start, the number of components, and why it is this start."""
+    """Return the start, the number of components, and the reason for the start."""
     k = count_components(X, parameters, H if parameters.init == CUSTOM else None)
     init, reason = parameters.init, "as asked for"
     if init is None:
         init, reason = choose_init(None, k, X.shape, positive=True)
-    # multiplicative updates can't leave zeros; nndsvd has them, and is what was asked for
+    # multiplicative updates can't leave zeros; init="nndsvd" asks for a start with zeros
     moves = parameters.exact_statistics or init == "nndsvd"
     return Start(init, not moves, W, H), k, reason
 
@@ -216,7 +219,7 @@ def _solver(
 
 
 def _for_stream(solver: Stepping) -> Stepping:
-    """Return the solver for rows that come once."""
+    """Return the form of the solver for rows that come once."""
     if isinstance(solver, Incremental):
         return dataclasses.replace(solver, exact_rows=True, stream=True)
     return dataclasses.replace(solver, fresh=True, verbose=False)
@@ -234,7 +237,7 @@ def _most_for_W(parameters: BatchParameters) -> int:
 
 
 def _in_dtype(X: Operand, dtype: np.dtype[Any]) -> Operand:
-    """Return X in the dtype of the components that are there already."""
+    """Return X in the dtype of the earlier components."""
     if X.dtype == dtype:
         return X
     native = X.native()

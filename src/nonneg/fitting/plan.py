@@ -19,7 +19,7 @@ from .memory_plan import MemoryPlan
 from .plan_text import plan_text
 
 FIXED = "fixed H"
-"""The start of W beside an H that does not move."""
+"""Name of the start of W beside a fixed H."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Task:
     polishes: bool = True
     """Whether the solver improves the result after the last iteration."""
     warns: bool = True
-    """Whether to warn of an end without convergence."""
+    """Whether an end without convergence brings a warning."""
     at_scale: bool = False
-    """Whether the terms of the loss are those at the scale of all of X."""
+    """Whether the loss takes its terms at the scale of all of X."""
     keeps_state: bool = False
     """Whether the state is part of the result, so that later steps go on from it."""
     is_step: bool = False
-    """Whether it is one step, whose rows are new ones each time."""
+    """Whether the task is a single step, on rows that are new each time."""
 
 
 FIT = Task("fit")
@@ -47,20 +47,20 @@ class Start:
     """The start of the factors."""
 
     init: str
-    """Name of the start, with None resolved; or "custom", or "fixed H"."""
+    """Name of the start, never None; also "custom" or "fixed H"."""
     positive: bool = False
-    """Whether the solver could never leave zeros."""
+    """Whether the start must have no zeros, as the solver could never leave them."""
     W: Any = None
     H: Any = None
     """W and H as the caller gave them."""
     fixed: FixedFactor | None = None
-    """An H that is checked already and does not move."""
+    """Fixed H that is checked already."""
     state: State | None = None
-    """State that earlier steps have left, which is not written to."""
+    """State of earlier steps, which the run does not write to."""
 
     @property
     def has_zero_H(self) -> bool:
-        """Whether the H that does not move is 0."""
+        """Whether H is fixed and is 0."""
         H = self.H if self.fixed is None else self.fixed.Ht
         return self.init == FIXED and not np.any(H)
 
@@ -76,23 +76,23 @@ class CheckpointPlan:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Plan:
-    """Everything that is decided about a fit, with the reason of what was chosen for it.
+    """Everything that is decided about a fit, with the reason for each choice.
 
-    Its text, `str(plan)`, tells it in a few lines.
+    The text `str(plan)` describes the plan in a few lines.
 
     Attributes
     ----------
     X : Operand
         X as it will be read.
     parameters : Parameters
-        With what solver="auto" stands for.
+        Parameters in which the chosen solver takes the place of solver="auto".
     loss : LossBase
     solver : SolverBase
     start : Start
     k : int
         Number of components.
     limits : Limits
-        When the loop ends at the latest.
+        Limits at which the loop ends.
     memory : MemoryPlan
     update_H : bool
         False where W alone is solved for.
@@ -126,17 +126,17 @@ class Plan:
 
     @property
     def solver_name(self) -> str:
-        """The name that the result has for its solver."""
+        """Name of the solver in the result."""
         if self.task.at_scale:
             return self.solver.name
         return solver_name(self.parameters.solver)
 
     @property
     def tells_loss(self) -> bool:
-        """Whether the loss is taken from the last objective, so that X is not read for it.
+        """Whether the loss comes from the last objective, without another pass over X.
 
-        For solvers that end with an exact solve the two agree to rounding. It is done where
-        X is a store, since a pass over it takes long.
+        For solvers that end with an exact solve, both losses agree to rounding. The last
+        objective is used only where X is a store, since a pass over a store takes long.
         """
         is_store = self.X.in_parts and not self.X.on_workers
         return (
@@ -195,7 +195,7 @@ class Plan:
         }
 
     def count_passes(self) -> dict[str, int]:
-        """Return how often X is read: for a first look, the start, an iteration, the end."""
+        """Return the passes over X for a first look, the start, an iteration and the end."""
         X, start = self.X, self.start
         counted = self.solver.passes(X, self.update_H)
         products = 0
@@ -203,7 +203,7 @@ class Plan:
             products = count_products(start.init, self.k, X.shape)
         models = 1 if self.solver.shares_passes else self.parameters.n_init
         counted = Passes(*(models * n for n in counted))
-        # the error of the final W and H; a single step computes none
+        # a pass for the error of the final W and H, which a single step does not compute
         has_error = self.task.polishes and self.update_H
         error = 1 if has_error and not self.tells_loss else 0
         return {

@@ -1,4 +1,4 @@
-"""Checks that solvers, losses, options and data go together; else they are refused."""
+"""Checks that refuse solvers, losses, options and data that do not go together."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..base.parameters import Parameters
 from ..solvers.registry import solvers
 
 AUTO = "auto"
-"""The value of `solver` that stands for the fast one."""
+"""Value of `solver` that stands for the fast solver of the loss."""
 
 
 def require_possible(parameters: Parameters, loss: LossBase, X: Operand) -> None:
-    """Refuse a solver that can't minimise the loss, and an X that has no such loss."""
+    """Refuse a solver that can't minimise the loss, and an X that the loss is not for."""
     require_pair(parameters, loss)
     require_blocks(parameters)
     loss.require(X)
@@ -42,7 +42,7 @@ def require_pair(parameters: Parameters, loss: LossBase) -> None:
 
 
 def require_blocks(parameters: Parameters) -> None:
-    """Refuse blocks where H can't move after each of them."""
+    """Refuse `blocks` with `compress`, or if the solver can't move H after each block."""
     if parameters.blocks is None:
         return
     if not solvers.class_of(parameters.solver).warms_up_by_blocks:
@@ -61,14 +61,14 @@ def require_blocks(parameters: Parameters) -> None:
 
 
 def as_readable(solver: str | SolverBase, X: Operand) -> tuple[Operand, str]:
-    """Return X as the solver can use it: a mapped file whole where its parts won't do.
+    """Return an operand of X that the solver can read, and the reason if it is a new one.
 
-    The second value says so where X is another operand than before.
+    A solver that can't read X in parts gets a mapped file as a whole.
 
     Raises
     ------
     ValueError
-        If the solver needs an X in memory, and it is not.
+        If the solver needs X in memory, and X is read from a store.
     """
     if not X.in_parts or solvers.class_of(solver).by_parts:
         return X, ""
@@ -84,5 +84,5 @@ def as_readable(solver: str | SolverBase, X: Operand) -> tuple[Operand, str]:
 
 
 def names_of(can: Callable[[type[SolverBase]], bool]) -> str:
-    """Names of the solvers that can do something, as a sentence has them."""
+    """Return the names of the solvers that can do something, as text for a message."""
     return " or ".join(repr(name) for name in solvers if can(solvers[name]))

@@ -17,18 +17,18 @@ from .memory_plan import blocks_fit
 from .plan_checks import AUTO, names_of
 
 BLOCKS = 40
-"""Blocks that solver="auto" takes at least; see D-BLOCKS-AUTO."""
+"""Least number of blocks that solver="auto" takes; see D-BLOCKS-AUTO."""
 H_WORK = 4
 """Least number of entries of X for each number of H and block; see D-BLOCKS-H-WORK."""
 LEAST_SIDE = 40
-"""Smaller side of X, in multiples of the directions kept, from which compress="auto"
-compresses; see D-COMPRESS-SIDE."""
+"""With compress="auto", X is compressed if its smaller side is at least this multiple of the
+directions kept; see D-COMPRESS-SIDE."""
 
 
 BATCH_BYTES = 1 << 20
 """Bytes of W that a transform solves for at a time, where rows are independent."""
 WIDE = 1 << 17
-"""Bytes from which a row is wide."""
+"""Least bytes of a wide row."""
 
 
 class Chosen(NamedTuple):
@@ -52,9 +52,9 @@ def resolve_auto(
 ) -> tuple[Parameters, dict[str, str]]:
     """Return the parameters with solver="auto" resolved, and reasons by parameter.
 
-    Where X is a store, "auto" may also choose `blocks`. These depend on X and k alone, not
-    on `memory_limit`, unless it leaves no room for two blocks or W goes on disk: then there
-    are none. This is the only way in which a limit can change the numbers of a fit.
+    Where X is a store, "auto" may also choose `blocks`. Their number depends on X and k
+    alone, not on `memory_limit`. There are no blocks if the limit leaves no room for two of
+    them, or if W goes to disk: only in this way can a limit change the numbers of a fit.
     """
     asked = parameters.solver
     parameters = X.resolve_for_operand(parameters)
@@ -76,9 +76,9 @@ def resolve_auto(
 def choose_blocks(
     parameters: Parameters, X: Operand, k: int, on_disk: bool = False
 ) -> Chosen:
-    """Choose the number of blocks of a warm-up where X is a store and they save passes.
+    """Choose the number of blocks of a warm-up, or None where blocks save no passes.
 
-    As many as make a block no larger than a full window on average, BLOCKS at least.
+    There are at least BLOCKS blocks, and the average block is no larger than a full window.
     """
     obstacle = _obstacle_to_blocks(parameters, X)
     if obstacle is not None:
@@ -103,7 +103,7 @@ def choose_blocks(
 
 
 def _obstacle_to_blocks(parameters: Parameters, X: Operand) -> str | None:
-    """Return the reason that keeps a fit from any number of blocks, or None."""
+    """Return the reason why a fit can't have blocks, or None."""
     for obstacle, reason in (
         (not X.window_bytes, "X is not read from a store"),
         (not solvers.class_of(parameters.solver).warms_up_by_blocks,
@@ -165,10 +165,10 @@ def choose_rows_at_once(kind: type[SolverBase], X: Operand, k: int) -> int | Non
 
 
 def rows_are_independent(kind: type[SolverBase], X: Operand) -> bool:
-    """Whether rows of W beside a fixed H can be solved for apart, X being cut.
+    """Whether parts of X give the same rows of W beside a fixed H as all of X does.
 
-    So it is for exact solves. A solver that stops by all rows together, or starts by the
-    mean of X, gives other rows for a part of X.
+    They do for exact solves, if X can be cut by rows. A solver whose stop depends on all
+    rows, or whose start depends on the mean of X, gives other rows for a part of X.
     """
     alike = kind.solves_W_exactly and not kind.positive_start
     can_be_cut = X.in_parts or X.cut_rows(slice(0, 0)) is not None
@@ -176,9 +176,9 @@ def rows_are_independent(kind: type[SolverBase], X: Operand) -> bool:
 
 
 def row_unit(X: Operand) -> int:
-    """Number that the rows of a batch, or of a window, are a multiple of.
+    """Return the unit for the number of rows of a batch, or of a window: both are multiples.
 
-    The kernels' blocks are such multiples, so that batches begin where blocks do as a rule.
+    The kernels' blocks are multiples too, so that most batches begin where a block begins.
     """
     width = X.shape[1] * X.dtype.itemsize
     return FACTOR_ROWS if X.sparse or width < WIDE else DENSE_ROWS_UNIT
@@ -187,12 +187,12 @@ def row_unit(X: Operand) -> int:
 def choose_init(
     init: str | None, k: int, shape: tuple[int, int], positive: bool
 ) -> Chosen:
-    """Name of the start that None stands for, or the one asked for.
+    """Choose the start if `init` is None, else keep it; return its name with the reason.
 
     Raises
     ------
     ValueError
-        If X has too few rows or columns for the singular vectors that it needs.
+        If X has too few rows or columns for the singular vectors that the start needs.
     """
     name = resolve_init(init, k, shape, positive)
     if init is not None:
@@ -209,7 +209,7 @@ def choose_init(
 
 
 def count_components(X: Operand, parameters: Parameters, H: Any) -> int:
-    """Return the number of components of a fit; H is what gives it, or None."""
+    """Return the number of components, by the parameters, by H, or by the columns of X."""
     if isinstance(parameters.n_components, int):
         return parameters.n_components
     return X.shape[1] if H is None else len(H)

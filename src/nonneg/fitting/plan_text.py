@@ -1,4 +1,4 @@
-"""The text of a plan: what was decided, and why, in lines that one can read."""
+"""The text of a plan: a line for each decision, with its reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from .memory_plan import size_text
 
 WIDTH = 12
-"""Columns before the decisions."""
+"""Width of the names before the decisions."""
 PASSES = {
     "look": "for a first look",
     "start": "for the start",
@@ -18,7 +18,7 @@ PASSES = {
 
 
 def plan_text(facts: Mapping[str, Any]) -> str:
-    """Return what `Plan.as_dict` tells as lines: what, the decision, and its reason."""
+    """Return the facts of `Plan.as_dict` as lines: a name, the decision and its reason."""
     kind = "sparse" if facts["sparse"] else "dense"
     n_components = facts["n_components"]
     title = (
@@ -44,7 +44,7 @@ def plan_text(facts: Mapping[str, Any]) -> str:
 
 
 def _choice(facts: Mapping[str, Any], name: str) -> str:
-    """Return a decision with its reason; "" where it was no question."""
+    """Return a decision with its reason, or "" where nothing had to be decided."""
     choice = facts["choices"].get(name)
     if choice is None:
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, TypeVar
 
-from .. import stores  # noqa: F401  (stores enter themselves)
+from .. import stores  # noqa: F401  (the import registers the stores)
 from ..base import validation
 from ..base.interfaces import Operand
 from ..base.parameters import Parameters
@@ -28,34 +28,33 @@ def prepare_X(
 ) -> Operand:
     """Check a non-negative X and wrap it in its operand.
 
-    What a plug-in operand has registered for itself is that operand's to check. The entries
-    of an X that is read in parts are left for `validate_entries`.
+    A plug-in operand checks the objects that it has registered for itself. The entries of an
+    X that is read in parts are checked by `validate_entries`.
     """
     n_threads = resolve_n_threads(n_threads)
     if has_own_operand(X):
         return with_first_windows(memory_limit, as_operand(X, n_threads))
     operand = as_operand(validation.check_X(X, whom, assume_finite=True), n_threads)
     stats = operand.stats()
-    if not math.isfinite(
-        stats.sum
-    ):  # of NaN that were assumed away, or of huge entries
+    if not math.isfinite(stats.sum):
+        # X has NaN, which the first check has assumed away, or huge entries
         validation.check_X(X, whom)
     validation.require_non_negative(stats.smallest, f"{whom} (input X)")
     return operand
 
 
 def validate_entries(X: Operand) -> None:
-    """Look over the entries of an X that is read in parts, unless that is done.
+    """Check the entries of an X that is read in parts, unless a pass has checked them.
 
     Raises
     ------
     ValueError
-        If one is negative or not finite; its row is named.
+        If an entry is negative or not finite; the message names its row.
     """
     if X.in_parts:
         X.stats()
 
 
 def validated(parameters: P) -> P:
-    """Check the parameters against the solvers and starts that there are."""
+    """Return the parameters, checked against the registered solvers, starts and losses."""
     return parameters.validated((*solvers, AUTO), INITS, tuple(losses))

@@ -1,4 +1,4 @@
-"""The engine: does what a plan says, for whole fits, mini-batches and transforms."""
+"""The engine: carries out the plans of whole fits, mini-batches and transforms."""
 
 from __future__ import annotations
 
@@ -32,21 +32,22 @@ from .plan import Plan
 from .preparation import validate_entries
 
 WEIGHTS = ("alpha", "l1_ratio", "regularization", "alpha_W", "alpha_H")
-"""Parameters that penalties are made of."""
+"""Names of the parameters that define the penalties."""
 LEAST_SHARE = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 1e-2}
-"""Share of ½‖X‖² below which the loss is computed directly: the objective, which comes from
-products, has an absolute error of about 4e-16 (float64) and 6e-9 (float32) of it."""
+"""Share of ½‖X‖² below which the loss is computed directly. The objective comes from products,
+and has an absolute error of about 4e-16 (float64) and 6e-9 (float32) of ½‖X‖²."""
 
 
 def run(plan: Plan) -> FactorizationResult:
-    """Factorize X, or solve for W, as it is planned.
+    """Factorize X, or solve for W, by a plan.
 
     Raises
     ------
     KeyboardInterrupt
-        If it was interrupted; its attribute `result` holds the factors so far.
+        If the run is interrupted; the attribute `result` of the error holds the factors so
+        far.
     ValueError, TypeError
-        If W or H is not what it has to be, or an entry of X is negative or not finite.
+        If W or H is invalid, or an entry of X is negative or not finite.
     """
     with single_threaded_blas():
         outcome, factors, loss = _carry_out(plan)
@@ -72,7 +73,7 @@ class Begun(NamedTuple):
 
 
 def _carry_out(plan: Plan) -> tuple[Outcome, tuple[Array, Array], float | None]:
-    """Iterate; return the outcome, the factors, and the loss at them if it is known."""
+    """Iterate; return the outcome, the factors, and their loss if it is known."""
     solver, problem, past, checkpoints = _begin(plan)
     outcome = loop.run(solver, problem, past, plan.limits, checkpoints)
     if plan.task.polishes:
@@ -80,7 +81,7 @@ def _carry_out(plan: Plan) -> tuple[Outcome, tuple[Array, Array], float | None]:
     try:
         factors = solver.finish(problem, outcome.state)
     except KeyboardInterrupt as interrupt:
-        if plan.task.keeps_state:  # which may be half finished
+        if plan.task.keeps_state:  # the state may be half finished
             raise
         outcome.interrupt = interrupt
         outcome.stop_reason = StopReason.INTERRUPTED
@@ -92,17 +93,17 @@ def _carry_out(plan: Plan) -> tuple[Outcome, tuple[Array, Array], float | None]:
 
 
 def _loss_of(problem: Problem, objective: float, W: Array, Ht: Array) -> float | None:
-    """Return the loss at factors whose penalised objective is known, if digits are left."""
+    """Return the loss by the penalised objective, or None if it has too few digits."""
     loss = objective - factor_penalties(problem, W, Ht)
     size = 0.5 * problem.X.stats().sum_sq
-    # NaN is not above anything
+    # the comparison is false for NaN
     known = loss > LEAST_SHARE[problem.X.dtype] * max(size, objective)
     return float(loss) if known else None
 
 
 def _begin(plan: Plan) -> Begun:
     X, parameters = plan.X, plan.parameters
-    # drawn before the first start advances a RandomState instance
+    # both are drawn before the first start advances a RandomState instance
     seeds = start_seeds(parameters) if plan.update_H else []
     stream = own_stream(parameters) if plan.compress else None
     checkpoints, past = _open_checkpoints(plan)
@@ -131,12 +132,12 @@ def _begin(plan: Plan) -> Begun:
 
 
 def _open_checkpoints(plan: Plan) -> tuple[Checkpoints | None, Past | None]:
-    """Return what writes the checkpoints, and what the fit goes on from.
+    """Return the writer of the checkpoints, and the past that the fit resumes.
 
     Raises
     ------
     ValueError
-        If the file is no checkpoint, or one of another fit.
+        If the file is no checkpoint, or the checkpoint of another fit.
     """
     if plan.checkpoint is None:
         return None, None
@@ -162,7 +163,7 @@ def _starting_factors(plan: Plan) -> tuple[Array, Array]:
         )
     else:
         Ht = start.state.Ht
-    if plan.task.is_step:  # its rows are solved for anew
+    if plan.task.is_step:  # the step solves for its rows anew
         W = np.zeros((X.shape[0], Ht.shape[1]), X.dtype)
     return W, Ht
 
@@ -190,9 +191,9 @@ def _several(
     first: tuple[Array, Array] | None,
     seeds: list[int],
 ) -> ManyStarts:
-    """Return `n_init` models: the one asked for, and further ones that start randomly.
+    """Return the solver of `n_init` models, of which all but the first start at random.
 
-    Without a first start they have begun already.
+    `first` is the start of the first model, or None if all models have begun already.
     """
     others = [dataclasses.replace(problem, random_state=seed) for seed in seeds[1:]]
     starts = []
@@ -213,7 +214,7 @@ def _result(
 ) -> FactorizationResult:
     W, Ht = factors
     objectives = outcome.history.objective or [np.nan]
-    # what is kept of an interrupted fit is the best pair, not the last one
+    # an interrupted fit keeps the best pair, not the last one
     interrupted = outcome.interrupt is not None and not np.isnan(objectives).all()
     objective = np.nanmin(objectives) if interrupted else objectives[-1]
     state: Any = None

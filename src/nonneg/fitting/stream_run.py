@@ -1,4 +1,4 @@
-"""Streams: blocks of rows that come once and are not kept, learned from as they pass."""
+"""Fits to streams: blocks of rows that come once and are not kept."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..base.records import Iteration, StopReason
 from ..base.validation import as_numbers
 
 ARRAY_LIKE = ("shape", "dtype", "__array__", "__getitem__", "__len__")
-"""Attributes that something has which can be looked at more than once."""
+"""Attributes of data that can be read more than once; a stream has none of them."""
 NOT_KNOWN = ("history_", "reconstruction_err_")
-"""Fitted attributes that would take all rows, or memory that grows."""
+"""Fitted attributes that a stream can't give: they need all rows, or memory that grows."""
 
 
 def is_stream(X: Any) -> bool:
@@ -28,7 +28,7 @@ def is_stream(X: Any) -> bool:
 
 
 def refuse_W(owner: str) -> None:
-    """Raise ValueError: the W of a stream is neither taken nor kept."""
+    """Raise ValueError, since a fit to a stream neither takes W nor keeps it."""
     msg = (
         f"{owner} keeps no W of a stream, whose rows come once. Use `fit`, then "
         "`transform` on each block when it comes again; or pass a function that "
@@ -43,17 +43,18 @@ def fit_stream(model: Any, blocks: Iterable[Any], H: Any = None) -> None:
     Parameters
     ----------
     model : MiniBatchNMF
-        Starts anew and takes the fitted attributes, also when the stream fails or is
-        interrupted after its first batch. `max_time` and `callback` end it.
+        Estimator that is fitted anew. It gets the fitted attributes also when the stream
+        fails or is interrupted after its first batch. Its `max_time` and `callback` can end
+        the fit.
     blocks : iterable of {array-like, sparse matrix} of shape (n_rows, n_features)
-        Of any numbers of rows; they are cut and joined to batches of `batch_size`.
+        Blocks of any numbers of rows, which are cut and joined to batches of `batch_size`.
     H : array-like of shape (n_components, n_features), default=None
         Start for init="custom".
 
     Raises
     ------
     ValueError
-        If there are no rows, or some are not what they have to be; it names them.
+        If the stream has no rows, or has invalid rows; the message names them.
     """
     worker = type(model)(**model.get_params(deep=False))
     start, wants_stop = time.perf_counter(), False
@@ -65,7 +66,7 @@ def fit_stream(model: Any, blocks: Iterable[Any], H: Any = None) -> None:
         return wants_stop
 
     worker.callback = called_back if model.callback is not None else None
-    worker._parameters()  # wrong ones are refused before the first block is taken
+    worker._parameters()  # refuses invalid parameters before the first block is taken
     reason, n_rows = StopReason.MAX_ITER, 0
     try:
         for batch in batches_of(blocks, model.batch_size):
@@ -89,10 +90,10 @@ def fit_stream(model: Any, blocks: Iterable[Any], H: Any = None) -> None:
 
 
 def _learn(worker: Any, batch: Any, n_before: int, H: Any) -> None:
-    """Take one step; what is wrong with the rows is said with their numbers."""
+    """Take one step; an error about the rows names their numbers."""
     n_rows, start = batch.shape[0], {}
     if n_before == 0 and H is not None:
-        # rows are solved for anew, whatever W is
+        # the step solves for its rows anew, so that any W will do
         is_single = batch.dtype == np.float32
         W = np.ones((n_rows, np.shape(H)[0]), dtype=np.float32 if is_single else None)
         start = {"W": W, "H": H}
@@ -128,7 +129,8 @@ def batches_of(blocks: Iterable[Any], size: int) -> Iterator[Array]:
 
     Notes
     -----
-    Holds one block and less than one batch. A batch within one block is a view of it.
+    The iterator holds one block and less than one batch. A batch within one block is a view
+    of the block.
     """
     parts: list[Any] = []
     waiting, n_before = 0, 0

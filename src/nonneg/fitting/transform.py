@@ -1,4 +1,4 @@
-"""W written where it is wanted: rows that don't depend on each other are solved in turn."""
+"""Transforms by a plan, which may solve for independent rows in turn and write to `out`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from .preparation import validate_entries
 from .run import run
 
 OUT_ROWS = 1 << 14
-"""Rows that are written at a time of a W that is in memory."""
+"""Number of rows of W that are written to `out` at a time."""
 
 
 def transform(plan: Plan, out: Any = None) -> Any:
-    """Solve for W as it is planned; return it, or write it into `out`.
+    """Solve for W by a plan; return W, or write it into `out`.
 
-    Rows that don't depend on each other are solved for batch by batch where W goes into
-    `out`, as `plan.rows_at_once` says. If an entry of X is refused, rows before it may have
-    been written.
+    Where W goes into `out` and its rows don't depend on each other, each batch of
+    `plan.rows_at_once` rows is solved for and written in turn. If an entry of X is refused,
+    the rows before it may have been written.
     """
     size = plan.rows_at_once
     if plan.start.has_zero_H and not plan.task.at_scale:
-        # after a fit of zeros, where every W is as good
+        # H is 0 after a fit of zeros, and then every W is as good
         validate_entries(plan.X)
         return write_W(np.zeros((plan.X.shape[0], plan.k), plan.X.dtype), out)
     if size is None:
@@ -38,7 +38,7 @@ def transform(plan: Plan, out: Any = None) -> Any:
 
 
 def require_room(out: Any, shape: tuple[int, int] | None) -> None:
-    """Raise ValueError unless `out` may take W of this shape, or of some."""
+    """Raise ValueError unless `out` can take W of this shape; None: of any shape."""
     out_shape = tuple(getattr(out, "shape", ()))
     if (
         len(out_shape) == 2
@@ -55,7 +55,7 @@ def require_room(out: Any, shape: tuple[int, int] | None) -> None:
 
 
 def write_W(W: Any, out: Any) -> Any:
-    """Return W as the caller gets it, or `out` with its rows in it."""
+    """Return W in the form for the caller, or write W into `out` and return `out`."""
     if out is None:
         return to_caller(W)
     if not isinstance(W, DiskRows):
@@ -80,7 +80,7 @@ def solve_by_rows(
     X : Operand of shape (n_samples, n_features)
         Stored by rows.
     solve : callable
-        The W that belongs to some rows, an operand.
+        Called as solve(rows) with an operand of some rows; returns their W.
     size : int
         Rows of a batch.
     out : object of shape (n_samples, k) with slice assignment
@@ -91,8 +91,8 @@ def solve_by_rows(
 
     Notes
     -----
-    In memory are, beside an X that is there, two windows of X, a few batches, and what
-    `solve` holds.
+    The memory holds, beside an X in memory, two windows of X, a few batches, and the arrays
+    of `solve`.
     """
     row = 0
     for part in X.windows(row_unit(X)):

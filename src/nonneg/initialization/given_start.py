@@ -26,7 +26,7 @@ ZEROS_STAY = (
 
 
 def own_stream(parameters: Parameters) -> np.random.RandomState:
-    """Return a random stream of `random_state`; an instance is copied, not advanced."""
+    """Return a random stream by `random_state`; an instance is copied, not advanced."""
     rng: np.random.RandomState = check_random_state(
         copy.deepcopy(parameters.random_state)
     )
@@ -37,7 +37,7 @@ def start_seeds(parameters: Parameters) -> list[int]:
     """Return `n_init` seeds for the starts, of which the first goes unused.
 
     The first start uses `random_state` itself. A RandomState instance is not advanced, so
-    that the first start is the start of a single fit.
+    that the first start equals the start of a single fit.
     """
     if parameters.n_init == 1:
         return []
@@ -53,9 +53,9 @@ def starting_factors(
     update_H: bool,
     positive: bool = False,
 ) -> tuple[Array, Array]:
-    """Return W and Ht to start from: C-contiguous copies of X's dtype.
+    """Return the W and Ht that a fit starts from: C-contiguous copies in the dtype of X.
 
-    `positive` is for solvers that could never leave zeros of a start.
+    `positive` asks for a start without zeros, for solvers that could never leave them.
     """
     n_features = X.shape[1]
     k = n_features if parameters.n_components is None else parameters.n_components

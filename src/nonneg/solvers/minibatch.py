@@ -1,4 +1,4 @@
-"""Mini-batches: multiplicative updates by one batch of rows at a time, older ones fade."""
+"""Multiplicative updates by one batch of rows at a time, while earlier batches fade."""
 
 from __future__ import annotations
 
@@ -87,12 +87,12 @@ class MiniBatch(SolverBase):
         Factor of the sums over earlier batches at each step.
     tol : float
         The fit has converged when a step has changed H by at most this share of its norm;
-        with 0 it never has.
+        with 0 this rule never holds.
     max_no_improvement : int or None
         The fit has converged after so many steps without a new lowest smoothed cost.
     fresh : bool
         Whether each step solves for the batch's rows from a constant start, instead of
-        updating them once from where they were.
+        updating them once from their last values.
     fresh_max_iter, final_max_iter : int
         Most multiplicative updates of such a solve for a batch's rows, and of the solve
         for all of W at the end.
@@ -104,8 +104,8 @@ class MiniBatch(SolverBase):
     Notes
     -----
     A step costs its batch's share of an iteration of "mu", and a few operations on arrays
-    of the size of H. For a sparse X, β = 1 and no L2 penalty on H these operations are on
-    the rows of Hᵀ alone whose features occur in the batch.
+    of the size of H. For a sparse X, β = 1 and no L2 penalty on H, these operations
+    touch only the rows of Hᵀ whose features occur in the batch.
 
     References
     ----------
@@ -136,7 +136,7 @@ class MiniBatch(SolverBase):
         return Passes(0, 1, int(self.fresh))
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> MiniBatchState:
-        """Return the state before the first step: H counts as a batch with terms of 1."""
+        """Return the state before the first step; H counts as a batch with terms of 1."""
         terms = terms_of(problem)
         ones = np.ones(Ht.shape[1]) if terms.is_flat else np.ones_like(Ht)
         plain = terms.rise + terms.fall == 1
@@ -174,7 +174,7 @@ class MiniBatch(SolverBase):
         else:
             cost, change = self._narrow_step(problem, state, batch, narrow)
         cost /= n_rows
-        # a batch of zero rows does not move H, which says nothing about convergence
+        # a batch of zeros does not move H, and says nothing about convergence
         moving = change if batch.X.stats().sum_sq > 0 else math.inf
         converged = self._converged(state, cost, moving, n_rows / (n_samples + 1))
         return Progress(
@@ -185,7 +185,7 @@ class MiniBatch(SolverBase):
         )
 
     def polish(self, problem: Problem, state: MiniBatchState) -> None:
-        """Solve for W as `transform` does, where rows are solved for from fresh starts."""
+        """Solve for W as `transform` does, if the steps solve for rows from fresh starts."""
         if self.fresh:
             Ht = _whole(problem, state)
             level = problem.X.stats().level(Ht.shape[1])
@@ -196,7 +196,7 @@ class MiniBatch(SolverBase):
         return state.W, _whole(problem, state)
 
     def _can_be_narrow(self, problem: Problem, state: MiniBatchState) -> bool:
-        """Whether a step multiplies all rows of Hᵀ without entries in its batch alike."""
+        """Whether a step scales all rows of Hᵀ without entries in its batch alike."""
         return (
             self.rho > 0
             and terms_of(problem).is_flat
@@ -231,8 +231,8 @@ class MiniBatch(SolverBase):
     ) -> tuple[float, float]:
         """Update the batch's rows, and H by the rows of the batch's features alone.
 
-        For losses whose positive terms are alike for all rows. Returns the batch's
-        objective before H moved, and the relative change of H.
+        This step suits losses whose positive terms are alike for all rows. Returns the
+        batch's objective before H moved, and the relative change of H.
         """
         batch_problem = on_batch(problem, batch, narrow.X)
         rows = state.W[batch.rows]
@@ -305,8 +305,8 @@ class MiniBatch(SolverBase):
         """Add the batch to the sums and minimise over H.
 
         The new H solves denominator·H^p + curvature·H^(1 + fall) = numerator, entry by
-        entry. The state's arrays are not written to, so that an interrupt leaves the
-        state of the step before.
+        entry. This method writes to none of the state's arrays, so that an interrupt
+        leaves the state of the step before.
         """
         terms, Ht = terms_of(problem), state.Ht
         power, dtype = terms.rise + terms.fall, Ht.dtype

@@ -24,12 +24,12 @@ from .state_tree import Load, from_table, names_elsewhere, to_table
 FORMAT = 2
 """Number of the format of the file; files of another format are refused."""
 PREVIOUS, PARTIAL, ROWS = ".previous", ".partial", ".rows"
-"""Suffixes of the file's name: for the checkpoint before, for a file that is being written, and
-for the folder of rows that workers write."""
+"""Suffixes of the file's name: of the previous checkpoint, of a file that is being written, and
+of the folder of rows that workers write."""
 HEADER = "nonneg-checkpoint"
 """Name of the first member of the file, by which a checkpoint is recognised."""
 READ_BYTES = 4 << 20
-"""Bytes that are read at a time of an array that is kept on disk."""
+"""Bytes that are read at a time, of an array that the fit keeps on disk."""
 ENDS = 128, 1 << 16
 """Bytes at the front and at the back of a file in which HEADER is looked for."""
 
@@ -86,13 +86,13 @@ class Checkpoints:
         if isinstance(self.every, int):
             due = past.state.n_iter - self._last_iter >= self.every
         else:
-            # after one iteration more, both would be lost
+            # after the next iteration, a checkpoint would come too late
             due = now - self._written + iteration >= self.every
         if due:
             self.write(past)
 
     def write_final(self, past: Past) -> None:
-        """Write the last checkpoint, unless one of this iteration is there already."""
+        """Write the last checkpoint, unless this iteration has one already."""
         if self._last_iter != past.state.n_iter or self._missing:
             self.write(past)
 
@@ -128,20 +128,20 @@ class Checkpoints:
         else:
             self._missing, self._keeps = False, True
             self.files.done()
-        # counted from now, so that a slow write is not followed by another at once
+        # the interval begins after the write: a slow write does not bring the next at once
         self._written = self._seen = time.monotonic()
 
     def read(self, X: Operand | None = None) -> Past | None:
         """Return the newest checkpoint that is whole, or None if there is none.
 
-        Where rows of this X are kept on disk, those of the checkpoint come there.
+        If the fit keeps arrays of the size of W on disk, the checkpoint's arrays go there.
 
         Raises
         ------
         ValueError
-            If it is one of other data or parameters, or of another format.
+            If the checkpoint is of other data or parameters, or of another format.
         OSError
-            If there is one that may not be opened.
+            If a checkpoint exists, but may not be opened.
         """
         for path in (self.path, self.path.with_name(self.path.name + PREVIOUS)):
             try:
@@ -174,7 +174,7 @@ class Checkpoints:
                 raise ValueError(msg)
 
     def adopt_existing_files(self) -> None:
-        """Find the files of rows that belong to the checkpoints that are there."""
+        """Find the files of rows that belong to the existing checkpoints."""
         if not self.files.folder.is_dir():
             return
         kept = []
@@ -210,7 +210,7 @@ class Checkpoints:
         }
 
     def _put_in_place(self, partial: Path) -> None:
-        """Rename the new file; the previous one is kept, and at no moment is there none."""
+        """Put the new file in place and keep the one before; at any moment a file is there."""
         if self.path.exists() and self._keeps:
             before = self.path.with_name(self.path.name + PREVIOUS)
             spare = self.path.with_name(self.path.name + PREVIOUS + PARTIAL)
@@ -264,7 +264,8 @@ def _is_ours(path: Path) -> bool:
         file.seek(max(0, path.stat().st_size - back))
         last = file.read()
     name = HEADER.encode()
-    cut_off = len(first) < front and first.startswith(b"PK")  # before the name
+    # a file that is cut off may end before the name
+    cut_off = len(first) < front and first.startswith(b"PK")
     return not first.strip(b"\0") or name in first or name in last or cut_off
 
 
@@ -275,7 +276,7 @@ def _read(
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as archive:
-                # first, as an array with too small a shape is not read to its checksum
+                # NumPy does not read an array with too small a shape as far as its checksum
                 wrong = archive.zip.testzip()
                 if wrong is not None:
                     msg = f"the checksum of {wrong} is wrong"
@@ -290,7 +291,7 @@ def _read(
 
 
 def _member(archive: Any, name: str, X: Operand | None) -> Any:
-    """Read an array of the file; rows that this fit keeps on disk are read by parts."""
+    """Read an array of the file; rows that the fit keeps on disk are read in parts."""
     folder = None if X is None else X.factor_folder
     if X is None or folder is None or name.endswith(("H", "Ht")):
         return archive[name]

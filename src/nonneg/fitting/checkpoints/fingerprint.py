@@ -27,7 +27,7 @@ def fingerprint(
         "sum of X": stats.sum,
         "sum of squares of X": stats.sum_sq,
     }
-    # with tol=0 "mu" measures no error at the start, to which later errors are compared
+    # "mu" compares later errors with that of the start, which it measures unless tol=0
     facts["tol=0"] = parameters.tol == 0
     resumable = parameters.resumable()
     for name, value in vars(parameters).items():
@@ -39,7 +39,7 @@ def fingerprint(
 
 
 def _kind(X: Operand) -> str:
-    """Return how X is read, which the state between two iterations depends on."""
+    """Return how X is read, since the state between two iterations depends on the reading."""
     kind = "sparse" if X.sparse else "dense"
     return f"{kind}, by {X.layout}"
 

@@ -38,9 +38,9 @@ def to_arrays(state: Any) -> Arrays:
     Returns
     -------
     dict of str to ndarray
-        An array field keeps its name and is not copied; a scratch field is None. Any other field's key is
-        "field.kind": a Python float stays one when it comes back, and a NumPy
-        scalar keeps its dtype, since the two promote differently.
+        An array field keeps its name and is not copied. A scratch field is stored as None.
+        Any other field has the key "field.kind": a Python float comes back as a Python
+        float, and a NumPy scalar keeps its dtype, since the two promote differently.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""States of fits, also nested ones, as one table of arrays and back, to the last bit."""
+"""States of fits, nested ones too, as a table of arrays and back, to the last bit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Load = Callable[[Sequence[str], int, Any], Any]
 
 
 def is_elsewhere(value: Any) -> bool:
-    """Whether it is an array of rows that are not in this memory."""
+    """Whether the value is an array of rows that are not in this memory."""
     return isinstance(value, FactorRows) and not value.in_this_memory
 
 
@@ -43,15 +43,15 @@ def to_table(record: Any, save: Save | None = None) -> Arrays:
     Parameters
     ----------
     record : dataclass instance
-        A `Stored` one; its fields hold what `state_arrays.to_arrays` takes, other records, and
-        lists of these or None.
+        A `Stored` record. Its fields hold values that `state_arrays.to_arrays` takes, other
+        records, and lists of both.
     save : callable, default=None
         Saves rows that are not in this memory.
 
     Returns
     -------
     dict of str to ndarray
-        No array is copied, and one that several fields share is there once.
+        No array is copied. An array that several fields share is stored once.
     """
     table: Arrays = {}
     _put(record, "", table, {}, save)
@@ -59,14 +59,14 @@ def to_table(record: Any, save: Save | None = None) -> Arrays:
 
 
 def from_table(table: Mapping[str, Any], load: Load | None = None) -> Any:
-    """Rebuild the record of a table; fields that shared an array do so again.
+    """Rebuild the record of a table; fields that shared an array share it again.
 
     Parameters
     ----------
     table : mapping of str to ndarray
         A table made by `to_table`.
     load : callable, default=None
-        Loads rows that `to_table` has had saved elsewhere.
+        Loads rows that the `save` of `to_table` has saved.
 
     Raises
     ------
@@ -119,7 +119,7 @@ class _Builder:
             self._children.setdefault(folder, []).append(name)
 
     def record(self, path: str) -> Any:
-        """Rebuild the record under a key."""
+        """Rebuild the record whose keys begin with a path."""
         key = str(self._leaf(f"{path}/{CLASS}"))
         cls = Stored.known.get(key)
         if cls is None:

@@ -1,4 +1,4 @@
-"""A fit whose first passes move H after each batch of rows."""
+"""Solver whose first passes move H after each batch of rows, before `base` takes over."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PASSES = 2
 
 @dataclass(eq=False)
 class LedState(StagedState):
-    """The state of the solver in use, and how many passes by batches are done."""
+    """The state of the solver in use, and the passes by batches."""
 
     passes: int = 0
     """Number of passes by batches that are done."""
@@ -26,10 +26,10 @@ class LedState(StagedState):
 
 @dataclass(frozen=True, eq=False)
 class BlocksFirst(SolverBase):
-    """Two passes by batches of rows, then iterations of `base` from there.
+    """Two passes by batches of rows, then iterations of `base` from their result.
 
-    By batches, H learns from the rows as they are read and is of use after one pass. Later
-    the extrapolation of `base` gains more.
+    In passes by batches, H learns from the rows while they are read, and is useful after one
+    pass. Later the extrapolation of `base` gains more.
 
     Parameters
     ----------

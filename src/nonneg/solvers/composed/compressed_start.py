@@ -33,7 +33,7 @@ class CompressedState(StagedState):
 
 @dataclass(frozen=True, eq=False)
 class CompressedStart(SolverBase):
-    """Iterates on `sketch` in the place of X until that has converged, then on X.
+    """Iterates on `sketch` in the place of X until the fit has converged, then on X.
 
     Objectives are reported only for iterations on X itself.
 
@@ -41,9 +41,9 @@ class CompressedStart(SolverBase):
     ----------
     base : SolverBase
     sketch : Operand
-        X compressed.
+        Compressed X.
     max_iter : int
-        Iterations of the whole fit; the last ones are on X itself.
+        Most iterations of the whole fit; the last ones are on X itself.
     """
 
     name: ClassVar[str] = "compressed"
@@ -82,17 +82,17 @@ class CompressedStart(SolverBase):
         return progress
 
     def polish(self, problem: Problem, state: CompressedState) -> Progress | None:
-        """Polish by the solver beneath, on X; leave the sketch first, if still there."""
+        """Let `base` polish on X; leave the sketch first, if the fit is still on it."""
         if state.exact < 0:
             self._go_over(problem, state)
         return self.base.polish(problem, state.base)
 
     def finish(self, problem: Problem, state: CompressedState) -> tuple[Array, Array]:
-        """Return the factors of the solver beneath."""
+        """Return the factors of `base`."""
         return self.base.finish(problem, state.base)
 
     def _has_done(self, state: CompressedState, progress: Progress) -> bool:
-        """Whether to leave the sketch: it has converged, or iterations run out."""
+        """Whether to leave the sketch: the fit has converged, or iterations run out."""
         value = np.inf if progress.objective is None else progress.objective.min()
         best = min(value, state.gains[-1]) if state.gains.size else value
         state.gains = np.append(state.gains, best)[-FLAT_WITHIN:]
@@ -106,7 +106,7 @@ class CompressedStart(SolverBase):
         return replace(problem, X=self.sketch)
 
     def _go_over(self, problem: Problem, state: CompressedState) -> None:
-        """Start on X itself, from the factors found on the sketch."""
+        """Start on X itself, from the factors of the sketch."""
         factors = self.first.finish(self._sketched(problem), state.base)
         state.base = self.base.start(problem, *factors)
         state.exact = 0

@@ -49,7 +49,8 @@ class ManyStarts(SolverBase):
     Parameters
     ----------
     base : SolverBase
-        Models share passes over X if it `shares_passes`, else each one reads X for itself.
+        Solver of each model. If it `shares_passes`, the models share passes over X, else
+        each model reads X for itself.
     problems : sequence of Problem
         The problem of each model; they differ in their random states alone.
     starts : sequence of (W, Ht)
@@ -64,7 +65,7 @@ class ManyStarts(SolverBase):
     starts: Sequence[tuple[Array, Array]]
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> ManyStartsState:  # noqa: ARG002
-        """Return the states of all models; W and Ht are those of the first."""
+        """Return the states of all models; W and Ht are the start of the first."""
         models = [
             self.base.start(model_problem, *start)
             for model_problem, start in zip(self.problems, self.starts, strict=True)
@@ -132,7 +133,7 @@ class ManyStarts(SolverBase):
                 problem, W, Ht, *grams
             )
             state.best[r] = value if np.isfinite(value) else np.finfo(float).max
-            if last is not None:  # once is enough
+            if last is not None:  # so that no later call computes it again
                 last.objective = np.array([state.best[r]])
 
 

@@ -22,7 +22,8 @@ go without momentum."""
 SETTLED_WITHIN = 5
 """Number of iterations whose decrease the second stopping rule looks at."""
 LEAST_DECREASE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-6}
-"""Share of the objective by which these iterations must decrease it for a fit to go on."""
+"""Share of the objective by which the last SETTLED_WITHIN iterations must decrease it, or else
+the fit has converged."""
 
 
 @dataclass(eq=False)
@@ -99,10 +100,10 @@ class ExtrapolatedState(State):
 
         If the objective has fallen, the next iteration starts from the extrapolated
         factors. If it rose, it starts from the pair that was measured, with less
-        momentum: a restart. The measured pair is the W beside which H was solved for,
-        and that H; it is kept if it is the best one. `blind` says that differences of
-        objectives are rounding alone: the iteration is then a plain one, which can't
-        raise the objective, and counts as the best.
+        momentum: a restart. The measured pair is the solved H and the W that H
+        was solved beside. The state keeps the pair if it is the best one. With `blind`,
+        differences of objectives are rounding alone: the iteration is then a plain one,
+        which can't raise the objective, and its pair counts as the best.
         """
         W, Ht = rows_W.result, rows_H.solved
         restart = bool(objective > self.last) and not blind
@@ -130,8 +131,8 @@ class ExtrapolatedState(State):
 
         The first: the residual was at most `tol` in two iterations in a row that were no
         restarts. The second: the last SETTLED_WITHIN iterations together decreased the
-        objective by less than LEAST_DECREASE of the best one; of the best, since the
-        last objective may be far above it.
+        objective by less than LEAST_DECREASE of the best one. The rule takes the best
+        objective, since the last one may be far above it.
         """
         slot = self.n_iter % SETTLED_WITHIN
         gained, self.values[slot] = self.values[slot] - self.best, self.best
@@ -146,7 +147,7 @@ class ExtrapolatedState(State):
         """Return the arrays of the next solve for "W" or "H"."""
         start, plain, best = self._roles(factor)
         free = self._free(factor)
-        # the solve must not write over the best array, nor over what it reads later
+        # the solve must not write over the best array, nor over an array it reads later
         if start is best or start is plain:
             solved = next(A for A in free if A is not start and A is not plain)
         else:
@@ -170,7 +171,7 @@ class ExtrapolatedState(State):
             self.spare_H, self.extra_H = spare, extra
 
     def other(self, factor: str) -> Array:
-        """Return an array of this factor, not the best one, to be overwritten."""
+        """Return an array of this factor that may be overwritten, so not the best one."""
         return self._free(factor)[0]
 
     def _best(self, factor: str) -> Array:
