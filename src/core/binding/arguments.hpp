@@ -4,6 +4,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include "binding/interpreter_exit.hpp"
+#include "drivers/float_mode.hpp"
 #include "drivers/run.hpp"
 #include "drivers/storage.hpp"
 #include "drivers/streams.hpp"
@@ -50,6 +52,7 @@ template <class A, class B> void require_columns(const A &a, const B &b) {
 
 // Runs pending signal handlers; true if one of them raised.
 inline bool poll_signals() {
+  wait_if_ending();
   nb::gil_scoped_acquire gil;
   return PyErr_CheckSignals() != 0;
 }
@@ -58,8 +61,14 @@ inline bool poll_signals() {
 template <class F> void call(int n_threads, F &&f) {
   bool done;
   {
-    nb::gil_scoped_release release;
-    done = f(Run{n_threads, poll_signals});
+    const nb::gil_scoped_release release;
+    const InCore in_core;
+    wait_if_ending();
+    {
+      const FlushSubnormals mode;
+      done = f(Run{n_threads, poll_signals});
+    }
+    wait_if_ending();
   }
   if (!done)
     throw nb::python_error();
@@ -106,6 +115,7 @@ template <class Arg> struct StreamArg {
   static Stream<View> view_of(const nb::object &source, Index cols) {
     auto next = [from = nb::handle(source), cols](Index n_tasks, Index block,
                                                   std::vector<Piece<View>> &window) {
+      wait_if_ending();
       nb::gil_scoped_acquire gil;
       window.clear();
       const nb::object parts = from.attr("next")(n_tasks, block);

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "binding/arguments.hpp"
+#include "binding/interpreter_exit.hpp"
 #include "drivers/tuning.hpp"
 
 namespace nonneg {
@@ -43,8 +44,10 @@ void touch(Vector<uint8_t> bytes, size_t step) {
   require(step > 0, "the step must be positive");
   const volatile uint8_t *const first = bytes.data();
   const nb::gil_scoped_release release;
+  const InCore in_core;
   for (size_t i = 0; i < bytes.shape(0); i += step)
     first[i];
+  wait_if_ending();
 }
 
 // Sizes that Python cuts by, too, so that it meets the blocks of the drivers.
@@ -62,6 +65,7 @@ void bind_sizes(nb::module_ &m) {
 NB_MODULE(_core, m) {
   using namespace nonneg;
   choose_set("");
+  register_exit_handler();
   m.def("available_sets", available_sets);
   m.def("choose_set", choose_set, nb::arg("name"));
   m.def("chosen_set", [] { return std::string(kernel_table().name); });

@@ -5,9 +5,13 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "drivers/float_mode.hpp"
 
 namespace nonneg {
 namespace {
@@ -21,20 +25,36 @@ struct Region {
   int64_t n_tasks;
   std::atomic<int64_t> next{0};
   std::atomic<bool> stop{false};
+  std::atomic<bool> failed{false};
+  std::exception_ptr failure{}; // of the first task that threw; written once
 
-  bool run_one(int worker) {
+  // Runs the next task; false when there is none to run. A task's exception ends the region
+  // and is kept for the thread that started it: on a worker it would end the process.
+  bool run_one(int worker) noexcept {
     if (stop.load(std::memory_order_relaxed))
       return false;
     const int64_t task = next.fetch_add(1, std::memory_order_relaxed);
     if (task >= n_tasks)
       return false;
-    call(context, task, worker);
+    try {
+      call(context, task, worker);
+    } catch (...) {
+      if (!failed.exchange(true))
+        failure = std::current_exception();
+      stop.store(true, std::memory_order_relaxed);
+    }
     return true;
+  }
+
+  // For the thread that started the region, once no task runs.
+  void rethrow() const {
+    if (failure)
+      std::rethrow_exception(failure);
   }
 };
 
 struct Pool {
-  std::mutex busy;  // held while a region runs, and across a fork
+  std::mutex busy;  // held while a region runs
   std::mutex state; // guards everything below
   std::condition_variable wake, done;
   std::vector<std::thread> workers;
@@ -44,7 +64,17 @@ struct Pool {
   int running = 0; // workers inside the region
   bool ending = false;
 
+  // Starts workers until there are `count`, or as many as the system grants.
+  void hire(int count) {
+    try {
+      while (static_cast<int>(workers.size()) < count)
+        workers.emplace_back([this] { work(); });
+    } catch (const std::system_error &) { // a limit of threads or memory
+    }
+  }
+
   void work() {
+    const FlushSubnormals mode;
     std::unique_lock<std::mutex> lock(state);
     uint64_t seen = 0;
     for (;;) {
@@ -72,24 +102,11 @@ struct Pool {
 Pool *pool = new Pool;
 thread_local bool inside_region = false;
 
-void before_fork() {
-  if (inside_region)
-    return;
-  pool->busy.lock(); // waits for a running region
-  pool->state.lock();
-}
-
-void after_fork_in_parent() {
-  if (inside_region)
-    return;
-  pool->state.unlock();
-  pool->busy.unlock();
-}
-
+// A fork waits for nothing: it may come from a thread that holds what a running region waits
+// for, as the GIL. The child has no use for the parent's locks, whatever their state.
 void after_fork_in_child() { pool = new Pool; }
 
-const int registered =
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+const int registered = pthread_atfork(nullptr, nullptr, after_fork_in_child);
 
 class Poller {
 public:
@@ -121,6 +138,7 @@ bool run_inline(Region &region, Poll poll) {
   Poller poller(poll, region);
   while (region.run_one(0))
     poller.maybe();
+  region.rethrow();
   return !poller.stopped;
 }
 
@@ -137,11 +155,10 @@ bool run_region(int64_t n_tasks, int n_threads,
   inside_region = true;
   {
     std::lock_guard<std::mutex> lock(current->state);
-    while (static_cast<int>(current->workers.size()) < n_threads - 1)
-      current->workers.emplace_back([current] { current->work(); });
+    current->hire(n_threads - 1);
     current->region = &region;
     ++current->generation;
-    current->wanted = n_threads - 1;
+    current->wanted = n_threads - 1; // those that there are will come
   }
   current->wake.notify_all();
   Poller poller(poll, region);
@@ -162,6 +179,7 @@ bool run_region(int64_t n_tasks, int n_threads,
   }
   inside_region = false;
   current->busy.unlock();
+  region.rethrow();
   return !poller.stopped;
 }
 
