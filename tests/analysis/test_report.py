@@ -57,7 +57,7 @@ def test_norm(kind, dtype):
     assert frobenius_norm(kind(A)) == pytest.approx(expected)
 
 
-class TestSummary:
+class TestFitSummary:
     def test_facts(self, model):
         summary = summarize(model, n_samples=30, norm=frobenius_norm(X), seconds=1.5)
         assert summary.n_iter == 9

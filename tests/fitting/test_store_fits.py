@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from nonneg import NMF, MiniBatchNMF, reconstruction_error
 from nonneg.operands.base import matmul
 from nonneg.operands.registration import as_operand
-from nonneg.operands.streamed.prefetch import planned
+from nonneg.operands.streamed.prefetch import schedule_reads
 from nonneg.stores.base import as_store
 from nonneg.stores.conversion import by_rows
 from support import stored
@@ -102,7 +102,9 @@ def test_a_plan_in_order():
         n_blocks, n_tasks = int(rng.integers(1, 60)), int(rng.integers(1, 20))
         bounds = [n_blocks * i // n_tasks for i in range(n_tasks + 1)]
         budget = int(rng.integers(1, 40))
-        windows = list(planned(bounds, 1, lambda first, last: last - first, budget))
+        windows = list(
+            schedule_reads(bounds, 1, lambda first, last: last - first, budget)
+        )
         parts = [part for window in windows for part in window]
         assert parts[0].first == 0
         assert all(after.first == before.last for before, after in pairwise(parts))

@@ -13,7 +13,7 @@ from nonneg import NMF, MiniBatchNMF, reconstruction_error
 from nonneg.operands.base import rmatmul
 from nonneg.operands.registration import as_operand
 from nonneg.operands.streamed.operand import StreamedCsr, StreamedOperand
-from nonneg.operands.streamed.prefetch import TaskBlocks, planned
+from nonneg.operands.streamed.prefetch import TaskBlocks, schedule_reads
 from nonneg.stores.base import DenseStore, find_store
 from nonneg.stores.mapped import MappedStore
 from nonneg.stores.sliced import SlicedStore
@@ -260,7 +260,10 @@ def test_a_plan_gives_every_block_once_and_in_order():
         def size(first, last, weights=weights):
             return int(weights[first:last].sum())
 
-        at, windows = dict(enumerate(bounds)), list(planned(bounds, 3, size, budget))
+        at, windows = (
+            dict(enumerate(bounds)),
+            list(schedule_reads(bounds, 3, size, budget)),
+        )
         for window in windows:
             assert len({part.task for part in window}) == len(window)
             least = sum(size(part.first, part.first + 1) for part in window)

@@ -45,7 +45,7 @@ FROBENIUS = "frobenius"
 
 
 @dataclass(frozen=True)
-class Summary:
+class FitSummary:
     """The course and result of a fit; an unknown value is None.
 
     Attributes
@@ -129,7 +129,7 @@ def summarize(
     n_samples: int | None = None,
     norm: float | None = None,
     seconds: float | None = None,
-) -> Summary:
+) -> FitSummary:
     """Return a summary of the fit of a model.
 
     Parameters
@@ -145,7 +145,7 @@ def summarize(
 
     Returns
     -------
-    summary : Summary
+    summary : FitSummary
     """
     history = model.history_
     seen = len(history["objective"]) > 0
@@ -155,7 +155,7 @@ def summarize(
     error = float(model.reconstruction_err_)
     loss = name_loss(model.beta_loss)
     relative = error / norm if norm and loss == FROBENIUS else None
-    return Summary(
+    return FitSummary(
         n_samples=n_samples,
         n_features=int(model.components_.shape[1]),
         n_components=int(model.components_.shape[0]),
@@ -291,7 +291,7 @@ _ENDS = {
 }
 
 
-def format_summary(summary: Summary) -> str:
+def format_summary(summary: FitSummary) -> str:
     """Return a summary in lines of at most 80 characters."""
     size = f"{summary.n_features:,} features"
     if summary.n_samples is not None:

@@ -34,7 +34,7 @@ class CompletedFit:
 
     model: NMF
     W: NDArray[Any]
-    summary: report.Summary
+    summary: report.FitSummary
     shares: NDArray[np.float64]
     interrupted: bool
 

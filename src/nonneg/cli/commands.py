@@ -238,10 +238,10 @@ def info(
     _print_report(summary, components)
 
 
-def _read_summary(notes: Mapping[str, Any]) -> report.Summary | None:
+def _read_summary(notes: Mapping[str, Any]) -> report.FitSummary | None:
     """Return the summary that `fit` left in the file, if it did."""
     try:
-        return report.Summary(**notes["summary"])
+        return report.FitSummary(**notes["summary"])
     except (KeyError, TypeError):
         return None
 
@@ -271,7 +271,9 @@ def run_demo(
         _print_json("demo", result)
 
 
-def _print_report(summary: report.Summary, components: list[report.Component]) -> None:
+def _print_report(
+    summary: report.FitSummary, components: list[report.Component]
+) -> None:
     typer.echo(report.format_summary(summary) + "\n")
     typer.echo(report.format_components(components, _measure_width()))
 
@@ -286,7 +288,7 @@ def _measure_width() -> int:
 def _print_json(
     command: str,
     facts: Mapping[str, Any],
-    summary: report.Summary | None = None,
+    summary: report.FitSummary | None = None,
     components: list[report.Component] | None = None,
 ) -> None:
     whole = {"command": command, **facts}

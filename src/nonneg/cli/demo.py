@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..analysis.plotting import plot_components, plot_history
 from ..analysis.report import (
     Component,
-    Summary,
+    FitSummary,
     component_shares,
     format_components,
     format_summary,
@@ -55,7 +55,7 @@ class DemoFit:
     source : str
         Sentence that says where the data come from.
     model : NMF
-    summary : Summary
+    summary : FitSummary
     components : list of Component
         Components, the largest share first.
     shares : ndarray of shape (k,)
@@ -64,7 +64,7 @@ class DemoFit:
     name: str
     source: str
     model: NMF
-    summary: Summary
+    summary: FitSummary
     components: list[Component]
     shares: NDArray[np.float64]
 

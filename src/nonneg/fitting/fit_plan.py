@@ -11,7 +11,7 @@ from ..initialization.given_start import CUSTOM
 from ..losses.beta import make_loss
 from ..operands.streamed.disk_rows import FactorFolder, folder_for
 from ..operands.streamed.row_batches import RowBatches
-from ..solvers.block_least_squares import Incremental
+from ..solvers.block_least_squares import BlockLeastSquares
 from ..solvers.composed.block_warmup import BlocksFirst
 from ..solvers.registry import make_solver, solvers
 from .fixed_factor import FixedFactor
@@ -191,5 +191,5 @@ def _solver(X: Operand, parameters: Parameters, blocks: int | None) -> SolverBas
     if blocks is None:
         return solver
     batches = RowBatches(X, -(-X.shape[0] // blocks))
-    first = Incremental(batches, tol=parameters.tol, by_pass=True)
+    first = BlockLeastSquares(batches, tol=parameters.tol, by_pass=True)
     return BlocksFirst(first, solver)

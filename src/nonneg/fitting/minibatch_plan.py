@@ -14,8 +14,8 @@ from ..initialization.given_start import CUSTOM
 from ..losses.beta import make_loss
 from ..operands.registration import as_operand
 from ..operands.streamed.row_batches import RowBatch, RowBatches
-from ..solvers.block_least_squares import Incremental
-from ..solvers.fixed_h_mu import SettledRows
+from ..solvers.block_least_squares import BlockLeastSquares
+from ..solvers.fixed_h_mu import FixedHMultiplicative
 from ..solvers.minibatch import MiniBatch
 from .fit_plan import limits_of, plan, plan_checkpoint
 from .fixed_factor import FixedFactor
@@ -31,7 +31,7 @@ STEP = Task(
     is_step=True,
 )  # fmt: skip
 ROWS = Task("transform", warns=False, at_scale=True)
-Stepping: TypeAlias = MiniBatch | Incremental
+Stepping: TypeAlias = MiniBatch | BlockLeastSquares
 """Solvers whose iterations take one mini-batch each."""
 
 
@@ -140,7 +140,7 @@ def plan_rows(
     if parameters.exact_statistics:
         parameters = dataclasses.replace(parameters, solver=EXACT, n_components=k)
         return plan(X, parameters, fixed=fixed, out=out)
-    solver = SettledRows(parameters.tol)
+    solver = FixedHMultiplicative(parameters.tol)
     limits = limits_of(parameters, _most_for_W(parameters))
     return Plan(
         X=X,
@@ -201,7 +201,7 @@ def _solver(
     n_steps: int,
 ) -> Stepping:
     if parameters.exact_statistics:
-        return Incremental(
+        return BlockLeastSquares(
             batches, tol=parameters.tol, exact_rows=parameters.fresh_restarts
         )
     size = min(parameters.batch_size, n_samples)
@@ -220,7 +220,7 @@ def _solver(
 
 def _for_stream(solver: Stepping) -> Stepping:
     """Return the form of the solver for rows that come once."""
-    if isinstance(solver, Incremental):
+    if isinstance(solver, BlockLeastSquares):
         return dataclasses.replace(solver, exact_rows=True, stream=True)
     return dataclasses.replace(solver, fresh=True, verbose=False)
 

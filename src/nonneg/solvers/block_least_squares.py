@@ -31,7 +31,7 @@ from .steps.half_steps import (
     run_half_steps,
     solve_half,
 )
-from .steps.quadratic_iteration import Pair, Start, penalties, solve_W
+from .steps.quadratic_iteration import IterationStart, Pair, penalties, solve_W
 
 REFRESH = 20
 """Passes after which XᵀW and WᵀW are computed anew, as rounding adds up in them."""
@@ -44,7 +44,7 @@ LEAST_DECREASE = {np.dtype(np.float64): 2e-8, np.dtype(np.float32): 2e-7}
 
 
 @dataclass(eq=False)
-class IncrementalState(State):
+class BlockLeastSquaresState(State):
     """The factors, XᵀW and WᵀW over the rows seen so far, and this pass's measures."""
 
     rhs: NDArray[np.float64]
@@ -65,7 +65,7 @@ class IncrementalState(State):
 
 
 @dataclass(frozen=True, eq=False)
-class Incremental(SolverBase):
+class BlockLeastSquares(SolverBase):
     """Coordinate descent that updates H after each batch of rows [1]_.
 
     The rows of W of a batch are solved for beside the current H. Then XᵀW and WᵀW, which
@@ -140,19 +140,21 @@ class Incremental(SolverBase):
         """Return two passes over a batch, or over X; the end is a solve for W."""
         return Passes(0, 2, 1)
 
-    def start(self, problem: Problem, W: Array, Ht: Array) -> IncrementalState:
+    def start(self, problem: Problem, W: Array, Ht: Array) -> BlockLeastSquaresState:
         """Return the state before the first step, when no row of X has been seen."""
         k = Ht.shape[1]
         gram_H = gram(Ht, problem.X.n_threads)
         sums = np.zeros(Ht.shape), np.zeros((k, k))
-        return IncrementalState(W, Ht, *sums, gram_H, np.zeros((2, k)))
+        return BlockLeastSquaresState(W, Ht, *sums, gram_H, np.zeros((2, k)))
 
-    def resume(self, problem: Problem, state: State, W: Array) -> IncrementalState:
+    def resume(
+        self, problem: Problem, state: State, W: Array
+    ) -> BlockLeastSquaresState:
         """Return a state that goes on from `state` with other rows of W.
 
         `state` itself is not changed.
         """
-        state = own_state(state, IncrementalState)
+        state = own_state(state, BlockLeastSquaresState)
         gram_H = gram(state.Ht, problem.X.n_threads)
         return dataclasses.replace(state, W=W, gram_H=gram_H)
 
@@ -161,7 +163,7 @@ class Incremental(SolverBase):
         if isinstance(self.batches, RowBatches):
             self.batches.release()
 
-    def iterate(self, problem: Problem, state: IncrementalState) -> Progress:
+    def iterate(self, problem: Problem, state: BlockLeastSquaresState) -> Progress:
         """Do one step, for the rows of the next batch and then H; by pass, all steps."""
         if self.by_pass and state.steps == 0:
             self._warm_up(problem, state)
@@ -170,13 +172,13 @@ class Incremental(SolverBase):
             progress = self._step(problem, state)
         return progress
 
-    def _step(self, problem: Problem, state: IncrementalState) -> Progress:
+    def _step(self, problem: Problem, state: BlockLeastSquaresState) -> Progress:
         batch = self.batches[state.steps % len(self.batches)]
         progress = run_half_steps(batch.X, self._iteration(problem, state, batch))
         state.steps += 1
         return progress
 
-    def _warm_up(self, problem: Problem, state: IncrementalState) -> None:
+    def _warm_up(self, problem: Problem, state: BlockLeastSquaresState) -> None:
         """Iterate on the first batch alone; its rows don't count as seen after it."""
         batch, total = self.batches[0], 0.0
         n_rows = batch.rows.stop - batch.rows.start
@@ -192,21 +194,23 @@ class Incremental(SolverBase):
             if progress.decrease[0] <= WARM_SHARE * total:
                 return
 
-    def polish(self, problem: Problem, state: IncrementalState) -> Progress | None:
+    def polish(
+        self, problem: Problem, state: BlockLeastSquaresState
+    ) -> Progress | None:
         """Solve for W exactly beside the final H, as `transform` does."""
-        start = Start(state.Ht, state.gram_H, None)
+        start = IterationStart(state.Ht, state.gram_H, None)
         return run_half_steps(problem.X, _polishing(problem, state, start))
 
     def finish(
         self,
         problem: Problem,  # noqa: ARG002
-        state: IncrementalState,
+        state: BlockLeastSquaresState,
     ) -> tuple[Array, Array]:
         """Return the factors as they are."""
         return state.W, state.Ht
 
     def _iteration(
-        self, problem: Problem, state: IncrementalState, batch: RowBatch
+        self, problem: Problem, state: BlockLeastSquaresState, batch: RowBatch
     ) -> HalfStepProgram:
         rows = state.W[batch.rows]
         old = rows.copy()
@@ -219,7 +223,7 @@ class Incremental(SolverBase):
             accumulate=False,
         )
         report_H = self._move_H(problem, state, batch, rows, old)
-        return self._conclude(problem, state, sums, report_H)
+        return self._measure_step(problem, state, sums, report_H)
 
     def _method_W(self) -> Method:
         if self.exact_rows:
@@ -229,7 +233,7 @@ class Incremental(SolverBase):
     def _move_H(
         self,
         problem: Problem,
-        state: IncrementalState,
+        state: BlockLeastSquaresState,
         batch: RowBatch,
         rows: Array,
         old: Array,
@@ -269,10 +273,10 @@ class Incremental(SolverBase):
         state.Ht, state.gram_H = Ht, gram_H
         return report
 
-    def _conclude(
+    def _measure_step(
         self,
         problem: Problem,
-        state: IncrementalState,
+        state: BlockLeastSquaresState,
         sums: ModelSums,
         report_H: SolveReport,
     ) -> Progress:
@@ -303,7 +307,7 @@ class Incremental(SolverBase):
     def _at_end_of_pass(
         self,
         problem: Problem,
-        state: IncrementalState,
+        state: BlockLeastSquaresState,
         report_H: SolveReport,
         objective: float,
     ) -> bool:
@@ -326,7 +330,7 @@ class Incremental(SolverBase):
 
 
 def _polishing(
-    problem: Problem, state: IncrementalState, start: Start
+    problem: Problem, state: BlockLeastSquaresState, start: IterationStart
 ) -> HalfStepProgram:
     product = matmul(problem.X, start.Ht) if problem.X.by_columns else None
     start = start._replace(product=product)

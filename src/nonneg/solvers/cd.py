@@ -24,7 +24,7 @@ rounding: twice the violation at starts that are optimal (D-CD-ROUNDING)."""
 
 
 @dataclass(eq=False)
-class CoordinateDescentState(cd_iteration.HalvesState):
+class CoordinateDescentState(cd_iteration.AlternationState):
     """The factors, the first iteration's violation and the random stream of `shuffle`."""
 
     violation_init: float = -1.0

@@ -26,7 +26,7 @@ from .steps.mu_steps import apply_sums, by_products, sums_for, update_rows
 
 
 @dataclass(eq=False)
-class SettlingState(State):
+class FixedHState(State):
     """W, room for the next W, and the products that depend on H alone."""
 
     other: Array | None = field(default=None, metadata=SCRATCH)
@@ -36,7 +36,7 @@ class SettlingState(State):
 
 
 @dataclass(frozen=True)
-class SettledRows(SolverBase):
+class FixedHMultiplicative(SolverBase):
     """Multiplicative updates of W alone.
 
     Parameters
@@ -61,16 +61,16 @@ class SettledRows(SolverBase):
         """Return one pass an iteration."""
         return Passes(0, 1, 0)
 
-    def start(self, problem: Problem, W: Array, Ht: Array) -> SettlingState:
+    def start(self, problem: Problem, W: Array, Ht: Array) -> FixedHState:
         """Return the state before the first update, with X·Ht where it gives the terms."""
-        state, X = SettlingState(W, Ht, np.empty_like(W)), problem.X
+        state, X = FixedHState(W, Ht, np.empty_like(W)), problem.X
         if by_products(problem.loss, X):
             state.product = matmul(X, Ht)
             known = problem.gram_H
             state.gram_H = gram(Ht, X.n_threads) if known is None else known
         return state
 
-    def iterate(self, problem: Problem, state: SettlingState) -> Progress:
+    def iterate(self, problem: Problem, state: FixedHState) -> Progress:
         """Do one update of W."""
         W = state.W
         new = np.empty_like(W) if state.other is None else state.other
@@ -87,13 +87,13 @@ class SettledRows(SolverBase):
     def finish(
         self,
         problem: Problem,  # noqa: ARG002
-        state: SettlingState,
+        state: FixedHState,
     ) -> tuple[Array, Array]:
         """Return the factors; no update has raised the objective."""
         return state.W, state.Ht
 
     @staticmethod
-    def _step(problem: Problem, state: SettlingState, new: Array) -> None:
+    def _step(problem: Problem, state: FixedHState, new: Array) -> None:
         X, loss, W, Ht = problem.X, problem.loss, state.W, state.Ht
         penalty = problem.penalty_W
         if state.product is not None:
@@ -112,7 +112,7 @@ def settled_rows(
 ) -> Array:
     """Return W beside Ht after at most `max_iter` updates of a constant W, `level`."""
     W = np.full((problem.X.shape[0], Ht.shape[1]), level, problem.X.dtype)
-    solver = SettledRows(tol)
+    solver = FixedHMultiplicative(tol)
     state = solver.start(problem, W, Ht)
     for _ in range(max_iter):
         if solver.iterate(problem, state).converged.all():

@@ -15,7 +15,13 @@ from .registry import solvers
 from .steps import balancing
 from .steps.half_steps import HalfStepProgram, run_half_steps
 from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
-from .steps.quadratic_iteration import Pair, Start, solve_pair, solve_W, start_value
+from .steps.quadratic_iteration import (
+    IterationStart,
+    Pair,
+    solve_pair,
+    solve_W,
+    start_value,
+)
 
 SWEEPS, SMALL_SWEEPS, SMALL = 8, 16, 2e6
 """Most sweeps for a row in a half-step: SMALL_SWEEPS if n_samples·n_features·k is below
@@ -131,7 +137,7 @@ class Hals(SolverBase):
         pair = yield from solve_pair(
             problem, _take_start(state), rows_W, rows_H, self._method(momentum, state)
         )
-        return self._conclude(problem, state, pair)
+        return self._accept_pair(problem, state, pair)
 
     def polish(self, problem: Problem, state: ExtrapolatedState) -> Progress | None:
         """Do one plain iteration from the best pair, then solve for W exactly."""
@@ -156,7 +162,9 @@ class Hals(SolverBase):
     def _polishing(self, problem: Problem, state: ExtrapolatedState) -> HalfStepProgram:
         W, Ht, n = state.W, state.Ht, problem.X.n_threads
         product = matmul(problem.X, Ht) if problem.X.by_columns else None
-        start = Start(Ht, gram(Ht, n), product if problem.X.shared_gram else None)
+        start = IterationStart(
+            Ht, gram(Ht, n), product if problem.X.shared_gram else None
+        )
         # the best pair stays as it is until the new one is complete
         rows_W, rows_H = (
             RowArrays(A, other)
@@ -167,7 +175,7 @@ class Hals(SolverBase):
         )
         if pair.objective <= state.best:
             W, Ht, product = rows_W.solved, rows_H.solved, pair.product
-            start = Start(Ht, pair.gram_Hn, product)
+            start = IterationStart(Ht, pair.gram_Hn, product)
         solved = W if W is not state.W else state.other("W")
         copy_rows(solved, W)
         report, objective = yield from solve_W(problem, solved, start, Exact())
@@ -186,7 +194,7 @@ class Hals(SolverBase):
         reset = problem.X.dtype == np.float32 and state.n_iter % RESET_FLOAT32 == 0
         return bool(reset and state.n_iter > 0)
 
-    def _conclude(
+    def _accept_pair(
         self, problem: Problem, state: ExtrapolatedState, pair: Pair
     ) -> Progress:
         """Keep the pair if it is the best one, and set where the next iteration starts."""
@@ -217,10 +225,10 @@ def _is_blind(problem: Problem, objective: float) -> bool:
     return bool(objective < tiny)
 
 
-def _take_start(state: ExtrapolatedState) -> Start:
+def _take_start(state: ExtrapolatedState) -> IterationStart:
     """Return the start of the iteration; the state lets go of the product."""
     assert state.gram_H is not None
-    start = Start(state.start_H, state.gram_H, state.product)
+    start = IterationStart(state.start_H, state.gram_H, state.product)
     state.product = None
     return start
 

@@ -22,7 +22,7 @@ from ..registration import register_operand
 from ..sparse import BLOCK_ROWS, SparseOperand
 from .disk_rows import DiskRows, FactorFolder, giving_back
 from .first_pass import FirstPass, Lines, Survey, longest_row, require_finite
-from .prefetch import Buffers, Reader, planned, read_rows
+from .prefetch import Buffers, Reader, read_rows, schedule_reads
 
 WINDOW_BYTES = 128 << 20
 """Bytes of a window of dense rows, of which two are in memory (D-WINDOW-DENSE)."""
@@ -139,8 +139,12 @@ class StreamedOperand(BlockedOperand):
             def size(first: int, last: int) -> int:
                 return self._bytes(first * block, min(last * block, self.n_rows))
 
-            plan = planned(bounds, self._n_streams(), size, self.window_bytes)
-            self._reader = Reader(self.store, plan, block, self.n_rows, self._buffers)
+            schedule = schedule_reads(
+                bounds, self._n_streams(), size, self.window_bytes
+            )
+            self._reader = Reader(
+                self.store, schedule, block, self.n_rows, self._buffers
+            )
         self._give_back()
         window = self._reader.take()
         if window is None:

@@ -27,12 +27,12 @@ class TaskBlocks(NamedTuple):
     last: int
 
 
-Plan = Iterator[list[TaskBlocks]]
+Schedule = Iterator[list[TaskBlocks]]
 
 
-def planned(
+def schedule_reads(
     bounds: list[int], n_streams: int, size: Callable[[int, int], int], budget: int
-) -> Plan:
+) -> Schedule:
     """Yield the windows of a pass: lists of blocks of tasks.
 
     The blocks of a task come in order. Tasks that fit together into a window are read whole.
@@ -102,9 +102,19 @@ class Reader:
     """Reads the windows of one pass in a thread, one ahead of the one in use."""
 
     def __init__(
-        self, store: StoreBase, plan: Plan, block: int, n_rows: int, buffers: Buffers
+        self,
+        store: StoreBase,
+        schedule: Schedule,
+        block: int,
+        n_rows: int,
+        buffers: Buffers,
     ) -> None:
-        self._store, self._plan, self._block, self._n_rows = store, plan, block, n_rows
+        self._store, self._schedule, self._block, self._n_rows = (
+            store,
+            schedule,
+            block,
+            n_rows,
+        )
         self._buffers = buffers
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nonneg-reader")
         self._number = 0
@@ -129,7 +139,7 @@ class Reader:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self) -> Future[Any] | None:
-        parts = next(self._plan, None)
+        parts = next(self._schedule, None)
         if parts is None:
             return None
         self._number += 1

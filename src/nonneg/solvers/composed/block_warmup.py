@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...base.interfaces import Array, Operand, Passes, Problem, Progress, SolverBase
-from ..block_least_squares import Incremental, IncrementalState
+from ..block_least_squares import BlockLeastSquares, BlockLeastSquaresState
 from ..hals import Hals
 from .staged_state import StagedState
 
@@ -15,7 +15,7 @@ PASSES = 2
 
 
 @dataclass(eq=False)
-class LedState(StagedState):
+class WarmedUpState(StagedState):
     """The state of the solver in use, and the passes by batches."""
 
     passes: int = 0
@@ -33,7 +33,7 @@ class BlocksFirst(SolverBase):
 
     Parameters
     ----------
-    first : Incremental
+    first : BlockLeastSquares
     base : SolverBase
         A solver that `warms_up_by_blocks`.
     """
@@ -42,8 +42,8 @@ class BlocksFirst(SolverBase):
     requires: ClassVar[frozenset[str]] = Hals.requires
     measure: ClassVar[str] = "residual"
     ends_exactly: ClassVar[bool] = True
-    arrays: ClassVar[int] = max(Incremental.arrays, Hals.arrays)
-    first: Incremental
+    arrays: ClassVar[int] = max(BlockLeastSquares.arrays, Hals.arrays)
+    first: BlockLeastSquares
     base: SolverBase
 
     def require(self, loss: Any, X: Any) -> None:
@@ -54,11 +54,11 @@ class BlocksFirst(SolverBase):
         """Return the passes of `base`, which does most of the iterations."""
         return self.base.passes(X, update_H)._replace(start=0)
 
-    def start(self, problem: Problem, W: Array, Ht: Array) -> LedState:
+    def start(self, problem: Problem, W: Array, Ht: Array) -> WarmedUpState:
         """Return the state before the first pass."""
-        return LedState(self.first.start(problem, W, Ht))
+        return WarmedUpState(self.first.start(problem, W, Ht))
 
-    def iterate(self, problem: Problem, state: LedState) -> Progress:
+    def iterate(self, problem: Problem, state: WarmedUpState) -> Progress:
         """Do a pass by batches, or an iteration of `base`."""
         if state.passes == PASSES and not state.handed_over:
             state.base = self._handed_over(problem, state.base)
@@ -68,18 +68,18 @@ class BlocksFirst(SolverBase):
         state.passes += not state.handed_over
         return progress
 
-    def polish(self, problem: Problem, state: LedState) -> Progress | None:
+    def polish(self, problem: Problem, state: WarmedUpState) -> Progress | None:
         """Let the solver in use improve its result."""
         self.first.release()
         return self._current(state).polish(problem, state.base)
 
-    def finish(self, problem: Problem, state: LedState) -> tuple[Array, Array]:
+    def finish(self, problem: Problem, state: WarmedUpState) -> tuple[Array, Array]:
         """Return the factors of the solver in use."""
         return self._current(state).finish(problem, state.base)
 
-    def _current(self, state: LedState) -> SolverBase:
+    def _current(self, state: WarmedUpState) -> SolverBase:
         return self.base if state.handed_over else self.first
 
-    def _handed_over(self, problem: Problem, state: IncrementalState) -> Any:
+    def _handed_over(self, problem: Problem, state: BlockLeastSquaresState) -> Any:
         self.first.release()
         return self.base.go_on(problem, state.W, state.Ht, state.gram_H, state.last)

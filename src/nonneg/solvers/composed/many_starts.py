@@ -57,7 +57,7 @@ class ManyStarts(SolverBase):
         The start of each model, which is kept and written to.
     """
 
-    name: ClassVar[str] = "batch"
+    name: ClassVar[str] = "many-starts"
     requires: ClassVar[frozenset[str]] = frozenset()
     measure: ClassVar[str] = "largest residual"
     base: SolverBase

@@ -22,7 +22,7 @@ Order = Sequence[int] | None
 
 
 @dataclass(eq=False)
-class HalvesState(State):
+class AlternationState(State):
     """The factors, and the products that one iteration hands to the next."""
 
     product: Array | None = None
@@ -40,7 +40,7 @@ class Alternated:
     gram_W: Array | None
 
 
-def start(problem: Problem, W: Array, Ht: Array) -> HalvesState:
+def start(problem: Problem, W: Array, Ht: Array) -> AlternationState:
     """Return the state before the first iteration.
 
     Costs one product with X where X is read by columns or H is fixed.
@@ -48,14 +48,14 @@ def start(problem: Problem, W: Array, Ht: Array) -> HalvesState:
     X = problem.X
     carried = X.shared_gram and (X.by_columns or not problem.update_H)
     product = matmul(X, Ht) if carried else None
-    return HalvesState(W, Ht, product=product, gram_H=gram(Ht, X.n_threads))
+    return AlternationState(W, Ht, product=product, gram_H=gram(Ht, X.n_threads))
 
 
 Alternation = Generator[HalfStep, ModelSums, Alternated]
 
 
 def alternate(
-    problem: Problem, state: HalvesState, order_W: Order, order_H: Order
+    problem: Problem, state: AlternationState, order_W: Order, order_H: Order
 ) -> Alternation:
     """Do one sweep over W, then, unless H is fixed, one over H, in place."""
     method_W, method_H = (
@@ -68,7 +68,7 @@ def alternate(
     return _by_columns(problem, state, method_W, method_H)
 
 
-def _fixed_H(problem: Problem, state: HalvesState, method: Cyclic) -> Alternation:
+def _fixed_H(problem: Problem, state: AlternationState, method: Cyclic) -> Alternation:
     W, penalty = state.W, problem.penalty_W
     assert state.gram_H is not None
     if state.product is None:
@@ -84,7 +84,7 @@ def _fixed_H(problem: Problem, state: HalvesState, method: Cyclic) -> Alternatio
 
 
 def _by_rows(
-    problem: Problem, state: HalvesState, method_W: Cyclic, method_H: Cyclic
+    problem: Problem, state: AlternationState, method_W: Cyclic, method_H: Cyclic
 ) -> Alternation:
     X, W, Ht = problem.X, state.W, state.Ht
     assert state.gram_H is not None
@@ -115,7 +115,7 @@ def gram_square(Ht: Array, gram_W: Array, gram_H: Array) -> float:
 
 
 def _by_columns(
-    problem: Problem, state: HalvesState, method_W: Cyclic, method_H: Cyclic
+    problem: Problem, state: AlternationState, method_W: Cyclic, method_H: Cyclic
 ) -> Alternation:
     X, W, Ht = problem.X, state.W, state.Ht
     assert state.gram_H is not None

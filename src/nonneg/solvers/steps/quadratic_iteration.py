@@ -18,7 +18,7 @@ from .cd_iteration import gram_square
 from .half_steps import HalfStep, half_step, solve_half
 
 
-class Start(NamedTuple):
+class IterationStart(NamedTuple):
     """The H that an iteration starts from, with its products."""
 
     Ht: Array
@@ -81,7 +81,7 @@ class Pair:
 
 def solve_pair(
     problem: Problem,
-    start: Start,
+    start: IterationStart,
     rows_W: RowArrays,
     rows_H: RowArrays,
     method: Method,
@@ -120,7 +120,7 @@ def solve_pair(
 
 
 def solve_W(
-    problem: Problem, W: Array, start: Start, method: Exact
+    problem: Problem, W: Array, start: IterationStart, method: Exact
 ) -> Generator[HalfStep, ModelSums, tuple[SolveReport, float]]:
     """Solve for W exactly, in place, beside a fixed H; return report and objective.
 
