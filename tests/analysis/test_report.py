@@ -20,7 +20,7 @@ from nonneg.analysis.report import (
     summarize,
 )
 from nonneg.base.records import Iteration
-from nonneg.cli.progress import FitProgress, estimate_sweeps_left, format_clock
+from nonneg.cli.progress import FitProgress, estimate_iterations_left, format_clock
 
 X = np.random.default_rng(0).gamma(0.4, size=(30, 8))
 
@@ -68,7 +68,7 @@ class TestFitSummary:
         assert summary.relative_err == pytest.approx(error / np.linalg.norm(X))
         assert format_summary(summary).splitlines() == [
             "30 × 8 matrix, 3 components, solver cd",
-            "not converged within the 9 sweeps allowed, 1.5 s",
+            "not converged within the 9 iterations allowed, 1.5 s",
             f"error ‖X − WH‖ = {error:.6g}, {100 * error / np.linalg.norm(X):.2f} % of ‖X‖",
         ]
 
@@ -82,11 +82,11 @@ class TestFitSummary:
     @pytest.mark.parametrize(
         ("reason", "text"),
         [
-            ("converged", "converged after 1 sweep in"),
-            ("max_time", "time limit after 1 sweep in"),
-            ("callback", "callback after 1 sweep in"),
-            ("interrupted", "interrupted after 1 sweep in"),
-            ("something new", "something new after 1 sweep in"),
+            ("converged", "converged after 1 iteration in"),
+            ("max_time", "time limit after 1 iteration in"),
+            ("callback", "callback after 1 iteration in"),
+            ("interrupted", "interrupted after 1 iteration in"),
+            ("something new", "something new after 1 iteration in"),
         ],
     )
     def test_every_end_has_words(self, model, reason, text):
@@ -177,7 +177,7 @@ def test_durations(seconds, text, time):
 class TestTimeLeft:
     def test_of_a_residual_that_falls_evenly(self):
         residuals = [0.5**n for n in range(10)]
-        left = estimate_sweeps_left(residuals, 0.5**20, max_iter=1000)
+        left = estimate_iterations_left(residuals, 0.5**20, max_iter=1000)
         assert left == pytest.approx(11)
 
     @pytest.mark.parametrize(
@@ -191,11 +191,14 @@ class TestTimeLeft:
         ],
     )
     def test_where_it_can_not_be_told_max_iter_counts(self, residuals, tol):
-        assert estimate_sweeps_left(residuals, tol, max_iter=50) == 50 - len(residuals)
+        assert estimate_iterations_left(residuals, tol, max_iter=50) == 50 - len(
+            residuals
+        )
 
     def test_never_below_zero(self):
         assert (
-            estimate_sweeps_left([1e-3, 1e-4, 1e-5, 1e-6, 1e-7], 1e-3, max_iter=50) == 0
+            estimate_iterations_left([1e-3, 1e-4, 1e-5, 1e-6, 1e-7], 1e-3, max_iter=50)
+            == 0
         )
 
     def test_the_bar_never_goes_back_and_ends_full(self):
@@ -214,4 +217,4 @@ class TestTimeLeft:
         shown = []
         progress = FitProgress(lambda *what: shown.append(what), max_time=10.0)
         progress(Iteration(1, math.nan, 1.0, 4.0, 1000, 1e-4))
-        assert shown == [(0.4, "sweep    1/1000  0:06 left")]
+        assert shown == [(0.4, "iteration    1/1000  0:06 left")]

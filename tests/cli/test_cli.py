@@ -184,7 +184,7 @@ class TestFit:
         assert done.stderr.count("\n") == 1
         assert done.stderr.startswith("Warning: not converged")
         assert "--max-iter" in done.stderr
-        assert "not converged within the 2 sweeps allowed" in done.stdout
+        assert "not converged within the 2 iterations allowed" in done.stdout
 
     def test_top_limits_the_features(self):
         found = json.loads(fit("--json", "--top", 2).stdout)
@@ -360,7 +360,7 @@ class TestInterrupt:
         )
         assert done.exit_code == 130
         assert done.stderr == "Interrupted; model holds the model found so far.\n"
-        assert "interrupted after 4 sweeps" in done.stdout
+        assert "interrupted after 4 iterations" in done.stdout
         model = load("model")
         assert model.n_iter_ == 4
         assert model.stop_reason_ == "interrupted"
@@ -428,7 +428,7 @@ class TestProcess:
         assert load("m").n_components_ == 2
 
     def test_sigint(self):
-        """A signal from outside, after the second sweep."""
+        """A signal from outside, after the second iteration."""
         code = (
             "import os, signal, sys\n"
             "from nonneg.cli import main, progress\n"
@@ -463,7 +463,7 @@ class TestProcess:
         code, text = in_terminal([*COMMAND, *OPEN_ENDED.split()])
         assert code == 0
         shown = re.search(
-            r"Fitting .* sweep +\d+/10000000  objective [\d.]+e[+-]\d+  0:0\d left",
+            r"Fitting .* iteration +\d+/10000000  objective [\d.]+e[+-]\d+  0:0\d left",
             text,
         )
         assert shown

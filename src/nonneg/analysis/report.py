@@ -53,10 +53,10 @@ class FitSummary:
     n_samples, n_features, n_components : int
     solver : str
     n_iter : int
-        Sweeps, the outer iterations of the solver.
+        Number of iterations of the solver.
     stop_reason : str
     objective : float or None
-        The penalised objective after the last sweep.
+        The penalised objective after the last iteration.
     reconstruction_err : float
         ‖X − WH‖_F, or sqrt(2·D) for another loss D.
     relative_err : float or None
@@ -297,9 +297,9 @@ def format_summary(summary: FitSummary) -> str:
     if summary.n_samples is not None:
         size = f"{summary.n_samples:,} × {summary.n_features:,} matrix"
     what = f"{size}, {summary.n_components} components, solver {summary.solver}"
-    sweeps = f"{summary.n_iter} sweep{'' if summary.n_iter == 1 else 's'}"
+    iterations = f"{summary.n_iter} iteration{'' if summary.n_iter == 1 else 's'}"
     end = _ENDS.get(summary.stop_reason, f"{summary.stop_reason} after {{}} in {{}}")
-    lines = [what, end.format(sweeps, format_seconds(summary.seconds))]
+    lines = [what, end.format(iterations, format_seconds(summary.seconds))]
     error = f"error ‖X − WH‖ = {summary.reconstruction_err:.6g}"
     if summary.loss != FROBENIUS:
         error = f"error sqrt(2·D) = {summary.reconstruction_err:.6g}, D {summary.loss}"

@@ -24,9 +24,9 @@ CHECKPOINTS = "Checkpoints"
 
 
 def _interval_of(text: str, flag: str, _: Names) -> float | int:
-    sweeps = text.removesuffix("i")
-    counts = sweeps != text and sweeps.isdecimal()
-    return int(sweeps) if counts else number(text, flag, "10i")
+    iterations = text.removesuffix("i")
+    counts = iterations != text and iterations.isdecimal()
+    return int(iterations) if counts else number(text, flag, "10i")
 
 
 ADDED: tuple[Parameter, ...] = (
@@ -54,7 +54,7 @@ ADDED: tuple[Parameter, ...] = (
         still do their last solve.
         """,
         signatures=EVERYWHERE, resumable=True,
-        option=Option("Seconds after which no sweep is begun.", float, "X", START),
+        option=Option("Seconds after which no iteration is begun.", float, "X", START),
     ),
     Parameter(
         "callback", "Callable[[Iteration], bool | None] | None", None,
@@ -155,7 +155,7 @@ ADDED: tuple[Parameter, ...] = (
         Seconds from one checkpoint to the next; an int counts iterations.
         """,
         kind="float or int", signatures=(NMF, BATCH), resumable=True,
-        option=Option("Seconds from one to the next; 10i: every 10 sweeps.", metavar="X",
+        option=Option("Seconds from one to the next; 10i: every 10 iterations.", metavar="X",
                       panel=CHECKPOINTS, convert=_interval_of),
     ),
     Parameter(

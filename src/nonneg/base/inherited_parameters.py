@@ -225,7 +225,7 @@ INHERITED: tuple[Parameter, ...] = (
         Largest number of iterations.
         """,
         signatures=EVERYWHERE, resumable=True,
-        option=Option("Largest number of sweeps.", int, "N", START, least=1),
+        option=Option("Largest number of iterations.", int, "N", START, least=1),
     ),
     Parameter(
         "verbose", "int", 0,

@@ -109,7 +109,7 @@ def fit(model: NMF, table: Table, say: Say) -> CompletedFit:
     Raises
     ------
     KeyboardInterrupt
-        If interrupted before the end of the first sweep.
+        If interrupted before the end of the first iteration.
     """
     start = time.perf_counter()
     interrupted = False
@@ -199,7 +199,7 @@ def report_warnings(say: Say) -> Iterator[None]:
 def _format_warning(warning: Any) -> str:
     if issubclass(warning.category, ConvergenceWarning):
         return (
-            "not converged when --max-iter was reached; allow more sweeps by "
+            "not converged when --max-iter was reached; allow more iterations by "
             "--max-iter or less accuracy by --tol."
         )
     return str(warning.message)

@@ -211,7 +211,7 @@ def run(
     echo : callable, default=print
         Function that is called with each piece of text.
     callback : callable, default=None
-        Callback of the fits, called after each sweep.
+        Callback of the fits, called after each iteration.
     width : int, default=80
         Number of characters of the lines of the tables.
 

@@ -11,21 +11,21 @@ from typing import Any
 from ..base.records import Iteration
 
 RECENT = 50
-"""Most of the last sweeps from which speed and rate of convergence are estimated."""
+"""Most of the last iterations from which speed and rate of convergence are estimated."""
 
 
-def estimate_sweeps_left(
+def estimate_iterations_left(
     residuals: Sequence[float], tol: float, max_iter: int
 ) -> float:
-    """Estimate how many more sweeps a fit does.
+    """Estimate how many more iterations a fit does.
 
-    The estimate assumes that the residual goes on falling by its mean factor per sweep
-    over the last half of the sweeps. `max_iter` bounds it.
+    The estimate assumes that the residual goes on falling by its mean factor per iteration
+    over the last half of the iterations. `max_iter` bounds it.
 
     Parameters
     ----------
     residuals : sequence of float
-        The residual after each sweep so far.
+        The residual after each iteration so far.
     tol : float
         The residual at which the fit ends.
     max_iter : int
@@ -76,13 +76,15 @@ class FitProgress:
         self.part = 0.0
 
     def __call__(self, iteration: Iteration) -> None:
-        """Show the progress after one more sweep."""
+        """Show the progress after one more iteration."""
         if iteration.n_iter == 1:  # a new fit
             self.residuals, self.seconds, self.part = [], [], 0.0
         self.residuals.append(iteration.residual)
         self.seconds.append(iteration.seconds)
-        left = estimate_sweeps_left(self.residuals, iteration.tol, iteration.max_iter)
-        seconds_left = left * self._seconds_per_sweep()
+        left = estimate_iterations_left(
+            self.residuals, iteration.tol, iteration.max_iter
+        )
+        seconds_left = left * self._seconds_per_iteration()
         part = iteration.n_iter / (iteration.n_iter + left)
         if self.max_time:
             seconds_left = min(
@@ -91,12 +93,12 @@ class FitProgress:
             part = max(part, min(1.0, iteration.seconds / self.max_time))
         self.part = max(self.part, part)  # the bar never moves back
         width = len(str(iteration.max_iter))  # a constant width
-        text = f"sweep {iteration.n_iter:>{width}}/{iteration.max_iter}"
+        text = f"iteration {iteration.n_iter:>{width}}/{iteration.max_iter}"
         if math.isfinite(iteration.objective):
             text += f"  objective {iteration.objective:.4e}"
         self.show(self.part, f"{text}  {format_clock(seconds_left)} left")
 
-    def _seconds_per_sweep(self) -> float:
+    def _seconds_per_iteration(self) -> float:
         recent = self.seconds[-RECENT:]
         if len(recent) < 2:
             return recent[0]
