@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import _nmf as peer
 
-from nonneg import initialize
+from nonneg import NMF, initialize
 from nonneg.initialization.svd_start import (
     INITS,
     initial_factors,
@@ -377,3 +377,23 @@ def test_integers_and_lists_are_converted():
         W, H = initialize(given, 2, "nndsvd", random_state=0)
         np.testing.assert_array_equal(W, expected[0])
         np.testing.assert_array_equal(H, expected[1])
+
+
+@pytest.mark.parametrize("init", ["nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc"])
+@pytest.mark.parametrize("scale", [1e-9, 1e-30, 1e-100])
+def test_a_component_in_small_units_is_not_cut(init, scale):
+    """Decaying spectra: each component is a tenth of the one before it."""
+    t = np.linspace(0, 1, 80)
+    H = [10.0**-j * np.exp(-((t - 0.1 - 0.1 * j) ** 2) / 0.002) for j in range(6)]
+    X = np.random.default_rng(0).random((100, 6)) @ np.array(H) * scale
+    model = NMF(6, init, "hals", random_state=0, max_iter=3, tol=0).fit(X)
+    assert (model.components_.max(axis=1) > 0).all()
+
+
+def test_a_fit_in_small_units_is_the_fit():
+    X = np.random.default_rng(0).random((30, 3)) @ np.random.default_rng(1).random(
+        (3, 8)
+    )
+    for scale in (1, 1e-12, 1e-13, 1e-100):
+        model = NMF(3, random_state=0, max_iter=1000).fit(X * scale)
+        assert model.reconstruction_err_ < 1e-4 * np.linalg.norm(X * scale)

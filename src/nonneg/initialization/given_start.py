@@ -75,7 +75,7 @@ def starting_factors(
         X,
         n_features if k == "auto" else k,
         init=parameters.init,
-        eps=1e-6,
+        eps=None,
         random_state=parameters.random_state,
         positive=positive,
     )

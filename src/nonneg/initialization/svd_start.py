@@ -39,6 +39,8 @@ LRC_DECREASE = 0.05
 """The low-rank correction ends when an iteration brings at most this share of the total
 decrease."""
 
+EPS = 1e-6
+"""Entries of ordinary columns that are smaller become zero, as in scikit-learn."""
 LRC_MAX_ITER = 50
 """Most iterations of the low-rank correction."""
 LRC_SWEEPS = 2
@@ -98,14 +100,15 @@ def initial_factors(
     X: Operand,
     n_components: int,
     init: str | None,
-    eps: float,
+    eps: float | None,
     random_state: Any,
     positive: bool = False,
 ) -> tuple[Array, Array]:
     """Compute starting factors (W, Ht), both C-contiguous and of X's dtype.
 
-    See `initialize` for the names. `positive` is for solvers that could never leave zeros
-    of a start; it changes what None stands for, and fills the zeros of nnsvd-lrc.
+    See `initialize` for the names, and for `eps`; None takes EPS, less for components in small
+    units. `positive` is for solvers that could never leave zeros of a start; it changes what
+    None stands for, and fills the zeros of nnsvd-lrc.
 
     Raises
     ------
@@ -123,7 +126,7 @@ def initial_factors(
     else:
         W, Ht = _nndsvd(truncated_svd(X, rank, random_state))
     for factor in (W, Ht):
-        replace_below(factor, eps)
+        replace_below(factor, _least_entries(factor) if eps is None else eps)
     if name == "nndsvda":
         _fill_zeros(W, Ht, X.stats().mean)
     elif name == "nndsvdar":
@@ -218,6 +221,17 @@ def _signed_parts(A: Array, scale: Array, leading: Any) -> Array:
     # the leading vectors of a non-negative matrix have one sign each
     parts[:, :1] = leading * np.abs(A[:, :1])
     return parts
+
+
+def _least_entries(A: Array) -> Array:
+    """Return the bound for each column below which its entries become zero.
+
+    It is EPS, or in a column of small numbers EPS times their root mean square, so that a
+    component in small units keeps its entries.
+    """
+    size = np.sqrt(column_squares(A) / max(1, A.shape[0]))
+    least: Array = (EPS * np.minimum(1.0, size)).astype(A.dtype)
+    return least
 
 
 def _norms(A: Array, sign: int) -> NDArray[np.float64]:

@@ -63,7 +63,7 @@ def divide_columns(A: Any, divisors: Array) -> None:
         A /= divisors
 
 
-def replace_below(A: Any, least: float) -> None:
+def replace_below(A: Any, least: float | Array) -> None:
     """Replace entries below `least` by 0, in place."""
     if isinstance(A, FactorRows):
         change_rows(A, _replaced_below, least)
@@ -147,7 +147,7 @@ def _divided(A: Array, divisors: Array) -> Array:
     return np.divide(A, divisors)
 
 
-def _replaced_below(A: Array, least: float) -> Array:
+def _replaced_below(A: Array, least: float | Array) -> Array:
     return np.where(least > A, 0, A)
 
 
