@@ -14,6 +14,8 @@ da = pytest.importorskip("dask.array")
 import dask
 
 from nonneg.base.steps import OtherFactor, RowsOfW, Step, StepRows
+from nonneg.losses.beta import KullbackLeibler
+from nonneg.losses.frobenius import Frobenius
 from nonneg.operands.dask import row_blocks, tasks
 from nonneg.operands.dask.row_steps import (
     FunctionRows,
@@ -22,6 +24,9 @@ from nonneg.operands.dask.row_steps import (
     SmallInputs,
 )
 from nonneg.operands.registration import as_operand
+from nonneg.solvers.hals import Hals
+from nonneg.solvers.pg import ProjectedGradient
+from nonneg.solvers.registry import solvers
 
 SOLVERS = ["cd", "hals", "bpp", "mu"]
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -261,6 +266,36 @@ def test_what_needs_memory_is_refused_with_the_alternative(threads, more):
     D = da.from_array(data(), chunks=(50, 40))
     with pytest.raises(ValueError, match=r"X is a Dask array, and .* pass "):
         NMF(4, **more).fit(D)
+
+
+def test_what_solvers_declare_is_asked_for(threads):
+    """Instances and plug-ins are taken, or refused, by what their class declares."""
+    D = da.from_array(data(), chunks=(50, 40))
+    named = NMF(**options("hals")).fit(D).components_
+    made = NMF(**options(Hals())).fit(D).components_
+    np.testing.assert_array_equal(made, named)
+    able = "pass solver='cd' or 'hals' or 'bpp' or 'mu'"
+    with pytest.raises(ValueError, match=rf"solver=ProjectedGradient\(.*{able}\."):
+        NMF(4, solver=ProjectedGradient()).fit(D)
+    solvers.register("like hals")(type("LikeHals", (Hals,), {}))
+    try:
+        plugged = NMF(**options("like hals")).fit(D).components_
+        np.testing.assert_array_equal(plugged, named)
+        with pytest.raises(ValueError, match=rf"solver='pg' .*{able} or 'like hals'\."):
+            NMF(4, solver="pg").fit(D)
+    finally:
+        solvers.remove("like hals")
+
+
+@pytest.mark.parametrize(
+    ("beta_loss", "solver"),
+    [("frobenius", "hals"), (Frobenius(), "hals"), (1, "mu"), (KullbackLeibler(), "mu")],
+    ids=str,
+)  # fmt: skip
+def test_auto_goes_by_what_the_loss_provides(threads, beta_loss, solver):
+    D = da.from_array(data(), chunks=(50, 40))
+    plan = NMF(4, solver="auto", beta_loss=beta_loss).plan(D)
+    assert plan.as_dict()["choices"]["solver"]["value"] == solver
 
 
 def test_unknown_chunks_are_refused(threads):

@@ -240,6 +240,13 @@ def test_sparse_passes_never_densify(name, passes):
     assert peak < n_samples * n_features  # an eighth of the dense array
 
 
+@pytest.mark.parametrize("name", ["csr-array", "csc-array", "csr-int64", "csc-int64"])
+def test_bytes_of_sparse_data_include_their_indices(name):
+    X = STORAGES[name](data())
+    size = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
+    assert as_operand(X).stored_bytes == as_operand(X).T.stored_bytes == size
+
+
 def test_unsupported_types_are_named():
     with pytest.raises(TypeError, match="of type set"):
         as_operand({1.0})

@@ -178,16 +178,6 @@ class Operand:
         """W where the rows of X are."""
         return W
 
-    def resolve_for_operand(self, parameters: Any) -> Any:
-        """The parameters as X can be fitted with them.
-
-        Raises
-        ------
-        ValueError
-            If X can't be fitted with one of them.
-        """
-        return parameters
-
 
 @dataclass(frozen=True, eq=False)
 class Penalty:
@@ -343,6 +333,8 @@ class SolverBase:
     """Whether an X that can only be read by rows, in parts, is enough."""
     rows_on_disk: ClassVar[bool] = False
     """Whether its arrays of the size of W may be on disk."""
+    rows_on_workers: ClassVar[bool] = False
+    """Whether its arrays of the size of W may stay on the workers of a cluster."""
     shares_passes: ClassVar[bool] = False
     """Whether `iteration` returns half-steps, so that several models share passes over X."""
     accelerates: ClassVar[bool] = False

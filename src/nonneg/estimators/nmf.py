@@ -193,9 +193,11 @@ class NMF(FactorizationEstimator):
     kept for the next call. "sn" solves to optimality, so that each row has the same
     objective to 1e-6. "cd" and "pg" iterate from zero as in `fit`, with its `tol` (and
     `nls_max_iter` in place of `max_iter` for "pg"), "mu" iterates from a constant; the
-    fitted X then gives a W that is close, not equal. X is read once, by "mu" and a
-    `beta_loss` other than 2 once an iteration. With `out`, "hals" and "bpp" hold a few
-    thousand rows of W at a time; for the other solvers all of W is in memory first.
+    fitted X then gives a W that is close, not equal. From a store, "hals" and "bpp" read
+    X once. The other solvers look its entries over first: "cd" reads X twice, "mu" and
+    "sn" three times at most, "mu" with a `beta_loss` other than 2 twice and once an
+    iteration. With `out`, "hals" and "bpp" hold a few thousand rows of W at a time; for
+    the other solvers all of W is in memory first.
 
     Beside X a fit holds a few arrays of the size of W and H. An interrupted fit (Ctrl-C)
     sets the fitted attributes from the best factors so far before the KeyboardInterrupt

@@ -60,6 +60,23 @@ def require_blocks(parameters: Parameters) -> None:
         raise ValueError(msg)
 
 
+def require_possible_on_workers(parameters: Parameters) -> None:
+    """Refuse parameters that need X here, where X is a Dask array."""
+    able = names_of(lambda kind: kind.rows_on_workers)
+    solver = parameters.solver
+    can = solvers.class_of(solver).rows_on_workers
+    blocks = parameters.blocks
+    for refused, what, instead in (
+        (not can, f"solver={solver!r}", f"solver={able}"),
+        (blocks is not None, f"blocks={blocks}", "blocks=None"),
+        (parameters.compress is True, "compress=True", "compress=False"),
+        (parameters.memory_limit is not None, "memory_limit", "memory_limit=None"),
+    ):
+        if refused:
+            msg = f"X is a Dask array, and {what} needs X here; pass {instead}."
+            raise ValueError(msg)
+
+
 def as_readable(solver: str | SolverBase, X: Operand) -> tuple[Operand, str]:
     """Return an operand of X that the solver can read, and the reason if it is a new one.
 

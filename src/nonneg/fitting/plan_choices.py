@@ -14,7 +14,7 @@ from ..operands.low_rank import OVERSAMPLES
 from ..solvers.block_least_squares import WARM_ROWS
 from ..solvers.registry import solver_name, solvers
 from .memory_plan import blocks_fit
-from .plan_checks import AUTO, names_of
+from .plan_checks import AUTO, names_of, require_possible_on_workers
 
 BLOCKS = 40
 """Least number of blocks that solver="auto" takes; see D-BLOCKS-AUTO."""
@@ -38,8 +38,14 @@ class Chosen(NamedTuple):
     reason: str
 
 
-def choose_solver(loss: LossBase) -> Chosen:
-    """Return the name of the fast solver for a loss, whatever X is; see D-AUTO-POISSON."""
+def choose_solver(loss: LossBase, X: Operand) -> Chosen:
+    """Return the name of the fast solver for a loss; see D-AUTO-POISSON.
+
+    X matters only if it is on workers, where not every solver can go.
+    """
+    if X.on_workers:
+        name = "hals" if "quadratic" in loss.provides else "mu"
+        return Chosen(name, f"the fast one for an X of kind {X.kind!r}")
     if "quadratic" in loss.provides:
         return Chosen("hals", f"the fast one for the {loss.name} loss")
     if "poisson" in loss.provides:
@@ -56,18 +62,16 @@ def resolve_auto(
     alone, not on `memory_limit`. There are no blocks if the limit leaves no room for two of
     them, or if W goes to disk: only in this way can a limit change the numbers of a fit.
     """
-    asked = parameters.solver
-    parameters = X.resolve_for_operand(parameters)
     reasons = {"solver": "as asked for"}
     if parameters.blocks is not None:
         reasons["blocks"] = "as asked for"
-    if parameters.solver != AUTO:
-        if asked == AUTO:
-            reasons["solver"] = f"the fast one for an X of kind {X.kind!r}"
-        return parameters, reasons
-    name, reasons["solver"] = choose_solver(loss)
-    parameters = dataclasses.replace(parameters, solver=name)
-    if parameters.blocks is None:
+    is_auto = parameters.solver == AUTO
+    if is_auto:
+        name, reasons["solver"] = choose_solver(loss, X)
+        parameters = dataclasses.replace(parameters, solver=name)
+    if X.on_workers:
+        require_possible_on_workers(parameters)
+    elif is_auto and parameters.blocks is None:
         blocks, reasons["blocks"] = choose_blocks(parameters, X, k, on_disk)
         parameters = dataclasses.replace(parameters, blocks=blocks)
     return parameters, reasons

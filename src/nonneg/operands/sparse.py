@@ -85,6 +85,12 @@ class SparseOperand(BlockedOperand):
         """Number of stored entries."""
         return float(self.X.nnz)
 
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of the values, their indices and the pointers to rows or columns."""
+        X = self.X
+        return int(X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
+
     def blocks(self) -> Iterator[Block]:
         """Cut X into blocks of `BLOCK_ROWS` rows."""
         X = self.X.tocsr()

@@ -66,6 +66,7 @@ class CoordinateDescent(SolverBase):
     arrays: ClassVar[int] = 4
     by_parts: ClassVar[bool] = True
     rows_on_disk: ClassVar[bool] = True
+    rows_on_workers: ClassVar[bool] = True
     shares_passes: ClassVar[bool] = True
     tol: float = 1e-4
     shuffle: bool = False

@@ -80,6 +80,7 @@ class Hals(SolverBase):
     arrays: ClassVar[int] = 6
     by_parts: ClassVar[bool] = True
     rows_on_disk: ClassVar[bool] = True
+    rows_on_workers: ClassVar[bool] = True
     solves_W_exactly: ClassVar[bool] = True
     ends_exactly: ClassVar[bool] = True
     reads_once_for_W: ClassVar[bool] = True

@@ -104,6 +104,7 @@ class MultiplicativeUpdates(SolverBase):
     arrays: ClassVar[int] = 5
     by_parts: ClassVar[bool] = True
     rows_on_disk: ClassVar[bool] = True
+    rows_on_workers: ClassVar[bool] = True
     positive_start: ClassVar[bool] = True
     accelerates: ClassVar[bool] = True
     tol: float = 1e-4

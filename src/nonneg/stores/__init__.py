@@ -17,18 +17,8 @@ from . import (  # noqa: F401  (each of these modules registers its stores)
     sliced,
     zarr_store,
 )
-from .base import RowStore, StoreBase, as_store, is_store, register_store
 from .conversion import by_rows
 from .dask_array import as_dask
 from .locations import open_store
 
-__all__ = [
-    "RowStore",
-    "StoreBase",
-    "as_dask",
-    "as_store",
-    "by_rows",
-    "is_store",
-    "open_store",
-    "register_store",
-]
+__all__ = ["as_dask", "by_rows", "open_store"]

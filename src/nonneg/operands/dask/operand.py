@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import sys
 from collections.abc import Sequence
 from functools import cached_property
@@ -25,8 +24,6 @@ from ..streamed.first_pass import require_numbers
 from .row_blocks import Blocks, computed, persisted, tree
 from .worker_files import read_rows
 from .worker_rows import WorkerRows
-
-SOLVERS = ("cd", "hals", "bpp", "mu")
 
 
 def is_dask(X: Any) -> bool:
@@ -96,31 +93,6 @@ class DaskOperand(BlockedOperand):
     def sparse(self) -> bool:
         """Whether the blocks are sparse."""
         return bool(self._first_pass["sparse"])
-
-    def resolve_for_operand(self, parameters: Any) -> Any:
-        """Return the parameters with "auto" resolved for Dask arrays.
-
-        Raises
-        ------
-        ValueError
-            If a parameter needs X in memory.
-        """
-        p, resolved = parameters, {}
-        if p.solver == "auto":
-            quadratic = p.beta_loss in (2, "frobenius")
-            resolved["solver"] = "hals" if quadratic else "mu"
-        solver = resolved.get("solver", p.solver)
-        able = " or ".join(map(repr, SOLVERS))
-        for refused, what, instead in (
-            (solver not in SOLVERS, f"solver={solver!r}", f"solver={able}"),
-            (p.blocks is not None, f"blocks={p.blocks}", "blocks=None"),
-            (p.compress is True, "compress=True", "compress=False"),
-            (p.memory_limit is not None, "memory_limit", "memory_limit=None"),
-        ):
-            if refused:
-                msg = f"X is a Dask array, and {what} needs X here; pass {instead}."
-                raise ValueError(msg)
-        return dataclasses.replace(parameters, **resolved)
 
     def run_pass(
         self, step: Step[RowsT, SharedT, SumsT], rows: RowsT, shared: SharedT
