@@ -91,10 +91,8 @@ def test_extending_shows_the_tested_source(path):
     assert path.read_text(encoding="utf-8").strip() in shown
 
 
-def test_the_half_step_program_of_extending_runs(monkeypatch):
-    block = next(
-        b for b in python_blocks(read("docs/extending.md")) if "yield nn." in b
-    )
+def test_the_half_step_program_of_the_docs_runs(monkeypatch):
+    (block,) = python_blocks(read("docs/half-steps.md"))
     monkeypatch.setattr(plugins.solvers, "register", lambda _: lambda kind: kind)
     names = {"__name__": __name__}
     exec(block, names)  # noqa: S102
