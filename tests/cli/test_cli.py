@@ -66,6 +66,11 @@ def test_a_plan_is_printed_and_nothing_is_fitted():
     told = json.loads(ok("fit", "data.csv", *options, "--plan", "--json").stdout)
     assert told == {"command": "fit", "data": "data.csv", "plan": plan.as_dict()}
     assert not Path("model").exists()
+    options = ["-k", 3, "--solver", "auto", "--n-init", 2]
+    assert ok("fit", "data.csv", *options, "--plan").stdout == f"{plan}\n"
+    done = run("fit", "data.csv", *options)
+    assert done.exit_code == 2
+    assert "Missing option '-o'" in done.output
     done = run("fit", "data.csv", "-k", 3, "-o", "model", "--solver", "no", "--plan")
     assert done.exit_code != 0
 

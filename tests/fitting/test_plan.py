@@ -10,6 +10,9 @@ import pytest
 import scipy.sparse as sp
 
 from nonneg import NMF, MiniBatchNMF
+from nonneg.operands.base import TransposedOperand
+from nonneg.operands.dense import DenseOperand
+from nonneg.operands.sparse import SparseOperand
 from nonneg.operands.streamed.operand import StreamedOperand
 from nonneg.stores.base import find_store
 from support.cases import MAIN_STORAGES, STORAGES, data, data_for
@@ -51,7 +54,8 @@ def test_a_plan_is_what_is_done(storage, solver, loss):
     assert facts["passes"]["look"] == 0
     assert json.loads(json.dumps(facts)) == facts
     told = lines(plan)
-    assert told["solver"] == f"{solver}: as asked for"
+    reason = "the default" if solver == "cd" else "as asked for"
+    assert told["solver"] == f"{solver}: {reason}"
     assert told["X"].startswith("in memory, by ")
     assert repr(plan) == str(plan)
 
@@ -78,7 +82,10 @@ def test_auto_says_why(file):
     assert told["solver"].startswith("mu: ")
     told = lines(NMF(1, solver="auto").plan(np.load(file, mmap_mode="r")))
     assert told["blocks"] == "no: 40 blocks would have too few rows for 1 components"
-    assert told["X"].startswith("in parts; ")
+    assert told["X"].startswith(
+        "in parts: X is in a store, and the solver needs some rows"
+    )
+    assert told["X"].endswith(" at a time: all of X")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +151,7 @@ def test_several_starts_limits_and_checkpoints_are_told(tmp_path):
     )  # fmt: skip
     assert told["start"].endswith("; 2 more at random")
     assert told["end"] == "after 200 iterations at most, or by tol=0.001, or after 9 s"
-    assert told["threads"] == "2"
+    assert told["threads"] == "2: as asked for"
     assert told["checkpoint"] == str(path)
     assert not path.exists()
 
@@ -162,16 +169,21 @@ class Counting(StreamedOperand):
         self.passes["look"] += 1
         return super().look_through()
 
+    def _measured_density(self):
+        self.passes["pass"] += 1
+        return super()._measured_density()
+
 
 @pytest.mark.parametrize(
     ("solver", "loss"), [("cd", 2), ("hals", 2), ("bpp", 2), ("mu", 1), ("sn", 1)]
 )
 @pytest.mark.parametrize("init", ["random", "nndsvda", "nnsvd-lrc"])
-@pytest.mark.parametrize("tol", [0, 1e-9])
-def test_passes_are_counted_rightly(file, solver, loss, init, tol):
+@pytest.mark.parametrize(("tol", "n_init"), [(0, 1), (1e-9, 1), (0, 2), (1e-9, 3)])
+def test_passes_are_counted_rightly(file, solver, loss, init, tol, n_init):
     X = Counting(find_store(np.load(file, mmap_mode="r")), 1)
     X.passes = Counter()
-    options = {"random_state": 0, "beta_loss": loss, "tol": tol, "max_iter": 6}
+    options = {"random_state": 0, "beta_loss": loss, "tol": tol, "max_iter": 6,
+               "n_init": n_init}  # fmt: skip
     model = NMF(K, init, solver, **options)
     planned = model.plan(X).as_dict()["passes"]
     assert X.passes["look"] <= 1
@@ -182,13 +194,88 @@ def test_passes_are_counted_rightly(file, solver, loss, init, tol):
     assert X.passes["pass"] == told
 
 
+class CountingDense(DenseOperand):
+    """Counts the passes over an X in memory."""
+
+    passes = 0
+
+    @property
+    def T(self):
+        return TransposedOperand(self)
+
+    def run_pass(self, step, rows, shared):
+        self.passes += 1
+        return super().run_pass(step, rows, shared)
+
+
+@pytest.mark.parametrize("n_init", [1, 2])
+def test_a_sketch_has_passes_and_memory(n_init):
+    X = CountingDense(data(300, 200), 1)
+    options = {"random_state": 0, "max_iter": 8, "tol": 0, "n_init": n_init}
+    model = NMF(K, "random", "hals", compress=True, **options)
+    facts = model.plan(X).as_dict()
+    assert X.passes == 0
+    last = []
+    model.callback = lambda it: last.append(it.objective)
+    model.fit(X)
+    exact = np.count_nonzero(
+        ~np.isnan(np.array(last, dtype=float).reshape(8, -1)[:, 0])
+    )
+    passes = facts["passes"]
+    assert passes["sketch"] == 6
+    told = passes["start"] + 6 + exact * passes["iteration"] + passes["end"]
+    assert X.passes == told
+    plain = model.set_params(compress=False, callback=None).plan(X).as_dict()
+    assert facts["memory_of_sketch"] == 2 * (300 + 200) * (K + 20) * X.dtype.itemsize
+    assert facts["memory"] - plain["memory"] == facts["memory_of_sketch"]
+    assert "for the sketch of X" in str(model.set_params(compress=True).plan(X))
+
+
+def test_a_sketch_needs_room():
+    X = data(1200, 1100)
+    room = NMF(2, solver="hals").plan(X).as_dict()["memory"] + 1000
+    model = NMF(2, solver="hals", compress="auto", memory_limit=room)
+    told = lines(model.plan(X))["compression"]
+    assert told == "no: memory_limit leaves no room for the sketch"
+    with pytest.raises(ValueError, match="is too small"):
+        model.set_params(compress=True).plan(X)
+
+
+@pytest.mark.parametrize("by_columns", [sp.csc_array, np.asfortranarray])
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_plan_copies_no_columns(monkeypatch, by_columns, exact):
+    X = data(90, 23)
+    model = MiniBatchNMF(
+        K, batch_size=20, random_state=0, max_iter=3, exact_statistics=exact
+    )
+    expected = model.fit_transform(sp.csr_array(X) if by_columns is sp.csc_array else X)
+    copies = []
+    for kind in (DenseOperand, SparseOperand):
+        copy = kind.stored_by_rows
+        monkeypatch.setattr(
+            kind, "stored_by_rows",
+            lambda X, copy=copy: copies.append(X.by_columns) or copy(X),
+        )  # fmt: skip
+    plan = model.plan(by_columns(X))
+    assert copies == []
+    told = lines(plan)
+    assert (
+        told["X"] == "in memory, by columns: copied by rows before the first iteration"
+    )
+    assert told["memory"].endswith(" for the copy of X")
+    W = model.fit_transform(by_columns(X))
+    assert copies.count(True) == 1
+    np.testing.assert_array_equal(W, expected)
+
+
 def test_mini_batches_have_a_plan(file):
     model = MiniBatchNMF(K, batch_size=100, random_state=0, max_iter=5)
     plan = model.plan(np.load(file))
     told = lines(plan)
     assert str(plan).startswith("Plan: fit by mini-batches, X 400 × 50")
     assert told["solver"].startswith("mini-batch: ")
-    assert told["passes"].endswith("an iteration reads one of 4 batches")
+    assert "1 in 4 iterations (a batch each)" in told["passes"]
+    assert "an iteration" not in told["passes"]
     assert plan.as_dict()["max_iter"] == 20
     model.fit(np.load(file))
     assert plan.steps_per_pass * model.n_iter_ >= model.n_steps_

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .passes import Passes
 from .steps import RowsT, SharedT, Step, SumsT
 
 Array = NDArray[Any]
@@ -297,15 +298,6 @@ class State(Stored):
     n_iter: int = field(default=0, kw_only=True)
 
 
-class Passes(NamedTuple):
-    """Numbers of passes over X that a solver makes."""
-
-    start: int = 0
-    iteration: int = 2
-    end: int = 0
-    """Passes after the last iteration."""
-
-
 @dataclass(frozen=True)
 class SolverBase:
     """Base of solvers, which move the factors, one iteration at a time.
@@ -337,6 +329,9 @@ class SolverBase:
     """Whether its arrays of the size of W may stay on the workers of a cluster."""
     shares_passes: ClassVar[bool] = False
     """Whether `iteration` returns half-steps, so that several models share passes over X."""
+    reports_objective: ClassVar[bool] = True
+    """Whether each iteration reports the objective; else the choice of the best of several
+    models costs a pass for each."""
     accelerates: ClassVar[bool] = False
     """Whether it has the option `accelerate`."""
     compressible: ClassVar[bool] = False

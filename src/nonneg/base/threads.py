@@ -44,12 +44,25 @@ def resolve_n_threads(n_threads: Any) -> int:
 
 
 def _default_n_threads() -> int:
-    cores = _cores(_affinity())
+    cores, (_, most) = _cores(_affinity()), _limit_of_environment()
+    return cores if most is None else min(cores, most)
+
+
+def reason_for_default() -> str:
+    """Return why `resolve_n_threads(None)` is the number that it is, for a plan."""
+    cores, (variable, most) = _cores(_affinity()), _limit_of_environment()
+    if most is not None and most < cores:
+        return variable
+    return "every core that this process may use"
+
+
+def _limit_of_environment() -> tuple[str, int | None]:
+    """Return the variable that limits the threads, and its number; None: no limit."""
     for variable in _ENVIRONMENT:
         text = os.environ.get(variable, "").split(",")[0].strip()
         if text.isdigit() and int(text) > 0:
-            return min(cores, int(text))
-    return cores
+            return variable, int(text)
+    return "", None
 
 
 def _affinity() -> Hashable:

@@ -85,10 +85,10 @@ def fit(
     data: Data,
     *,
     output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="MODEL", help="Model file to write.",
-                     show_default=False),
-    ],
+        Path | None,
+        typer.Option("-o", "--output", metavar="MODEL", show_default=False,
+                     help="Model file to write; needed without --plan."),
+    ] = None,
     save_w: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write W as well, as `transform` does."),
@@ -110,6 +110,8 @@ def fit(
     **options: Any,
 ) -> None:  # fmt: skip
     """Factorize a matrix and write the model to a file."""
+    if output is None and not only_plan:
+        ctx.fail("Missing option '-o' / '--output'.")
     actions.check_outputs(data, output, save_w, options["checkpoint"])
     if save_w is not None:
         find_writer(save_w)
@@ -124,7 +126,7 @@ def fit(
         ) if client is None else open_on_workers(data, client, save_w is not None)  # fmt: skip
         if features is not None:
             table = actions.name_features(table, features)
-        if only_plan:
+        if output is None or only_plan:  # only a plan does without an output
             plan = model.plan(table.X)
             if as_json:
                 _print_json("fit", {"data": str(data), "plan": plan.as_dict()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ from ..solvers.composed.block_warmup import BlocksFirst
 from ..solvers.registry import make_solver, solvers
 from .fixed_factor import FixedFactor
 from .loop import Limits
-from .memory_plan import Demand, configured, plan_memory, start_bytes
+from .memory_plan import (
+    Demand,
+    configured,
+    is_within,
+    plan_memory,
+    sketch_bytes,
+    start_bytes,
+)
 from .plan import FIXED, CheckpointPlan, Plan, Start, Task
 from .plan_checks import as_readable, require_possible
 from .plan_choices import (
@@ -78,6 +86,9 @@ def plan(
     if not update_H and out is not None:
         rows_at_once = choose_rows_at_once(kind, X, k)
     demand = _demand(X, parameters, k, kind, init, rows_at_once)
+    compress = False
+    if update_H and parameters.compress is not False:
+        compress, reasons["compression"], demand = _compress(X, parameters, demand)
     memory = plan_memory(X, demand, parameters.memory_limit, wanted)
     X = configured(X, memory)
     if not update_H and kind.reads_once_for_W:
@@ -86,9 +97,6 @@ def plan(
     solver = _solver(X, parameters, blocks)
     solver.require(loss, X)
     own_limit = solver.iteration_limit(update_H)
-    compress = False
-    if update_H and parameters.compress is not False:
-        compress, reasons["compression"] = choose_compression(parameters, X, k)
     return Plan(
         X=X,
         parameters=parameters,
@@ -182,6 +190,16 @@ def _demand(
         start = start_bytes(init, X, k)
     blocks = parameters.blocks if init != FIXED else None
     return Demand(k, kind.arrays, parameters.n_init, start, blocks, rows_at_once)
+
+
+def _compress(
+    X: Operand, parameters: Parameters, demand: Demand
+) -> tuple[bool, str, Demand]:
+    """Return whether the fit starts on a compressed X, the reason, and the arrays then."""
+    sketched = dataclasses.replace(demand, sketch=sketch_bytes(X, demand.k))
+    fits = is_within(parameters.memory_limit, X, sketched)
+    compress, reason = choose_compression(parameters, X, demand.k, fits)
+    return compress, reason, sketched if compress else demand
 
 
 def _solver(X: Operand, parameters: Parameters, blocks: int | None) -> SolverBase:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..base.interfaces import Operand
 from ..base.memory_size import bytes_of
 from ..kernels.block_sizes import MOST_SLOT_BYTES, SLOT_BYTES
+from ..operands.low_rank import SKETCH_COPIES, count_directions
 from ..operands.streamed.disk_rows import FactorFolder, folder_for
 
 LEAST_WINDOW = 1 << 20
@@ -50,6 +51,10 @@ class Demand:
         Blocks of X that are taken into memory one by one.
     n_rows : int or None
         Rows of W in memory at a time; None: all.
+    sketch : int
+        Bytes of the compression of X on which the fit starts.
+    row_copy : int
+        Bytes of a copy of X by rows.
     """
 
     k: int
@@ -58,6 +63,8 @@ class Demand:
     start: int | None = None
     blocks: int | None = None
     n_rows: int | None = None
+    sketch: int = 0
+    row_copy: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,12 @@ class MemoryPlan:
     """Folder for arrays of the size of W; None: they are in memory."""
     reason: str = ""
     """Reason for the place of W, in memory or on disk."""
+    window_reason: str = ""
+    """Reason for the number of bytes that are read at a time."""
+    sketch: int = 0
+    """Bytes among those expected for the compression of X."""
+    row_copy: int = 0
+    """Bytes among those expected for a copy of X by rows."""
 
 
 def plan_memory(
@@ -119,6 +132,9 @@ def plan_memory(
         window_bytes=window,
         folder=folder,
         reason=reason,
+        window_reason=_why_window(X, window, allowed, on_disk),
+        sketch=demand.sketch,
+        row_copy=demand.row_copy,
     )
 
 
@@ -128,6 +144,8 @@ def _place_W(
     """Return the bytes of the fit, whether W is on disk, and the reason."""
     need = _in_memory(X, demand)
     fits = need.least <= allowed
+    if X.on_workers:
+        return need, False, "beside the rows of X"
     if demand.start is None or (wanted is None and fits):
         limited = allowed < math.inf
         return need, False, "within memory_limit" if limited else "no memory_limit"
@@ -149,6 +167,17 @@ def _window(X: Operand, need: Need, allowed: float, on_disk: bool) -> int:
     return window
 
 
+def _why_window(X: Operand, window: int, allowed: float, on_disk: bool) -> str:
+    """Return the reason for the bytes of X that are read at a time."""
+    if window >= X.stored_bytes:
+        return "all of X"
+    if on_disk and window == min(X.most_window_bytes, BESIDE_ROWS):
+        return "the most beside rows of W on disk"
+    if window == X.most_window_bytes:
+        return "more would save no time"
+    return "what memory_limit leaves" if allowed < math.inf else "as X is set up"
+
+
 def configured(X: Operand, memory: MemoryPlan) -> Operand:
     """Return X with the windows and the folder of the plan; X itself is not changed."""
     if memory.window_bytes == X.window_bytes and memory.folder is X.factor_folder:
@@ -168,8 +197,23 @@ def blocks_fit(
     limit: int | str | None, X: Operand, k: int, arrays: int, blocks: int
 ) -> bool:
     """Whether a fit by blocks of rows, W in memory, is within the limit."""
-    need = _in_memory(X, Demand(k, arrays, blocks=blocks))
-    return limit is None or need.least <= bytes_of(limit)
+    return is_within(limit, X, Demand(k, arrays, blocks=blocks))
+
+
+def is_within(limit: int | str | None, X: Operand, demand: Demand) -> bool:
+    """Whether a fit with these arrays, W in memory, is within the limit."""
+    return limit is None or _in_memory(X, demand).least <= bytes_of(limit)
+
+
+def sketch_bytes(X: Operand, k: int) -> int:
+    """Return the bytes that the compression of X takes at most."""
+    n_numbers = SKETCH_COPIES * sum(X.shape) * count_directions(k, X.shape)
+    return n_numbers * X.dtype.itemsize
+
+
+def row_copy_bytes(X: Operand) -> int:
+    """Return the bytes of a copy of X by rows, 0 where X is stored so."""
+    return int(bytes_a_row(X) * X.shape[0]) if X.by_columns else 0
 
 
 def start_bytes(init: str, X: Operand, k: int) -> int:
@@ -201,11 +245,14 @@ def _in_memory(X: Operand, demand: Demand) -> Need:
     k, n_models = demand.k, demand.n_models
     n_rows = X.shape[0] if demand.n_rows is None else demand.n_rows
     numbers = demand.arrays * n_models * k * (n_rows + X.shape[1])
+    if X.on_workers:  # this process has W once, at the start
+        numbers = k * (demand.arrays * n_models * X.shape[1] + n_rows)
     factors = numbers * X.dtype.itemsize
     one = X.shape[1] * (k + 16) * n_models * 8
     sums = min(max(SLOT_BYTES, 2 * one), MOST_SLOT_BYTES + one)
     if not X.in_parts:
-        return Need(factors, sums + SCRATCH, 0)
+        extra = demand.sketch + demand.row_copy
+        return Need(factors, sums + SCRATCH + extra, 0)
     copies = COPIES[X.sparse]
     # a single block is all of X, which is read in windows as without blocks
     if demand.blocks is not None and demand.blocks > 1:

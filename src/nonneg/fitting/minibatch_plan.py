@@ -19,8 +19,9 @@ from ..solvers.fixed_h_mu import FixedHMultiplicative
 from ..solvers.minibatch import MiniBatch
 from .fit_plan import limits_of, plan, plan_checkpoint
 from .fixed_factor import FixedFactor
-from .memory_plan import Demand, plan_memory
+from .memory_plan import Demand, plan_memory, row_copy_bytes
 from .plan import FIXED, Plan, Start, Task
+from .plan_checks import reading_reason
 from .plan_choices import choose_init, count_components
 
 EXACT = "hals"
@@ -54,7 +55,6 @@ def plan_batches(
         If the loss is impossible for X.
     """
     loss = _require_loss(X, parameters)
-    X = X.stored_by_rows()
     batches = RowBatches(X, parameters.batch_size)
     n_steps = parameters.max_iter * len(batches)
     solver = _solver(parameters, batches, X.shape[0], n_steps)
@@ -68,11 +68,20 @@ def plan_batches(
         start=start,
         k=k,
         limits=limits_of(parameters, n_steps),
-        memory=plan_memory(X, Demand(k, solver.arrays), None),
+        memory=plan_memory(
+            X, Demand(k, solver.arrays, row_copy=row_copy_bytes(X)), None
+        ),
         checkpoint=plan_checkpoint(parameters),
+        copies_rows=X.by_columns,
         steps_per_pass=len(batches),
         task=BATCHES,
-        reasons={"solver": _why(parameters), "start": reason, "reading": ""},
+        reasons={
+            "solver": _why(parameters),
+            "start": reason,
+            "reading": "copied by rows before the first iteration"
+            if X.by_columns
+            else reading_reason(X),
+        },
     )
 
 
@@ -156,7 +165,7 @@ def plan_rows(
         reasons={
             "solver": "multiplicative updates of W alone",
             "start": "H is given",
-            "reading": "",
+            "reading": reading_reason(X),
         },
     )
 

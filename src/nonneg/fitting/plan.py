@@ -9,9 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ..base.interfaces import LossBase, Operand, Passes, SolverBase, State
+from ..base.interfaces import LossBase, Operand, SolverBase, State
 from ..base.parameters import Parameters
+from ..base.passes import Passes
+from ..base.threads import reason_for_default, resolve_n_threads
 from ..initialization.svd_start import count_products
+from ..operands.low_rank import SKETCH_PASSES
+from ..operands.streamed.row_batches import RowBatches
+from ..solvers.block_least_squares import BlockLeastSquares
+from ..solvers.minibatch import MiniBatch
 from ..solvers.registry import solver_name
 from .fixed_factor import FixedFactor
 from .loop import Limits
@@ -99,6 +105,8 @@ class Plan:
     compress : bool
         Whether the fit starts on a compressed X.
     checkpoint : CheckpointPlan or None
+    copies_rows : bool
+        Whether the run begins with a copy by rows of an X that is stored by columns.
     steps_per_pass : int
         Iterations that read X once, where these are mini-batches; else 1.
     rows_at_once : int or None
@@ -119,6 +127,7 @@ class Plan:
     update_H: bool = True
     compress: bool = False
     checkpoint: CheckpointPlan | None = None
+    copies_rows: bool = False
     steps_per_pass: int = 1
     rows_at_once: int | None = None
     task: Task = FIT
@@ -152,9 +161,21 @@ class Plan:
         """Return the plan for some rows of X, beside the same fixed H."""
         return dataclasses.replace(self, X=X)
 
+    def stored_by_rows(self) -> Plan:
+        """Return the plan for X as the run needs it, which may copy X."""
+        if not self.copies_rows:
+            return self
+        X, solver = self.X.stored_by_rows(), self.solver
+        if isinstance(solver, MiniBatch | BlockLeastSquares):
+            batches = solver.batches
+            assert isinstance(batches, RowBatches)
+            solver = dataclasses.replace(solver, batches=batches.on(X))
+        return dataclasses.replace(self, X=X, solver=solver, copies_rows=False)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as numbers and texts, ready for JSON."""
         X, parameters, memory = self.X, self.parameters, self.memory
+        n_threads = None if X.on_workers else X.n_threads
         chosen = {
             "solver": self.solver_name,
             "start": self.start.init,
@@ -162,8 +183,12 @@ class Plan:
             "compression": self.compress,
             "reading": self._reading(),
             "W": self._place_of_W(),
+            "window": memory.window_bytes,
+            "threads": n_threads,
         }
-        reasons = self.reasons | {"W": memory.reason}
+        reasons = self.reasons | {"W": memory.reason, "threads": self._why_threads()}
+        if memory.window_bytes:
+            reasons["window"] = memory.window_reason
         return {
             "task": self.task.name,
             "n_samples": X.shape[0],
@@ -188,35 +213,57 @@ class Plan:
             "memory_limit": memory.limit,
             "memory": memory.expected,
             "memory_of_factors": memory.factors,
-            "n_threads": None if X.on_workers else X.n_threads,
+            "memory_of_sketch": memory.sketch,
+            "memory_of_row_copy": memory.row_copy,
+            "n_threads": n_threads,
             "checkpoint": None
             if self.checkpoint is None
             else str(self.checkpoint.path),
         }
 
     def count_passes(self) -> dict[str, int]:
-        """Return the passes over X for a first look, the start, an iteration and the end."""
+        """Return the passes over X for each stage of a fit: a first look up to the end."""
         X, start = self.X, self.start
         counted = self.solver.passes(X, self.update_H)
         products = 0
         if self.update_H and start.state is None:
             products = count_products(start.init, self.k, X.shape)
-        models = 1 if self.solver.shares_passes else self.parameters.n_init
-        counted = Passes(*(models * n for n in counted))
+        counted = self._of_all_models(counted)
         # a pass for the error of the final W and H, which a single step does not compute
         has_error = self.task.polishes and self.update_H
         error = 1 if has_error and not self.tells_loss else 0
         return {
             "look": 1 if X.in_parts and not X.checks_as_read else 0,
-            "start": products + counted.start,
+            "start": products + counted.start + counted.once,
+            "sketch": SKETCH_PASSES if self.compress else 0,
             "iteration": counted.iteration,
             "end": counted.end + error,
         }
+
+    def _of_all_models(self, one: Passes) -> Passes:
+        """Return the passes of all models of a fit, by those of one."""
+        models = self.parameters.n_init if self.update_H else 1
+        if models == 1:
+            return one
+        start, iteration, end = models * one.start, models * one.iteration, one.end
+        if self.solver.shares_passes and not self.compress:
+            start, iteration = start + (models - 1) * one.apart, one.iteration
+        if not self.solver.reports_objective:
+            end += models
+        return Passes(start, iteration, end, one.once)
 
     def _reading(self) -> str:
         if self.X.on_workers:
             return "on the workers of a cluster"
         return "in parts" if self.X.in_parts else f"in memory, by {self.X.layout}"
+
+    def _why_threads(self) -> str:
+        wanted = self.parameters.n_threads
+        if self.X.on_workers:
+            return "Dask's scheduler runs the tasks"
+        if self.X.n_threads != resolve_n_threads(wanted):
+            return "as X is set up"
+        return reason_for_default() if wanted is None else "as asked for"
 
     def _place_of_W(self) -> str:
         if self.X.on_workers:

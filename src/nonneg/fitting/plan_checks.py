@@ -78,7 +78,7 @@ def require_possible_on_workers(parameters: Parameters) -> None:
 
 
 def as_readable(solver: str | SolverBase, X: Operand) -> tuple[Operand, str]:
-    """Return an operand of X that the solver can read, and the reason if it is a new one.
+    """Return an operand of X that the solver can read, and the reason for how it is read.
 
     A solver that can't read X in parts gets a mapped file as a whole.
 
@@ -88,7 +88,7 @@ def as_readable(solver: str | SolverBase, X: Operand) -> tuple[Operand, str]:
         If the solver needs X in memory, and X is read from a store.
     """
     if not X.in_parts or solvers.class_of(solver).by_parts:
-        return X, ""
+        return X, reading_reason(X)
     in_memory = X.in_memory()
     if in_memory is not None:
         return in_memory, "a mapped file, as the solver needs all of X"
@@ -98,6 +98,17 @@ def as_readable(solver: str | SolverBase, X: Operand) -> tuple[Operand, str]:
         f"solver={able}, or X as an array."
     )
     raise ValueError(msg)
+
+
+def reading_reason(X: Operand) -> str:
+    """Return the reason for reading X in parts, or "" for an X in memory."""
+    if X.on_workers:
+        return "X is a Dask array"
+    return (
+        "X is in a store, and the solver needs some rows at a time"
+        if X.in_parts
+        else ""
+    )
 
 
 def names_of(can: Callable[[type[SolverBase]], bool]) -> str:

@@ -62,7 +62,9 @@ def resolve_auto(
     alone, not on `memory_limit`. There are no blocks if the limit leaves no room for two of
     them, or if W goes to disk: only in this way can a limit change the numbers of a fit.
     """
-    reasons = {"solver": "as asked for"}
+    # nobody has to ask for the default
+    is_default = parameters.solver == Parameters.solver
+    reasons = {"solver": "the default" if is_default else "as asked for"}
     if parameters.blocks is not None:
         reasons["blocks"] = "as asked for"
     is_auto = parameters.solver == AUTO
@@ -124,8 +126,12 @@ def _obstacle_to_blocks(parameters: Parameters, X: Operand) -> str | None:
     return None
 
 
-def choose_compression(parameters: Parameters, X: Operand, k: int) -> Chosen:
+def choose_compression(
+    parameters: Parameters, X: Operand, k: int, fits: bool = True
+) -> Chosen:
     """Decide whether a fit starts on a compressed X, as `compress` asks.
+
+    With compress="auto" it does so only where the sketch `fits` into `memory_limit`.
 
     Raises
     ------
@@ -142,6 +148,8 @@ def choose_compression(parameters: Parameters, X: Operand, k: int) -> Chosen:
             return Chosen(False, "it takes dense data in memory and a solver that can")
         if min(X.shape) < least:
             return Chosen(False, f"X has fewer than {least} rows or columns")
+        if not fits:
+            return Chosen(False, "memory_limit leaves no room for the sketch")
         return Chosen(True, "dense data, large on both sides")
     if not is_dense:
         msg = (

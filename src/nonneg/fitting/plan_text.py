@@ -12,9 +12,15 @@ WIDTH = 12
 PASSES = {
     "look": "for a first look",
     "start": "for the start",
+    "sketch": "for the sketch",
     "iteration": "an iteration",
     "end": "at the end",
 }
+COPIES_OF_X = {
+    "memory_of_sketch": "the sketch of X",
+    "memory_of_row_copy": "the copy of X",
+}
+"""Uses of memory that grow with X, by the names of their facts."""
 
 
 def plan_text(facts: Mapping[str, Any]) -> str:
@@ -59,19 +65,20 @@ def _several(n_init: int) -> str:
 
 
 def _windows(facts: Mapping[str, Any]) -> str:
-    size = facts["window_bytes"]
-    if not size:
+    window = facts["choices"].get("window")
+    if window is None:
         return ""
-    return f"; {size_text(min(size, facts['bytes_of_X']))} at a time"
+    size = size_text(min(window["value"], facts["bytes_of_X"]))
+    return f"; {size} at a time: {window['reason']}"
 
 
 def _passes(facts: Mapping[str, Any]) -> str:
     passes, steps = facts["passes"], facts["steps_per_pass"]
-    told = [f"{passes[name]} {text}" for name, text in PASSES.items() if passes[name]]
-    each = f"{size_text(facts['bytes_of_X'])} each"
+    texts = dict(PASSES)
     if steps > 1:
-        each += f"; an iteration reads one of {steps:,} batches"
-    return f"{', '.join(told)}; {each}"
+        texts["iteration"] = f"in {steps:,} iterations (a batch each)"
+    told = [f"{passes[name]} {text}" for name, text in texts.items() if passes[name]]
+    return f"{', '.join(told)}; {size_text(facts['bytes_of_X'])} each"
 
 
 def _end(facts: Mapping[str, Any]) -> str:
@@ -87,12 +94,20 @@ def _memory(facts: Mapping[str, Any]) -> str:
     text = f"{size_text(facts['memory'])} at most"
     if facts["memory_limit"] is not None:
         text += f" of the {size_text(facts['memory_limit'])} that it may take"
-    return (
-        f"{text}; {size_text(facts['memory_of_factors'])} of it for arrays of the size of "
-        "W and H"
+    on_workers = facts["n_threads"] is None
+    if on_workers:
+        text += " in this process, without what the workers take"
+    text += (
+        f"; {size_text(facts['memory_of_factors'])} of it for arrays of the size of "
     )
+    text += "W and H"
+    for name, use in COPIES_OF_X.items():
+        if facts[name]:
+            text += f", {size_text(facts[name])} for {use}"
+    return text
 
 
 def _threads(facts: Mapping[str, Any]) -> str:
-    n_threads = facts["n_threads"]
-    return "those of the workers" if n_threads is None else str(n_threads)
+    if facts["n_threads"] is None:
+        return "those of the workers"
+    return _choice(facts, "threads")

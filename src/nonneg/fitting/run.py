@@ -49,6 +49,7 @@ def run(plan: Plan) -> FactorizationResult:
     ValueError, TypeError
         If W or H is invalid, or an entry of X is negative or not finite.
     """
+    plan = plan.stored_by_rows()
     with single_threaded_blas():
         outcome, factors, loss = _carry_out(plan)
     result = _result(plan, outcome, factors, loss)

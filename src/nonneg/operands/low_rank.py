@@ -15,6 +15,10 @@ from .dense import DenseOperand
 
 OVERSAMPLES = 20
 POWER_ITERATIONS = 2
+SKETCH_PASSES = 2 * POWER_ITERATIONS + 2
+"""Products with X that a compression takes."""
+SKETCH_COPIES = 2
+"""Most arrays of the size of Q and B that a compression holds at a time."""
 
 
 class CompressedOperand(BlockedOperand):
@@ -79,6 +83,11 @@ class CompressedOperand(BlockedOperand):
         return sums
 
 
+def count_directions(k: int, shape: tuple[int, int]) -> int:
+    """Return how many directions of the range of X a compression keeps."""
+    return min(k + OVERSAMPLES, *shape)
+
+
 def compressed(X: Operand, k: int, random_state: Any) -> CompressedOperand:
     """Compress X to k + `OVERSAMPLES` directions of its range, found by random products.
 
@@ -91,9 +100,9 @@ def compressed(X: Operand, k: int, random_state: Any) -> CompressedOperand:
 
     Notes
     -----
-    Six products with X of k + 20 columns each; two power iterations.
+    `SKETCH_PASSES` products with X of k + 20 columns each; two power iterations.
     """
-    n_directions = min(k + OVERSAMPLES, *X.shape)
+    n_directions = count_directions(k, X.shape)
     Y = random_state.normal(size=(X.shape[1], n_directions)).astype(X.dtype)
     for _ in range(POWER_ITERATIONS):
         Y = lower_factor(matmul(X, Y))

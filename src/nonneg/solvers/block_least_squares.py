@@ -14,12 +14,12 @@ from ..base.interfaces import (
     Array,
     LossBase,
     Operand,
-    Passes,
     Problem,
     Progress,
     SolverBase,
     State,
 )
+from ..base.passes import Passes
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
 from ..kernels.quadratic_steps import ModelSums
 from ..operands.base import matmul, rmatmul

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..base.interfaces import Array, Operand, Passes, Problem, Progress, SolverBase
+from ..base.interfaces import Array, Operand, Problem, Progress, SolverBase
+from ..base.passes import Passes
 from .registry import solvers
 from .steps import cd_iteration
 from .steps.half_steps import HalfStepProgram, run_half_steps

@@ -13,12 +13,12 @@ from ..base.interfaces import (
     SCRATCH,
     Array,
     Operand,
-    Passes,
     Problem,
     Progress,
     SolverBase,
     State,
 )
+from ..base.passes import Passes
 from ..kernels import Multiplicative, RowArrays, gram
 from ..operands.base import matmul
 from .steps.half_steps import solve_half

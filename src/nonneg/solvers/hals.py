@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..base.interfaces import Array, Operand, Passes, Problem, Progress, SolverBase
+from ..base.interfaces import Array, Operand, Problem, Progress, SolverBase
+from ..base.passes import Passes
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
 from ..kernels.factor_rows import copy_rows, divide_columns, scale_columns
 from ..operands.base import matmul
@@ -95,9 +96,14 @@ class Hals(SolverBase):
         """Limit the fit to one iteration, an exact solve, where H is fixed."""
         return None if update_H else 1
 
-    def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
-        """Return one pass an iteration; the end is a plain iteration and a solve for W."""
-        return Passes(1, 1, 2) if update_H else Passes(0, 1, 0)
+    def passes(self, X: Operand, update_H: bool) -> Passes:
+        """Return one pass an iteration; the end is a plain iteration and a solve for W.
+
+        The first iteration uses the product of the start. Where X is read by rows it makes a
+        product of its own with X, which models can't share.
+        """
+        apart = int(X.shared_gram and not X.by_columns)
+        return Passes(1, 1, 2, apart=apart) if update_H else Passes(0, 1, 0)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> ExtrapolatedState:
         """Scale the factors by one product with X, which the first iteration uses again."""

@@ -13,12 +13,12 @@ import numpy as np
 from ..base.interfaces import (
     Array,
     Operand,
-    Passes,
     Problem,
     Progress,
     SolverBase,
     State,
 )
+from ..base.passes import Passes
 from ..kernels import column_sums, gram, inner
 from ..kernels.beta_terms import multiplied, quotient
 from ..kernels.term_records import TermSums

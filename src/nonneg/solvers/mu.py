@@ -12,12 +12,12 @@ from ..base.interfaces import (
     Array,
     LossBase,
     Operand,
-    Passes,
     Problem,
     Progress,
     SolverBase,
     State,
 )
+from ..base.passes import Passes
 from ..kernels import Multiplicative, RowArrays, gram
 from ..kernels.beta_terms import EPSILON
 from ..kernels.factor_rows import empty_like, extrapolate
@@ -106,6 +106,7 @@ class MultiplicativeUpdates(SolverBase):
     rows_on_disk: ClassVar[bool] = True
     rows_on_workers: ClassVar[bool] = True
     positive_start: ClassVar[bool] = True
+    reports_objective: ClassVar[bool] = False
     accelerates: ClassVar[bool] = True
     tol: float = 1e-4
     accelerate: bool = False

@@ -16,13 +16,13 @@ from sklearn.exceptions import ConvergenceWarning
 from ..base.interfaces import (
     Array,
     Operand,
-    Passes,
     Penalty,
     Problem,
     Progress,
     SolverBase,
     State,
 )
+from ..base.passes import Passes
 from ..base.validation import warn
 from ..kernels import gram, inner
 from ..operands.base import matmul, rmatmul

@@ -12,12 +12,12 @@ from sklearn.exceptions import ConvergenceWarning
 from ..base.interfaces import (
     Array,
     Operand,
-    Passes,
     Penalty,
     Problem,
     Progress,
     SolverBase,
 )
+from ..base.passes import Passes
 from ..base.validation import warn
 from ..kernels import RowArrays
 from ..kernels.beta_steps import TermsUpdate, beside
@@ -105,10 +105,14 @@ class ScalarNewton(SolverBase):
         return None if update_H else 1
 
     def passes(self, X: Operand, update_H: bool) -> Passes:
-        """Return one pass for each factor, or one for both where X is read in parts."""
+        """Return one pass for each factor, or one for both where X is read in parts.
+
+        The number of sweeps depends on the density, which parts are read for once.
+        """
+        density = int(X.in_parts and not self.sweeps)
         if not update_H:
-            return Passes(0, 1, 0)
-        return Passes(0, 1 if X.in_parts else 2, 1)
+            return Passes(0, 1, 0, once=density)
+        return Passes(0, 1 if X.in_parts else 2, 1, once=density)
 
     def start(
         self,

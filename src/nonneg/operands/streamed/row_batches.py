@@ -170,6 +170,10 @@ class RowBatches(Sequence[RowBatch]):
             self._cut = row_batches(self._X.stored_by_rows(), self._size)
         return self._cut[number]
 
+    def on(self, X: Operand) -> RowBatches:
+        """Return batches of the same size of another X."""
+        return RowBatches(X, self._size)
+
     def release(self) -> None:
         """Let go of the batches."""
         if self._cut is not None:

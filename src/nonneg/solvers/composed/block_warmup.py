@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...base.interfaces import Array, Operand, Passes, Problem, Progress, SolverBase
+from ...base.interfaces import Array, Operand, Problem, Progress, SolverBase
+from ...base.passes import Passes
 from ..block_least_squares import BlockLeastSquares, BlockLeastSquaresState
 from ..hals import Hals
 from .staged_state import StagedState
@@ -52,7 +53,7 @@ class BlocksFirst(SolverBase):
 
     def passes(self, X: Operand, update_H: bool) -> Passes:
         """Return the passes of `base`, which does most of the iterations."""
-        return self.base.passes(X, update_H)._replace(start=0)
+        return self.base.passes(X, update_H)._replace(start=0, apart=0)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> WarmedUpState:
         """Return the state before the first pass."""
