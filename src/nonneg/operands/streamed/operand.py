@@ -237,10 +237,11 @@ class StreamedOperand(BlockedOperand):
     def density(self) -> float:
         """Share of the entries that are not 0, from a pass."""
         if self._first_pass.density is None:
-            self._first_pass.density = self._measured_density()
+            self._first_pass.density = self.measured_density()
         return self._first_pass.density
 
-    def _measured_density(self) -> float:
+    def measured_density(self) -> float:
+        """Read all rows once and return the share of the entries that are not 0."""
         count = 0
         with self._open():
             for rows in self._parts(BLOCK_ROWS):
