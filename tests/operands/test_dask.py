@@ -290,7 +290,7 @@ def test_what_solvers_declare_is_asked_for(threads):
 @pytest.mark.parametrize(
     ("beta_loss", "solver"),
     [("frobenius", "hals"), (Frobenius(), "hals"), (1, "mu"), (KullbackLeibler(), "mu")],
-    ids=str,
+    ids=["name", "quadratic loss", "number", "divergence"],
 )  # fmt: skip
 def test_auto_goes_by_what_the_loss_provides(threads, beta_loss, solver):
     D = da.from_array(data(), chunks=(50, 40))
