@@ -61,8 +61,8 @@ inline bool poll_signals() {
 template <class F> void call(int n_threads, F &&f) {
   bool done;
   {
+    const InCore in_core; // until the GIL is there again
     const nb::gil_scoped_release release;
-    const InCore in_core;
     wait_if_ending();
     {
       const FlushSubnormals mode;

@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // At most so long does the exit wait for threads that are between two looks at `ending`.
-constexpr auto kPatience = 2s;
+constexpr auto kPatience = 5s;
 
 std::atomic<bool> ending{false};
 std::atomic<int> in_core{0}, waiting{0};

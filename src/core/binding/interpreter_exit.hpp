@@ -5,7 +5,7 @@
 
 namespace nonneg {
 
-// Counts a thread in the core, from the release of the GIL to its return.
+// Counts a thread in the core, from before it releases the GIL until it has it again.
 class InCore {
 public:
   InCore();

@@ -43,8 +43,8 @@ bool set_blas(nb::handle sgemm, nb::handle dgemm) {
 void touch(Vector<uint8_t> bytes, size_t step) {
   require(step > 0, "the step must be positive");
   const volatile uint8_t *const first = bytes.data();
-  const nb::gil_scoped_release release;
   const InCore in_core;
+  const nb::gil_scoped_release release;
   for (size_t i = 0; i < bytes.shape(0); i += step)
     first[i];
   wait_if_ending();
