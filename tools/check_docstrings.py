@@ -117,7 +117,7 @@ def unrecorded() -> Iterator[str]:
     """Ids of measurements that only the sources or only the record of them name."""
     sources: dict[str, str] = {}
     for path in sorted((ROOT / "src").rglob("*")):
-        if path.suffix in {".py", ".cpp", ".hpp", ".inl", ".txt"}:
+        if path.suffix in {".py", ".cpp", ".hpp", ".txt"}:
             for name in IDS.findall(path.read_text(encoding="utf-8")):
                 sources.setdefault(name, path.relative_to(ROOT).as_posix())
     record = DECISIONS.read_text(encoding="utf-8")

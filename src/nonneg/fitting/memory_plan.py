@@ -213,7 +213,7 @@ def sketch_bytes(X: Operand, k: int) -> int:
 
 def row_copy_bytes(X: Operand) -> int:
     """Return the bytes of a copy of X by rows, 0 where X is stored so."""
-    return int(bytes_a_row(X) * X.shape[0]) if X.by_columns else 0
+    return X.stored_bytes if X.by_columns else 0
 
 
 def start_bytes(init: str, X: Operand, k: int) -> int:
@@ -291,6 +291,8 @@ def bytes_a_row(X: Operand) -> float:
 
 def size_text(size: int) -> str:
     """Return a number of bytes as text for a message."""
+    if size < 1e3:
+        return f"{size} bytes"
     if size < 1e6:
         return f"{size / 1e3:.0f} kB"
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -94,13 +94,10 @@ def _memory(facts: Mapping[str, Any]) -> str:
     text = f"{size_text(facts['memory'])} at most"
     if facts["memory_limit"] is not None:
         text += f" of the {size_text(facts['memory_limit'])} that it may take"
-    on_workers = facts["n_threads"] is None
-    if on_workers:
+    if facts["n_threads"] is None:
         text += " in this process, without what the workers take"
-    text += (
-        f"; {size_text(facts['memory_of_factors'])} of it for arrays of the size of "
-    )
-    text += "W and H"
+    factors = size_text(facts["memory_of_factors"])
+    text += f"; {factors} of it for arrays of the size of W and H"
     for name, use in COPIES_OF_X.items():
         if facts[name]:
             text += f", {size_text(facts[name])} for {use}"
