@@ -28,9 +28,12 @@ else:
     X = sp.csr_array((rng.random(indptr[-1]), indices, indptr), (n_samples, n_features))
     X.sum_duplicates()
     X = X.asformat(storage[:3])
-nonneg.NMF(2, init="random", tol=0, max_iter=1).fit(X[:1000])  # loads what a fit loads
+
+def load():  # imports, and pages of libraries, which a forked child maps anew
+    nonneg.NMF(2, init="random", tol=0, max_iter=1).fit(X[:1000])
 
 def fit(solver, init):
+    load()
     given = {}
     if init == "custom":
         given = {"W": rng.random((X.shape[0], k)), "H": rng.random((k, X.shape[1]))}
@@ -43,6 +46,7 @@ def fit(solver, init):
     copy = 0 if storage.startswith("dense") or solver != "sn" else 16 * X.nnz
     print(peak() - before, arrays * sum(X.shape) * k * 8 + copy + 64 * 2**20, flush=True)
 
+load()
 for case in cases:
     child = os.fork()  # the peak of a process begins with what it has when it begins
     if child == 0:
