@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base import validation
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from ..base.rules import Rule, is_real, require
 from ..kernels.csr_format import canonical
 from ..losses.metrics import as_rows, require_shapes

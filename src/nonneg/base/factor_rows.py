@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from .arrays import Array
 
 
 class FactorRows(ABC):

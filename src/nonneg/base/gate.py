@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from .arrays import Array
 
 INDEX_TYPES = (np.dtype(np.int32), np.dtype(np.int64))
 """Types of column numbers and row pointers for which there are kernels."""

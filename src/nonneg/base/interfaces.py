@@ -16,11 +16,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Array
 from .passes import Passes
 from .steps import RowsT, SharedT, Step, SumsT
-
-Array = NDArray[Any]
-"""A NumPy array of any real dtype (an operand may use another array library)."""
 
 
 class Stats(NamedTuple):

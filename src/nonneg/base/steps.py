@@ -15,9 +15,9 @@ from functools import cache
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from .arrays import Array
+
 READ, WRITTEN, UPDATED, MULTIPLIED = "read", "written", "updated", "multiplied"
 """Uses of an array by a step, see `ArrayRecord`."""
 

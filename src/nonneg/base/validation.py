@@ -14,8 +14,8 @@ import scipy.sparse as sp
 import sklearn
 from sklearn.utils import check_array
 
+from .arrays import Array
 from .gate import admit_dense, admit_sparse
-from .interfaces import Array
 from .rules import show
 
 FLOATS = (np.float64, np.float32)

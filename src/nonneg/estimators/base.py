@@ -14,7 +14,8 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..base.interfaces import Array, Operand
+from ..base.arrays import Array
+from ..base.interfaces import Operand
 from ..base.memory_size import is_limit
 from ..base.parameters import Parameters
 from ..base.records import FactorizationResult, result_of

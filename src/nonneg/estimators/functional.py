@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal
 
+from ..base.arrays import Array
 from ..base.declaration import FUNCTION
-from ..base.interfaces import Array, LossBase, SolverBase
+from ..base.interfaces import LossBase, SolverBase
 from ..base.parameters import Parameters
 from ..base.records import Iteration
 from ..base.rules import BOOL, require

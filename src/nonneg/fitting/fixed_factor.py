@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from ..base.validation import check_matrix, check_non_negative
 from ..kernels import gram
 

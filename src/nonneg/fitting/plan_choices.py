@@ -45,7 +45,9 @@ def choose_solver(loss: LossBase, X: Operand) -> Chosen:
     """
     if X.on_workers:
         name = "hals" if "quadratic" in loss.provides else "mu"
-        return Chosen(name, f"the fast one for an X of kind {X.kind!r}")
+        return Chosen(
+            name, f"the fast one for the {loss.name} loss where X is on workers"
+        )
     if "quadratic" in loss.provides:
         return Chosen("hals", f"the fast one for the {loss.name} loss")
     if "poisson" in loss.provides:

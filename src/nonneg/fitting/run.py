@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..base import validation
-from ..base.interfaces import Array, Problem, SolverBase
+from ..base.arrays import Array
+from ..base.interfaces import Problem, SolverBase
 from ..base.penalties import scaled_penalties
 from ..base.records import ADVICE, FactorizationResult, StopReason, with_result
 from ..base.threads import single_threaded_blas

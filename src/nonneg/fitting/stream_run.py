@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from ..base.records import Iteration, StopReason
 from ..base.validation import as_numbers
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..base.interfaces import Array, Operand
+from ..base.arrays import Array
+from ..base.interfaces import Operand
 from ..kernels.factor_rows import to_caller
 from ..operands.streamed.disk_rows import DiskRows, release_map
 from ..operands.streamed.row_batches import row_batches

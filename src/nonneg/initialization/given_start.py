@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..base import validation
-from ..base.interfaces import Array, Operand
+from ..base.arrays import Array
+from ..base.interfaces import Operand
 from ..base.parameters import Parameters
 from . import svd_start
 

@@ -11,7 +11,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..base.interfaces import Array, Operand
+from ..base.arrays import Array
+from ..base.interfaces import Operand
 
 T = TypeVar("T")
 DRAWN_ROWS = 1 << 14

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import linalg
 from sklearn.utils import check_random_state
 
-from ..base.interfaces import Array, Operand
+from ..base.arrays import Array
+from ..base.interfaces import Operand
 from ..kernels import Cyclic, RowArrays, gram, solve_rows
 from ..kernels.factor_rows import (
     change_rows,

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base.arrays import Array
 from ..base.factor_rows import FactorRows
-from ..base.interfaces import Array
 from ..base.steps import Step
 from . import beta_terms, block_pivoting, reference
 from .block_pivoting import ExactReport

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.interfaces import Array, Penalty
+from ..base.arrays import Array
+from ..base.interfaces import Penalty
 from ..base.steps import Step
 from . import column_sums
 from .beta_terms import BetaTerms, Terms, multiplied

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ..base.arrays import Array
 
 EPSILON = float(np.finfo(np.float32).eps)
 """Floor of W·H in negative powers for data of ordinary size, that of scikit-learn."""

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ..base.arrays import Array
+
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 
 AT_ONCE = 1 << 17
 """Column numbers that are compared at a time, so that they stay in a core's cache

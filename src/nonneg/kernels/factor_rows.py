@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base.arrays import Array
 from ..base.factor_rows import FactorRows
-from ..base.interfaces import Array
 
 
 def empty_like(A: Any) -> Any:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cython_blas
 
 from .. import _core
+from ..base.arrays import Array
 from ..base.steps import OtherFactor, RowsOfW
 from . import block_pivoting, reference
 from .block_pivoting import ExactReport
@@ -37,8 +38,6 @@ from .row_methods import (
     Summary,
     SweepReport,
 )
-
-Array = NDArray[Any]
 
 
 def connect_blas() -> bool:

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..base.arrays import Array
 from .beta_terms import BetaTerms, Terms
 from .beta_terms import multiplied as reference_multiplied
 from .native import KINDS, PASSES, as_contiguous, binding, source_of
 from .row_methods import NewtonReport, RowArrays
 from .term_records import NewtonTermSums, TermRows, TermShared, TermSums
-
-Array = NDArray[Any]
 
 LEAST_INVERTED = 1e-36
 """About the smallest number whose inverse in float32 has all its digits."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from ..base.steps import Step
 from .beta_steps import TILE, TermsUpdate, dense
 from .row_methods import NewtonReport, RowArrays

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
+from ..base.arrays import Array
 from ..base.factor_rows import FactorRows
-
-Array = NDArray[Any]
 
 
 def lower_factor(A: Any) -> Any:

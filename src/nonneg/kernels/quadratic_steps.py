@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from ..base.steps import (
     OtherFactor,
     RowsOfW,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base.arrays import Array
 from . import block_pivoting
 from .block_sizes import SUMMARY_ENTRIES
 from .row_methods import (
@@ -21,8 +22,6 @@ from .row_methods import (
     Summary,
     SweepReport,
 )
-
-Array = NDArray[Any]
 
 
 def coordinate_sweep(

@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from numpy.typing import NDArray
-
 from ..base.steps import StepRows, StepSums
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

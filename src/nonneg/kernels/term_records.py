@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from ..base.steps import StepRows, StepShared, StepSums
 from .row_methods import NewtonReport
 

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .. import kernels
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from ..kernels import block_pivoting
 from ..operands.base import matmul, rmatmul
 from ..operands.registration import as_operand

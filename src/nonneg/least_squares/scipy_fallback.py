@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from .normal_equations import NormalEquations
 
 MOST_DENSE = 1 << 24

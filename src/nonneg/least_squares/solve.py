@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..base import validation
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from ..base.rules import WEIGHT, Rule, is_bool, require, show
 from ..base.threads import resolve_n_threads, single_threaded_blas
 from .normal_equations import (

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..base.interfaces import Array, LossBase, Operand, Stats
+from ..base.arrays import Array
+from ..base.interfaces import LossBase, Operand, Stats
 from ..kernels.beta_steps import TermsUpdate, beside
 from ..kernels.beta_terms import EPSILON, BetaTerms
 from ..kernels.term_records import TermRows

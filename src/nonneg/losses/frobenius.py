@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..base.interfaces import Array, LossBase, Operand
+from ..base.arrays import Array
+from ..base.interfaces import LossBase, Operand
 from ..base.steps import OtherFactor, RowsOfW
 from ..kernels import gram, inner
 from ..kernels.beta_terms import BetaTerms

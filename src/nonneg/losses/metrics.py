@@ -8,8 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base import validation
+from ..base.arrays import Array
 from ..base.inherited_parameters import loss_rule
-from ..base.interfaces import Array, LossBase, Operand
+from ..base.interfaces import LossBase, Operand
 from ..base.rules import BOOL, require
 from ..base.threads import resolve_n_threads, single_threaded_blas
 from ..operands.registration import as_operand, has_own_operand

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from .. import kernels
-from ..base.interfaces import Array, Operand, Stats
+from ..base.arrays import Array
+from ..base.interfaces import Operand, Stats
 from ..base.steps import OtherFactor, RowsOfW, RowsT, SharedT, Step, SumsT, added
 from ..kernels.quadratic_steps import MatMul, ProductRows, RMatMul
 

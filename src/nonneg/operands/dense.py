@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from .. import kernels
-from ..base.interfaces import Array, Operand, Stats
+from ..base.arrays import Array
+from ..base.interfaces import Operand, Stats
 from ..kernels.row_methods import Summary
 from .base import Block, BlockedOperand
 from .registration import register_operand

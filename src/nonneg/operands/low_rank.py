@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..base.interfaces import Array, Operand, Stats
+from ..base.arrays import Array
+from ..base.interfaces import Operand, Stats
 from ..base.steps import RowsT, SharedT, Step, StepShared, StepSums, SumsT
 from ..kernels.orthogonal import lower_factor, orthonormal
 from .base import Block, BlockedOperand, matmul, rmatmul

@@ -10,15 +10,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.interfaces import (
-    Array,
-    LossBase,
-    Operand,
-    Problem,
-    Progress,
-    SolverBase,
-    State,
-)
+from ..base.arrays import Array
+from ..base.interfaces import LossBase, Operand, Problem, Progress, SolverBase, State
 from ..base.passes import Passes
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
 from ..kernels.quadratic_steps import ModelSums

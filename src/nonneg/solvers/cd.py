@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..base.interfaces import Array, Operand, Problem, Progress, SolverBase
+from ..base.arrays import Array
+from ..base.interfaces import Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
 from .registry import solvers
 from .steps import cd_iteration

@@ -9,15 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.interfaces import (
-    SCRATCH,
-    Array,
-    Operand,
-    Problem,
-    Progress,
-    SolverBase,
-    State,
-)
+from ..base.arrays import Array
+from ..base.interfaces import SCRATCH, Operand, Problem, Progress, SolverBase, State
 from ..base.passes import Passes
 from ..kernels import Multiplicative, RowArrays, gram
 from ..operands.base import matmul

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..base.interfaces import Array, Operand, Problem, Progress, SolverBase
+from ..base.arrays import Array
+from ..base.interfaces import Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
 from ..kernels.factor_rows import copy_rows, divide_columns, scale_columns

@@ -10,14 +10,8 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from ..base.interfaces import (
-    Array,
-    Operand,
-    Problem,
-    Progress,
-    SolverBase,
-    State,
-)
+from ..base.arrays import Array
+from ..base.interfaces import Operand, Problem, Progress, SolverBase, State
 from ..base.passes import Passes
 from ..kernels import column_sums, gram, inner
 from ..kernels.beta_terms import multiplied, quotient

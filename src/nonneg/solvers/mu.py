@@ -8,15 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..base.interfaces import (
-    Array,
-    LossBase,
-    Operand,
-    Problem,
-    Progress,
-    SolverBase,
-    State,
-)
+from ..base.arrays import Array
+from ..base.interfaces import LossBase, Operand, Problem, Progress, SolverBase, State
 from ..base.passes import Passes
 from ..kernels import Multiplicative, RowArrays, gram
 from ..kernels.beta_terms import EPSILON

@@ -13,15 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from ..base.interfaces import (
-    Array,
-    Operand,
-    Penalty,
-    Problem,
-    Progress,
-    SolverBase,
-    State,
-)
+from ..base.arrays import Array
+from ..base.interfaces import Operand, Penalty, Problem, Progress, SolverBase, State
 from ..base.passes import Passes
 from ..base.validation import warn
 from ..kernels import gram, inner

@@ -9,14 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..base.interfaces import (
-    Array,
-    Operand,
-    Penalty,
-    Problem,
-    Progress,
-    SolverBase,
-)
+from ..base.arrays import Array
+from ..base.interfaces import Operand, Penalty, Problem, Progress, SolverBase
 from ..base.passes import Passes
 from ..base.validation import warn
 from ..kernels import RowArrays

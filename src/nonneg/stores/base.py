@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from .read_errors import require_unchanged
 
 Accepts = Callable[[Any], bool]

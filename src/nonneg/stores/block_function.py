@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.arrays import Array
 from ..base.gate import admit_sparse
-from ..base.interfaces import Array
 from ..base.validation import as_numbers
 from .base import StoreBase, register_store, to_factor_dtype
 from .compressed_rows import build_canonical_csr

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from .base import StoreBase
 
 KEPT_CHUNKS = 16

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from ..kernels.csr_format import assemble_csr, canonical
 from .base import StoreBase, to_factor_dtype
 from .read_errors import (

@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from .csr_folder import CsrFolder
 from .hdf5 import SHAPES, find_matrix, is_group, read_format
 from .mapped import read_fully

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from .base import register_store
 from .compressed_rows import CompressedRows
 from .mapped import read_fully

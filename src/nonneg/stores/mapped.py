@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from ..kernels import touch
 from .base import NUMBERS, DenseStore, register_store, to_factor_dtype
 

@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from .market_lines import check_lines
 from .read_errors import StoreError
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from .base import DenseStore, register_store, to_factor_dtype
 from .read_errors import (
     StoreError,

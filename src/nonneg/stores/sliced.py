@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.arrays import Array
 from ..base.gate import admit_sparse
-from ..base.interfaces import Array
 from ..kernels.csr_format import canonical
 from .base import StoreBase, register_store, to_factor_dtype
 

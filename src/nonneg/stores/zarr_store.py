@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.interfaces import Array
+from ..base.arrays import Array
 from .base import DenseStore, StoreBase, register_store, to_factor_dtype
 from .compressed_rows import BY_COLUMNS, CompressedRows
 from .hdf5 import SHAPES, is_group, read_format

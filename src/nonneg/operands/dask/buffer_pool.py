@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.interfaces import Array
+from ...base.arrays import Array
 
 IDLE = 10.0
 """Seconds without a new array after which all memory is given back."""

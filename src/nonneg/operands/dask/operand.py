@@ -13,7 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from ... import kernels
-from ...base.interfaces import Array, Operand, Stats
+from ...base.arrays import Array
+from ...base.interfaces import Operand, Stats
 from ...base.steps import RowsT, SharedT, Step, SumsT
 from ...kernels.row_methods import Summary
 from ...stores.base import to_factor_dtype

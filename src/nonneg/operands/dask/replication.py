@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from ...base.interfaces import Array
+from ...base.arrays import Array
 
 WATCH = 5.0
 """Seconds of waiting for a task after which its workers are checked."""

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from ...base.interfaces import Array
+from ...base.arrays import Array
 from ...base.steps import UPDATED, WRITTEN, Step, StepRows
 from .replication import (
     WorkerBlock,

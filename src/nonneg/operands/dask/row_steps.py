@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import kernels
-from ...base.interfaces import Array
+from ...base.arrays import Array
 from ...base.steps import RowsOfW, Step, StepRows, StepShared
 from ...kernels.row_methods import Method, RowArrays, SolveReport
 

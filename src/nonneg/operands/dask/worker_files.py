@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from ...base.interfaces import Array
+from ...base.arrays import Array
 from .replication import picked
 
 SUFFIX = ".npy"

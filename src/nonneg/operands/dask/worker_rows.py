@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import kernels
+from ...base.arrays import Array
 from ...base.factor_rows import FactorRows
-from ...base.interfaces import Array
 from ...base.steps import RowsOfW
 from ...kernels import factor_rows
 from ...kernels.row_methods import RowArrays, SolveReport

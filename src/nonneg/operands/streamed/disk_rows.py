@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import kernels
+from ...base.arrays import Array
 from ...base.factor_rows import FactorRows
-from ...base.interfaces import Array
 from ...kernels import factor_rows, orthogonal
 from ...kernels.row_methods import RowArrays, SolveReport
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...base.interfaces import Array
+from ...base.arrays import Array
 from ...kernels.block_sizes import SUMMARY_ENTRIES
 from ...kernels.row_methods import Summary
 from ..sparse import BLOCK_ROWS

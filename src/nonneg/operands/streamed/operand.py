@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ... import kernels
-from ...base.interfaces import Array, Operand, Stats
+from ...base.arrays import Array
+from ...base.interfaces import Operand, Stats
 from ...base.steps import RowsT, SharedT, Step, SumsT
 from ...kernels.csr_format import known_canonical
 from ...kernels.row_methods import Summary

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ...base.interfaces import Array
+from ...base.arrays import Array
 from ...stores.base import StoreBase
 from ...stores.read_errors import StoreError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...base.interfaces import Array, Operand, Problem, Progress, SolverBase
+from ...base.arrays import Array
+from ...base.interfaces import Operand, Problem, Progress, SolverBase
 from ...base.passes import Passes
 from ..block_least_squares import BlockLeastSquares, BlockLeastSquaresState
 from ..hals import Hals

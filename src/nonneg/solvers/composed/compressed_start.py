@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.interfaces import Array, Operand, Problem, Progress, SolverBase
+from ...base.arrays import Array
+from ...base.interfaces import Operand, Problem, Progress, SolverBase
 from .staged_state import StagedState
 
 EXACT_ITERATIONS = 5

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.interfaces import Array, Problem, Progress, SolverBase, Stored
+from ...base.arrays import Array
+from ...base.interfaces import Problem, Progress, SolverBase, Stored
 from ...kernels import gram
 from ..steps.half_steps import run_together
 from ..steps.quadratic_iteration import penalties

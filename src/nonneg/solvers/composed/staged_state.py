@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...base.interfaces import Array, Stored
+from ...base.arrays import Array
+from ...base.interfaces import Stored
 
 
 @dataclass(eq=False)

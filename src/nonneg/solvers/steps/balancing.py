@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.interfaces import Array, Penalty
+from ...base.arrays import Array
+from ...base.interfaces import Penalty
 from ...kernels import column_sums, inner
 
 Vector = NDArray[np.float64]

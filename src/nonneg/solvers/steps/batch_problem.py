@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeVar
 
-from ...base.interfaces import Array, LossBase, Operand, Penalty, Problem, State
+from ...base.arrays import Array
+from ...base.interfaces import LossBase, Operand, Penalty, Problem, State
 from ...operands.streamed.row_batches import RowBatch
 
 S = TypeVar("S", bound=State)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...base.interfaces import Array, Problem, State
+from ...base.arrays import Array
+from ...base.interfaces import Problem, State
 from ...kernels import Cyclic, RowArrays, gram
 from ...kernels.quadratic_steps import ModelSums
 from ...operands.base import matmul

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.interfaces import Array
+from ...base.arrays import Array
 from ...kernels import column_sums, gather_scaled, move_scaled
 from ...operands.streamed.row_batches import Narrow
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import NamedTuple, TypeAlias
 
-from ...base.interfaces import Array, Operand, Penalty, Progress
+from ...base.arrays import Array
+from ...base.interfaces import Operand, Penalty, Progress
 from ...kernels import Method, RowArrays, SolveReport, solve_rows
 from ...kernels.factor_rows import as_dtype
 from ...kernels.quadratic_steps import (

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...base.interfaces import Array, Penalty
+from ...base.arrays import Array
+from ...base.interfaces import Penalty
 from ...kernels.term_records import TermSums
 
 LEAST_SHARE = float(np.sqrt(0.5))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.interfaces import SCRATCH, Array, State
+from ...base.arrays import Array
+from ...base.interfaces import SCRATCH, State
 from ...kernels import RowArrays
 from ...kernels.factor_rows import empty_like
 

@@ -6,13 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...base.interfaces import (
-    Array,
-    LossBase,
-    Operand,
-    Penalty,
-    Problem,
-)
+from ...base.arrays import Array
+from ...base.interfaces import LossBase, Operand, Penalty, Problem
 from ...kernels import Multiplicative, RowArrays, gram, inner, multiplied
 from ...kernels.beta_steps import TermsUpdate, beside
 from ...kernels.quadratic_steps import (

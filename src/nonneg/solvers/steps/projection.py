@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.interfaces import Array, Operand, Penalty
+from ...base.arrays import Array
+from ...base.interfaces import Operand, Penalty
 from ...base.steps import OtherFactor, Step, StepRows
 from ...kernels import gram, inner
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.interfaces import Array, Problem
+from ...base.arrays import Array
+from ...base.interfaces import Problem
 from ...kernels import Exact, Method, RowArrays, SolveReport, column_sums, gram, inner
 from ...kernels.quadratic_steps import ModelSums
 from ...operands.base import matmul, rmatmul

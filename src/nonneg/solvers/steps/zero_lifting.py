@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...base.interfaces import Array, Operand, Penalty, Problem, State
+from ...base.arrays import Array
+from ...base.interfaces import Operand, Penalty, Problem, State
 from ...kernels import gram
 from ...kernels.beta_steps import TermsUpdate, beside
 from ...kernels.factor_rows import (
