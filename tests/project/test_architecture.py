@@ -6,7 +6,6 @@ import ast
 import importlib
 import io
 import re
-import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from support.children import printed_by
 from support.paths import ROOT
 
 SOURCE = ROOT / "src" / "nonneg"
@@ -250,13 +250,7 @@ def test_the_package_loads_only_what_every_fit_needs():
         "import sys, sklearn.decomposition; before = set(sys.modules); import nonneg; "
         "print(*(set(sys.modules) - before))"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    loaded = set(done.stdout.split())
+    loaded = set(printed_by(code))
     assert not {name for name in loaded if in_lazy(name.removeprefix("nonneg."))}
     assert not {name for name in loaded if name.partition(".")[0] in OPTIONAL}
 
