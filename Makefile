@@ -24,7 +24,7 @@ unexport PYTHONPATH
 .DEFAULT_GOAL := help
 .PHONY: help check venv install demo test test-slow lint format \
 	bench bench-quick bench-floors bench-sweeps bench-mu bench-minibatch bench-passes \
-	bench-out-of-core bench-disk-rows bench-dask bench-gate \
+	bench-map bench-tables bench-out-of-core bench-disk-rows bench-dask bench-gate \
 	record symbols stress-tsan clean
 
 help: ## list the targets
@@ -73,6 +73,12 @@ bench-minibatch: $(VENV)/.installed ## MiniBatchNMF beside scikit-learn's
 
 bench-passes: $(VENV)/.installed ## passes over X that exact mini-batches need
 	$(BENCH)/passes.py $(BENCH_ARGS)
+
+bench-map: $(VENV)/.installed ## random problems: solver="auto" beside our fastest and scikit-learn
+	$(BENCH)/map.py $(BENCH_ARGS)
+
+bench-tables: $(VENV)/.installed ## a thousand small fits, transforms of a row, small batches
+	$(BENCH)/tables.py $(BENCH_ARGS)
 
 bench-out-of-core: $(VENV)/.installed ## fits of files, cached, cold, and of 100 M entries
 	$(BENCH)/out_of_core.py $(BENCH_ARGS)

@@ -1,16 +1,22 @@
-"""Music that a few lines of arithmetic play, and its magnitude spectrogram."""
+"""Spoken prompts, and music that a few lines of arithmetic play; their spectrograms."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import fft, signal
+from scipy.io import wavfile
 
 RATE = 16_000
 """Samples a second."""
 WINDOW, HOP = 1024, 256
+SPEECH = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+"""Where Debian's package asterisk-core-sounds-en-wav puts its files."""
+ROUNDING_POWER = np.float32(0.375 * WINDOW / 12 / 32768**2)
+"""Power that rounding to 16 bits adds to each frequency of a Hann window, on average."""
 SCALE = np.array([0, 2, 4, 5, 7, 9, 11])
 """Semitones of a major scale."""
 
@@ -102,10 +108,37 @@ def music(length: int, seed: int = 0) -> Any:
     return sound
 
 
+def speech_frames(at_most: int | None = None) -> Any:
+    """Frames of all prompts, in order of their names, (n_frames, 1024); None without them.
+
+    Of more than `at_most` frames that many are taken, evenly spread.
+    """
+    frames = []
+    for path in sorted(SPEECH.rglob("*.wav")):
+        _, samples = wavfile.read(path)
+        if samples.ndim == 1 and samples.dtype == np.int16 and samples.size >= WINDOW:
+            sound = samples.astype(np.float32) / np.float32(32768)
+            frames.append(
+                np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::HOP]
+            )
+    if not frames:
+        return None
+    together = np.concatenate(frames)
+    if at_most is None or at_most >= len(together):
+        return together
+    return together[np.linspace(0, len(together) - 1, at_most).astype(int)]
+
+
 def magnitudes(sound: Any) -> Any:
     """|STFT| of a signal by Hann windows, (n_frames, 513), float32."""
+    return frame_magnitudes(
+        np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::HOP]
+    )
+
+
+def frame_magnitudes(frames: Any) -> Any:
+    """|FFT| of frames (n_frames, 1024) under a Hann window, (n_frames, 513), float32."""
     window = signal.get_window("hann", WINDOW).astype(np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::HOP]
     X = np.empty((len(frames), WINDOW // 2 + 1), dtype=np.float32)
     for start in range(0, len(frames), 2000):
         block = frames[start : start + 2000] * window

@@ -20,7 +20,7 @@ import nonneg
 
 Result = tuple[Curve, Any, Any, float | None]
 """Curve, W, H and the last objective that the library itself reported, if any."""
-LOSS_NAMES = {2: "frobenius", 1: "kullback-leibler"}
+LOSS_NAMES = {2: "frobenius", 1: "kullback-leibler", 0: "itakura-saito"}
 """What both libraries call them."""
 ACCELERATED = " accelerated"
 """Ends the name of a solver that is run with accelerate=True."""
@@ -43,7 +43,7 @@ def options_of(solver: str, beta: float) -> dict[str, Any]:
     if solver.endswith(ACCELERATED):
         options["accelerate"] = True
     if beta != 2:
-        options["beta_loss"] = LOSS_NAMES[beta]
+        options["beta_loss"] = LOSS_NAMES.get(beta, beta)
     return options
 
 
@@ -140,7 +140,7 @@ def plain_sklearn(problem: Problem, solver: str, max_iter: int) -> tuple[Any, An
         init="custom" if update_H else None,
         update_H=update_H,
         solver=solver,
-        beta_loss=LOSS_NAMES[problem.beta],
+        beta_loss=LOSS_NAMES.get(problem.beta, problem.beta),
         tol=0,
         max_iter=max_iter,
     )
@@ -232,7 +232,7 @@ def run_mini_batch(problem: Problem, limits: Limits) -> Result:
         model = _nmf.MiniBatchNMF(
             problem.k,
             init="custom",
-            beta_loss=LOSS_NAMES[problem.beta],
+            beta_loss=LOSS_NAMES.get(problem.beta, problem.beta),
             tol=0,
             max_no_improvement=None,
             max_iter=n_passes,
@@ -263,6 +263,7 @@ MINI_BATCH = Contestant("scikit-learn MiniBatchNMF", run_mini_batch, tasks=("fit
 FIELDS: dict[float, Field] = {
     2: Field(CD, "cd", [MU, MINI_BATCH], ("auto", "hals")),
     1: Field(MU, "mu", [MINI_BATCH], ("auto", "mu", "mu" + ACCELERATED, "sn")),
+    0: Field(MU, "mu", [MINI_BATCH], ("auto", "mu")),
 }
 """By the loss's beta."""
 

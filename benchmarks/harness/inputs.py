@@ -143,6 +143,77 @@ def debian_counts(quick: bool) -> Loaded:
     return Loaded(matrices.random_counts(*size, 28), NO_LISTS, True)
 
 
+def _lists(pattern: str) -> list[str]:
+    """The text of apt's lists whose names match."""
+    if not APT_HELPER.exists():
+        return []
+    return [
+        subprocess.run(
+            [str(APT_HELPER), "cat-file", str(path)], capture_output=True, check=False
+        ).stdout.decode(errors="replace")
+        for path in sorted(APT_LISTS.glob(pattern))
+    ]
+
+
+def package_synopses(at_most: int | None = None) -> list[str]:
+    """The one-line descriptions of all packages in apt's lists, one for each name."""
+    known: dict[str, str] = {}
+    for text in _lists("*_Packages*"):
+        for record in text.split("\n\n"):
+            name = re.search(r"^Package: (.*)$", record, flags=re.MULTILINE)
+            synopsis = re.search(r"^Description: (.*)$", record, flags=re.MULTILINE)
+            if name and synopsis:
+                known.setdefault(name[1], synopsis[1])
+    return list(known.values())[:at_most]
+
+
+SHORT_WORDS = {"min_df": 2, "token_pattern": r"[a-z0-9]{2,}"}
+"""What counts as a word of a synopsis: nearly everything, as short texts have little."""
+NO_PACKAGES = "made short documents (apt has no lists of packages here)"
+
+
+def synopses(quick: bool) -> Loaded:
+    """tf-idf of one-line descriptions, about 7 words a row, float64."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    texts = package_synopses(4000 if quick else None)
+    if texts:
+        X = _fitted(TfidfVectorizer(sublinear_tf=True, **SHORT_WORDS), texts)
+        return Loaded(X, "synopses of Debian's packages")
+    size = (4000, 2000) if quick else (64_000, 18_000)
+    return Loaded(matrices.random_documents(*size, 7), NO_PACKAGES, True)
+
+
+def synopsis_counts(quick: bool) -> Loaded:
+    """Word counts of one-line descriptions, float64."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    texts = package_synopses(4000 if quick else None)
+    if texts:
+        X = _fitted(CountVectorizer(dtype=np.float64, **SHORT_WORDS), texts)
+        return Loaded(X, "word counts of the synopses of Debian's packages")
+    size = (4000, 2000) if quick else (64_000, 18_000)
+    return Loaded(matrices.random_counts(*size, 7), NO_PACKAGES, True)
+
+
+def speech(quick: bool) -> Loaded:
+    """|STFT| of spoken prompts at 8 kHz, dense, float32."""
+    frames = audio.speech_frames(1250 if quick else None)
+    if frames is None:
+        X = audio.spectrogram(1250 if quick else 30_000)
+        return Loaded(X, "made music (no asterisk-core-sounds-en-wav)", True)
+    return Loaded(audio.frame_magnitudes(frames), "spoken prompts, magnitudes")
+
+
+def speech_power(quick: bool) -> Loaded:
+    """|STFT|² of the same, with the power of the rounding to 16 bits, dense, float32."""
+    magnitudes = speech(quick)
+    X = magnitudes.X**2 + audio.ROUNDING_POWER
+    return Loaded(
+        X, magnitudes.source.replace("magnitudes", "powers"), magnitudes.stand_in
+    )
+
+
 def spectrogram(quick: bool) -> Loaded:
     """|STFT| of made music, 8 minutes (quick: 20 s) at 16 kHz, dense, float32."""
     X = audio.spectrogram(1250 if quick else 30_000)
@@ -187,9 +258,9 @@ def small(quick: bool) -> Loaded:  # noqa: ARG001
     return Loaded(X, "made: rank 6 and noise")
 
 
-def _divergence(*args: Any, **options: Any) -> Input:
-    """An input for Kullback-Leibler; its quick runs end after five seconds."""
-    return Input(*args, beta=1, quick_seconds=5, **options)
+def _divergence(*args: Any, beta: float = 1, **options: Any) -> Input:
+    """An input for Kullback-Leibler or β; its quick runs end after five seconds."""
+    return Input(*args, beta=beta, quick_seconds=5, **options)
 
 
 INPUTS = [
@@ -200,9 +271,13 @@ INPUTS = [
     Input("pbmc", 20, pbmc3k, 10, seconds=100),
     Input("transform", 32, fashion_mnist, 10, task="transform", seconds=60, repeats=3),
     Input("small", 6, small, 8, seconds=10, repeats=5),
+    Input("synopses", 30, synopses, 8, seconds=60),
     _divergence("kl-debian", 30, debian_counts, 25, seconds=240, quick=False),
     _divergence("kl-pbmc", 20, pbmc3k, 30, seconds=240),
     _divergence("kl-spectrogram", 40, spectrogram, 5, seconds=90),
+    _divergence("kl-synopses", 20, synopsis_counts, 20, seconds=120, quick=False),
+    _divergence("kl-speech", 40, speech, 10, seconds=120, quick=False),
+    _divergence("is-speech", 40, speech_power, 8, beta=0, seconds=120, quick=False),
 ]
 """The inputs of the time-to-target benchmark."""
 

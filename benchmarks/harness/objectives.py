@@ -136,9 +136,36 @@ class KullbackLeibler(Objective):
         return self.constant - logarithms + float(W.sum(axis=0) @ Ht.sum(axis=0))
 
 
+class DenseBeta(Objective):
+    """The β-divergence of a dense X without zeros, β neither 1 nor 2; 0 is Itakura-Saito's."""
+
+    def __init__(self, X: Any, threads: int, beta: float) -> None:
+        super().__init__(X, threads)
+        self.beta = beta
+        self.pools = ThreadpoolController()
+
+    def _of_rows(self, rows: slice, W: Any, Ht: Any) -> float:
+        products, x = W[rows] @ Ht.T, self.X[rows].astype(np.float64, copy=False)
+        np.maximum(products, LEAST_PRODUCT, out=products)
+        beta = self.beta
+        if beta == 0:
+            ratio = x / products
+            return float(ratio.sum() - np.log(ratio).sum() - ratio.size)
+        power = products ** (beta - 1)
+        terms = x**beta + (beta - 1) * products * power - beta * x * power
+        return float(terms.sum() / (beta * (beta - 1)))
+
+    def _value(self, W: Any, Ht: Any) -> float:
+        pieces = _pieces(len(W), max(1, PIECE_BYTES // (8 * self.X.shape[1])))
+        with self.pools.limit(limits=1, user_api="blas"):  # the pieces are in parallel
+            return self._sum(lambda piece: self._of_rows(piece, W, Ht), pieces)
+
+
 OBJECTIVES: dict[float, type[Objective]] = {2: SquaredError, 1: KullbackLeibler}
 
 
 def objective_of(X: Any, beta: float, threads: int) -> Objective:
-    """The objective of this loss for X."""
-    return OBJECTIVES[beta](X, threads)
+    """The objective of this loss for X; a β other than 1 and 2 takes a dense X."""
+    if beta in OBJECTIVES:
+        return OBJECTIVES[beta](X, threads)
+    return DenseBeta(X, threads, beta)

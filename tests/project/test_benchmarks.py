@@ -153,6 +153,10 @@ SHAPES = {
     "kl-debian": (4000, None, np.float64, True),
     "kl-pbmc": (300, 13713, np.float64, True),
     "kl-spectrogram": (1250, 513, np.float32, False),
+    "synopses": (4000, None, np.float64, True),
+    "kl-synopses": (4000, None, np.float64, True),
+    "kl-speech": (1250, 513, np.float32, False),
+    "is-speech": (1250, 513, np.float32, False),
 }
 # the counts are not part of a source distribution
 READY = [
@@ -182,7 +186,9 @@ def test_the_quick_input_is_what_it_promises(load: Any, name: str) -> None:
     if sparse:
         assert X.has_canonical_format
         assert X.indices.dtype == np.int32
-    if name in ("kl-debian", "kl-pbmc"):
+    if name == "is-speech":
+        assert values.min() > 0
+    if name in ("kl-debian", "kl-pbmc", "kl-synopses"):
         np.testing.assert_array_equal(values, np.rint(values))
         assert values.min() >= 1
     W, H = inputs.start(X, item.n_components)
@@ -216,7 +222,10 @@ def test_the_quick_inputs_are_some_of_all(load: Any) -> None:
     every, quick = inputs.select(None), inputs.select(None, quick=True)
     assert {item.name for item in every} == set(SHAPES)
     assert {item.name for item in every} - {item.name for item in quick} == {
-        "kl-debian"
+        "kl-debian",
+        "kl-synopses",
+        "kl-speech",
+        "is-speech",
     }
     assert all(0 < item.cap(True) <= item.cap(False) for item in every)
     # one that is named runs, quick or not
@@ -281,6 +290,62 @@ def test_the_divergence_is_that_of_scikit_learn(
     assert (objective.beta, objective(W, H)) == (1, objective(W, H))
     with pytest.raises(AssertionError, match="not finite"):
         objective(W, H + np.inf)
+
+
+@pytest.mark.parametrize("beta", [0, 0.5, 1.5, 3])
+def test_other_divergences_are_those_of_scikit_learn(load: Any, beta: float) -> None:
+    from sklearn.decomposition._nmf import _beta_divergence
+
+    rng = np.random.default_rng(7)
+    X, W, H = (0.1 + rng.random(size) for size in ((50, 8), (50, 3), (3, 8)))
+    objective = load("harness.objectives").objective_of(X, beta, 2)
+    assert objective.beta == beta
+    expected = _beta_divergence(X, W, H, beta)
+    assert objective(W, H) == pytest.approx(expected, rel=1e-12)
+
+
+def test_random_problems_follow_from_their_number_and_keep_to_their_bounds(
+    load: Any,
+) -> None:
+    problems = load("harness.random_problems")
+    drawn = [problems.draw(3, number) for number in range(60)]
+    assert drawn == [problems.draw(3, number) for number in range(60)]
+    assert {one.storage for one in drawn} == {"dense", "csr", "csc"}
+    assert {one.beta for one in drawn} == set(problems.LOSSES)
+    assert len({one.k for one in drawn}) > 20
+    for one in sorted(drawn, key=lambda one: one.rows * one.per_row)[:30]:
+        X = problems.matrix(one)
+        assert (X.shape, X.dtype) == ((one.rows, one.columns), one.dtype)
+        assert (X.format if sp.issparse(X) else "dense") == one.storage
+        values = X.data if sp.issparse(X) else X
+        assert np.isfinite(values).all()
+        assert values.min() >= 0
+        assert one.beta in (1, 2) or values.min() > 0
+        assert one.rows * one.per_row * one.k <= problems.MOST_WORK
+        if sp.issparse(X):
+            assert 0.5 < X.nnz / (one.rows * one.per_row) < 2.5
+
+
+def test_the_map_compares_at_a_level_that_auto_reaches(
+    load: Any, curves: ModuleType
+) -> None:
+    compared = load("map").compared
+    times = [1.0, 2.0, 3.0]
+    runs = {
+        "auto": curves.Curve(times, [20.0, 10.0, 10.0], [1, 2, 3]),
+        "hals": curves.Curve(times, [11.0, 10.0, 10.0], [1, 2, 3]),
+        "cd": curves.Curve([10.0, 20.0], [30.0, 11.0], [1, 2]),
+        "scikit-learn": curves.Curve([10.0, 20.0], [10.0, 10.0], [1, 2]),
+    }
+    level = compared(runs, 10.0, 0.1)
+    assert (level["fastest"], level["own"]) == ("hals", pytest.approx(1.9))
+    assert (level["peer"], level["peer arrived"]) == (pytest.approx(10 / 1.9), True)
+    # who comes to rest elsewhere is compared there
+    elsewhere = compared(runs, 5.0, 0.1)
+    assert elsewhere == level
+    # auto's own time counts as the fastest where nobody is faster
+    runs["hals"] = runs["cd"]
+    assert compared(runs, 10.0, 0.1)["own"] == 1
 
 
 def test_the_divergence_of_an_exact_product_is_zero(load: Any) -> None:
