@@ -763,8 +763,6 @@ def test_wrong_starts():
         model.fit(X, W=W0[1:], H=H0)
     with pytest.raises(ValueError, match="Array with wrong second dimension"):
         model.fit(X, W=W0, H=H0[:, 1:])
-    with pytest.raises(TypeError, match="should have the same dtype as X"):
-        model.fit(X, W=W0, H=H0.astype(np.float32))
     with pytest.warns(RuntimeWarning, match="provided W or H are ignored"):
         MiniBatchNMF(K, max_iter=2).fit(X, W=W0)
 
@@ -782,3 +780,23 @@ def test_a_stream_of_another_kind():
         MiniBatchNMF().transform(data())
     with pytest.raises(ValueError, match="this MiniBatchNMF has 4 components"):
         model.inverse_transform(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_components_that_were_set_by_hand_are_where_steps_begin(exact):
+    X = data()
+    H = start(X)[1]
+    model = MiniBatchNMF(K, exact_statistics=exact, max_iter=5)
+    model.components_ = H
+    again = MiniBatchNMF(K, exact_statistics=exact, init="custom")
+    again.partial_fit(X, W=np.ones((len(X), K)), H=H)
+    for _ in range(2):
+        model.partial_fit(X)
+    again.partial_fit(X)
+    np.testing.assert_array_equal(model.components_, again.components_)
+    assert model.n_steps_ == 2
+    assert model.n_features_in_ == X.shape[1]
+    narrow = MiniBatchNMF(K, exact_statistics=exact)
+    narrow.components_ = H[:, 1:]
+    with pytest.raises(ValueError, match="wrong second dimension"):
+        narrow.partial_fit(X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -14,6 +15,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from nonneg.estimators.minibatch_nmf import MiniBatchNMF
 from nonneg.estimators.nmf import NMF
 from nonneg.io.model_files import FORMAT_VERSION, load, read_contents, save
 
@@ -134,7 +136,9 @@ class TestRefusedToSave:
 
     @pytest.mark.parametrize("other", [object(), type("Mine", (NMF,), {})(2), NMF])
     def test_other_classes(self, path, other):
-        with pytest.raises(TypeError, match="save takes a fitted NMF; got"):
+        with pytest.raises(
+            TypeError, match=r"save takes a fitted NMF or MiniBatchNMF of nonneg; got"
+        ):
             save(other, path)
         assert not path.exists()
 
@@ -249,6 +253,19 @@ EDITS = {
     "true": (lambda h, a: h["attributes"].update(n_components_=True), "n_components_ is True"),
     "float": (lambda h, a: h["attributes"].update(n_components_=3.0), "n_components_ is 3.0"),
     "history": (lambda h, a: a.update({"history_.seconds": np.zeros(2)}), "equally long"),
+    "history as a number": (lambda h, a: a.update({"history_.seconds": np.float64(1)}),
+                            "history has 'seconds' of shape ()"),
+    "history as a matrix": (lambda h, a: a.update({"history_.seconds": np.zeros((5, 1))}),
+                            "history has 'seconds' of shape (5, 1)"),
+    "history as texts": (lambda h, a: a.update({"history_.seconds": np.array(["a"] * 5)}),
+                         "history has 'seconds' of shape (5,) and <U1"),
+    "iterations -1": (lambda h, a: h["attributes"].update(n_iter_=-1), "n_iter_ is -1"),
+    "error": (lambda h, a: h["attributes"].update(reconstruction_err_="x"), "err_ is 'x'"),
+    "reason": (lambda h, a: h["attributes"].update(stop_reason_=1), "stop_reason_ is 1"),
+    "list": (lambda h, a: h["attributes"].update(solver_=["cd"]), "'solver_' is ['cd']"),
+    "dict": (lambda h, a: h["params"].update(tol={}), "'tol' is {}"),
+    "name 3": (lambda h, a: a.update(feature_names_in_=np.frombuffer(b'[3]', np.uint8)),
+               "no list of texts"),
     "names": (lambda h, a: a.update(feature_names_in_=np.frombuffer(b'["a"]', np.uint8)),
               "9 features, but 1 names"),
 }  # fmt: skip
@@ -300,3 +317,97 @@ def test_foreign_files(path, write):
 def test_missing_file(path):
     with pytest.raises(FileNotFoundError):
         load(path)
+
+
+ONLINE = {
+    "default": {},
+    "exact": {"exact_statistics": True},
+    "counts": {"beta_loss": 1, "alpha_H": 0.1},
+    "sparse counts": {"beta_loss": "kullback-leibler", "batch_size": 7},
+    "divergence": {"beta_loss": 0.5, "forget_factor": 0.5},
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("options", ONLINE.values(), ids=ONLINE)
+@pytest.mark.parametrize("first", ["fit", "partial_fit"])
+def test_an_online_model_goes_on_after_a_restart(path, options, dtype, first):
+    data = (X + 0.1).astype(dtype)
+    data = sp.csr_array(data) if "batch_size" in options else data
+    model = MiniBatchNMF(3, random_state=0, tol=0, max_iter=2, **options)
+    getattr(model, first)(data[:10])
+    save(model, path)
+    again = load(path)
+    assert type(again) is MiniBatchNMF
+    assert again.get_params() == model.get_params()
+    np.testing.assert_array_equal(again.transform(data), model.transform(data))
+    for _ in range(2):
+        for each in (model, again):
+            each.partial_fit(data[10:])
+    np.testing.assert_array_equal(again.components_, model.components_)
+    assert again.n_steps_ == model.n_steps_
+    save(again, path)
+    assert load(path).n_steps_ == model.n_steps_
+
+
+def test_a_stream_is_saved(path):
+    model = MiniBatchNMF(2, batch_size=5, random_state=0).fit(iter([X[:10], X[10:]]))
+    save(model, path)
+    assert_same(load(path).components_, model.components_)
+
+
+STATES = {
+    "Ht": lambda a: a.update({"state/Ht": a["state/Ht"][:3]}),
+    "dtype": lambda a: a.update({"state/Ht": a["state/Ht"].astype(np.float32)}),
+    "sums": lambda a: a.update({"state/rhs": np.ones((3, 3, 3))}),
+    "missing": lambda a: a.pop("state/gram_W"),
+    "class": lambda a: a.update({"state/class": np.array("os.system")}),
+    "other record": lambda a: a.update({"state/class": np.array(
+        "nonneg.base.interfaces.Progress")}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", STATES.values(), ids=STATES)
+def test_a_wrong_state_is_refused(path, edit):
+    save(MiniBatchNMF(2, exact_statistics=True, random_state=0).partial_fit(X), path)
+
+    def change(header, arrays):
+        edit(arrays)
+        header["members"] = sorted(arrays)
+
+    rewrite(path, change)
+    assert "damaged" in refused(path)
+
+
+@pytest.mark.parametrize("kind", ["compressed", "header"])
+def test_declared_sizes_are_looked_at_before_reading(saved, kind):
+    """Nothing that unpacks to more than the file has is read."""
+    with np.load(saved) as archive:
+        arrays = dict(archive)
+    if kind == "compressed":
+        arrays["components_"] = np.zeros((3, 9))
+        with saved.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+    else:
+        with zipfile.ZipFile(saved) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        header = io.BytesIO()
+        claim = {"descr": "<f8", "fortran_order": False, "shape": (10**5, 10**6)}
+        np.lib.format.write_array_header_1_0(header, claim)
+        members["components_.npy"] = header.getvalue() + bytes(8 * 3 * 9)
+        with zipfile.ZipFile(saved, "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+    message = refused(saved)
+    assert "is damaged: " in message
+    assert ("is compressed" if kind == "compressed" else "(100000, 1000000)") in message
+
+
+def test_what_scikit_learn_fitted_is_refused_with_advice(path):
+    from sklearn import decomposition
+
+    for other in (decomposition.NMF(2), decomposition.MiniBatchNMF(2)):
+        with pytest.raises(
+            TypeError, match=r"of nonneg; got a .* of sklearn.* Fit nonneg"
+        ):
+            save(other.fit(X), path)

@@ -563,7 +563,12 @@ def test_bad_arguments_of_the_update(problem, change, match):
         projected_gradient_update(**{**good, "factor": "W", **change})
 
 
-def test_factors_of_another_dtype_are_a_type_error(problem):
+def test_factors_of_another_dtype_are_converted(problem):
     V, W, H = problem
-    with pytest.raises(TypeError, match="should have the same dtype as"):
-        nls_subproblem(V, W.astype(np.float32), H, 1e-3, 100)
+    W, H = W.astype(np.float32), H.astype(np.float32)
+    found = nls_subproblem(V, W, H, 1e-3, 10**5)
+    expected = nls_subproblem(V, W.astype(V.dtype), H.astype(V.dtype), 1e-3, 10**5)
+    for A, B in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(A, B)
+    narrow = nls_subproblem(V.astype(np.float32), *problem[1:], 1e-3, 10**5)
+    assert narrow[0].dtype == np.float32

@@ -194,10 +194,10 @@ DEVIATIONS = (
         entries={"custom_int_cd": "accepted"},
     ),
     Deviation(
-        "factor-dtype-is-a-type-error",
+        "factor-dtype-is-converted",
         3,
         "float32 W and H beside a float64 X were a ValueError of the compiled loop",
-        entries={"custom_float32_cd": "TypeError"},
+        entries={"custom_float32_cd": "accepted"},
     ),
     Deviation(
         "unused-factors-warn",

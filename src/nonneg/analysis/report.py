@@ -42,6 +42,10 @@ class Component:
 
 
 FROBENIUS = "frobenius"
+MINI_BATCH = "mini-batch"
+"""Solver of models that have no `solver_`."""
+STEPS = "steps"
+"""Reason for the end of a model that was fitted by steps alone."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ class FitSummary:
     stop_reason : str
     objective : float or None
         The penalised objective after the last iteration.
-    reconstruction_err : float
-        ‖X − WH‖_F, or sqrt(2·D) for another loss D.
+    reconstruction_err : float or None
+        ‖X − WH‖_F, or sqrt(2·D) for another loss D; None where rows came once.
     relative_err : float or None
         ‖X − WH‖_F divided by ‖X‖_F; None for another loss.
     seconds : float
@@ -74,7 +78,7 @@ class FitSummary:
     n_iter: int
     stop_reason: str
     objective: float | None
-    reconstruction_err: float
+    reconstruction_err: float | None
     relative_err: float | None
     seconds: float
     loss: str = FROBENIUS
@@ -147,23 +151,26 @@ def summarize(
     -------
     summary : FitSummary
     """
-    history = model.history_
+    fitted = vars(model)
+    history = fitted.get("history_", {"objective": [], "seconds": []})
     seen = len(history["objective"]) > 0
     objective = float(history["objective"][-1]) if seen else math.nan
     if seconds is None:
         seconds = float(history["seconds"][-1]) if seen else 0.0
-    error = float(model.reconstruction_err_)
+    error = fitted.get("reconstruction_err_")
     loss = name_loss(model.beta_loss)
-    relative = error / norm if norm and loss == FROBENIUS else None
+    relative = (
+        error / norm if error is not None and norm and loss == FROBENIUS else None
+    )
     return FitSummary(
         n_samples=n_samples,
         n_features=int(model.components_.shape[1]),
         n_components=int(model.components_.shape[0]),
-        solver=str(model.solver_),
-        n_iter=int(model.n_iter_),
-        stop_reason=str(model.stop_reason_),
+        solver=str(fitted.get("solver_", MINI_BATCH)),
+        n_iter=int(fitted.get("n_iter_", fitted.get("n_steps_", 0))),
+        stop_reason=str(fitted.get("stop_reason_", STEPS)),
         objective=objective if math.isfinite(objective) else None,
-        reconstruction_err=error,
+        reconstruction_err=None if error is None else float(error),
         relative_err=relative,
         seconds=seconds,
         loss=loss,
@@ -288,6 +295,7 @@ _ENDS = {
     "max_time": "stopped at the time limit after {} in {}, not converged",
     "callback": "stopped by the callback after {} in {}",
     "interrupted": "interrupted after {} in {}, not converged",
+    STEPS: "fitted by {} of partial_fit",
 }
 
 
@@ -297,9 +305,12 @@ def format_summary(summary: FitSummary) -> str:
     if summary.n_samples is not None:
         size = f"{summary.n_samples:,} × {summary.n_features:,} matrix"
     what = f"{size}, {summary.n_components} components, solver {summary.solver}"
-    iterations = f"{summary.n_iter} iteration{'' if summary.n_iter == 1 else 's'}"
+    word = "step" if summary.stop_reason == STEPS else "iteration"
+    iterations = f"{summary.n_iter} {word}{'' if summary.n_iter == 1 else 's'}"
     end = _ENDS.get(summary.stop_reason, f"{summary.stop_reason} after {{}} in {{}}")
     lines = [what, end.format(iterations, format_seconds(summary.seconds))]
+    if summary.reconstruction_err is None:
+        return "\n".join(lines)
     error = f"error ‖X − WH‖ = {summary.reconstruction_err:.6g}"
     if summary.loss != FROBENIUS:
         error = f"error sqrt(2·D) = {summary.reconstruction_err:.6g}, D {summary.loss}"

@@ -248,20 +248,19 @@ def check_factor(
     Parameters
     ----------
     A : array-like
-        A list or an array of integers is converted; a float array must be of the
-        right dtype, which the caller checks with `require_same_dtype`.
+        Anything but an array of the dtype of X is converted to it.
     shape : tuple of int or None
         Expected shape; None leaves a length open.
     whom : str
         "NMF (input W)" or "NMF (input H)".
     dtype : dtype
-        Of X; what lists and integers are converted to.
+        Of X.
 
     Raises
     ------
     ValueError
-        If it is no 2-d array of this shape, has negative or non-finite entries, or
-        is full of zeros.
+        If it is no 2-d array of this shape, has negative or non-finite entries, is full
+        of zeros, or has values that the dtype of X can't hold.
     TypeError
         If it is sparse.
     """
@@ -285,17 +284,27 @@ def check_factor(
             f"Array passed to {whom} is full of zeros. Pass one with positive entries."
         )
         raise ValueError(msg)
-    return checked
+    return to_dtype_of_X(checked, np.dtype(dtype), name)
 
 
-def require_same_dtype(dtype: np.dtype[Any], **factors: Array) -> None:
-    """Raise TypeError, worded as scikit-learn's, if a factor's dtype is not X's."""
-    if all(A.dtype == dtype for A in factors.values()):
-        return
-    names = " and ".join(factors)
-    got = " and ".join(f"{name}.dtype = {A.dtype}" for name, A in factors.items())
+def to_dtype_of_X(A: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Return a checked factor in the dtype of X; digits beyond that dtype are rounded.
+
+    Raises
+    ------
+    ValueError
+        If a value is beyond the range of the dtype, or a component would vanish.
+    """
+    if A.dtype == dtype:
+        return A
+    with np.errstate(over="ignore", under="ignore"):
+        converted: Array = A.astype(dtype)
+    per_component = 0 if name == "W" else 1
+    kept = np.array_equal(A.any(axis=per_component), converted.any(axis=per_component))
+    if kept and np.isfinite(converted).all():
+        return converted
     msg = (
-        f"{names} should have the same dtype as X. Got {got}. X has dtype {dtype}; "
-        f"convert with .astype(numpy.{dtype})."
+        f"{name} has values from {A[A != 0].min():.3g} to {A.max():.3g}, which {dtype}, the "
+        f"dtype of X, can't hold. Pass X.astype({A.dtype}), or scale {name}."
     )
-    raise TypeError(msg)
+    raise ValueError(msg)

@@ -234,7 +234,7 @@ def info(
         return
     origin = f", fitted to {notes['data']}" if "data" in notes else ""
     typer.echo(f"{header['class']} of nonneg {header['nonneg_version']}{origin}")
-    defaults = NMF().get_params()
+    defaults = type(model)().get_params()
     changed = [f"{k}={v!r}" for k, v in params.items() if v != defaults[k]]
     typer.echo(f"Parameters: {', '.join(changed) or 'all default'}\n")
     _print_report(summary, components)

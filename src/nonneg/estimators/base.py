@@ -15,7 +15,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base.arrays import Array
-from ..base.interfaces import Operand
+from ..base.interfaces import Operand, State
 from ..base.memory_size import is_limit
 from ..base.parameters import Parameters
 from ..base.records import FactorizationResult, result_of
@@ -36,6 +36,8 @@ class FactorizationEstimator(
     """Base of estimators that factorize X; they say how, and have the public docstring."""
 
     _parameters_class: ClassVar[type[Parameters]] = Parameters
+    _state: State | None = None
+    """State that later steps go on from; None where a fit keeps nothing of that kind."""
 
     @abstractmethod
     def _plan_fit(self, X: Operand, W: Any, H: Any, out: Any = None) -> Plan:
@@ -61,9 +63,9 @@ class FactorizationEstimator(
         y : ignored
             Not used; there for scikit-learn's interface.
         W : array-like of shape (n_samples, n_components), default=None
-            Start for init="custom", of the dtype of X. It is not written to.
+            Start for init="custom", which is not written to.
         H : array-like of shape (n_components, n_features), default=None
-            Start for init="custom", of the dtype of X. It is not written to.
+            Start for init="custom", which is not written to.
 
         Returns
         -------

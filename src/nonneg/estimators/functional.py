@@ -63,8 +63,8 @@ def non_negative_factorization(
         Non-negative data. float32 and float64 are kept, other dtypes become float64;
         CSR and CSC are used as they are, other sparse formats become CSR.
     W : array-like of shape (n_samples, n_components), default=None
-        Start for init="custom", of the dtype of X; lists and integers are converted.
-        It is not written to.
+        Start for init="custom". Converted to the dtype of X where it has another one; a
+        value that this can't hold is refused. It is not written to.
     H : array-like of shape (n_components, n_features), default=None
         Start for init="custom"; with `update_H=False` the constant H, whatever `init` is.
     n_components : int, "auto" or None, default=None
@@ -160,8 +160,6 @@ def non_negative_factorization(
     ------
     ValueError
         For an X, W, H or parameter that is not what it has to be.
-    TypeError
-        If W or H is of another float dtype than X.
     KeyboardInterrupt
         If interrupted; its attribute `result` is a `FactorizationResult` with the
         best factors so far.

@@ -252,9 +252,9 @@ class MiniBatchNMF(FactorizationEstimator):
         y : ignored
             Not used; there for scikit-learn's interface.
         W : array-like of shape (n_samples, n_components), default=None
-            Start for init="custom", of the dtype of X; an iterator takes none.
+            Start for init="custom", an iterator takes none.
         H : array-like of shape (n_components, n_features), default=None
-            Start for init="custom", of the dtype of X. It is not written to.
+            Start for init="custom", which is not written to.
 
         Returns
         -------
@@ -306,12 +306,17 @@ class MiniBatchNMF(FactorizationEstimator):
         The rows of W are solved for by up to `fresh_restarts_max_iter` updates, with
         `exact_statistics` exactly, and are not kept. The memory that the model takes
         does not depend on the number of calls. Sets `components_`, `n_components_` and
-        `n_steps_`.
+        `n_steps_`. A model with `components_` that were set by hand begins at these.
         """
-        started = "components_" in vars(self)
-        operand = self._operand(X, reset=not started)
+        operand = self._operand(X, reset="n_features_in_" not in vars(self))
         parameters = self._parameters()
-        state = self._next_state() if started else None
+        state = self._next_state()
+        if state is None and "components_" in vars(self):
+            H = self.components_
+            W = np.ones((operand.shape[0], np.shape(H)[0]), operand.dtype)
+            parameters = dataclasses.replace(
+                parameters, init="custom", n_components=len(H)
+            )
         state = run(plan_step(operand, parameters, state, W, H)).state
         self._set_components(np.ascontiguousarray(state.Ht.T))
         self._state, self.n_steps_ = state, state.n_iter
@@ -337,7 +342,9 @@ class MiniBatchNMF(FactorizationEstimator):
         self._state = result.state
 
     def _next_state(self) -> Any:
-        """Return the state after the earlier steps, with the components as they are now."""
+        """Return the state after earlier steps, with the components as they are now, or None."""
         state = self._state
+        if state is None:
+            return None
         Ht = np.array(self.components_.T, order="C", dtype=state.Ht.dtype)
         return dataclasses.replace(state, Ht=Ht)

@@ -102,7 +102,6 @@ def _fixed_H_start(
         )
         raise ValueError(msg)
     H = validation.check_factor(H, (k, X.shape[1]), "NMF (input H)", X.dtype)
-    validation.require_same_dtype(X.dtype, H=H)
     Ht = np.array(H.T, order="C", copy=True)
     return level_start(X, Ht.shape[1], positive), Ht
 
@@ -121,6 +120,5 @@ def _custom_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Arr
     if k is None:
         k = H.shape[0]
     W = validation.check_factor(W, (n_samples, k), "NMF (input W)", X.dtype)
-    validation.require_same_dtype(X.dtype, H=H, W=W)
     Ht = np.array(H.T, order="C", copy=True)
     return np.array(W, order="C", copy=True), Ht

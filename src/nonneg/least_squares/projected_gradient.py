@@ -66,8 +66,7 @@ def nls_subproblem(
     V : {array-like, sparse matrix} of shape (n_samples, n_features)
         The constant to approximate. It isn't made dense.
     W : array-like of shape (n_samples, k)
-        The other constant. Floats must be of the dtype of V; lists and integers are
-        converted.
+        The other constant. It is converted to the dtype of V.
     H : array-like of shape (k, n_features)
         The start, with entries >= 0; zeros are allowed. It is not written to.
     tol : float
@@ -98,8 +97,6 @@ def nls_subproblem(
     ------
     ValueError
         If a shape, an entry or a parameter is not what it has to be.
-    TypeError
-        If W or H is of another float dtype than V.
 
     Warns
     -----
@@ -168,8 +165,7 @@ def projected_gradient_update(
     W : array-like of shape (n_samples, k)
     H : array-like of shape (k, n_features)
         The fixed factor, and the start of the other one, whose entries must be >= 0.
-        Floats must be of the dtype of X; lists and integers are converted. Neither is
-        written to.
+        Both are converted to the dtype of X. Neither is written to.
     tol : float
         Stops when the norm of the projected gradient is below it.
     nls_max_iter : int
@@ -202,8 +198,6 @@ def projected_gradient_update(
     ------
     ValueError
         If a shape, an entry or a parameter is not what it has to be.
-    TypeError
-        If W or H is of another float dtype than X.
 
     Warns
     -----
@@ -330,14 +324,12 @@ def _prepared(
     X = validation.check_X(X, owner, name)
     W, H = (_converted(A, X.dtype, key, owner) for key, A in (("W", W), ("H", H)))
     require_shapes(X, W, H, name)
-    validation.require_same_dtype(X.dtype, W=W, H=H)
     validation.check_non_negative(W if start == "W" else H, f"{owner} (input {start})")
     return as_operand(X, resolve_n_threads(None)), W, H
 
 
 def _converted(A: Any, dtype: np.dtype[Any], name: str, owner: str) -> Array:
-    """Return A as a checked float array; lists and integers get `dtype`."""
-    dtype_of_A = getattr(A, "dtype", None)
-    is_float = isinstance(dtype_of_A, np.dtype) and dtype_of_A.kind == "f"
-    checked = validation.check_matrix(A, name, owner)
-    return checked if is_float else checked.astype(dtype, copy=False)
+    """Return A as a checked array of `dtype`."""
+    return validation.to_dtype_of_X(
+        validation.check_matrix(A, name, owner), dtype, name
+    )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...base.interfaces import Operand
+from ...base.plain_archives import require_plain
 from ...base.records import History
 from ...base.validation import warn
 from ...operands.dask.worker_files import RowFiles
@@ -276,6 +277,7 @@ def _read(
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as archive:
+                require_plain(archive.zip, os.fstat(file.fileno()).st_size)
                 # NumPy does not read an array with too small a shape as far as its checksum
                 wrong = archive.zip.testzip()
                 if wrong is not None:
