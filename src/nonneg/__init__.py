@@ -20,6 +20,7 @@ from .least_squares.projected_gradient import (
 from .losses.metrics import beta_divergence, reconstruction_error
 
 if TYPE_CHECKING:
+    from .analysis.holding_out import holdout
     from .analysis.topics import (
         held_out_perplexity,
         perplexity,
@@ -35,6 +36,7 @@ __all__ = [
     "__version__",
     "beta_divergence",
     "held_out_perplexity",
+    "holdout",
     "hoyer_sparseness",
     "initialize",
     "load",
@@ -52,6 +54,7 @@ __all__ = [
 
 _ON_DEMAND = {
     "held_out_perplexity": ".analysis.topics",
+    "holdout": ".analysis.holding_out",
     "load": ".io.model_files",
     "nnls": ".least_squares.solve",
     "perplexity": ".analysis.topics",

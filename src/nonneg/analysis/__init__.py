@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..base.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from .holding_out import holdout
     from .plotting import plot_components, plot_factors, plot_history
     from .report import format_components, list_components, summarize
     from .topics import (
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "format_components",
     "held_out_perplexity",
+    "holdout",
     "list_components",
     "perplexity",
     "plot_components",
@@ -34,6 +36,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "format_components": ".report",
         "held_out_perplexity": ".topics",
+        "holdout": ".holding_out",
         "list_components": ".report",
         "perplexity": ".topics",
         "plot_components": ".plotting",
