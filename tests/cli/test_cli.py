@@ -380,7 +380,7 @@ class TestInterrupt:
         monkeypatch.setattr(f"nonneg.cli.commands.{place}", interrupt)
         done = run("fit", "data.csv", "-k", 3, "-o", "model")
         assert done.exit_code == 130
-        assert done.stderr == "Interrupted; nothing was written.\n"
+        assert done.stderr == "Interrupted. Nothing was written.\n"
         assert done.stdout == ""
         assert not os.path.exists("model")
 

@@ -154,7 +154,7 @@ class TestStarting:
     @pytest.fixture
     def no_picture(self, monkeypatch):
         """An empty file for the picture, which takes longer than all the rest."""
-        monkeypatch.setattr(demo, "draw", lambda *given: Path(given[-1]).touch())
+        monkeypatch.setattr(demo, "draw", lambda *given: Path(given[2]).touch())
 
     @pytest.mark.usefixtures("no_picture")
     def test_command(self, tmp_path, monkeypatch):

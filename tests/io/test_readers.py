@@ -17,8 +17,9 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nonneg.io.output_files import replace_file
 from nonneg.io.readers import read_matrix
-from nonneg.io.writers import replace_file, write_matrix
+from nonneg.io.writers import write_matrix
 
 ROWS = ["first", "se,cond", 'th"ird', "1", "línea"]
 COLUMNS = ["a", "b b", "c"]

@@ -39,7 +39,13 @@ MODULES = {"__init__", "__main__", "config"}
 RANK = {name: rank for rank, row in enumerate(RANKS) for name in row} | {"_core": -1}
 REQUIRED = {"numpy", "scipy", "sklearn", "threadpoolctl", "nonneg"}
 """What may be imported at module level besides the standard library."""
-COMMAND_LINE = {"cli/commands", "cli/options", "cli/progress", "cli/errors"}
+COMMAND_LINE = {
+    "cli/commands",
+    "cli/options",
+    "cli/progress",
+    "cli/errors",
+    "cli/terminal",
+}
 EXTRA = {f"{name}.py": {"rich", "typer"} for name in COMMAND_LINE}
 LAZY = {
     "analysis",

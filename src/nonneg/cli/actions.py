@@ -22,7 +22,6 @@ from ..io.readers import Table
 from ..kernels.factor_rows import to_caller
 from ..losses.beta import make_loss
 from ..operands.registration import is_operand
-from ..stores.locations import parse_location
 
 Say = Callable[[str], None]
 """A function that writes a line to standard error."""
@@ -37,32 +36,6 @@ class CompletedFit:
     summary: report.FitSummary
     shares: NDArray[np.float64]
     interrupted: bool
-
-
-def check_outputs(data: Path, *outputs: Path | None) -> None:
-    """Refuse outputs that are the input, another output, a folder, or in no folder.
-
-    Raises
-    ------
-    ValueError
-        If two of the files are the same, or an output is a folder.
-    FileNotFoundError
-        If the folder of an output does not exist.
-    """
-    seen = {parse_location(data).path.resolve(): "the input"}
-    for path in outputs:
-        if path is None:
-            continue
-        if path.resolve() in seen:
-            msg = f"{str(path)!r} is {seen[path.resolve()]}; write to another file."
-            raise ValueError(msg)
-        seen[path.resolve()] = "written already"
-        if path.is_dir():
-            msg = f"{str(path)!r} is a folder; give the name of a file."
-            raise ValueError(msg)
-        if not path.resolve().parent.is_dir():
-            msg = f"No such folder: {str(path.parent)!r}; create it first."
-            raise FileNotFoundError(msg)
 
 
 def check_parameters(model: NMF) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import shutil
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,11 +13,13 @@ import typer
 from .. import __version__
 from ..analysis import report
 from ..estimators.nmf import NMF
-from ..io.model_files import load, read_contents, save
-from ..io.writers import find_writer, write_matrix
+from ..io.model_files import load, read_contents, write_model
+from ..io.output_files import OutputFiles
+from ..io.readers import Table
+from ..io.writers import find_writer
 from . import actions, demo
 from .dask_client import connect, open_on_workers
-from .errors import INTERRUPTED, OneLineErrors, say
+from .errors import INTERRUPTED, OneLineErrors
 from .inputs import open_matrix
 from .options import (
     Data,
@@ -37,7 +35,10 @@ from .options import (
     parameters_from,
     with_parameters,
 )
+from .outputs import name_beside, open_outputs
 from .progress import show_progress
+from .results import describe_fit, describe_interrupt, format_report, to_json
+from .terminal import echo, measure_width, say
 
 
 def _ignore(text: str) -> None:
@@ -55,7 +56,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"nonneg {__version__}")
+        echo(f"nonneg {__version__}")
         raise typer.Exit
 
 
@@ -75,7 +76,7 @@ def _show_help(
     if ctx.invoked_subcommand is None:
         help_text = ctx.get_help()  # empty where rich has printed it
         if help_text:
-            typer.echo(help_text)
+            echo(help_text)
 
 
 @app.command()
@@ -112,54 +113,70 @@ def fit(
     """Factorize a matrix and write the model to a file."""
     if output is None and not only_plan:
         ctx.fail("Missing option '-o' / '--output'.")
-    actions.check_outputs(data, output, save_w, options["checkpoint"])
-    if save_w is not None:
-        find_writer(save_w)
-    model = NMF(**parameters_from(options))
-    actions.check_parameters(model)
-    client = None if scheduler is None else ctx.with_resource(connect(scheduler))
-    with show_progress(not quiet) as display:
-        display.stage(f"Reading {data.name}")
-        table = open_matrix(
-            data, memory_limit=options["memory_limit"], header=header, row_names=row_names,
-            n_threads=model.n_threads, names_of_rows=save_w is not None,
-        ) if client is None else open_on_workers(data, client, save_w is not None)  # fmt: skip
-        if features is not None:
-            table = actions.name_features(table, features)
-        if output is None or only_plan:  # only a plan does without an output
-            plan = model.plan(table.X)
-            if as_json:
-                _print_json("fit", {"data": str(data), "plan": plan.as_dict()})
-            else:
-                typer.echo(str(plan))
-            return
-        display.stage("Starting the fit")
-        model.callback = display.callback(model.max_time)
-        done = actions.fit(model, table, display.say)
-    _write_model(done, data, output)
-    files = {"data": str(data), "model": str(output)}
-    if save_w is not None:
-        names = model.get_feature_names_out().tolist()
-        write_matrix(save_w, np.asarray(done.W), table.row_names, names)
-        files["W"] = str(save_w)
-    components = report.list_components(model, shares=done.shares, n_top=top)
-    if as_json:
-        _print_json("fit", files, done.summary, components)
-    elif not quiet:
-        _print_report(done.summary, components)
-        typer.echo(f"\nModel written to {output}")
+    written = () if output is None or only_plan else (output, save_w)
+    with open_outputs((data, features), written, options["checkpoint"]) as files:
+        if save_w is not None:
+            find_writer(save_w)
+        model = NMF(**parameters_from(options))
+        actions.check_parameters(model)
+        client = None if scheduler is None else ctx.with_resource(connect(scheduler))
+        with show_progress(not quiet) as display:
+            display.stage(f"Reading {data.name}")
+            with actions.report_warnings(display.say):
+                table = open_matrix(
+                    data, memory_limit=options["memory_limit"], header=header,
+                    row_names=row_names, n_threads=model.n_threads,
+                    names_of_rows=save_w is not None,
+                ) if client is None else open_on_workers(data, client, save_w is not None)  # fmt: skip
+            if features is not None:
+                table = actions.name_features(table, features)
+            if not written:
+                _print_plan(model, data, table, as_json)
+                return
+            display.stage("Starting the fit")
+            model.callback = display.callback(model.max_time)
+            done = actions.fit(model, table, display.say)
+        places = [
+            p if p is None or not done.interrupted else name_beside(p) for p in written
+        ]
+        _write_fit(files, done, data, table, places)
+        text = describe_fit(done, data, places, top, as_json)
+        files.publish()
+    if as_json or not quiet:
+        echo(text)
     if done.interrupted:
-        say(f"Interrupted; {output} holds the model found so far.")
+        say(describe_interrupt(written, places))
         raise typer.Exit(INTERRUPTED)
 
 
-def _write_model(done: actions.CompletedFit, data: Path, output: Path) -> None:
+def _print_plan(model: NMF, data: Path, table: Table, as_json: bool) -> None:
+    plan = model.plan(table.X)
+    if as_json:
+        echo(to_json("fit", {"data": str(data), "plan": plan.as_dict()}))
+    else:
+        echo(str(plan))
+
+
+def _write_fit(
+    files: OutputFiles,
+    done: actions.CompletedFit,
+    data: Path,
+    table: Table,
+    places: Sequence[Path | None],
+) -> None:
+    output, save_w = places
+    assert output is not None
     notes = {
         "data": str(data),
         "shares": done.shares.tolist(),
         "summary": done.summary.as_dict(),
     }
-    save(done.model, output, notes=notes)
+    with files.open(output) as file:
+        write_model(file, done.model, notes)
+    if save_w is not None:
+        names = done.model.get_feature_names_out().tolist()
+        with files.open(save_w) as file:
+            find_writer(save_w)(file, np.asarray(done.W), table.row_names, names)
 
 
 @app.command()
@@ -180,35 +197,37 @@ def transform(
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Compute W for a matrix and the components of a model."""
-    actions.check_outputs(data, output)
-    actions.check_outputs(model_file, output)
-    find_writer(output)
-    model = load(model_file)
-    with show_progress(not quiet) as display:
-        display.stage(f"Reading {data.name}")
-        table = open_matrix(
-            data, memory_limit=memory_limit, header=header, row_names=row_names,
-            n_threads=threads, names_of_rows=True,
-        )  # fmt: skip
-        model.set_params(callback=display.callback(model.max_time))
-        if threads is not None:
-            model.set_params(n_threads=threads)
-        if "memory_limit" in model.get_params():
-            model.set_params(memory_limit=memory_limit)
-        start = time.perf_counter()
-        W = actions.transform(model, table, display.say)
-        seconds = time.perf_counter() - start
-    names = model.get_feature_names_out().tolist()
-    write_matrix(output, W, table.row_names, names)
-    if as_json:
-        files = {"model": str(model_file), "data": str(data), "output": str(output)}
+    with open_outputs((data, model_file), (output,)) as files:
+        write = find_writer(output)
+        model = load(model_file)
+        with show_progress(not quiet) as display:
+            display.stage(f"Reading {data.name}")
+            with actions.report_warnings(display.say):
+                table = open_matrix(
+                    data, memory_limit=memory_limit, header=header, row_names=row_names,
+                    n_threads=threads, names_of_rows=True,
+                )  # fmt: skip
+            model.set_params(callback=display.callback(model.max_time))
+            if threads is not None:
+                model.set_params(n_threads=threads)
+            if "memory_limit" in model.get_params():
+                model.set_params(memory_limit=memory_limit)
+            start = time.perf_counter()
+            W = actions.transform(model, table, display.say)
+            seconds = time.perf_counter() - start
+        with files.open(output) as file:
+            write(file, W, table.row_names, model.get_feature_names_out().tolist())
+        facts = {"model": str(model_file), "data": str(data), "output": str(output)}
         size = {"n_samples": W.shape[0], "n_components": W.shape[1], "seconds": seconds}
-        _print_json("transform", {**files, **size})
-    elif not quiet:
-        typer.echo(
+        text = (
             f"{W.shape[0]:,} × {W.shape[1]} matrix W in {report.format_seconds(seconds)}, "
             f"written to {output}"
         )
+        files.publish()
+    if as_json:
+        echo(to_json("transform", {**facts, **size}))
+    elif not quiet:
+        echo(text)
 
 
 @app.command()
@@ -230,14 +249,15 @@ def info(
     if as_json:
         keys = ("format_version", "nonneg_version", "class", "params", "left_out")
         facts = {"model": str(model_file), **{key: header[key] for key in keys}}
-        _print_json("info", {**facts, "data": notes.get("data")}, summary, components)
+        facts["data"] = notes.get("data")
+        echo(to_json("info", facts, summary, components))
         return
     origin = f", fitted to {notes['data']}" if "data" in notes else ""
-    typer.echo(f"{header['class']} of nonneg {header['nonneg_version']}{origin}")
+    echo(f"{header['class']} of nonneg {header['nonneg_version']}{origin}")
     defaults = type(model)().get_params()
     changed = [f"{k}={v!r}" for k, v in params.items() if v != defaults[k]]
-    typer.echo(f"Parameters: {', '.join(changed) or 'all default'}\n")
-    _print_report(summary, components)
+    echo(f"Parameters: {', '.join(changed) or 'all default'}\n")
+    echo(format_report(summary, components))
 
 
 def _read_summary(notes: Mapping[str, Any]) -> report.FitSummary | None:
@@ -258,46 +278,17 @@ def run_demo(
     quiet: Quiet = False,
 ) -> None:
     """Factorize real data: Python's own documentation, and handwritten digits."""
-    actions.check_outputs(Path(), output)
     silent = as_json or quiet
-    with show_progress(not quiet) as display:
+    with open_outputs((), (output,)) as files, show_progress(not quiet) as display:
         display.stage("Reading the documentation of the standard library")
         with actions.report_warnings(display.say):
             result = demo.run(
                 output,
                 echo=_ignore if silent else display.echo,
                 callback=display.callback(),
-                width=_measure_width(),
+                width=measure_width(),
+                files=files,
             )
+        files.publish()
     if as_json:
-        _print_json("demo", result)
-
-
-def _print_report(
-    summary: report.FitSummary, components: list[report.Component]
-) -> None:
-    typer.echo(report.format_summary(summary) + "\n")
-    typer.echo(report.format_components(components, _measure_width()))
-
-
-def _measure_width() -> int:
-    """Columns of the terminal; 80 where the output is not one."""
-    if not sys.stdout.isatty():
-        return 80
-    return max(40, shutil.get_terminal_size().columns)
-
-
-def _print_json(
-    command: str,
-    facts: Mapping[str, Any],
-    summary: report.FitSummary | None = None,
-    components: list[report.Component] | None = None,
-) -> None:
-    whole = {"command": command, **facts}
-    if summary is not None:
-        whole |= summary.as_dict()
-    if components is not None:
-        whole["components"] = [
-            dataclasses.asdict(component) for component in components
-        ]
-    typer.echo(json.dumps(actions.to_plain(whole), allow_nan=False))
+        echo(to_json("demo", result))

@@ -32,7 +32,7 @@ from ..analysis.report import (
     summarize,
 )
 from ..estimators.nmf import NMF
-from ..io.writers import replace_file
+from ..io.output_files import OutputFiles, replace_file
 from .demo_texts import build_document_table, collect_docstrings
 
 PICTURE = "nonneg-demo.png"
@@ -155,13 +155,20 @@ def _describe_by_digit(
     return sorted(components, key=lambda component: -(component.share or 0.0))
 
 
-def draw(topics: DemoFit, digits: DemoFit, path: str | os.PathLike[str]) -> None:
+def draw(
+    topics: DemoFit,
+    digits: DemoFit,
+    path: str | os.PathLike[str],
+    files: OutputFiles | None = None,
+) -> None:
     """Draw the topics, the parts of digits and both histories into one picture (PNG).
 
     Parameters
     ----------
     topics, digits : DemoFit
     path : str or path-like
+    files : OutputFiles, default=None
+        The gate through which the picture is written; None writes it at once.
 
     Raises
     ------
@@ -193,7 +200,7 @@ def draw(topics: DemoFit, digits: DemoFit, path: str | os.PathLike[str]) -> None
     for ax, part in zip(below.subplots(1, 2), (topics, digits), strict=True):
         plot_history(part.model, ax)
         ax.set_title(f"Progress of the fit: {part.name}")
-    with replace_file(path) as file:
+    with replace_file(path) if files is None else files.open(path) as file:
         figure.savefig(file, format="png", dpi=110)
 
 
@@ -202,6 +209,7 @@ def run(
     echo: Echo = print,
     callback: Any = None,
     width: int = 80,
+    files: OutputFiles | None = None,
 ) -> dict[str, Any]:
     """Run the whole demonstration: two fits, two tables, one picture.
 
@@ -214,6 +222,8 @@ def run(
         Callback of the fits, called after each iteration.
     width : int, default=80
         Number of characters of the lines of the tables.
+    files : OutputFiles, default=None
+        The gate through which the picture is written; None writes it at once.
 
     Returns
     -------
@@ -233,7 +243,7 @@ def run(
         parts.append(part)
     drawn: str | None = os.path.abspath(picture)
     try:
-        draw(parts[0], parts[1], picture)
+        draw(parts[0], parts[1], picture, files)
     except ImportError as error:
         drawn = None
         echo(str(error))

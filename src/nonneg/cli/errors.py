@@ -8,6 +8,8 @@ from typing import Any
 import typer
 import typer.core
 
+from .terminal import say
+
 REFUSALS = (OSError, ValueError, TypeError, ImportError, MemoryError, OverflowError)
 """Errors that bad input raises, told in one line. Any other error is a defect of ours."""
 
@@ -39,8 +41,8 @@ class OneLineErrors(typer.core.TyperGroup):
         """Run a command; Ctrl-C ends it without a traceback."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            say("Interrupted; nothing was written.")
+        except KeyboardInterrupt as interrupt:
+            say(" ".join(["Interrupted.", *vars(interrupt).get("__notes__", [])]))
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -50,11 +52,7 @@ def _fail(text: str) -> int:
 
 
 def _describe(error: BaseException) -> str:
+    text = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'Input or output'}: {error.strerror}."
-    return str(error) or type(error).__name__
-
-
-def say(text: str) -> None:
-    """Write a text to standard error, on one line."""
-    typer.echo(" ".join(str(text).split()), err=True)
+        text = f"{error.filename or 'Input or output'}: {error.strerror}."
+    return " ".join([text, *vars(error).get("__notes__", [])])

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..base.records import Iteration
+from .terminal import echo, printable, say
 
 RECENT = 50
 """Most of the last iterations from which speed and rate of convergence are estimated."""
@@ -117,11 +118,11 @@ class Display:
 
     def say(self, text: str) -> None:
         """Write one line to standard error, above the bar."""
-        print(" ".join(text.split()), file=sys.stderr, flush=True)  # noqa: T201
+        say(text)
 
     def echo(self, text: str) -> None:
         """Write text to standard output, above the bar."""
-        print(text, flush=True)  # noqa: T201
+        echo(text)
 
 
 class _Bar(Display):
@@ -132,7 +133,7 @@ class _Bar(Display):
         self.task = bar.add_task("", total=None, text="")
 
     def stage(self, text: str) -> None:
-        self.bar.reset(self.task, total=None, description=text, text="")
+        self.bar.reset(self.task, total=None, description=printable(text), text="")
 
     def callback(self, max_time: float | None = None) -> Any:
         return FitProgress(self._show, max_time)

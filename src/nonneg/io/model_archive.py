@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.plain_archives import read_member, require_plain
-from .writers import replace_file
 
 FORMAT = "nonneg-model"
 FORMAT_VERSION = 1
@@ -51,14 +50,12 @@ class Contents(NamedTuple):
 
 
 def write_contents(
-    path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str, Any]
+    file: IO[bytes], header: dict[str, Any], arrays: dict[str, Any]
 ) -> None:
-    """Write a model file in one step."""
-    members = {_HEADER: to_json("a note", header), **arrays}
-    with replace_file(path) as file:
-        # numbers only; `allow_pickle` would be one more array before NumPy 2.1
-        untyped: Any = members
-        np.savez(file, **untyped)
+    """Write header and arrays to an open file."""
+    # numbers only; `allow_pickle` would be one more array before NumPy 2.1
+    members: Any = {_HEADER: to_json("a note", header), **arrays}
+    np.savez(file, **members)
 
 
 def read_contents(path: str | os.PathLike[str]) -> Contents:

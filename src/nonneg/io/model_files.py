@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,9 @@ from .model_archive import (
     write_contents,
 )
 from .model_checks import find_fault
+from .output_files import replace_file
 
-__all__ = ["FORMAT_VERSION", "load", "read_contents", "save"]
+__all__ = ["FORMAT_VERSION", "load", "read_contents", "save", "write_model"]
 
 MODELS = dict(zip(CLASSES, (NMF, MiniBatchNMF), strict=True))
 """Classes that a file may hold, by name."""
@@ -92,6 +93,16 @@ def save(
     >>> np.array_equal(model.transform(X), again.transform(X))
     True
     """
+    with replace_file(path) as file:
+        write_model(file, model, notes)
+
+
+def write_model(
+    file: IO[bytes],
+    model: NMF | MiniBatchNMF,
+    notes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a fitted model to an open file, as `save` does."""
     from .. import __version__
 
     name = type(model).__name__
@@ -115,7 +126,7 @@ def save(
         "notes": dict(notes or {}),
         "members": sorted(arrays),
     }
-    write_contents(path, header, arrays)
+    write_contents(file, header, arrays)
 
 
 def _describe_other(model: Any) -> str:

@@ -1,4 +1,4 @@
-"""Writing of files whole or not at all, and of matrices in the formats of `readers`."""
+"""Writing of matrices in the formats of `readers`."""
 
 from __future__ import annotations
 
@@ -6,66 +6,20 @@ import csv
 import gzip
 import io
 import os
-import secrets
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .output_files import replace_file
+
 Names = Sequence[str] | None
 
 ROW_NAMES = "row_names"
 COLUMN_NAMES = "column_names"
 """Names of the arrays beside the matrix in an .npz file, and of a Parquet column of names."""
-
-
-@contextmanager
-def replace_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Write a file in one step, so that no other program sees it half written.
-
-    The bytes go to a temporary file in the same folder, which takes the place of
-    `path` when the block ends without an error. After an error or an interrupt the
-    temporary file is removed, and the file at `path` stays. A `path` that is no regular
-    file (a pipe, /dev/null) is written to directly.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file to write. A link is followed; an existing file keeps its mode.
-
-    Yields
-    ------
-    file : binary file, writable and seekable
-
-    Raises
-    ------
-    OSError
-        If the folder does not exist or can't be written to.
-    """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        with target.open("wb") as file:
-            yield file
-        return
-    if not target.parent.is_dir():
-        msg = f"No such folder: {str(target.parent)!r}; create it first."
-        raise FileNotFoundError(msg)
-    temporary = target.parent / f".nonneg-{secrets.token_hex(8)}.part"
-    try:
-        with temporary.open("x+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, temporary)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_matrix(
@@ -116,6 +70,15 @@ def find_writer(
         f"end it in one of {', '.join(_WRITERS)}."
     )
     raise ValueError(msg)
+
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """Return the name of a file without its suffix, and the suffix, such as ".csv.gz"."""
+    for suffix in _WRITERS:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)], name[-len(suffix) :]
+    path = Path(name)
+    return path.stem, path.suffix
 
 
 def import_pyarrow(path: str | os.PathLike[str]) -> Any:

@@ -78,6 +78,8 @@ class Checkpoints:
     """Files for rows that are not in this memory."""
 
     def __post_init__(self) -> None:
+        # a link stays one: what it leads to is written, with its neighbours there
+        self.path = Path(os.path.realpath(self.path))
         self.files = RowFiles(self.path.with_name(self.path.name + ROWS))
 
     def write_if_due(self, past: Past) -> None:
