@@ -115,6 +115,29 @@ def test_a_checkpoint_that_unpacks_to_more_than_it_has_is_not_read(tmp_path):
         assert read(path) is None
 
 
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_checkpoint_that_is_a_link_stays_one(exists, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "fit", tmp_path / "link"
+    link.symlink_to(target)
+    if exists:
+        stopped(target, 2)
+    stopped(link)
+    assert link.is_symlink()
+    assert not target.is_symlink()
+    assert [path.name for path in tmp_path.glob("link*")] == ["link"]
+    assert read(target).state.n_iter == read(link).state.n_iter == 6
+    done = model(checkpoint=link, resume=True).fit(X)
+    assert_same(done, model().fit(X))
+    assert link.is_symlink()
+
+
+def test_a_link_to_no_folder_is_refused(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "none" / "fit")
+    with pytest.raises(ValueError, match="a folder that exists"):
+        model(checkpoint=tmp_path / "link").fit(X)
+
+
 def test_a_damaged_file_never_takes_the_place_of_a_good_one(tmp_path):
     path = tmp_path / "fit"
     stopped(path, checkpoint_every=5)

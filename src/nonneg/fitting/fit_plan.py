@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def plan_checkpoint(parameters: Parameters) -> CheckpointPlan | None:
             raise ValueError(msg)
         return None
     path = Path(parameters.checkpoint)
-    if not path.parent.is_dir() or path.is_dir():
+    if not Path(os.path.realpath(path)).parent.is_dir() or path.is_dir():
         msg = (
             f"checkpoint={str(path)!r} must be the name of a file in a folder that "
             "exists."
