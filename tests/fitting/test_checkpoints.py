@@ -131,9 +131,10 @@ def test_an_ended_fit_returns_at_once_and_may_go_on_further(tmp_path):
 
 def test_the_time_limit_is_that_of_each_run(tmp_path):
     X, path = matrix("dense"), tmp_path / "fit"
-    model(max_time=1e-9, checkpoint=path).fit(X)
+    slow = {"max_time": 0.2, "callback": lambda iteration: time.sleep(0.25)}
+    model(checkpoint=path, **slow).fit(X)
     for n_iter in (2, 3):
-        fitted = model(max_time=1e-9, checkpoint=path, resume=True).fit(X)
+        fitted = model(checkpoint=path, resume=True, **slow).fit(X)
         assert (fitted.n_iter_, fitted.stop_reason_) == (n_iter, "max_time")
 
 

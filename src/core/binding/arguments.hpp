@@ -4,6 +4,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
+
 #include "binding/interpreter_exit.hpp"
 #include "drivers/float_mode.hpp"
 #include "drivers/run.hpp"
@@ -42,6 +44,13 @@ inline void require(bool ok, const char *what) {
     throw nb::value_error(what);
 }
 
+// k x k matrices are counted through by int.
+constexpr size_t kMostComponents = 46340;
+
+inline void require_components(size_t k) {
+  require(k <= kMostComponents, "there may be 46340 components or unknowns at most");
+}
+
 template <class A, class B> void require_rows(const A &a, const B &b) {
   require(a.shape(0) == b.shape(0), "the arrays differ in their number of rows");
 }
@@ -50,14 +59,26 @@ template <class A, class B> void require_columns(const A &a, const B &b) {
   require(a.shape(1) == b.shape(1), "the arrays differ in their number of columns");
 }
 
-// Runs pending signal handlers; true if one of them raised.
-inline bool poll_signals() {
+// Python's function that raises where a run is to end, as a time limit has passed; null: none.
+inline PyObject *check_limits = nullptr;
+
+// Runs pending signal handlers, then the check; true if one of them raised.
+inline bool poll() {
   wait_if_ending();
   nb::gil_scoped_acquire gil;
-  return PyErr_CheckSignals() != 0;
+  if (PyErr_CheckSignals() != 0)
+    return true;
+  if (!check_limits)
+    return false;
+  PyObject *const none = PyObject_CallNoArgs(check_limits);
+  Py_XDECREF(none);
+  return !none;
 }
 
-// Calls f without the GIL; a handler's exception (KeyboardInterrupt) goes on from here.
+// Threads beyond these find no tasks, but would have scratch.
+constexpr int kMostThreads = 256;
+
+// Calls f without the GIL; the exception of a poll goes on from here.
 template <class F> void call(int n_threads, F &&f) {
   bool done;
   {
@@ -66,7 +87,7 @@ template <class F> void call(int n_threads, F &&f) {
     wait_if_ending();
     {
       const FlushSubnormals mode;
-      done = f(Run{n_threads, poll_signals});
+      done = f(Run{std::clamp(n_threads, 1, kMostThreads), poll});
     }
     wait_if_ending();
   }

@@ -17,13 +17,14 @@ template <class T> void bind_dtype(nb::module_ &m) {
            std::optional<Vector<double>> upper, Mutable gradient,
            bool fixed, int n_threads) {
           const size_t k = A.shape(1);
+          require_components(k);
           require_rows(A, P);
           require_columns(A, P);
           require(gram.shape(0) == k * k && l1.shape(0) == k &&
                       gradient.shape(0) == k && (!upper || upper->shape(0) == k),
                   "the Gram matrix, l1, upper and gradient must all have k entries a side");
           const Exact e{gram.data(), l1.data(), upper ? upper->data() : nullptr,
-                        static_cast<int>(k), fixed};
+                        static_cast<int>(k), fixed, asked_to_stop};
           const auto a = view<T>(A);
           const auto p = view<const T>(P);
           ExactSums sums;

@@ -72,6 +72,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
             fused.push_back(fused_model<T>(arrays, x.rows, n_columns));
           }
           require(!fused.empty(), "there must be a model");
+          require(fused.size() <= kMostComponents, "there are too many models for one pass");
           for (const FusedModel<T> &model : fused)
             require(!model.rhs.data == !fused[0].rhs.data,
                     "either all models want sums or none");

@@ -17,6 +17,7 @@ constexpr auto kPatience = 5s;
 
 std::atomic<bool> ending{false};
 std::atomic<int> in_core{0}, waiting{0};
+thread_local int depth = 0; // of calls on this thread
 std::thread::id ends_it; // set before `ending`
 
 // Runs with the GIL, while it can still be asked for: threads that wait for it get it, and
@@ -34,14 +35,20 @@ void note_exit() {
 
 // A forked child has none of the parent's other threads.
 const int registered = pthread_atfork(nullptr, nullptr, [] {
-  in_core.store(0);
+  in_core.store(depth);
   waiting.store(0);
 });
 
 } // namespace
 
-InCore::InCore() { ++in_core; }
-InCore::~InCore() { --in_core; }
+InCore::InCore() {
+  ++in_core;
+  ++depth;
+}
+InCore::~InCore() {
+  --in_core;
+  --depth;
+}
 
 void wait_if_ending() {
   if (!ending.load() || std::this_thread::get_id() == ends_it)

@@ -72,6 +72,10 @@ NB_MODULE(_core, m) {
   m.def("set_blas", set_blas, nb::arg("sgemm"), nb::arg("dgemm"));
   m.def("unset_blas", [] { blas = Blas{}; });
   m.def("set_thread_work", [](double work) { thread_work = work; }, nb::arg("work"));
+  m.def("set_check", [](nb::object check) {
+    Py_XDECREF(check_limits);
+    check_limits = check.release().ptr();
+  }, nb::arg("check"));
   m.def("touch", touch, nb::arg("bytes"), nb::arg("step"));
   m.def("pool_size", pool_size);
   m.def("shut_down_pool", shut_down_pool, nb::call_guard<nb::gil_scoped_release>());

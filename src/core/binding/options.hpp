@@ -48,6 +48,7 @@ template <class T> const T *vector_of(const nb::object &array, size_t k, const c
 double *square_of(nb::handle array, Index rows, Index cols);
 
 template <class T> Sweep<T> sweep_of(const SolveOptions &options, size_t k) {
+  require_components(k);
   const auto what = "the Gram matrix, its diagonal, l1 and order must all have k entries a side";
   const auto gram = nb::cast<In<T>>(options.gram, false);
   require(gram.shape(0) == k && gram.shape(1) == k, what);
@@ -74,12 +75,13 @@ template <class T> Solve<T> solve_of(const SolveOptions &options, size_t k) {
     solve.method = Method::exact;
     solve.exact = {square_of(options.exact_gram, n, n),
                    vector_of<double>(options.exact_l1, k, "l1 must have k entries"), nullptr,
-                   static_cast<int>(k)};
+                   static_cast<int>(k), false, asked_to_stop};
   }
   return solve;
 }
 
 template <class T> Beta<T> beta_of(const BetaOptions &options, size_t k) {
+  require_components(k);
   const auto what = "column_sums, l1 and l2 must have k entries";
   return {options.beta,
           static_cast<T>(options.floor),
@@ -93,6 +95,7 @@ template <class T> Beta<T> beta_of(const BetaOptions &options, size_t k) {
 }
 
 template <class T> Newton<T> newton_of(const NewtonOptions &options, size_t k) {
+  require_components(k);
   const auto what = "column_sums, l1 and l2 must have k entries";
   return {static_cast<T>(options.floor),
           static_cast<T>(options.unit),
@@ -104,7 +107,8 @@ template <class T> Newton<T> newton_of(const NewtonOptions &options, size_t k) {
           static_cast<int>(k),
           options.sweeps,
           options.rescale,
-          options.wants_value};
+          options.wants_value,
+          asked_to_stop};
 }
 
 } // namespace nonneg

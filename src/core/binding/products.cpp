@@ -20,6 +20,7 @@ template <class T> void bind_sums(nb::module_ &m) {
         nb::arg("X").noconvert(), nb::arg("n_threads"));
   m.def("gram",
         [](In<T> A, Out<double> G, int n_threads) {
+          require_components(A.shape(1));
           require(G.shape(0) == A.shape(1) && G.shape(1) == A.shape(1) &&
                       (A.shape(1) == 1 ||
                        G.stride(0) == static_cast<int64_t>(A.shape(1))),
@@ -39,6 +40,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
         [](Arrays X, In<T> B, Out<T> out, int n_threads) {
           const auto x = Arg::view_of(X, static_cast<Index>(B.shape(0)));
           const auto b = view<const T>(B);
+          require_components(B.shape(1));
           const auto o = view<T>(out);
           require(x.rows == o.rows && x.cols == b.rows && b.cols == o.cols,
                   "the shapes of X, B and out do not fit");
@@ -50,6 +52,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
         [](Arrays X, In<T> A, Out<T> out, int n_threads) {
           const auto x = Arg::view_of(X, static_cast<Index>(out.shape(0)));
           const auto a = view<const T>(A);
+          require_components(A.shape(1));
           const auto o = view<T>(out);
           require(x.rows == a.rows && x.cols == o.rows && a.cols == o.cols,
                   "the shapes of X, A and out do not fit");

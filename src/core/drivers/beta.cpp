@@ -79,18 +79,25 @@ struct Blocks {
   Index most_tasks() const { return std::min(cut.n_blocks, kMostTasks); }
 };
 
-// Runs all blocks of rows, as n_tasks in a row each; block_of(i, first block) is what task i
-// works with.
+// The block for kernels that see a part of X, from its row `origin` on.
+template <class T> BetaBlock<T> at_rows(BetaBlock<T> block, Index origin, Index rows) {
+  block.start = rows_of(block.start, origin, origin + rows);
+  for (MatrixView<T> *const A : {&block.solved, &block.below})
+    if (A->data)
+      *A = rows_of(*A, origin, origin + rows);
+  return block;
+}
+
+// Runs all blocks of rows, as n_tasks in a row each; block_of(i, number of the block) is what
+// task i works with.
 template <class T, class X, class F>
 bool for_rows(const Kernels<T> &K, const X &x, const Blocks &blocks, Index n_tasks, Run run,
               F block_of) {
   const Cut &cut = blocks.cut;
   const Scratch scratch(blocks.scratch_bytes, blocks.n_threads);
-  auto task = [&](Index i, const ViewOf<X> &part, Index first, Index last, int worker) {
-    const BetaBlock<T> block = block_of(i, first);
-    for (Index b = first; b < last; ++b)
-      beta_block(K, part, b * cut.block, std::min((b + 1) * cut.block, x.rows), block,
-                 scratch(worker));
+  auto task = [&](Index i, const Block<ViewOf<X>> &rows, int worker) {
+    const BetaBlock<T> block = at_rows(block_of(i, rows.number), rows.origin, rows.x.rows);
+    beta_block(K, rows.x, rows.first, rows.last, block, scratch(worker));
   };
   return for_tasks(x, cut.block, cut.n_blocks, n_tasks, blocks.n_threads, run, task);
 }
@@ -104,10 +111,10 @@ bool beta_by_slots(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
   const Index n_tasks = sums ? cut.n_slots : blocks.most_tasks(), half = x.cols * block.width;
   const Buffer<T> slots(static_cast<size_t>(sums ? n_tasks * cut.slot_size : 0));
   std::vector<double> values(static_cast<size_t>(n_tasks), 0.0);
-  auto part = [&](Index i, Index first) {
+  auto part = [&](Index i, Index number) {
     BetaBlock<T> part_block = block;
     if (sums) {
-      part_block.numerator = cut.opened(slots.get(), i, first);
+      part_block.numerator = cut.opened(slots.get(), i, number);
       part_block.denominator = below ? part_block.numerator + half : nullptr;
     }
     part_block.value = pass.value ? &values[static_cast<size_t>(i)] : nullptr;
@@ -137,15 +144,19 @@ void sums_of_panel(const Kernels<T> &K, const MatrixView<const T> &X, Index row,
     part_block.denominator += column * part_block.width;
   const MatrixView<const T> panel{X.data + column, X.rows, end - column, X.stride};
   part_block.start = rows_of(part_block.start, row, row + X.rows);
-  for (Index first = 0; first < X.rows; first += blocks.cut.block)
+  for (Index first = 0; first < X.rows && !asked_to_stop(); first += blocks.cut.block)
     beta_block(K, panel, first, std::min(first + blocks.cut.block, X.rows), part_block, scratch);
 }
 
 template <class T, class I>
 void sums_of_panel(const Kernels<T> &K, const CsrView<T, I> &X, Index row, Index column,
                    Index end, const Blocks &, BetaBlock<T> part_block, void *scratch) {
-  part_block.start = rows_of(part_block.start, row, row + X.rows);
-  csr_of(K.beta, X).kullback_panel(X, column, end, part_block, scratch);
+  for (Index first = 0; first < X.rows && !asked_to_stop(); first += kPanelRows) {
+    const Index last = std::min(first + kPanelRows, X.rows);
+    BetaBlock<T> some = part_block;
+    some.start = rows_of(part_block.start, row + first, row + last);
+    csr_of(K.beta, X).kullback_panel(rows_of(X, first, last), column, end, some, scratch);
+  }
 }
 
 // The rows in one pass, then the sums for one range of features at a time: where a slot for
@@ -191,7 +202,7 @@ template <class T, class X>
 bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   const int width = K.products.padded(pass.options.k);
   const bool tiles = kIsDense<T, X> || pass.options.beta != 1, sums = pass.numerator.data;
-  const Index h_width = tiles ? K.products.padded(static_cast<int>(x.cols)) : 0;
+  const Index h_width = tiles ? K.products.padded(tile_columns(x.cols)) : 0;
   const PackedFactor<T> other(K, pass.Ht, width, h_width, run);
   const bool moves_on = pass.after.data && pass.after.data != pass.Ht.data;
   const PackedFactor<T> after(K, moves_on ? pass.after : MatrixView<const T>{}, width,

@@ -57,7 +57,7 @@ public:
         measures[j] += part.measures[j];
     }
     if (gram)
-      symmetrize(gram, static_cast<int>(k));
+      symmetrize(gram, k);
   }
 
 private:
@@ -69,28 +69,34 @@ private:
 };
 
 template <class T>
-void update_block(const Kernels<T> &K, const MatrixView<const T> &X, Index first,
-                  Index last, const T *B, int width, const Model<T> *models,
-                  ModelSums *sums, int n_models, T *rhs, void *scratch) {
+void update_rows_of(const Kernels<T> &K, const MatrixView<const T> &X, Index first,
+                    Index last, const T *B, int width, const Model<T> *models,
+                    ModelSums *sums, int n_models, T *rhs, void *scratch) {
   K.solve.dense.update(rows_of(X, first, last), first, B, width, models, sums, n_models, rhs,
                  blas, scratch);
 }
 
 template <class T, class I>
-void update_block(const Kernels<T> &K, const CsrView<T, I> &X, Index first, Index last,
-                  const T *B, int width, const Model<T> *models, ModelSums *sums,
-                  int n_models, T *rhs, void *scratch) {
+void update_rows_of(const Kernels<T> &K, const CsrView<T, I> &X, Index first, Index last,
+                    const T *B, int width, const Model<T> *models, ModelSums *sums,
+                    int n_models, T *rhs, void *scratch) {
   csr_of(K.solve, X).update(X, first, last, B, width, models, sums, n_models, rhs, scratch);
 }
 
-template <class T> RowArrays<T> rows_of(const RowArrays<T> &A, Index first, Index last) {
-  RowArrays<T> block{rows_of(A.start, first, last), A.previous,
-                     rows_of(A.solved, first, last), A.moved};
-  if (A.moved.data) {
-    block.previous = rows_of(A.previous, first, last);
-    block.moved = rows_of(A.moved, first, last);
-  }
-  return block;
+template <class T, class View>
+void update_block(const Kernels<T> &K, const Block<View> &block, const T *B, int width,
+                  const std::vector<Model<T>> &models, ModelSums *sums, T *rhs,
+                  void *scratch) {
+  const int n_models = static_cast<int>(models.size());
+  const View &x = block.x;
+  if (block.origin == 0)
+    return update_rows_of(K, x, block.first, block.last, B, width, models.data(), sums,
+                          n_models, rhs, scratch);
+  std::vector<Model<T>> beside(models);
+  for (Model<T> &model : beside)
+    model.rows = rows_of(model.rows, block.origin, block.origin + x.rows);
+  update_rows_of(K, x, block.first, block.last, B, width, beside.data(), sums, n_models, rhs,
+                 scratch);
 }
 
 // The half-step without sums over X, or where they would take too much memory.
@@ -105,11 +111,9 @@ bool update_rows(const Kernels<T> &K, const X &x, const T *packed, int width,
   const int n_threads = threads_for(entries(x) * width, run.n_threads);
   const Scratch scratch(K.solve.scratch_bytes(block, width, k), n_threads);
   Parts<T> parts(n_tasks, models.data(), n_models, false);
-  auto task = [&](Index i, const ViewOf<X> &part, Index first, Index last, int worker) {
-    for (Index b = first; b < last; ++b)
-      update_block(K, part, b * block, std::min((b + 1) * block, x.rows), packed, width,
-                   models.data(), parts.of(i), n_models, static_cast<T *>(nullptr),
-                   scratch(worker));
+  auto task = [&](Index i, const Block<ViewOf<X>> &rows, int worker) {
+    update_block(K, rows, packed, width, models, parts.of(i), static_cast<T *>(nullptr),
+                 scratch(worker));
   };
   const bool done = for_tasks(x, block, n_blocks, n_tasks, n_threads, run, task);
   for (int m = 0; m < n_models; ++m)
@@ -126,7 +130,7 @@ bool solve(const Kernels<T> &K, const Solve<T> &s, const RowArrays<T> &rows,
   const int k = s.sweep.k;
   const Index n_rows = rows.solved.rows, n_blocks = ceil_div(n_rows, kFactorBlock);
   // few parts for a large k, so that they stay small beside the factor itself
-  const Index n_tasks = std::min(n_blocks, std::clamp<Index>((1 << 18) / (k * k), 8, 64));
+  const Index n_tasks = std::min(n_blocks, std::clamp<Index>((1 << 18) / (Index(k) * k), 8, 64));
   const double work = double(n_rows) * k * k * std::min(s.most + 1, 4);
   const int n_threads = threads_for(work, run.n_threads);
   // the second model only carries the other Gram matrix
@@ -137,7 +141,8 @@ bool solve(const Kernels<T> &K, const Solve<T> &s, const RowArrays<T> &rows,
   const Scratch scratch(K.solve.scratch_bytes(0, 0, k), n_threads);
   auto task = [&](int64_t i, int worker) {
     ModelSums *const part = parts.of(i);
-    for (Index b = n_blocks * i / n_tasks; b < n_blocks * (i + 1) / n_tasks; ++b) {
+    const Index end = n_blocks * (i + 1) / n_tasks;
+    for (Index b = n_blocks * i / n_tasks; b < end && !asked_to_stop(); ++b) {
       const Index first = b * kFactorBlock, last = std::min(first + kFactorBlock, n_rows);
       const RowArrays<T> block = rows_of(rows, first, last);
       K.solve.rows(s, block, rows_of(P, first, last), part->sums, part->measures,
@@ -158,7 +163,7 @@ bool solve(const Kernels<T> &K, const Solve<T> &s, const RowArrays<T> &rows,
   if (both)
     parts.add_up(1, gram_result, nullptr, none);
   else if (gram_solved && gram_result)
-    std::copy(gram_solved, gram_solved + k * k, gram_result);
+    std::copy(gram_solved, gram_solved + Index(k) * k, gram_result);
   return done;
 }
 
@@ -192,12 +197,9 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
   const Buffer<T> slots(static_cast<size_t>(cut.n_slots * cut.slot_size));
   const Scratch scratch(K.solve.scratch_bytes(cut.block, width, k), n_threads);
   Parts<T> parts(cut.n_slots, models.data(), n_models, true);
-  auto task = [&](Index slot, const ViewOf<X> &part, Index first, Index last, int worker) {
-    T *const rhs = cut.opened(slots.get(), slot, first);
-    for (Index b = first; b < last; ++b)
-      update_block(K, part, b * cut.block, std::min((b + 1) * cut.block, x.rows),
-                   packed.get(), width, models.data(), parts.of(slot), n_models, rhs,
-                   scratch(worker));
+  auto task = [&](Index slot, const Block<ViewOf<X>> &rows, int worker) {
+    update_block(K, rows, packed.get(), width, models, parts.of(slot),
+                 cut.opened(slots.get(), slot, rows.number), scratch(worker));
   };
   if (!for_tasks(x, cut.block, cut.n_blocks, cut.n_slots, n_threads, run, task))
     return false;

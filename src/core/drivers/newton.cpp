@@ -25,17 +25,15 @@ template <class T, class I> Index longest_row(const CsrView<T, I> &X) {
 
 template <class View> Index longest_row(const Stream<View> &X) { return X.longest; }
 
-// Runs fn(part, first, last, sums, scratch) over all rows and adds the sums up in order.
+// Runs fn(block, sums, scratch) over all rows and adds the sums up in order.
 template <class X, class F>
 bool for_blocks(const X &x, Index block, size_t scratch_bytes, int n_threads, F fn,
                 NewtonSums &sums, Run run) {
   const Index n_blocks = ceil_div(x.rows, block), n_tasks = std::min(n_blocks, kMostTasks);
   const Scratch scratch(scratch_bytes, n_threads);
   std::vector<NewtonSums> parts(static_cast<size_t>(n_tasks));
-  auto task = [&](Index i, const ViewOf<X> &part, Index first, Index last, int worker) {
-    for (Index b = first; b < last; ++b)
-      fn(part, b * block, std::min((b + 1) * block, x.rows), parts[static_cast<size_t>(i)],
-         scratch(worker));
+  auto task = [&](Index i, const Block<ViewOf<X>> &rows, int worker) {
+    fn(rows, parts[static_cast<size_t>(i)], scratch(worker));
   };
   if (!for_tasks(x, block, n_blocks, n_tasks, n_threads, run, task))
     return false;
@@ -52,14 +50,16 @@ bool newton(const Kernels<T> &K, const X &x, const Newton<T> &options, const Row
   const int n_threads = threads_for(4 * entries(x) * options.k, run.n_threads);
   using View = ViewOf<X>;
   if constexpr (std::is_same_v<View, StridedView<T>>) {
-    const Index h_width = K.products.padded(static_cast<int>(x.cols));
+    const Index h_width = K.products.padded(tile_columns(x.cols));
     const Buffer<T> H(static_cast<size_t>(options.k * h_width));
     if (!turn(Ht, H.get(), h_width, run))
       return false;
     return for_blocks(
         x, kDenseRows, K.newton.scratch_bytes(0, x.cols, options.k, false), n_threads,
-        [&](const View &part, Index first, Index last, NewtonSums &part_sums, void *scratch) {
-          K.newton.dense.half_step(part, first, last, H.get(), h_width, options, rows, part_sums, scratch);
+        [&](const Block<View> &b, NewtonSums &part_sums, void *scratch) {
+          K.newton.dense.half_step(b.x, b.first, b.last, H.get(), h_width, options,
+                                   rows_of(rows, b.origin, b.origin + b.x.rows), part_sums,
+                                   scratch);
         },
         sums, run);
   } else {
@@ -69,8 +69,10 @@ bool newton(const Kernels<T> &K, const X &x, const Newton<T> &options, const Row
       return false;
     return for_blocks(
         x, kCsrBlock, K.newton.scratch_bytes(kCsrBlock, longest_row(x), options.k, true), n_threads,
-        [&](const View &part, Index first, Index last, NewtonSums &part_sums, void *scratch) {
-          csr_of(K.newton, part).half_step(part, first, last, packed.get(), kp, options, rows, part_sums, scratch);
+        [&](const Block<View> &b, NewtonSums &part_sums, void *scratch) {
+          csr_of(K.newton, b.x).half_step(b.x, b.first, b.last, packed.get(), kp, options,
+                                          rows_of(rows, b.origin, b.origin + b.x.rows),
+                                          part_sums, scratch);
         },
         sums, run);
   }

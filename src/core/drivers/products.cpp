@@ -44,7 +44,7 @@ void transposed_panel(const Kernels<T> &K, const MatrixView<const T> &X, Index c
                       Index column_end, MatrixView<const T> A, T *sum, void *scratch) {
   const Index step = block_rows(X);
   T *const panel = sum + column * K.products.padded(static_cast<int>(A.cols));
-  for (Index first = 0; first < X.rows; first += step) {
+  for (Index first = 0; first < X.rows && !asked_to_stop(); first += step) {
     const Index last = std::min(first + step, X.rows);
     const MatrixView<const T> part{X.data + first * X.stride + column, last - first,
                                    column_end - column, X.stride};
@@ -55,7 +55,12 @@ void transposed_panel(const Kernels<T> &K, const MatrixView<const T> &X, Index c
 template <class T, class I>
 void transposed_panel(const Kernels<T> &K, const CsrView<T, I> &X, Index column,
                       Index column_end, MatrixView<const T> A, T *sum, void *scratch) {
-  csr_of(K.products, X).transposed_panel(X, column, column_end, A, sum, scratch);
+  for (Index first = 0; first < X.rows && !asked_to_stop(); first += kPanelRows) {
+    const Index last = std::min(first + kPanelRows, X.rows);
+    csr_of(K.products, X)
+        .transposed_panel(rows_of(X, first, last), column, column_end, rows_of(A, first, last),
+                          sum, scratch);
+  }
 }
 
 // X'A by panels of features, for factors too large to hold an accumulator per slot.
@@ -89,8 +94,10 @@ bool gram(const Kernels<T> &K, MatrixView<const T> A, double *G, Run run) {
   std::fill(parts.get(), parts.get() + n_tasks * k * k, 0.0);
   const Scratch scratch(K.products.scratch_bytes(0, K.products.padded(k), k), n_threads);
   auto task = [&](int64_t i, int worker) {
-    K.products.gram(rows_of(A, A.rows * i / n_tasks, A.rows * (i + 1) / n_tasks),
-           parts.get() + i * k * k, scratch(worker));
+    const Index end = A.rows * (i + 1) / n_tasks;
+    for (Index row = A.rows * i / n_tasks; row < end && !asked_to_stop(); row += kGramRows)
+      K.products.gram(rows_of(A, row, std::min(row + kGramRows, end)),
+                      parts.get() + i * k * k, scratch(worker));
   };
   const bool done = parallel_for(n_tasks, n_threads, task, run.poll);
   add_grams(parts.get(), n_tasks, k, G);
@@ -128,10 +135,9 @@ bool matmul(const Kernels<T> &K, const X &x, MatrixView<const T> B, MatrixView<T
   const int n_threads = threads_for(entries(x) * k, run.n_threads);
   const Scratch scratch(K.products.scratch_bytes(block, kp, k), n_threads);
   const Index n_blocks = ceil_div(x.rows, block);
-  auto task = [&](Index, const ViewOf<X> &part, Index first, Index last, int worker) {
-    for (Index b = first; b < last; ++b)
-      product(K, part, b * block, std::min((b + 1) * block, x.rows), packed.get(), k, out,
-              scratch(worker));
+  auto task = [&](Index, const Block<ViewOf<X>> &rows, int worker) {
+    product(K, rows.x, rows.first, rows.last, packed.get(), k,
+            rows_of(out, rows.origin, rows.origin + rows.x.rows), scratch(worker));
   };
   return for_tasks(x, block, n_blocks, std::min(n_blocks, kMostTasks), n_threads, run, task);
 }
@@ -146,11 +152,10 @@ bool rmatmul(const Kernels<T> &K, const X &x, MatrixView<const T> A, MatrixView<
   const int n_threads = threads_for(entries(x) * k, run.n_threads);
   const Buffer<T> slots(static_cast<size_t>(cut.n_slots * cut.slot_size));
   const Scratch scratch(K.products.scratch_bytes(cut.block, kp, k), n_threads);
-  auto task = [&](Index slot, const ViewOf<X> &part, Index first, Index last, int worker) {
-    T *const sum = cut.opened(slots.get(), slot, first);
-    for (Index b = first; b < last; ++b)
-      transposed(K, part, b * cut.block, std::min((b + 1) * cut.block, x.rows), A, sum,
-                 scratch(worker));
+  auto task = [&](Index slot, const Block<ViewOf<X>> &rows, int worker) {
+    T *const sum = cut.opened(slots.get(), slot, rows.number);
+    transposed(K, rows.x, rows.first, rows.last,
+               rows_of(A, rows.origin, rows.origin + rows.x.rows), sum, scratch(worker));
   };
   return for_tasks(x, cut.block, cut.n_blocks, cut.n_slots, n_threads, run, task) &&
          add_slots(K, slots.get(), cut.slot_size, cut.n_slots, kp, out, run);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <stdexcept>
 
 #include "drivers/run.hpp"
 #include "drivers/streams.hpp"
@@ -53,9 +54,33 @@ const auto &csr_of(const Family &kernels, const CsrView<T, I> &) {
     return kernels.csr64;
 }
 
+// Some rows; their row pointers count the entries of all.
+template <class T, class I>
+CsrView<T, I> rows_of(const CsrView<T, I> &X, Index first, Index last) {
+  return {X.values, X.indices, X.indptr + first, last - first, X.cols};
+}
+
+// Columns of X in a row of tiles, which kernels count by int.
+inline int tile_columns(Index columns) {
+  if (columns > 2147483647 - 64)
+    throw std::length_error("this divergence takes an X of at most 2147483583 columns, but for "
+                            "Kullback-Leibler of a sparse X");
+  return static_cast<int>(columns);
+}
+
 template <class T>
 MatrixView<T> rows_of(MatrixView<T> A, Index first, Index last) {
   return {A.data + first * A.stride, last - first, A.cols, A.stride};
+}
+
+template <class T> RowArrays<T> rows_of(const RowArrays<T> &A, Index first, Index last) {
+  RowArrays<T> rows{rows_of(A.start, first, last), A.previous,
+                    rows_of(A.solved, first, last), A.moved};
+  if (A.moved.data) {
+    rows.previous = rows_of(A.previous, first, last);
+    rows.moved = rows_of(A.moved, first, last);
+  }
+  return rows;
 }
 
 } // namespace nonneg

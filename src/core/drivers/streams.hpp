@@ -2,6 +2,7 @@
 // and its tasks are those of a pass over the whole, so that the sums are the same bits.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <vector>
 
@@ -34,24 +35,33 @@ template <class V> struct Whole<Stream<V>> {
 // The type of what a kernel sees of X.
 template <class X> using ViewOf = typename Whole<X>::View;
 
-// A piece that is addressed by the rows of X, of which it holds those from `row` on.
-template <class T> MatrixView<T> at_row(const MatrixView<T> &x, Index row) {
-  return {x.data - row * x.stride, row + x.rows, x.cols, x.stride};
-}
-template <class T> StridedView<T> at_row(const StridedView<T> &x, Index row) {
-  return {x.data - row * x.row_stride, row + x.rows, x.cols, x.row_stride, x.stride};
-}
-template <class T, class I> CsrView<T, I> at_row(const CsrView<T, I> &x, Index row) {
-  return {x.values, x.indices, x.indptr - row, row + x.rows, x.cols};
+// A block of rows of X, and where it lies.
+template <class View> struct Block {
+  const View &x;     // all of X, or a piece of it
+  Index number;      // of the block
+  Index first, last; // its rows in x
+  Index origin;      // the row of X that is x's first: where a factor's rows for x begin
+};
+
+// Does the blocks [begin, end) of a task, of which x has the rows of X from `origin` on, out
+// of n_rows; between two of them it may be asked to stop.
+template <class View, class F>
+void for_blocks_of(Index task, const View &x, Index origin, Index begin, Index end,
+                   Index block, Index n_rows, int worker, F &fn) {
+  for (Index b = begin; b < end && !asked_to_stop(); ++b) {
+    const Index last = std::min((b + 1) * block, n_rows);
+    fn(task, Block<View>{x, b, b * block - origin, last - origin, origin}, worker);
+  }
 }
 
-// Runs fn(task, x, first, last, worker) until each of the tasks has had all of its blocks of
-// `block` rows, in order; task i owns [n_blocks i / n_tasks, n_blocks (i + 1) / n_tasks).
+// Runs fn(task, block, worker) until each of the tasks has had all of its blocks of `block`
+// rows, in order; task i owns [n_blocks i / n_tasks, n_blocks (i + 1) / n_tasks).
 template <class View, class F>
-bool for_tasks(const View &x, Index, Index n_blocks, Index n_tasks, int n_threads, Run run,
+bool for_tasks(const View &x, Index block, Index n_blocks, Index n_tasks, int n_threads, Run run,
                F fn) {
   auto task = [&](int64_t i, int worker) {
-    fn(Index(i), x, n_blocks * i / n_tasks, n_blocks * (i + 1) / n_tasks, worker);
+    for_blocks_of(Index(i), x, 0, n_blocks * i / n_tasks, n_blocks * (i + 1) / n_tasks, block,
+                  x.rows, worker, fn);
   };
   return parallel_for(n_tasks, n_threads, task, run.poll);
 }
@@ -63,7 +73,8 @@ bool for_tasks(const Stream<View> &x, Index block, Index, Index n_tasks, int n_t
   while (x.next(n_tasks, block, window)) {
     auto task = [&](int64_t i, int worker) {
       const Piece<View> &piece = window[static_cast<size_t>(i)];
-      fn(piece.task, at_row(piece.x, piece.row), piece.first, piece.last, worker);
+      for_blocks_of(piece.task, piece.x, piece.row, piece.first, piece.last, block, x.rows,
+                    worker, fn);
     };
     if (!parallel_for(static_cast<int64_t>(window.size()), n_threads, task, run.poll))
       return false;

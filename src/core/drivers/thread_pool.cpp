@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -53,6 +54,26 @@ struct Region {
   }
 };
 
+class Poller;
+
+// The region whose task this thread runs, and its poller on the thread that started it.
+struct Current {
+  const Region *region;
+  Poller *poller;
+};
+thread_local Current current_task{nullptr, nullptr};
+
+class Entered {
+public:
+  explicit Entered(Current now) : before_(current_task) { current_task = now; }
+  ~Entered() { current_task = before_; }
+  Entered(const Entered &) = delete;
+  Entered &operator=(const Entered &) = delete;
+
+private:
+  Current before_;
+};
+
 struct Pool {
   std::mutex busy;  // held while a region runs
   std::mutex state; // guards everything below
@@ -88,7 +109,10 @@ struct Pool {
       ++running;
       Region *mine = region;
       lock.unlock();
-      while (mine->run_one(worker)) {
+      {
+        const Entered entered({mine, nullptr});
+        while (mine->run_one(worker)) {
+        }
       }
       lock.lock();
       if (--running == 0)
@@ -104,45 +128,82 @@ thread_local bool inside_region = false;
 
 // A fork waits for nothing: it may come from a thread that holds what a running region waits
 // for, as the GIL. The child has no use for the parent's locks, whatever their state.
-void after_fork_in_child() { pool = new Pool; }
+std::atomic<int> forks{0}; // between this process and the first one
+void after_fork_in_child() {
+  pool = new Pool;
+  inside_region = false; // a handler of signals that forks runs inside of one
+  ++forks;
+}
 
 const int registered = pthread_atfork(nullptr, nullptr, after_fork_in_child);
 
 class Poller {
 public:
-  Poller(Poll poll, Region &region)
-      : poll_(poll), region_(region), last_(std::chrono::steady_clock::now()) {}
+  // `pooled`: workers of the pool take part in the region.
+  Poller(Poll poll, Region &region, bool pooled)
+      : poll_(poll), region_(region), pooled_(pooled), last_(std::chrono::steady_clock::now()) {}
 
   void maybe() {
-    if (!poll_)
+    if (!poll_ || stopped || lost_workers)
       return;
     const auto now = std::chrono::steady_clock::now();
     if (now - last_ < kPollInterval)
       return;
     last_ = now;
-    if (poll_()) {
-      stopped = true;
+    const int before = forks.load();
+    stopped = poll_();
+    lost_workers = pooled_ && forks.load() != before;
+    if (stopped || lost_workers)
       region_.stop.store(true, std::memory_order_relaxed);
-    }
   }
 
   bool stopped = false;
+  bool lost_workers = false; // poll has forked, and this is the child
 
 private:
   Poll poll_;
   Region &region_;
+  bool pooled_;
   std::chrono::steady_clock::time_point last_;
 };
 
 bool run_inline(Region &region, Poll poll) {
-  Poller poller(poll, region);
+  Poller poller(poll, region, false);
+  const Entered entered({&region, &poller});
   while (region.run_one(0))
     poller.maybe();
   region.rethrow();
   return !poller.stopped;
 }
 
+// Waits until no worker runs a task of the region; false if there are none any more.
+bool wait_for_workers(Pool *current, Poller &poller) {
+  if (poller.lost_workers)
+    return false;
+  std::unique_lock<std::mutex> lock(current->state);
+  current->wanted = 0; // late workers need not join: no task is left
+  while (current->running > 0) {
+    current->done.wait_for(lock, kPollInterval);
+    if (current->running > 0) {
+      lock.unlock();
+      poller.maybe();
+      if (poller.lost_workers) // nor does anyone hold or free the pool's locks
+        return false;
+      lock.lock();
+    }
+  }
+  current->region = nullptr;
+  return true;
+}
+
 } // namespace
+
+bool asked_to_stop() {
+  const Current now = current_task;
+  if (now.poller)
+    now.poller->maybe();
+  return now.region && now.region->stop.load(std::memory_order_relaxed);
+}
 
 bool run_region(int64_t n_tasks, int n_threads,
                 void (*call)(void *, int64_t, int), void *context, Poll poll) {
@@ -161,21 +222,17 @@ bool run_region(int64_t n_tasks, int n_threads,
     current->wanted = n_threads - 1; // those that there are will come
   }
   current->wake.notify_all();
-  Poller poller(poll, region);
-  while (region.run_one(0))
-    poller.maybe();
+  Poller poller(poll, region, true);
   {
-    std::unique_lock<std::mutex> lock(current->state);
-    current->wanted = 0; // late workers need not join: no task is left
-    while (current->running > 0) {
-      current->done.wait_for(lock, kPollInterval);
-      if (current->running > 0) {
-        lock.unlock();
-        poller.maybe();
-        lock.lock();
-      }
-    }
-    current->region = nullptr;
+    const Entered entered({&region, &poller});
+    while (region.run_one(0))
+      poller.maybe();
+  }
+  if (!wait_for_workers(current, poller)) {
+    if (poller.stopped)
+      return false;
+    throw std::runtime_error("A handler of signals has forked this process during a fit, "
+                             "which can't go on in the child. Let the child end or exec.");
   }
   inside_region = false;
   current->busy.unlock();

@@ -12,7 +12,7 @@ using Poll = bool (*)();
 // threads, the calling one among them; worker is in [0, n_threads). Which thread runs a
 // task is left open, so results must not depend on it. Nested or concurrent regions run
 // on their own thread alone. Returns false if poll asked to stop; then some tasks have
-// not run, and none is running.
+// not run, and none is running. Throws where poll has forked: the child has no workers.
 bool run_region(int64_t n_tasks, int n_threads,
                 void (*call)(void *, int64_t, int), void *context, Poll poll);
 
@@ -25,6 +25,11 @@ bool parallel_for(int64_t n_tasks, int n_threads, F &fn, Poll poll = nullptr) {
       },
       &fn, poll);
 }
+
+// Whether the region of the task that runs on this thread is to end: drivers and kernels ask
+// between the pieces of a task, which then leaves the rest undone. On the thread that started
+// the region it polls as well.
+bool asked_to_stop();
 
 // Ends and joins the workers; the next region starts new ones.
 void shut_down_pool();

@@ -25,6 +25,10 @@ inline constexpr Index kMostSlots = 16;
 inline constexpr Index kMostTasks = 256;
 // Ranges of features that X'A is computed by where the accumulators would be too large.
 inline constexpr int kPanels = 16;
+// Rows between two looks at whether to stop, in tasks that go through all rows. The kernels
+// go through them by fewer rows, of which these are multiples, so that sums are the same bits.
+inline constexpr Index kPanelRows = 1 << 12;
+inline constexpr Index kGramRows = 1 << 12;
 // Entries whose sums a task takes.
 inline constexpr Index kSummaryBlock = 1 << 16;
 // Multiply-adds that are worth waking a worker for (D-CORE-THREAD-WORK). Tests set it to 0.

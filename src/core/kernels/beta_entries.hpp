@@ -29,7 +29,7 @@ NONNEG_INLINE void load_group(const CsrView<T, I> &X, Index entry, Index n, cons
   for (int p = 0; p < L; ++p) {
     const Index j = static_cast<Index>(X.indices[entry + (p < n ? p : n - 1)]) * kp;
     group.rows[p] = B + j;
-    group.sums[p] = sums + j;
+    group.sums[p] = sums ? sums + j : nullptr;
   }
 }
 

@@ -183,14 +183,15 @@ static void csr_beta_tile(const CsrView<T, I> &X, Index first, Index last,
       value += all_terms(terms, X.cols, wants_value, y);
       if (wants_value)
         *b.value += value;
-      const CsrView<T, I> weighted{s.power - from, X.indices, X.indptr, X.rows, X.cols};
+      const Index filled = to - from;
+      const CsrView<T, I> weighted{s.power, X.indices + from, nullptr, 1, X.cols};
       if (round == 0) {
         T *const sum = s.numerator + i * b.width;
         for (int t = 0; t < b.width; ++t)
           sum[t] = 0;
-        csr_gather(weighted, from, to, to, b.other.B, b.width, sum);
+        csr_gather(weighted, 0, filled, filled, b.other.B, b.width, sum);
       } else if (b.numerator)
-        csr_scatter(weighted, from, to, to, s.rows + i * b.width, b.width, b.numerator);
+        csr_scatter(weighted, 0, filled, filled, s.rows + i * b.width, b.width, b.numerator);
     }
     if (round == 0) {
       dense_product_packed(ratio, b.other.B, options.k, b.width, s.denominator, blas);

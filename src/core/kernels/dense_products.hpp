@@ -27,6 +27,13 @@ constexpr int kProductHeight = kManyRegisters ? kProductHeights[N] : kFewHeights
 template <int N>
 constexpr int kTransposedHeight = kManyRegisters ? kTransposedHeights[N] : kFewHeights[N];
 
+// The address of X[i], which may lie outside the array: to fetch ahead of the tile, mostly
+// what the next one reads.
+template <class T> NONNEG_INLINE const void *beyond(const T *X, Index i) {
+  return reinterpret_cast<const void *>(reinterpret_cast<uintptr_t>(X) +
+                                        static_cast<uintptr_t>(i) * sizeof(T));
+}
+
 // out[r,:] = sum_j X[r,j] B[j,:] for H rows and N vectors.
 template <int H, int N, class T>
 static void product_tile(const T *X, Index stride, Index cols, const T *B, int kp, T *out) {
@@ -38,7 +45,7 @@ static void product_tile(const T *X, Index stride, Index cols, const T *B, int k
   for (Index j = 0; j < cols; ++j) {
     if (j % line == 0)
       unroll<H>([&](auto r) NONNEG_LAMBDA {
-        __builtin_prefetch(X + (r + H) * stride + j, 0, 2);
+        __builtin_prefetch(beyond(X, (r + H) * stride + j), 0, 2);
       });
     V b[N];
     unroll<N>([&](auto v) NONNEG_LAMBDA { b[v] = load<V>(B + j * kp + v * L); });
@@ -102,9 +109,13 @@ static void gemm(const Blas &blas, char transB, Index m, Index n, Index k, const
     call_gemm<int, Narrow>(f, transB, m, n, k, A, lda, B, ldb, beta, C, ldc);
 }
 
-template <class T> NONNEG_INLINE bool own_product(const Blas &blas, Index cols, int kp) {
+// Whether BLAS can't do a product with X, or not as fast.
+template <class T>
+NONNEG_INLINE bool own_product(const Blas &blas, MatrixView<const T> X, int kp) {
   const void *f = sizeof(T) == 4 ? blas.sgemm : blas.dgemm;
-  return f == nullptr || cols * kp * static_cast<Index>(sizeof(T)) <= kOwnBytes;
+  const Index most = 2147483647;
+  const bool fits = blas.wide || (X.cols <= most && X.stride <= most);
+  return f == nullptr || !fits || X.cols * kp * static_cast<Index>(sizeof(T)) <= kOwnBytes;
 }
 
 // P (packed rows of kp numbers, k of them wanted) = X B.
@@ -112,7 +123,7 @@ template <class T>
 void dense_product_packed(MatrixView<const T> X, const T *B, int k, int kp, T *P,
                                  const Blas &blas) {
   constexpr int L = kLanes<T>;
-  if (!own_product<T>(blas, X.cols, kp)) {
+  if (!own_product(blas, X, kp)) {
     gemm<T>(blas, 'N', k, X.rows, X.cols, B, kp, X.data, X.stride, T(0), P, kp);
     return;
   }
@@ -133,7 +144,7 @@ template <class T>
 void dense_transposed_packed(MatrixView<const T> X, const T *A, int k, int kp,
                                     T *sum, const Blas &blas) {
   constexpr int L = kLanes<T>;
-  if (!own_product<T>(blas, X.cols, kp)) {
+  if (!own_product(blas, X, kp)) {
     gemm<T>(blas, 'T', k, X.cols, X.rows, A, kp, X.data, X.stride, T(1), sum, kp);
     return;
   }

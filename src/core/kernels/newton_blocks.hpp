@@ -108,14 +108,15 @@ static void csr_newton(const CsrView<T, I> &X, Index first, Index last, const T 
   for (Index i = 0; i < n; ++i)
     order[i] = first + i;
   sort_by_length(X.indptr, order, n);
+  const auto stops = [&]() NONNEG_LAMBDA { return options.stop && options.stop(); };
   Index i = 0;
-  for (; i + kTogether <= n; i += kTogether) {
+  for (; i + kTogether <= n && !stops(); i += kTogether) {
     const Index longest = order[i + kTogether - 1];
     if (X.indptr[longest + 1] - X.indptr[longest] > kLongRow)
       break;
     csr_newton_group<T, I, kTogether>(X, B, kp, options, rows, order + i, sums, numbers);
   }
-  for (; i < n; ++i)
+  for (; i < n && !stops(); ++i)
     csr_newton_group<T, I, 1>(X, B, kp, options, rows, order + i, sums, numbers);
   if (rows.moved.data)
     extrapolate(block_of(rows, first, last), options.momentum);
@@ -147,10 +148,11 @@ static void dense_newton(const StridedView<T> &X, Index first, Index last, const
                          Index h_width, const Newton<T> &options, const RowArrays<T> &rows,
                          NewtonSums &sums, void *scratch) {
   T *const numbers = static_cast<T *>(scratch);
+  const auto stops = [&]() NONNEG_LAMBDA { return options.stop && options.stop(); };
   Index i = first;
-  for (; i + kTogether <= last; i += kTogether)
+  for (; i + kTogether <= last && !stops(); i += kTogether)
     dense_newton_group<T, kTogether>(X, H, h_width, options, rows, i, sums, numbers);
-  for (; i < last; ++i)
+  for (; i < last && !stops(); ++i)
     dense_newton_group<T, 1>(X, H, h_width, options, rows, i, sums, numbers);
   if (rows.moved.data)
     extrapolate(block_of(rows, first, last), options.momentum);

@@ -20,6 +20,7 @@ template <class T> struct Newton {
   int sweeps;           // at most
   bool rescale;         // bring each row to its best scale first
   bool wants_value;
+  bool (*stop)(); // or null; asked now and then, true: the remaining rows stay as they are
 };
 
 struct NewtonSums {

@@ -22,6 +22,7 @@ constexpr int kExactFullExchanges = 3; // without progress, before single exchan
 // After so many exchanges, plus k / 16, a row is solved by its active set. Rows that end need
 // 2 to 8 exchanges; those of a Gram matrix without full rank may go round for ever.
 constexpr int kExactLoops = 20;
+constexpr Index kExactRows = 16; // between two questions whether to stop
 
 // Share of a row's scale below which a sign does not count. The arithmetic is float64 for
 // float32 rows too; only what their rounding would hide is ignored.
@@ -273,7 +274,7 @@ static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
   int active = 0;
   auto refill = [&](int l) {
     tile.lanes[l].row = -1;
-    if (next == A.rows)
+    if (next == A.rows || (next % kExactRows == 0 && e.stop && e.stop()))
       return false;
     load_row(e, tile, l, next, A.data + next * A.stride, P.data + next * P.stride);
     ++next;

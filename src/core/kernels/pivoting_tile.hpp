@@ -63,8 +63,9 @@ NONNEG_INLINE ExactTile cut_exact(void *scratch, int k, size_t *bytes) {
   const size_t L = kExactLanes, s = static_cast<size_t>(tile.stride);
   size_t total = 0;
   auto take = [&](auto *&array, size_t count) {
-    array = reinterpret_cast<std::remove_reference_t<decltype(array)>>(
-        static_cast<char *>(scratch) + total);
+    if (scratch)
+      array = reinterpret_cast<std::remove_reference_t<decltype(array)>>(
+          static_cast<char *>(scratch) + total);
     total += (count * sizeof *array + 63) / 64 * 64;
   };
   take(tile.gram, c * c);
@@ -89,8 +90,7 @@ NONNEG_INLINE ExactTile cut_exact(void *scratch, int k, size_t *bytes) {
 
 static size_t exact_scratch(int k) {
   size_t bytes = 0;
-  char nothing = 0;
-  cut_exact(&nothing, k, &bytes);
+  cut_exact(nullptr, k, &bytes); // counts alone
   return bytes;
 }
 

@@ -25,6 +25,7 @@ struct Exact {
   const double *upper; // k, not negative, or null for none
   int k;
   bool fixed = false; // solve on the given passive sets, whatever the signs
+  bool (*stop)() = nullptr; // asked now and then; true: the remaining rows stay as they are
 };
 
 struct ExactSums {

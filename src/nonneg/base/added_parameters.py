@@ -50,11 +50,13 @@ ADDED: tuple[Parameter, ...] = (
             "Pass seconds, or None for no limit.",
         ),
         """
-        Seconds after which no further iteration is begun; "hals", "bpp" and "sn" then
-        still do their last solve.
+        Seconds that the whole call may take, the start and the last solve included. What
+        runs at their end is cut short: the factors are the best so far, and a fit that is
+        cut before its first iteration warns. `transform` leaves rows as they started, and
+        warns. Checks of an X in memory are always finished.
         """,
         signatures=EVERYWHERE, resumable=True,
-        option=Option("Seconds after which no iteration is begun.", float, "X", START),
+        option=Option("Seconds that the whole fit may take.", float, "X", START),
     ),
     Parameter(
         "callback", "Callable[[Iteration], bool | None] | None", None,

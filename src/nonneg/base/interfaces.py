@@ -379,6 +379,10 @@ class SolverBase:
         """Improve the result once, after the last iteration; by default nothing is done."""
         return None
 
+    def best_objective(self, problem: Problem, state: Any) -> float | None:  # noqa: ARG002
+        """Return the objective of the factors that `finish` returns, if the state has it."""
+        return None
+
     def finish(self, problem: Problem, state: Any) -> tuple[Array, Array]:  # noqa: ARG002
         """Return the factors (W, Ht) of the best state seen: those of the state by default."""
         return state.W, state.Ht

@@ -69,7 +69,8 @@ _VARIANTS: dict[str, dict[str, Any]] = {
     },
     "max_time": {
         "text": """
-        Seconds after which no further step is begun.
+        Seconds that the whole call may take, the solve for W at its end included. What runs
+        at their end is cut short. Of a stream, seconds after which no step is begun.
         """
     },
     "callback": {

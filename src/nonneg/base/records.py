@@ -25,8 +25,23 @@ ADVICE = {
         "Maximum number of iterations {max_iter} reached. Increase it to improve "
         "convergence, or raise `tol`={tol:g} to stop earlier."
     ),
+    StopReason.MAX_TIME: (
+        "max_time={max_time:g} s passed before the first iteration was complete: W and H "
+        "are about as they started. Pass more seconds."
+    ),
 }
 """Sentence shown to the user for each reason that deserves one."""
+
+ROWS_LEFT = (
+    "max_time={max_time:g} s passed before all rows of W were solved for. Those that were not "
+    "reached are as they started. Pass more seconds."
+)
+"""Sentence for a solve for W alone that was cut short."""
+NOTHING_READ = (
+    "max_time={max_time:g} s passed before X was read once, so that nothing could be fitted. "
+    "Pass more seconds."
+)
+"""Sentence of the TimeoutError where there is not even a start."""
 
 
 @dataclass

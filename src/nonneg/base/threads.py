@@ -13,6 +13,8 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
+MOST_THREADS = 1 << 15
+"""Most threads that may be asked for; more are a mistake, and systems refuse them."""
 _ENVIRONMENT = ("NONNEG_NUM_THREADS", "OMP_NUM_THREADS")
 
 
@@ -34,10 +36,10 @@ def resolve_n_threads(n_threads: Any) -> int:
     if n_threads is None:
         return _default_n_threads()
     is_integer = isinstance(n_threads, Integral) and not isinstance(n_threads, bool)
-    if not is_integer or n_threads < 1:
+    if not is_integer or not 1 <= n_threads <= MOST_THREADS:
         msg = (
-            f"`n_threads` must be a positive integer or None; got {n_threads!r}. "
-            "Pass None to use every core this process may use."
+            f"`n_threads` must be a positive integer of at most {MOST_THREADS} or None; got "
+            f"{n_threads!r}. Pass None to use every core this process may use."
         )
         raise ValueError(msg)
     return int(n_threads)

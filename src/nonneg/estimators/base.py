@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,11 +17,12 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..base import deadline
 from ..base.arrays import Array
 from ..base.interfaces import Operand, State
 from ..base.memory_size import is_limit
 from ..base.parameters import Parameters
-from ..base.records import FactorizationResult, result_of
+from ..base.records import NOTHING_READ, FactorizationResult, result_of
 from ..base.validation import check_X
 from ..fitting.plan import Plan
 from ..fitting.preparation import prepare_X, validated
@@ -26,6 +30,9 @@ from ..fitting.run import run
 from ..fitting.transform import require_room, transform, write_W
 from ..losses.beta import make_loss
 from ..losses.metrics import error_of
+
+ERROR_SECONDS = 0.25
+"""Seconds that the pass for the error of a fit may take after its `max_time`."""
 
 
 class FactorizationEstimator(
@@ -127,10 +134,12 @@ class FactorizationEstimator(
         lazy = self._transform_lazily(X)
         if lazy is not None:
             return write_W(lazy, out)
-        operand = self._operand(X, reset=False)
-        if out is not None:
-            require_room(out, (operand.shape[0], self.components_.shape[0]))
-        return transform(self._plan_transform(operand, out), out)
+        with self._time_limit():
+            with deadline.no_limit():  # but the time of the checks counts
+                operand = self._operand(X, reset=False)
+            if out is not None:
+                require_room(out, (operand.shape[0], self.components_.shape[0]))
+            return transform(self._planned(operand, self._plan_transform, out), out)
 
     def plan(
         self,
@@ -198,10 +207,29 @@ class FactorizationEstimator(
         product: Array = W @ self.components_
         return product
 
+    def _time_limit(self) -> AbstractContextManager[None]:
+        """Limit the time of the call inside the block to `max_time`."""
+        return deadline.time_limit(vars(self).get("max_time"))
+
+    def _planned(self, X: Operand, make: Callable[..., Plan], *arguments: Any) -> Plan:
+        """Make a plan within the time of the call, if that may take a pass over a store."""
+        try:
+            with nullcontext() if X.in_parts else deadline.no_limit():
+                return make(X, *arguments)
+        except deadline.OutOfTime:
+            msg = NOTHING_READ.format(max_time=vars(self)["max_time"])
+            raise TimeoutError(msg) from None
+
     def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Array:
         """Fit X and return W where it is: in memory, on disk or on workers."""
-        operand = self._operand(X, reset=True)
-        plan = self._plan_fit(operand, W, H, out)
+        with self._time_limit():
+            with deadline.no_limit():  # but the time of the checks counts
+                operand = self._operand(X, reset=True)
+            plan = self._planned(operand, self._plan_fit, W, H, out)
+            return self._run(operand, plan)
+
+    def _run(self, operand: Operand, plan: Plan) -> Array:
+        """Carry out the plan of a fit, set the fitted attributes and return W."""
         # a copy by rows or a whole map is of use to the fit alone
         last = plan.X if plan.X.in_parts else operand
         try:
@@ -242,14 +270,23 @@ class FactorizationEstimator(
     ) -> None:
         self._set_components(result.H)
         self.n_iter_ = result.n_iter
-        loss = make_loss(self.beta_loss)
-        if result.loss is None:
-            Ht = np.ascontiguousarray(result.H.T)
-            self.reconstruction_err_ = error_of(loss, X, result.W, Ht)
-        else:
-            self.reconstruction_err_ = loss.error(result.loss)
+        self.reconstruction_err_ = self._error(X, result)
         self.history_ = result.history.as_dict()
         self.stop_reason_ = str(result.stop_reason)
+
+    def _error(self, X: Operand, result: FactorizationResult) -> float:
+        """Return the error of the factors; NaN where there is no time for a pass over X."""
+        loss = make_loss(self.beta_loss)
+        if result.loss is not None:
+            return loss.error(result.loss)
+        left = deadline.seconds_left()
+        limit = None if left is None else max(left, ERROR_SECONDS)
+        try:
+            with deadline.no_limit(), deadline.time_limit(limit):
+                Ht = np.ascontiguousarray(result.H.T)
+                return error_of(loss, X, result.W, Ht)
+        except deadline.OutOfTime:
+            return math.nan
 
     def _set_components(self, H: Array) -> None:
         self.components_ = H

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from ..base.arrays import Array
+from ..base.deadline import no_limit, time_limit
 from ..base.declaration import FUNCTION
 from ..base.interfaces import LossBase, SolverBase
 from ..base.parameters import Parameters
@@ -136,8 +137,10 @@ def non_negative_factorization(
     alpha_H : float or "same", default="same"
         Weight of the penalty on H, times n_samples; "same" takes that of `alpha_W`.
     max_time : float or None, default=None
-        Seconds after which no further iteration is begun; "hals", "bpp" and "sn" then
-        still do their last solve.
+        Seconds that the whole call may take, the start and the last solve included. What
+        runs at their end is cut short: the factors are the best so far, and a fit that is
+        cut before its first iteration warns. `transform` leaves rows as they started, and
+        warns. Checks of an X in memory are always finished.
     callback : callable or None, default=None
         Called after each iteration with an `Iteration` (n_iter, objective, residual,
         seconds); the fit ends if it returns True.
@@ -194,8 +197,11 @@ def non_negative_factorization(
     arguments = dict(locals())
     names = {field.name for field in dataclasses.fields(Parameters)}
     values = {name: value for name, value in arguments.items() if name in names}
-    operand = prepare_X(X, n_threads)
-    require("update_H", update_H, BOOL, FUNCTION)
-    parameters = validated(Parameters(**values))
-    result = run(plan(operand, parameters, W, H, update_H=bool(update_H)))
+    with time_limit(max_time):
+        with no_limit():  # but the time of the checks counts
+            operand = prepare_X(X, n_threads)
+            require("update_H", update_H, BOOL, FUNCTION)
+            parameters = validated(Parameters(**values))
+            made = plan(operand, parameters, W, H, update_H=bool(update_H))
+        result = run(made)
     return to_caller(result.W), result.H, result.n_iter

@@ -85,7 +85,8 @@ class MiniBatchNMF(FactorizationEstimator):
     verbose : int, default=0
         Above 0, print the cost of each step.
     max_time : float or None, default=None
-        Seconds after which no further step is begun.
+        Seconds that the whole call may take, the solve for W at its end included. What runs
+        at their end is cut short. Of a stream, seconds after which no step is begun.
     callback : callable or None, default=None
         Called after each step with an `Iteration`, which counts steps; the fit ends if
         it returns True.

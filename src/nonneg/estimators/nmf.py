@@ -107,8 +107,10 @@ class NMF(FactorizationEstimator):
         (for as many as 48 MB of sums over X allow). After a compressed start, and with
         `blocks`, each start reads X for itself.
     max_time : float or None, default=None
-        Seconds after which no further iteration is begun; "hals", "bpp" and "sn" then
-        still do their last solve.
+        Seconds that the whole call may take, the start and the last solve included. What
+        runs at their end is cut short: the factors are the best so far, and a fit that is
+        cut before its first iteration warns. `transform` leaves rows as they started, and
+        warns. Checks of an X in memory are always finished.
     callback : callable or None, default=None
         Called after each iteration with an `Iteration` (n_iter, objective, residual,
         seconds); the fit ends if it returns True.

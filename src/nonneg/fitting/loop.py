@@ -12,9 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..base import deadline
 from ..base.interfaces import Problem, Progress, SolverBase
 from ..base.records import History, Iteration, StopReason
 from .checkpoints.files import Checkpoints, Past
+
+MARGIN = 1.2
+"""An iteration may take so many times as long as the one before it."""
 
 Callback = Callable[[Iteration], bool | None]
 """Called after each iteration; a true return value ends the fit."""
@@ -33,12 +37,16 @@ class Limits:
 
 @dataclass(eq=False, repr=False)
 class Outcome:
-    """State after the last iteration, the reason for the end, and the history."""
+    """State after the last iteration, the reason for the end, and the history.
+
+    `whole` is false where the state is that of a part of an iteration.
+    """
 
     state: Any
     stop_reason: StopReason
     history: History
     interrupt: KeyboardInterrupt | None = None
+    whole: bool = True
 
 
 def run(
@@ -51,8 +59,9 @@ def run(
     """Iterate until the solver converges or a limit is reached.
 
     The loop catches a KeyboardInterrupt, so that the caller can return the factors so far.
-    The outcome carries the interrupt, and the caller raises it again. The loop writes
-    checkpoints between iterations, and the last one at the end.
+    The outcome carries the interrupt, and the caller raises it again. The end of the time of
+    the call cuts an iteration short in the same way. The loop writes checkpoints between
+    iterations, and the last one at the end.
     """
     state, whole = past.state, True
     reason, interrupt = StopReason.MAX_ITER, None
@@ -64,7 +73,7 @@ def run(
             whole = False
             progress = solver.iterate(problem, state)
             state.n_iter += 1
-            elapsed = time.perf_counter() - start
+            elapsed, previous = time.perf_counter() - start, past.seconds
             past.seconds = before + elapsed
             _record(past.history, progress, past.seconds)
             # set before the callback runs, since the callback may raise an error
@@ -72,20 +81,39 @@ def run(
             past.converged_at = limits.tol if converged else None
             whole = True
             ended = _ended(solver, limits, past, progress, elapsed)
+            if ended is None and checkpoints is not None:
+                ended = _write_if_due(checkpoints, past, past.seconds - previous)
             if ended is not None:
                 reason = ended
                 break
-            if checkpoints is not None:
-                checkpoints.write_if_due(past)
+    except deadline.OutOfTime:
+        reason = StopReason.MAX_TIME
     except KeyboardInterrupt as error:
         reason, interrupt = StopReason.INTERRUPTED, error
     except Exception:
         if checkpoints is not None and whole:
-            checkpoints.write_final(past)
+            with deadline.no_limit():
+                checkpoints.write_final(past)
         raise
     if checkpoints is not None and whole:
         reason, interrupt = _write_last(checkpoints, past, reason, interrupt)
-    return Outcome(state, reason, past.history, interrupt)
+    return Outcome(state, reason, past.history, interrupt, whole)
+
+
+def _write_if_due(
+    checkpoints: Checkpoints, past: Past, iteration: float
+) -> StopReason | None:
+    """Write a checkpoint if it is due, or end the fit: there is no time for an iteration.
+
+    `iteration` is the seconds that the last one took. A fit could not go on from a part of an
+    iteration, so the last checkpoint is made before it.
+    """
+    left = deadline.seconds_left()
+    if left is not None and left < MARGIN * iteration:
+        return StopReason.MAX_TIME
+    with deadline.no_limit():
+        checkpoints.write_if_due(past)
+    return None
 
 
 def _write_last(
@@ -96,7 +124,8 @@ def _write_last(
 ) -> tuple[StopReason, KeyboardInterrupt | None]:
     """Write the last checkpoint; an interrupt meanwhile counts as one of the fit."""
     try:
-        checkpoints.write_final(past)
+        with deadline.no_limit():
+            checkpoints.write_final(past)
     except KeyboardInterrupt as error:
         return StopReason.INTERRUPTED, error
     return reason, interrupt
@@ -115,7 +144,8 @@ def _ended(
         if prints:
             print("Converged at iteration", n_iter)  # noqa: T201
         return StopReason.CONVERGED
-    if limits.max_time is not None and elapsed >= limits.max_time:
+    over = limits.max_time is not None and elapsed >= limits.max_time
+    if over or deadline.seconds_left() == 0:
         return StopReason.MAX_TIME
     return None
 
@@ -123,13 +153,18 @@ def _ended(
 def polish(solver: SolverBase, problem: Problem, outcome: Outcome) -> None:
     """Let the solver improve its result; if it does, add a row to the history.
 
-    An interrupt ends the improvement, and the earlier result stays.
+    An interrupt, or the end of the time of the call, ends the improvement, and the earlier
+    result stays.
     """
     if outcome.interrupt is not None:
         return
     start = time.perf_counter()
     try:
+        deadline.check()
         progress = solver.polish(problem, outcome.state)
+    except deadline.OutOfTime:
+        outcome.stop_reason = StopReason.MAX_TIME
+        return
     except KeyboardInterrupt as interrupt:
         outcome.interrupt, outcome.stop_reason = interrupt, StopReason.INTERRUPTED
         return
@@ -163,4 +198,5 @@ def _wants_stop(limits: Limits, n_iter: int, history: History, seconds: float) -
         max_iter=limits.max_iter,
         tol=limits.tol,
     )
-    return bool(limits.callback(record))
+    with deadline.no_limit():
+        return bool(limits.callback(record))

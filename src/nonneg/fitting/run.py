@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..base import validation
+from ..base import deadline, validation
 from ..base.arrays import Array
-from ..base.interfaces import Problem, SolverBase
+from ..base.interfaces import Problem, SolverBase, State
 from ..base.penalties import scaled_penalties
-from ..base.records import ADVICE, FactorizationResult, StopReason, with_result
+from ..base.records import (
+    ADVICE,
+    NOTHING_READ,
+    ROWS_LEFT,
+    FactorizationResult,
+    History,
+    StopReason,
+    with_result,
+)
 from ..base.threads import single_threaded_blas
 from ..initialization.given_start import (
     level_start,
@@ -20,6 +29,7 @@ from ..initialization.given_start import (
     start_seeds,
     starting_factors,
 )
+from ..initialization.svd_start import INITS
 from ..operands.low_rank import compressed
 from ..solvers.composed.compressed_start import CompressedStart
 from ..solvers.composed.many_starts import ManyStarts
@@ -49,20 +59,43 @@ def run(plan: Plan) -> FactorizationResult:
         far.
     ValueError, TypeError
         If W or H is invalid, or an entry of X is negative or not finite.
+    TimeoutError
+        If the time limit passes before X has been read once.
     """
     plan = plan.stored_by_rows()
-    with single_threaded_blas():
+    with single_threaded_blas(), deadline.time_limit(plan.limits.max_time):
         outcome, factors, loss = _carry_out(plan)
     result = _result(plan, outcome, factors, loss)
     if outcome.interrupt is not None:
         raise with_result(outcome.interrupt, result)
-    unconverged = result.stop_reason is StopReason.MAX_ITER and plan.limits.tol > 0
-    if unconverged and plan.task.warns:
-        text = ADVICE[StopReason.MAX_ITER].format(
-            max_iter=plan.parameters.max_iter, tol=plan.limits.tol
-        )
+    text = _advice(plan, result)
+    if text is not None:
         validation.warn(text, ConvergenceWarning)
     return result
+
+
+def _advice(plan: Plan, result: FactorizationResult) -> str | None:
+    """Return the sentence about an end without convergence, if it deserves one."""
+    limits, reason = plan.limits, result.stop_reason
+    if reason is StopReason.MAX_TIME:
+        if not plan.update_H:
+            return ROWS_LEFT.format(max_time=limits.max_time)
+        if result.n_iter == 0:
+            return ADVICE[reason].format(max_time=limits.max_time)
+    if reason is StopReason.MAX_ITER and limits.tol > 0 and plan.task.warns:
+        return ADVICE[reason].format(max_iter=plan.parameters.max_iter, tol=limits.tol)
+    return None
+
+
+class Started(NamedTuple):
+    """The factors that a fit starts from, or those that it resumes from."""
+
+    seeds: list[int]
+    stream: np.random.RandomState | None
+    checkpoints: Checkpoints | None
+    past: Past | None
+    W: Any
+    Ht: Array
 
 
 class Begun(NamedTuple):
@@ -71,13 +104,16 @@ class Begun(NamedTuple):
     solver: SolverBase
     problem: Problem
     past: Past
-    checkpoints: Checkpoints | None
 
 
 def _carry_out(plan: Plan) -> tuple[Outcome, tuple[Array, Array], float | None]:
     """Iterate; return the outcome, the factors, and their loss if it is known."""
-    solver, problem, past, checkpoints = _begin(plan)
-    outcome = loop.run(solver, problem, past, plan.limits, checkpoints)
+    started = _started(plan)
+    try:
+        solver, problem, past = _begin(plan, started)
+    except deadline.OutOfTime:
+        return _as_started(plan, started)
+    outcome = loop.run(solver, problem, past, plan.limits, started.checkpoints)
     if plan.task.polishes:
         loop.polish(solver, problem, outcome)
     try:
@@ -88,10 +124,45 @@ def _carry_out(plan: Plan) -> tuple[Outcome, tuple[Array, Array], float | None]:
         outcome.interrupt = interrupt
         outcome.stop_reason = StopReason.INTERRUPTED
         factors = outcome.state.W, outcome.state.Ht
+    except deadline.OutOfTime:
+        outcome.stop_reason = StopReason.MAX_TIME
+        factors = outcome.state.W, outcome.state.Ht
+    objective = _last_objective(plan, solver, problem, outcome)
     loss = None
-    if plan.tells_loss and outcome.interrupt is None:
-        loss = _loss_of(problem, outcome.history.objective[-1], *factors)
+    if objective is not None:
+        with deadline.no_limit():  # it takes no pass over X
+            loss = _loss_of(problem, objective, *factors)
     return outcome, factors, loss
+
+
+def _last_objective(
+    plan: Plan, solver: SolverBase, problem: Problem, outcome: Outcome
+) -> float | None:
+    """Return the objective of the factors, if it is to be had without another pass."""
+    if outcome.interrupt is not None or not plan.update_H:
+        return None
+    known = outcome.history.objective
+    if outcome.stop_reason is not StopReason.MAX_TIME:
+        return known[-1] if plan.tells_loss else None
+    best = solver.best_objective(problem, outcome.state)
+    if best is not None or not outcome.whole or not known:
+        return best
+    return known[-1]
+
+
+def _as_started(
+    plan: Plan, started: Started
+) -> tuple[Outcome, tuple[Array, Array], float | None]:
+    """Return the start, or what the fit would have gone on from, as the outcome."""
+    past = started.past
+    if past is not None:
+        state, history = past.state, past.history
+    else:
+        with deadline.no_limit():
+            W = plan.X.to_rows_of_X(started.W)
+        state, history = State(W, started.Ht), History()
+    outcome = Outcome(state, StopReason.MAX_TIME, history)
+    return outcome, (state.W, state.Ht), None
 
 
 def _loss_of(problem: Problem, objective: float, W: Array, Ht: Array) -> float | None:
@@ -103,16 +174,22 @@ def _loss_of(problem: Problem, objective: float, W: Array, Ht: Array) -> float |
     return float(loss) if known else None
 
 
-def _begin(plan: Plan) -> Begun:
-    X, parameters = plan.X, plan.parameters
+def _started(plan: Plan) -> Started:
     # both are drawn before the first start advances a RandomState instance
-    seeds = start_seeds(parameters) if plan.update_H else []
-    stream = own_stream(parameters) if plan.compress else None
+    seeds = start_seeds(plan.parameters) if plan.update_H else []
+    stream = own_stream(plan.parameters) if plan.compress else None
     checkpoints, past = _open_checkpoints(plan)
     if past is None:
         W, Ht = _starting_factors(plan)
     else:
         W, Ht = past.state.W, past.state.Ht
+    return Started(seeds, stream, checkpoints, past, W, Ht)
+
+
+def _begin(plan: Plan, started: Started) -> Begun:
+    X, parameters = plan.X, plan.parameters
+    seeds, stream, past = started.seeds, started.stream, started.past
+    W, Ht = started.W, started.Ht
     if not X.checks_as_read:
         validate_entries(X)
     problem = _problem(plan, Ht.shape[1])
@@ -123,6 +200,8 @@ def _begin(plan: Plan) -> Begun:
     if past is None:
         W = X.to_rows_of_X(W)
     if len(seeds) > 1:
+        if past is not None:
+            seeds = seeds[: len(past.state.models)]
         solver = _several(solver, problem, plan, None if past else (W, Ht), seeds)
     if past is None:
         state = plan.start.state
@@ -130,7 +209,7 @@ def _begin(plan: Plan) -> Begun:
             past = Past(solver.start(problem, W, Ht))
         else:
             past = Past(solver.resume(problem, state, W))
-    return Begun(solver, problem, past, checkpoints)
+    return Begun(solver, problem, past)
 
 
 def _open_checkpoints(plan: Plan) -> tuple[Checkpoints | None, Past | None]:
@@ -153,13 +232,33 @@ def _open_checkpoints(plan: Plan) -> tuple[Checkpoints | None, Past | None]:
 
 
 def _starting_factors(plan: Plan) -> tuple[Array, Array]:
+    """Return the start of the plan; where time is over, one that takes no product with X.
+
+    Raises
+    ------
+    TimeoutError
+        If time is over before X has been read once.
+    """
+    try:
+        return _made_start(plan, plan.start.init)
+    except deadline.OutOfTime:
+        quick = "random" if plan.start.init in INITS else plan.start.init
+        try:
+            with nullcontext() if plan.X.in_parts else deadline.no_limit():
+                return _made_start(plan, quick)
+        except deadline.OutOfTime:
+            msg = NOTHING_READ.format(max_time=plan.limits.max_time)
+            raise TimeoutError(msg) from None
+
+
+def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:
     X, start = plan.X, plan.start
     if start.fixed is not None:
         return level_start(X, plan.k, start.positive), start.fixed.Ht
     if start.state is None:
         parameters = plan.parameters
         if plan.update_H:
-            parameters = dataclasses.replace(parameters, init=start.init)
+            parameters = dataclasses.replace(parameters, init=init)
         W, Ht = starting_factors(
             X, parameters, start.W, start.H, plan.update_H, start.positive
         )
@@ -197,11 +296,13 @@ def _several(
 
     `first` is the start of the first model, or None if all models have begun already.
     """
-    others = [dataclasses.replace(problem, random_state=seed) for seed in seeds[1:]]
-    starts = []
+    others, starts = [], []
     if first is not None:
         starts.append(first)
-        for seed in seeds[1:]:
+    for seed in seeds[1:]:
+        deadline.check()
+        others.append(dataclasses.replace(problem, random_state=seed))
+        if first is not None:
             start_parameters = dataclasses.replace(
                 plan.parameters, init="random", random_state=seed,
                 n_components=first[1].shape[1],

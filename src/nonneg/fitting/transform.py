@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
-from ..base.arrays import Array
+from ..base.deadline import OutOfTime
 from ..base.interfaces import Operand
+from ..base.records import ROWS_LEFT, FactorizationResult, StopReason
+from ..base.validation import warn
 from ..kernels.factor_rows import to_caller
 from ..operands.streamed.disk_rows import DiskRows, release_map
 from ..operands.streamed.row_batches import row_batches
@@ -26,7 +29,8 @@ def transform(plan: Plan, out: Any = None) -> Any:
 
     Where W goes into `out` and its rows don't depend on each other, each batch of
     `plan.rows_at_once` rows is solved for and written in turn. If an entry of X is refused,
-    the rows before it may have been written.
+    the rows before it may have been written. If time is over, the rows behind those that
+    were written keep what `out` holds.
     """
     size = plan.rows_at_once
     if plan.start.has_zero_H and not plan.task.at_scale:
@@ -35,7 +39,11 @@ def transform(plan: Plan, out: Any = None) -> Any:
         return write_W(np.zeros((plan.X.shape[0], plan.k), plan.X.dtype), out)
     if size is None:
         return write_W(run(plan).W, out)
-    return solve_by_rows(plan.X, lambda rows: run(plan.on_rows(rows)).W, size, out)
+    try:
+        return solve_by_rows(plan.X, lambda rows: run(plan.on_rows(rows)), size, out)
+    except OutOfTime:
+        warn(ROWS_LEFT.format(max_time=plan.limits.max_time), ConvergenceWarning)
+        return out
 
 
 def require_room(out: Any, shape: tuple[int, int] | None) -> None:
@@ -72,7 +80,7 @@ def write_W(W: Any, out: Any) -> Any:
 
 
 def solve_by_rows(
-    X: Operand, solve: Callable[[Operand], Array], size: int, out: Any
+    X: Operand, solve: Callable[[Operand], FactorizationResult], size: int, out: Any
 ) -> Any:
     """Write solve(rows) for all rows of X into `out`, batch by batch.
 
@@ -81,7 +89,8 @@ def solve_by_rows(
     X : Operand of shape (n_samples, n_features)
         Stored by rows.
     solve : callable
-        Called as solve(rows) with an operand of some rows; returns their W.
+        Called as solve(rows) with an operand of some rows. Where its result says that time
+        is over, the rows of `out` behind those keep what they hold.
     size : int
         Rows of a batch.
     out : object of shape (n_samples, k) with slice assignment
@@ -98,7 +107,10 @@ def solve_by_rows(
     row = 0
     for part in X.windows(row_unit(X)):
         for batch in row_batches(part, size):
-            W = solve(batch.X)
+            result = solve(batch.X)
+            W = result.W
             out[row : row + len(W)] = W
             row += len(W)
+            if result.stop_reason is StopReason.MAX_TIME:
+                return out
     return out

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cython_blas
 
 from .. import _core
+from ..base import deadline
 from ..base.arrays import Array
 from ..base.steps import OtherFactor, RowsOfW
 from . import block_pivoting, reference
@@ -49,6 +50,7 @@ def connect_blas() -> bool:
 
 
 has_blas = connect_blas()
+_core.set_check(deadline.check)
 
 
 def simd_available() -> list[str]:

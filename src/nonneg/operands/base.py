@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from .. import kernels
+from ..base import deadline
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Stats
 from ..base.steps import OtherFactor, RowsOfW, RowsT, SharedT, Step, SumsT, added
@@ -33,13 +34,21 @@ class BlockedOperand(Operand):
     def run_pass(
         self, step: Step[RowsT, SharedT, SumsT], rows: RowsT, shared: SharedT
     ) -> SumsT:
-        """Run `step` on every block, compiled where there is such a version."""
+        """Run `step` on every block, compiled where there is such a version.
+
+        Raises
+        ------
+        OutOfTime
+            If the time limit of the call passes; rows that are not reached keep their values.
+        """
+        deadline.check()
         native = kernels.native_pass(self.kind, step)
         if native is not None:
             sums: SumsT = native(self, step, rows, shared)
             return sums
         total: Any = None
         for block in self.blocks():
+            deadline.check()
             rows_b = rows.block(block.start, block.stop)
             total = added(total, step(block.X, block.mask, rows_b, shared))
         total_of_all: SumsT = total

@@ -153,6 +153,14 @@ class Hals(SolverBase):
             return None
         return run_half_steps(problem.X, self._polishing(problem, state))
 
+    def best_objective(
+        self,
+        problem: Problem,  # noqa: ARG002
+        state: ExtrapolatedState,
+    ) -> float | None:
+        """Return the objective of the best pair measured."""
+        return state.best
+
     def finish(
         self,
         problem: Problem,  # noqa: ARG002

@@ -201,6 +201,12 @@ class ScalarNewton(SolverBase):
             state.W, state.best = solved, float(progress.objective[0])
         return progress
 
+    def best_objective(
+        self, problem: Problem, state: ExtrapolatedState
+    ) -> float | None:
+        """Return the objective of the best pair; in parts, H has moved since the last one."""
+        return None if problem.X.in_parts else state.best
+
     def finish(
         self,
         problem: Problem,  # noqa: ARG002

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from ...base import deadline
 from ...base.arrays import Array
 
 WATCH = 5.0
@@ -85,6 +86,8 @@ def awaited(
 
     Raises
     ------
+    OutOfTime
+        If the time limit of the call passes meanwhile; the futures are then cancelled.
     RuntimeError
         If none of `workers` is left meanwhile (with `every`, if one is gone), or if an input
         of a future is lost and can't be made again.
@@ -92,9 +95,13 @@ def awaited(
     from distributed import CancelledError, wait
 
     while True:
+        seconds = deadline.seconds_left()
         try:
-            wait(futures, timeout=WATCH)
+            wait(futures, timeout=WATCH if seconds is None else min(WATCH, seconds))
         except TimeoutError:
+            if seconds is not None and seconds <= WATCH:
+                client.cancel(futures)
+                raise deadline.OutOfTime from None
             left = require_some(client, workers)
             if every and workers - left:
                 raise RuntimeError(LOST) from None

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from ...base import deadline
 from ...base.arrays import Array
 from ...base.steps import UPDATED, WRITTEN, Step, StepRows
 from .replication import (
@@ -97,6 +98,7 @@ class Blocks:
         """
         import dask
 
+        deadline.check()
         self._keep_if_lost()
         arrays: list[HeldRows] = []
 
@@ -109,7 +111,11 @@ class Blocks:
         written = sorted({i for i, use in places.uses() if use in (WRITTEN, UPDATED)})
         forms = [(A.shape[1], A.dtype) for A in arrays]
         label, token = step.name, uuid4().hex
-        common: Any = Common(step, places, written, forms, shared, self.n_threads)
+        left = deadline.seconds_left()
+        until = None if left is None else time.time() + left
+        common: Any = Common(
+            step, places, written, forms, shared, self.n_threads, until
+        )
         sums_bytes = n_columns * max(k * dtype.itemsize for k, dtype in forms)
         # if they are small, the last sums of the tree are added up here: a message less
         few = max(common.n_bytes, sums_bytes) * SPLIT_EVERY <= INLINE_BYTES

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ...base import deadline
 from ...base.steps import UPDATED, WRITTEN, Step, StepRows, StepShared, added
 from ..registration import as_operand
 from . import buffer_pool
@@ -41,6 +43,8 @@ class Common:
     """Columns and dtype of each array of rows."""
     shared: Any
     n_threads: int
+    until: float | None
+    """When the pass must have ended, by the clock of the day."""
 
     @property
     def n_bytes(self) -> int:
@@ -69,12 +73,17 @@ def work_on(common: Common, n_rows: int, places: Any, X_b: Any, *results: Any) -
     rows = common.places.changed(
         lambda number, use: new[number] if use in (WRITTEN, UPDATED) else old[number]
     )
-    if X_b is None:
-        sums = common.step(None, None, rows, common.shared)
-    else:
-        X = as_operand(X_b, common.n_threads)
-        sums = X.run_pass(common.step, rows, common.shared)
+    with deadline.time_limit(_seconds_until(common.until)):
+        if X_b is None:
+            sums = common.step(None, None, rows, common.shared)
+        else:
+            X = as_operand(X_b, common.n_threads)
+            sums = X.run_pass(common.step, rows, common.shared)
     return (sums, *new.values())
+
+
+def _seconds_until(end: float | None) -> float | None:
+    return None if end is None else max(0.0, end - time.time())
 
 
 def result_at(results: Any, item: int) -> Any:

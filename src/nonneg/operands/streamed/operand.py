@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ... import kernels
+from ...base import deadline
 from ...base.arrays import Array
 from ...base.interfaces import Operand, Stats
 from ...base.steps import RowsT, SharedT, Step, SumsT
@@ -147,6 +148,7 @@ class StreamedOperand(BlockedOperand):
                 self.store, schedule, block, self.n_rows, self._buffers
             )
         self._give_back()
+        deadline.check()
         window = self._reader.take()
         if window is None:
             self._close()

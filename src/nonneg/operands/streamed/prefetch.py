@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ...base import deadline
 from ...base.arrays import Array
 from ...stores.base import StoreBase
 from ...stores.read_errors import StoreError
@@ -96,6 +97,7 @@ def awaited(coming: Future[Any]) -> Any:
         except TimeoutError:
             if coming.done():
                 raise
+            deadline.check()
 
 
 class Reader:

@@ -75,6 +75,10 @@ class BlocksFirst(SolverBase):
         self.first.release()
         return self._current(state).polish(problem, state.base)
 
+    def best_objective(self, problem: Problem, state: WarmedUpState) -> float | None:
+        """Return the objective of the solver in use."""
+        return self._current(state).best_objective(problem, state.base)
+
     def finish(self, problem: Problem, state: WarmedUpState) -> tuple[Array, Array]:
         """Return the factors of the solver in use."""
         return self._current(state).finish(problem, state.base)

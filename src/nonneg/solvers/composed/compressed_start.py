@@ -88,6 +88,12 @@ class CompressedStart(SolverBase):
             self._go_over(problem, state)
         return self.base.polish(problem, state.base)
 
+    def best_objective(self, problem: Problem, state: CompressedState) -> float | None:
+        """Return the objective of `base`, on X itself."""
+        if state.exact < 0:
+            return None
+        return self.base.best_objective(problem, state.base)
+
     def finish(self, problem: Problem, state: CompressedState) -> tuple[Array, Array]:
         """Return the factors of `base`."""
         return self.base.finish(problem, state.base)

@@ -107,6 +107,11 @@ class ManyStarts(SolverBase):
             progress.objective = state.best.copy()
         return progress
 
+    def best_objective(self, problem: Problem, state: ManyStartsState) -> float | None:  # noqa: ARG002
+        """Return the objective of the best model."""
+        r = state.leader
+        return self.base.best_objective(self.problems[r], state.models[r])
+
     def finish(self, problem: Problem, state: ManyStartsState) -> tuple[Array, Array]:  # noqa: ARG002
         """Return the factors of the best model."""
         self._evaluate(state)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...base import deadline
 from ...base.arrays import Array
 from ...base.interfaces import Operand, Penalty
 from ...base.steps import OtherFactor, Step, StepRows
@@ -109,6 +110,7 @@ class Subproblem:
     def evaluate(self) -> float:
         """Compute the gradient at A; return the squared norm of its projection."""
         for rows in self._blocks():
+            deadline.check()
             gradient = self.gradient[rows]
             _times(self.A[rows], _of_rows(self.gram, rows), gradient)
             gradient -= self.rhs[rows]
@@ -158,6 +160,7 @@ class Subproblem:
         outer = np.zeros_like(self.penalty_Q)
         repeated = previous is not None
         for rows in self._blocks():
+            deadline.check()
             a, gradient = self.A[rows], self.gradient[rows]
             moved = _step(a, gradient, step)
             if previous is not None and repeated:
