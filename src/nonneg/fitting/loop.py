@@ -74,11 +74,7 @@ def run(
             progress = solver.iterate(problem, state)
             state.n_iter += 1
             elapsed, previous = time.perf_counter() - start, past.seconds
-            past.seconds = before + elapsed
-            _record(past.history, progress, past.seconds)
-            # set before the callback runs, since the callback may raise an error
-            converged = bool(progress.converged.all())
-            past.converged_at = limits.tol if converged else None
+            _take_in(past, progress, before + elapsed, limits.tol)
             whole = True
             ended = _ended(solver, limits, past, progress, elapsed)
             if ended is None and checkpoints is not None:
@@ -91,13 +87,24 @@ def run(
     except KeyboardInterrupt as error:
         reason, interrupt = StopReason.INTERRUPTED, error
     except Exception:
-        if checkpoints is not None and whole:
-            with deadline.no_limit():
-                checkpoints.write_final(past)
+        _write_after_error(checkpoints if whole else None, past)
         raise
     if checkpoints is not None and whole:
         reason, interrupt = _write_last(checkpoints, past, reason, interrupt)
     return Outcome(state, reason, past.history, interrupt, whole)
+
+
+def _take_in(past: Past, progress: Progress, seconds: float, tol: float) -> None:
+    """Record an iteration before the callback runs, since that may raise an error."""
+    past.seconds = seconds
+    _record(past.history, progress, seconds)
+    past.converged_at = tol if bool(progress.converged.all()) else None
+
+
+def _write_after_error(checkpoints: Checkpoints | None, past: Past) -> None:
+    if checkpoints is not None:
+        with deadline.no_limit():
+            checkpoints.write_final(past)
 
 
 def _write_if_due(
