@@ -177,7 +177,7 @@ BAD_TEXTS = {
     "bad header": ("a,b,c,d\n1,2\n", "4 cells in its header, but 2"),
     "empty": ("", "is empty"),
     "header only": ("a,b\n", "has a header, but no rows"),
-    "semicolons": ("1;2\n3;4\n", "separated by commas"),
+    "texts alone": ("one\ntwo\n", "by `separator` (--separator)"),
     "may be a header": ("x,1,2\ny,3,4\n", "--no-header"),
     "thousands": ('s,x,y\na,"1,234",7\n', "'1,234' in line 2, column 'x'"),
     "thousands in every row": ('"1,234","5,678"\n' * 2, "'5,678' in line 2"),

@@ -19,21 +19,21 @@ from ..io.readers import Table
 from ..io.writers import find_writer
 from . import actions, demo
 from .dask_client import connect, open_on_workers
-from .errors import INTERRUPTED, OneLineErrors
+from .errors import INTERRUPTED, OneLineErrors, PlainCommand
 from .inputs import open_matrix
 from .options import (
+    SWITCH,
     Data,
-    Header,
     Json,
     MemoryLimit,
     Model,
     Quiet,
-    RowNames,
     Scheduler,
     Threads,
     Top,
     parameters_from,
-    with_parameters,
+    reading_from,
+    with_options,
 )
 from .outputs import name_beside, open_outputs
 from .progress import show_progress
@@ -69,6 +69,7 @@ def _show_help(
             "--version",
             callback=_print_version,
             is_eager=True,
+            metavar=SWITCH,
             help="Show the version.",
         ),
     ] = False,
@@ -79,8 +80,8 @@ def _show_help(
             echo(help_text)
 
 
-@app.command()
-@with_parameters(before="scheduler")
+@app.command(cls=PlainCommand)
+@with_options(before="scheduler")
 def fit(
     ctx: typer.Context,
     data: Data,
@@ -100,11 +101,9 @@ def fit(
     ] = None,
     only_plan: Annotated[
         bool,
-        typer.Option("--plan", help="Print what the fit would do, and why; fit nothing."),
+        typer.Option("--plan", metavar=SWITCH, help="Print what the fit would do, and why; fit nothing."),
     ] = False,
     scheduler: Scheduler = None,
-    header: Header = None,
-    row_names: RowNames = None,
     top: Top = 8,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -124,9 +123,9 @@ def fit(
             display.stage(f"Reading {data.name}")
             with actions.report_warnings(display.say):
                 table = open_matrix(
-                    data, memory_limit=options["memory_limit"], header=header,
-                    row_names=row_names, n_threads=model.n_threads,
-                    names_of_rows=save_w is not None,
+                    data, memory_limit=options["memory_limit"],
+                    n_threads=model.n_threads, names_of_rows=save_w is not None,
+                    **reading_from(options),
                 ) if client is None else open_on_workers(data, client, save_w is not None)  # fmt: skip
             if features is not None:
                 table = actions.name_features(table, features)
@@ -179,10 +178,12 @@ def _write_fit(
             find_writer(save_w)(file, np.asarray(done.W), table.row_names, names)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
+@with_options(before="as_json", parameters=False)
 def transform(
     model_file: Model,
     data: Data,
+    *,
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="FILE", show_default=False,
@@ -191,10 +192,9 @@ def transform(
     ],
     threads: Threads = None,
     memory_limit: MemoryLimit = None,
-    header: Header = None,
-    row_names: RowNames = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Compute W for a matrix and the components of a model."""
     with open_outputs((data, model_file), (output,)) as files:
@@ -204,8 +204,8 @@ def transform(
             display.stage(f"Reading {data.name}")
             with actions.report_warnings(display.say):
                 table = open_matrix(
-                    data, memory_limit=memory_limit, header=header, row_names=row_names,
-                    n_threads=threads, names_of_rows=True,
+                    data, memory_limit=memory_limit, n_threads=threads,
+                    names_of_rows=True, **reading_from(options),
                 )  # fmt: skip
             model.set_params(callback=display.callback(model.max_time))
             if threads is not None:
@@ -230,7 +230,7 @@ def transform(
         echo(text)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def info(
     model_file: Model,
     top: Top = 8,
@@ -268,7 +268,7 @@ def _read_summary(notes: Mapping[str, Any]) -> report.FitSummary | None:
         return None
 
 
-@app.command(name="demo")
+@app.command(name="demo", cls=PlainCommand)
 def run_demo(
     output: Annotated[
         Path,

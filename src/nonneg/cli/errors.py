@@ -37,6 +37,10 @@ class OneLineErrors(typer.core.TyperGroup):
             code = _fail(error.format_message())
         sys.exit(code if isinstance(code, int) else 0)
 
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option --help."""
+        return _without_type(super().get_help_option(ctx))
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; Ctrl-C ends it without a traceback."""
         try:
@@ -44,6 +48,20 @@ class OneLineErrors(typer.core.TyperGroup):
         except KeyboardInterrupt as interrupt:
             say(" ".join(["Interrupted.", *vars(interrupt).get("__notes__", [])]))
             raise typer.Exit(INTERRUPTED) from None
+
+
+class PlainCommand(typer.core.TyperCommand):
+    """A command whose help shows no type behind --help, which takes no value."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option --help."""
+        return _without_type(super().get_help_option(ctx))
+
+
+def _without_type(option: Any) -> Any:
+    if option is not None:
+        option.metavar = ""
+    return option
 
 
 def _fail(text: str) -> int:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..base.memory_size import parse_size
 from ..base.threads import resolve_n_threads
-from ..io.readers import Table, read_matrix
-from ..operands.registration import as_operand
+from ..io.readers import Table, read_matrix, select_columns
+from ..operands.registration import as_operand, is_operand
 from ..stores.locations import (
     detect_kind,
     estimate_market_bytes,
@@ -44,10 +44,9 @@ def open_matrix(
     name: Path,
     *,
     memory_limit: str | None = None,
-    header: bool | None = None,
-    row_names: bool | None = None,
     n_threads: int | None = None,
     names_of_rows: bool = False,
+    **reading: Any,
 ) -> Table:
     """Read a matrix; one that does not fit into memory is opened for reading in parts.
 
@@ -58,12 +57,12 @@ def open_matrix(
     memory_limit : str, default=None
         Memory that the fit may take, such as "2GB"; None is the free memory. X is read
         whole if it takes at most half of it.
-    header, row_names : bool, default=None
-        Whether a text file has them, see `read_matrix`.
     n_threads : int, default=None
         Threads of the passes over an X that is read in parts.
     names_of_rows : bool, default=False
         Whether to read the names of the rows that HDF5 and zarr may hold.
+    **reading
+        How to read a text file, and which columns: arguments of `read_matrix`.
 
     Returns
     -------
@@ -87,15 +86,49 @@ def open_matrix(
     kind = detect_kind(location)
     is_file = location.inside is None and location.path.is_file()
     if kind is None and location.inside is None:
-        return read_matrix(name, header=header, row_names=row_names)
+        return read_matrix(name, **reading)
     if kind == "mtx" and is_file and estimate_market_bytes(location.path) <= limit:
-        return read_matrix(name)
+        return read_matrix(name, **reading)
+    if kind == "parquet" and is_file:
+        return _read_table(name, limit, n_threads, reading)
     store = open_store(name)
-    if estimate_memory(store) > limit:
-        X: Any = as_operand(store, resolve_n_threads(n_threads))
-    elif kind == "parquet" and is_file:
-        return read_matrix(name)
-    else:
-        X = store.read(0, store.shape[0])
     rows = read_row_names(location, store.shape[0]) if names_of_rows else None
-    return Table(X, rows, store.column_names)
+    is_large = estimate_memory(store) > limit
+    X: Any = (
+        as_operand(store, resolve_n_threads(n_threads))
+        if is_large
+        else store.read(0, store.shape[0])
+    )
+    return _choose(Table(X, rows, store.column_names), name, reading)
+
+
+def _read_table(
+    name: Path, limit: float, n_threads: int | None, reading: dict[str, Any]
+) -> Table:
+    """Read a Parquet file, whose columns may have to be chosen before a store opens it."""
+    if reading.get("columns") or reading.get("drop"):
+        return read_matrix(name, **reading)
+    store = open_store(name)
+    if estimate_memory(store) <= limit:
+        return read_matrix(name, **reading)
+    X = as_operand(store, resolve_n_threads(n_threads))
+    return Table(X, None, store.column_names)
+
+
+def _choose(table: Table, name: Path, reading: dict[str, Any]) -> Table:
+    """Return a table of a store with the chosen columns."""
+    if reading.get("separator") or reading.get("encoding"):
+        msg = (
+            f"{str(name)!r} is no text file; --separator and --encoding are for these."
+        )
+        raise ValueError(msg)
+    columns, drop = reading.get("columns", ()), reading.get("drop", ())
+    if not columns and not drop:
+        return table
+    if is_operand(table.X):
+        msg = (
+            f"{str(name)!r} is read in parts, which keep all columns; --columns and "
+            "--drop need all of it in memory: raise --memory-limit."
+        )
+        raise ValueError(msg)
+    return select_columns(table, name, columns, drop)

@@ -16,6 +16,9 @@ from ..initialization.given_start import INITS
 from ..losses.beta import NAMES
 from ..solvers.registry import solvers
 
+SWITCH = ""
+"""Word for the value of an option that takes none."""
+
 
 def _offered() -> list[tuple[Parameter, Option]]:
     """Parameters of a factorization that are options, in the order of the table."""
@@ -46,22 +49,24 @@ def typer_option(name: str) -> Any:
     return typer.Option(
         *_flags(parameter, option),
         help=option.help.format(**words),
-        metavar=option.metavar,
+        metavar=SWITCH if option.reads is bool else option.metavar,
         rich_help_panel=option.panel,
         min=option.least,
         show_default=True if option.shown is None else option.shown,
     )
 
 
-def with_parameters(
-    before: str,
+def with_options(
+    before: str, parameters: bool = True
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorate a command so that it has the options of all parameters.
+    """Decorate a command so that it has the options of parameters and of reading.
 
     Parameters
     ----------
     before : str
         Argument of the command before which they stand in the help.
+    parameters : bool, default=True
+        Whether it has those of the parameters of a fit.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def with_parameters(
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        options = [_argument(*pair) for pair in _offered()]
+        options = [_argument(*pair) for pair in _offered()] if parameters else []
         needed = [o for o in options if o.default is inspect.Parameter.empty]
         others = [o for o in options if o not in needed]
         arguments = []
@@ -81,7 +86,7 @@ def with_parameters(
                 arguments += needed
                 needed = []
             if argument.name == before:
-                arguments += others
+                arguments += [*others, *_reading_arguments()]
             arguments.append(argument)
         vars(command)["__signature__"] = inspect.Signature(arguments)
         return command
@@ -127,7 +132,7 @@ Data = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="The matrix: .npy, .npz, .mtx, .csv, .tsv (the last three also .gz), "
+        help="The matrix: .npy, .npz, .mtx, .csv, .tsv, .txt (the last four also .gz), "
         ".parquet, .h5, .h5ad (also file.h5::/path), a zarr or Parquet folder.",
         show_default=False,
     ),
@@ -136,25 +141,64 @@ Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model file.", show_default=False)
 ]
 Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+    bool,
+    typer.Option(
+        "--json", metavar=SWITCH, help="Print one JSON object and nothing else."
+    ),
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print nothing but errors and warnings.")
+    bool,
+    typer.Option(
+        "--quiet", "-q", metavar=SWITCH, help="Print nothing but errors and warnings."
+    ),
 ]
-Header = Annotated[
-    bool | None,
-    typer.Option(
-        "--header/--no-header", help="Whether a text file begins with column names.",
-        show_default="recognised",
-    ),
-]  # fmt: skip
-RowNames = Annotated[
-    bool | None,
-    typer.Option(
-        "--row-names/--no-row-names", help="Whether its first column holds names.",
-        show_default="recognised",
-    ),
-]  # fmt: skip
+_READING: dict[str, tuple[Any, Any]] = {
+    "header": (bool | None, typer.Option(
+        "--header/--no-header", metavar=SWITCH,
+        help="Whether a text file begins with column names.",
+        show_default="recognised")),
+    "row_names": (bool | None, typer.Option(
+        "--row-names/--no-row-names", metavar=SWITCH,
+        help="Whether its first column holds names.",
+        show_default="recognised")),
+    "separator": (str | None, typer.Option(
+        metavar="CHAR", show_default="recognised",
+        help="What separates its cells: a character, tab or blank.")),
+    "encoding": (str | None, typer.Option(
+        metavar="NAME", show_default="UTF-8",
+        help="Its encoding, such as latin-1 or utf-16.")),
+    "skip": (int, typer.Option(
+        metavar="N", min=0, help="Its lines above the first row, such as a title.")),
+    "empty": (float | None, typer.Option(
+        metavar="NUMBER", show_default="refused",
+        help="Number for its empty cells, and such as hold NA, NaN or null.")),
+    "columns": (list[str], typer.Option(
+        metavar="NAMES", show_default="all",
+        help="Columns to read alone, by names or numbers (a,b,5-8).")),
+    "drop": (list[str], typer.Option(
+        metavar="NAMES", show_default="none", help="Columns to leave out.")),
+}  # fmt: skip
+"""Options that say how a data file is read, named as the arguments of `read_matrix`."""
+_READING_DEFAULTS = {"skip": 0, "columns": [], "drop": []}
+
+
+def _reading_arguments() -> list[inspect.Parameter]:
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=_READING_DEFAULTS.get(name),
+            annotation=Annotated[kind, option],
+        )
+        for name, (kind, option) in _READING.items()
+    ]
+
+
+def reading_from(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `read_matrix` that the options stand for."""
+    return {name: options[name] for name in _READING}
+
+
 Threads = Annotated[int | None, typer_option("n_threads")]
 MemoryLimit = Annotated[str | None, typer_option("memory_limit")]
 Scheduler = Annotated[

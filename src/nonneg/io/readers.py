@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..stores.matrix_market import read_market
-from .text_tables import RefusedFile, read_text
+from .column_choice import choose_columns, name_options
+from .text_forms import RefusedFile, TextForm
+from .text_tables import read_text
 from .writers import COLUMN_NAMES, ROW_NAMES, import_pyarrow
 
 
@@ -44,6 +46,12 @@ def read_matrix(
     *,
     header: bool | None = None,
     row_names: bool | None = None,
+    separator: str | None = None,
+    encoding: str | None = None,
+    columns: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    empty: float | None = None,
+    skip: int = 0,
 ) -> Table:
     """Read a matrix and its names; the suffix of the file says which format it has.
 
@@ -54,7 +62,7 @@ def read_matrix(
         - .npz: one 2-d array, and optionally 1-d arrays of texts named `row_names` and
           `column_names`; or a matrix that `scipy.sparse.save_npz` wrote.
         - .mtx, .mtx.gz: Matrix Market, sparse or dense.
-        - .csv, .tsv, also with .gz: numbers with a decimal point, see Notes.
+        - .csv, .tsv, .txt, also with .gz: numbers with a decimal point, see Notes.
         - .parquet: columns of numbers; the row names are a first column of texts, or the
           index that pandas stored. Needs pyarrow.
     header : bool, default=None
@@ -63,6 +71,23 @@ def read_matrix(
     row_names : bool, default=None
         Whether the first column of a text file holds row names. None decides by the
         cells, see Notes.
+    separator : str, default=None
+        What separates the cells of a text file: one character, "tab" or "blank" (any number
+        of blanks and tabs). None takes what the suffix says, or what makes rows of numbers
+        of the first lines.
+    encoding : str, default=None
+        Encoding of a text file, such as "latin-1". None reads UTF-8, and UTF-16 or UTF-32
+        behind its mark.
+    columns : sequence of str, default=()
+        Columns to read alone, by their names or, without names, by their numbers from 1
+        ("3", "5-8"). Every column by default.
+    drop : sequence of str, default=()
+        Columns to leave out.
+    empty : float, default=None
+        Number for empty cells of a text file, and such as hold NA, NaN or null. None
+        refuses the file.
+    skip : int, default=0
+        Lines of a text file before its first row, such as a title.
 
     Returns
     -------
@@ -85,7 +110,8 @@ def read_matrix(
     than the rows, or if none of its first 100 cells below the header is a number. Where
     the first cell of the first row and of the rows below it is a text and all others are
     numbers, the first row may be a header or data: the file is refused until `header`
-    says which.
+    says which. A column whose name and whole numbers say that it numbers the rows is read,
+    with a warning.
 
     Numbers are read to float64 with all their digits.
     """
@@ -95,7 +121,8 @@ def read_matrix(
     if suffix is None:
         msg = (
             f"Can't tell from the name {str(path)!r} which format it has; known "
-            f"suffixes are {', '.join((*_READERS, *_TEXT))}."
+            f"suffixes are {', '.join((*_READERS, *_TEXT))}; nonneg.stores.open_store "
+            "opens .h5, .hdf5, .h5ad and zarr or Parquet folders."
         )
         raise ValueError(msg)
     if not path.exists():
@@ -103,8 +130,33 @@ def read_matrix(
         raise FileNotFoundError(msg)
     if suffix in _TEXT:
         with _explain_damage(path):
-            return Table(*read_text(path, _TEXT[suffix], header, row_names))
-    return _READERS[suffix](path)
+            form = TextForm(
+                header, row_names, separator, encoding, tuple(columns), tuple(drop),
+                empty, skip,
+            )  # fmt: skip
+            return Table(*read_text(path, _TEXT[suffix], form))
+    if separator is not None or encoding is not None:
+        msg = (
+            f"{str(path)!r} is no text file: `separator` and `encoding` (--separator, "
+            "--encoding) are for .csv, .tsv and .txt."
+        )
+        raise ValueError(msg)
+    if suffix == ".parquet":
+        return _read_parquet(path, columns, drop)
+    return select_columns(_READERS[suffix](path), path, columns, drop)
+
+
+def select_columns(
+    table: Table, path: Path, columns: Sequence[str], drop: Sequence[str]
+) -> Table:
+    """Return a table with the chosen columns, see `read_matrix`."""
+    with _explain_damage(path):
+        kept = choose_columns(table.column_names, table.X.shape[1], columns, drop)
+    if kept is None:
+        return table
+    names = table.column_names
+    X = table.X.tocsc()[:, kept].tocsr() if sp.issparse(table.X) else table.X[:, kept]
+    return Table(X, table.row_names, names and [names[j] for j in kept])
 
 
 @contextmanager
@@ -209,7 +261,7 @@ def _read_mtx(path: Path) -> Table:
         return Table(_require_numbers(X.tocsr() if sp.issparse(X) else X))
 
 
-def _read_parquet(path: Path) -> Table:
+def _read_parquet(path: Path, chosen: Sequence[str], drop: Sequence[str]) -> Table:
     pyarrow = import_pyarrow(path)
     types = pyarrow.types
     with _explain_damage(path):
@@ -218,6 +270,9 @@ def _read_parquet(path: Path) -> Table:
         names = [name for name in table.column_names if name != index]
         if index is None and names and _is_text(types, table.schema.field(0).type):
             index = names.pop(0)
+        kept = choose_columns(names, len(names), chosen, drop)
+        names = names if kept is None else [names[j] for j in kept]
+        _require_number_columns(types, table.schema, names)
         columns = [_read_column(types, table.column(name), name) for name in names]
         if not columns:
             msg = "holds no column of numbers"
@@ -230,6 +285,25 @@ def _read_parquet(path: Path) -> Table:
         if index is not None:
             rows = [str(name) for name in table.column(index).to_pylist()]
         return Table(X, rows, names)
+
+
+def _require_number_columns(types: Any, schema: Any, names: list[str]) -> None:
+    """Refuse columns that are not of numbers, all of them in one sentence."""
+    kinds = {name: schema.field(name).type for name in names}
+    bad = [name for name, kind in kinds.items() if not _is_number(types, kind)]
+    if not bad:
+        return
+    good = [name for name in names if name not in bad]
+    msg = (
+        f"has values of type {kinds[bad[0]]} in column {bad[0]!r}; numbers are needed: "
+        f"{name_options(bad, good)}"
+    )
+    raise RefusedFile(msg)
+
+
+def _is_number(types: Any, kind: Any) -> bool:
+    is_plain = types.is_integer(kind) or types.is_floating(kind) or kind == "bool"
+    return bool(is_plain or types.is_decimal(kind))
 
 
 def _pandas_index(schema: Any, names: list[str]) -> str | None:
@@ -255,9 +329,6 @@ def _read_column(types: Any, column: Any, name: str) -> NDArray[Any]:
     kind = column.type
     if types.is_decimal(kind):
         column = column.cast("float64")
-    elif not (types.is_integer(kind) or types.is_floating(kind) or kind == "bool"):
-        msg = f"has values of type {kind} in column {name!r}; numbers are needed"
-        raise RefusedFile(msg)
     if column.null_count:
         row = column.is_null().to_pylist().index(True)
         msg = f"has no value in row {row} (counted from 0), column {name!r}"
@@ -271,9 +342,14 @@ _READERS: dict[str, Callable[[Path], Table]] = {
     ".npz": _read_npz,
     ".mtx": _read_mtx,
     ".mtx.gz": _read_mtx,
-    ".parquet": _read_parquet,
+    ".parquet": lambda path: _read_parquet(path, (), ()),
 }
 """Suffixes of files, each with its reader."""
 
-_TEXT = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
-"""Suffixes of text files, each with the character that separates cells."""
+_SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+_TEXT = {
+    suffix + end: separator
+    for suffix, separator in _SEPARATORS.items()
+    for end in ("", ".gz")
+}
+"""Suffixes of text files, each with the character that separates cells if it can."""
