@@ -159,9 +159,95 @@ def test_a_solver_that_needs_all_of_X_says_so(tmp_path, monkeypatch):
 
 def test_columns_on_disk_are_refused_or_converted(tmp_path):
     stored.h5_group(tmp_path, sp.csc_array(stored.dense())).file.close()
-    done = run("fit", "x.h5::layers/counts", "-k", 3, "-o", "model")
+    fit = ["fit", "x.h5::layers/counts", "-k", 3, "-o", "model", "--max-iter", 20]
+    ok(*fit)
+    X = sp.csc_array(stored.dense())
+    np.testing.assert_array_equal(load("model").components_, expected(X).components_)
+    done = run(*fit, "--memory-limit", "1kB")
     assert done.exit_code == 2
     assert "by_rows" in done.stderr
+
+
+def write_old(name, X):
+    """A file as anndata wrote it before 0.7: tables of records, `raw.X`, h5sparse."""
+    h5py = pytest.importorskip("h5py")
+    genes = np.array([(f"g{j}".encode(), 1.0) for j in range(X.shape[1])],
+                     dtype=[("index", "S8"), ("means", "f4")])  # fmt: skip
+    cells = np.array(
+        [(f"c{i}".encode(),) for i in range(X.shape[0])], [("index", "S8")]
+    )
+    with h5py.File(name, "w") as file:
+        file["X"], file["obs"], file["var"] = X, cells, genes
+        file["raw.var"] = np.array([(b"r" + g,) for g, _ in genes], [("index", "S8")])
+        group = file.create_group("raw.X")
+        rows = sp.csr_matrix(X)
+        group.attrs["h5sparse_format"], group.attrs["h5sparse_shape"] = "csr", X.shape
+        for part in ("data", "indices", "indptr"):
+            group[part] = getattr(rows, part)
+
+
+@pytest.mark.parametrize(
+    ("inside", "prefix"),
+    [("", "g"), ("::/X", "g"), ("::raw/X", "rg"), ("::raw.X", "rg")],
+)
+def test_names_in_old_files(inside, prefix):
+    X = stored.dense()
+    write_old("old.h5ad", X)
+    ok("fit", f"old.h5ad{inside}", "-k", 3, "-o", "model", "--save-w", "w.csv")
+    names = load("model").feature_names_in_.tolist()
+    assert names == [f"{prefix}{j}" for j in range(X.shape[1])]
+    rows = read_matrix("w.csv").row_names
+    assert rows == [f"c{i}" for i in range(X.shape[0])]
+
+
+@pytest.mark.parametrize("inside", ["X", "layers/counts", "raw/X", "mod/rna/X"])
+def test_names_belong_to_their_matrix(inside):
+    """The tables beside X, around the layers, in raw and in a modality of MuData."""
+    anndata = pytest.importorskip("anndata")
+    X = stored.dense()
+    genes, cells = ([f"{c}{i}" for i in range(n)] for c, n in zip("gc", X.shape[::-1],
+                                                                  strict=True))  # fmt: skip
+    data = anndata.AnnData(X)
+    data.var_names, data.obs_names = [f"raw{g}" for g in genes], cells
+    raw = data.copy()
+    data.var_names = genes
+    data.raw = raw
+    data.layers["counts"] = X
+    if inside.startswith("mod"):
+        h5py = pytest.importorskip("h5py")
+        with h5py.File("x.h5ad", "w") as file:
+            anndata.io.write_elem(file, "mod/rna", data)
+            file["mod/other/X"] = X
+    else:
+        data.write_h5ad("x.h5ad")
+    table = open_matrix(Path(f"x.h5ad::/{inside}"), names_of_rows=True)
+    np.testing.assert_array_equal(table.X, X)
+    prefix = "raw" if inside == "raw/X" else ""
+    assert table.column_names == [prefix + g for g in genes]
+    assert table.row_names == cells
+
+
+def test_a_file_without_X_names_the_matrices_in_it():
+    h5py = pytest.importorskip("h5py")
+    with h5py.File("nox.h5ad", "w") as file:
+        file["layers/counts"] = stored.dense()
+        file["obs/_index"] = ["a"]
+    done = run("fit", "nox.h5ad", "-k", 3, "-o", "model")
+    assert done.exit_code == 2
+    assert "'NAME::/layers/counts'" in done.stderr
+    ok("fit", "nox.h5ad::/layers/counts", "-k", 3, "-o", "model")
+
+
+def test_columns_are_chosen_in_stores():
+    write_old("old.h5ad", stored.dense())
+    for name in ("old.h5ad", "old.h5ad::raw/X"):
+        table = open_matrix(
+            Path(name), drop=["g0,g2"] if name[-1] == "d" else ["rg0,rg2"]
+        )
+        assert table.X.shape[1] == stored.dense().shape[1] - 2
+    options = ["--drop", "g0", "--memory-limit", "1kB"]
+    done = run("fit", "old.h5ad", "-k", 3, "-o", "model", *options)
+    assert "raise --memory-limit" in done.stderr
 
 
 def test_the_input_is_not_written_over(tmp_path):

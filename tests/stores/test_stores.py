@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nonneg import NMF
 from nonneg.stores.base import as_store, is_store
 from nonneg.stores.compressed_rows import CompressedRows
 from nonneg.stores.read_errors import StoreError
@@ -466,6 +468,61 @@ def test_anndata_that_is_not_on_disk(tmp_path):
         as_store(anndata.AnnData(stored.dense()))
     with pytest.raises(ValueError, match="Write it first"):
         as_store(stored.backed(tmp_path, stored.sparse())[:9])
+
+
+def test_anndata_in_memory_is_its_matrix():
+    anndata = pytest.importorskip("anndata")
+    X = stored.dense()
+    for made in (X, stored.sparse(), sp.csc_matrix(X)):
+        data = anndata.AnnData(made)
+        found = NMF(2, random_state=0, tol=0.1).fit(data)
+        expected = NMF(2, random_state=0, tol=0.1).fit(made)
+        np.testing.assert_array_equal(found.components_, expected.components_)
+        np.testing.assert_array_equal(
+            found.transform(data[:5]), expected.transform(made[:5])
+        )
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_missing_column_numbers_are_not_column_0(tmp_path, zarr_format):
+    zarr = pytest.importorskip("zarr")
+    X = sp.csr_matrix(stored.dense())
+    group = zarr.open_group(tmp_path / "x.zarr", mode="w", zarr_format=zarr_format)
+    group.attrs["encoding-type"], group.attrs["shape"] = "csr_matrix", list(X.shape)
+    for part in ("data", "indices", "indptr"):
+        vector = getattr(X, part)
+        array = group.create_array(
+            part, shape=vector.shape, chunks=(16,), dtype=vector.dtype
+        )
+        array[:] = vector
+    np.testing.assert_array_equal(
+        as_store(group).read(0, X.shape[0]).toarray(), X.toarray()
+    )
+    chunks = [
+        path for path in (tmp_path / "x.zarr" / "indices").rglob("*") if path.is_file()
+    ]
+    next(path for path in chunks if path.name == "1").unlink()
+    group = zarr.open_group(tmp_path / "x.zarr", mode="r")
+    with pytest.raises(ValueError, match=r"lacks 1 of .* chunks of 'indices'"):
+        as_store(group)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_an_hdf5_file_that_is_cut_off_meanwhile(tmp_path, sparse):
+    """HDF5 itself reads zeros there."""
+    h5py = pytest.importorskip("h5py")
+    X = np.random.default_rng(0).random((3000, 50))
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["indptr"] = np.arange(0, X.size + 1, 50)
+        file["indices"] = np.tile(np.arange(50), 3000)
+        file["data" if sparse else "X"] = X.ravel() if sparse else X
+        file.attrs["encoding-type"], file.attrs["shape"] = "csr_matrix", X.shape
+    store = as_store(tmp_path / "x.h5")
+    store.read(0, 10)
+    size = (tmp_path / "x.h5").stat().st_size
+    os.truncate(tmp_path / "x.h5", size // 2)
+    with pytest.raises(StoreError, match=f"had {size} bytes and has {size // 2} now"):
+        store.read(2500, 2600)
 
 
 def test_a_group_that_is_no_matrix(tmp_path):

@@ -16,6 +16,7 @@ from ..stores.locations import (
     estimate_memory,
     open_store,
     parse_location,
+    read_columns,
     read_row_names,
 )
 
@@ -91,10 +92,15 @@ def open_matrix(
         return read_matrix(name, **reading)
     if kind == "parquet" and is_file:
         return _read_table(name, limit, n_threads, reading)
+    by_columns = read_columns(location, limit)
+    if by_columns is not None:
+        X, names = by_columns
+        rows = read_row_names(location, X.shape[0]) if names_of_rows else None
+        return _choose(Table(X, rows, names), name, reading)
     store = open_store(name)
     rows = read_row_names(location, store.shape[0]) if names_of_rows else None
     is_large = estimate_memory(store) > limit
-    X: Any = (
+    X = (
         as_operand(store, resolve_n_threads(n_threads))
         if is_large
         else store.read(0, store.shape[0])

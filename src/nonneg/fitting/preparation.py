@@ -14,6 +14,7 @@ from ..initialization.given_start import INITS
 from ..losses.registry import losses
 from ..operands.registration import as_operand, has_own_operand
 from ..solvers.registry import solvers
+from ..stores.anndata_store import matrix_in_memory
 from .memory_plan import with_first_windows
 from .plan_checks import AUTO
 
@@ -32,6 +33,7 @@ def prepare_X(
     X that is read in parts are checked by `validate_entries`.
     """
     n_threads = resolve_n_threads(n_threads)
+    X = matrix_in_memory(X)
     if has_own_operand(X):
         return with_first_windows(memory_limit, as_operand(X, n_threads))
     operand = as_operand(validation.check_X(X, whom, assume_finite=True), n_threads)

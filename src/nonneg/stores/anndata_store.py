@@ -8,6 +8,13 @@ from .base import StoreBase, as_store, register_store
 from .read_errors import is_instance
 
 
+def matrix_in_memory(X: Any) -> Any:
+    """Return the matrix of an AnnData that is in memory; anything else is returned itself."""
+    if is_instance(X, "anndata", "AnnData") and not X.isbacked:
+        return X.X
+    return X
+
+
 @register_store(lambda X: is_instance(X, "anndata", "AnnData"))
 def open_annotated(adata: Any) -> StoreBase:
     """Return the store for the X of a backed AnnData, with the names of its variables.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,40 @@ FORMATS = {"encoding-type": "_matrix", "h5sparse_format": ""}
 """Attributes that name the format of a group, each with what it adds to csr or csc."""
 MOST_LEVELS = 8
 """Most groups inside each other that are searched for a matrix: links can form a loop."""
+SHOWN = 6
+"""Most matrices that a message lists."""
+SIDE_TABLES = ("obsm", "obsp", "varm", "varp", "uns")
+"""Members of an AnnData that describe its rows and columns."""
 SHAPES = ("shape", "h5sparse_shape")
 
 
 def describe(X: Any) -> str:
     """Return what messages call an object in an HDF5 file."""
     return f"{X.name!r} in {X.file.filename!r}"
+
+
+class FileSize:
+    """The size of an HDF5 file when it was opened.
+
+    HDF5 itself reads zeros beyond the end of a file that was cut off meanwhile.
+    """
+
+    def __init__(self, X: Any) -> None:
+        self._name, self._where = X.file.filename, describe(X)
+        self._size = self._measure()
+
+    def _measure(self) -> int:
+        try:
+            return os.stat(self._name).st_size
+        except (OSError, TypeError, ValueError):  # a file in memory
+            return 0
+
+    def require_whole(self) -> None:
+        """Raise EOFError if the file has become shorter."""
+        size = self._measure()
+        if size < self._size:
+            msg = f"its file had {self._size} bytes and has {size} now"
+            raise EOFError(msg)
 
 
 @register_store(lambda X: is_instance(X, "h5py", "Dataset"))
@@ -38,6 +68,7 @@ class Hdf5Store(DenseStore):
         self.dtype = to_factor_dtype(X.dtype, self.where)
         self.chunk_rows = int(X.chunks[0]) if X.chunks else None
         self._X = X
+        self._size = FileSize(X)
 
     def read(self, start: int, stop: int, out: Array | None = None) -> Array:
         """Return rows start:stop, which HDF5 reads into `out` and converts."""
@@ -49,6 +80,7 @@ class Hdf5Store(DenseStore):
                 self._X.read_direct(out, np.s_[start:stop])
             else:
                 out[...] = self._rows(start, stop)
+            self._size.require_whole()
         return out
 
     def read_shape(self) -> tuple[int, ...]:
@@ -97,12 +129,39 @@ def find_matrix(X: Any) -> Any:
         X = X[inside[0]]
     else:
         X = root
-    names = ", ".join(sorted(map(repr, X)))
-    msg = (
-        f"{describe(X)} is no matrix; it has the members {names or 'none'}. Pass the "
-        "data set or group of the matrix, e.g. file['X']."
-    )
-    raise ValueError(msg)
+    raise ValueError(describe_members(X, describe(X)))
+
+
+def describe_members(X: Any, where: str) -> str:
+    """Return the sentence about a group that is no matrix, with the matrices in it."""
+    members = ", ".join(sorted(map(repr, X))) or "none"
+    inside = list_matrices(X)
+    if inside:
+        path = inside[0]
+        advice = (
+            f"Matrices in it: {', '.join(inside[:SHOWN])}. Pass one of them, as "
+            f"file[{path!r}] or by its name, such as 'NAME::/{path}'."
+        )
+    else:
+        advice = "Pass a 2-d data set, or a group of a sparse matrix."
+    return f"{where} is no matrix; it has the members {members}. {advice}"
+
+
+def list_matrices(group: Any, levels: int = 3) -> list[str]:
+    """Return the paths of matrices in a group, those for a fit before tables of theirs."""
+    paths: list[str] = []
+    for name in sorted(group.keys(), key=lambda name: (name in SIDE_TABLES, name)):
+        try:
+            member = group[name]
+        except (KeyError, OSError, RuntimeError):  # a link that leads nowhere
+            continue
+        if not is_group(member):
+            paths += [name] if len(getattr(member, "shape", ())) == 2 else []
+        elif read_format(member) is not None:
+            paths.append(name)
+        elif levels:
+            paths += [f"{name}/{path}" for path in list_matrices(member, levels - 1)]
+    return paths
 
 
 def is_hdf5_group(X: Any) -> bool:
@@ -151,11 +210,18 @@ class Hdf5CsrStore(CompressedRows):
                 tuple(group.attrs[name]) for name in SHAPES if name in group.attrs
             )
         data, indices = group["data"], group["indices"]
+        size = FileSize(group)
+
+        def read(vector: Any, first: int, last: int) -> Any:
+            entries = vector[first:last]
+            size.require_whole()
+            return entries
+
         super().__init__(
             shape,
             group["indptr"][:],
-            lambda first, last: indices[first:last],
-            lambda first, last: data[first:last],
+            partial(read, indices),
+            partial(read, data),
             lambda: (data.shape[0], indices.shape[0]),
             data.dtype,
             where,

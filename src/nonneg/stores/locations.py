@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
+from ..base.gate import admit_sparse
 from .base import StoreBase, as_store, register_store
 from .conversion import by_rows
 from .csr_folder import CsrFolder, is_csr_folder
-from .hdf5 import find_matrix, is_group
+from .hdf5 import SHAPES, find_matrix, is_group, read_format
+from .table_names import RAW, read_column_names, read_names_of_rows
 
 INSIDE = "::"
 """The separator between the name of a file or folder and the path inside it."""
@@ -112,18 +115,21 @@ def open_store(name: str | os.PathLike[str]) -> StoreBase:
 
 
 def _open_hdf5(location: Location) -> StoreBase:
+    file, matrix = _find_in_hdf5(location)
+    return _with_names(as_store(matrix), read_column_names(file, matrix))
+
+
+def _find_in_hdf5(location: Location) -> tuple[Any, Any]:
+    """Open an HDF5 file; return it and the matrix at the location."""
     h5py = import_for(location.path, "h5py")
     try:
         file = h5py.File(location.path, "r")
     except OSError as error:
         msg = f"{str(location.path)!r} can't be opened: {error}"
         raise ValueError(msg) from error
-    inside = (location.inside or "").rstrip("/")
-    is_X = inside in ("", "/X", "/matrix") or inside.startswith("/layers/")
     matrix = find_matrix(_find_member(file, location))
     _require_inside(matrix)
-    names = _read_feature_names(file) if is_X else None
-    return _with_names(as_store(matrix), names)
+    return file, matrix
 
 
 def _require_inside(matrix: Any) -> None:
@@ -146,6 +152,8 @@ def _find_member(root: Any, location: Location) -> Any:
         return root
     if inside in root:
         return root[inside]
+    if inside == "raw/X" and RAW in root:
+        return root[RAW]
     names = ", ".join(sorted(map(repr, root.keys())))
     msg = (
         f"{str(location.path)!r} has nothing at {location.inside!r}; its members are "
@@ -155,34 +163,61 @@ def _find_member(root: Any, location: Location) -> Any:
 
 
 def _open_zarr(location: Location) -> StoreBase:
+    root, matrix = _find_in_zarr(location)
+    names = read_column_names(root, matrix) if is_group(root) else None
+    return _with_names(as_store(matrix), names)
+
+
+def _find_in_zarr(location: Location) -> tuple[Any, Any]:
+    """Open a zarr folder; return its root and the matrix at the location."""
     zarr = import_for(location.path, "zarr")
     try:
         root = zarr.open(store=str(location.path), mode="r")
     except Exception as error:
         msg = f"{str(location.path)!r} can't be opened: {error}"
         raise ValueError(msg) from error
-    matrix = _find_member(root, location) if location.inside is not None else root
-    is_X = location.inside is None or location.inside.startswith(("/X", "/layers/"))
-    names = _read_feature_names(root) if is_X and is_group(root) else None
-    return _with_names(as_store(matrix), names)
+    if not is_group(root):
+        return root, root
+    return root, find_matrix(_find_member(root, location))
 
 
-def _read_feature_names(root: Any) -> list[str] | None:
-    """Return the names of the columns as anndata or 10x keep them, or None."""
-    return _read_names(root, "var", ["matrix/features/name", "matrix/features/id"])
+def read_columns(
+    location: Location, limit: float
+) -> tuple[Any, list[str] | None] | None:
+    """Read a matrix that is stored by columns, with the names of its columns.
 
+    Parameters
+    ----------
+    location : Location
+    limit : float
+        Bytes that it may take.
 
-def _read_names(root: Any, table: str, vectors: list[str]) -> list[str] | None:
-    """Return the first of these vectors that exists, or the index of a table, or None."""
-    for path in vectors:
-        if path in root:
-            return _decode(root[path][:])
-    if table not in root or not hasattr(root[table], "attrs"):
+    Returns
+    -------
+    X : csc_array
+    names : list of str, or None
+
+    None is returned where it is stored otherwise, or is larger; `open_store` then opens it or
+    says how to convert it.
+    """
+    kind = detect_kind(location)
+    if kind not in ("hdf5", "zarr") or not location.path.exists():
         return None
-    key = root[table].attrs.get("_index", "_index")
-    if key not in root[table] or is_group(root[table][key]):
+    root, matrix = (_find_in_hdf5 if kind == "hdf5" else _find_in_zarr)(location)
+    if not is_group(matrix) or read_format(matrix) != "csc":
         return None
-    return _decode(root[table][key][:])
+    vectors = [matrix[name] for name in ("data", "indices", "indptr")]
+    if sum(vector.shape[0] * vector.dtype.itemsize for vector in vectors) > limit:
+        return None
+    shape = next(matrix.attrs[name] for name in SHAPES if name in matrix.attrs)
+    shape = (int(shape[0]), int(shape[1]))
+    try:
+        X = sp.csc_array(tuple(vector[:] for vector in vectors), shape=shape)
+    except (OSError, ValueError) as error:
+        msg = f"{str(location.path)!r} can't be read: {error}. The file may be damaged."
+        raise ValueError(msg) from error
+    names = read_column_names(root, matrix)
+    return admit_sparse(X, repr(str(location.path))), names
 
 
 def read_row_names(location: Location, n_rows: int) -> list[str] | None:
@@ -198,9 +233,13 @@ def _find_row_names(location: Location) -> list[str] | None:
     package = import_for(location.path, "h5py" if kind == "hdf5" else "zarr")
     if kind == "zarr":
         root = package.open(store=str(location.path), mode="r")
-        return _read_names(root, "obs", []) if is_group(root) else None
+        return _rows_in(root, location) if is_group(root) else None
     with package.File(location.path, "r") as root:
-        return _read_names(root, "obs", ["matrix/barcodes"])
+        return _rows_in(root, location)
+
+
+def _rows_in(root: Any, location: Location) -> list[str] | None:
+    return read_names_of_rows(root, find_matrix(_find_member(root, location)))
 
 
 def estimate_market_bytes(path: Path) -> int:
@@ -215,12 +254,6 @@ def estimate_market_bytes(path: Path) -> int:
         return int(n_rows) * int(n_columns) * 8
     # first as triples, then as the CSR that is made from them
     return int(n_entries) * (16 + 12)
-
-
-def _decode(values: Any) -> list[str]:
-    return [
-        v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values
-    ]
 
 
 def _with_names(store: StoreBase, names: list[str] | None) -> StoreBase:

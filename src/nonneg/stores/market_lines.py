@@ -11,6 +11,22 @@ from numpy.typing import NDArray
 DIGITS = b"0123456789"
 SKELETON = bytes.maketrans(b"E\1", b"e?")
 """Translation of a line without its digits to the form that `_is_ordinary` compares."""
+CLASSES = bytes(
+    # 0 digit, 1 blank, 2 line end, 3 point, 4 e, 5 minus, 6 plus, 7 anything else
+    {**dict.fromkeys(DIGITS, 0), 32: 1, 10: 2, 46: 3, 101: 4, 69: 4, 45: 5, 43: 6}.get(
+        c, 7
+    )
+    for c in range(256)
+)
+"""Translation of characters to their classes."""
+ALLOWED_PAIRS = bytes(
+    8 * first + second
+    for first, seconds in enumerate(
+        ((0, 1, 2, 3, 4), (0, 5), (0, 2, 5), (0, 1, 2, 4), (0, 5, 6), (0,), (0,), ())
+    )
+    for second in seconds
+)
+"""Pairs of classes that may follow each other, each as 8·first + second."""
 SIGNS = (b"", b"-")
 POINTS = (b"", b".")
 EXPONENTS = (b"", b"e", b"e-", b"e+")
@@ -45,7 +61,12 @@ def check_lines(lines: bytes, *, n_indices: int, field: str) -> bytes:
         If a line does not hold such numbers. `args[1]` is its number, from 0.
     """
     n_values = n_indices + {"pattern": 0, "complex": 2}.get(field, 1)
-    if _is_ordinary(lines, n_values, integers="integer" in field):
+    integers = "integer" in field
+    plain = lines.replace(b"\r\n", b"\n") if b"\r" in lines else lines
+    if _has_plain_pairs(plain):
+        if _has_plain_forms(plain, n_values, integers):
+            return lines
+    elif _is_ordinary(plain, n_values, integers):
         return lines
     value = INTEGER if "integer" in field else REAL
     numbers = [rb"\d+"] * n_indices + [rb"(?:" + value + rb")"] * (n_values - n_indices)
@@ -59,26 +80,43 @@ def check_lines(lines: bytes, *, n_indices: int, field: str) -> bytes:
     return lines if changed == lines else changed
 
 
-def _is_ordinary(lines: bytes, n_values: int, *, integers: bool) -> bool:
-    """Return whether all lines hold n_values numbers, one blank apart.
+def _has_plain_pairs(lines: bytes) -> bool:
+    """Return whether each two neighbouring characters can be so in numbers.
 
-    It may say no of a correct line, which `check_lines` then matches by itself.
+    Numbers that begin with a point are left to `_is_ordinary`, since only a third character
+    tells them from a point alone.
     """
+    classes = (
+        np.frombuffer(b"\n" + lines.translate(CLASSES) + b"\n", dtype=np.uint8) & 7
+    )
+    pairs = (classes[:-1] << 3) | classes[1:]
+    return not pairs.tobytes().translate(None, ALLOWED_PAIRS)
+
+
+def _has_plain_forms(lines: bytes, n_values: int, integers: bool) -> bool:
+    """Return whether each line, without its digits, is one of the forms of its numbers."""
+    skeleton = b"\n" + lines.removesuffix(b"\n").translate(SKELETON, DIGITS)
     last = product(
         SIGNS, (b"",) if integers else POINTS, (b"",) if integers else EXPONENTS
     )
     forms = [b"\n" + b" " * (n_values - 1) + b"".join(parts) for parts in last]
-    plain = lines.replace(b"\r\n", b"\n") if b"\r" in lines else lines
-    plain = plain.removesuffix(b"\n")
-    skeleton = b"\n" + plain.translate(SKELETON, DIGITS)
     # a form that was seen leaves a mark, so that the rest of a wrong line stands alone
     absent = [mark for mark in b".e-+" if mark not in skeleton]
     for form in sorted(forms, key=len, reverse=True):
         if any(mark in form for mark in absent):
             continue
         skeleton = skeleton.replace(form, b"\1")
-    if skeleton.strip(b"\1"):
+    return not skeleton.strip(b"\1")
+
+
+def _is_ordinary(plain: bytes, n_values: int, integers: bool) -> bool:
+    """Return whether all lines hold n_values numbers, one blank apart.
+
+    It may say no of a correct line, which `check_lines` then matches by itself.
+    """
+    if not _has_plain_forms(plain, n_values, integers):
         return False
+    plain = plain.removesuffix(b"\n")
     padded = np.frombuffer(b"\n" + plain + b"\n", dtype=np.uint8)
     is_blank = padded <= ord(" ")
     # n_values - 1 single blanks inside each line, each before a number

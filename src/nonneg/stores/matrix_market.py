@@ -83,7 +83,7 @@ def read_market(path: Path) -> Any:
             n_lines += lines.count(b"\n")
             changed = changed or checked is not lines
             pieces.append(checked)
-    if not changed:
+    if not changed and path.suffix != ".gz":  # which would be unzipped once more
         del pieces
         return scipy.io.mmread(path)
     return scipy.io.mmread(io.BytesIO(header + b"".join(pieces)))

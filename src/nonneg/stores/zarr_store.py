@@ -9,7 +9,7 @@ import numpy as np
 from ..base.arrays import Array
 from .base import DenseStore, StoreBase, register_store, to_factor_dtype
 from .compressed_rows import BY_COLUMNS, CompressedRows
-from .hdf5 import SHAPES, is_group, read_format
+from .hdf5 import SHAPES, describe_members, is_group, read_format
 from .read_errors import is_instance, naming_rows, require_matrix
 
 
@@ -64,15 +64,24 @@ def open_group(X: Any) -> StoreBase:
     matrix = X
     while is_group(matrix) and read_format(matrix) is None:
         if "X" not in matrix:
-            names = ", ".join(sorted(map(repr, matrix.keys())))
-            msg = (
-                f"{describe(matrix)} is no matrix; it has the members "
-                f"{names or 'none'}. Pass the array or group of the matrix, "
-                "e.g. group['X']."
-            )
-            raise ValueError(msg)
+            raise ValueError(describe_members(matrix, describe(matrix)))
         matrix = matrix["X"]
     return ZarrCsrStore(matrix) if is_group(matrix) else ZarrStore(matrix)
+
+
+def _require_chunks(indices: Any, where: str) -> None:
+    """Raise ValueError if chunks of column numbers are missing.
+
+    zarr reads a missing chunk as zeros, which would put its entries into column 0.
+    """
+    n_missing = int(indices.nchunks) - int(indices.nchunks_initialized)
+    if n_missing > 0:
+        msg = (
+            f"{where} lacks {n_missing} of {indices.nchunks} chunks of 'indices', whose "
+            "entries would all be in column 0. Write it again; if they are there, with "
+            "zarr's write_empty_chunks."
+        )
+        raise ValueError(msg)
 
 
 class ZarrCsrStore(CompressedRows):
@@ -90,6 +99,8 @@ class ZarrCsrStore(CompressedRows):
             raise ValueError(BY_COLUMNS.format(where=where))
         data, indices = group["data"], group["indices"]
         shape = next(tuple(group.attrs[name]) for name in SHAPES if name in group.attrs)
+        if shape[1] > 1:
+            _require_chunks(indices, where)
         super().__init__(
             shape,
             group["indptr"][:],
