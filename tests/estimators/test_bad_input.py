@@ -13,7 +13,14 @@ import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 
 import nonneg
-from nonneg import NMF, initialize, non_negative_factorization, reconstruction_error
+from nonneg import (
+    NMF,
+    MiniBatchNMF,
+    hoyer_sparseness,
+    initialize,
+    non_negative_factorization,
+    reconstruction_error,
+)
 from nonneg.base.rules import InvalidParameterError
 from support.cases import DTYPES, data, factors
 
@@ -599,3 +606,69 @@ def test_what_is_no_matrix_of_numbers_says_what_to_pass(make, error, words):
         X = X.astype(pd.SparseDtype(float, np.nan))
     with pytest.raises(error, match=re.escape(words)):
         NMF(1, init="random").fit(X)
+
+
+FRAMES = {
+    "dates alone": lambda: pd.DataFrame({"t": pd.to_datetime(["2020", "2021"])}),
+    "dates": lambda: pd.DataFrame(
+        {"a": [1.0, 2], "t": pd.to_datetime(["2020", "2021"])}
+    ),
+    "durations": lambda: pd.DataFrame({"a": [1.0, 2], "t": pd.to_timedelta([1, 2])}),
+    "durations alone": lambda: pd.DataFrame({"t": pd.to_timedelta([1, 2])}),
+    "periods": lambda: pd.DataFrame(
+        {"a": [1, 2], "t": pd.period_range("2020", periods=2)}
+    ),
+    "texts": lambda: pd.DataFrame({"a": [1, 2], "t": ["x", "y"]}),
+    "categories": lambda: pd.DataFrame({"a": [1, 2], "t": pd.Categorical(["x", "y"])}),
+}
+
+
+@pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
+@pytest.mark.parametrize("entry", ENTRIES[:2])
+def test_the_columns_that_are_no_numbers_are_named(make, entry):
+    with pytest.raises(
+        (TypeError, ValueError), match=r"columns of other kinds: 't' \("
+    ):
+        entry(make(), n_components=1)
+
+
+@pytest.mark.parametrize(
+    ("X", "advice"),
+    [
+        ("x.csv", r"read_matrix\(X\)"),
+        (None, "Pass a matrix"),
+        ({"a": [1]}, "pandas.DataFrame"),
+        (map(list, [[1]]), r"list\(X\)"),
+        ((row for row in [[1]]), r"list\(X\)"),
+    ],
+    ids=["name", "None", "dict", "map", "generator"],
+)
+def test_what_is_no_matrix_says_how_to_make_one(X, advice):
+    with pytest.raises(ValueError, match=f"^Expected 2D array.*{advice}"):
+        NMF(1).fit(X)
+
+
+def test_a_sparseness_that_is_not_defined_warns():
+    for A in (np.zeros((2, 2)), sp.csr_array((3, 3)), [[1.0]]):
+        with pytest.warns(RuntimeWarning, match="not defined"):
+            assert np.isnan(hoyer_sparseness(A))
+
+
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [
+        (NMF(2, solver="sn", beta_loss=1), r"pass solver='mu'\."),
+        (NMF(2, solver="pg"), "'cd' or 'hals' or 'bpp' or 'mu'"),
+        (MiniBatchNMF(2), r"X\.compute\(\)"),
+    ],
+    ids=["sn", "pg", "mini-batches"],
+)
+def test_advice_for_dask_arrays_works_for_the_loss(model, advice):
+    da = pytest.importorskip("dask.array")
+    X = da.from_array(data(), chunks=(5, 17))
+    with pytest.raises(ValueError, match=advice):
+        model.fit(X)
+    if isinstance(model, MiniBatchNMF):
+        with pytest.raises(ValueError, match=advice):
+            model.partial_fit(X)
+        model.fit(block.compute() for block in X.blocks)

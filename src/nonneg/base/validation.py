@@ -100,19 +100,11 @@ def _helpful(error: str, A: Any, name: str, whom: str) -> str | None:
     if "NAType" in error:
         return f"Input {name} contains NA. {_FILL}"
     if "could not be promoted" in error or "Cannot cast Datetime" in error:
-        others = [
-            f"{column!r} ({dtype})"
-            for column, dtype in getattr(A, "dtypes", {}).items()
-            if dtype.kind not in "biuf"
-        ]
-        return (
-            f"{name} must be numeric; it has columns of other kinds: {', '.join(others)}. "
-            "Drop them, e.g. by X.select_dtypes('number'), or convert them to numbers."
-        )
+        return _describe_kinds(A, name)
     if "at least one array or dtype" in error:
         return (
             f"Found array with 0 feature(s) (shape={tuple(A.shape)}) while a minimum of 1 "
-            f"is required by {whom}."
+            f"is required by {whom}. Pass at least one column of numbers."
         )
     if "fill value must be 0" in error:
         return (
@@ -120,8 +112,35 @@ def _helpful(error: str, A: Any, name: str, whom: str) -> str | None:
             "pandas.SparseDtype(float, 0), or X.sparse.to_dense()."
         )
     if "could not convert" in error or "argument must be" in error:
-        return f"{name} must be numeric; {error}. Convert its texts to numbers first."
+        return _describe_kinds(A, name) or (
+            f"{name} must be numeric; {error}. Convert its texts to numbers first."
+        )
     return None
+
+
+def _describe_kinds(A: Any, name: str, refused: str = "") -> str | None:
+    """Return the sentence about columns of a frame that hold no numbers, or None.
+
+    `refused` are kinds of which there must be one, any if it is empty.
+    """
+    dtypes: Any = getattr(A, "dtypes", None)
+    try:
+        kinds = {dtype.kind for _, dtype in dtypes.items()}
+    except AttributeError:  # no frame of pandas
+        return None
+    if refused and not kinds & set(refused):
+        return None
+    others = [
+        f"{column!r} ({dtype})"
+        for column, dtype in dtypes.items()
+        if dtype.kind not in "biuf"
+    ]
+    if not others:
+        return None
+    return (
+        f"{name} must be numeric; it has columns of other kinds: {', '.join(others[:9])}. "
+        "Drop them, e.g. by X.select_dtypes('number'), or convert them to numbers."
+    )
 
 
 def as_numbers(X: Any, name: str = "X", whom: str = "NMF") -> Any:
@@ -152,6 +171,9 @@ def as_numbers(X: Any, name: str = "X", whom: str = "NMF") -> Any:
             "leave out their rows."
         )
         raise ValueError(msg)
+    dates = _describe_kinds(X, name, "mM")
+    if dates is not None:  # which NumPy would take for numbers
+        raise TypeError(dates)
     dtype = getattr(X, "dtype", None)
     kind = dtype.kind if isinstance(dtype, np.dtype) else ""
     if kind == "c":
@@ -182,10 +204,12 @@ def _require_two_dimensions(X: Any, name: str, whom: str) -> None:
         )
         raise ValueError(msg)
     what = f"has shape {shape}" if shape else f"is {show(X)}"
-    advice = _instead_of(X) or (
-        "Reshape your data using array.reshape(1, -1) if it contains a single "
-        "sample, or array.reshape(-1, 1) if it has a single feature."
-    )
+    advice = _instead_of(X) or "Pass a matrix, e.g. numpy.asarray(rows)."
+    if n:
+        advice = (
+            "Reshape your data using array.reshape(1, -1) if it contains a single "
+            "sample, or array.reshape(-1, 1) if it has a single feature."
+        )
     msg = (
         f"Expected 2D array, got {'1D' if n else 'scalar'} array instead: {name} "
         f"{what}. {advice}"
@@ -197,6 +221,8 @@ def _instead_of(X: Any) -> str | None:
     """Return what to pass in place of an object that holds rows, but is no matrix."""
     if callable(getattr(X, "collect", None)):
         return "It holds no data yet; pass X.collect()."
+    if isinstance(X, str | bytes):
+        return "Pass the matrix in a file, e.g. nonneg.io.read_matrix(X).X."
     if isinstance(X, Mapping):
         return "Pass a matrix, e.g. pandas.DataFrame(X)."
     if isinstance(X, Iterator | AbstractSet):

@@ -13,7 +13,7 @@ from ..fitting.fit_plan import plan
 from ..fitting.fixed_factor import fixed_factor
 from ..fitting.plan import Plan
 from ..fitting.plan_checks import AUTO
-from ..least_squares.projected_gradient import hoyer_sparseness
+from ..least_squares.projected_gradient import measure_sparseness
 from ..operands.registration import lazy_transform
 from ..solvers.registry import solvers
 from .base import FactorizationEstimator
@@ -334,5 +334,5 @@ class NMF(FactorizationEstimator):
         for name in ("comp_sparseness_", "data_sparseness_"):
             self.__dict__.pop(name, None)
         if result.solver == "pg":
-            self.comp_sparseness_ = hoyer_sparseness(result.H)
-            self.data_sparseness_ = hoyer_sparseness(result.W)
+            self.comp_sparseness_ = measure_sparseness(result.H)
+            self.data_sparseness_ = measure_sparseness(result.W)

@@ -54,6 +54,7 @@ def plan_batches(
     ValueError
         If the loss is impossible for X.
     """
+    _refuse_workers(X)
     loss = _require_loss(X, parameters)
     batches = RowBatches(X, parameters.batch_size)
     n_steps = parameters.max_iter * len(batches)
@@ -105,6 +106,7 @@ def plan_step(
     W, H : array-like or None
         Start for init="custom"; ignored with a state.
     """
+    _refuse_workers(X)
     loss = _require_loss(X, parameters)
     if state is not None:
         X = _in_dtype(X, state.Ht.dtype)
@@ -168,6 +170,16 @@ def plan_rows(
             "reading": reading_reason(X),
         },
     )
+
+
+def _refuse_workers(X: Operand) -> None:
+    """Refuse a Dask array, whose rows are on workers."""
+    if X.on_workers:
+        msg = (
+            "X is a Dask array, and MiniBatchNMF needs its rows here. Pass X.compute(), or "
+            "its blocks in turn, (block.compute() for block in X.blocks), or fit NMF."
+        )
+        raise ValueError(msg)
 
 
 def _require_loss(X: Operand, parameters: BatchParameters) -> LossBase:

@@ -60,9 +60,11 @@ def require_blocks(parameters: Parameters) -> None:
         raise ValueError(msg)
 
 
-def require_possible_on_workers(parameters: Parameters) -> None:
+def require_possible_on_workers(parameters: Parameters, loss: LossBase) -> None:
     """Refuse parameters that need X here, where X is a Dask array."""
-    able = names_of(lambda kind: kind.rows_on_workers)
+    able = names_of(
+        lambda kind: kind.rows_on_workers and kind.requires <= loss.provides
+    )
     solver = parameters.solver
     can = solvers.class_of(solver).rows_on_workers
     blocks = parameters.blocks

@@ -74,7 +74,7 @@ def resolve_auto(
         name, reasons["solver"] = choose_solver(loss, X)
         parameters = dataclasses.replace(parameters, solver=name)
     if X.on_workers:
-        require_possible_on_workers(parameters)
+        require_possible_on_workers(parameters, loss)
     elif is_auto and parameters.blocks is None:
         blocks, reasons["blocks"] = choose_blocks(parameters, X, k, on_disk)
         parameters = dataclasses.replace(parameters, blocks=blocks)

@@ -106,9 +106,11 @@ def _describe_encoding(path: Path, name: str) -> str:
         for number, line in enumerate(file, 1):
             try:
                 line.decode(name)
-            except UnicodeError as error:
-                byte = getattr(error, "object", line)[getattr(error, "start", 0)]
+            except UnicodeDecodeError as error:
+                byte = error.object[error.start]
                 where = f" (byte 0x{byte:02x} in line {number})"
+                break
+            except UnicodeError:  # no mark of UTF-16 at the front
                 break
     what = "UTF-8" if name == "utf-8-sig" else name
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -260,6 +261,11 @@ def hoyer_sparseness(A: Any) -> float:
         0 if all entries have the same magnitude, 1 if only one is not zero; NaN if
         all are zero or there is only one entry, where the measure isn't defined.
 
+    Warns
+    -----
+    RuntimeWarning
+        If it is NaN.
+
     References
     ----------
     .. [1] Hoyer, "Non-negative matrix factorization with sparseness constraints",
@@ -272,6 +278,18 @@ def hoyer_sparseness(A: Any) -> float:
     >>> hoyer_sparseness([[0.0, 3.0], [0.0, 0.0]])
     1.0
     """
+    sparseness = measure_sparseness(A)
+    if math.isnan(sparseness):
+        validation.warn(
+            "The sparseness of a single entry, of zeros alone or of NaN is not defined; it "
+            "is NaN. Pass two entries or more, one of them not zero.",
+            RuntimeWarning,
+        )
+    return sparseness
+
+
+def measure_sparseness(A: Any) -> float:
+    """Return Hoyer's measure of sparseness, NaN where it isn't defined."""
     n_entries = int(np.prod(A.shape)) if sp.issparse(A) else np.size(A)
     values = A.data if sp.issparse(A) else A
     values = np.abs(np.asarray(values, dtype=np.float64)).ravel()

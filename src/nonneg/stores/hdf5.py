@@ -153,10 +153,11 @@ def list_matrices(group: Any, levels: int = 3) -> list[str]:
     for name in sorted(group.keys(), key=lambda name: (name in SIDE_TABLES, name)):
         try:
             member = group[name]
-        except (KeyError, OSError, RuntimeError):  # a link that leads nowhere
-            continue
+            shape = () if is_group(member) else member.shape or ()
+        except (KeyError, OSError, RuntimeError, AttributeError):
+            continue  # a link that leads nowhere, or no data set
         if not is_group(member):
-            paths += [name] if len(getattr(member, "shape", ())) == 2 else []
+            paths += [name] if len(shape) == 2 else []
         elif read_format(member) is not None:
             paths.append(name)
         elif levels:

@@ -12,8 +12,7 @@ LAYERS, RAW = "layers", "raw.X"
 
 def place_of(matrix: Any) -> list[str]:
     """Return the names that lead from the root of a file to an object in it."""
-    path = getattr(matrix, "path", None) or matrix.name or ""
-    return [part for part in str(path).split("/") if part]
+    return [part for part in str(matrix.name or "").split("/") if part]
 
 
 def read_column_names(root: Any, matrix: Any) -> list[str] | None:
@@ -59,12 +58,12 @@ def _tables(place: list[str], table: str) -> list[str]:
 
 def _read_index(table: Any) -> list[str] | None:
     """Return the index of a table: a group, or before anndata 0.7 a compound data set."""
-    fields = getattr(getattr(table, "dtype", None), "names", None)
-    if fields is not None:
+    if not is_group(table):
+        fields = table.dtype.names
+        if fields is None:
+            return None
         key = "index" if "index" in fields else fields[0]
         return _decode(table[:][key])
-    if not is_group(table):
-        return None
     key = table.attrs.get("_index", "_index")
     if isinstance(key, bytes):
         key = key.decode()
