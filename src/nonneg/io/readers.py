@@ -122,7 +122,7 @@ def read_matrix(
         msg = (
             f"Can't tell from the name {str(path)!r} which format it has; known "
             f"suffixes are {', '.join((*_READERS, *_TEXT))}; nonneg.stores.open_store "
-            "opens .h5, .hdf5, .h5ad and zarr or Parquet folders."
+            "opens .h5, .hdf5, .h5ad, .h5mu and zarr or Parquet folders."
         )
         raise ValueError(msg)
     if not path.exists():

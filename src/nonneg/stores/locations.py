@@ -19,7 +19,7 @@ from .table_names import RAW, read_column_names, read_names_of_rows
 
 INSIDE = "::"
 """The separator between the name of a file or folder and the path inside it."""
-HDF5 = (".h5", ".hdf5", ".h5ad", ".hdf")
+HDF5 = (".h5", ".hdf5", ".h5ad", ".h5mu", ".hdf")
 ZARR = ("zarr.json", ".zgroup", ".zarray")
 """Files that mark a folder of zarr."""
 MATRIX_MARKET = (".mtx", ".mtx.gz")
@@ -65,7 +65,7 @@ def open_store(name: str | os.PathLike[str]) -> StoreBase:
     ----------
     name : str or path-like
         - `file.h5`, `file.h5::/path`: a data set or sparse group of HDF5 (.h5, .hdf5,
-          .h5ad); without a path the member `X` or `matrix`, or the only member;
+          .h5ad, .h5mu); without a path the member `X` or `matrix`, or the only member;
         - `folder.zarr`, `folder.zarr::/path`: an array or sparse group of zarr; without
           a path the array itself, or the member `X`;
         - a Parquet file, or a folder of Parquet files;
