@@ -119,6 +119,9 @@ class _Solve(Protocol):
 solve32: _Solve
 solve64: _Solve
 
+class SweptArrays:
+    def __init__(self, *, rows: Array, Q: Array, l1: Array) -> None: ...
+
 def exact_solve(
     A: Array,
     P: Array,
@@ -163,6 +166,32 @@ update64_csr32: _Update
 update64_csr64: _Update
 update64_dense_parts: _Update
 update64_csr_parts: _Update
+
+class _Alternate(Protocol):
+    def __call__(
+        self,
+        X: Any,
+        inner: SweptArrays,
+        outer: SweptArrays,
+        outer_first: bool,
+        gram_inner: Array,
+        gram_outer: Array,
+        rhs: Array,
+        first_violation: float,
+        tol: float,
+        rounding: float,
+        measures: Array,
+        grams: Array,
+        sums: Array | None,
+        n_threads: int,
+    ) -> int: ...
+
+alternate32_dense: _Alternate
+alternate32_csr32: _Alternate
+alternate32_csr64: _Alternate
+alternate64_dense: _Alternate
+alternate64_csr32: _Alternate
+alternate64_csr64: _Alternate
 
 class _Beta(Protocol):
     def __call__(

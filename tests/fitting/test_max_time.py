@@ -75,8 +75,9 @@ def test_a_fit_may_be_cut_anywhere(solver, storage, looks, over_after):
     X, options = STORAGES[storage](data()), loss_for(solver)
     clock = over_after(looks)
     model = NMF(
-        3, "random", solver, random_state=0, max_time=1, tol=0, max_iter=50, **options
-    )
+        3, "random", solver, random_state=0, max_time=1, tol=0, max_iter=100_000,
+        **options,
+    )  # fmt: skip
     W = quietly(lambda: model.fit_transform(X))
     assert model.stop_reason_ == "max_time"
     assert clock.looks <= looks + FEW

@@ -83,6 +83,7 @@ NB_MODULE(_core, m) {
   bind_options(m);
   bind_products(m);
   bind_half_step(m);
+  bind_alternation(m);
   bind_exact(m);
   bind_beta(m);
   bind_newton(m);

@@ -37,6 +37,11 @@ struct ModelArrays {
   nb::object rows, Ht, options, rhs, gram, measures;
 };
 
+// A factor that moves in sweeps, with its penalty.
+struct SweptArrays {
+  nb::object rows, Q, l1;
+};
+
 // A vector of k numbers.
 template <class T> const T *vector_of(const nb::object &array, size_t k, const char *what) {
   const auto vector = nb::cast<Vector<T>>(array, false);

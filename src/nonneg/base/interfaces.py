@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,6 +17,8 @@ from numpy.typing import NDArray
 
 from .arrays import Array
 from .passes import Passes
+from .penalty import Penalty as Penalty  # noqa: PLC0414  (its public home is here)
+from .records import Stretch
 from .steps import RowsT, SharedT, Step, SumsT
 
 
@@ -178,32 +179,6 @@ class Operand:
         return W
 
 
-@dataclass(frozen=True, eq=False)
-class Penalty:
-    """Penalty on one factor A (rows a): l1·a + ½ a Q aᵀ, summed over its rows.
-
-    `l1` has shape (k,), `Q` is (k, k) positive semi-definite and is added to the
-    Gram matrix: L2 is diag(l2), pg's sparseness β·11ᵀ, ARD a diagonal.
-    """
-
-    l1: NDArray[np.float64]
-    Q: NDArray[np.float64]
-
-    @classmethod
-    def elastic(cls, k: int, l1: float = 0.0, l2: float = 0.0) -> Penalty:
-        """Penalty l1·|a|₁ + ½ l2·|a|² with the same weights for all k components."""
-        return cls(np.full(k, float(l1)), float(l2) * np.eye(k))
-
-    def value(self, column_sums: Array, gram: Array) -> float:
-        """Value for a factor with these column sums (k,) and Gram matrix AᵀA (k, k)."""
-        return float(self.l1 @ column_sums + 0.5 * np.sum(self.Q * gram))
-
-    @cached_property
-    def is_zero(self) -> bool:
-        """Whether it penalises nothing."""
-        return not (self.l1.any() or self.Q.any())
-
-
 class LossBase:
     """Base of losses: a distance between X and W·H, which is minimised."""
 
@@ -279,6 +254,11 @@ class Progress(Stored):
     sweeps: float = 1.0
     """Inner sweeps per half-step, on average."""
 
+    @property
+    def has_converged(self) -> bool:
+        """Whether all models have converged."""
+        return bool(self.converged.all())
+
 
 SCRATCH = {"scratch": True}
 """Metadata of a state's field whose content need not outlive an iteration."""
@@ -332,6 +312,8 @@ class SolverBase:
     models costs a pass for each."""
     accelerates: ClassVar[bool] = False
     """Whether it has the option `accelerate`."""
+    advances: ClassVar[bool] = False
+    """Whether `advance` does several iterations in one call of the core."""
     compressible: ClassVar[bool] = False
     """Whether it may start on a compressed X; it then has the option `tol`."""
     warms_up_by_blocks: ClassVar[bool] = False
@@ -370,6 +352,20 @@ class SolverBase:
     def iterate(self, problem: Problem, state: Any) -> Progress:
         """Do one outer iteration in place."""
         raise NotImplementedError
+
+    def advance(
+        self,
+        problem: Problem,  # noqa: ARG002
+        state: Any,  # noqa: ARG002
+        most: int,  # noqa: ARG002
+    ) -> Stretch | None:
+        """Do at most so many iterations in one call of the core, in place.
+
+        They end where the fit has converged, and have the results of as many calls of
+        `iterate`. None, the default, says that there is no such call for this problem:
+        nothing was done.
+        """
+        return None
 
     def iteration(self, problem: Problem, state: Any) -> Any:
         """Return one iteration as half-steps (see `solvers.steps.half_steps`)."""

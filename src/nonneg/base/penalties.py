@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from .interfaces import Penalty
@@ -45,7 +46,15 @@ def scaled_penalties(
     if regularization in ("both", "components"):
         weight_H += alpha
     penalty_W, penalty_H = (
-        Penalty.elastic(k, weight * l1_ratio, weight * (1.0 - l1_ratio))
+        _elastic(k, weight * l1_ratio, weight * (1.0 - l1_ratio))
         for weight in (weight_W, weight_H)
     )
     return penalty_W, penalty_H
+
+
+@lru_cache(maxsize=64)
+def _elastic(k: int, l1: float, l2: float) -> Penalty:
+    """Return the penalty, which fits of the same weights share."""
+    penalty = Penalty.elastic(k, l1, l2)
+    penalty.l1.flags.writeable = penalty.Q.flags.writeable = False
+    return penalty

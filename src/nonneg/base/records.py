@@ -67,6 +67,19 @@ class History:
 
 
 @dataclass(frozen=True, eq=False)
+class Stretch:
+    """Report of consecutive iterations of one model; the lists have an entry for each."""
+
+    objective: list[float]
+    """Penalised objectives, NaN where an iteration does not tell it."""
+    residual: list[float]
+    has_converged: bool
+    """Whether the fit has converged in the last of them."""
+    sweeps: list[float] | None = None
+    """Inner sweeps per half-step, on average; None for one each."""
+
+
+@dataclass(frozen=True, eq=False)
 class FactorizationResult:
     """The factors, and the record of the fit that found them.
 

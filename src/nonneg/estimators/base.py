@@ -7,6 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -252,13 +253,30 @@ class FactorizationEstimator(
     def _operand(self, X: Any, reset: bool) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""
         operand = self._prepared(X)
+        if self._takes_plain(X, reset):
+            return operand
         # a path or a function has no width; its operand has
         shaped = operand if operand.in_parts else X
         validate_data(self, shaped, reset=reset, skip_check_array=True)
         return operand
 
+    def _takes_plain(self, X: Any, reset: bool) -> bool:
+        """Note the width of an array without feature names, or find it as it was.
+
+        All else is left to scikit-learn, whose look at an array takes longer than a solve
+        for some rows.
+        """
+        known = vars(self)
+        if type(X) is not np.ndarray or "feature_names_in_" in known:
+            return False
+        if reset:
+            self.n_features_in_ = X.shape[1]
+            return True
+        return bool(known.get("n_features_in_") == X.shape[1])
+
     def _parameters(self) -> Any:
-        names = {field.name for field in dataclasses.fields(self._parameters_class)}
+        kind: Any = self._parameters_class
+        names = _field_names(kind)
         values = {name: value for name, value in vars(self).items() if name in names}
         return validated(self._parameters_class(**values))
 
@@ -305,3 +323,8 @@ class FactorizationEstimator(
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+@lru_cache(maxsize=8)
+def _field_names(kind: type[Parameters]) -> frozenset[str]:
+    return frozenset(field.name for field in dataclasses.fields(kind))

@@ -14,8 +14,9 @@ from typing import Any
 
 from ..base import deadline
 from ..base.interfaces import Problem, Progress, SolverBase
-from ..base.records import History, Iteration, StopReason
+from ..base.records import History, Iteration, StopReason, Stretch
 from .checkpoints.files import Checkpoints, Past
+from .pace import SECONDS, Pace
 
 MARGIN = 1.2
 """An iteration may take so many times as long as the one before it."""
@@ -69,10 +70,11 @@ def run(
         if past.converged_at is not None and past.converged_at <= limits.tol:
             return Outcome(state, StopReason.CONVERGED, past.history)
         start, before = time.perf_counter(), past.seconds
+        pace = _pace(solver, limits, checkpoints)
         while state.n_iter < limits.max_iter:
             whole = False
-            progress = solver.iterate(problem, state)
-            state.n_iter += 1
+            left = limits.max_iter - state.n_iter
+            progress = pace.advance(solver, problem, state, left)
             elapsed, previous = time.perf_counter() - start, past.seconds
             _take_in(past, progress, before + elapsed, limits.tol)
             whole = True
@@ -94,11 +96,25 @@ def run(
     return Outcome(state, reason, past.history, interrupt, whole)
 
 
-def _take_in(past: Past, progress: Progress, seconds: float, tol: float) -> None:
-    """Record an iteration before the callback runs, since that may raise an error."""
+def _take_in(past: Past, done: Progress | Stretch, seconds: float, tol: float) -> None:
+    """Count and record iterations before the callback runs, since that may raise an error.
+
+    Those of a stretch count as equally long.
+    """
+    history, n_iter = past.history, 1
+    if isinstance(done, Progress):
+        _record(history, done, seconds)
+    else:
+        n_iter = len(done.residual)
+        history.objective.extend(done.objective)
+        history.residual.extend(done.residual)
+        history.sweeps.extend(done.sweeps or [1.0] * n_iter)
+        share = (seconds - past.seconds) / n_iter
+        history.seconds.extend(past.seconds + share * i for i in range(1, n_iter))
+        history.seconds.append(seconds)
+    past.state.n_iter += n_iter
     past.seconds = seconds
-    _record(past.history, progress, seconds)
-    past.converged_at = tol if bool(progress.converged.all()) else None
+    past.converged_at = tol if done.has_converged else None
 
 
 def _write_after_error(checkpoints: Checkpoints | None, past: Past) -> None:
@@ -123,6 +139,14 @@ def _write_if_due(
     return None
 
 
+def _pace(solver: SolverBase, limits: Limits, checkpoints: Checkpoints | None) -> Pace:
+    """Return the pace: single iterations where somebody asks for something after each."""
+    heard = limits.callback is not None or checkpoints is not None
+    if heard or (limits.verbose and solver.measure):
+        return Pace(0.0)
+    return Pace(SECONDS)
+
+
 def _write_last(
     checkpoints: Checkpoints,
     past: Past,
@@ -139,7 +163,11 @@ def _write_last(
 
 
 def _ended(
-    solver: SolverBase, limits: Limits, past: Past, progress: Progress, elapsed: float
+    solver: SolverBase,
+    limits: Limits,
+    past: Past,
+    progress: Progress | Stretch,
+    elapsed: float,
 ) -> StopReason | None:
     """Print the iteration and call back; return the reason to end the fit, or None."""
     n_iter, prints = past.state.n_iter, bool(limits.verbose and solver.measure)
@@ -147,7 +175,7 @@ def _ended(
         print(f"{solver.measure}:", past.history.residual[-1])  # noqa: T201
     if _wants_stop(limits, n_iter, past.history, past.seconds):
         return StopReason.CALLBACK
-    if bool(progress.converged.all()):
+    if progress.has_converged:
         if prints:
             print("Converged at iteration", n_iter)  # noqa: T201
         return StopReason.CONVERGED

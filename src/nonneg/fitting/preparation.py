@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from .. import stores  # noqa: F401  (the import registers the stores)
@@ -36,7 +37,12 @@ def prepare_X(
     X = matrix_in_memory(X)
     if has_own_operand(X):
         return with_first_windows(memory_limit, as_operand(X, n_threads))
-    operand = as_operand(validation.check_X(X, whom, assume_finite=True), n_threads)
+    # the sums below tell of an array whether all of its entries are finite
+    if not validation.is_plain_matrix(X):
+        checked = validation.check_X(X, whom, assume_finite=True)
+    else:
+        checked = X
+    operand = as_operand(checked, n_threads)
     stats = operand.stats()
     if not math.isfinite(stats.sum):
         # X has NaN, which the first check has assumed away, or huge entries
@@ -57,6 +63,33 @@ def validate_entries(X: Operand) -> None:
         X.stats()
 
 
+PLAIN = frozenset({int, float, str, bool, type(None)})
+"""Types of values for which a check is remembered: equal ones of a type are the same."""
+
+
 def validated(parameters: P) -> P:
-    """Return the parameters, checked against the registered solvers, starts and losses."""
-    return parameters.validated((*solvers, AUTO), INITS, tuple(losses))
+    """Return the parameters, checked against the registered solvers, starts and losses.
+
+    The last few checks of plain values are remembered: one takes as long as some iterations
+    on a small X.
+    """
+    names = ((*solvers, AUTO), INITS, tuple(losses))
+    values = tuple(vars(parameters).values())
+    types = tuple(map(type, values))
+    if PLAIN.issuperset(types):
+        kind: Any = type(parameters)
+        checked: Any = _validated(kind, tuple(vars(parameters)), values, types, names)
+        same_kind: P = checked
+        return same_kind
+    return parameters.validated(*names)
+
+
+@lru_cache(maxsize=64)
+def _validated(
+    kind: type[Parameters],
+    fields: tuple[str, ...],
+    values: tuple[Any, ...],
+    types: tuple[type[Any], ...],  # noqa: ARG001  (1, 1.0 and True are equal)
+    names: tuple[tuple[str, ...], ...],
+) -> Parameters:
+    return kind(**dict(zip(fields, values, strict=True))).validated(*names)

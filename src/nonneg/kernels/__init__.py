@@ -36,6 +36,8 @@ NativePass = Callable[..., Any]
 
 native: Any = None
 """The module `kernels.native`, or None where the reference is in use."""
+stretches: Any = None
+"""The module `kernels.stretches`: several iterations in one call of the core, or None."""
 _native_beta: Any = None
 
 if os.environ.get("NONNEG_SIMD") != "reference":
@@ -43,6 +45,7 @@ if os.environ.get("NONNEG_SIMD") != "reference":
         importlib.import_module("nonneg._core")
         native = importlib.import_module(".native", __name__)
         _native_beta = importlib.import_module(".native_beta", __name__)
+        stretches = importlib.import_module(".stretches", __name__)
     except ModuleNotFoundError as error:
         if error.name != "nonneg._core":
             raise
@@ -134,6 +137,7 @@ __all__ = [
     "native_pass",
     "solve_on_sets",
     "solve_rows",
+    "stretches",
     "summary",
     "touch",
 ]

@@ -20,7 +20,7 @@ LEAST_INVERTED = 1e-36
 """About the smallest number whose inverse in float32 has all its digits."""
 
 
-def _options(
+def beta_options(
     terms: BetaTerms, least: float, move: bool, dtype: Any, *vectors: Any
 ) -> _core.BetaOptions:
     """Return a multiplicative update as the bindings take it."""
@@ -55,7 +55,7 @@ def multiplied(
         below, shared = as_contiguous(denominator, dtype), np.zeros(k)
     out = np.empty_like(A, order="C")
     multiply = _core.multiply32 if dtype == np.float32 else _core.multiply64
-    options = _options(terms, least, True, dtype, shared, l1, l2)
+    options = beta_options(terms, least, True, dtype, shared, l1, l2)
     A, numerator = as_contiguous(A, dtype), as_contiguous(numerator, dtype)
     multiply(A, numerator, below, out, options, n_threads)
     return out
@@ -120,7 +120,7 @@ def _beta_update(
             second = np.empty((n_columns, Ht.shape[1]), dtype=dtype)
     none = np.zeros(Ht.shape[1])
     weights = (none if v is None else v for v in (shared.l1, shared.l2))
-    options = _options(
+    options = beta_options(
         step.terms, step.least, step.move, dtype, shared.column_sums, *weights
     )
     suffix, X = source_of(operand)

@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
+from ..base.records import Stretch
 from .registry import solvers
 from .steps import cd_iteration
 from .steps.half_steps import HalfStepProgram, run_half_steps
@@ -70,6 +71,7 @@ class CoordinateDescent(SolverBase):
     rows_on_disk: ClassVar[bool] = True
     rows_on_workers: ClassVar[bool] = True
     shares_passes: ClassVar[bool] = True
+    advances: ClassVar[bool] = True
     tol: float = 1e-4
     shuffle: bool = False
 
@@ -88,6 +90,15 @@ class CoordinateDescent(SolverBase):
     def iterate(self, problem: Problem, state: CoordinateDescentState) -> Progress:
         """Do one sweep over W and, unless H is fixed, one over H."""
         return run_half_steps(problem.X, self.iteration(problem, state))
+
+    def advance(
+        self, problem: Problem, state: CoordinateDescentState, most: int
+    ) -> Stretch | None:
+        """Do at most so many iterations in one call of the core."""
+        if self.shuffle or state.violation_init < 0:
+            return None
+        rule = state.violation_init, self.tol, state.rounding
+        return cd_iteration.advance(problem, state, rule, most)
 
     def iteration(
         self, problem: Problem, state: CoordinateDescentState

@@ -10,12 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.arrays import Array
-from ..base.interfaces import SCRATCH, Operand, Problem, Progress, SolverBase, State
+from ..base.interfaces import (
+    SCRATCH,
+    Operand,
+    Problem,
+    Progress,
+    SolverBase,
+    State,
+)
 from ..base.passes import Passes
+from ..base.records import Stretch
 from ..kernels import Multiplicative, RowArrays, gram
 from ..operands.base import matmul
 from .steps.half_steps import solve_half
-from .steps.mu_steps import apply_sums, by_products, sums_for, update_rows
+from .steps.mu_steps import (
+    apply_sums,
+    by_products,
+    row_updates,
+    sums_for,
+    update_rows,
+)
 
 
 @dataclass(eq=False)
@@ -48,6 +62,7 @@ class FixedHMultiplicative(SolverBase):
     requires: ClassVar[frozenset[str]] = frozenset({"terms"})
     measure: ClassVar[str] = "change of W"
     positive_start: ClassVar[bool] = True
+    advances: ClassVar[bool] = True
     tol: float = 1e-4
 
     def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
@@ -76,6 +91,23 @@ class FixedHMultiplicative(SolverBase):
             decrease=None,
             converged=np.array([0 < self.tol >= change]),
         )
+
+    def advance(
+        self, problem: Problem, state: FixedHState, most: int
+    ) -> Stretch | None:
+        """Do at most so many updates with the arguments of the core made once."""
+        updates = row_updates(problem, state.W, state.product, state.gram_H)
+        if updates is None:
+            return None
+        new = np.empty_like(state.W) if state.other is None else state.other
+        changes: list[float] = []
+        converged = False
+        while len(changes) < most and not converged:
+            updates.move_to(state.W, new)
+            changes.append(relative_change(new, state.W))
+            state.W, state.other = new, state.W
+            new, converged = state.other, 0 < self.tol >= changes[-1]
+        return Stretch([math.nan] * len(changes), changes, converged)
 
     def finish(
         self,
@@ -107,16 +139,26 @@ def settled_rows(
     W = np.full((problem.X.shape[0], Ht.shape[1]), level, problem.X.dtype)
     solver = FixedHMultiplicative(tol)
     state = solver.start(problem, W, Ht)
-    for _ in range(max_iter):
-        if solver.iterate(problem, state).converged.all():
+    left = max_iter
+    while left > 0:
+        # as many iterations as they are, no one asks for anything between them
+        stretch = solver.advance(problem, state, left)
+        progress = stretch or solver.iterate(problem, state)
+        left -= 1 if stretch is None else len(stretch.residual)
+        if progress.has_converged:
             break
     return state.W
 
 
 def relative_change(new: Array, old: Array) -> float:
     """‖new − old‖ / ‖new‖; 0 where both are zero."""
-    moved = float(np.linalg.norm(new - old))
-    size = float(np.linalg.norm(new))
+    moved, size = _norm(new - old), _norm(new)
     if size == 0:
         return 0.0 if moved == 0 else math.inf
     return moved / size
+
+
+def _norm(A: Array) -> float:
+    """Return ‖A‖ as NumPy's `norm` does, which takes longer to look at its argument."""
+    numbers = A.ravel()
+    return float(np.sqrt(numbers.dot(numbers)))

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.interfaces import LossBase, Operand, Problem, Progress, SolverBase, State
+from ..base.interfaces import (
+    LossBase,
+    Operand,
+    Problem,
+    Progress,
+    SolverBase,
+    State,
+)
 from ..base.passes import Passes
+from ..base.records import Stretch
 from ..kernels import Multiplicative, RowArrays, gram
 from ..kernels.beta_terms import EPSILON
 from ..kernels.factor_rows import empty_like, extrapolate
 from ..kernels.term_records import TermSums
 from ..operands.base import matmul
 from .registry import solvers
+from .steps import mu_steps
 from .steps.half_steps import solve_half
 from .steps.mu_steps import (
     apply_sums,
@@ -101,6 +110,7 @@ class MultiplicativeUpdates(SolverBase):
     positive_start: ClassVar[bool] = True
     reports_objective: ClassVar[bool] = False
     accelerates: ClassVar[bool] = True
+    advances: ClassVar[bool] = True
     tol: float = 1e-4
     accelerate: bool = False
 
@@ -143,23 +153,52 @@ class MultiplicativeUpdates(SolverBase):
             self._plain(problem, state)
         objective, converged = None, False
         if (state.n_iter + 1) % EVERY == 0:
-            value = problem.loss.value(problem.X, state.W, state.Ht)
-            objective = np.array([value + factor_penalties(problem, state.W, state.Ht)])
-            converged = self._converged(problem, state, value, float(objective[0]))
+            objective, converged = self._test(problem, state)
         return Progress(
-            objective=objective,
+            objective=None if objective is None else np.array([objective]),
             residual=np.array([state.residual]),
             decrease=None,
             converged=np.array([converged]),
         )
 
-    def finish(
-        self,
-        problem: Problem,  # noqa: ARG002
-        state: MultiplicativeState,
-    ) -> tuple[Array, Array]:
-        """Return the factors; no update has raised the objective."""
-        return state.W, state.Ht
+    def advance(
+        self, problem: Problem, state: MultiplicativeState, most: int
+    ) -> Stretch | None:
+        """Do at most so many updates with the arguments of the core made once."""
+        updates = None if self.accelerate else self._updates(problem, state)
+        if updates is None:
+            return None
+        updates.carry(state.numerator, state.denominator)
+        objectives: list[float] = []
+        residuals: list[float] = []
+        converged, lifts = False, state.lifts
+        # zeros that are lifted end the stretch: the sums are then others
+        while len(residuals) < most and not converged and state.lifts == lifts:
+            objective = math.nan
+            updates.move()
+            if (state.n_iter + len(residuals) + 1) % EVERY == 0:
+                state.numerator, state.denominator = updates.carried()
+                objective, converged = self._test(problem, state)
+            objectives.append(objective)
+            residuals.append(state.residual)
+        if state.lifts == lifts:
+            state.numerator, state.denominator = updates.carried()
+        return Stretch(objectives, residuals, converged)
+
+    def _updates(self, problem: Problem, state: MultiplicativeState) -> Any:
+        """Return the updates of an iteration with their arguments made once, or None."""
+        W, Ht = state.W, state.Ht
+        if problem.update_H:
+            return mu_steps.updates_of(problem, W, Ht, least_entries(problem))
+        if not self._by_one_product(problem):
+            return None
+        return mu_steps.row_updates(problem, W, state.numerator, state.denominator)
+
+    def _test(self, problem: Problem, state: MultiplicativeState) -> tuple[float, bool]:
+        """Return the objective, and whether the fit has converged."""
+        value = problem.loss.value(problem.X, state.W, state.Ht)
+        objective = float(value + factor_penalties(problem, state.W, state.Ht))
+        return objective, self._converged(problem, state, value, objective)
 
     def _by_one_product(self, problem: Problem) -> bool:
         """Whether X·Hᵀ of a fixed H gives the terms, so that X is not read again."""

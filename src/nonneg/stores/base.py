@@ -131,7 +131,12 @@ def unregister_store(make: Any) -> None:
     _stores[:] = [entry for entry in _stores if entry[1] is not make]
 
 
-@register_store(lambda X: isinstance(X, RowStore), after_others=True)
+def _is_row_store(X: Any) -> bool:
+    """Whether X has the members of a `RowStore`, which takes a while to ask an array."""
+    return not isinstance(X, np.ndarray) and isinstance(X, RowStore)
+
+
+@register_store(_is_row_store, after_others=True)
 class ForeignStore(StoreBase):
     """A store of another package, with defaults for what it does not declare."""
 
@@ -171,7 +176,9 @@ def find_store(X: Any) -> StoreBase | None:
 
 
 def is_store(X: Any) -> bool:
-    """Return whether X is or becomes a store."""
+    """Return whether X is or becomes a store; a plain array in memory never does."""
+    if type(X) is np.ndarray:
+        return False
     return isinstance(X, StoreBase) or any(accepts(X) for accepts, _ in _stores)
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.interfaces import Problem, State
-from ...kernels import Cyclic, RowArrays, gram
+from ...base.records import Stretch
+from ...kernels import Cyclic, RowArrays, gram, stretches
 from ...kernels.quadratic_steps import ModelSums
 from ...operands.base import matmul
 from .half_steps import HalfStep, half_step, solve_half
@@ -103,6 +104,42 @@ def _by_rows(
     loss = problem.loss.from_products(X, report.cross, square)
     violation = float(sums.report.violation) + report.violation
     return Alternated(violation, loss, gram_W)
+
+
+def advance(
+    problem: Problem,
+    state: AlternationState,
+    rule: tuple[float, float, float],
+    most: int,
+) -> Stretch | None:
+    """Do at most so many iterations in one call of the core, or None if it can't.
+
+    `rule` is the violation of the first iteration, the share of it at which the fit has
+    converged, and the violation that is rounding alone.
+    """
+    X, W, Ht = problem.X, state.W, state.Ht
+    core = stretches
+    if core is None or not (problem.update_H and core.is_in_memory(X, W, Ht)):
+        return None
+    assert state.gram_H is not None
+    penalties = problem.penalty_W, problem.penalty_H
+    done = core.alternate(
+        X, (W, Ht), penalties, state.gram_H, state.product, core.StopRule(*rule), most
+    )
+    n_iter, (first, tol, rounding) = len(done.violation), rule
+    squares = (done.gram_W * done.gram_H).reshape(n_iter, -1).sum(axis=1)
+    pairs = zip(done.cross.tolist(), squares.tolist(), strict=True)
+    objective = [problem.loss.from_products(X, *pair) for pair in pairs]
+    if done.sums is not None:
+        for i, (sums_W, sums_H) in enumerate(done.sums):
+            parts = (penalties[0], sums_W, done.gram_W[i]), (
+                penalties[1], sums_H, done.gram_H[i],
+            )  # fmt: skip
+            objective[i] += sum(p.value(*facts) for p, *facts in parts if not p.is_zero)
+    violation = done.violation.tolist()
+    residual = [value / first if first else 0.0 for value in violation]
+    converged = residual[-1] <= tol or violation[-1] <= rounding
+    return Stretch(objective, residual, converged)
 
 
 def gram_square(Ht: Array, gram_W: Array, gram_H: Array) -> float:

@@ -8,8 +8,16 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.interfaces import LossBase, Operand, Penalty, Problem
-from ...kernels import Multiplicative, RowArrays, gram, inner, multiplied
+from ...kernels import (
+    Multiplicative,
+    RowArrays,
+    gram,
+    inner,
+    multiplied,
+    stretches,
+)
 from ...kernels.beta_steps import TermsUpdate, beside
+from ...kernels.beta_terms import BetaTerms
 from ...kernels.quadratic_steps import (
     ModelInputs,
     RowSolve,
@@ -133,3 +141,42 @@ def apply_sums(
         A, sums.numerator, sums.denominator, penalty.l1, l2, terms, least, X.n_threads
     )
     return moved
+
+
+def updates_of(
+    problem: Problem, W: Array, Ht: Array, least: tuple[float, float]
+) -> Any:
+    """Return the updates of both factors with their arguments made once, or None.
+
+    They exist for β-divergences of an X in memory. `least` are the bounds below which entries
+    of W and of H become 0.
+    """
+    X, terms = problem.X, terms_of(problem)
+    if stretches is None or not isinstance(terms, BetaTerms):
+        return None
+    if not stretches.is_in_memory(X, W, Ht):
+        return None
+    inner = stretches.Moving(W, problem.penalty_W, least[0])
+    outer = stretches.Moving(Ht, problem.penalty_H, least[1])
+    by_columns = X.by_columns
+    if by_columns:
+        X, inner, outer = X.T, outer, inner
+    products = by_products(problem.loss, X)
+    kind = stretches.ProductUpdates if products else stretches.TermUpdates
+    return kind(X, inner, outer, terms, by_columns)
+
+
+def row_updates(
+    problem: Problem, W: Array, product: Array | None, gram_H: Array | None
+) -> Any:
+    """Return the updates of W beside a fixed H with their arguments made once, or None.
+
+    They exist where X·Ht and HHᵀ are known and give the terms.
+    """
+    if stretches is None or product is None or gram_H is None or gram_H.ndim == 3:
+        return None
+    if type(product) is not np.ndarray or not stretches.is_in_memory(problem.X, W):
+        return None
+    return stretches.RowUpdates(
+        W, product, gram_H, problem.penalty_W, problem.X.n_threads
+    )

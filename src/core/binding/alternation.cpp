@@ -1,0 +1,93 @@
+// Bindings of several iterations of coordinate descent in one call.
+#include <string>
+
+#include "binding/arguments.hpp"
+#include "binding/options.hpp"
+#include "drivers/alternation.hpp"
+
+namespace nonneg {
+namespace {
+
+using Doubles = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
+using Constants = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+template <class T> SweptFactor<T> swept(const SweptArrays &arrays, Index n_rows) {
+  const auto rows = view<T>(nb::cast<Out<T>>(arrays.rows, false));
+  require(rows.rows == n_rows, "the shapes of X and the factors do not fit");
+  const auto Q = nb::cast<Constants>(arrays.Q, false);
+  const size_t k = static_cast<size_t>(rows.cols);
+  require(Q.shape(0) == k && Q.shape(1) == k, "Q must be k x k");
+  return {rows, Q.data(),
+          vector_of<T>(arrays.l1, k, "l1 must have k entries")};
+}
+
+template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suffix) {
+  const std::string name =
+      std::string(sizeof(T) == 4 ? "alternate32_" : "alternate64_") + suffix;
+  m.def(name.c_str(),
+        [](typename Arg::Arrays X, const SweptArrays &inner, const SweptArrays &outer,
+           bool outer_first, nb::object gram_inner, nb::object gram_outer, Out<T> rhs,
+           double first_violation, double tol, double rounding, nb::object measures,
+           Doubles grams, nb::object sums, int n_threads) {
+          const auto p = view<T>(rhs);
+          const Index k = p.cols;
+          const auto x = Arg::view_of(X, p.rows);
+          const auto reports = nb::cast<Doubles>(measures, false);
+          require(reports.ndim() == 2 && reports.shape(1) == 2, "measures must be n x 2");
+          const Index most = static_cast<Index>(reports.shape(0));
+          const Index square = k * k;
+          require(static_cast<Index>(grams.size()) == 2 * most * square,
+                  "there must be two Gram matrices for each iteration");
+          Alternation<T> a{swept<T>(inner, x.rows),
+                           swept<T>(outer, x.cols),
+                           outer_first,
+                           square_of(gram_inner, k, k),
+                           square_of(gram_outer, k, k),
+                           p,
+                           nullptr,
+                           first_violation,
+                           tol,
+                           rounding,
+                           most,
+                           reports.data(),
+                           grams.data(),
+                           nullptr};
+          require(x.cols == p.rows && a.inner.rows.cols == k && a.outer.rows.cols == k,
+                  "the shapes of X and the factors do not fit");
+          if (!sums.is_none()) {
+            const auto of_columns = nb::cast<Doubles>(sums, false);
+            require(static_cast<Index>(of_columns.size()) == 2 * most * k,
+                    "there must be 2 k sums for each iteration");
+            a.sums = of_columns.data();
+          }
+          std::vector<int64_t> order(static_cast<size_t>(k));
+          for (size_t t = 0; t < order.size(); ++t)
+            order[t] = static_cast<int64_t>(t);
+          a.order = order.data();
+          Index done = 0;
+          call(n_threads, [&](Run run) { return alternate(kernels<T>(), x, a, done, run); });
+          return done;
+        },
+        nb::arg("X").noconvert(), nb::arg("inner"), nb::arg("outer"), nb::arg("outer_first"),
+        nb::arg("gram_inner"), nb::arg("gram_outer"), nb::arg("rhs").noconvert(),
+        nb::arg("first_violation"), nb::arg("tol"), nb::arg("rounding"), nb::arg("measures"),
+        nb::arg("grams").noconvert(), nb::arg("sums").none(), nb::arg("n_threads"));
+}
+
+} // namespace
+
+void bind_alternation(nb::module_ &m) {
+  nb::class_<SweptArrays>(m, "SweptArrays")
+      .def("__init__",
+           [](SweptArrays *self, nb::object rows, nb::object Q, nb::object l1) {
+             new (self) SweptArrays{std::move(rows), std::move(Q), std::move(l1)};
+           },
+           nb::kw_only(), nb::arg("rows"), nb::arg("Q"), nb::arg("l1"));
+  for_dtypes([&]<class T>(T) {
+    bind_storage<T, DenseArg<T>>(m, "dense");
+    bind_storage<T, CsrArg<T, int32_t>>(m, "csr32");
+    bind_storage<T, CsrArg<T, int64_t>>(m, "csr64");
+  });
+}
+
+} // namespace nonneg

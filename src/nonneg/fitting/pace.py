@@ -1,0 +1,51 @@
+"""The number of iterations in a call of the core, by the seconds of the last call."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ..base import deadline
+from ..base.interfaces import Problem, Progress, SolverBase
+from ..base.records import Stretch
+
+SECONDS = 5e-3
+"""Seconds of a stretch of iterations, about: what an interrupt may wait."""
+NEAR = 10
+"""Within so many stretches of the end of the call's time each iteration is a call."""
+GROWTH = 8
+"""Most times that a stretch is as long as the one before."""
+
+
+@dataclass(eq=False)
+class Pace:
+    """The pace of a fit; `seconds` is the length of a stretch, 0 for single iterations."""
+
+    seconds: float = SECONDS
+    most: int = 1
+
+    def advance(
+        self, solver: SolverBase, problem: Problem, state: Any, left: int
+    ) -> Progress | Stretch:
+        """Do some iterations, `left` at most."""
+        began = time.perf_counter()
+        most = 1 if self._is_near_end() else min(self.most, left)
+        stretch = solver.advance(problem, state, most) if most > 1 else None
+        if stretch is not None:
+            self._note(len(stretch.residual), time.perf_counter() - began)
+            return stretch
+        if most > 1:
+            self.seconds, self.most = 0.0, 1  # there is no such call
+        progress = solver.iterate(problem, state)
+        self._note(1, time.perf_counter() - began)
+        return progress
+
+    def _is_near_end(self) -> bool:
+        """Whether the end of the call's time might come in a stretch, and cut it short."""
+        left = deadline.seconds_left()
+        return left is not None and left < NEAR * self.seconds
+
+    def _note(self, n_iter: int, seconds: float) -> None:
+        fitting = self.seconds * n_iter / max(seconds, 1e-9)
+        self.most = max(1, min(int(fitting), GROWTH * n_iter))

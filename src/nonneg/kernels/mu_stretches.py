@@ -1,0 +1,268 @@
+"""Multiplicative updates one after the other, with the arguments of the core made once."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _core
+from ..base.arrays import Array
+from ..base.interfaces import Operand, Penalty
+from .beta_terms import BetaTerms
+from .native import as_contiguous, binding, source_of
+from .native_beta import beta_options
+from .row_methods import RowArrays
+
+
+class Moving(NamedTuple):
+    """A factor, its penalty, and the bound below which its entries become 0."""
+
+    rows: Array
+    penalty: Penalty
+    least: float
+
+
+class RowUpdates:
+    """Updates of a factor beside a fixed one, by X·Ht and HHᵀ that are known.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, k), C-contiguous
+        The factor, for its shape and dtype.
+    product : ndarray of shape (n_rows, k)
+    gram : ndarray of shape (k, k)
+    penalty : Penalty
+    n_threads : int
+    """
+
+    def __init__(
+        self, rows: Array, product: Array, gram: Array, penalty: Penalty, n_threads: int
+    ) -> None:
+        dtype, k = rows.dtype, rows.shape[1]
+        self._rows, self._sums = rows, (product, gram)
+        self._product = as_contiguous(product, dtype)
+        self._n_threads = n_threads
+        self._measures = np.empty((2, k))
+        self._solve = _core.solve32 if dtype == np.float32 else _core.solve64
+        self._options = multiplicative_options(
+            as_contiguous(gram + penalty.Q, dtype), penalty, dtype
+        )
+
+    def move(self) -> None:
+        """Update the factor in place."""
+        self.move_to(self._rows, self._rows)
+
+    def carry(self, numerator: Array, denominator: Array) -> None:
+        """Do nothing: these are the product and the Gram matrix, which stay."""
+
+    def carried(self) -> tuple[Array, Array]:
+        """Return the product and the Gram matrix."""
+        return self._sums
+
+    def move_to(self, start: Array, solved: Array) -> None:
+        """Write the update of `start` into `solved`, which may be the same array."""
+        self._solve(
+            RowArrays(start, solved), self._product, self._options, None, None,
+            self._measures, self._n_threads,
+        )  # fmt: skip
+
+
+def multiplicative_options(gram: Array, penalty: Penalty, dtype: Any) -> Any:
+    """Return an update beside a Gram matrix, with its penalty, as the bindings take it."""
+    k = len(gram)
+    return _core.SolveOptions(
+        gram=gram,
+        inverse_diagonal=np.ones(k, dtype),  # unused
+        l1=as_contiguous(penalty.l1, dtype),
+        order=np.arange(k),
+        method=_core.RowMethod.MULTIPLICATIVE,
+    )
+
+
+class _Updates:
+    """Updates of a factor in passes over X, and of the other one by the sums of the pass.
+
+    Parameters
+    ----------
+    X : Operand of shape (n_rows, n_columns)
+        Dense or sparse, in memory, read by rows.
+    inner, outer : Moving
+        A factor with n_rows rows, and one with n_columns; both move in place.
+    terms : BetaTerms
+    outer_first : bool
+        Whether the outer factor is W, which always moves first, by sums that an iteration
+        hands to the next one.
+    """
+
+    def __init__(
+        self,
+        X: Operand,
+        inner: Moving,
+        outer: Moving,
+        terms: BetaTerms,
+        outer_first: bool,
+    ) -> None:
+        self._outer_first = outer_first
+        self.dtype, self.n_threads, self.k = X.dtype, X.n_threads, inner.rows.shape[1]
+        self.suffix, self.source = source_of(X)
+        self.inner, self.outer, self.terms = inner, outer, terms
+        self.numerator = np.empty((X.shape[1], self.k), X.dtype)
+        self.denominator: Array | None = None
+        self._out = np.empty_like(outer.rows)
+        self._bits = 8 * X.dtype.itemsize
+
+    def binding(self, name: str) -> Any:
+        """Return the function of the core for this dtype and this kind of X."""
+        return binding(f"{name}{self._bits}_{self.suffix}")
+
+    def options(self, factor: Moving, column_sums: Array) -> Any:
+        """Return an update of a factor as the bindings take it."""
+        vectors = column_sums, factor.penalty.l1, factor.penalty.Q.diagonal()
+        return beta_options(self.terms, factor.least, True, self.dtype, *vectors)
+
+    def move(self) -> None:
+        """Update W, then H."""
+        if self._outer_first:
+            self.move_outer()
+            self.move_inner()
+        else:
+            self.move_inner()
+            self.move_outer()
+
+    def move_inner(self) -> None:
+        """Update the inner factor, and sum up for the outer one."""
+        raise NotImplementedError
+
+    def move_outer(self) -> None:
+        """Update the outer factor by the sums."""
+        raise NotImplementedError
+
+    def below(self) -> Array:
+        """Return the denominators for the outer factor, or their common row."""
+        raise NotImplementedError
+
+    def carry(self, numerator: Array | None, denominator: Array | None) -> None:
+        """Take the sums for the outer factor, where it moves first."""
+        if self._outer_first:
+            assert numerator is not None
+            assert denominator is not None
+            self.numerator[...] = numerator
+            self._take_below(denominator)
+
+    def carried(self) -> tuple[Array | None, Array | None]:
+        """Return the sums for the outer factor, where the next iteration needs them."""
+        return (self.numerator, self.below()) if self._outer_first else (None, None)
+
+    def _take_below(self, denominator: Array) -> None:
+        raise NotImplementedError
+
+    def _multiply(self, below: Array | None, options: Any) -> None:
+        rows = self.outer.rows
+        multiply = _core.multiply32 if self._bits == 32 else _core.multiply64
+        multiply(rows, self.numerator, below, self._out, options, self.n_threads)
+        rows[...] = self._out
+
+
+class TermUpdates(_Updates):
+    """Updates for a loss whose terms need W·H, entry by entry."""
+
+    def __init__(
+        self,
+        X: Operand,
+        inner: Moving,
+        outer: Moving,
+        terms: BetaTerms,
+        outer_first: bool,
+    ) -> None:
+        super().__init__(X, inner, outer, terms, outer_first)
+        self._sums = np.empty(self.k)
+        self._beside_outer = np.empty(self.k, self.dtype)
+        self._beside_inner = np.zeros(self.k, self.dtype)
+        self._pass_options = self.options(inner, self._beside_outer)
+        self._options = self.options(outer, self._beside_inner)
+        if not terms.is_flat:
+            self.denominator = np.empty_like(self.numerator)
+
+    def move_inner(self) -> None:
+        """Update the inner factor, and sum up for the outer one."""
+        A, B = self.inner.rows, self.outer.rows
+        _core.column_sums(B, self._sums, self.n_threads)
+        self._beside_outer[...] = self._sums
+        self.binding("beta")(
+            X=self.source, start=A, Ht=B, after=None, solved=A, below=None,
+            numerator=self.numerator, denominator=self.denominator,
+            options=self._pass_options, wants_value=False, n_threads=self.n_threads,
+        )  # fmt: skip
+        if self.denominator is None:
+            _core.column_sums(A, self._sums, self.n_threads)
+            self._beside_inner[...] = self._sums
+
+    def move_outer(self) -> None:
+        """Update the outer factor by the sums."""
+        self._multiply(self.denominator, self._options)
+
+    def below(self) -> Array:
+        """Return the denominators for the outer factor, or their common row."""
+        return self._sums.copy() if self.denominator is None else self.denominator
+
+    def _take_below(self, denominator: Array) -> None:
+        if self.denominator is None:
+            self._sums[...] = denominator
+            self._beside_inner[...] = denominator
+        else:
+            self.denominator[...] = denominator
+
+
+class ProductUpdates(_Updates):
+    """Updates for the quadratic loss, by products with X and Gram matrices."""
+
+    def __init__(
+        self,
+        X: Operand,
+        inner: Moving,
+        outer: Moving,
+        terms: BetaTerms,
+        outer_first: bool,
+    ) -> None:
+        super().__init__(X, inner, outer, terms, outer_first)
+        k, dtype = self.k, self.dtype
+        self._n_columns = X.shape[1]
+        self._gram, self._beside_outer = np.empty((k, k)), np.empty((k, k), dtype)
+        self.denominator = np.empty_like(outer.rows)
+        self._options = self.options(outer, np.zeros(k))
+        self._models = [
+            _core.ModelArrays(
+                rows=RowArrays(inner.rows, inner.rows),
+                Ht=outer.rows,
+                options=multiplicative_options(
+                    self._beside_outer, inner.penalty, dtype
+                ),
+                rhs=self.numerator,
+                gram=self._gram,
+                measures=np.empty((2, k)),
+            )
+        ]
+
+    def move_inner(self) -> None:
+        """Update the inner factor, and sum up for the outer one."""
+        n_threads = self.n_threads
+        _core.gram(self.outer.rows, self._gram, n_threads)
+        self._beside_outer[...] = self._gram + self.inner.penalty.Q
+        update = self.binding("update")
+        update(self.source, self._models, self._n_columns, n_threads)
+        gram = self._gram.astype(self.dtype)
+        np.matmul(self.outer.rows, gram, out=self.denominator)
+
+    def move_outer(self) -> None:
+        """Update the outer factor by the sums."""
+        self._multiply(self.denominator, self._options)
+
+    def below(self) -> Array:
+        """Return the denominators for the outer factor."""
+        assert self.denominator is not None
+        return self.denominator
+
+    def _take_below(self, denominator: Array) -> None:
+        assert self.denominator is not None
+        self.denominator[...] = denominator

@@ -1,0 +1,168 @@
+"""Several iterations in one call give what as many single ones give, to the bit."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+
+from nonneg import NMF, MiniBatchNMF, kernels
+from nonneg.base.interfaces import Problem, Progress, SolverBase
+from nonneg.base.records import Stretch
+from nonneg.fitting.pace import Pace
+from nonneg.solvers.registry import solvers
+from support.combinations import covering
+from support.requirements import needs_core
+
+STORAGES = {
+    "rows": np.ascontiguousarray,
+    "columns": np.asfortranarray,
+    "CSR": sp.csr_matrix,
+    "CSC": sp.csc_array,
+}
+FITS: dict[str, dict[str, Any]] = {
+    "cd": {"solver": "cd"},
+    "cd shuffled": {"solver": "cd", "shuffle": True},
+    "mu": {"solver": "mu"},
+    "mu KL": {"solver": "mu", "beta_loss": 1},
+    "mu 1.5": {"solver": "mu", "beta_loss": 1.5},
+}
+WEIGHTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "L1 and L2": {"alpha_W": 1e-3, "l1_ratio": 0.5},
+    "H alone": {"alpha_H": 1e-2, "l1_ratio": 1.0},
+}
+SHAPES = [(96, 60, 4), (20, 10, 7), (700, 33, 9), (5, 4, 1)]
+LIMITS = [(0, 37), (1e-3, 200)]
+
+
+def made(shape: tuple[int, int, int], dtype: str) -> tuple[Any, Any, Any]:
+    """A matrix with zeros, and a start for it."""
+    rng = np.random.default_rng(1)
+    m, n, k = shape
+    X = rng.random((m, n)) * (rng.random((m, n)) < 0.4) + 1e-3
+    W, H = rng.random((m, k)), rng.random((k, n))
+    return X.astype(dtype), W.astype(dtype), H.astype(dtype)
+
+
+def outcome(model: Any, W: Any) -> dict[str, Any]:
+    """All that a fit leaves behind, but for its seconds."""
+    history = {key: part for key, part in model.history_.items() if key != "seconds"}
+    assert model.history_["seconds"].shape == history["objective"].shape
+    assert np.all(np.diff(model.history_["seconds"]) >= 0)
+    facts = {"n_iter": model.n_iter_, "reason": model.stop_reason_}
+    return history | facts | {"W": W, "H": model.components_}
+
+
+@pytest.mark.parametrize(
+    ("fit", "storage", "dtype", "weights", "shape", "limit"),
+    covering(list(FITS), list(STORAGES), ["f4", "f8"], list(WEIGHTS), SHAPES, LIMITS),
+)
+def test_nobody_who_listens_changes_a_fit(
+    fit: str, storage: str, dtype: str, weights: str, shape: Any, limit: Any
+) -> None:
+    X, W, H = made(shape, dtype)
+    X = STORAGES[storage](X)
+    tol, max_iter = limit
+    outcomes = []
+    for callback in (None, lambda _: False):
+        model = NMF(
+            shape[2], init="custom", tol=tol, max_iter=max_iter, random_state=0,
+            callback=callback, **FITS[fit], **WEIGHTS[weights],
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            outcomes.append(outcome(model, model.fit_transform(X, W=W, H=H)))
+    for name, value in outcomes[0].items():
+        np.testing.assert_array_equal(value, outcomes[1][name], err_msg=name)
+
+
+@needs_core
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("fit", [name for name in FITS if "shuffled" not in name])
+def test_small_fits_take_few_calls(
+    monkeypatch: pytest.MonkeyPatch, fit: str, storage: str
+) -> None:
+    kind = solvers.class_of(FITS[fit]["solver"])
+    single = kind.iterate
+    calls = []
+
+    def counted(self: Any, problem: Problem, state: Any) -> Progress:
+        calls.append(state.n_iter)
+        return single(self, problem, state)
+
+    monkeypatch.setattr(kind, "iterate", counted)
+    X, W, H = made(SHAPES[0], "f8")
+    model = NMF(4, init="custom", tol=0, max_iter=100, **FITS[fit])
+    model.fit(STORAGES[storage](X), W=W, H=H)
+    assert model.n_iter_ == 100
+    # the first one, of which the pace is not known, and more on a busy machine
+    assert len(calls) < 50
+    calls.clear()
+    model.set_params(callback=lambda _: False).fit(STORAGES[storage](X), W=W, H=H)
+    assert len(calls) == 100
+
+
+def test_updates_of_rows_are_those_of_single_iterations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X, _, _ = made(SHAPES[0], "f8")
+    results = []
+    for _ in range(2):
+        model = MiniBatchNMF(4, init="random", random_state=0, batch_size=32)
+        for first in range(0, 96, 16):
+            model.partial_fit(X[first : first + 16])
+        results.append((model.components_, model.transform(X)))
+        monkeypatch.setattr(kernels, "stretches", None)
+        monkeypatch.setattr("nonneg.solvers.steps.mu_steps.stretches", None)
+    for together, single in zip(*results, strict=True):
+        np.testing.assert_array_equal(together, single)
+
+
+class Clockwork(SolverBase):
+    """Iterations in stretches, which note their lengths."""
+
+    advances = True
+
+    def advance(self, problem: Any, state: Any, most: int) -> Stretch | None:
+        if state is None:
+            return None
+        state.append(most)
+        return Stretch([0.0] * most, [0.0] * most, False)
+
+    def iterate(self, problem: Any, state: Any) -> Progress:
+        if state is not None:
+            state.append(1)
+        return Progress(None, np.zeros(1), None, np.zeros(1, bool))
+
+
+def test_stretches_grow_to_the_end_and_not_beyond() -> None:
+    lengths: list[int] = []
+    pace, problem = Pace(), Any
+    left = 100
+    while left:
+        pace.advance(Clockwork(), problem, lengths, left)  # type: ignore[arg-type]
+        left -= lengths[-1]
+    assert lengths[0] == 1
+    assert sum(lengths) == 100
+    assert len(lengths) < 50
+
+
+def test_a_solver_without_stretches_is_asked_once() -> None:
+    pace = Pace()
+    for _ in range(5):
+        done = pace.advance(Clockwork(), Any, None, 100)  # type: ignore[arg-type]
+        assert isinstance(done, Progress)
+    assert pace.most == 1
+
+
+def test_single_iterations_where_no_seconds_are_given() -> None:
+    lengths: list[int] = []
+    pace = Pace(0.0)
+    for _ in range(4):
+        pace.advance(Clockwork(), Any, lengths, 100)  # type: ignore[arg-type]
+    assert lengths == [1, 1, 1, 1]
