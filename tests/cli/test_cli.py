@@ -266,6 +266,32 @@ class TestInfo:
         assert found["n_samples"] == 30
         assert len(found["components"]) == 3
 
+    def test_no_character_of_a_file_is_obeyed_by_the_terminal(self):
+        from nonneg.io.model_files import save
+
+        bell = "x\x1b[31m\x07\x9b2J"
+        model = expected()
+        model.feature_names_in_ = np.array([bell + str(j) for j in range(8)], object)
+        model.set_params(init=bell)
+        notes = {"data": bell, "summary": {"solver": bell}}
+        save(model, "model", notes=notes)
+        for options in ([], ["--json"]):
+            done = ok("info", "model", *options)
+            assert not set("\x1b\x07\x9b") & set(done.stdout)
+        done = run("transform", "model", f"none{bell}.csv", "-o", "w.npy")
+        assert not set("\x1b\x07\x9b") & set(done.stderr)
+
+    def test_of_an_online_model(self):
+        from nonneg import MiniBatchNMF
+        from nonneg.io.model_files import save
+
+        save(MiniBatchNMF(2, random_state=0).partial_fit(X), "model")
+        done = ok("info", "model")
+        assert "MiniBatchNMF" in done.stdout
+        assert "fitted by 1 step of partial_fit" in done.stdout
+        ok("transform", "model", "data.csv", "-o", "w.npy")
+        assert np.load("w.npy").shape == (30, 2)
+
     def test_of_a_model_saved_by_the_library(self):
         from nonneg.io.model_files import save
 
@@ -338,6 +364,11 @@ def test_a_defect_of_ours_is_not_hidden(monkeypatch):
     monkeypatch.setattr("nonneg.cli.commands.open_matrix", broken)
     done = run("fit", "data.csv", "-k", 3, "-o", "x")
     assert isinstance(done.exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("command", ["", "fit", "transform", "info", "demo"])
+def test_switches_have_no_type(command):
+    assert "<bool>" not in ok(*command.split(), "--help").stdout
 
 
 def test_version_and_help():
