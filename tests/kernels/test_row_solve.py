@@ -7,7 +7,14 @@ import pytest
 import scipy.sparse as sp
 
 from nonneg import kernels
-from nonneg.kernels import Adaptive, Cyclic, Exact, RowArrays, reference
+from nonneg.kernels import (
+    Adaptive,
+    Cyclic,
+    Exact,
+    Multiplicative,
+    RowArrays,
+    reference,
+)
 from nonneg.operands.registration import as_operand
 from support import oracles
 from support.cases import DTYPES, STORAGES
@@ -299,3 +306,25 @@ def test_summary(A, dtype):
             assert found.smallest == exact.min()
     empty = sp.csr_array((3, 4), dtype=dtype)
     assert as_operand(empty).stats().sum_sq == 0
+
+
+@needs_core
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [3, 5, 8, 13])
+def test_multiplicative_sums_do_not_depend_on_addresses(k, dtype):
+    """Arrays next to each other, in any order and alignment, give the same bits."""
+    rng = np.random.default_rng(0)
+    values = rng.random((2, 1, k)).astype(dtype)
+    B = rng.random((k, 9))
+    crosses = set()
+    for shift in range(4):
+        for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2), (0, 2, 1)):
+            memory = np.zeros(3 * k + shift, dtype)[shift:].reshape(3, 1, k)
+            start, rhs, solved = (memory[i] for i in order)
+            start[...], rhs[...] = values
+            report = kernels.solve_rows(
+                RowArrays(start, solved), rhs, B @ B.T, np.zeros(k), Multiplicative(),
+                False, 1,
+            )  # fmt: skip
+            crosses.add(float(report.cross))
+    assert len(crosses) == 1

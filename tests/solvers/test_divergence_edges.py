@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -273,3 +274,31 @@ def test_the_transpose_knows_what_is_known():
     assert X.T is X.T
     assert vars(X.T)["summary"] is X.summary
     assert X.T.stats() == known
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array, sp.csc_array])
+@pytest.mark.parametrize("scale", [1e6, 1e9, 1e12, 1e18])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_large_counts_in_float32(storage: Any, scale: float) -> None:
+    """Σx·(h/y)² may be beyond float32 where y is next to nothing; no entry stops there."""
+    rng = np.random.default_rng(0)
+    W, H = (rng.gamma(1, size=s) * (rng.random(s) < 0.6) for s in ((60, 4), (4, 30)))
+    counts = (W @ H) * rng.gamma(20, 0.05, (60, 30))
+    X = storage((scale * counts).astype(np.float32))
+    for solver, close in (("sn", 1.001), ("mu", 1.02)):
+        for init, seed in (("nndsvda", 0), ("random", 0), ("random", 1), ("random", 2)):
+            model = NMF(
+                4, solver=solver, beta_loss=1, init=init, random_state=seed,
+                max_iter=400,
+            )  # fmt: skip
+            W_fit = model.fit_transform(X)
+            factors = (
+                np.float64(A) / np.sqrt(scale) for A in (W_fit, model.components_)
+            )
+            error = beta_divergence(counts, *factors, 1) / counts.sum()
+            assert error < close * 0.021407, (solver, init, seed)
+            rows = model.transform(X)
+            factors = (
+                np.float64(A) / np.sqrt(scale) for A in (rows, model.components_)
+            )
+            assert beta_divergence(counts, *factors, 1) < 1.01 * error * counts.sum()

@@ -32,7 +32,7 @@ NONNEG_INLINE UpdateScratch<T> cut_update(void *scratch, Index n_rows, int width
 // One multiplicative step for each row; `below` has room for k numbers.
 template <class T>
 static void multiplicative_rows(const Sweep<T> &s, const RowArrays<T> &rows,
-                                MatrixView<const T> P, SolveSums &sums, T *below) {
+                                MatrixView<const T> P, SolveSums &sums, T *__restrict below) {
   const int k = s.k;
   double cross = 0;
   for (Index i = 0; i < rows.solved.rows; ++i) {
@@ -48,8 +48,11 @@ static void multiplicative_rows(const Sweep<T> &s, const RowArrays<T> &rows,
     for (int t = 0; t < k; ++t) {
       const T moved = below[t] > T(0) ? a[t] * (p[t] / below[t]) : T(0);
       out[t] = moved;
-      cross += static_cast<double>(p[t]) * static_cast<double>(moved);
     }
+    // a loop of its own, without stores: where these overlap, or may, the compiler takes
+    // another loop, which rounds a sum of products otherwise
+    for (int t = 0; t < k; ++t)
+      cross += static_cast<double>(p[t]) * static_cast<double>(out[t]);
   }
   sums.cross += cross;
 }

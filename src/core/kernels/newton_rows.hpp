@@ -126,6 +126,16 @@ NONNEG_INLINE void newton_move(const NewtonGroup<T> &g, int t, const T *d) {
   }
 }
 
+// The sum of x (h/y)^2, or where float32 can't hold it, for a y near nothing beside large x,
+// the least that it can be beside the sum of x h/y, by Cauchy and Schwarz: the step is then
+// about the one after which this component alone makes up the row. An infinite sum would
+// stop the entry for ever.
+NONNEG_INLINE double finite_bend(double sum, double bend, double total) {
+  if (__builtin_expect(bend < __builtin_inf(), 1))
+    return bend;
+  return sum < __builtin_inf() && total > 0 ? sum * sum / total : bend;
+}
+
 // One sweep over the components of R rows; slack[r] bounds how far the row's objective is
 // from its smallest, up to what the row moved in this sweep: by convexity
 // sum_t gradient_t (w_t - best_t), of which at the best row sum_t linear_t best_t and
@@ -147,7 +157,7 @@ static void newton_sweep(const Newton<T> &options, const NewtonGroup<T> &g, Newt
     for (int r = 0; r < R; ++r) {
       const double w = static_cast<double>(w_t[r]);
       const double gradient = linear + l2 * w - terms.sums[r];
-      const double curvature = l2 + terms.sums[R + r];
+      const double curvature = l2 + finite_bend(terms.sums[r], terms.sums[R + r], rows.total[r]);
       // without curvature the row is linear: it ends at zero, or stays
       double step = curvature > 0 ? -gradient / curvature : gradient > 0 ? -w : 0.0;
       // 1/sum(x h/y) is concave along the entry: where it is matched by its tangent in

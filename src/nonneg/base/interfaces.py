@@ -61,6 +61,8 @@ class Operand:
     """Whether columns can be gathered without reading all of X."""
     in_parts: bool = False
     """Whether X is not in memory, and can only be read by rows."""
+    is_sketch: bool = False
+    """Whether its entries are those of an approximation of X."""
     on_workers: bool = False
     """Whether the rows of X, and those of W, stay on the workers of a cluster."""
     n_threads: int = 1
@@ -314,6 +316,9 @@ class SolverBase:
     """Whether it has the option `accelerate`."""
     advances: ClassVar[bool] = False
     """Whether `advance` does several iterations in one call of the core."""
+    ordinary_norms: ClassVar[tuple[float, float] | None] = None
+    """Norms of X between which it works as well as at a norm of 1; X is fitted in another
+    unit outside of them. None: as far as the dtype goes."""
     compressible: ClassVar[bool] = False
     """Whether it may start on a compressed X; it then has the option `tol`."""
     warms_up_by_blocks: ClassVar[bool] = False

@@ -172,7 +172,7 @@ class NMF(FactorizationEstimator):
     solver_ : str
         The solver that ran.
     comp_sparseness_ : float
-        Hoyer sparseness of H, between 0 and 1; after solver="pg" only.
+        Hoyer sparseness of H, between 0 and 1, NaN for zeros; after solver="pg" only.
     data_sparseness_ : float
         Hoyer sparseness of W; after solver="pg" only.
 
@@ -186,9 +186,14 @@ class NMF(FactorizationEstimator):
     (n_samples + n_features)·k² multiply-adds. An iteration of "hals" costs a few times
     these multiply-adds more, and far fewer iterations are needed. "hals" and "bpp" stop
     when ‖projected gradient‖ ≤ tol·(‖XHᵀ − l1‖ + ‖XᵀW − l1‖) twice in a row, components
-    balanced, or when five iterations bring less than 1e-7 of the objective (float32:
-    1e-6). "hals", "bpp" and "sn" end with an exact solve for W, the last row of
-    `history_`.
+    balanced, and five iterations bring at most 0.3·tol of the objective, or when they
+    bring less than 1e-7 of it (float32: 1e-6). "hals", "bpp" and "sn" end with an exact
+    solve for W, the last row of `history_`. "hals" and "bpp"
+    revive components that have become 0, unless there are penalties: with those, that may
+    be the optimum.
+
+    An X so large or small that its squares are beyond its dtype is fitted in another unit,
+    a power of two, for which it is copied; where it is not in memory it is refused.
 
     `transform` has the penalties of `fit`. "hals" and "bpp" solve for each row exactly,
     so that the fitted X gives the W of `fit_transform` again; what is computed from H is

@@ -23,6 +23,7 @@ from .fixed_factor import FixedFactor
 from .loop import Limits
 from .memory_plan import MemoryPlan
 from .plan_text import plan_text
+from .units import ORDINARY, Units
 
 FIXED = "fixed H"
 """Name of the start of W beside a fixed H."""
@@ -112,6 +113,8 @@ class Plan:
     rows_at_once : int or None
         Rows of W that a transform solves for at a time; None: all.
     task : Task
+    units : Units
+        Units of X and the factors inside the fit.
     reasons : dict of str to str
         Reason of each choice by its name.
     """
@@ -131,6 +134,7 @@ class Plan:
     steps_per_pass: int = 1
     rows_at_once: int | None = None
     task: Task = FIT
+    units: Units = ORDINARY
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property

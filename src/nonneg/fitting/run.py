@@ -24,6 +24,7 @@ from ..base.records import (
 )
 from ..base.threads import single_threaded_blas
 from ..initialization.given_start import (
+    CUSTOM,
     level_start,
     own_stream,
     start_seeds,
@@ -38,10 +39,14 @@ from ..solvers.steps.quadratic_iteration import factor_penalties
 from . import loop
 from .checkpoints.files import Checkpoints, Past
 from .checkpoints.fingerprint import fingerprint
+from .dead_components import warn_of_dead
 from .loop import Outcome
-from .plan import Plan
+from .plan import FIXED, Plan
+from .plan_units import in_units, require_ordinary
 from .preparation import validate_entries
 
+GIVEN = (CUSTOM, FIXED)
+"""Starts of which the caller gives H."""
 WEIGHTS = ("alpha", "l1_ratio", "regularization", "alpha_W", "alpha_H")
 """Names of the parameters that define the penalties."""
 LEAST_SHARE = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 1e-2}
@@ -64,7 +69,11 @@ def run(plan: Plan) -> FactorizationResult:
     """
     plan = plan.stored_by_rows()
     with single_threaded_blas(), deadline.time_limit(plan.limits.max_time):
+        plan = in_units(plan)
         outcome, factors, loss = _carry_out(plan)
+    if plan.units:
+        plan.units.history(outcome.history)
+        factors, loss = plan.units.outside(*factors), None
     result = _result(plan, outcome, factors, loss)
     if outcome.interrupt is not None:
         raise with_result(outcome.interrupt, result)
@@ -132,6 +141,9 @@ def _carry_out(plan: Plan) -> tuple[Outcome, tuple[Array, Array], float | None]:
     if objective is not None:
         with deadline.no_limit():  # it takes no pass over X
             loss = _loss_of(problem, objective, *factors)
+    ended = outcome.stop_reason in (StopReason.CONVERGED, StopReason.MAX_ITER)
+    if ended and plan.update_H and plan.task.polishes:
+        warn_of_dead(problem, solver.name, outcome.history.objective, *factors)
     return outcome, factors, loss
 
 
@@ -192,6 +204,7 @@ def _begin(plan: Plan, started: Started) -> Begun:
     W, Ht = started.W, started.Ht
     if not X.checks_as_read:
         validate_entries(X)
+    require_ordinary(plan)
     problem = _problem(plan, Ht.shape[1])
     solver = plan.solver
     if plan.compress:
@@ -262,6 +275,9 @@ def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:
         W, Ht = starting_factors(
             X, parameters, start.W, start.H, plan.update_H, start.positive
         )
+        if plan.units and start.init in GIVEN:
+            given_W, Ht = plan.units.inside(W, Ht)
+            W = given_W if start.init == CUSTOM else W
     else:
         Ht = start.state.Ht
     if plan.task.is_step:  # the step solves for its rows anew
@@ -272,7 +288,8 @@ def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:
 def _problem(plan: Plan, k: int) -> Problem:
     X, fixed = plan.X, plan.start.fixed
     weights = {name: vars(plan.parameters)[name] for name in WEIGHTS}
-    penalty_W, penalty_H = scaled_penalties(k, X.shape, **weights)
+    penalties = scaled_penalties(k, X.shape, **weights)
+    penalty_W, penalty_H = plan.units.penalties(*penalties)
     return Problem(
         X,
         LossAtScale(plan.loss, X) if plan.task.at_scale else plan.loss,

@@ -35,7 +35,8 @@ def initialize(
     init : str or None, default=None
         - "random": absolute values of normal numbers times sqrt(mean(X) / k).
         - "nndsvd": non-negative double SVD [1]_; has exact zeros.
-        - "nndsvda": "nndsvd" with its zeros filled with the mean of X.
+        - "nndsvda": "nndsvd" with its zeros filled with the mean of X; where that is
+          above 1e3 or below 1e-6 with its square root, or a thousandth of it.
         - "nndsvdar": "nndsvd" with its zeros filled with random values of about a
           hundredth of the mean of X.
         - "nnsvd-lrc": non-negative SVD with low-rank correction [2]_. It needs an SVD

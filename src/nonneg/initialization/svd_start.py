@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from ..kernels.factor_rows import (
 )
 from ..kernels.orthogonal import lower_factor, orthonormal, sign_of_largest
 from ..operands.base import matmul, rmatmul
+from ..operands.units import in_unit, times_power, unit_of
 from .random_start import half_normal
 
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc")
@@ -42,6 +44,8 @@ decrease."""
 
 EPS = 1e-6
 """Entries of ordinary columns that are smaller become zero, as in scikit-learn."""
+ORDINARY_MEANS = 1e-6, 1e3
+"""Means of X that zeros of a start are filled with as they are."""
 LRC_MAX_ITER = 50
 """Most iterations of the low-rank correction."""
 LRC_SWEEPS = 2
@@ -120,6 +124,26 @@ def initial_factors(
     if name == "random":
         return half_normal(X, n_components, random_state)
     X.stats()  # before passes: no entry of an X in parts may have been looked at
+    exponent = unit_of(X) if X.native() is not None else 0
+    if not exponent:
+        return _svd_factors(X, n_components, name, eps, random_state, positive)
+    half = exponent // 2
+    if eps is not None:
+        eps = float(times_power(np.float64(eps), -half))
+    scaled = in_unit(X, exponent)
+    W, Ht = _svd_factors(scaled, n_components, name, eps, random_state, positive)
+    return times_power(W, half), times_power(Ht, half)
+
+
+def _svd_factors(
+    X: Operand,
+    n_components: int,
+    name: str,
+    eps: float | None,
+    random_state: Any,
+    positive: bool,
+) -> tuple[Array, Array]:
+    """Return the start of this name for an X of ordinary size."""
     rank = _svd_rank(name, n_components)
     if name == "nnsvd-lrc":
         svd = truncated_svd(X, rank, random_state, LRC_POWER_ITERATIONS)
@@ -128,12 +152,13 @@ def initial_factors(
         W, Ht = _nndsvd(truncated_svd(X, rank, random_state))
     for factor in (W, Ht):
         replace_below(factor, _least_entries(factor) if eps is None else eps)
+    level = _fill_level(X.stats().mean)
     if name == "nndsvda":
-        _fill_zeros(W, Ht, X.stats().mean)
+        _fill_zeros(W, Ht, level)
     elif name == "nndsvdar":
-        _fill_zeros_randomly(W, Ht, X.stats().mean, random_state)
+        _fill_zeros_randomly(W, Ht, level, random_state)
     elif name == "nnsvd-lrc" and positive:
-        _fill_zeros(W, Ht, 1e-6 * X.stats().mean)
+        _fill_zeros(W, Ht, 1e-6 * level)
     return W, Ht
 
 
@@ -248,6 +273,19 @@ def _positive_part(A: Array) -> Array:
 
 def _negative_part(A: Array) -> Array:
     return np.minimum(A, 0)
+
+
+def _fill_level(mean: float) -> float:
+    """Return the number in the place of zeros: the mean of X, as in scikit-learn.
+
+    Factors grow with the square root of X. The mean of an X in units far from 1 would
+    outweigh them, or be nothing beside them: outside ORDINARY_MEANS the number grows as
+    the factors do.
+    """
+    low, high = ORDINARY_MEANS
+    if mean < low:
+        return math.sqrt(low * mean)
+    return mean if mean <= high else math.sqrt(mean)
 
 
 def _fill_zeros(W: Array, Ht: Array, value: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..base.arrays import Array
@@ -11,6 +13,7 @@ from ..kernels import gram, inner
 from ..kernels.beta_terms import BetaTerms
 from ..kernels.quadratic_steps import SquaredError
 from ..operands.base import matmul
+from ..operands.units import in_unit, times_power, unit_of
 from .registry import losses
 
 RELIABLE = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-3}
@@ -40,6 +43,10 @@ class Frobenius(LossBase):
         The expanded square is used; where cancellation would leave it too few digits, the
         sum entry by entry (2·n_samples·n_features·k flops, in tiles).
         """
+        exponent = unit_of(X)
+        if exponent:
+            scaled = in_unit(X, exponent), *in_units(W, Ht, exponent)
+            return float(times_power(self.value(*scaled), 2 * exponent))
         if X.shared_gram:
             cross = inner(matmul(X, Ht), W)
             products = gram(W, X.n_threads) * gram(Ht, X.n_threads)
@@ -55,3 +62,10 @@ class Frobenius(LossBase):
     def from_products(self, X: Operand, cross: float, square: float) -> float:
         """Return ½‖X‖² − ⟨X, WH⟩ + ½‖WH‖², at least 0."""
         return max(0.0, 0.5 * X.stats().sum_sq - cross + 0.5 * square)
+
+
+def in_units(W: Array, Ht: Array, exponent: int) -> tuple[Array, Array]:
+    """Return factors whose product is W·H/2^exponent, and which are about alike."""
+    largest = max(float(W.max(initial=0)), -float(W.min(initial=0)))
+    shift = -math.frexp(largest)[1]
+    return times_power(W, shift), times_power(Ht, -exponent - shift)

@@ -15,13 +15,20 @@ from ..base.missing import check_with_gaps
 from ..base.rules import BOOL, or_instance, require
 from ..base.threads import resolve_n_threads, single_threaded_blas
 from ..operands.registration import as_operand, has_own_operand
+from ..operands.units import in_unit, times_power, unit_of
 from .beta import NAMES, make_loss
+from .frobenius import in_units
 from .weighted import Chosen, check_chosen, weighted_loss
 
 
 def error_of(loss: LossBase, X: Operand, W: Array, Ht: Array) -> float:
     """Return the error of checked factors: ‖X − W·H‖, or sqrt(2·β-divergence)."""
     with single_threaded_blas():
+        exponent = unit_of(X) if "quadratic" in loss.provides else 0
+        if exponent:
+            # the square of the error may be beyond float64, the error not
+            scaled = in_unit(X, exponent), *in_units(W, Ht, exponent)
+            return float(times_power(loss.error(loss.value(*scaled)), exponent))
         return loss.error(loss.value(X, W, Ht))
 
 
@@ -96,6 +103,8 @@ def reconstruction_error(
     loss = make_loss(beta_loss)
     signed = "quadratic" in loss.provides
     operand, W, Ht, chosen = _checked(X, W, H, whom, weights, where)
+    if signed and chosen.is_all:
+        return error_of(loss, operand, W, Ht)
     return loss.error(_value(loss, operand, W, Ht, chosen, whom, signed))
 
 

@@ -45,6 +45,7 @@ class CompressedOperand(BlockedOperand):
     """
 
     kind: ClassVar[str] = "compressed"
+    is_sketch = True
 
     def __init__(self, Q: Array, Bt: Array, stats: Stats, n_threads: int = 1) -> None:
         self.Q = DenseOperand(Q, n_threads)

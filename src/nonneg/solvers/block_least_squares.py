@@ -24,6 +24,7 @@ from .steps.half_steps import (
     run_half_steps,
     solve_half,
 )
+from .steps.momentum import NEARLY
 from .steps.quadratic_iteration import IterationStart, Pair, penalties, solve_W
 
 REFRESH = 20
@@ -76,7 +77,8 @@ class BlockLeastSquares(SolverBase):
         the first again.
     tol : float
         The fit has converged when the residual of "hals", summed up over a pass, is at
-        most `tol` in two passes in a row, or when a pass has decreased the objective by
+        most `tol` in two passes in a row and the last of them has decreased the objective
+        by at most 0.3·`tol` of it, or when a pass has decreased the objective by
         less than 2e-8 of it (float32: 2e-7). With 0 it never has.
     sweeps : int
         Most sweeps for a row in a step, see `Adaptive`.
@@ -319,7 +321,8 @@ class BlockLeastSquares(SolverBase):
         if self.tol == 0:
             return False
         still = bool(gained <= LEAST_DECREASE[problem.X.dtype] * abs(objective))
-        return state.quiet >= 2 or still
+        slow = bool(gained <= NEARLY * self.tol * abs(objective))
+        return (state.quiet >= 2 and slow) or still
 
 
 def _polishing(

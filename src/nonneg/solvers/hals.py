@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
-from ..kernels.factor_rows import copy_rows, divide_columns, scale_columns
+from ..kernels.factor_rows import (
+    column_squares,
+    copy_rows,
+    divide_columns,
+    scale_columns,
+)
 from ..operands.base import matmul
 from .registry import solvers
 from .steps import balancing
@@ -20,10 +27,12 @@ from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
 from .steps.quadratic_iteration import (
     IterationStart,
     Pair,
+    factor_penalties,
     solve_pair,
     solve_W,
     start_value,
 )
+from .steps.revival import can_revive, dead_components, revived
 
 SWEEPS, SMALL_SWEEPS, SMALL = 8, 16, 2e6
 """Most sweeps for a row in a half-step: SMALL_SWEEPS if n_samples·n_features·k is below
@@ -34,6 +43,13 @@ RESET_FLOAT32 = 50
 """In float32 every so many iterations one goes without momentum."""
 FLOOR = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-5}
 """Share of ½‖X‖² below which differences of objectives from products are rounding."""
+DOUBTFUL = {np.dtype(np.float64): 0.0, np.dtype(np.float32): 1e-4}
+"""Share of ½‖X‖² below which the objective is computed entry by entry, by one more pass: with
+columns of unequal sizes, products in float32 err by 1e-6 of ½‖X‖²."""
+EXACT = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-8}
+"""Share of ½‖X‖² below which a fit counts as exact, and the residual alone ends it."""
+MOST_REVIVALS = 10
+"""Most times that a fit revives dead components."""
 
 
 @solvers.register("hals")
@@ -51,8 +67,9 @@ class Hals(SolverBase):
     tol : float
         The fit has converged when the residual ‖projected gradient‖ / (‖XHᵀ − l1‖ +
         ‖XᵀW − l1‖), over both half-steps and with balanced components, is at most `tol`
-        in two iterations in a row that are no restarts; or when five iterations have
-        decreased the objective by less than 1e-7 of it (float32: 1e-6).
+        in two iterations in a row that are no restarts, and five iterations have
+        decreased the objective by at most 0.3·`tol` of it; or when they have by less than
+        1e-7 of it (float32: 1e-6).
     sweeps : int or None
         Most sweeps for a row in a half-step; None takes 8, or 16 where X is small.
     settled : float
@@ -214,6 +231,7 @@ class Hals(SolverBase):
         self, problem: Problem, state: ExtrapolatedState, pair: Pair
     ) -> Progress:
         """Keep the pair if it is the best one, and set where the next iteration starts."""
+        pair = _measured(problem, pair)
         blind = _is_blind(problem, pair.objective)
         residual = pair.residual()
         state.decreases[state.n_iter % SETTLED_WITHIN] = pair.decrease
@@ -225,9 +243,12 @@ class Hals(SolverBase):
             )
         else:
             state.gram_H, state.product = pair.gram_Hx, pair.product
-        converged = state.is_settled(residual, restart, self.tol)
+        converged = state.is_settled(residual, restart, self.tol, not blind)
+        objective = pair.objective
+        if _dead(pair).any() and not blind and _revive(problem, state):
+            objective, converged = state.best, False
         return Progress(
-            objective=np.array([pair.objective]),
+            objective=np.array([objective]),
             residual=np.array([residual]),
             decrease=np.array([pair.decrease]),
             converged=np.array([converged]),
@@ -235,10 +256,42 @@ class Hals(SolverBase):
         )
 
 
+def _dead(pair: Pair) -> NDArray[np.bool_]:
+    return dead_components(pair.gram_W.diagonal(), pair.gram_Hn.diagonal())
+
+
+def _revive(problem: Problem, state: ExtrapolatedState) -> bool:
+    """Revive dead components of the best pair and go on from it; return whether any were."""
+    dead = dead_components(column_squares(state.W), column_squares(state.Ht))
+    is_spent = state.revivals >= MOST_REVIVALS
+    if is_spent or not dead.any() or not can_revive(problem):
+        return False
+    state.revivals += 1
+    W, Ht, decrease = revived(problem, state.W, state.Ht, dead)
+    if not decrease > 0:
+        return False
+    state.begin_anew(W, Ht, state.best - decrease)
+    state.gram_H = gram(Ht, problem.X.n_threads)
+    state.product = matmul(problem.X, Ht) if problem.X.by_columns else None
+    return True
+
+
 def _is_blind(problem: Problem, objective: float) -> bool:
     """Whether differences between objectives of this size are rounding alone."""
-    tiny = FLOOR[problem.X.dtype] * 0.5 * problem.X.stats().sum_sq
-    return bool(objective < tiny)
+    X = problem.X
+    share = FLOOR[X.dtype] if X.is_sketch else EXACT[X.dtype]
+    return bool(objective < share * 0.5 * X.stats().sum_sq)
+
+
+def _measured(problem: Problem, pair: Pair) -> Pair:
+    """Return the pair with its objective entry by entry where products leave no digit."""
+    X = problem.X
+    doubtful = DOUBTFUL[X.dtype] * 0.5 * X.stats().sum_sq
+    if X.is_sketch or not pair.objective < doubtful:
+        return pair
+    W, Ht = pair.rows_W.result, pair.rows_H.solved
+    objective = problem.loss.value(X, W, Ht) + factor_penalties(problem, W, Ht)
+    return dataclasses.replace(pair, objective=objective)
 
 
 def _take_start(state: ExtrapolatedState) -> IterationStart:

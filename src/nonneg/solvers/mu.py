@@ -350,10 +350,12 @@ def _momentum(nesterov: float) -> tuple[float, float]:
 def least_entries(problem: Problem) -> tuple[float, float]:
     """Bounds below which entries of W and of H become 0.
 
-    They are scikit-learn's, 2.2e-16 or none, and smaller where X is tiny or huge.
+    They are scikit-learn's, 2.2e-16 or none, and smaller where X is tiny or huge. The floor
+    that they go by grows with X; they must stay tiny beside factors, which grow as √X.
     """
     terms = terms_of(problem)
     tiny = EPS * terms.floor / EPSILON
+    tiny = min(tiny, 1e-12 * math.sqrt(problem.X.stats().mean))
     return (
         tiny if terms.rise == 0 and terms.fall > 1 else 0.0,
         tiny if terms.rise == 0 else 0.0,

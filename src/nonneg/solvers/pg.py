@@ -75,7 +75,8 @@ class ProjectedGradient(SolverBase):
     tol : float
         The fit has converged when the norm of both projected gradients is below `tol`
         times the norm of the gradients at the start; with H fixed, when the norm of
-        W's projected gradient is below `tol` itself.
+        W's projected gradient is below `tol` itself, or below this share of ‖X·Hᵀ‖ where
+        that is less, or is rounding.
     max_iter : int
         A fit that has used so many iterations solves for W once more, to the precision
         `tol`.
@@ -102,6 +103,8 @@ class ProjectedGradient(SolverBase):
     requires: ClassVar[frozenset[str]] = frozenset({"quadratic"})
     measure: ClassVar[str] = ""
     arrays: ClassVar[int] = 4
+    # a line search begins with a step of 1, and 20 tries reach steps from 1e-20 to 1e20
+    ordinary_norms: ClassVar[tuple[float, float] | None] = (1e-6, 1e12)
     tol: float = 1e-4
     max_iter: int = 200
     nls_max_iter: int = 2000
@@ -123,6 +126,9 @@ class ProjectedGradient(SolverBase):
         product, gram_H = matmul(X, Ht), gram_for(X, Ht)
         state = ProjectedGradientState(W, Ht, product=product, gram_H=gram_H)
         if not problem.update_H:
+            size = math.sqrt(inner(product, product))
+            rounding = 4 * float(np.finfo(W.dtype).eps) * math.sqrt(max(X.shape))
+            state.tol_W = max(self.tol * min(1.0, size), rounding * size)
             return state
         none = Penalty.elastic(W.shape[1])
         half_W = Subproblem(W, product, gram_H, none)
@@ -186,7 +192,7 @@ class ProjectedGradient(SolverBase):
             half = self._half_W(problem, state, state.step, state.last_decrease)
             state.projected_W = half.evaluate()
             state.objective = problem.loss.from_products(problem.X, *half.products())
-            converged = math.sqrt(state.projected_W) < self.tol
+            converged = self.tol > 0 and math.sqrt(state.projected_W) < state.tol_W
             if not converged:
                 decrease = half.descend()
             state.objective -= decrease

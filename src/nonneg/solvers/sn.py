@@ -32,6 +32,8 @@ UNFINISHED = (
 EXACT = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
 """A row of W counts as solved exactly when its objective is above its minimum by at most
 this share of the sum of its row of X."""
+ROUNDING = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-6}
+"""Share of the sum of X below which differences of objectives are rounding."""
 SWEEPS, DENSE_SWEEPS, DENSE = 3, 1, 0.5
 """Sweeps over each row in a half-step: DENSE_SWEEPS if more than the share DENSE of X is not
 0, else SWEEPS (D-SN-SWEEPS)."""
@@ -56,8 +58,9 @@ class ScalarNewton(SolverBase):
     tol : float
         The fit has converged when Σ|gradient|·entry over both factors, each term taken
         just before the entry's step, is at most `tol` times the sum of X in two
-        iterations in a row that are no restarts; or when five iterations have decreased
-        the objective by less than 1e-7 of it (float32: 1e-6).
+        iterations in a row that are no restarts, and five iterations have decreased the
+        objective by at most 0.3·`tol` of it; or when they have by less than 1e-7 of it
+        (float32: 1e-6).
     sweeps : int or None
         Sweeps over each row in a half-step; None chooses by the share of zeros in X.
 
@@ -144,7 +147,7 @@ class ScalarNewton(SolverBase):
         gained = max(0.0, state.last - objective)
         state.decreases[state.n_iter % SETTLED_WITHIN] = gained
         restart = state.advance(rows_W, rows_H, objective)
-        converged = state.is_settled(residual, restart, self.tol)
+        converged = self._is_settled(problem, state, residual, restart)
         return self._told(problem, objective, residual, gained, converged)
 
     def _by_rows(self, problem: Problem, state: ExtrapolatedState) -> Progress:
@@ -167,11 +170,18 @@ class ScalarNewton(SolverBase):
         gained = max(0.0, state.last - objective)
         state.decreases[state.n_iter % SETTLED_WITHIN] = gained
         state.last = state.best = objective
-        converged = state.is_settled(residual, False, self.tol)
+        converged = self._is_settled(problem, state, residual, False)
         if not converged:
             by_ratio = apply_sums(loss, X, Ht, sums, problem.penalty_H)
             state.Ht = diagonal_step(Ht, sums, sums.bends, problem.penalty_H, by_ratio)
         return self._told(problem, objective, residual, gained, converged)
+
+    def _is_settled(
+        self, problem: Problem, state: ExtrapolatedState, residual: float, restart: bool
+    ) -> bool:
+        X = problem.X
+        measured = state.best > ROUNDING[X.dtype] * X.stats().sum
+        return state.is_settled(residual, restart, self.tol, measured)
 
     def _told(
         self,

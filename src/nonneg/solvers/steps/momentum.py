@@ -22,6 +22,9 @@ go without momentum."""
 
 SETTLED_WITHIN = 5
 """Number of iterations whose decrease the second stopping rule looks at."""
+NEARLY = 0.3
+"""Share of `tol` within which the decrease over SETTLED_WITHIN iterations, relative to the
+objective that is left, must be for the first stopping rule (D-NEARLY-EXACT)."""
 LEAST_DECREASE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-6}
 """Share of the objective by which the last SETTLED_WITHIN iterations must decrease it, or else
 the fit has converged."""
@@ -51,6 +54,8 @@ class ExtrapolatedState(State):
     pause: int = 0
     quiet: int = 0
     """Iterations in a row whose residual was within `tol`."""
+    revivals: int = 0
+    """Times that dead components were revived."""
     restarts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(RECENT, bool))
     """Whether each of the last RECENT iterations was a restart; a ring buffer."""
     decreases: NDArray[np.float64] = field(
@@ -88,6 +93,7 @@ class ExtrapolatedState(State):
             product=product,
             last=known,
             best=known,
+            values=np.full(SETTLED_WITHIN, known),
         )
 
     def advance(
@@ -127,14 +133,24 @@ class ExtrapolatedState(State):
             self.go_on("H", rows_H.result, Ht, best_H)
         return restart
 
-    def is_settled(self, residual: float, restart: bool, tol: float) -> bool:
+    def is_settled(
+        self, residual: float, restart: bool, tol: float, measured: bool = True
+    ) -> bool:
         """Whether the fit has converged by one of the two stopping rules.
 
         The first: the residual was at most `tol` in two iterations in a row that were no
-        restarts. The second: the last SETTLED_WITHIN iterations together decreased the
-        objective by less than LEAST_DECREASE of the best one. The rule takes the best
-        objective, since the last one may be far above it.
+        restarts, and the last SETTLED_WITHIN iterations decreased the objective by at most
+        NEARLY·tol of what is left of it. The residual says nothing about that: it is
+        relative to products with X, which a nearly exact fit leaves far behind. Where
+        objectives are not `measured`, but rounding, it decides alone.
+
+        The second: the last SETTLED_WITHIN iterations together decreased the objective by
+        less than LEAST_DECREASE of the best one. The rules take the best objective, since
+        the last one may be far above it.
         """
+        if self.n_iter == 0 and not np.isfinite(self.values[0]):
+            # the objective at the start is not known: go by the first one
+            self.values[:] = self.best
         slot = self.n_iter % SETTLED_WITHIN
         gained, self.values[slot] = self.values[slot] - self.best, self.best
         if tol == 0:
@@ -142,7 +158,15 @@ class ExtrapolatedState(State):
         self.quiet = self.quiet + 1 if residual <= tol and not restart else 0
         least = LEAST_DECREASE[self.W.dtype] * self.best
         still = self.decreases.sum() <= least and gained <= least
-        return self.quiet >= 2 or bool(still)
+        slow = not measured or gained <= NEARLY * tol * self.best
+        return bool((self.quiet >= 2 and slow) or still)
+
+    def begin_anew(self, W: Array, Ht: Array, objective: float) -> None:
+        """Go on from another pair, which counts as the best, with the first momentum."""
+        self.go_on("W", W, W, W)
+        self.go_on("H", Ht, Ht, Ht)
+        self.last = self.best = objective
+        self.momentum, self.cap, self.quiet = MOMENTUM, 1.0, 0
 
     def arrays(self, factor: str) -> RowArrays:
         """Return the arrays of the next solve for "W" or "H"."""
