@@ -29,37 +29,51 @@ if TYPE_CHECKING:
     )
     from .io.model_files import load, save
     from .least_squares.solve import nnls
+    from .selection.consensus import consensus
+    from .selection.estimator import NMFCV
+    from .selection.matching import match_components, order_components
+    from .selection.rank import select_rank
 
 __all__ = [
     "NMF",
+    "NMFCV",
     "MiniBatchNMF",
     "__version__",
     "beta_divergence",
+    "consensus",
     "held_out_perplexity",
     "holdout",
     "hoyer_sparseness",
     "initialize",
     "load",
+    "match_components",
     "nls_subproblem",
     "nnls",
     "non_negative_factorization",
+    "order_components",
     "perplexity",
     "poisson_log_likelihood",
     "projected_gradient_update",
     "reconstruction_error",
     "save",
+    "select_rank",
     "show_config",
     "topic_distributions",
 ]
 
 _ON_DEMAND = {
+    "NMFCV": ".selection.estimator",
+    "consensus": ".selection.consensus",
     "held_out_perplexity": ".analysis.topics",
     "holdout": ".analysis.holding_out",
     "load": ".io.model_files",
+    "match_components": ".selection.matching",
     "nnls": ".least_squares.solve",
+    "order_components": ".selection.matching",
     "perplexity": ".analysis.topics",
     "poisson_log_likelihood": ".analysis.topics",
     "save": ".io.model_files",
+    "select_rank": ".selection.rank",
     "topic_distributions": ".analysis.topics",
 }
 """Modules of the names that most programs never use, imported when first asked for."""

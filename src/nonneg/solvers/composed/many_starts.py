@@ -99,7 +99,7 @@ class ManyStarts(SolverBase):
 
     def polish(self, problem: Problem, state: ManyStartsState) -> Progress | None:  # noqa: ARG002
         """Polish the best model by its solver."""
-        self._evaluate(state)
+        self.evaluate(state)
         r = state.leader
         progress = self.base.polish(self.problems[r], state.models[r])
         if progress is not None:
@@ -114,7 +114,7 @@ class ManyStarts(SolverBase):
 
     def finish(self, problem: Problem, state: ManyStartsState) -> tuple[Array, Array]:  # noqa: ARG002
         """Return the factors of the best model."""
-        self._evaluate(state)
+        self.evaluate(state)
         r = state.leader
         return self.base.finish(self.problems[r], state.models[r])
 
@@ -127,7 +127,7 @@ class ManyStarts(SolverBase):
         iterations = [self.base.iteration(*model) for model in models]
         return run_together(problem.X, iterations)
 
-    def _evaluate(self, state: ManyStartsState) -> None:
+    def evaluate(self, state: ManyStartsState) -> None:
         """Compute the objectives that the last iteration has not reported."""
         for r, last in enumerate(state.last):
             if last is not None and _reported(last) < np.inf:

@@ -1,0 +1,137 @@
+"""Several models of one X, of any ranks and random starts, fitted side by side, all kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..base.interfaces import Operand, Problem, SolverBase
+from ..base.parameters import Parameters
+from ..base.penalties import scaled_penalties
+from ..base.threads import single_threaded_blas
+from ..initialization.given_start import starting_factors
+from ..solvers.composed.many_starts import ManyStarts, ManyStartsState
+from ..solvers.steps.quadratic_iteration import factor_penalties
+from . import loop
+from .checkpoints.files import Past
+from .fit_plan import plan
+from .plan import Plan
+from .run import WEIGHTS
+
+
+class ModelStart(NamedTuple):
+    """The number of components of a model, and the seed of its random start."""
+
+    k: int
+    seed: int
+    init: str = "random"
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """The factors of one of several models.
+
+    Attributes
+    ----------
+    W : ndarray of shape (n_samples, k)
+    Ht : ndarray of shape (n_features, k)
+    objective : float
+        Penalised objective at the factors.
+    loss : float
+        The objective without its penalties.
+    n_iter : int
+    converged : bool
+    """
+
+    W: Array
+    Ht: Array
+    objective: float
+    loss: float
+    n_iter: int
+    converged: bool
+
+
+def fit_models(
+    X: Operand, parameters: Parameters, models: Sequence[ModelStart]
+) -> list[FittedModel]:
+    """Fit all models side by side, sharing passes over X where the solver can.
+
+    A model ends as a fit of its own would, without the improvement after the last
+    iteration. The bits of a model do not depend on the other models.
+
+    Parameters
+    ----------
+    X : Operand of shape (n_samples, n_features)
+    parameters : Parameters
+        Checked parameters; `n_components`, `init`, `random_state` and `n_init` are those of
+        each model.
+    models : sequence of ModelStart
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the fits are interrupted; their factors are lost.
+    """
+    fit = _plan_of(X, parameters, models).stored_by_rows()
+    with single_threaded_blas():
+        problems = [_problem(fit, parameters, model) for model in models]
+        starts = [_start(fit, parameters, model) for model in models]
+        solver = ManyStarts(fit.solver, problems, starts)
+        past = Past(solver.start(problems[0], *starts[0]))
+        outcome = loop.run(solver, problems[0], past, fit.limits)
+        if outcome.interrupt is not None:
+            raise outcome.interrupt
+        return _finished(solver, outcome.state)
+
+
+def _plan_of(
+    X: Operand, parameters: Parameters, models: Sequence[ModelStart]
+) -> Plan:
+    """Return the plan of all models: one for as many starts of the largest."""
+    largest = max(models)
+    together = dataclasses.replace(
+        parameters, n_components=largest.k, init=largest.init, n_init=len(models)
+    )
+    return plan(X, together)
+
+
+def _of_model(parameters: Parameters, model: ModelStart, fit: Plan) -> Parameters:
+    return dataclasses.replace(
+        parameters, n_components=model.k, init=model.init, random_state=model.seed,
+        solver=fit.parameters.solver, n_init=1,
+    )  # fmt: skip
+
+
+def _problem(fit: Plan, parameters: Parameters, model: ModelStart) -> Problem:
+    weights = {name: vars(parameters)[name] for name in WEIGHTS}
+    penalty_W, penalty_H = scaled_penalties(model.k, fit.X.shape, **weights)
+    return Problem(fit.X, fit.loss, penalty_W, penalty_H, random_state=model.seed)
+
+
+def _start(
+    fit: Plan, parameters: Parameters, model: ModelStart
+) -> tuple[Array, Array]:
+    W, Ht = starting_factors(
+        fit.X, _of_model(parameters, model, fit), None, None, True, fit.start.positive
+    )
+    return fit.X.to_rows_of_X(W), Ht
+
+
+def _finished(solver: ManyStarts, state: ManyStartsState) -> list[FittedModel]:
+    solver.evaluate(state)
+    base: SolverBase = solver.base
+    models = []
+    for r, model in enumerate(state.models):
+        problem = solver.problems[r]
+        W, Ht = base.finish(problem, model)
+        last = state.last[r]
+        converged = last is not None and bool(np.all(last.converged))
+        objective = float(state.best[r])
+        loss = objective - factor_penalties(problem, W, Ht)
+        models.append(FittedModel(W, Ht, objective, loss, model.n_iter, converged))
+    return models

@@ -1,0 +1,357 @@
+"""Consensus of many random starts: components that most runs agree on, and how stable they are."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from ..analysis.report import component_shares
+from ..base.arrays import Array
+from ..base.interfaces import LossBase, Operand, SolverBase
+from ..base.parameters import Parameters
+from ..base.rules import BOOL, one_of, positive_integer, require
+from ..estimators.given_components import model_of_components
+from ..fitting.checkpoints.fingerprint import fingerprint
+from ..fitting.model_group import FittedModel, ModelStart, fit_models
+from ..fitting.preparation import prepare_X, validated
+from .cells import Cells
+from .spectra import METHODS, SpectraConsensus, require_density, spectra_consensus
+from .stability import cophenetic_correlation, dispersion
+
+GROUP_COLUMNS = 128
+"""Most columns of W of all models that share a pass: of a sparse X a gathered row of Hᵀ for
+all of them then stays in the first caches."""
+WHOM = "consensus"
+
+
+class Group(NamedTuple):
+    """Some runs that have ended; the argument of a `callback`."""
+
+    runs: int
+    """Runs done so far."""
+    n_runs: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Consensus:
+    """Components that many runs agree on, in the order of their shares.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (k, n_features)
+        Median spectra, of the dtype of X; after a refit of H, its rows.
+    W : ndarray of shape (n_samples, k)
+        The exact solution beside `components_`.
+    model : NMF
+        A fitted model with these components: for `transform`, `save` and pictures.
+    silhouette : ndarray of shape (k,)
+        Mean silhouette of the runs' members of each component, by cosine distances: near 1
+        where all runs have the same one, near 0 where it is like another one.
+    share_of_runs : ndarray of shape (k,)
+        Share of the runs that have the component, with a cosine of 0.9 or more.
+    cosine : ndarray of shape (k,)
+        Mean cosine between the members and their median.
+    density : ndarray of shape (n_runs, k)
+        Mean distance of each run's components to their nearest neighbours.
+    kept : ndarray of shape (n_runs, k), bool
+        Whether a component of a run counts.
+    cluster : ndarray of shape (n_runs, k)
+        The component that each run's component belongs to, −1 for those that don't count.
+    spectra : ndarray of shape (n_runs, k, n_features)
+        Components of each run, as fitted.
+    objective : ndarray of shape (n_runs,)
+        Penalised objective of each run, as the iterations ended.
+    labels : ndarray of shape (n_runs, n_samples)
+        The component of its run that each sample has most of, of the sum of W·H.
+    dispersion : float
+        Dispersion of the partitions by `labels`: 1 where all runs agree.
+    cophenetic : float
+        Cophenetic correlation of the partitions, on at most 1,000 samples.
+    """
+
+    components_: Array
+    W: Array
+    model: Any
+    silhouette: NDArray[np.float64]
+    share_of_runs: NDArray[np.float64]
+    cosine: NDArray[np.float64]
+    density: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+    cluster: NDArray[np.intp]
+    spectra: Array
+    objective: NDArray[np.float64]
+    labels: NDArray[Any]
+    dispersion: float
+    cophenetic: float
+
+    def __str__(self) -> str:
+        n_runs, k = self.kept.shape
+        dropped = 100 * (1 - self.kept.mean())
+        return (
+            f"{k} components agreed on by {n_runs} runs; {dropped:.1f} % of the runs' "
+            f"components dropped; silhouettes {self.silhouette.min():.2f} to "
+            f"{self.silhouette.max():.2f}, dispersion {self.dispersion:.3f}, cophenetic "
+            f"correlation {self.cophenetic:.3f}"
+        )
+
+    __repr__ = __str__
+
+    def plot(self, figure: Any = None) -> Any:
+        """Draw distances between spectra, their densities, and the silhouettes.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure, default=None
+            Figure to draw into; None makes one by `matplotlib.pyplot`.
+
+        Returns
+        -------
+        figure : matplotlib Figure
+        """
+        from .pictures import plot_consensus
+
+        return plot_consensus(self, figure)
+
+
+def consensus(
+    X: Any,
+    n_components: int,
+    *,
+    n_runs: int = 100,
+    density_threshold: float = 0.5,
+    neighbors: float = 0.3,
+    method: str = "matching",
+    refit_H: bool = False,
+    solver: str | SolverBase = "auto",
+    beta_loss: float | str | LossBase = "frobenius",
+    alpha_W: float = 0.0,
+    alpha_H: float | Literal["same"] = "same",
+    l1_ratio: float = 0.0,
+    tol: float = 1e-4,
+    max_iter: int = 200,
+    random_state: Any = None,
+    n_threads: int | None = None,
+    max_time: float | None = None,
+    memory_limit: int | str | None = None,
+    callback: Callable[[Group], bool | None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+) -> Consensus:
+    """Fit X from many random starts, and find the components that the runs agree on.
+
+    The components of all runs, at norm 1, are matched with one another; those far from all
+    others are dropped; each component is the median of its cluster [1]_. W is then solved
+    for exactly beside them.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, store} of shape (n_samples, n_features)
+        Non-negative data, as `NMF.fit` takes it, but for Dask arrays.
+    n_components : int
+        Number of components k.
+    n_runs : int, default=100
+        Number of random starts.
+    density_threshold, neighbors, method
+        How outliers are found and clusters made: see `nonneg.selection.spectra_consensus`.
+    refit_H : bool, default=False
+        Whether H is then solved for once more beside W, as in [1]_, and W beside that H.
+    solver : str or SolverBase, default="auto"
+        Solver of the runs. "cd", "hals" and "bpp" read X once for several runs.
+    beta_loss, alpha_W, alpha_H, l1_ratio, tol, max_iter, n_threads, memory_limit
+        Parameters of each run, as of `NMF`.
+    random_state : int, RandomState instance or None, default=None
+        For the seeds of the starts; an int gives the same result each time. An instance is
+        not advanced.
+    max_time : float or None, default=None
+        Seconds after which no further group of runs is begun; the consensus is then of the
+        runs so far.
+    callback : callable or None, default=None
+        Called after each group of runs with a record (runs, n_runs, seconds); if it returns
+        True, the consensus is of the runs so far.
+    checkpoint : str, path-like or None, default=None
+        File that the finished runs are kept in, written after each group.
+    resume : bool, default=False
+        Whether to take the finished runs of the checkpoint, if there is one.
+
+    Returns
+    -------
+    consensus : Consensus
+
+    Raises
+    ------
+    ValueError
+        For an X or parameter that is not what it has to be, and where nothing of a
+        component is left after dropping.
+
+    See Also
+    --------
+    match_components : Match the components of two models.
+
+    Notes
+    -----
+    Memory: n_runs·k·n_features numbers for the spectra, (n_runs·k)² for their distances and
+    n_runs·n_samples bytes for the labels; nothing of n_samples × n_samples. The result
+    does not depend on `n_threads`.
+
+    References
+    ----------
+    .. [1] Kotliar et al., "Identifying gene expression programs of cell-type identity and
+       cellular activity with single-cell RNA-Seq", eLife 8 (2019) e43803,
+       https://doi.org/10.7554/eLife.43803
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nonneg import consensus
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.random((60, 3)) ** 4 @ rng.random((3, 20)) ** 4
+    >>> found = consensus(X, 3, n_runs=10, random_state=0)
+    >>> found.components_.shape, bool(found.silhouette.min() > 0.9)
+    ((3, 20), True)
+    """
+    require("n_runs", n_runs, positive_integer("Pass 100, say."), WHOM)
+    require("method", method, one_of(METHODS, "See the docstring.", False), WHOM)
+    require("refit_H", refit_H, BOOL, WHOM)
+    require_density(density_threshold, neighbors)
+    parameters = validated(
+        Parameters(
+            n_components=n_components, init="random", solver=solver, tol=tol,
+            max_iter=max_iter, beta_loss=beta_loss, alpha_W=alpha_W, alpha_H=alpha_H,
+            l1_ratio=l1_ratio, random_state=random_state, n_threads=n_threads,
+            memory_limit=memory_limit, max_time=max_time,
+        )
+    )  # fmt: skip
+    operand = prepare_X(X, n_threads, memory_limit=memory_limit)
+    _require_in_reach(operand)
+    seeds = seeds_of(random_state, n_runs)
+    cells = Cells(checkpoint, _facts(operand, parameters, n_runs, seeds), resume)
+    _run_all(operand, parameters, seeds, cells, callback, max_time)
+    runs = _collected(cells, n_runs)
+    agreed = spectra_consensus(
+        runs.spectra, density_threshold=density_threshold, neighbors=neighbors,
+        method=method, random_state=seeds[0],
+    )  # fmt: skip
+    model, W = model_of_components(operand, parameters, agreed.components, refit_H)
+    return _result(agreed, runs, model, W, seeds[0])
+
+
+class Runs(NamedTuple):
+    """Results of all runs that have ended."""
+
+    spectra: Array
+    objective: NDArray[np.float64]
+    labels: NDArray[Any]
+
+
+def seeds_of(random_state: Any, n: int) -> list[int]:
+    """Return n seeds by `random_state`; an instance is copied, not advanced."""
+    rng = check_random_state(copy.deepcopy(random_state))
+    return [int(seed) for seed in rng.randint(2**31 - 1, size=n)]
+
+
+def _require_in_reach(X: Operand) -> None:
+    if X.on_workers:
+        msg = (
+            "X is on the workers of a cluster, where consensus can't fit many models side "
+            "by side. Pass X in memory, or as a store that is read in parts (h5py, zarr, a "
+            "memory map)."
+        )
+        raise ValueError(msg)
+
+
+def _facts(
+    X: Operand, parameters: Parameters, n_runs: int, seeds: list[int]
+) -> dict[str, Any]:
+    fixed = dataclasses.replace(parameters, random_state=seeds[0])
+    return {**fingerprint(X, fixed), "n_runs": n_runs, "max_iter": parameters.max_iter,
+            "tol": parameters.tol}  # fmt: skip
+
+
+def _run_all(
+    X: Operand,
+    parameters: Parameters,
+    seeds: list[int],
+    cells: Cells,
+    callback: Callable[[Group], bool | None] | None,
+    max_time: float | None,
+) -> None:
+    """Fit all runs that `cells` doesn't have, in groups that share passes over X."""
+    start, k = time.perf_counter(), parameters.n_components
+    assert isinstance(k, int)
+    size = max(1, GROUP_COLUMNS // k)
+    each = dataclasses.replace(parameters, max_time=None, callback=None)
+    for first in range(0, len(seeds), size):
+        name = str(first)
+        group = seeds[first : first + size]
+        if name not in cells:
+            models = fit_models(X, each, [ModelStart(k, seed) for seed in group])
+            cells.add(
+                name,
+                spectra=np.stack([np.ascontiguousarray(m.Ht.T) for m in models]),
+                objective=[m.objective for m in models],
+                labels=np.stack([labels_of(m) for m in models]),
+            )
+        seconds = time.perf_counter() - start
+        done = min(first + size, len(seeds))
+        if callback is not None and callback(Group(done, len(seeds), seconds)):
+            return
+        if max_time is not None and seconds >= max_time:
+            return
+
+
+def labels_of(model: FittedModel) -> NDArray[Any]:
+    """Return the component with the largest share of each row of W·H."""
+    k = model.Ht.shape[1]
+    sums = model.Ht.sum(axis=0, dtype=np.float64)
+    dtype = np.min_scalar_type(k)
+    labels = np.empty(model.W.shape[0], dtype=dtype)
+    size = max(1, (1 << 20) // k)
+    for start in range(0, len(labels), size):
+        part = np.asarray(model.W[start : start + size]) * sums
+        labels[start : start + size] = part.argmax(axis=1)
+    return labels
+
+
+def _collected(cells: Cells, n_runs: int) -> Runs:
+    parts = [cells[name] for name in sorted(cells.parts, key=int)]
+    spectra, objective, labels = (
+        np.concatenate([part[key] for part in parts])[:n_runs]
+        for key in ("spectra", "objective", "labels")
+    )
+    return Runs(spectra, objective, labels)
+
+
+def _result(
+    agreed: SpectraConsensus, runs: Runs, model: Any, W: Array, seed: int
+) -> Consensus:
+    """Order the components by share, and bring all measures into that order."""
+    order = np.argsort(-component_shares(W, model.components_), kind="stable")
+    model.components_ = np.ascontiguousarray(model.components_[order])
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    cluster = np.where(agreed.cluster < 0, -1, place[agreed.cluster])
+    return Consensus(
+        components_=model.components_,
+        W=np.ascontiguousarray(W[:, order]),
+        model=model,
+        silhouette=agreed.silhouette[order],
+        share_of_runs=agreed.share_of_runs[order],
+        cosine=agreed.cosine[order],
+        density=agreed.density,
+        kept=agreed.kept,
+        cluster=cluster,
+        spectra=runs.spectra,
+        objective=runs.objective,
+        labels=runs.labels,
+        dispersion=dispersion(runs.labels, len(order)),
+        cophenetic=cophenetic_correlation(runs.labels, np.random.RandomState(seed)),
+    )

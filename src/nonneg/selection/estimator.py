@@ -1,0 +1,268 @@
+"""`NMFCV`: an NMF that selects its number of components by cross-validation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, Self
+
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..base.interfaces import LossBase, SolverBase
+from ..estimators.nmf import NMF
+from ..fitting.preparation import prepare_X
+from .rank import select_rank
+from .rank_cells import Cell
+
+MOST_RANKS = 10
+"""Largest of the ranks that are tried by default."""
+
+
+class NMFCV(
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
+    """NMF whose number of components is selected by cross-validation.
+
+    `select_rank` picks the number, by errors on data that its fits have not seen; then an
+    `NMF` with so many components is fitted to all of X.
+
+    Parameters
+    ----------
+    ranks : iterable of int or None, default=None
+        Numbers of components to try; None tries 1 to 10, and no more than X has rows or
+        columns.
+    method, folds, n_folds, rule, stability
+        How the number is selected, as `select_rank` takes them.
+    n_init : int, default=1
+        Number of starts, for each fold and rank and for the last fit.
+    solver, beta_loss, alpha_W, alpha_H, l1_ratio, n_threads, memory_limit
+        As of `NMF`, for all fits; the default solver is "auto".
+    init : str or None, default=None
+        Start of the last fit, as of `NMF`. The fits on folds start at random.
+    tol, max_iter : float, int
+        As of `NMF`, for the last fit.
+    cv_tol, cv_max_iter : float, int
+        The same for the fits on folds.
+    random_state : int, RandomState instance or None, default=None
+        For what is held out and for all starts.
+    max_time : float or None, default=None
+        Seconds for the selection, after which no further fits are begun.
+    callback : callable or None, default=None
+        As of `select_rank`.
+    checkpoint : str, path-like or None, default=None
+        File for the finished fits of the selection.
+    resume : bool, default=False
+        Whether to take what the checkpoint has.
+
+    Attributes
+    ----------
+    n_components_ : int
+        The number of components.
+    selection_ : RankSelection
+        The selection, with its reason; `selection_.plot()` draws it.
+    cv_results_ : dict of str to ndarray
+        Its table, and "split0_error" and so on: the held-out errors of each fold.
+    estimator_ : NMF
+        The model of all of X.
+    components_ : ndarray of shape (n_components_, n_features)
+        Its components.
+    reconstruction_err_ : float
+    n_iter_ : int
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        If X has names of features.
+
+    See Also
+    --------
+    select_rank : The selection alone.
+    NMF : The model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nonneg import NMFCV
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.random((90, 4)) ** 3 @ rng.random((4, 60)) ** 3
+    >>> X *= rng.uniform(0.9, 1.1, X.shape)
+    >>> model = NMFCV(range(2, 8), random_state=0).fit(X)
+    >>> model.n_components_, model.transform(X).shape
+    (4, (90, 4))
+    """
+
+    def __init__(
+        self,
+        ranks: Iterable[int] | None = None,
+        *,
+        method: str = "auto",
+        folds: int = 4,
+        n_folds: int = 8,
+        n_init: int = 1,
+        rule: str = "one_se",
+        stability: int = 0,
+        solver: str | SolverBase = "auto",
+        init: str | None = None,
+        beta_loss: float | str | LossBase = "frobenius",
+        alpha_W: float = 0.0,
+        alpha_H: float | Literal["same"] = "same",
+        l1_ratio: float = 0.0,
+        tol: float = 1e-4,
+        max_iter: int = 200,
+        cv_tol: float = 1e-3,
+        cv_max_iter: int = 60,
+        random_state: Any = None,
+        n_threads: int | None = None,
+        max_time: float | None = None,
+        memory_limit: int | str | None = None,
+        callback: Callable[[Cell], bool | None] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.ranks = ranks
+        self.method = method
+        self.folds = folds
+        self.n_folds = n_folds
+        self.n_init = n_init
+        self.rule = rule
+        self.stability = stability
+        self.solver = solver
+        self.init = init
+        self.beta_loss = beta_loss
+        self.alpha_W = alpha_W
+        self.alpha_H = alpha_H
+        self.l1_ratio = l1_ratio
+        self.tol = tol
+        self.max_iter = max_iter
+        self.cv_tol = cv_tol
+        self.cv_max_iter = cv_max_iter
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.max_time = max_time
+        self.memory_limit = memory_limit
+        self.callback = callback
+        self.checkpoint = checkpoint
+        self.resume = resume
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+        """Select the number of components, and fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Non-negative data. The selection reads an X in a store into memory.
+        y : ignored
+            Not used; there for scikit-learn's interface.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        self._fit(X)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> Any:  # noqa: ARG002
+        """Select the number of components, fit the model, and return its W.
+
+        Parameters
+        ----------
+        X, y : object
+            As `fit` takes them.
+
+        Returns
+        -------
+        W : ndarray of shape (n_samples, n_components_)
+            The transformed data, of the dtype of X.
+        """
+        return self._fit(X)
+
+    def transform(self, X: Any) -> Any:
+        """Solve for the W that belongs to X and the fitted components.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Non-negative data.
+
+        Returns
+        -------
+        W : ndarray of shape (n_samples, n_components_)
+            The transformed data, of the dtype of X.
+        """
+        check_is_fitted(self, "components_")
+        return self.estimator_.transform(X)
+
+    def inverse_transform(self, X: Any) -> Any:
+        """Return W·H for transformed data W.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_components_)
+            Transformed data W.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Data of the original shape.
+        """
+        check_is_fitted(self, "components_")
+        return self.estimator_.inverse_transform(X)
+
+    def _fit(self, X: Any) -> Any:
+        shared = {
+            name: vars(self)[name]
+            for name in (
+                "n_init", "solver", "beta_loss", "alpha_W", "alpha_H", "l1_ratio",
+                "random_state", "n_threads", "memory_limit",
+            )
+        }  # fmt: skip
+        own = {
+            name: vars(self)[name]
+            for name in (
+                "method", "folds", "n_folds", "rule", "stability", "max_time",
+                "callback", "checkpoint", "resume",
+            )
+        }  # fmt: skip
+        operand = prepare_X(X, self.n_threads, NMFCV.__name__, self.memory_limit)
+        ranks = self.ranks
+        if ranks is None:
+            ranks = range(1, min(MOST_RANKS, *operand.shape) + 1)
+        selection = select_rank(
+            operand, ranks, tol=self.cv_tol, max_iter=self.cv_max_iter, **shared, **own
+        )
+        model = NMF(
+            selection.n_components, self.init, tol=self.tol, max_iter=self.max_iter,
+            **shared,
+        )  # fmt: skip
+        W = model.fit_transform(X)
+        shaped = operand if operand.in_parts else X
+        validate_data(self, shaped, reset=True, skip_check_array=True)
+        self.selection_, self.estimator_ = selection, model
+        self.cv_results_ = dict(selection.table) | {
+            f"split{fold}_error": errors
+            for fold, errors in enumerate(selection.errors)
+        }
+        self.components_ = model.components_
+        self.n_components_ = selection.n_components
+        self.n_iter_ = model.n_iter_
+        self.reconstruction_err_ = model.reconstruction_err_
+        return W
+
+    @property
+    def _n_features_out(self) -> int:
+        """Number of output features, for `get_feature_names_out`."""
+        n_components: int = self.components_.shape[0]
+        return n_components
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,119 @@
+"""Solver of a Latin fold: extrapolated HALS with a Gram matrix for each class of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..base.interfaces import Problem, Progress
+from ..kernels import Method, RowArrays, SolveReport, gram
+from ..kernels.quadratic_steps import ModelSums
+from ..operands.base import matmul
+from ..solvers.hals import Hals
+from ..solvers.steps import balancing
+from ..solvers.steps.half_steps import HalfStep, half_step, solve_half
+from ..solvers.steps.momentum import ExtrapolatedState
+from ..solvers.steps.quadratic_iteration import Pair, penalties
+from .latin import FoldedOperand
+
+
+@dataclass(frozen=True)
+class FoldedHals(Hals):
+    """`Hals` on a `FoldedOperand`; see there."""
+
+    name: ClassVar[str] = "hals"
+    ends_exactly: ClassVar[bool] = False
+
+    def start(self, problem: Problem, W: Array, Ht: Array) -> ExtrapolatedState:
+        """Give W its best scale, by one product with X."""
+        X = folded(problem)
+        gram_H = gram(Ht, X.n_threads)
+        cross, square = _products(X, W, Ht, gram_H)
+        gram_W = gram(W, X.n_threads)
+        penalty = problem.penalty_W
+        square += float(np.sum(penalty.Q * gram_W))
+        linear = cross - float(penalty.l1 @ W.sum(axis=0, dtype=np.float64))
+        if linear > 0 and square > 0:
+            W *= W.dtype.type(linear / square)
+        squares = gram(W, X.n_threads).diagonal(), gram_H.diagonal()
+        d = balancing.balance(W, Ht, *squares, penalty, problem.penalty_H)
+        W *= d.astype(W.dtype)
+        Ht /= d.astype(Ht.dtype)
+        return ExtrapolatedState.from_start(W, Ht, gram(Ht, X.n_threads))
+
+    def iteration(
+        self, problem: Problem, state: ExtrapolatedState
+    ) -> Generator[HalfStep, ModelSums, Progress]:
+        """Return the iteration as half-steps that can share a pass."""
+        momentum = 0.0 if self._pauses(problem, state) else state.momentum
+        rows_W, rows_H = state.arrays("W"), state.arrays("H")
+        pair = yield from _solve_pair(
+            problem, state, rows_W, rows_H, self._method(momentum, state)
+        )
+        return self._accept_pair(problem, state, pair)
+
+    def polish(self, problem: Problem, state: ExtrapolatedState) -> Progress | None:  # noqa: ARG002
+        """Leave the result as it is: cross-validation compares what iterations reach."""
+        return None
+
+
+def folded(problem: Problem) -> FoldedOperand:
+    """Return the X of a problem, which is a `FoldedOperand`."""
+    X = problem.X
+    assert isinstance(X, FoldedOperand)
+    return X
+
+
+def _products(
+    X: FoldedOperand, W: Array, Ht: Array, gram_H: Array
+) -> tuple[float, float]:
+    """Return ⟨X, WH⟩ and ‖WH‖² over what is not held out."""
+    cross, square = 0.0, 0.0
+    for a, part in enumerate(X.partition.parts):
+        W_a = np.ascontiguousarray(W[X.partition.rows.ranges[a]])
+        seen = Ht.copy()
+        seen[X.held_columns[a]] = 0
+        cross += float(np.sum(matmul(part, seen) * W_a, dtype=np.float64))
+        square += float(np.sum(gram(W_a, X.n_threads) * X.row_gram(Ht, gram_H, a)))
+    return cross, square
+
+
+def _solve_pair(
+    problem: Problem,
+    state: ExtrapolatedState,
+    rows_W: RowArrays,
+    rows_H: RowArrays,
+    method: Method,
+) -> Generator[HalfStep, ModelSums, Pair]:
+    """Solve for W, then for H, class by class; measure the pair."""
+    X, n = folded(problem), problem.X.n_threads
+    gram_H, state.gram_H = state.gram_H, None
+    assert gram_H is not None
+    sums = yield half_step(rows_W, state.start_H, gram_H, problem.penalty_W, method)
+    grams = X.column_grams(sums.gram)
+    report: SolveReport | None = None
+    square = 0.0
+    for columns, gram_b in zip(X.partition.columns.ranges, grams, strict=True):
+        rows = rows_H.block(columns.start, columns.stop)
+        solved = solve_half(
+            rows, np.ascontiguousarray(sums.rhs[columns]), gram_b, problem.penalty_H,
+            method, n, True,
+        )  # fmt: skip
+        square += float(np.sum(gram_b * solved.gram_solved))
+        report = solved if report is None else report + solved
+    assert report is not None
+    gram_W = sums.gram.sum(axis=0)
+    loss = problem.loss.from_products(X, float(report.cross), square)
+    objective = loss + penalties(
+        problem, rows_W.result, rows_H.solved, gram_W, report.gram_solved
+    )
+    return Pair(
+        rows_W, rows_H, sums.report, report, gram_W, report.gram_solved,
+        report.gram_result, None, objective,
+    )  # fmt: skip
+
+

@@ -1,0 +1,229 @@
+"""Latin folds: of each row and each column the same share is held out, in F × F classes.
+
+Row i has a class a_i and column j a class b_j, at random; fold f holds out the entries with
+(a_i + b_j) mod F = f. Rows of one class have the same columns held out, so that they share
+a Gram matrix, and a half-step on a class is an ordinary one. X is permuted once, so that the
+classes are ranges of rows and of columns.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ..base.arrays import Array
+from ..base.interfaces import Operand, Stats
+from ..kernels import gram
+from ..kernels.quadratic_steps import (
+    ModelInputs,
+    ModelSums,
+    RowSolve,
+    RowSolveInputs,
+    RowSolveRows,
+    RowSolveSums,
+)
+from ..operands.base import matmul
+from ..operands.registration import as_operand
+
+Ranges = list[slice]
+
+
+class Classes(NamedTuple):
+    """An order of rows or columns in which those of one class are neighbours."""
+
+    order: NDArray[np.intp]
+    ranges: Ranges
+
+
+def random_classes(n: int, n_classes: int, rng: np.random.RandomState) -> Classes:
+    """Put n things into classes of equal size, up to one, at random.
+
+    Within a class they keep their order, so that caches see little of the permutation.
+    """
+    sizes = np.full(n_classes, n // n_classes)
+    # the larger classes are drawn as well, or the first class would always be large
+    sizes[rng.permutation(n_classes)[: n % n_classes]] += 1
+    shuffled = rng.permutation(n)
+    bounds = np.concatenate([[0], np.cumsum(sizes)])
+    ranges = [slice(int(a), int(b)) for a, b in zip(bounds, bounds[1:], strict=False)]
+    order = np.concatenate([np.sort(shuffled[part]) for part in ranges])
+    return Classes(order, ranges)
+
+
+class LatinPartition:
+    """X in classes of rows and columns, with the sums over each pair of classes.
+
+    Parameters
+    ----------
+    X : Operand in memory
+    n_folds : int
+    rng : RandomState
+    """
+
+    def __init__(self, X: Operand, n_folds: int, rng: np.random.RandomState) -> None:
+        self.n_folds = n_folds
+        self.rows = random_classes(X.shape[0], n_folds, rng)
+        self.columns = random_classes(X.shape[1], n_folds, rng)
+        permuted = _permuted(X, self.rows.order, self.columns.order)
+        self.X = as_operand(permuted, X.n_threads)
+        cut = [self.X.cut_rows(rows) for rows in self.rows.ranges]
+        self.parts = [part for part in cut if part is not None]
+        self.sums, self.squares = _class_sums(permuted, self.rows, self.columns)
+
+    @property
+    def sizes(self) -> NDArray[np.float64]:
+        """Number of entries of each pair of classes, (F, F)."""
+        rows, columns = (
+            np.array([part.stop - part.start for part in classes.ranges], dtype=float)
+            for classes in (self.rows, self.columns)
+        )
+        return np.outer(rows, columns)
+
+    def held(self, fold: int) -> list[int]:
+        """Return, for each class of rows, the class of columns that a fold holds out."""
+        return [(fold - a) % self.n_folds for a in range(self.n_folds)]
+
+    def held_sum(self, table: NDArray[np.float64], fold: int) -> float:
+        """Return the sum of a table of pairs of classes over what a fold holds out."""
+        return float(sum(table[a, b] for a, b in enumerate(self.held(fold))))
+
+
+class FoldedOperand(Operand):
+    """What a fold leaves of X, class by class of rows.
+
+    `gram` in the sums of a half-step has a matrix for each class of rows, (F, k, k).
+    """
+
+    kind = "folded"
+    shared_gram = False
+
+    def __init__(self, partition: LatinPartition, fold: int) -> None:
+        self.partition, self.fold = partition, fold
+        X = partition.X
+        self.shape, self.dtype, self.n_threads = X.shape, X.dtype, X.n_threads
+        self.held = partition.held(fold)
+        self.held_columns = [partition.columns.ranges[b] for b in self.held]
+
+    @property
+    def sparse(self) -> bool:
+        """Whether only entries that are stored are looked at."""
+        return self.partition.X.sparse
+
+    @property
+    def entries(self) -> float:
+        """Number of stored entries of X."""
+        return self.partition.X.entries
+
+    def stats(self) -> Stats:
+        """Sums over the entries that are not held out."""
+        p = self.partition
+        return Stats(*(
+            total(table.sum() - p.held_sum(table, self.fold))
+            for table, total in ((p.sums, float), (p.squares, float), (p.sizes, int))
+        ))  # fmt: skip
+
+    def run_pass(self, step: Any, rows: Any, shared: Any) -> Any:
+        """Run a half-step on each class of rows beside what it sees of the other factor."""
+        assert isinstance(step, RowSolve)
+        total: RowSolveSums | None = None
+        grams: list[list[Array]] = [[] for _ in step.methods]
+        for a, part in enumerate(self.partition.parts):
+            sums = part.run_pass(step, self._rows(rows, a), self._inputs(shared, a))
+            for number, model in enumerate(sums.models):
+                if model.gram is not None:
+                    grams[number].append(model.gram)
+                    model.rhs[self.held_columns[a]] = 0
+                    model.gram = None
+            total = sums if total is None else total + sums
+        assert total is not None
+        return RowSolveSums(tuple(
+            ModelSums(model.report, model.rhs, np.stack(of) if of else None)
+            for model, of in zip(total.models, grams, strict=True)
+        ))  # fmt: skip
+
+    def row_gram(self, Ht: Array, gram_H: Array, a: int) -> Array:
+        """Return HHᵀ over the columns that rows of class a are fitted to."""
+        hidden = np.ascontiguousarray(Ht[self.held_columns[a]])
+        rest: Array = gram_H - gram(hidden, self.n_threads)
+        return rest
+
+    def column_grams(self, grams: Array) -> list[Array]:
+        """Return WᵀW for each class of columns, by those of each class of rows."""
+        total = grams.sum(axis=0)
+        by_column = [total] * len(grams)
+        for a, b in enumerate(self.held):
+            by_column[b] = total - grams[a]
+        return by_column
+
+    def _rows(self, rows: RowSolveRows, a: int) -> RowSolveRows:
+        part = self.partition.rows.ranges[a]
+        return rows.block(part.start, part.stop)
+
+    def _inputs(self, shared: RowSolveInputs, a: int) -> RowSolveInputs:
+        models = []
+        for model in shared.models:
+            Ht = model.Ht.copy()
+            Ht[self.held_columns[a]] = 0
+            models.append(
+                ModelInputs(Ht, self.row_gram(model.Ht, model.gram, a), model.l1)
+            )
+        return RowSolveInputs(tuple(models))
+
+    def held_out_square(self, W: Array, Ht: Array) -> float:
+        """Return Σ(x − y)² over what is held out, by one product with X."""
+        value = self.partition.held_sum(self.partition.squares, self.fold)
+        for a, part in enumerate(self.partition.parts):
+            columns, rows = self.held_columns[a], self.partition.rows.ranges[a]
+            hidden = np.zeros_like(Ht)
+            hidden[columns] = Ht[columns]
+            W_a = np.ascontiguousarray(W[rows])
+            cross = np.sum(matmul(part, hidden) * W_a, dtype=np.float64)
+            H_a = np.ascontiguousarray(Ht[columns])
+            n = self.n_threads
+            value += float(np.sum(gram(W_a, n) * gram(H_a, n)) - 2 * cross)
+        return max(0.0, value)
+
+
+def _permuted(
+    X: Operand, rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> Any:
+    """Return a copy of X, by rows, in the order of its classes."""
+    native = X.native()
+    if not X.sparse:
+        return np.ascontiguousarray(native[rows][:, columns])
+    place = np.empty_like(columns)
+    place[columns] = np.arange(len(columns))
+    permuted = native.tocsr()[rows]
+    indices = place[permuted.indices].astype(permuted.indices.dtype)
+    result = sp.csr_array((permuted.data, indices, permuted.indptr), shape=X.shape)
+    result.sort_indices()
+    return result
+
+
+def _class_sums(
+    permuted: Any, rows: Classes, columns: Classes
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sums and the sums of squares of X over each pair of classes."""
+    n = len(rows.ranges)
+    sums, squares = np.zeros((n, n)), np.zeros((n, n))
+    starts = [part.start for part in columns.ranges]
+    for a, part in enumerate(rows.ranges):
+        block = permuted[part]
+        if sp.issparse(block):
+            by_column = np.bincount(
+                block.indices, block.data, minlength=permuted.shape[1]
+            )
+            squared = np.bincount(
+                block.indices,
+                block.data.astype(np.float64) ** 2,
+                minlength=permuted.shape[1],
+            )
+        else:
+            by_column = block.sum(axis=0, dtype=np.float64)
+            squared = np.einsum("ij,ij->j", block, block, dtype=np.float64)
+        sums[a] = np.add.reduceat(by_column, starts)
+        squares[a] = np.add.reduceat(squared, starts)
+    return sums, squares

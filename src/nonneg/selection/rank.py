@@ -1,0 +1,236 @@
+"""`select_rank`: how many components, by cross-validation of all ranks in the same passes."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+from ..base.interfaces import LossBase, Operand, SolverBase
+from ..base.parameters import Parameters
+from ..base.rules import Rule, is_integer, one_of, positive_integer, require
+from ..fitting.checkpoints.fingerprint import fingerprint
+from ..fitting.preparation import prepare_X, validated
+from ..losses.beta import make_loss
+from .cells import Cells
+from .consensus import seeds_of
+from .loading import loaded
+from .rank_cells import Cell, Limit, fit_cells, fit_stability
+from .rank_folds import METHODS, choose_method, make_folds
+from .rank_selection import RankSelection, selection_of
+from .rule import RULES
+
+WHOM = "select_rank"
+
+
+def select_rank(
+    X: Any,
+    ranks: Iterable[int],
+    *,
+    method: str = "auto",
+    folds: int = 4,
+    n_folds: int = 8,
+    n_init: int = 1,
+    rule: str = "one_se",
+    stability: int = 0,
+    solver: str | SolverBase = "auto",
+    beta_loss: float | str | LossBase = "frobenius",
+    alpha_W: float = 0.0,
+    alpha_H: float | Literal["same"] = "same",
+    l1_ratio: float = 0.0,
+    tol: float = 1e-3,
+    max_iter: int = 60,
+    random_state: Any = None,
+    n_threads: int | None = None,
+    max_time: float | None = None,
+    memory_limit: int | str | None = None,
+    callback: Callable[[Cell], bool | None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+) -> RankSelection:
+    """Select the number of components by cross-validation.
+
+    Parts of X are held out, models of all ranks are fitted to the rest, and the least rank
+    is picked whose error on what it has not seen is as good as the best.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Non-negative data. An X in a store is read into memory.
+    ranks : iterable of int
+        Numbers of components to try. They are sorted; repeated ones count once.
+    method : {"auto", "speckled", "thinning", "bcv"}, default="auto"
+        What is held out:
+
+        - "speckled": single entries, of each row and each column the same share [1]_ [2]_;
+        - "thinning": a random part of each count [3]_, for counts that are Poisson
+          distributed; counts that vary more make it pick too many components;
+        - "bcv": blocks of rows × columns, which share neither with the rest [2]_;
+        - "auto": "thinning" for integers and the Kullback-Leibler divergence, else
+          "speckled".
+    folds : int, default=4
+        Number of folds that are used, 2 or more with rule="one_se".
+    n_folds : int, default=8
+        Number of folds that X is cut into: each holds out 1/n_folds of it. With "bcv" X is
+        cut into h × h blocks, h = ⌈sqrt(n_folds)⌉.
+    n_init : int, default=1
+        Random starts for each fold and rank. The best one by its training error counts.
+    rule : {"one_se", "best"}, default="one_se"
+        "best" picks the rank with the smallest mean error, "one_se" the least rank whose
+        error differs from it by at most one standard error of the difference, fold by fold.
+    stability : int, default=0
+        Number of random starts on all of X for each rank, by which the table gets the
+        columns `silhouette_min` and `dispersion`; 0: none. They don't change the pick.
+    solver, beta_loss, alpha_W, alpha_H, l1_ratio, n_threads, memory_limit
+        Parameters of the fits, as of `NMF`. "speckled" with the Frobenius norm takes "hals"
+        or "auto".
+    tol, max_iter : float, int
+        As of `NMF`; the defaults end earlier, since errors on held-out data settle long
+        before the factors do.
+    random_state : int, RandomState instance or None, default=None
+        For what is held out and for the starts, which have streams of their own. An
+        instance is not advanced.
+    max_time : float or None, default=None
+        Seconds after which no further fits are begun; the pick is made from what is there.
+    callback : callable or None, default=None
+        Called after each fold and rank with a record (fold, rank, error, done, n_cells,
+        seconds); if it returns True, the pick is made from what is there.
+    checkpoint : str, path-like or None, default=None
+        File that each finished fold and rank is kept in.
+    resume : bool, default=False
+        Whether to take what the checkpoint has, if it is there.
+
+    Returns
+    -------
+    selection : RankSelection
+        `n_components`, with `reason` and `status`, and the table behind them.
+
+    Raises
+    ------
+    ValueError
+        For an X, ranks or parameter that are not what they have to be, and if no fit at
+        all has ended.
+    KeyboardInterrupt
+        If interrupted; what had ended is in the checkpoint.
+
+    See Also
+    --------
+    NMFCV : The same as an estimator.
+    consensus : How stable the components of one rank are.
+
+    Notes
+    -----
+    All ranks and starts of a fold share passes over X, up to 192 components at a time. With
+    "speckled" a pass costs what one of a plain fit does, and a Gram matrix for each class of
+    rows and columns. The table does not depend on `n_threads`.
+
+    References
+    ----------
+    .. [1] Wold, "Cross-validatory estimation of the number of components in factor and
+       principal components models", Technometrics 20 (1978) 397-405,
+       https://doi.org/10.1080/00401706.1978.10489693
+    .. [2] Owen & Perry, "Bi-cross-validation of the SVD and the nonnegative matrix
+       factorization", Annals of Applied Statistics 3 (2009) 564-594,
+       https://doi.org/10.1214/08-AOAS227
+    .. [3] Neufeld, Dharamshi, Gao & Witten, "Data thinning for convolution-closed
+       distributions", Journal of Machine Learning Research 25 (2024) 57,
+       https://doi.org/10.48550/arXiv.2301.07276
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nonneg import select_rank
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.random((90, 4)) ** 3 @ rng.random((4, 60)) ** 3
+    >>> X *= rng.uniform(0.9, 1.1, X.shape)
+    >>> selection = select_rank(X, range(2, 8), random_state=0)
+    >>> selection.n_components, selection.status
+    (4, 'inside')
+    """
+    tried = _checked_ranks(ranks)
+    _require_numbers(folds, n_folds, n_init, rule, stability)
+    require(
+        "method", method, one_of(("auto", *METHODS), "See the docstring.", False), WHOM
+    )
+    parameters = validated(
+        Parameters(
+            n_components=tried[-1], init="random", solver=solver, tol=tol,
+            max_iter=max_iter, beta_loss=beta_loss, alpha_W=alpha_W, alpha_H=alpha_H,
+            l1_ratio=l1_ratio, random_state=random_state, n_threads=n_threads,
+            memory_limit=memory_limit, max_time=max_time,
+        )
+    )  # fmt: skip
+    operand = prepare_X(X, n_threads, memory_limit=memory_limit)
+    operand = loaded(operand, memory_limit, WHOM)
+    loss = make_loss(beta_loss)
+    method, why = choose_method(method, operand, loss, parameters)
+    # the parts that are held out and the starts must not come from one stream
+    partition_seed, *start_seeds = seeds_of(random_state, 1 + max(n_init, stability))
+    cut = make_folds(method, operand, loss, tried, n_folds, partition_seed, parameters)
+    facts = _facts(operand, parameters, method, n_folds, n_init, start_seeds[0])
+    cells = Cells(checkpoint, facts, resume)
+    limit = Limit(callback, max_time, time.perf_counter(), min(folds, cut.n_folds))
+    fit_cells(cut, parameters, tried, start_seeds[:n_init], cells, limit)
+    if stability:
+        fit_stability(operand, parameters, tried, start_seeds[:stability], cells, limit)
+    return selection_of(cells, tried, limit.folds, rule, cut.name, why, loss.name)
+
+
+def _facts(
+    X: Operand,
+    parameters: Parameters,
+    method: str,
+    n_folds: int,
+    n_init: int,
+    seed: int,
+) -> dict[str, Any]:
+    # more ranks and more folds may be added to a checkpoint
+    fixed = dataclasses.replace(parameters, random_state=seed, n_components=None)
+    return {
+        **fingerprint(X, fixed),
+        "method": method,
+        "n_folds": n_folds,
+        "n_init": n_init,
+        "tol": parameters.tol,
+        "max_iter": parameters.max_iter,
+    }
+
+
+def _checked_ranks(ranks: Iterable[int]) -> list[int]:
+    try:
+        values = list(ranks)
+    except TypeError:
+        values = [ranks]
+    if not values or not all(is_integer(value) for value in values):
+        msg = (
+            f"`ranks` must be integers of at least 1; got {values!r}. Pass "
+            "range(2, 11), say."
+        )
+        raise ValueError(msg)
+    return sorted({int(value) for value in values})
+
+
+def _require_numbers(
+    folds: int, n_folds: int, n_init: int, rule: str, stability: int
+) -> None:
+    least = 2 if rule == "one_se" else 1
+    two = Rule(
+        lambda v: is_integer(v, 2), "an int in the range [2, inf)", "Pass 8, say."
+    )
+    enough = Rule(
+        lambda v: is_integer(v, least, n_folds),
+        f"an int in the range [{least}, n_folds]",
+        "A standard error needs two folds; rule='best' needs one.",
+    )
+    none_or_more = Rule(
+        lambda v: is_integer(v, 0) and v != 1,
+        "0 or an int in the range [2, inf)",
+        "Pass 0 for no measures of stability, or 20, say.",
+    )
+    require("n_folds", n_folds, two, WHOM)
+    require("rule", rule, one_of(RULES, "See the docstring.", False), WHOM)
+    require("folds", folds, enough, WHOM)
+    require("n_init", n_init, positive_integer("Pass the number of starts."), WHOM)
+    require("stability", stability, none_or_more, WHOM)

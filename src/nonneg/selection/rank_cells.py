@@ -1,0 +1,193 @@
+"""The fits behind a rank selection: each fold's ranks and starts together, kept as they end."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..base.interfaces import Operand
+from ..base.parameters import Parameters
+from ..fitting.model_group import FittedModel, ModelStart, fit_models
+from .cells import Cells
+from .consensus import labels_of
+from .folds import Folds
+from .matching import unit_rows
+from .stability import cluster_runs, dispersion, silhouettes
+
+COLUMNS = 192
+"""Most columns of W of all models that share a pass; see D-RANK-COLUMNS."""
+
+
+class Cell(NamedTuple):
+    """A rank of a fold that has ended; the argument of a `callback`."""
+
+    fold: int
+    """Number of the fold; −1 for the starts on all of X that `stability` asks for."""
+    rank: int
+    error: float
+    """Mean held-out loss per entry; NaN where the fits failed, and for stability."""
+    done: int
+    n_cells: int
+    seconds: float
+
+
+class Limit(NamedTuple):
+    """When to end, and whom to tell."""
+
+    callback: Callable[[Cell], bool | None] | None
+    max_time: float | None
+    start: float
+    folds: int
+    """Folds that are used."""
+
+    def ends(self, cell: Cell) -> bool:
+        """Tell of a finished cell; return whether to end."""
+        if self.callback is not None and self.callback(cell):
+            return True
+        return self.max_time is not None and cell.seconds >= self.max_time
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.start
+
+
+def cell_name(fold: int, rank: int) -> str:
+    """Return the name of a cell of cross-validation."""
+    return f"fold {fold}, rank {rank}"
+
+
+def stability_name(rank: int) -> str:
+    """Return the name of the starts of a rank on all of X."""
+    return f"stability, rank {rank}"
+
+
+def null_name(fold: int) -> str:
+    """Return the name of the constant model of a fold."""
+    return f"fold {fold}, constant"
+
+
+def fit_cells(
+    cut: Folds,
+    parameters: Parameters,
+    ranks: list[int],
+    seeds: list[int],
+    cells: Cells,
+    limit: Limit,
+) -> None:
+    """Fit every rank of every fold that `cells` doesn't have, until a limit is reached.
+
+    A group of ranks whose fits fail is fitted rank by rank; a rank that fails is NaN, with
+    its message.
+    """
+    n_cells, done = limit.folds * len(ranks), 0
+    for fold in range(limit.folds):
+        missing = [k for k in ranks if cell_name(fold, k) not in cells]
+        done += len(ranks) - len(missing)
+        if not missing:
+            continue
+        if null_name(fold) not in cells:
+            cells.add(null_name(fold), losses=cut.null(fold))
+        for group in _groups(missing, len(seeds)):
+            before = time.perf_counter()
+            fitted = _fit_group(cut, fold, parameters, group, seeds)
+            seconds = (time.perf_counter() - before) / sum(group)
+            for k, (train, error, message) in fitted.items():
+                done += 1
+                cells.add(
+                    cell_name(fold, k), losses=(train, error), seconds=seconds * k,
+                    message=message,
+                )  # fmt: skip
+                if limit.ends(Cell(fold, k, error, done, n_cells, limit.seconds)):
+                    return
+
+
+def _groups(ranks: list[int], n_init: int) -> Iterator[list[int]]:
+    """Cut the ranks into groups that share passes."""
+    group: list[int] = []
+    for k in ranks:
+        if group and (sum(group) + k) * n_init > COLUMNS:
+            yield group
+            group = []
+        group.append(k)
+    yield group
+
+
+Fitted = dict[int, tuple[float, float, str]]
+
+
+def _fit_group(
+    cut: Folds, fold: int, parameters: Parameters, ranks: list[int], seeds: list[int]
+) -> Fitted:
+    """Return train error, held-out error and message of each rank."""
+    try:
+        return _fit_together(cut, fold, parameters, ranks, seeds)
+    except (ArithmeticError, MemoryError, ValueError, np.linalg.LinAlgError) as error:
+        if len(ranks) > 1:
+            fitted: Fitted = {}
+            for k in ranks:
+                fitted |= _fit_group(cut, fold, parameters, [k], seeds)
+            return fitted
+        return {ranks[0]: (np.nan, np.nan, " ".join(str(error).split()))}
+
+
+def _fit_together(
+    cut: Folds, fold: int, parameters: Parameters, ranks: list[int], seeds: list[int]
+) -> Fitted:
+    starts = [ModelStart(k, seed) for k in ranks for seed in seeds]
+    each = dataclasses.replace(
+        parameters, max_time=None, callback=None,
+        solver=cut.solver(parameters.solver, parameters.tol),
+    )  # fmt: skip
+    models = fit_models(cut.train(fold), each, starts)
+    fitted: Fitted = {}
+    for number, k in enumerate(ranks):
+        of_rank = models[number * len(seeds) : (number + 1) * len(seeds)]
+        # by the training error: to pick by the held-out error would be to fit to it
+        best = min(of_rank, key=_objective)
+        losses = cut.losses(fold, best)
+        fitted[k] = (losses.train, losses.held_out, "")
+    return fitted
+
+
+def _objective(model: FittedModel) -> float:
+    return model.objective
+
+
+def fit_stability(
+    X: Operand,
+    parameters: Parameters,
+    ranks: list[int],
+    seeds: list[int],
+    cells: Cells,
+    limit: Limit,
+) -> None:
+    """Fit each rank from several starts on all of X, and measure how alike they are."""
+    each = dataclasses.replace(parameters, max_time=None, callback=None)
+    for number, k in enumerate(ranks):
+        if stability_name(k) not in cells:
+            models: list[FittedModel] = []
+            size = max(1, COLUMNS // k)
+            for first in range(0, len(seeds), size):
+                group = [ModelStart(k, seed) for seed in seeds[first : first + size]]
+                models += fit_models(X, each, group)
+            cells.add(stability_name(k), measures=_measures(models, k))
+        cell = Cell(-1, k, np.nan, number + 1, len(ranks), limit.seconds)
+        if limit.ends(cell):
+            return
+
+
+def _measures(models: list[FittedModel], k: int) -> tuple[float, float]:
+    """Return the smallest mean silhouette of a component, and the dispersion."""
+    units = np.stack([unit_rows(model.Ht.T) for model in models])
+    order = cluster_runs(units).order
+    cluster = np.empty_like(order)
+    np.put_along_axis(cluster, order, np.arange(k)[None, :], axis=1)
+    values = silhouettes(units.reshape(-1, units.shape[2]), cluster.ravel())
+    means = np.bincount(cluster.ravel(), values, minlength=k) / len(models)
+    labels = np.stack([labels_of(model) for model in models])
+    return float(means.min()), dispersion(labels, k)

@@ -1,0 +1,233 @@
+"""The result of a rank selection: the pick, its reason and status, and the table behind it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..io.writers import replace_file
+from .cells import Cells
+from .rank_cells import cell_name, null_name, stability_name
+from .rule import Vector, pick_rank, summarize_errors
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RankSelection:
+    """The number of components that cross-validation picks, and why.
+
+    Attributes
+    ----------
+    n_components : int
+        The pick.
+    reason : str
+        A sentence that says why.
+    status : {"inside", "at the upper end", "at the lower end", "flat"}
+        Where the pick lies: inside the range of ranks; at an end, beyond which better ones
+        may be; or the errors of all ranks are alike.
+    table : dict of str to ndarray
+        A column for each of these, with an entry for each rank:
+
+        - "rank";
+        - "error": mean loss per held-out entry, over the folds;
+        - "se": its standard error;
+        - "paired_se": standard error of the mean difference from the best rank;
+        - "train": mean loss per entry that was fitted to;
+        - "gain": decrease of the error from the rank before (from the constant model, for
+          the first), in percent of the error of the constant model;
+        - "silhouette_min", "dispersion": if `stability` asked for them;
+        - "seconds": time of all folds.
+    errors : ndarray of shape (n_folds, n_ranks)
+        Mean held-out loss of each fold and rank; NaN where a fit failed or is missing.
+    null_errors : ndarray of shape (n_folds,)
+        Mean held-out loss of the constant that fits best.
+    messages : dict of str to str
+        What went wrong, by fold and rank.
+    method : str
+        "speckled", "thinning" or "bcv".
+    method_reason : str
+    loss : str
+        Name of the loss, "frobenius" for ½(x − y)².
+    """
+
+    n_components: int
+    reason: str
+    status: str
+    table: dict[str, NDArray[Any]]
+    errors: Vector
+    null_errors: Vector
+    messages: dict[str, str] = field(default_factory=dict)
+    method: str = ""
+    method_reason: str = ""
+    loss: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{self.n_components} components ({self.status}): {self.reason}", ""]
+        columns = [name for name in self.table if name != "seconds"]
+        rows = [columns]
+        for number in range(len(self.table["rank"])):
+            rows.append([_shown(name, self.table[name][number]) for name in columns])
+        widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+        for row in rows:
+            mark = "*" if row[0] == str(self.n_components) else " "
+            cells = (text.rjust(width) for text, width in zip(row, widths, strict=True))
+            lines.append(f"{mark} " + "  ".join(cells))
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def to_frame(self) -> Any:
+        """Return the table as a pandas DataFrame, indexed by rank.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.table).set_index("rank")
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the errors over the ranks, with the pick.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw into; None makes a figure by `matplotlib.pyplot`.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+        """
+        from .pictures import plot_rank_selection
+
+        return plot_rank_selection(self, ax)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as numbers and texts, ready for JSON; NaN becomes None."""
+        return {
+            "n_components": self.n_components,
+            "reason": self.reason,
+            "status": self.status,
+            "method": self.method,
+            "method_reason": self.method_reason,
+            "loss": self.loss,
+            "table": {name: _plain(column) for name, column in self.table.items()},
+            "errors": [_plain(row) for row in self.errors],
+            "null_errors": _plain(self.null_errors),
+            "messages": self.messages,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RankSelection:
+        """Return the selection that `as_dict` has turned into numbers and texts."""
+        values = dict(values)
+        table = {name: _array(column) for name, column in values["table"].items()}
+        table["rank"] = table["rank"].astype(int)
+        values["table"] = table
+        values["errors"] = np.array([_array(row) for row in values["errors"]])
+        values["null_errors"] = _array(values["null_errors"])
+        return cls(**values)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the selection as JSON, in one step."""
+        with replace_file(path) as file:
+            file.write(json.dumps(self.as_dict(), indent=1).encode())
+
+
+def selection_of(
+    cells: Cells,
+    ranks: list[int],
+    n_folds: int,
+    rule: str,
+    method: str,
+    method_reason: str,
+    loss: str,
+) -> RankSelection:
+    """Return the selection by the cells that are there.
+
+    Raises
+    ------
+    ValueError
+        If no cell has an error.
+    """
+    train, errors, seconds = (np.full((n_folds, len(ranks)), np.nan) for _ in range(3))
+    null, messages = np.full(n_folds, np.nan), {}
+    for fold in range(n_folds):
+        if null_name(fold) in cells:
+            null[fold] = cells[null_name(fold)]["losses"][1]
+        for number, k in enumerate(ranks):
+            name = cell_name(fold, k)
+            if name not in cells:
+                messages[name] = "not fitted: the time was over, or the callback ended it"
+                continue
+            cell = cells[name]
+            train[fold, number], errors[fold, number] = cell["losses"]
+            seconds[fold, number] = cell["seconds"]
+            if str(cell["message"]):
+                messages[name] = str(cell["message"])
+    pick = pick_rank(ranks, errors, rule)
+    reason = pick.reason
+    if messages:
+        reason += f" {len(messages)} of {errors.size} fits are missing."
+    table = _table(cells, ranks, train, errors, seconds, null)
+    return RankSelection(
+        pick.rank, reason, pick.status, table, errors, null, messages, method,
+        method_reason, loss,
+    )  # fmt: skip
+
+
+def _table(
+    cells: Cells,
+    ranks: list[int],
+    train: Vector,
+    errors: Vector,
+    seconds: Vector,
+    null: Vector,
+) -> dict[str, NDArray[Any]]:
+    summary = summarize_errors(errors)
+    constant = np.nanmean(null)
+    before = np.concatenate([[constant], summary.mean[:-1]])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gain = 100 * (before - summary.mean) / constant
+        mean_train = np.nansum(train, axis=0) / np.sum(np.isfinite(train), axis=0)
+    table: dict[str, NDArray[Any]] = {
+        "rank": np.array(ranks),
+        "error": summary.mean,
+        "se": summary.se,
+        "paired_se": summary.paired_se,
+        "train": mean_train,
+        "gain": gain,
+    }
+    known = [stability_name(k) for k in ranks if stability_name(k) in cells]
+    if known:
+        measures = np.full((len(ranks), 2), np.nan)
+        for number, k in enumerate(ranks):
+            if stability_name(k) in cells:
+                measures[number] = cells[stability_name(k)]["measures"]
+        table["silhouette_min"], table["dispersion"] = measures.T
+    table["seconds"] = np.nansum(seconds, axis=0)
+    return table
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "rank":
+        return str(int(value))
+    if not np.isfinite(value):
+        return "–"
+    if name in ("gain", "silhouette_min", "dispersion"):
+        return f"{value:.2f}"
+    return f"{value:.4g}"
+
+
+def _plain(column: NDArray[Any]) -> list[Any]:
+    return [None if value != value else value for value in column.tolist()]
+
+
+def _array(values: list[Any]) -> Vector:
+    return np.array([np.nan if value is None else value for value in values])

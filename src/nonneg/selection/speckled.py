@@ -1,0 +1,70 @@
+"""Speckled folds: single entries held out, by Latin squares of classes of rows and columns."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from ..base.interfaces import LossBase, Operand, SolverBase
+from ..fitting.model_group import FittedModel
+from .folded_hals import FoldedHals
+from .folds import Folds, Losses, require_two
+from .latin import FoldedOperand, LatinPartition
+
+
+class SpeckledFolds(Folds):
+    """Entries held out, of each row and each column the same share [1]_ [2]_.
+
+    There are at most as many folds as rows and as columns. A fit doesn't see the entries that are held out; it predicts them by W·H, where other
+    entries of their rows and columns were seen.
+
+    References
+    ----------
+    .. [1] Wold, "Cross-validatory estimation of the number of components in factor and
+       principal components models", Technometrics 20 (1978) 397-405,
+       https://doi.org/10.1080/00401706.1978.10489693
+    .. [2] Owen & Perry, "Bi-cross-validation of the SVD and the nonnegative matrix
+       factorization", Annals of Applied Statistics 3 (2009) 564-594,
+       https://doi.org/10.1214/08-AOAS227
+    """
+
+    name: ClassVar[str] = "speckled"
+
+    def __init__(self, X: Operand, loss: LossBase, n_folds: int, seed: int) -> None:
+        self.n_folds, self._loss = min(n_folds, *X.shape), loss
+        self._partition = LatinPartition(X, self.n_folds, np.random.RandomState(seed))
+
+    @classmethod
+    def require(cls, X: Operand, largest: int, n_folds: int) -> None:  # noqa: ARG003
+        """Raise ValueError unless X has two rows and two columns."""
+        require_two(X)
+
+    def train(self, fold: int) -> Operand:
+        """Return X without what the fold holds out, in the order of the classes."""
+        return FoldedOperand(self._partition, fold)
+
+    def solver(self, solver: str | SolverBase, tol: float) -> str | SolverBase:  # noqa: ARG002
+        """Return the solver that knows the classes."""
+        return FoldedHals(tol=tol)
+
+    def losses(self, fold: int, model: FittedModel) -> Losses:
+        """Return the mean losses on both parts; the held-out one takes a product with X."""
+        folded = FoldedOperand(self._partition, fold)
+        held = self._held_entries(fold)
+        square = folded.held_out_square(model.W, model.Ht)
+        return Losses(model.loss / folded.stats().n_entries, 0.5 * square / held)
+
+    def null(self, fold: int) -> Losses:
+        """Return the mean losses of the mean of what is not held out."""
+        p = self._partition
+        stats = FoldedOperand(p, fold).stats()
+        held = self._held_entries(fold)
+        total, squares = (p.held_sum(table, fold) for table in (p.sums, p.squares))
+        mean = stats.mean
+        inside = stats.sum_sq - 2 * mean * stats.sum + mean**2 * stats.n_entries
+        outside = squares - 2 * mean * total + mean**2 * held
+        return Losses(0.5 * inside / stats.n_entries, 0.5 * outside / held)
+
+    def _held_entries(self, fold: int) -> float:
+        return self._partition.held_sum(self._partition.sizes, fold)
