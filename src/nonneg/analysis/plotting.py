@@ -14,14 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .figures import BLUE, COLOURS, ORANGE, get_axes, make_figure
 from .report import FROBENIUS, label_features, list_components, name_loss
-
-BLUE = "#0072B2"
-ORANGE = "#D55E00"
-"""Two colours of the Okabe-Ito palette, which colour-blind readers tell apart."""
-
-COLOURS = "viridis"
-"""Colour map whose lightness rises evenly, so that it can be read in grey too."""
 
 LONGEST_LABEL = 22
 """Most characters of the name of a feature in a picture."""
@@ -68,7 +62,7 @@ def plot_history(
     if not n_iter:
         msg = "The history is empty: the fit ended before its first sweep."
         raise ValueError(msg)
-    ax = _get_axes(ax)
+    ax = get_axes(ax)
     x = np.arange(1, n_iter + 1)
     if by == "seconds":
         x = np.asarray(history["seconds"])
@@ -162,7 +156,7 @@ def plot_components(
     if figure is None:
         panel = (1.3, 1.45) if image_shape else (2.7, 0.5 + 0.2 * n_top)
         size = (panel[0] * n_columns, panel[1] * n_rows + 0.4)
-        figure = _make_figure(figsize=size, layout="constrained")
+        figure = make_figure(figsize=size, layout="constrained")
     panels = np.atleast_1d(figure.subplots(n_rows, n_columns, squeeze=False)).ravel()
     listed = {
         c.component: c
@@ -280,7 +274,7 @@ def plot_factors(
     if len(rows) > max_rows:
         what = f"{max_rows:,} of {what}"
         rows = rows[np.linspace(0, len(rows) - 1, max_rows).round().astype(int)]
-    ax = _get_axes(ax)
+    ax = get_axes(ax)
     image = ax.imshow(
         parts[rows],
         cmap=COLOURS,
@@ -308,23 +302,3 @@ def plot_factors(
         ax.set_yticks([])
         ax.set_ylabel(f"{what}, sorted" if order else what)
     return ax
-
-
-def _import_pyplot() -> Any:
-    """Import matplotlib.pyplot; an ImportError says what to install."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError:
-        msg = "Pictures need matplotlib: pip install 'nonneg[plot]'."
-        raise ImportError(msg) from None
-    return plt
-
-
-def _make_figure(**options: Any) -> Any:
-    return _import_pyplot().figure(**options)
-
-
-def _get_axes(ax: Any) -> Any:
-    if ax is not None:
-        return ax
-    return _make_figure(layout="constrained").subplots()

@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if the reader of standard output has gone.
     """
     try:
+        from . import selection_commands  # noqa: F401  (the import adds its commands)
         from .commands import app
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in NEEDED:

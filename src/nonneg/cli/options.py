@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,7 +57,9 @@ def typer_option(name: str) -> Any:
 
 
 def with_options(
-    before: str, parameters: bool = True
+    before: str,
+    parameters: bool | Collection[str] = True,
+    defaults: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorate a command so that it has the options of parameters and of reading.
 
@@ -65,8 +67,10 @@ def with_options(
     ----------
     before : str
         Argument of the command before which they stand in the help.
-    parameters : bool, default=True
-        Whether it has those of the parameters of a fit.
+    parameters : bool or collection of str, default=True
+        Whether it has those of the parameters of a fit, or the names of those it has.
+    defaults : mapping, default=None
+        Defaults of the command, where they are others than those of the table.
 
     Returns
     -------
@@ -75,7 +79,12 @@ def with_options(
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        options = [_argument(*pair) for pair in _offered()] if parameters else []
+        own_defaults = defaults or {}
+        options = [
+            _argument(parameter, option, own_defaults.get(parameter.name))
+            for parameter, option in _offered()
+            if parameters is True or (parameters and parameter.name in parameters)
+        ]
         needed = [o for o in options if o.default is inspect.Parameter.empty]
         others = [o for o in options if o not in needed]
         arguments = []
@@ -94,9 +103,12 @@ def with_options(
     return decorate
 
 
-def _argument(parameter: Parameter, option: Option) -> inspect.Parameter:
+def _argument(
+    parameter: Parameter, option: Option, default: Any = None
+) -> inspect.Parameter:
     """Return the argument of a command that gets the value of an option."""
-    default = _default(parameter, option)
+    if default is None:
+        default = _default(parameter, option)
     needed = option.default is None
     reads: Any = option.reads if needed or default is not None else option.reads | None
     return inspect.Parameter(
@@ -108,19 +120,21 @@ def _argument(parameter: Parameter, option: Option) -> inspect.Parameter:
 
 
 def parameters_from(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters of `NMF` that the options stand for.
+    """Return the parameters that the options stand for.
 
     Raises
     ------
     ValueError
         If the text of an option can't be converted, or there is nothing to resume from.
     """
-    if options["resume"] and options["checkpoint"] is None:
+    if options.get("resume") and options["checkpoint"] is None:
         msg = "--resume needs --checkpoint, the file to go on from."
         raise ValueError(msg)
     names = _names()
     values = {}
     for parameter, option in _offered():
+        if parameter.name not in options:
+            continue
         value = options[parameter.name]
         if option.convert is not None:
             value = option.convert(value, _flags(parameter, option)[-1], names)

@@ -116,6 +116,9 @@ class Display:
         """Return a callback for a fit, or None where no progress is shown."""
         return None
 
+    def show(self, part: float, text: str) -> None:
+        """Show the part done, from 0 to 1, of work of known length, and a text."""
+
     def say(self, text: str) -> None:
         """Write one line to standard error, above the bar."""
         say(text)
@@ -136,7 +139,7 @@ class _Bar(Display):
         self.bar.reset(self.task, total=None, description=printable(text), text="")
 
     def callback(self, max_time: float | None = None) -> Any:
-        return FitProgress(self._show, max_time)
+        return FitProgress(self.show, max_time)
 
     def say(self, text: str) -> None:
         with self._paused():
@@ -155,7 +158,7 @@ class _Bar(Display):
         finally:
             self.bar.start()
 
-    def _show(self, part: float, text: str) -> None:
+    def show(self, part: float, text: str) -> None:
         self.bar.update(
             self.task, total=1.0, completed=part, description="Fitting", text=text
         )

@@ -89,9 +89,7 @@ def fit_models(
         return _finished(solver, outcome.state)
 
 
-def _plan_of(
-    X: Operand, parameters: Parameters, models: Sequence[ModelStart]
-) -> Plan:
+def _plan_of(X: Operand, parameters: Parameters, models: Sequence[ModelStart]) -> Plan:
     """Return the plan of all models: one for as many starts of the largest."""
     largest = max(models)
     together = dataclasses.replace(
@@ -113,9 +111,7 @@ def _problem(fit: Plan, parameters: Parameters, model: ModelStart) -> Problem:
     return Problem(fit.X, fit.loss, penalty_W, penalty_H, random_state=model.seed)
 
 
-def _start(
-    fit: Plan, parameters: Parameters, model: ModelStart
-) -> tuple[Array, Array]:
+def _start(fit: Plan, parameters: Parameters, model: ModelStart) -> tuple[Array, Array]:
     W, Ht = starting_factors(
         fit.X, _of_model(parameters, model, fit), None, None, True, fit.start.positive
     )

@@ -1,3 +1,3 @@
-"""Which k, how stable, how sure: components of several fits compared."""
+"""Selection of the number of components, consensus of many starts, uncertainty."""
 
 from __future__ import annotations

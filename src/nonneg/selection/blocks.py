@@ -32,7 +32,12 @@ class BlockFolds(Folds):
     name: ClassVar[str] = "bcv"
 
     def __init__(
-        self, X: Operand, loss: LossBase, n_folds: int, seed: int, parameters: Parameters
+        self,
+        X: Operand,
+        loss: LossBase,
+        n_folds: int,
+        seed: int,
+        parameters: Parameters,
     ) -> None:
         self._side = sides(n_folds)
         self.n_folds = n_folds
@@ -69,7 +74,9 @@ class BlockFolds(Folds):
         rows, columns = self._cut(fold)
         H = np.ascontiguousarray(model.Ht.T)
         W_A = self._solve(self._block(rows, ~columns), H)
-        H_A = self._solve(self._block(~rows, columns).T, np.ascontiguousarray(model.W.T))
+        H_A = self._solve(
+            self._block(~rows, columns).T, np.ascontiguousarray(model.W.T)
+        )
         predicted = dataclasses.replace(model, W=W_A, Ht=H_A)
         return Losses(
             mean_loss(self._loss, self.train(fold), model),

@@ -46,7 +46,9 @@ class Cells:
     def __post_init__(self) -> None:
         if self.path is None:
             if self.resume:
-                msg = "resume=True needs `checkpoint`, the path to resume from; got None."
+                msg = (
+                    "resume=True needs `checkpoint`, the path to resume from; got None."
+                )
                 raise ValueError(msg)
             return
         path = Path(self.path)

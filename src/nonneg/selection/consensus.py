@@ -191,6 +191,9 @@ def consensus(
     ValueError
         For an X or parameter that is not what it has to be, and where nothing of a
         component is left after dropping.
+    KeyboardInterrupt
+        If interrupted; its attribute `result` has the `spectra`, `objective` and `labels`
+        of the runs so far, which are in the checkpoint as well.
 
     See Also
     --------
@@ -234,7 +237,12 @@ def consensus(
     _require_in_reach(operand)
     seeds = seeds_of(random_state, n_runs)
     cells = Cells(checkpoint, _facts(operand, parameters, n_runs, seeds), resume)
-    _run_all(operand, parameters, seeds, cells, callback, max_time)
+    try:
+        _run_all(operand, parameters, seeds, cells, callback, max_time)
+    except KeyboardInterrupt as interrupt:
+        if cells.parts:
+            vars(interrupt)["result"] = _collected(cells, n_runs)
+        raise
     runs = _collected(cells, n_runs)
     agreed = spectra_consensus(
         runs.spectra, density_threshold=density_threshold, neighbors=neighbors,

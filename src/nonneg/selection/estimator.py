@@ -245,8 +245,7 @@ class NMFCV(
         validate_data(self, shaped, reset=True, skip_check_array=True)
         self.selection_, self.estimator_ = selection, model
         self.cv_results_ = dict(selection.table) | {
-            f"split{fold}_error": errors
-            for fold, errors in enumerate(selection.errors)
+            f"split{fold}_error": errors for fold, errors in enumerate(selection.errors)
         }
         self.components_ = model.components_
         self.n_components_ = selection.n_components

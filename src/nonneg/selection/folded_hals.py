@@ -115,5 +115,3 @@ def _solve_pair(
         rows_W, rows_H, sums.report, report, gram_W, report.gram_solved,
         report.gram_result, None, objective,
     )  # fmt: skip
-
-

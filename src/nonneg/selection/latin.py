@@ -92,7 +92,7 @@ class LatinPartition:
 
 
 class FoldedOperand(Operand):
-    """What a fold leaves of X, class by class of rows.
+    """The entries of X that a fold leaves to be fitted, class by class of rows.
 
     `gram` in the sums of a half-step has a matrix for each class of rows, (F, k, k).
     """
@@ -120,10 +120,11 @@ class FoldedOperand(Operand):
     def stats(self) -> Stats:
         """Sums over the entries that are not held out."""
         p = self.partition
-        return Stats(*(
-            total(table.sum() - p.held_sum(table, self.fold))
-            for table, total in ((p.sums, float), (p.squares, float), (p.sizes, int))
-        ))  # fmt: skip
+        total, squares, entries = (
+            float(table.sum()) - p.held_sum(table, self.fold)
+            for table in (p.sums, p.squares, p.sizes)
+        )
+        return Stats(total, squares, round(entries))
 
     def run_pass(self, step: Any, rows: Any, shared: Any) -> Any:
         """Run a half-step on each class of rows beside what it sees of the other factor."""
@@ -187,9 +188,7 @@ class FoldedOperand(Operand):
         return max(0.0, value)
 
 
-def _permuted(
-    X: Operand, rows: NDArray[np.intp], columns: NDArray[np.intp]
-) -> Any:
+def _permuted(X: Operand, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Any:
     """Return a copy of X, by rows, in the order of its classes."""
     native = X.native()
     if not X.sparse:

@@ -33,7 +33,10 @@ def unit_rows(H: Any) -> NDArray[np.float64]:
     largest = np.abs(H).max(axis=1, keepdims=True, initial=0.0)
     H = np.divide(H, largest, out=np.zeros_like(H), where=largest > 0)
     norms = np.linalg.norm(H, axis=1, keepdims=True)
-    return np.divide(H, norms, out=np.zeros_like(H), where=norms > 0)
+    units: NDArray[np.float64] = np.divide(
+        H, norms, out=np.zeros_like(H), where=norms > 0
+    )
+    return units
 
 
 def match_components(H1: Any, H2: Any) -> Matching:

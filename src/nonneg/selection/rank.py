@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import time
@@ -113,11 +114,12 @@ def select_rank(
         For an X, ranks or parameter that are not what they have to be, and if no fit at
         all has ended.
     KeyboardInterrupt
-        If interrupted; what had ended is in the checkpoint.
+        If interrupted; its attribute `result` is the selection by the fits that had ended,
+        and these are in the checkpoint.
 
     See Also
     --------
-    NMFCV : The same as an estimator.
+    NMFCV : An estimator that selects its number of components so.
     consensus : How stable the components of one rank are.
 
     Notes
@@ -172,10 +174,20 @@ def select_rank(
     facts = _facts(operand, parameters, method, n_folds, n_init, start_seeds[0])
     cells = Cells(checkpoint, facts, resume)
     limit = Limit(callback, max_time, time.perf_counter(), min(folds, cut.n_folds))
-    fit_cells(cut, parameters, tried, start_seeds[:n_init], cells, limit)
-    if stability:
-        fit_stability(operand, parameters, tried, start_seeds[:stability], cells, limit)
-    return selection_of(cells, tried, limit.folds, rule, cut.name, why, loss.name)
+
+    def selected() -> RankSelection:
+        return selection_of(cells, tried, limit.folds, rule, cut.name, why, loss.name)
+
+    try:
+        ended = fit_cells(cut, parameters, tried, start_seeds[:n_init], cells, limit)
+        if stability and not ended:
+            seeds = start_seeds[:stability]
+            fit_stability(operand, parameters, tried, seeds, cells, limit)
+    except KeyboardInterrupt as interrupt:
+        with contextlib.suppress(ValueError):  # not a single fit has ended
+            vars(interrupt)["result"] = selected()
+        raise
+    return selected()
 
 
 def _facts(
@@ -199,10 +211,7 @@ def _facts(
 
 
 def _checked_ranks(ranks: Iterable[int]) -> list[int]:
-    try:
-        values = list(ranks)
-    except TypeError:
-        values = [ranks]
+    values: list[Any] = list(ranks) if isinstance(ranks, Iterable) else [ranks]
     if not values or not all(is_integer(value) for value in values):
         msg = (
             f"`ranks` must be integers of at least 1; got {values!r}. Pass "

@@ -78,8 +78,8 @@ def fit_cells(
     seeds: list[int],
     cells: Cells,
     limit: Limit,
-) -> None:
-    """Fit every rank of every fold that `cells` doesn't have, until a limit is reached.
+) -> bool:
+    """Fit every rank of every fold that `cells` doesn't have; return whether a limit ended it.
 
     A group of ranks whose fits fail is fitted rank by rank; a rank that fails is NaN, with
     its message.
@@ -103,7 +103,8 @@ def fit_cells(
                     message=message,
                 )  # fmt: skip
                 if limit.ends(Cell(fold, k, error, done, n_cells, limit.seconds)):
-                    return
+                    return True
+    return False
 
 
 def _groups(ranks: list[int], n_init: int) -> Iterator[list[int]]:
@@ -184,10 +185,8 @@ def fit_stability(
 def _measures(models: list[FittedModel], k: int) -> tuple[float, float]:
     """Return the smallest mean silhouette of a component, and the dispersion."""
     units = np.stack([unit_rows(model.Ht.T) for model in models])
-    order = cluster_runs(units).order
-    cluster = np.empty_like(order)
-    np.put_along_axis(cluster, order, np.arange(k)[None, :], axis=1)
-    values = silhouettes(units.reshape(-1, units.shape[2]), cluster.ravel())
-    means = np.bincount(cluster.ravel(), values, minlength=k) / len(models)
+    cluster = cluster_runs(units).labels.ravel()
+    values = silhouettes(units.reshape(-1, units.shape[2]), cluster)
+    means = np.bincount(cluster, values, minlength=k) / len(models)
     labels = np.stack([labels_of(model) for model in models])
     return float(means.min()), dispersion(labels, k)

@@ -164,7 +164,9 @@ def selection_of(
         for number, k in enumerate(ranks):
             name = cell_name(fold, k)
             if name not in cells:
-                messages[name] = "not fitted: the time was over, or the callback ended it"
+                messages[name] = (
+                    "not fitted: the time was over, or the callback ended it"
+                )
                 continue
             cell = cells[name]
             train[fold, number], errors[fold, number] = cell["losses"]

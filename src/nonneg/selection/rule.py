@@ -12,6 +12,13 @@ Vector = NDArray[np.float64]
 INSIDE, UPPER, LOWER, FLAT = (
     "inside", "at the upper end", "at the lower end", "flat",
 )  # fmt: skip
+ENDINGS = {
+    INSIDE: ".",
+    UPPER: "; it is still falling at the end of the range: pass larger ranks.",
+    LOWER: "; it is smallest at the beginning of the range: pass smaller ranks.",
+    FLAT: "; no rank differs from it by more than that: the data don't tell.",
+}
+"""End of the sentence for each status."""
 RULES = ("one_se", "best")
 
 
@@ -58,7 +65,8 @@ def _standard_error(deviations: Vector) -> Vector:
     n = np.sum(np.isfinite(deviations), axis=0)
     squares = np.nansum(deviations**2, axis=0)
     variance = np.divide(squares, n - 1, out=np.full(n.shape, np.nan), where=n > 1)
-    return np.sqrt(variance / np.maximum(n, 1))
+    error: Vector = np.sqrt(variance / np.maximum(n, 1))
+    return error
 
 
 def pick_rank(ranks: list[int], errors: Vector, rule: str = "one_se") -> Pick:
@@ -111,9 +119,4 @@ def _reason(
             f"paired standard error of the smallest, at {best} (difference "
             f"{excess[chosen]:.3g}, standard error {found.paired_se[chosen]:.3g})"
         )
-    return text + {
-        INSIDE: ".",
-        UPPER: "; it is still falling at the end of the range: pass larger ranks.",
-        LOWER: "; it is smallest at the beginning of the range: pass smaller ranks.",
-        FLAT: "; no rank differs from it by more than that: the data don't tell.",
-    }[status]
+    return text + ENDINGS[status]

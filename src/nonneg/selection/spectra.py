@@ -117,10 +117,7 @@ def spectra_consensus(
     if kept.sum() < k:
         raise ValueError(_nothing_left(density, density_threshold, k))
     if method == "matching":
-        order = cluster_runs(units.reshape(runs.shape)).order
-        cluster = np.empty((n_runs, k), dtype=np.intp)
-        np.put_along_axis(cluster, order, np.arange(k)[None, :], axis=1)
-        cluster = cluster.ravel()
+        cluster = cluster_runs(units.reshape(runs.shape)).labels.ravel()
     else:
         cluster = _kmeans(units, kept, k, random_state)
     cluster = np.where(kept, cluster, -1)

@@ -28,12 +28,19 @@ Vector = NDArray[np.float64]
 
 
 class Clusters(NamedTuple):
-    """One component of each run in each cluster."""
+    """Clusters that have one component of each run."""
 
     order: NDArray[np.intp]
     """Shape (n_runs, k): `spectra[r, order[r, t]]` is run r's member of cluster t."""
     cosine: Vector
     """Shape (n_runs, k): cosine of that member with the centre of the cluster."""
+
+    @property
+    def labels(self) -> NDArray[np.intp]:
+        """Cluster of each component of each run, (n_runs, k)."""
+        labels = np.empty_like(self.order)
+        np.put_along_axis(labels, self.order, np.arange(labels.shape[1])[None], axis=1)
+        return labels
 
 
 def cluster_runs(units: Array) -> Clusters:
@@ -130,11 +137,11 @@ def dispersion(labels: NDArray[Any], n_labels: int) -> float:
     for r in range(n_runs):
         first = labels[r].astype(np.int64) * n_labels
         own_counts = np.bincount(labels[r], minlength=n_labels).astype(np.float64)
-        counts += own_counts @ own_counts
-        squares += own_counts @ own_counts
+        counts += float(own_counts @ own_counts)
+        squares += float(own_counts @ own_counts)
         for s in range(r):
             table = np.bincount(first + labels[s]).astype(np.float64)
-            squares += 2.0 * (table @ table)
+            squares += 2.0 * float(table @ table)
     return float(4 * squares / (n_runs * n) ** 2 - 4 * counts / (n_runs * n**2) + 1)
 
 

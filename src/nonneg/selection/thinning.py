@@ -51,22 +51,27 @@ class ThinnedFolds(Folds):
 
     def train(self, fold: int) -> Operand:
         """Return the sum of all parts but one."""
-        data = self._rows.data - self._parts[fold].astype(self._rows.dtype)
-        return self._operand(data)
+        return self._operand(self._other_counts(fold))
 
     def losses(self, fold: int, model: FittedModel) -> Losses:
-        """Return the mean losses on the other parts and on this one."""
+        """Return the mean losses on the mean of the other parts and on this one."""
         scale = 1 / (self.n_folds - 1)
-        part = self._part(fold)
+        others = self._operand(self._other_counts(fold) * self._rows.dtype.type(scale))
         return Losses(
-            mean_loss(self._loss, self.train(fold), model),
-            mean_loss(self._loss, part, model, scale),
+            mean_loss(self._loss, others, model, scale),
+            mean_loss(self._loss, self._part(fold), model, scale),
         )
 
     def null(self, fold: int) -> Losses:
         """Return the mean losses of the mean count."""
         train = self.train(fold)
         return self.losses(fold, constant_model(train, train.stats().mean))
+
+    def _other_counts(self, fold: int) -> NDArray[Any]:
+        rest: NDArray[Any] = self._rows.data - self._parts[fold].astype(
+            self._rows.dtype
+        )
+        return rest
 
     def _part(self, fold: int) -> Operand:
         return self._operand(self._parts[fold].astype(self._rows.dtype))

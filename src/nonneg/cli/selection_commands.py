@@ -1,0 +1,293 @@
+"""The commands `rank` and `consensus`: how many components, and how stable they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from ..analysis import report
+from ..io.model_files import save
+from ..io.writers import find_writer, replace_file, write_matrix
+from ..selection.consensus import Consensus, Group, consensus
+from ..selection.rank import select_rank
+from ..selection.rank_cells import Cell
+from ..selection.rank_folds import METHODS
+from ..selection.rank_selection import RankSelection
+from ..selection.rule import RULES
+from . import actions
+from .commands import app, measure_width, print_json
+from .errors import INTERRUPTED, say
+from .inputs import open_matrix
+from .options import (
+    Data,
+    Header,
+    Json,
+    Quiet,
+    RowNames,
+    Top,
+    parameters_from,
+    with_parameters,
+)
+from .progress import Display, format_clock, show_progress
+
+SHARED = (
+    "solver", "beta_loss", "alpha_W", "alpha_H", "l1_ratio", "tol", "max_iter",
+    "random_state", "max_time", "n_threads", "memory_limit", "checkpoint", "resume",
+)  # fmt: skip
+"""Names of the parameters that are options of both commands."""
+Picture = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", help="Picture to write: .png, .svg, .pdf."),
+]
+
+
+def parse_ranks(text: str) -> list[int]:
+    """Return the ranks that a text such as "2:30", "5:30:5" or "2,4,8" stands for.
+
+    Raises
+    ------
+    ValueError
+        If it stands for none.
+    """
+    ranks: list[int] = []
+    try:
+        for part in text.split(","):
+            first, *rest = (int(number) for number in part.split(":"))
+            last = rest[0] if rest else first
+            step = rest[1] if len(rest) > 1 else 1
+            if len(rest) > 2 or first < 1 or step < 1 or last < first:
+                raise ValueError
+            ranks += range(first, last + 1, step)
+    except ValueError:
+        msg = (
+            f"--ranks {text!r} stands for no numbers of components. Write 2:30 for 2 to 30, "
+            "5:30:5 for every fifth, or 2,4,8."
+        )
+        raise ValueError(msg) from None
+    return ranks
+
+
+@app.command()
+@with_parameters("header", SHARED, {"solver": "auto", "tol": 1e-3, "max_iter": 60})
+def rank(
+    data: Data,
+    *,
+    ranks: Annotated[
+        str,
+        typer.Option("-k", "--ranks", metavar="RANGE", show_default=False,
+                     help="Numbers of components to try: 2:30, 5:30:5 or 2,4,8."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE",
+                     help="JSON file to write the selection to."),
+    ] = None,
+    plot: Picture = None,
+    method: Annotated[
+        str, typer.Option(metavar="NAME", help=f"What is held out: auto, {', '.join(METHODS)}.")
+    ] = "auto",
+    folds: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Folds that are used.")
+    ] = 4,
+    n_folds: Annotated[
+        int, typer.Option(metavar="N", min=2, help="Folds that the data are cut into.")
+    ] = 8,
+    n_init: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Starts for each fold and rank.")
+    ] = 1,
+    rule: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Rule of the pick: {', '.join(RULES)}.")
+    ] = "one_se",
+    stability: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Starts to measure stability by; 0: none.")
+    ] = 0,
+    header: Header = None,
+    row_names: RowNames = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Select the number of components by cross-validation."""
+    actions.check_outputs(data, output, plot, options["checkpoint"])
+    tried = parse_ranks(ranks)
+    parameters = parameters_from(options)
+    interrupted = False
+    with show_progress(not quiet) as display:
+        table = _read(data, options, header, row_names, display)
+        with actions.report_warnings(display.say):
+            try:
+                selection = select_rank(
+                    table.X, tried, method=method, folds=folds, n_folds=n_folds,
+                    n_init=n_init, rule=rule, stability=stability,
+                    callback=_show_cells(display), **parameters,
+                )  # fmt: skip
+            except KeyboardInterrupt as interrupt:
+                so_far = vars(interrupt).get("result")
+                if so_far is None:
+                    raise
+                selection, interrupted = so_far, True
+    _write_selection(selection, output, plot)
+    if as_json:
+        print_json("rank", {"data": str(data), **selection.as_dict()})
+    elif not quiet:
+        typer.echo(str(selection))
+    if interrupted:
+        kept = options["checkpoint"]
+        advice = f"; {kept} has what is finished, for --resume" if kept else ""
+        say(f"Interrupted; the selection is by the fits that had ended{advice}.")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _read(
+    data: Path,
+    options: dict[str, Any],
+    header: bool | None,
+    row_names: bool | None,
+    display: Display,
+    names_of_rows: bool = False,
+) -> Any:
+    display.stage(f"Reading {data.name}")
+    return open_matrix(
+        data, memory_limit=options["memory_limit"], header=header, row_names=row_names,
+        n_threads=options["n_threads"], names_of_rows=names_of_rows,
+    )  # fmt: skip
+
+
+def _show_cells(display: Display) -> Any:
+    def show(cell: Cell) -> None:
+        where = "stability" if cell.fold < 0 else f"fold {cell.fold + 1}"
+        left = cell.seconds * (cell.n_cells - cell.done) / max(1, cell.done)
+        display.show(
+            cell.done / cell.n_cells,
+            f"{where}, {cell.rank} components  {format_clock(left)} left",
+        )
+
+    return show
+
+
+def _write_selection(
+    selection: RankSelection, output: Path | None, plot: Path | None
+) -> None:
+    if plot is not None:
+        _draw(selection.plot().figure, plot)
+    if output is not None:
+        selection.save(output)
+
+
+def _draw(figure: Any, path: Path) -> None:
+    kind = path.suffix.removeprefix(".").lower() or "png"
+    if kind not in ("png", "svg", "pdf"):
+        msg = f"{str(path)!r}: pictures are written as .png, .svg or .pdf."
+        raise ValueError(msg)
+    with replace_file(path) as file:
+        figure.savefig(file, format=kind, dpi=150, bbox_inches="tight")
+
+
+@app.command(name="consensus")
+@with_parameters("header", ("n_components", *SHARED), {"solver": "auto"})
+def run_consensus(
+    data: Data,
+    *,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="MODEL", show_default=False,
+                     help="Model file to write."),
+    ],
+    runs: Annotated[
+        int, typer.Option("--runs", metavar="N", min=1, help="Random starts.")
+    ] = 100,
+    density_threshold: Annotated[
+        float, typer.Option(metavar="X", help="Drop components whose mean distance to the "
+                                              "nearest ones is this or more; 2 drops none.")
+    ] = 0.5,
+    neighbors: Annotated[
+        float, typer.Option(metavar="X", help="Nearest ones, as a share of the runs.")
+    ] = 0.3,
+    method: Annotated[
+        str, typer.Option(metavar="NAME", help="How to cluster: matching or kmeans.")
+    ] = "matching",
+    refit_H: Annotated[
+        bool, typer.Option("--refit-h", help="Solve for H once more beside W.")
+    ] = False,
+    plot: Picture = None,
+    save_w: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write W as well.")
+    ] = None,
+    header: Header = None,
+    row_names: RowNames = None,
+    top: Top = 8,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Fit many random starts, and write the components that they agree on."""
+    actions.check_outputs(data, output, save_w, plot, options["checkpoint"])
+    if save_w is not None:
+        find_writer(save_w)
+    parameters = parameters_from(options)
+    with show_progress(not quiet) as display:
+        table = _read(data, options, header, row_names, display, save_w is not None)
+        with actions.report_warnings(display.say):
+            agreed = consensus(
+                table.X, n_runs=runs, density_threshold=density_threshold,
+                neighbors=neighbors, method=method, refit_H=refit_H,
+                callback=_show_groups(display), **parameters,
+            )  # fmt: skip
+    model = agreed.model
+    if table.column_names is not None:
+        model.feature_names_in_ = np.array(table.column_names, dtype=object)
+    shares = report.component_shares(agreed.W, agreed.components_)
+    summary = report.summarize(
+        model, n_samples=len(agreed.W), norm=report.frobenius_norm(table.X)
+    )
+    if plot is not None:
+        _draw(agreed.plot(), plot)
+    if save_w is not None:
+        names = model.get_feature_names_out().tolist()
+        write_matrix(save_w, agreed.W, table.row_names, names)
+    notes = {"data": str(data), "shares": shares.tolist(), "consensus": _facts(agreed)}
+    save(model, output, notes=notes)
+    components = report.list_components(model, shares=shares, n_top=top)
+    if as_json:
+        files = {"data": str(data), "model": str(output), "consensus": _facts(agreed)}
+        print_json("consensus", files, summary, components)
+    elif not quiet:
+        typer.echo(f"{agreed}\n")
+        typer.echo(report.format_components(components, measure_width()))
+        typer.echo(f"\n{_stability_lines(agreed)}\n\nModel written to {output}")
+
+
+def _facts(agreed: Consensus) -> dict[str, Any]:
+    return {
+        "n_runs": len(agreed.spectra),
+        "dropped": float(1 - agreed.kept.mean()),
+        "silhouette": agreed.silhouette.tolist(),
+        "share_of_runs": agreed.share_of_runs.tolist(),
+        "dispersion": agreed.dispersion,
+        "cophenetic": agreed.cophenetic,
+    }
+
+
+def _stability_lines(agreed: Consensus) -> str:
+    lines = [" #  silhouette  share of runs"]
+    lines += [
+        f"{t:>2}  {silhouette:>10.2f}  {100 * share:>11.0f} %"
+        for t, (silhouette, share) in enumerate(
+            zip(agreed.silhouette, agreed.share_of_runs, strict=True)
+        )
+    ]
+    return "\n".join(lines)
+
+
+def _show_groups(display: Display) -> Any:
+    def show(group: Group) -> None:
+        left = group.seconds * (group.n_runs - group.runs) / max(1, group.runs)
+        display.show(
+            group.runs / group.n_runs,
+            f"run {group.runs}/{group.n_runs}  {format_clock(left)} left",
+        )
+
+    return show
