@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from nonneg import NMF, MiniBatchNMF
+from nonneg import NMF, NMFCV, MiniBatchNMF
 
 CHECKS = parametrize_with_checks(
     [
@@ -17,6 +17,7 @@ CHECKS = parametrize_with_checks(
         MiniBatchNMF(max_iter=50, fresh_restarts=True),  # as in its own tests
         MiniBatchNMF(2, batch_size=7, beta_loss=1, max_iter=20, fresh_restarts=True),
         MiniBatchNMF(2, batch_size=7, exact_statistics=True),
+        NMFCV(cv_max_iter=5),
     ]
 ).mark
 

@@ -1,4 +1,4 @@
-"""Pages, examples and plug-ins use the five public homes alone, and these have what they say."""
+"""Pages, examples and plug-ins use the six public homes alone, and these have what they say."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ HOMES = {
         "nonneg.analysis",
         "nonneg.io",
         "nonneg.plugins",
+        "nonneg.selection",
         "nonneg.stores",
     )
 }

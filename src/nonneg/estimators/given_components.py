@@ -57,7 +57,7 @@ def model_of_components(
         Ht, _ = _solve(X.T, swapped, np.ascontiguousarray(W.T))
         H = np.ascontiguousarray(Ht.T)
         W, name = _solve(X, parameters, H)
-    model = NMF(**{key: value for key, value in vars(parameters).items()})
+    model = NMF(**vars(parameters))
     model.components_ = H
     model.n_components_ = model._n_components = len(H)
     model.n_features_in_ = X.shape[1]

@@ -1,3 +1,61 @@
 """Selection of the number of components, consensus of many starts, uncertainty."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..base.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .consensus import Consensus, consensus
+    from .estimator import NMFCV
+    from .matching import Matching, match_components, order_components
+    from .rank import select_rank
+    from .rank_selection import RankSelection
+    from .spectra import SpectraConsensus, spectra_consensus
+    from .stability import (
+        amari_distance,
+        cluster_runs,
+        cophenetic_correlation,
+        dispersion,
+        silhouettes,
+    )
+
+__all__ = [
+    "NMFCV",
+    "Consensus",
+    "Matching",
+    "RankSelection",
+    "SpectraConsensus",
+    "amari_distance",
+    "cluster_runs",
+    "consensus",
+    "cophenetic_correlation",
+    "dispersion",
+    "match_components",
+    "order_components",
+    "select_rank",
+    "silhouettes",
+    "spectra_consensus",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Consensus": ".consensus",
+        "Matching": ".matching",
+        "NMFCV": ".estimator",
+        "RankSelection": ".rank_selection",
+        "SpectraConsensus": ".spectra",
+        "amari_distance": ".stability",
+        "cluster_runs": ".stability",
+        "consensus": ".consensus",
+        "cophenetic_correlation": ".stability",
+        "dispersion": ".stability",
+        "match_components": ".matching",
+        "order_components": ".matching",
+        "select_rank": ".rank",
+        "silhouettes": ".stability",
+        "spectra_consensus": ".spectra",
+    },
+)

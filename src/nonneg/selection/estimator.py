@@ -222,7 +222,7 @@ class NMFCV(
                 "random_state", "n_threads", "memory_limit",
             )
         }  # fmt: skip
-        own = {
+        of_selection = {
             name: vars(self)[name]
             for name in (
                 "method", "folds", "n_folds", "rule", "stability", "max_time",
@@ -234,7 +234,12 @@ class NMFCV(
         if ranks is None:
             ranks = range(1, min(MOST_RANKS, *operand.shape) + 1)
         selection = select_rank(
-            operand, ranks, tol=self.cv_tol, max_iter=self.cv_max_iter, **shared, **own
+            operand,
+            ranks,
+            tol=self.cv_tol,
+            max_iter=self.cv_max_iter,
+            **shared,
+            **of_selection,
         )
         model = NMF(
             selection.n_components, self.init, tol=self.tol, max_iter=self.max_iter,

@@ -19,7 +19,7 @@ from .matching import unit_rows
 from .stability import cluster_runs, dispersion, silhouettes
 
 COLUMNS = 192
-"""Most columns of W of all models that share a pass; see D-RANK-COLUMNS."""
+"""Most columns of W of all models that share a pass."""
 
 
 class Cell(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from ..io.writers import replace_file
 from .cells import Cells
 from .rank_cells import cell_name, null_name, stability_name
-from .rule import Vector, pick_rank, summarize_errors
+from .rule import Vector, mean_of_known, pick_rank, summarize_errors
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -193,17 +194,16 @@ def _table(
     null: Vector,
 ) -> dict[str, NDArray[Any]]:
     summary = summarize_errors(errors)
-    constant = np.nanmean(null)
+    constant = float(mean_of_known(null))
     before = np.concatenate([[constant], summary.mean[:-1]])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gain = 100 * (before - summary.mean) / constant
-        mean_train = np.nansum(train, axis=0) / np.sum(np.isfinite(train), axis=0)
+    # the constant model of an X of one value has no error
+    gain = 100 * (before - summary.mean) / (constant or np.nan)
     table: dict[str, NDArray[Any]] = {
         "rank": np.array(ranks),
         "error": summary.mean,
         "se": summary.se,
         "paired_se": summary.paired_se,
-        "train": mean_train,
+        "train": mean_of_known(train),
         "gain": gain,
     }
     known = [stability_name(k) for k in ranks if stability_name(k) in cells]
@@ -228,7 +228,7 @@ def _shown(name: str, value: Any) -> str:
 
 
 def _plain(column: NDArray[Any]) -> list[Any]:
-    return [None if value != value else value for value in column.tolist()]
+    return [None if math.isnan(value) else value for value in column.tolist()]
 
 
 def _array(values: list[Any]) -> Vector:

@@ -48,17 +48,23 @@ def summarize_errors(errors: Vector) -> Errors:
     The differences from the best rank are taken within each fold: folds share their data and
     differ in difficulty, so that standard errors of the means would be too wide.
     """
-    counts = np.sum(np.isfinite(errors), axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(counts > 0, np.nansum(errors, axis=0) / counts, np.nan)
-        if not np.isfinite(mean).any():
-            nothing = np.full(errors.shape[1], np.nan)
-            return Errors(mean, nothing, nothing, 0)
-        best = int(np.nanargmin(mean))
-        se = _standard_error(errors - mean)
-        differences = errors - errors[:, [best]]
-        paired = _standard_error(differences - np.nanmean(differences, axis=0))
-    return Errors(mean, se, paired, best)
+    mean = mean_of_known(errors)
+    if not np.isfinite(mean).any():
+        nothing = np.full(errors.shape[1], np.nan)
+        return Errors(mean, nothing, nothing, 0)
+    best = int(np.nanargmin(mean))
+    differences = errors - errors[:, [best]]
+    paired = _standard_error(differences - mean_of_known(differences))
+    return Errors(mean, _standard_error(errors - mean), paired, best)
+
+
+def mean_of_known(values: Vector) -> Vector:
+    """Return the means of the columns without their NaN; NaN where nothing is left."""
+    counts = np.sum(np.isfinite(values), axis=0)
+    sums = np.nansum(values, axis=0)
+    nothing = np.full(counts.shape, np.nan)
+    means: Vector = np.divide(sums, counts, out=nothing, where=counts > 0)
+    return means
 
 
 def _standard_error(deviations: Vector) -> Vector:
@@ -85,22 +91,24 @@ def pick_rank(ranks: list[int], errors: Vector, rule: str = "one_se") -> Pick:
     ValueError
         If no fold has an error of any rank.
     """
-    found = summarize_errors(errors)
-    if not np.isfinite(found.mean).any():
+    summary = summarize_errors(errors)
+    if not np.isfinite(summary.mean).any():
         msg = "No fit of any rank has ended; the messages of the cells say why."
         raise ValueError(msg)
-    excess = np.nanmean(errors - errors[:, [found.best]], axis=0)
-    within = np.isfinite(excess) & (excess <= np.nan_to_num(found.paired_se))
-    chosen = found.best if rule == "best" else int(np.flatnonzero(within)[0])
-    status = _status(ranks, found, within, chosen)
-    return Pick(ranks[chosen], _reason(ranks, found, excess, chosen, status), status)
+    excess = mean_of_known(errors - errors[:, [summary.best]])
+    within = np.isfinite(excess) & (excess <= np.nan_to_num(summary.paired_se))
+    chosen = summary.best if rule == "best" else int(np.flatnonzero(within)[0])
+    status = _status(ranks, summary, within, chosen)
+    return Pick(ranks[chosen], _reason(ranks, summary, excess, chosen, status), status)
 
 
-def _status(ranks: list[int], found: Errors, within: Vector, chosen: int) -> str:
-    known = np.isfinite(found.mean)
+def _status(
+    ranks: list[int], summary: Errors, within: NDArray[np.bool_], chosen: int
+) -> str:
+    known = np.isfinite(summary.mean)
     if known.sum() > 1 and within[known].all():
         return FLAT
-    if found.best == len(ranks) - 1 and len(ranks) > 1 and chosen == found.best:
+    if summary.best == len(ranks) - 1 and len(ranks) > 1 and chosen == summary.best:
         return UPPER
     if chosen == 0 and ranks[0] > 1:
         return LOWER
@@ -108,15 +116,15 @@ def _status(ranks: list[int], found: Errors, within: Vector, chosen: int) -> str
 
 
 def _reason(
-    ranks: list[int], found: Errors, excess: Vector, chosen: int, status: str
+    ranks: list[int], summary: Errors, excess: Vector, chosen: int, status: str
 ) -> str:
-    best, picked = ranks[found.best], ranks[chosen]
+    best, picked = ranks[summary.best], ranks[chosen]
     if picked == best:
         text = f"{picked} components have the smallest held-out error"
     else:
         text = (
             f"{picked} is the least number of components whose held-out error is within one "
             f"paired standard error of the smallest, at {best} (difference "
-            f"{excess[chosen]:.3g}, standard error {found.paired_se[chosen]:.3g})"
+            f"{excess[chosen]:.3g}, standard error {summary.paired_se[chosen]:.3g})"
         )
     return text + ENDINGS[status]
