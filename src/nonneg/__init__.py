@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .selection.estimator import NMFCV
     from .selection.matching import match_components, order_components
     from .selection.rank import select_rank
+    from .selection.uncertainty import bootstrap
 
 __all__ = [
     "NMF",
@@ -40,6 +41,7 @@ __all__ = [
     "MiniBatchNMF",
     "__version__",
     "beta_divergence",
+    "bootstrap",
     "consensus",
     "held_out_perplexity",
     "holdout",
@@ -63,6 +65,7 @@ __all__ = [
 
 _ON_DEMAND = {
     "NMFCV": ".selection.estimator",
+    "bootstrap": ".selection.uncertainty",
     "consensus": ".selection.consensus",
     "held_out_perplexity": ".analysis.topics",
     "holdout": ".analysis.holding_out",

@@ -20,14 +20,18 @@ if TYPE_CHECKING:
         dispersion,
         silhouettes,
     )
+    from .uncertainty import Intervals, Uncertainty, bootstrap
 
 __all__ = [
     "NMFCV",
     "Consensus",
+    "Intervals",
     "Matching",
     "RankSelection",
     "SpectraConsensus",
+    "Uncertainty",
     "amari_distance",
+    "bootstrap",
     "cluster_runs",
     "consensus",
     "cophenetic_correlation",
@@ -43,11 +47,14 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Consensus": ".consensus",
+        "Intervals": ".uncertainty",
         "Matching": ".matching",
         "NMFCV": ".estimator",
         "RankSelection": ".rank_selection",
         "SpectraConsensus": ".spectra",
+        "Uncertainty": ".uncertainty",
         "amari_distance": ".stability",
+        "bootstrap": ".uncertainty",
         "cluster_runs": ".stability",
         "consensus": ".consensus",
         "cophenetic_correlation": ".stability",

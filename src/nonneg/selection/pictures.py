@@ -168,3 +168,48 @@ def _draw_silhouettes(ax: Any, consensus: Any) -> None:
     ax.set_ylabel("component")
     ax.set_title("Stability")
     ax.legend(fontsize="small", ncol=2, loc="upper center", bbox_to_anchor=(0.5, -0.06))
+
+
+def plot_uncertainty(
+    uncertainty: Any, feature_names: Any = None, n_top: int = 10, figure: Any = None
+) -> Any:
+    """Draw the largest entries of each component as bars, with their intervals.
+
+    Parameters
+    ----------
+    uncertainty : Uncertainty
+    feature_names : sequence of str, default=None
+    n_top : int, default=10
+    figure : matplotlib Figure, default=None
+
+    Returns
+    -------
+    figure : matplotlib Figure
+    """
+    sure = uncertainty.components
+    k, n_features = sure.mean.shape
+    n_columns = min(k, 4)
+    n_rows = -(-k // n_columns)
+    if figure is None:
+        size = (3 * n_columns, (0.22 * n_top + 0.9) * n_rows)
+        figure = make_figure(layout="constrained", figsize=size)
+    grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for t, ax in enumerate(grid):
+        if t >= k:
+            ax.set_axis_off()
+            continue
+        top = np.argsort(-sure.mean[t])[: min(n_top, n_features)]
+        places = np.arange(len(top))
+        ax.barh(places, sure.mean[t, top], color=BLUE, alpha=0.6)
+        if np.isfinite(sure.low[t]).all():
+            ax.hlines(places, sure.low[t, top], sure.high[t, top], color="black")
+        names = [
+            str(j) if feature_names is None else str(feature_names[j]) for j in top
+        ]
+        ax.set_yticks(places, names, fontsize="small")
+        ax.invert_yaxis()
+        ax.set_xlim(left=0)
+        text = f"component {t}, matched {sure.matched[t]:.2f}"
+        lost = "" if np.isfinite(sure.low[t]).all() else "\nnot found again"
+        ax.set_title(text + lost, fontsize="small")
+    return figure

@@ -1,0 +1,167 @@
+"""Uncertainty of components: replicates are weighted fits, and intervals cover."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from nonneg import NMF, bootstrap, match_components
+from nonneg.fitting.preparation import prepare_X
+from nonneg.selection.replicates import refit_groups
+
+
+def planted(seed, n=200, noise=0.03):
+    """Rows that often lack a component, which lacks features: the parts are identifiable."""
+    rng = np.random.default_rng(seed)
+    H = np.abs(np.random.default_rng(0).normal(1, 0.3, size=(3, 12)))
+    for t in range(3):
+        H[t, t::3] = 0
+    W = rng.gamma(1, size=(n, 3)) * (rng.random((n, 3)) < 0.6)
+    X = W @ H
+    return np.maximum(X + noise * rng.standard_normal(X.shape) * (X > 0), 0), H
+
+
+def fitted(X, **options):
+    options = {
+        "solver": "hals",
+        "init": "nndsvda",
+        "tol": 1e-8,
+        "max_iter": 3000,
+    } | options
+    return NMF(3, random_state=0, **options).fit(X)
+
+
+def refit(model, X, *weights, tol=1e-9):
+    return refit_groups(model, X, prepare_X(X, 1), list(weights), tol, 5000)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array, sp.csc_array])
+def test_09_weights_of_one_leave_the_fit(storage):
+    X, _ = planted(0)
+    model = fitted(X)
+    (H,) = refit(model, storage(X), np.ones(len(X)))
+    order, cosine = match_components(model.components_, H)
+    assert order.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(cosine, 1, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "penalties", [{}, {"alpha_W": 0.002, "alpha_H": 0.003, "l1_ratio": 0.5}]
+)
+def test_09_weights_are_repeated_rows(penalties):
+    X, _ = planted(1)
+    model = fitted(X, **penalties)
+    rng = np.random.default_rng(0)
+    rows = rng.integers(len(X), size=len(X))
+    (H,) = refit(model, X, np.bincount(rows, minlength=len(X)).astype(float))
+    again = NMF(
+        3, solver="hals", init="custom", tol=1e-9, max_iter=5000, **penalties
+    ).fit(X[rows], W=model.transform(X[rows]), H=model.components_)
+    first, second = (A / A.sum(axis=1, keepdims=True) for A in (H, again.components_))
+    # both end near the same point, from sides of their own
+    np.testing.assert_allclose(first, second, atol=1e-3 * first.max())
+
+
+def test_09_replicates_together_are_those_alone():
+    X, _ = planted(2)
+    model = fitted(X)
+    weights = [
+        np.random.default_rng(r).integers(3, size=len(X)) * 1.0 for r in range(3)
+    ]
+    together = refit(model, X, *weights, tol=1e-4)
+    for r, H in zip(weights, together, strict=True):
+        (alone,) = refit(model, X, r, tol=1e-4)
+        # a product for several is the sum of the same terms, in blocks of another width
+        np.testing.assert_allclose(H, alone, rtol=1e-6, atol=1e-8)
+
+
+def test_09_intervals_cover_what_was_planted():
+    covered = []
+    for seed in range(8):
+        X, H = planted(seed, 150)
+        model = fitted(X, tol=1e-6)
+        sure = bootstrap(model, X, n_resamples=60, random_state=seed).components
+        order, _ = match_components(H, model.components_)
+        truth = H / H.sum(axis=1, keepdims=True)
+        inside = (sure.low[order] <= truth) & (truth <= sure.high[order])
+        covered.append(inside[truth > 0].mean())
+        assert np.all(sure.low <= sure.high)
+    # below 0.95: zeros of W end a little above 0, which moves H by as much as the noise
+    assert 0.75 < np.mean(covered) <= 1
+
+
+def test_the_jackknife_agrees_with_the_bootstrap():
+    X, _ = planted(3)
+    model = fitted(X, tol=1e-6)
+    options = {"random_state": 0, "tol": 1e-6, "max_iter": 500}
+    boot = bootstrap(model, X, n_resamples=80, **options).components
+    knife = bootstrap(
+        model, X, n_resamples=50, method="jackknife", **options
+    ).components
+    large = boot.mean > 0.02
+    ratio = np.median(knife.sd[large] / boot.sd[large])
+    assert 0.7 < ratio < 1.4
+
+
+def test_groups_are_drawn_together():
+    X, _ = planted(4, 60)
+    copies = np.repeat(X, 5, axis=0)
+    model = fitted(copies, tol=1e-6)
+    options = {"n_resamples": 60, "random_state": 0}
+    alone = bootstrap(model, copies, **options).components.sd
+    grouped = bootstrap(
+        model, copies, groups=np.repeat(np.arange(60), 5), **options
+    ).components.sd
+    # five copies look like five times the data, unless they are known to be copies
+    assert 1.6 < np.median(grouped[alone > 0] / alone[alone > 0]) < 3
+
+
+def test_a_component_that_is_not_found_again_has_no_interval():
+    X = np.random.default_rng(0).random((40, 10))
+    model = NMF(6, init="random", random_state=0, solver="hals", max_iter=500).fit(X)
+    sure = bootstrap(model, X, n_resamples=20, random_state=0, tol=1e-6).components
+    for t, matched in enumerate(sure.matched):
+        assert np.isfinite(sure.low[t]).all() == (matched >= 0.8)
+
+
+def test_threads_float32_limits_and_the_callback():
+    X, _ = planted(5)
+    model = fitted(X.astype(np.float32), tol=1e-4)
+    one, two = (
+        bootstrap(
+            model, X.astype(np.float32), n_resamples=5, random_state=0, n_threads=n
+        )
+        for n in (1, 2)
+    )
+    assert np.array_equal(one.replicates, two.replicates)
+    told = []
+    few = bootstrap(
+        model,
+        X,
+        n_resamples=100,
+        random_state=0,
+        callback=lambda r: told.append(r) or True,
+    )
+    assert len(few.replicates) == told[0].done == 64
+    few = bootstrap(model, X, n_resamples=100, random_state=0, max_time=1e-9)
+    assert len(few.replicates) == 64
+    assert "3 components, 64 replicates" in repr(few)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"groups": np.zeros(60)}, "1 group of rows"),
+        ({"groups": np.zeros(3)}, "one group for each row"),
+        ({"n_resamples": 1}, "n_resamples"),
+        ({"confidence_level": 1}, "confidence_level"),
+        ({"method": "delete"}, "'bootstrap', 'jackknife'"),
+    ],
+)
+def test_refusals(options, message):
+    X, _ = planted(0, 60)
+    with pytest.raises(ValueError, match=message):
+        bootstrap(fitted(X, tol=1e-2), X, **options)
+    with pytest.raises(ValueError, match="X has 11 features, and the model has 12"):
+        bootstrap(fitted(X, tol=1e-2), X[:, 1:])
