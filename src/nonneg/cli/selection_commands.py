@@ -9,8 +9,9 @@ import numpy as np
 import typer
 
 from ..analysis import report
-from ..io.model_files import save
-from ..io.writers import find_writer, replace_file, write_matrix
+from ..io.model_files import write_model
+from ..io.output_files import OutputFiles
+from ..io.writers import find_writer
 from ..selection.consensus import Consensus, Group, consensus
 from ..selection.rank import select_rank
 from ..selection.rank_cells import Cell
@@ -18,8 +19,8 @@ from ..selection.rank_folds import METHODS
 from ..selection.rank_selection import RankSelection
 from ..selection.rule import RULES
 from . import actions
-from .commands import app, measure_width, print_json
-from .errors import INTERRUPTED, say
+from .commands import app
+from .errors import INTERRUPTED
 from .inputs import open_matrix
 from .options import (
     Data,
@@ -31,7 +32,10 @@ from .options import (
     parameters_from,
     with_parameters,
 )
+from .outputs import open_outputs
 from .progress import Display, format_clock, show_progress
+from .results import to_json
+from .terminal import echo, measure_width, say
 
 SHARED = (
     "solver", "beta_loss", "alpha_W", "alpha_H", "l1_ratio", "tol", "max_iter",
@@ -111,13 +115,12 @@ def rank(
     **options: Any,
 ) -> None:  # fmt: skip
     """Select the number of components by cross-validation."""
-    actions.check_outputs(data, output, plot, options["checkpoint"])
-    tried = parse_ranks(ranks)
-    parameters = parameters_from(options)
-    interrupted = False
-    with show_progress(not quiet) as display:
-        table = _read(data, options, header, row_names, display)
-        with actions.report_warnings(display.say):
+    checkpoint, interrupted = options["checkpoint"], False
+    with open_outputs((data,), (output, plot), checkpoint) as files:
+        tried, kind = parse_ranks(ranks), _kind_of(plot)
+        parameters = parameters_from(options)
+        with show_progress(not quiet) as display, actions.report_warnings(display.say):
+            table = _read(data, options, header, row_names, display)
             try:
                 selection = select_rank(
                     table.X, tried, method=method, folds=folds, n_folds=n_folds,
@@ -129,15 +132,16 @@ def rank(
                 if so_far is None:
                     raise
                 selection, interrupted = so_far, True
-    _write_selection(selection, output, plot)
+        if not interrupted:
+            _write_selection(files, selection, output, plot, kind)
+            files.publish()
     if as_json:
-        print_json("rank", {"data": str(data), **selection.as_dict()})
+        echo(to_json("rank", {"data": str(data), **selection.as_dict()}))
     elif not quiet:
-        typer.echo(str(selection))
+        echo(str(selection))
     if interrupted:
-        kept = options["checkpoint"]
-        advice = f"; {kept} has what is finished, for --resume" if kept else ""
-        say(f"Interrupted; the selection is by the fits that had ended{advice}.")
+        kept = f"; {checkpoint} has them, for --resume" if checkpoint else ""
+        say(f"Interrupted; this is by the fits that had ended{kept}. No file was written.")
         raise typer.Exit(INTERRUPTED)
 
 
@@ -169,21 +173,28 @@ def _show_cells(display: Display) -> Any:
 
 
 def _write_selection(
-    selection: RankSelection, output: Path | None, plot: Path | None
+    files: OutputFiles,
+    selection: RankSelection,
+    output: Path | None,
+    plot: Path | None,
+    kind: str,
 ) -> None:
     if plot is not None:
-        _draw(selection.plot().figure, plot)
+        with files.open(plot) as file:
+            figure = selection.plot().figure
+            figure.savefig(file, format=kind, dpi=150, bbox_inches="tight")
     if output is not None:
-        selection.save(output)
+        with files.open(output) as file:
+            file.write(selection.to_json().encode())
 
 
-def _draw(figure: Any, path: Path) -> None:
-    kind = path.suffix.removeprefix(".").lower() or "png"
+def _kind_of(plot: Path | None) -> str:
+    """Return the format of a picture by its suffix."""
+    kind = "png" if plot is None else plot.suffix.removeprefix(".").lower()
     if kind not in ("png", "svg", "pdf"):
-        msg = f"{str(path)!r}: pictures are written as .png, .svg or .pdf."
+        msg = f"{str(plot)!r}: pictures are written as .png, .svg or .pdf."
         raise ValueError(msg)
-    with replace_file(path) as file:
-        figure.savefig(file, format=kind, dpi=150, bbox_inches="tight")
+    return kind
 
 
 @app.command(name="consensus")
@@ -224,40 +235,41 @@ def run_consensus(
     **options: Any,
 ) -> None:  # fmt: skip
     """Fit many random starts, and write the components that they agree on."""
-    actions.check_outputs(data, output, save_w, plot, options["checkpoint"])
-    if save_w is not None:
-        find_writer(save_w)
-    parameters = parameters_from(options)
-    with show_progress(not quiet) as display:
-        table = _read(data, options, header, row_names, display, save_w is not None)
-        with actions.report_warnings(display.say):
+    places = (output, save_w, plot)
+    with open_outputs((data,), places, options["checkpoint"]) as files:
+        kind, write_W = _kind_of(plot), None if save_w is None else find_writer(save_w)
+        parameters = parameters_from(options)
+        with show_progress(not quiet) as display, actions.report_warnings(display.say):
+            table = _read(data, options, header, row_names, display, save_w is not None)
             agreed = consensus(
                 table.X, n_runs=runs, density_threshold=density_threshold,
                 neighbors=neighbors, method=method, refit_H=refit_H,
                 callback=_show_groups(display), **parameters,
             )  # fmt: skip
-    model = agreed.model
-    if table.column_names is not None:
-        model.feature_names_in_ = np.array(table.column_names, dtype=object)
-    shares = report.component_shares(agreed.W, agreed.components_)
-    summary = report.summarize(
-        model, n_samples=len(agreed.W), norm=report.frobenius_norm(table.X)
-    )
-    if plot is not None:
-        _draw(agreed.plot(), plot)
-    if save_w is not None:
-        names = model.get_feature_names_out().tolist()
-        write_matrix(save_w, agreed.W, table.row_names, names)
-    notes = {"data": str(data), "shares": shares.tolist(), "consensus": _facts(agreed)}
-    save(model, output, notes=notes)
-    components = report.list_components(model, shares=shares, n_top=top)
+        model = agreed.model
+        if table.column_names is not None:
+            model.feature_names_in_ = np.array(table.column_names, dtype=object)
+        shares = report.component_shares(agreed.W, agreed.components_)
+        if plot is not None:
+            with files.open(plot) as file:
+                agreed.plot().savefig(file, format=kind, dpi=150, bbox_inches="tight")
+        if save_w is not None and write_W is not None:
+            names = model.get_feature_names_out().tolist()
+            with files.open(save_w) as file:
+                write_W(file, agreed.W, table.row_names, names)
+        notes = {"data": str(data), "shares": shares.tolist(), "consensus": _facts(agreed)}
+        with files.open(output) as file:
+            write_model(file, model, notes)
+        norm = report.frobenius_norm(table.X)
+        summary = report.summarize(model, n_samples=len(agreed.W), norm=norm)
+        components = report.list_components(model, shares=shares, n_top=top)
+        files.publish()
     if as_json:
-        files = {"data": str(data), "model": str(output), "consensus": _facts(agreed)}
-        print_json("consensus", files, summary, components)
+        facts = {"data": str(data), "model": str(output), "consensus": _facts(agreed)}
+        echo(to_json("consensus", facts, summary, components))
     elif not quiet:
-        typer.echo(f"{agreed}\n")
-        typer.echo(report.format_components(components, measure_width()))
-        typer.echo(f"\n{_stability_lines(agreed)}\n\nModel written to {output}")
+        echo(f"{agreed}\n\n{report.format_components(components, measure_width())}")
+        echo(f"\n{_stability_lines(agreed)}\n\nModel written to {output}")
 
 
 def _facts(agreed: Consensus) -> dict[str, Any]:

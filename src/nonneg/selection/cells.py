@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..io.writers import replace_file
+from ..io.output_files import replace_file
 
 FORMAT = "nonneg-cells-1"
 HEADER = "header"

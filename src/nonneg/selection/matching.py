@@ -129,6 +129,18 @@ def order_components(
     ------
     ValueError
         If the shapes don't belong together, or a word is none of those above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nonneg import order_components
+    >>> W, H = order_components([[1.0, 2], [1, 0]], [[1.0, 1], [4, 4]])
+    >>> H
+    array([[0.5, 0.5],
+           [0.5, 0.5]])
+    >>> W
+    array([[16.,  2.],
+           [ 0.,  2.]])
     """
     whom = "order_components"
     require("by", by, one_of(ORDERS, "Pass 'given' to keep the order.", False), whom)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..io.writers import replace_file
+from ..io.output_files import replace_file
 from .cells import Cells
 from .rank_cells import cell_name, null_name, stability_name
 from .rule import Vector, mean_of_known, pick_rank, summarize_errors
@@ -138,7 +138,11 @@ class RankSelection:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the selection as JSON, in one step."""
         with replace_file(path) as file:
-            file.write(json.dumps(self.as_dict(), indent=1).encode())
+            file.write(self.to_json().encode())
+
+    def to_json(self) -> str:
+        """Return the selection as JSON, which `from_dict` reads after `json.loads`."""
+        return json.dumps(self.as_dict(), indent=1)
 
 
 def selection_of(
