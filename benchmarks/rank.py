@@ -100,7 +100,9 @@ def consensus_of_cells() -> Iterator[str]:
     variance = np.asarray(X.multiply(X).mean(axis=0)).ravel() - mean**2
     genes = np.argsort(-variance / np.maximum(mean, 1e-9))[:2000]
     X = sp.csr_array(X[:, np.sort(genes)])
-    X = sp.csr_array(X.multiply(1 / np.sqrt(np.maximum(variance[np.sort(genes)], 1e-9))))
+    X = sp.csr_array(
+        X.multiply(1 / np.sqrt(np.maximum(variance[np.sort(genes)], 1e-9)))
+    )
     n_runs, sample = 100, 2
 
     def ours() -> None:

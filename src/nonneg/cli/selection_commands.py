@@ -23,14 +23,14 @@ from .commands import app
 from .errors import INTERRUPTED
 from .inputs import open_matrix
 from .options import (
+    SWITCH,
     Data,
-    Header,
     Json,
     Quiet,
-    RowNames,
     Top,
     parameters_from,
-    with_parameters,
+    reading_from,
+    with_options,
 )
 from .outputs import open_outputs
 from .progress import Display, format_clock, show_progress
@@ -75,7 +75,7 @@ def parse_ranks(text: str) -> list[int]:
 
 
 @app.command()
-@with_parameters("header", SHARED, {"solver": "auto", "tol": 1e-3, "max_iter": 60})
+@with_options("as_json", SHARED, {"solver": "auto", "tol": 1e-3, "max_iter": 60})
 def rank(
     data: Data,
     *,
@@ -108,8 +108,6 @@ def rank(
     stability: Annotated[
         int, typer.Option(metavar="N", min=0, help="Starts to measure stability by; 0: none.")
     ] = 0,
-    header: Header = None,
-    row_names: RowNames = None,
     as_json: Json = False,
     quiet: Quiet = False,
     **options: Any,
@@ -120,7 +118,7 @@ def rank(
         tried, kind = parse_ranks(ranks), _kind_of(plot)
         parameters = parameters_from(options)
         with show_progress(not quiet) as display, actions.report_warnings(display.say):
-            table = _read(data, options, header, row_names, display)
+            table = _read(data, options, display)
             try:
                 selection = select_rank(
                     table.X, tried, method=method, folds=folds, n_folds=n_folds,
@@ -141,22 +139,22 @@ def rank(
         echo(str(selection))
     if interrupted:
         kept = f"; {checkpoint} has them, for --resume" if checkpoint else ""
-        say(f"Interrupted; this is by the fits that had ended{kept}. No file was written.")
+        say(
+            f"Interrupted; this is by the fits that had ended{kept}. No file was written."
+        )
         raise typer.Exit(INTERRUPTED)
 
 
 def _read(
     data: Path,
     options: dict[str, Any],
-    header: bool | None,
-    row_names: bool | None,
     display: Display,
     names_of_rows: bool = False,
 ) -> Any:
     display.stage(f"Reading {data.name}")
     return open_matrix(
-        data, memory_limit=options["memory_limit"], header=header, row_names=row_names,
-        n_threads=options["n_threads"], names_of_rows=names_of_rows,
+        data, memory_limit=options["memory_limit"], n_threads=options["n_threads"],
+        names_of_rows=names_of_rows, **reading_from(options),
     )  # fmt: skip
 
 
@@ -198,7 +196,7 @@ def _kind_of(plot: Path | None) -> str:
 
 
 @app.command(name="consensus")
-@with_parameters("header", ("n_components", *SHARED), {"solver": "auto"})
+@with_options("top", ("n_components", *SHARED), {"solver": "auto"})
 def run_consensus(
     data: Data,
     *,
@@ -221,14 +219,12 @@ def run_consensus(
         str, typer.Option(metavar="NAME", help="How to cluster: matching or kmeans.")
     ] = "matching",
     refit_H: Annotated[
-        bool, typer.Option("--refit-h", help="Solve for H once more beside W.")
+        bool, typer.Option("--refit-h", metavar=SWITCH, help="Solve for H once more beside W.")
     ] = False,
     plot: Picture = None,
     save_w: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write W as well.")
     ] = None,
-    header: Header = None,
-    row_names: RowNames = None,
     top: Top = 8,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -240,7 +236,7 @@ def run_consensus(
         kind, write_W = _kind_of(plot), None if save_w is None else find_writer(save_w)
         parameters = parameters_from(options)
         with show_progress(not quiet) as display, actions.report_warnings(display.say):
-            table = _read(data, options, header, row_names, display, save_w is not None)
+            table = _read(data, options, display, save_w is not None)
             agreed = consensus(
                 table.X, n_runs=runs, density_threshold=density_threshold,
                 neighbors=neighbors, method=method, refit_H=refit_H,
@@ -257,7 +253,11 @@ def run_consensus(
             names = model.get_feature_names_out().tolist()
             with files.open(save_w) as file:
                 write_W(file, agreed.W, table.row_names, names)
-        notes = {"data": str(data), "shares": shares.tolist(), "consensus": _facts(agreed)}
+        notes = {
+            "data": str(data),
+            "shares": shares.tolist(),
+            "consensus": _facts(agreed),
+        }
         with files.open(output) as file:
             write_model(file, model, notes)
         norm = report.frobenius_norm(table.X)

@@ -171,7 +171,8 @@ def _row_squares(X: Operand) -> NDArray[np.float64]:
     if X.sparse:
         squares = native.multiply(native)
         return np.asarray(squares.sum(axis=1), dtype=np.float64).ravel()
-    return np.einsum("ij,ij->i", native, native, dtype=np.float64)
+    dense: NDArray[np.float64] = np.einsum("ij,ij->i", native, native, dtype=np.float64)
+    return dense
 
 
 def _split(wide: Array, parts: int) -> list[Array]:
