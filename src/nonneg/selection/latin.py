@@ -196,13 +196,8 @@ def _permuted(X: Operand, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> 
     native = X.native()
     if not X.sparse:
         return np.ascontiguousarray(native[rows][:, columns])
-    place = np.empty_like(columns)
-    place[columns] = np.arange(len(columns))
-    permuted = native.tocsr()[rows]
-    indices = place[permuted.indices].astype(permuted.indices.dtype)
-    result = sp.csr_array((permuted.data, indices, permuted.indptr), shape=X.shape)
-    result.sort_indices()
-    return result
+    # two transpositions leave the entries of a row in order, and take less than sorting them
+    return sp.csr_array(native.tocsc()[:, columns].tocsr()[rows])
 
 
 def _class_sums(
