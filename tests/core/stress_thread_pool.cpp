@@ -57,6 +57,20 @@ void stopped() {
   require(!nonneg::parallel_for(100000, 3, slow, poll), "poll was ignored");
 }
 
+// Tasks that never end by themselves, on the thread that polls and on the others.
+void stopped_within() {
+  auto endless = [](int64_t, int) {
+    while (!nonneg::asked_to_stop())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  };
+  auto poll = []() { return ++polls > 1; };
+  for (int n_threads = 1; n_threads < 4; ++n_threads) {
+    polls = 0;
+    require(!nonneg::parallel_for(8, n_threads, endless, poll), "tasks were not stopped");
+  }
+  require(!nonneg::asked_to_stop(), "outside a region there is nothing to stop");
+}
+
 void forked() {
   const pid_t child = fork();
   if (child == 0) {
@@ -93,6 +107,7 @@ int main(int argc, char **argv) {
       forked();
   }
   stopped();
+  stopped_within();
   nonneg::shut_down_pool();
   std::printf("stress_thread_pool: %d rounds passed\n", rounds);
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,29 @@ def admit_sparse(X: Any, name: str) -> Any:
     if X.format in ("bsr", "coo"):  # SciPy converts the others from their own checks
         _require_sound(X, name)
     return X
+
+
+@contextmanager
+def unwritable(arrays: tuple[Array, ...]) -> Iterator[None]:
+    """Refuse writes to arrays inside the block, as NumPy does for read-only ones.
+
+    For the structure of a matrix that was checked, while code of others runs. The arrays
+    that they are views of are read-only for as long as well.
+    """
+    chain: list[Array] = []
+    for array in arrays:
+        link: Any = array
+        while isinstance(link, np.ndarray):
+            if link.flags.writeable and not any(link is other for other in chain):
+                chain.append(link)
+            link = link.base
+    for link in chain:
+        link.flags.writeable = False
+    try:
+        yield
+    finally:
+        for link in reversed(chain):  # a view can't be writable before its base
+            link.flags.writeable = True
 
 
 def _require_sound(X: Any, name: str) -> None:

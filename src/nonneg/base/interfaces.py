@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple
 
@@ -107,6 +108,10 @@ class Operand:
         """
         return self
 
+    def held(self) -> AbstractContextManager[None]:
+        """Keep what was checked of X as it is while the caller's code runs in the block."""
+        return nullcontext()
+
     def in_memory(self) -> Operand | None:
         """X as an operand in memory, where that takes no reading; else None."""
         return None if self.in_parts else self
@@ -199,7 +204,7 @@ class LossBase:
 
     def error(self, value: float) -> float:
         """Return the `reconstruction_err_` of a loss value: sqrt(2·value) by default."""
-        return math.sqrt(2.0 * max(0.0, value))
+        return math.sqrt(2.0 * max(value, 0.0))  # in this order NaN stays NaN
 
     def from_products(self, X: Operand, cross: float, square: float) -> float:
         """Loss from ⟨X, WH⟩ and ‖WH‖² over the observed entries, if it is quadratic."""

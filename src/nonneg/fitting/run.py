@@ -19,6 +19,7 @@ from ..base.records import (
     ROWS_LEFT,
     FactorizationResult,
     History,
+    Iteration,
     StopReason,
     with_result,
 )
@@ -67,7 +68,7 @@ def run(plan: Plan) -> FactorizationResult:
     TimeoutError
         If the time limit passes before X has been read once.
     """
-    plan = plan.stored_by_rows()
+    plan = _with_held_X(plan).stored_by_rows()
     with single_threaded_blas(), deadline.time_limit(plan.limits.max_time):
         plan = in_units(plan)
         outcome, factors, loss = _carry_out(plan)
@@ -145,6 +146,20 @@ def _carry_out(plan: Plan) -> tuple[Outcome, tuple[Array, Array], float | None]:
     if ended and plan.update_H and plan.task.polishes:
         warn_of_dead(problem, solver.name, outcome.history.objective, *factors)
     return outcome, factors, loss
+
+
+def _with_held_X(plan: Plan) -> Plan:
+    """Return the plan with a callback that can't change what was checked of X."""
+    callback, X = plan.limits.callback, plan.X
+    if callback is None:
+        return plan
+
+    def call(iteration: Iteration) -> bool | None:
+        with X.held():
+            return callback(iteration)
+
+    limits = dataclasses.replace(plan.limits, callback=call)
+    return dataclasses.replace(plan, limits=limits)
 
 
 def _last_objective(

@@ -81,7 +81,7 @@ class BetaDivergence(LossBase):
         step = TermsUpdate(terms, move=False, accumulate=False, value=True)
         value = float(X.run_pass(step, TermRows(W), beside(Ht, X.n_threads)).value)
         # zeros of X count −1 each at β = 0, as in scikit-learn
-        return max(0.0, value) if terms.beta > 0 else value
+        return max(value, 0.0) if terms.beta > 0 else value  # NaN stays NaN
 
 
 @losses.register("kullback-leibler")

@@ -61,7 +61,8 @@ class Frobenius(LossBase):
 
     def from_products(self, X: Operand, cross: float, square: float) -> float:
         """Return ½‖X‖² − ⟨X, WH⟩ + ½‖WH‖², at least 0."""
-        return max(0.0, 0.5 * X.stats().sum_sq - cross + 0.5 * square)
+        # in this order NaN stays NaN
+        return max(0.5 * X.stats().sum_sq - cross + 0.5 * square, 0.0)
 
 
 def in_units(W: Array, Ht: Array, exponent: int) -> tuple[Array, Array]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -10,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
+from ..base.gate import unwritable
 from ..base.interfaces import Operand, Stats
 from ..kernels.csr_format import canonical, known_canonical
 from ..kernels.row_methods import Summary
@@ -35,6 +38,7 @@ class SparseOperand(BlockedOperand):
         if X.format not in ("csr", "csc"):
             X = X.tocsr()
         self.X = X = canonical(X)
+        self._is_own = False
         self.n_threads = n_threads
         self.shape = (int(X.shape[0]), int(X.shape[1]))
         self.dtype = X.dtype
@@ -75,6 +79,15 @@ class SparseOperand(BlockedOperand):
             (rows.stop - rows.start, self.shape[1]),
         )
         return SparseOperand(part, self.n_threads)
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep the caller's code from writing to the indices, on which memory depends.
+
+        It may give its matrix other arrays, as this operand then has a matrix of its own.
+        """
+        if not self._is_own:
+            self.X, self._is_own = copy.copy(self.X), True
+        return unwritable((self.X.indices, self.X.indptr))
 
     def native(self) -> Any:
         """Return the SciPy matrix."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...base import deadline
 from ...base.arrays import Array
+from ...base.gate import LARGEST_INT32
 from ...stores.base import StoreBase
 from ...stores.read_errors import StoreError
 
@@ -206,7 +207,16 @@ def read_rows(store: StoreBase, start: int, stop: int, out: Array | None) -> Any
         raise OSError(msg)
     if not store.sparse:
         return rows
-    # the number of columns and the entries of a window are below 2**31
+    largest = max(len(rows.indices), store.shape[1])
+    if (
+        largest > LARGEST_INT32
+    ):  # the kernels count columns and entries of a window by int32
+        msg = (
+            f"Rows {start:,} to {stop:,} of X have {len(rows.indices):,} entries in "
+            f"{store.shape[1]:,} columns; both may be {LARGEST_INT32:,} at most where X is read "
+            "in parts. Fit such an X in memory, or leave columns out."
+        )
+        raise OSError(msg)
     indices, indptr = (
         A.astype(np.int32, copy=False) for A in (rows.indices, rows.indptr)
     )
