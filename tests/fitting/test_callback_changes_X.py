@@ -94,6 +94,7 @@ def test_other_arrays_in_the_callers_matrix_change_nothing(solver, storage, chan
     assert fitted.reconstruction_err_ == expected.reconstruction_err_
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("solver", ["cd", "hals", "mu"])
 def test_values_that_become_nan_are_not_a_perfect_fit(solver):
     X = matrix("csr")
