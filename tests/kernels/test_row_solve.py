@@ -179,6 +179,27 @@ def test_many_sweeps_reach_the_exact_solution():
     assert colder.sweeps >= 200
 
 
+@needs_core
+@dtypes
+@pytest.mark.parametrize("k", [1, 7, 30])
+def test_rows_are_exact_whether_or_not_sweeps_converge(k, dtype):
+    """Nearly orthogonal components are solved for by sweeps alone, others by pivoting."""
+    rng = np.random.default_rng(k)
+    for coupling in (0.05, 3.0):
+        B = np.vstack([np.eye(k), coupling * rng.random((4, k))]).astype(dtype)
+        gram, l1 = oracles.to_float64(B.T) @ B, np.full(k, 0.05)
+        start, rhs = (rng.random((600, k)).astype(dtype) for _ in range(2))
+        rhs[::7] = 0
+        solved, expected = np.empty_like(start), np.zeros_like(start)
+        method = Exact(sweeps=4)
+        report = kernels.solve_rows(RowArrays(start, solved), rhs, gram, l1, method)
+        kernels.exact_solve(expected, rhs, gram, l1)
+        assert_close(solved, expected, dtype, k * k)
+        assert not solved[::7].any()
+        if k > 1:
+            assert (report.sweeps == 0) == (coupling < 1)
+
+
 @methods
 def test_dead_coordinates_stay_and_zero_rows_end_at_zero(method):
     start, previous, rhs, gram, _ = problem(40, 3, np.float64)

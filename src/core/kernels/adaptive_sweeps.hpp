@@ -1,5 +1,6 @@
 // Adaptive coordinate sweeps: each row is swept until its steps have become small beside
-// those of its first sweep, then stays as it is while the rest of its tile goes on.
+// those of its first sweep, or until it is at its minimum; then it stays as it is while the
+// rest of its tile goes on.
 // A row's arithmetic depends on nothing but the row.
 #pragma once
 
@@ -13,72 +14,65 @@ template <class T, int R> struct TileState {
   Vec<T> alive[R], first[R], squares[R], decrease[R];
 };
 
-// One sweep over a turned tile. The first one moves all rows, and adds for each
-// coordinate the squares of the projected gradient (just before the step) and of the
+// An entry that falls below this share of itself is zero but for rounding.
+template <class T> constexpr T kVanishing = sizeof(T) == 4 ? T(1e-6) : T(1e-15);
+
+// Steps of a sweep over a turned tile. Those of the first one move all rows, and add for
+// each coordinate the squares of the projected gradient (just before the step) and of the
 // right-hand side to `lanes`: k vectors of each, in float64, where they can neither
 // overflow nor vanish.
-template <class T, int R, bool first>
-static void adaptive_sweep(const Sweep<T> &s, T *a, const T *p, TileState<T, R> &state,
-                           double *lanes) {
+template <class T, int R, bool first> struct AdaptiveStep {
   using V = Vec<T>;
-  constexpr int L = kLanes<T>, B = R * L;
+  static constexpr int L = kLanes<T>;
   using D = typename VectorOf<double, L>::type;
-  const V zero = fill<V>(T(0));
-  const int k = s.k;
-  unroll<R>([&](auto v) NONNEG_LAMBDA { state.squares[v] = zero; });
-  for (int c = 0; c < k; ++c) {
-    const int t = static_cast<int>(s.order[c]);
-    const T *g = s.gram + static_cast<Index>(t) * k;
-    const V l1 = fill<V>(s.l1[t]);
-    V even[R], odd[R];
-    unroll<R>([&](auto v) NONNEG_LAMBDA {
-      even[v] = l1 - load<V>(p + t * B + v * L);
-      odd[v] = zero;
-    });
+  const Sweep<T> &s;
+  TileState<T, R> &state;
+  double *lanes;
+  D projected_square;
+
+  NONNEG_STEP void begin(Index t, const V *linear) {
     if constexpr (first) {
-      D linear = load<D>(lanes + (k + t) * L);
+      D sum = load<D>(lanes + (s.k + t) * L);
       unroll<R>([&](auto v) NONNEG_LAMBDA {
-        const D wide = __builtin_convertvector(even[v], D);
-        linear += wide * wide;
+        const D wide = __builtin_convertvector(linear[v], D);
+        sum += wide * wide;
       });
-      store(lanes + (k + t) * L, linear);
+      store(lanes + (s.k + t) * L, sum);
+      projected_square = fill<D>(0.0);
     }
-    int r = 0;
-    for (; r + 1 < k; r += 2) {
-      const V g0 = fill<V>(g[r]), g1 = fill<V>(g[r + 1]);
-      unroll<R>([&](auto v) NONNEG_LAMBDA {
-        even[v] += g0 * load<V>(a + r * B + v * L);
-        odd[v] += g1 * load<V>(a + (r + 1) * B + v * L);
-      });
-    }
-    if (r < k) {
-      const V g0 = fill<V>(g[r]);
-      unroll<R>([&](auto v) NONNEG_LAMBDA { even[v] += g0 * load<V>(a + r * B + v * L); });
-    }
-    const V inverse = fill<V>(s.inverse[t]), half = fill<V>(g[t] / 2);
-    D projected_square = fill<D>(0.0);
-    unroll<R>([&](auto v) NONNEG_LAMBDA {
-      const V gradient = even[v] + odd[v];
-      const V old = load<V>(a + t * B + v * L);
-      V moved = old - gradient * inverse;
-      moved = moved > zero ? moved : zero;
-      if constexpr (first) {
-        const V clipped = gradient < zero ? gradient : zero;
-        const V projected = old > zero ? gradient : clipped;
-        const D wide = __builtin_convertvector(projected, D);
-        projected_square += wide * wide;
-      } else {
-        moved = state.alive[v] > zero ? moved : old;
-      }
-      // without curvature the coordinate stays: the inverse is zero
-      const V step = moved - old;
-      state.squares[v] += step * step;
-      state.decrease[v] -= step * (gradient + half * step);
-      store(a + t * B + v * L, moved);
-    });
-    if constexpr (first)
-      store(lanes + t * L, load<D>(lanes + t * L) + projected_square);
   }
+  NONNEG_STEP V operator()(Index t, int v, V gradient, V old) {
+    const V zero = fill<V>(T(0)), half = fill<V>(s.gram[t * s.k + t] / 2);
+    V moved = old - gradient * fill<V>(s.inverse[t]);
+    moved = moved > fill<V>(kVanishing<T>) * old ? moved : zero;
+    if constexpr (first) {
+      const V clipped = gradient < zero ? gradient : zero;
+      const V projected = old > zero ? gradient : clipped;
+      const D wide = __builtin_convertvector(projected, D);
+      projected_square += wide * wide;
+    } else {
+      moved = state.alive[v] > zero ? moved : old;
+    }
+    // without curvature the coordinate stays: the inverse is zero
+    const V step = moved - old;
+    state.squares[v] += step * step;
+    state.decrease[v] -= step * (gradient + half * step);
+    return moved;
+  }
+  NONNEG_STEP void end(Index t) {
+    if constexpr (first) {
+      store(lanes + t * L, load<D>(lanes + t * L) + projected_square);
+      projected_square = fill<D>(0.0);
+    }
+  }
+};
+
+template <class T, int R, bool first>
+NONNEG_INLINE void adaptive_sweep(const Sweep<T> &s, T *a, const T *p, TileState<T, R> &state,
+                                  double *lanes) {
+  unroll<R>([&](auto v) NONNEG_LAMBDA { state.squares[v] = fill<Vec<T>>(T(0)); });
+  AdaptiveStep<T, R, first> step{s, state, lanes, {}};
+  visit_coordinates<T, R>(s, a, p, step);
 }
 
 // Sweeps a turned tile of R vectors of rows, n of them real.
@@ -111,17 +105,6 @@ static void adaptive_tile(const Solve<T> &solve, T *a, const T *p, Index n, Solv
   unroll<R>([&](auto v) NONNEG_LAMBDA { sums.decrease += sum_lanes<T>(state.decrease[v]); });
 }
 
-// <p, a> over a turned tile.
-template <class T> NONNEG_INLINE double tile_cross(const T *a, const T *p, Index numbers) {
-  constexpr int L = kLanes<T>;
-  using W = typename VectorOf<double, L>::type;
-  W total = fill<W>(0.0);
-  for (Index i = 0; i < numbers; i += L)
-    total += __builtin_convertvector(load<Vec<T>>(p + i), W) *
-             __builtin_convertvector(load<Vec<T>>(a + i), W);
-  return sum_lanes<double>(total);
-}
-
 template <class T, int R>
 NONNEG_INLINE void adaptive_some(const Solve<T> &solve, const RowArrays<T> &rows,
                                  MatrixView<const T> P, Index first, Index n,
@@ -150,22 +133,15 @@ template <class T>
 static void adaptive_rows(const Solve<T> &solve, const RowArrays<T> &rows,
                           MatrixView<const T> P, SolveSums &sums, double *measures,
                           T *scratch) {
-  constexpr int B = kTileRows<T>, L = kLanes<T>;
+  constexpr int L = kLanes<T>;
   const int k = solve.sweep.k;
   double *lanes = reinterpret_cast<double *>(scratch + sweep_scratch<T>(k));
   for (int i = 0; i < 2 * k * L; ++i)
     lanes[i] = 0;
   const Index n_rows = rows.solved.rows;
-  Index i = 0;
-  for (; i + B <= n_rows; i += B)
-    adaptive_some<T, kTileVectors>(solve, rows, P, i, B, sums, lanes, scratch);
-  if (constexpr Index H = 2 * L; i + H <= n_rows) {
-    adaptive_some<T, 2>(solve, rows, P, i, H, sums, lanes, scratch);
-    i += H;
-  }
-  for (; i < n_rows; i += L)
-    adaptive_some<T, 1>(solve, rows, P, i, smaller<Index>(L, n_rows - i), sums, lanes,
-                        scratch);
+  const Index i = for_tiles<T>(n_rows, [&](auto vectors, Index first, Index n) NONNEG_LAMBDA {
+    adaptive_some<T, decltype(vectors)::value>(solve, rows, P, first, n, sums, lanes, scratch);
+  });
   for (int t = 0; measures && t < 2 * k; ++t)
     measures[t] += sum_lanes<double>(
         load<typename VectorOf<double, L>::type>(lanes + t * L));
@@ -174,6 +150,73 @@ static void adaptive_rows(const Solve<T> &solve, const RowArrays<T> &rows,
   for (int t = 0; measures && missing > 0 && t < k; ++t)
     measures[k + t] -= missing * static_cast<double>(solve.sweep.l1[t]) *
                        static_cast<double>(solve.sweep.l1[t]);
+}
+
+// ---- sweeps until a row is at its minimum ----------------------------------------------
+
+// A row is at its minimum when a sweep moves it by at most this share of its norm: where
+// sweeps shrink their steps by half, no more than that is to come.
+template <class T> constexpr T kSettledShare = sizeof(T) == 4 ? T(1e-6) : T(2e-15);
+// A row whose squared steps shrink by this factor from sweep to sweep goes on, to this many
+// sweeps: thirty of them cost as much as to factor one passive set (D-CORE-EXACT-SWEEPS).
+constexpr double kContraction = 0.25;
+constexpr int kMostContracting = 32;
+
+// Sweeps a turned tile of R vectors of rows; settled[i] is set to 1 for those of its n rows
+// that end at their minimum, and 0 for the others.
+template <class T, int R>
+static void settle_tile(const Solve<T> &solve, T *a, const T *p, Index n, unsigned char *settled) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>, B = R * L;
+  const V zero = fill<V>(T(0)), one = fill<V>(T(1));
+  const V contraction = fill<V>(T(kContraction));
+  TileState<T, R> state;
+  V before[R], least[R], ended[R];
+  unroll<R>([&](auto v) NONNEG_LAMBDA {
+    state.decrease[v] = ended[v] = least[v] = zero;
+    state.alive[v] = one;
+    before[v] = fill<V>(T(1) / T(0));
+  });
+  for (int number = 1; number <= larger(solve.most, kMostContracting); ++number) {
+    adaptive_sweep<T, R, false>(solve.sweep, a, p, state, nullptr);
+    if (number == 1) {
+      for (int t = 0; t < solve.sweep.k; ++t)
+        unroll<R>([&](auto v) NONNEG_LAMBDA {
+          const V x = load<V>(a + t * B + v * L);
+          least[v] += x * x;
+        });
+      unroll<R>([&](auto v) NONNEG_LAMBDA {
+        least[v] *= fill<V>(kSettledShare<T> * kSettledShare<T>);
+        state.first[v] = state.squares[v] * fill<V>(solve.settled);
+      });
+    }
+    V rest = zero;
+    const V more = number < solve.most ? one : zero;
+    const V still = number < kMostContracting ? contraction : zero;
+    unroll<R>([&](auto v) NONNEG_LAMBDA {
+      const V squares = state.squares[v];
+      const V done = squares <= least[v] ? state.alive[v] : zero;
+      const V far = squares > state.first[v] ? more : zero;
+      const V goes_on = squares <= still * before[v] ? one : far;
+      ended[v] += done;
+      state.alive[v] = done > zero ? zero : state.alive[v] * goes_on;
+      before[v] = squares;
+      rest += state.alive[v];
+    });
+    if (sum_lanes<T>(rest) == 0)
+      break;
+  }
+  // what is left of an entry on its way to zero
+  for (int t = 0; t < solve.sweep.k; ++t)
+    unroll<R>([&](auto v) NONNEG_LAMBDA {
+      const V x = load<V>(a + t * B + v * L);
+      const V kept = x * x > least[v] ? x : zero;
+      store(a + t * B + v * L, ended[v] > zero ? kept : x);
+    });
+  alignas(64) T flags[B];
+  unroll<R>([&](auto v) NONNEG_LAMBDA { store(flags + v * L, ended[v]); });
+  for (Index i = 0; i < n; ++i)
+    settled[i] = flags[i] > 0;
 }
 
 } // namespace nonneg::NONNEG_ISA

@@ -2,70 +2,158 @@
 #pragma once
 
 #include "kernels/adaptive_sweeps.hpp"
+#include "kernels/block_scratch.hpp"
 #include "kernels/pivoting.hpp"
 #include "kernels/row_arrays.hpp"
 
 namespace nonneg::NONNEG_ISA {
 
 template <class T> NONNEG_INLINE size_t exact_method_scratch(int k) {
-  return larger(exact_scratch(k) + sizeof(double) * static_cast<size_t>((k + 7) / 8 * 8),
-                sizeof(T) * adaptive_scratch<T>(k));
+  return rounded(sizeof(T) * adaptive_scratch<T>(k)) + exact_scratch(k);
 }
 
-// measures: 2 k sums over the rows, of squared projected gradients before the solve and of
-// squared right-hand sides.
-template <class T>
-static void measure_rows(const Exact &e, const RowArrays<T> &rows, MatrixView<const T> P,
-                         SolveSums &sums, double *measures, double *gradient) {
-  const int k = e.k;
-  for (Index i = 0; i < rows.start.rows; ++i) {
-    const T *a = rows.start.data + i * rows.start.stride, *p = P.data + i * P.stride;
-    for (int t = 0; t < k; ++t)
-      gradient[t] = e.l1[t] - static_cast<double>(p[t]);
-    for (int r = 0; r < k; ++r) {
-      const double x = static_cast<double>(a[r]);
-      for (int t = 0; x != 0 && t < k; ++t)
-        gradient[t] += x * e.gram[r * k + t];
+// Adds to `lanes`, k vectors of each, the squares of the projected gradient and of the
+// right-hand side, of N vectors of rows of a turned tile whose rows are B numbers apart; and
+// to `value` their objective. All in float64.
+template <int N, int C, class T>
+NONNEG_INLINE void measure_coordinates(const Exact &e, int first, const T *a, const T *p, int B,
+                                       double *lanes, Vec<double> &value) {
+  constexpr int L = kLanes<double>;
+  using D = Vec<double>;
+  const D zero = fill<D>(0.0), half = fill<D>(0.5);
+  const auto wide = [&](const T *x) NONNEG_LAMBDA {
+    return __builtin_convertvector(load<typename VectorOf<T, L>::type>(x), D);
+  };
+  D gradient[C * N];
+  unroll<C * N>([&](auto i) NONNEG_LAMBDA { gradient[i] = zero; });
+  for (int r = 0; r < e.k; ++r) {
+    D x[N];
+    unroll<N>([&](auto v) NONNEG_LAMBDA { x[v] = wide(a + r * B + v * L); });
+    unroll<C>([&](auto c) NONNEG_LAMBDA {
+      const D entry = fill<D>(e.gram[(first + c) * e.k + r]);
+      unroll<N>([&](auto v) NONNEG_LAMBDA { gradient[c * N + v] += entry * x[v]; });
+    });
+  }
+  unroll<C>([&](auto c) NONNEG_LAMBDA {
+    const int t = first + c;
+    D projected_square = load<D>(lanes + t * L), square = load<D>(lanes + (e.k + t) * L);
+    unroll<N>([&](auto v) NONNEG_LAMBDA {
+      const D linear = wide(p + t * B + v * L) - fill<D>(e.l1[t]);
+      const D x = wide(a + t * B + v * L), slope = gradient[c * N + v] - linear;
+      const D clipped = slope < zero ? slope : zero;
+      const D projected = x > zero ? slope : clipped;
+      projected_square += projected * projected;
+      square += linear * linear;
+      value += half * x * (slope - linear);
+    });
+    store(lanes + t * L, projected_square);
+    store(lanes + (e.k + t) * L, square);
+  });
+}
+
+// Sums over the rows that an exact solve starts from.
+template <class T> struct StartMeasures {
+  const Exact &e;
+  double *lanes; // 2 k vectors
+  Vec<double> value;
+
+  StartMeasures(const Exact &exact, double *numbers)
+      : e(exact), lanes(numbers), value(fill<Vec<double>>(0.0)) {
+    for (int i = 0; i < 2 * e.k * kLanes<double>; ++i)
+      lanes[i] = 0;
+  }
+
+  // A turned tile of B rows, n of them real.
+  template <int B> NONNEG_STEP void add(const T *a, const T *p, Index n) {
+    constexpr int L = kLanes<double>, N = B / L < 4 ? B / L : 4, C = kTogetherSwept;
+    for (int g = 0; g < B; g += N * L) {
+      int t = 0;
+      for (; t + C <= e.k; t += C)
+        measure_coordinates<N, C>(e, t, a + g, p + g, B, lanes, value);
+      for (; t < e.k; ++t)
+        measure_coordinates<N, 1>(e, t, a + g, p + g, B, lanes, value);
     }
-    for (int t = 0; t < k; ++t) {
-      const double linear = static_cast<double>(p[t]) - e.l1[t];
-      const double x = static_cast<double>(a[t]);
-      const double projected = x > 0 ? gradient[t] : smaller(gradient[t], 0.0);
-      measures[t] += projected * projected;
-      measures[k + t] += linear * linear;
-      sums.decrease += 0.5 * x * (gradient[t] - linear);
+    // the zero rows that fill the tile have right-hand sides of -l1
+    for (int t = 0; n < B && t < e.k; ++t) {
+      const double square = static_cast<double>(B - n) * e.l1[t] * e.l1[t];
+      lanes[t * L] -= e.l1[t] < 0 ? square : 0;
+      lanes[(e.k + t) * L] -= square;
     }
   }
+
+  // measures: 2 k sums over the rows.
+  void add_up(double *measures, double &objective) const {
+    constexpr int L = kLanes<double>;
+    for (int t = 0; t < 2 * e.k; ++t)
+      measures[t] += sum_lanes<double>(load<Vec<double>>(lanes + t * L));
+    objective += sum_lanes<double>(value);
+  }
+};
+
+// <a, b> in float64.
+template <class T, class U> NONNEG_INLINE double inner_product(const T *a, const U *b, int k) {
+  constexpr int L = kLanes<double>;
+  using D = Vec<double>;
+  D sum = fill<D>(0.0);
+  int t = 0;
+  for (; t + L <= k; t += L)
+    sum += __builtin_convertvector(load<typename VectorOf<T, L>::type>(a + t), D) *
+           __builtin_convertvector(load<typename VectorOf<U, L>::type>(b + t), D);
+  double total = sum_lanes<double>(sum);
+  for (; t < k; ++t)
+    total += static_cast<double>(a[t]) * static_cast<double>(b[t]);
+  return total;
 }
 
-// A few sweeps first bring cold rows near their passive sets, so that pivoting tries fewer of
-// them (D-CORE-EXACT-SWEEPS).
+template <class T, int R>
+NONNEG_INLINE void settle_some(const Solve<T> &solve, const RowArrays<T> &rows,
+                               MatrixView<const T> P, Index first, Index n,
+                               StartMeasures<T> &start, unsigned char *settled, T *scratch) {
+  constexpr int B = R * kLanes<T>;
+  const int k = solve.sweep.k;
+  T *a = scratch, *p = scratch + static_cast<Index>(k) * B;
+  load_tile(rows.start.data + first * rows.start.stride, rows.start.stride, n, k, a, B);
+  load_tile(P.data + first * P.stride, P.stride, n, k, p, B);
+  start.template add<B>(a, p, n);
+  settle_tile<T, R>(solve, a, p, n, settled);
+  store_tile(a, B, n, k, rows.solved.data + first * rows.solved.stride, rows.solved.stride);
+}
+
+// Rows that are solved for at a time.
+constexpr Index kSettledRows = 512;
+
+// Sweeps come first. Rows for which they converge at once are done, as most rows are where
+// the Gram matrix is well conditioned; the others are solved for by pivoting, which the sweeps
+// have brought nearer to their passive sets (D-CORE-EXACT-SWEEPS).
 template <class T>
-static void exact_method(const Solve<T> &solve, const RowArrays<T> &rows,
-                         MatrixView<const T> P, SolveSums &sums, double *measures,
+static void exact_method(const Solve<T> &solve, const RowArrays<T> &all,
+                         MatrixView<const T> right, SolveSums &sums, double *measures,
                          T *scratch) {
   const Exact &e = solve.exact;
   const int k = e.k;
-  double *const gradient = reinterpret_cast<double *>(scratch);
-  measure_rows(e, rows, P, sums, measures, gradient);
-  if (solve.most > 0) {
-    SolveSums unused;
-    Solve<T> before = solve;
-    before.wants_cross = false;
-    adaptive_rows<T>(before, rows, P, unused, nullptr, scratch);
-  } else {
-    copy_rows(rows.start, rows.solved);
+  StartMeasures<T> start(e, reinterpret_cast<double *>(scratch + sweep_scratch<T>(k)));
+  void *const pivoting = reinterpret_cast<char *>(scratch) + rounded(sizeof(T) * adaptive_scratch<T>(k));
+  unsigned char settled[kSettledRows];
+  for (Index first = 0; first < all.solved.rows; first += kSettledRows) {
+    const Index last = smaller(first + kSettledRows, all.solved.rows);
+    const RowArrays<T> rows = block_of(all, first, last);
+    const MatrixView<const T> P{right.data + first * right.stride, last - first, k, right.stride};
+    for_tiles<T>(last - first, [&](auto vectors, Index i, Index n) NONNEG_LAMBDA {
+      settle_some<T, decltype(vectors)::value>(solve, rows, P, i, n, start, settled + i, scratch);
+    });
+    ExactSums done;
+    exact_rows(e, rows.solved, P, settled, done, pivoting);
+    sums.sweeps += static_cast<double>(done.factorizations);
+    // at the solution the gradient is orthogonal to the rows: the objective is
+    // -1/2 <p - l1, a>
+    for (Index i = 0; i < rows.solved.rows; ++i) {
+      const T *a = rows.solved.data + i * rows.solved.stride, *p = P.data + i * P.stride;
+      const double cross = inner_product(a, p, k);
+      sums.cross += cross;
+      sums.decrease += 0.5 * (cross - inner_product(a, e.l1, k));
+    }
   }
-  ExactSums done;
-  exact_rows(e, rows.solved, P, done, gradient + (k + 7) / 8 * 8);
-  sums.cross += done.cross;
-  sums.sweeps += static_cast<double>(done.factorizations);
-  // at the solution the gradient is orthogonal to the rows: the objective is -1/2 <p - l1, a>
-  double value = 0.5 * done.cross;
-  for (Index i = 0; i < rows.solved.rows; ++i)
-    for (int t = 0; t < k; ++t)
-      value -= 0.5 * e.l1[t] * static_cast<double>(rows.solved.data[i * rows.solved.stride + t]);
-  sums.decrease += value;
+  start.add_up(measures, sums.decrease);
 }
 
 } // namespace nonneg::NONNEG_ISA

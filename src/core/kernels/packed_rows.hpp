@@ -43,10 +43,24 @@ template <int Most, class F> NONNEG_INLINE void for_balanced(int count, F f) {
   }
 }
 
+// Calls f(t) for each vector of k >= kLanes numbers; the last one overlaps the one before it.
+template <class T, class F> NONNEG_INLINE void for_overlapping(int k, F f) {
+  constexpr int L = kLanes<T>;
+  int t = 0;
+  for (; t + L <= k; t += L)
+    f(t);
+  if (t < k)
+    f(k - L);
+}
+
 template <class T>
 NONNEG_INLINE void pack_row(const T *row, int k, int kp, T *packed) {
-  for (int t = 0; t < k; ++t)
-    packed[t] = row[t];
+  constexpr int L = kLanes<T>;
+  if (k >= L)
+    for_overlapping<T>(k, [&](int t) NONNEG_LAMBDA { store(packed + t, load<Vec<T>>(row + t)); });
+  else
+    for (int t = 0; t < k; ++t)
+      packed[t] = row[t];
   for (int t = k; t < kp; ++t)
     packed[t] = 0;
 }
@@ -60,20 +74,30 @@ template <class T> static void pack(MatrixView<const T> B, T *packed, Index stri
 template <class T>
 static void reduce(const T *slots, Index slot_size, int n_slots, int width, Index first,
                    Index last, MatrixView<T> out) {
-  for (Index i = first; i < last; ++i)
-    for (Index t = 0; t < out.cols; ++t) {
-      T total = slots[i * width + t];
+  const int k = static_cast<int>(out.cols);
+  for (Index i = first; i < last; ++i) {
+    const T *row = slots + i * width;
+    T *total = out.data + i * out.stride;
+    const auto add_up = [&](int t, auto read) NONNEG_LAMBDA {
+      auto sum = read(row + t);
       for (int s = 1; s < n_slots; ++s)
-        total += slots[s * slot_size + i * width + t];
-      out.data[i * out.stride + t] = total;
-    }
+        sum += read(row + s * slot_size + t);
+      return sum;
+    };
+    const auto one = [](const T *p) NONNEG_LAMBDA { return *p; };
+    const auto vector = [](const T *p) NONNEG_LAMBDA { return load<Vec<T>>(p); };
+    if (k >= kLanes<T>)
+      for_overlapping<T>(k, [&](int t) NONNEG_LAMBDA { store(total + t, add_up(t, vector)); });
+    else
+      for (int t = 0; t < k; ++t)
+        total[t] = add_up(t, one);
+  }
 }
 
 template <class T>
 NONNEG_INLINE void unpack(const T *packed, int k, int kp, MatrixView<T> out) {
   for (Index i = 0; i < out.rows; ++i)
-    for (int t = 0; t < k; ++t)
-      out.data[i * out.stride + t] = packed[i * kp + t];
+    pack_row(packed + i * kp, k, k, out.data + i * out.stride);
 }
 
 template <class T> NONNEG_INLINE T packed_sum(const T *row, int kp) {

@@ -263,10 +263,11 @@ NONNEG_INLINE int64_t choose(ExactLane &lane, int64_t count, int64_t last) {
 }
 
 // Each row of A becomes the minimiser of 1/2 a G a' - (p - l1) a over 0 <= a <= upper;
-// on entry its positive entries are the passive set to start from.
+// on entry its positive entries are the passive set to start from. Rows of which `settled`,
+// if any, is not 0 are left as they are.
 template <class T>
 static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
-                       ExactSums &sums, void *scratch) {
+                       const unsigned char *settled, ExactSums &sums, void *scratch) {
   constexpr int L = kExactLanes;
   ExactTile tile = cut_exact(scratch, e.k, nullptr);
   prepare_exact(e, tile);
@@ -274,6 +275,8 @@ static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
   int active = 0;
   auto refill = [&](int l) {
     tile.lanes[l].row = -1;
+    while (settled && next < A.rows && settled[next])
+      ++next;
     if (next == A.rows || (next % kExactRows == 0 && e.stop && e.stop()))
       return false;
     load_row(e, tile, l, next, A.data + next * A.stride, P.data + next * P.stride);
@@ -320,6 +323,12 @@ static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
     for (int t = 0; t < e.k; ++t)
       for (int l = 0; l < L; ++l)
         sums.gradient[t] += tile.squares[t * L + l];
+}
+
+template <class T>
+static void exact_all(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
+                      ExactSums &sums, void *scratch) {
+  exact_rows(e, A, P, nullptr, sums, scratch);
 }
 
 } // namespace nonneg::NONNEG_ISA

@@ -15,28 +15,37 @@ NONNEG_INLINE void copy_rows(MatrixView<const T> from, MatrixView<T> to) {
       to.data[i * to.stride + t] = from.data[i * from.stride + t];
 }
 
-// moved = max(0, solved + momentum (solved - previous)), row by row.
+// moved = max(0, solved + momentum (solved - previous)) for n numbers.
 template <class T>
-NONNEG_INLINE void extrapolate(const RowArrays<T> &rows, T momentum) {
+NONNEG_INLINE void extrapolate_numbers(const T *solved, const T *previous, T *moved, Index n,
+                                       T momentum) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
   const V zero = fill<V>(T(0)), beta = fill<V>(momentum);
-  const Index k = rows.solved.cols;
-  for (Index i = 0; i < rows.solved.rows; ++i) {
-    const T *solved = rows.solved.data + i * rows.solved.stride;
-    const T *previous = rows.previous.data + i * rows.previous.stride;
-    T *moved = rows.moved.data + i * rows.moved.stride;
-    Index t = 0;
-    for (; t + L <= k; t += L) {
-      const V x = load<V>(solved + t);
-      const V y = x + beta * (x - load<V>(previous + t));
-      store(moved + t, y > zero ? y : zero);
-    }
-    for (; t < k; ++t) {
-      const T y = solved[t] + momentum * (solved[t] - previous[t]);
-      moved[t] = y > T(0) ? y : T(0); // as above, also for NaN
-    }
+  Index t = 0;
+  for (; t + L <= n; t += L) {
+    const V x = load<V>(solved + t);
+    const V y = x + beta * (x - load<V>(previous + t));
+    store(moved + t, y > zero ? y : zero);
   }
+  for (; t < n; ++t) {
+    const T y = solved[t] + momentum * (solved[t] - previous[t]);
+    moved[t] = y > T(0) ? y : T(0); // as above, also for NaN
+  }
+}
+
+// Row by row, or all rows at once where nothing lies between them.
+template <class T>
+NONNEG_INLINE void extrapolate(const RowArrays<T> &rows, T momentum) {
+  const Index k = rows.solved.cols, n = rows.solved.rows;
+  if (rows.solved.stride == k && rows.previous.stride == k && rows.moved.stride == k) {
+    extrapolate_numbers(rows.solved.data, rows.previous.data, rows.moved.data, n * k, momentum);
+    return;
+  }
+  for (Index i = 0; i < n; ++i)
+    extrapolate_numbers(rows.solved.data + i * rows.solved.stride,
+                        rows.previous.data + i * rows.previous.stride,
+                        rows.moved.data + i * rows.moved.stride, k, momentum);
 }
 
 template <class T>

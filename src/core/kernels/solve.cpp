@@ -13,7 +13,7 @@ template <class T> static constexpr SolveKernels<T> table() {
   return {update_bytes<T>,
           solve_only<T>,
           exact_scratch,
-          exact_rows<T>,
+          exact_all<T>,
           {dense_update<T>},
           csr_table<T, int32_t>(),
           csr_table<T, int64_t>()};

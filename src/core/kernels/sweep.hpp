@@ -76,58 +76,119 @@ static void store_tile(const T *tile, int lanes, Index n, int k, T *rows, Index 
       rows[i * stride + t] = tile[t * lanes + i];
 }
 
-// Sweeps a turned tile of R vectors of rows. The dot product runs in two halves, to
-// keep both multiply-add units busy; a row's arithmetic does not depend on R.
+// A member function of the steps of a sweep.
+#define NONNEG_STEP __attribute__((always_inline)) inline
+
+// Coordinates whose gradients are made together, so that each vector of the tile is loaded
+// once for all of them: with kTileVectors, as many sums as registers hold. One coordinate at a
+// time waits for loads (D-CORE-SWEEP-BLOCK).
+constexpr int kTogetherSwept = NONNEG_VECTOR_BYTES == 64 ? 4 : 2;
+
+// Steps along C coordinates, the first-th and those after it in the order of visits. Their
+// gradients at the tile as it is come first; then each step corrects those behind it.
+// step(t, v, gradient, old) returns where vector v of coordinate t moves.
+template <class T, int R, int C, class F>
+NONNEG_INLINE void sweep_coordinates(const Sweep<T> &s, int first, T *a, const T *p, F &step) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>, B = R * L;
+  const int k = s.k;
+  Index t[C];
+  const T *g[C];
+  V gradient[C * R];
+  unroll<C>([&](auto c) NONNEG_LAMBDA {
+    t[c] = static_cast<Index>(s.order[first + c]);
+    g[c] = s.gram + t[c] * k;
+    const V l1 = fill<V>(s.l1[t[c]]);
+    unroll<R>([&](auto v) NONNEG_LAMBDA {
+      gradient[c * R + v] = l1 - load<V>(p + t[c] * B + v * L);
+    });
+    step.begin(t[c], gradient + c * R);
+  });
+  const auto add = [&](int r) NONNEG_LAMBDA {
+    V x[R];
+    unroll<R>([&](auto v) NONNEG_LAMBDA { x[v] = load<V>(a + r * B + v * L); });
+    unroll<C>([&](auto c) NONNEG_LAMBDA {
+      const V entry = fill<V>(g[c][r]);
+      unroll<R>([&](auto v) NONNEG_LAMBDA { gradient[c * R + v] += entry * x[v]; });
+    });
+  };
+  // the coordinates that moved last come last, when their steps are done
+  for (int r = first; r < k; ++r)
+    add(r);
+  for (int r = 0; r < first; ++r)
+    add(r);
+  unroll<C>([&](auto c) NONNEG_LAMBDA {
+    constexpr int now = decltype(c)::value;
+    V moved[R];
+    unroll<R>([&](auto v) NONNEG_LAMBDA {
+      const V old = load<V>(a + t[c] * B + v * L);
+      const V next = step(t[c], v, gradient[c * R + v], old);
+      store(a + t[c] * B + v * L, next);
+      moved[v] = next - old;
+    });
+    step.end(t[c]);
+    unroll<C - 1 - now>([&](auto later) NONNEG_LAMBDA {
+      constexpr int behind = now + 1 + decltype(later)::value;
+      const V entry = fill<V>(g[behind][t[c]]);
+      unroll<R>([&](auto v) NONNEG_LAMBDA { gradient[behind * R + v] += entry * moved[v]; });
+    });
+  });
+}
+
+// One visit to each coordinate of a turned tile of R vectors of rows. A row's arithmetic
+// does not depend on R.
+template <class T, int R, class F>
+NONNEG_INLINE void visit_coordinates(const Sweep<T> &s, T *a, const T *p, F &step) {
+  constexpr int C = kTogetherSwept;
+  int c = 0;
+  for (; c + C <= s.k; c += C)
+    sweep_coordinates<T, R, C>(s, c, a, p, step);
+  switch (s.k - c) {
+  case 1: sweep_coordinates<T, R, 1>(s, c, a, p, step); break;
+  case 2: sweep_coordinates<T, R, (C > 2 ? 2 : 1)>(s, c, a, p, step); break;
+  case 3: sweep_coordinates<T, R, (C > 3 ? 3 : 1)>(s, c, a, p, step); break;
+  }
+}
+
+// <p, a> over a turned tile.
+template <class T> NONNEG_INLINE double tile_cross(const T *a, const T *p, Index numbers) {
+  constexpr int L = kLanes<T>;
+  using W = typename VectorOf<double, L>::type;
+  W total = fill<W>(0.0);
+  for (Index i = 0; i < numbers; i += L)
+    total += __builtin_convertvector(load<Vec<T>>(p + i), W) *
+             __builtin_convertvector(load<Vec<T>>(a + i), W);
+  return sum_lanes<double>(total);
+}
+
+// Steps of a cyclic sweep, and the sum of |projected gradient|.
+template <class T, int R> struct CyclicStep {
+  using V = Vec<T>;
+  const Sweep<T> &s;
+  V violation[R];
+
+  NONNEG_STEP void begin(Index, const V *) {}
+  NONNEG_STEP V operator()(Index t, int v, V gradient, V old) {
+    const V zero = fill<V>(T(0));
+    const V clipped = gradient < zero ? gradient : zero;
+    const V projected = old > zero ? gradient : clipped;
+    violation[v] += projected < zero ? -projected : projected;
+    const V moved = old - gradient * fill<V>(s.inverse[t]);
+    return s.inverse[t] > 0 ? (moved > zero ? moved : zero) : old;
+  }
+  NONNEG_STEP void end(Index) {}
+};
+
+// Sweeps a turned tile of R vectors of rows.
 template <class T, int R>
 static void sweep_tile(const Sweep<T> &s, T *a, const T *p, SolveSums &sums) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>, B = R * L;
-  const V zero = fill<V>(T(0));
-  const int k = s.k;
-  V violation[R];
-  unroll<R>([&](auto v) NONNEG_LAMBDA { violation[v] = zero; });
-  for (int c = 0; c < k; ++c) {
-    const int t = static_cast<int>(s.order[c]);
-    const T *g = s.gram + static_cast<Index>(t) * k;
-    const V l1 = fill<V>(s.l1[t]);
-    V even[R], odd[R];
-    unroll<R>([&](auto v) NONNEG_LAMBDA {
-      even[v] = l1 - load<V>(p + t * B + v * L);
-      odd[v] = zero;
-    });
-    int r = 0;
-    for (; r + 1 < k; r += 2) {
-      const V g0 = fill<V>(g[r]), g1 = fill<V>(g[r + 1]);
-      unroll<R>([&](auto v) NONNEG_LAMBDA {
-        even[v] += g0 * load<V>(a + r * B + v * L);
-        odd[v] += g1 * load<V>(a + (r + 1) * B + v * L);
-      });
-    }
-    if (r < k) {
-      const V g0 = fill<V>(g[r]);
-      unroll<R>([&](auto v) NONNEG_LAMBDA { even[v] += g0 * load<V>(a + r * B + v * L); });
-    }
-    const V inverse = fill<V>(s.inverse[t]);
-    const bool curved = s.inverse[t] > 0;
-    unroll<R>([&](auto v) NONNEG_LAMBDA {
-      const V gradient = even[v] + odd[v];
-      const V old = load<V>(a + t * B + v * L);
-      const V clipped = gradient < zero ? gradient : zero;
-      const V projected = old > zero ? gradient : clipped;
-      violation[v] += projected < zero ? -projected : projected;
-      const V moved = old - gradient * inverse;
-      if (curved)
-        store(a + t * B + v * L, moved > zero ? moved : zero);
-    });
-  }
-  unroll<R>([&](auto v) NONNEG_LAMBDA { sums.violation += sum_lanes<T>(violation[v]); });
-  double cross = 0;
-  for (Index i = 0; i < static_cast<Index>(k) * B; i += L) {
-    using W = typename VectorOf<double, L>::type;
-    cross += sum_lanes<double>(__builtin_convertvector(load<V>(p + i), W) *
-                               __builtin_convertvector(load<V>(a + i), W));
-  }
-  sums.cross += cross;
+  CyclicStep<T, R> step{s, {}};
+  unroll<R>([&](auto v) NONNEG_LAMBDA { step.violation[v] = fill<V>(T(0)); });
+  visit_coordinates<T, R>(s, a, p, step);
+  unroll<R>([&](auto v) NONNEG_LAMBDA { sums.violation += sum_lanes<T>(step.violation[v]); });
+  sums.cross += tile_cross(a, p, static_cast<Index>(s.k) * B);
 }
 
 // Numbers of scratch that sweep_rows needs.
@@ -146,19 +207,28 @@ NONNEG_INLINE void sweep_some(const Sweep<T> &s, MatrixView<T> A, MatrixView<con
   store_tile(a, B, n, s.k, A.data + first * A.stride, A.stride);
 }
 
+// Calls f(vectors, first, n) for each tile of the rows, `vectors` a compile-time constant;
+// returns how many rows the tiles have, those that fill up the last one among them.
+template <class T, class F> NONNEG_INLINE Index for_tiles(Index n_rows, F f) {
+  constexpr int B = kTileRows<T>, L = kLanes<T>;
+  Index i = 0;
+  for (; i + B <= n_rows; i += B)
+    f(std::integral_constant<int, kTileVectors>{}, i, B);
+  if (constexpr Index H = 2 * L; i + H <= n_rows) {
+    f(std::integral_constant<int, 2>{}, i, H);
+    i += H;
+  }
+  for (; i < n_rows; i += L)
+    f(std::integral_constant<int, 1>{}, i, smaller<Index>(L, n_rows - i));
+  return i;
+}
+
 template <class T>
 static void sweep_rows(const Sweep<T> &s, MatrixView<T> A, MatrixView<const T> P,
                        SolveSums &sums, T *scratch) {
-  constexpr int B = kTileRows<T>, L = kLanes<T>;
-  Index i = 0;
-  for (; i + B <= A.rows; i += B)
-    sweep_some<T, kTileVectors>(s, A, P, i, B, sums, scratch);
-  if (constexpr Index H = 2 * L; i + H <= A.rows) {
-    sweep_some<T, 2>(s, A, P, i, H, sums, scratch);
-    i += H;
-  }
-  for (; i < A.rows; i += L)
-    sweep_some<T, 1>(s, A, P, i, smaller<Index>(L, A.rows - i), sums, scratch);
+  for_tiles<T>(A.rows, [&](auto vectors, Index first, Index n) NONNEG_LAMBDA {
+    sweep_some<T, decltype(vectors)::value>(s, A, P, first, n, sums, scratch);
+  });
 }
 
 } // namespace nonneg::NONNEG_ISA

@@ -23,6 +23,9 @@ from .row_methods import (
     SweepReport,
 )
 
+VANISHING = {np.dtype(np.float64): 1e-15, np.dtype(np.float32): 1e-6}
+"""An entry that an adaptive sweep lowers below this share of itself becomes 0."""
+
 
 def coordinate_sweep(
     A: Array,
@@ -114,6 +117,7 @@ def _adaptive_sweeps(
     n_rows, k = A.shape
     gram, l1 = gram.astype(A.dtype, copy=False), l1.astype(A.dtype, copy=False)
     measures, violation, decrease = np.zeros((2, k)), 0.0, 0.0
+    vanishing = VANISHING[A.dtype]
     first, alive, n_sweeps = np.zeros(n_rows), np.ones(n_rows, dtype=bool), 0.0
     for number in range(method.sweeps):
         n_sweeps += np.count_nonzero(alive)
@@ -125,8 +129,10 @@ def _adaptive_sweeps(
                 measures[0, t] = np.square(projected, dtype=np.float64).sum()
                 linear = np.subtract(rhs[:, t], l1[t], dtype=np.float64)
                 measures[1, t] = np.square(linear).sum()
-            step = np.maximum(A[:, t] - gradient / np.where(flat, 1, curvature), 0)
-            step = np.where(flat | ~alive, 0, step - A[:, t])
+            moved = A[:, t] - gradient / np.where(flat, 1, curvature)
+            # what falls below this share of itself is zero but for rounding
+            moved[moved <= vanishing * A[:, t]] = 0
+            step = np.where(flat | ~alive, 0, moved - A[:, t])
             A[:, t] = np.maximum(A[:, t] + step, 0)
             squares += step * step
             gain = step * (gradient + 0.5 * curvature * step)

@@ -51,16 +51,21 @@ class Adaptive:
 
 @dataclass(frozen=True)
 class Exact:
-    """The exact minimum, by block principal pivoting, then extrapolation.
+    """The exact minimum, by sweeps or block principal pivoting, then extrapolation.
+
+    A row is swept as long as its steps shrink by half from sweep to sweep; most rows reach
+    their minimum so where the components are nearly orthogonal. The others are solved for by
+    pivoting.
 
     Parameters
     ----------
     momentum : float
         The weight of the extrapolation, see `Adaptive`.
     sweeps : int
-        Most adaptive sweeps beforehand, for rows that start far from their passive sets.
+        Most sweeps of rows whose steps shrink more slowly, before pivoting; for rows that
+        start far from their passive sets.
     settled : float
-        Share at which a row is done with these sweeps, see `Adaptive`.
+        Share at which such a row is done with these sweeps, see `Adaptive`.
     """
 
     momentum: float = 0.0
