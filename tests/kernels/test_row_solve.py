@@ -125,7 +125,9 @@ def test_core_and_reference_agree(method, dtype, n_rows, k):
             np.testing.assert_allclose(A, B, rtol=0, atol=rtol * scale(B))
     np.testing.assert_allclose(report.cross, expected.cross, rtol=rtol)
     if not isinstance(METHODS[method], Exact):
-        np.testing.assert_allclose(report.sweeps, expected.sweeps, rtol=0.02)
+        np.testing.assert_allclose(
+            report.sweeps, expected.sweeps, rtol=0.02, atol=min(n_rows, 5)
+        )
 
 
 @methods
