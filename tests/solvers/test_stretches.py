@@ -107,6 +107,26 @@ def test_small_fits_take_few_calls(
     assert len(calls) == 100
 
 
+@pytest.mark.parametrize("solver", ["cd", "mu", "hals"])
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_a_transform_is_that_of_single_iterations(
+    monkeypatch: pytest.MonkeyPatch, solver: str, storage: str, weights: str
+) -> None:
+    X, W, H = made(SHAPES[0], "f8")
+    X = STORAGES[storage](X)
+    options = {"init": "custom", "solver": solver, "tol": 1e-6, **WEIGHTS[weights]}
+    model, results = NMF(4, **options), []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, W=W, H=H)
+        for _ in range(2):
+            results.append(model.transform(X))
+            for module in ("mu_steps", "cd_iteration"):
+                monkeypatch.setattr(f"nonneg.solvers.steps.{module}.stretches", None)
+    np.testing.assert_array_equal(*results)
+
+
 def test_updates_of_rows_are_those_of_single_iterations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

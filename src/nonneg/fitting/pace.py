@@ -11,7 +11,8 @@ from ..base.interfaces import Problem, Progress, SolverBase
 from ..base.records import Stretch
 
 SECONDS = 5e-3
-"""Seconds of a stretch of iterations, about: what an interrupt may wait."""
+"""Seconds of a stretch of iterations, about, which an interrupt may wait; see
+D-FITTING-STRETCH."""
 NEAR = 10
 """Within so many stretches of the end of the call's time each iteration is a call."""
 GROWTH = 8

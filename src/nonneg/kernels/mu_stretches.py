@@ -111,6 +111,7 @@ class _Updates:
         self.denominator: Array | None = None
         self._out = np.empty_like(outer.rows)
         self._bits = 8 * X.dtype.itemsize
+        self._multiply_rows = _core.multiply32 if self._bits == 32 else _core.multiply64
 
     def binding(self, name: str) -> Any:
         """Return the function of the core for this dtype and this kind of X."""
@@ -159,8 +160,9 @@ class _Updates:
 
     def _multiply(self, below: Array | None, options: Any) -> None:
         rows = self.outer.rows
-        multiply = _core.multiply32 if self._bits == 32 else _core.multiply64
-        multiply(rows, self.numerator, below, self._out, options, self.n_threads)
+        self._multiply_rows(
+            rows, self.numerator, below, self._out, options, self.n_threads
+        )
         rows[...] = self._out
 
 
@@ -179,6 +181,7 @@ class TermUpdates(_Updates):
         self._sums = np.empty(self.k)
         self._beside_outer = np.empty(self.k, self.dtype)
         self._beside_inner = np.zeros(self.k, self.dtype)
+        self._half_step = self.binding("beta")
         self._pass_options = self.options(inner, self._beside_outer)
         self._options = self.options(outer, self._beside_inner)
         if not terms.is_flat:
@@ -189,7 +192,7 @@ class TermUpdates(_Updates):
         A, B = self.inner.rows, self.outer.rows
         _core.column_sums(B, self._sums, self.n_threads)
         self._beside_outer[...] = self._sums
-        self.binding("beta")(
+        self._half_step(
             X=self.source, start=A, Ht=B, after=None, solved=A, below=None,
             numerator=self.numerator, denominator=self.denominator,
             options=self._pass_options, wants_value=False, n_threads=self.n_threads,
@@ -229,7 +232,9 @@ class ProductUpdates(_Updates):
         k, dtype = self.k, self.dtype
         self._n_columns = X.shape[1]
         self._gram, self._beside_outer = np.empty((k, k)), np.empty((k, k), dtype)
+        self._of_inner = np.empty((k, k), dtype)
         self.denominator = np.empty_like(outer.rows)
+        self._update = self.binding("update")
         self._options = self.options(outer, np.zeros(k))
         self._models = [
             _core.ModelArrays(
@@ -248,11 +253,11 @@ class ProductUpdates(_Updates):
         """Update the inner factor, and sum up for the outer one."""
         n_threads = self.n_threads
         _core.gram(self.outer.rows, self._gram, n_threads)
-        self._beside_outer[...] = self._gram + self.inner.penalty.Q
-        update = self.binding("update")
-        update(self.source, self._models, self._n_columns, n_threads)
-        gram = self._gram.astype(self.dtype)
-        np.matmul(self.outer.rows, gram, out=self.denominator)
+        Q, narrow = self.inner.penalty.Q, "same_kind"
+        np.add(self._gram, Q, out=self._beside_outer, casting=narrow)
+        self._update(self.source, self._models, self._n_columns, n_threads)
+        np.copyto(self._of_inner, self._gram, casting=narrow)
+        np.matmul(self.outer.rows, self._of_inner, out=self.denominator)
 
     def move_outer(self) -> None:
         """Update the outer factor by the sums."""

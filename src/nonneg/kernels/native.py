@@ -121,7 +121,9 @@ IN_PARTS = {"dense-parts": "dense_parts", "csr-parts": "csr_parts"}
 """Suffixes of the bindings for kinds of X that are read in parts."""
 
 
-def _options(gram: Array, l1: Array, dtype: Any, method: Method) -> _core.SolveOptions:
+def solve_options(
+    gram: Array, l1: Array, dtype: Any, method: Method
+) -> _core.SolveOptions:
     """Return the method with its matrices as the bindings take it."""
     narrow = as_contiguous(gram, dtype)
     order = _in_order(narrow.shape[0])
@@ -172,7 +174,7 @@ def solve_rows(
     report = solve(
         rows=rows,
         P=as_contiguous(rhs, dtype),
-        options=_options(gram, l1, dtype, method),
+        options=solve_options(gram, l1, dtype, method),
         gram_solved=gram_solved,
         gram_result=gram_result,
         measures=measures,
@@ -299,7 +301,7 @@ def _row_solve(
         if step.accumulate:
             rhs = np.empty((n_columns, k), dtype=dtype)
             gram = np.empty((k, k))
-        options = _options(inputs.gram, inputs.l1, dtype, method)
+        options = solve_options(inputs.gram, inputs.l1, dtype, method)
         Ht = as_contiguous(inputs.Ht, dtype)
         models.append(
             _core.ModelArrays(

@@ -11,12 +11,14 @@ from .. import _core
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Penalty
 from .mu_stretches import Moving, ProductUpdates, RowUpdates, TermUpdates
-from .native import as_contiguous, binding, source_of
+from .native import as_contiguous, binding, solve_options, source_of
+from .row_methods import Cyclic, RowArrays
 
 __all__ = [
     "Alternations",
     "Moving",
     "ProductUpdates",
+    "RowSweeps",
     "RowUpdates",
     "StopRule",
     "TermUpdates",
@@ -104,6 +106,38 @@ def alternate(
     return Alternations(
         violation, cross, gram_W, gram_H, None if sums is None else sums[:n_iter]
     )
+
+
+class RowSweeps:
+    """Sweeps over a factor beside a fixed one, by X·Ht and HHᵀ that are known.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, k), C-contiguous
+        The factor, which moves in place.
+    product : ndarray of shape (n_rows, k)
+    gram : ndarray of shape (k, k)
+    penalty : Penalty
+    n_threads : int
+    """
+
+    def __init__(
+        self, rows: Array, product: Array, gram: Array, penalty: Penalty, n_threads: int
+    ) -> None:
+        dtype, k = rows.dtype, rows.shape[1]
+        self._rows, self._n_threads = RowArrays(rows, rows), n_threads
+        self._product = as_contiguous(product, dtype)
+        self._measures = np.empty((2, k))
+        self._solve = _core.solve32 if dtype == np.float32 else _core.solve64
+        self._options = solve_options(gram + penalty.Q, penalty.l1, dtype, Cyclic())
+
+    def sweep(self) -> float:
+        """Sweep once over each row; return the violation."""
+        report = self._solve(
+            self._rows, self._product, self._options, None, None, self._measures,
+            self._n_threads,
+        )  # fmt: skip
+        return report[0]
 
 
 def is_in_memory(X: Operand, *factors: Any) -> bool:

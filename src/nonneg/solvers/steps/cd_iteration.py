@@ -7,6 +7,7 @@ X·Ht for W in the next iteration. Either way W moves before H, and X is read on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
@@ -119,8 +120,10 @@ def advance(
     """
     X, W, Ht = problem.X, state.W, state.Ht
     core = stretches
-    if core is None or not (problem.update_H and core.is_in_memory(X, W, Ht)):
+    if core is None or not core.is_in_memory(X, W, Ht):
         return None
+    if not problem.update_H:
+        return _advance_rows(problem, state, rule, most)
     assert state.gram_H is not None
     penalties = problem.penalty_W, problem.penalty_H
     done = core.alternate(
@@ -140,6 +143,28 @@ def advance(
     residual = [value / first if first else 0.0 for value in violation]
     converged = residual[-1] <= tol or violation[-1] <= rounding
     return Stretch(objective, residual, converged)
+
+
+def _advance_rows(
+    problem: Problem,
+    state: AlternationState,
+    rule: tuple[float, float, float],
+    most: int,
+) -> Stretch | None:
+    """Do at most so many sweeps over W beside a fixed H, by products that are known."""
+    if state.product is None or state.gram_H is None:
+        return None
+    sweeps = stretches.RowSweeps(
+        state.W, state.product, state.gram_H, problem.penalty_W, problem.X.n_threads
+    )
+    first, tol, rounding = rule
+    residual: list[float] = []
+    converged = False
+    while len(residual) < most and not converged:
+        violation = sweeps.sweep()
+        residual.append(violation / first if first else 0.0)
+        converged = residual[-1] <= tol or violation <= rounding
+    return Stretch([math.nan] * len(residual), residual, converged)
 
 
 def gram_square(Ht: Array, gram_W: Array, gram_H: Array) -> float:
