@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.utils import check_array
 
 from nonneg import NMF
 from nonneg.base.parameters import Parameters
 from nonneg.base.rules import InvalidParameterError
-from nonneg.base.validation import check_X, is_plain_matrix
+from nonneg.base.validation import check_X, is_plain_matrix, is_plain_sparse
 from nonneg.fitting.preparation import validated
 
 X = np.random.default_rng(0).random((6, 5))
@@ -39,6 +40,26 @@ def test_a_plain_matrix_is_one_that_scikit_learn_returns_as_it_is(name: str) -> 
     if plain:
         assert check_array(A, dtype=[np.float64, np.float32]) is A
         assert check_X(A) is A
+
+
+@pytest.mark.parametrize("kind", [sp.csr_matrix, sp.csc_array, sp.coo_matrix])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
+def test_plain_sparse_matrices_are_fitted_as_checked_ones(
+    kind: Any, dtype: str
+) -> None:
+    S = kind(np.rint(4 * X).astype(dtype))
+    assert is_plain_sparse(S) == (S.format != "coo" and dtype != "i4")
+    model = NMF(2, init="random", random_state=0, max_iter=3, tol=0)
+    W = model.fit_transform(S)
+    assert model.n_features_in_ == 5
+    np.testing.assert_array_equal(W, model.fit_transform(check_X(S)))
+    with pytest.raises(ValueError, match="X has 4 features"):
+        model.transform(S.tocsr()[:, :4])
+    if dtype != "i4":
+        S.data[1] = np.nan
+        with pytest.raises(ValueError, match="NaN"):
+            model.fit(S)
+    assert not is_plain_sparse(S.tocsr()[:0])
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])

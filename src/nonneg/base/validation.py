@@ -88,6 +88,21 @@ def is_plain_matrix(A: Any) -> bool:
     )
 
 
+def is_plain_sparse(A: Any) -> bool:
+    """Whether A is a CSR or CSC as `check_array` returns it, but for the values.
+
+    Its structure is for `admit_sparse` to check.
+    """
+    return (
+        sp.issparse(A)
+        and A.format in ("csr", "csc")
+        and len(A.shape) == 2
+        and min(A.shape) > 0
+        and A.dtype.type in FLOATS
+        and A.dtype.isnative
+    )
+
+
 def _is_finite(A: Array) -> bool:
     """Whether the sum of the entries is finite, and so each of them."""
     with np.errstate(over="ignore", invalid="ignore"):

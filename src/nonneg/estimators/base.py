@@ -24,7 +24,7 @@ from ..base.interfaces import Operand, State
 from ..base.memory_size import is_limit
 from ..base.parameters import Parameters
 from ..base.records import NOTHING_READ, FactorizationResult, result_of
-from ..base.validation import check_X
+from ..base.validation import check_X, is_plain_sparse
 from ..fitting.plan import Plan
 from ..fitting.preparation import prepare_X, validated
 from ..fitting.run import run
@@ -261,13 +261,14 @@ class FactorizationEstimator(
         return operand
 
     def _takes_plain(self, X: Any, reset: bool) -> bool:
-        """Note the width of an array without feature names, or find it as it was.
+        """Note the width of an X without feature names, or find it as it was.
 
-        All else is left to scikit-learn, whose look at an array takes longer than a solve
+        All else is left to scikit-learn, whose look at X takes longer than a solve
         for some rows.
         """
         known = vars(self)
-        if type(X) is not np.ndarray or "feature_names_in_" in known:
+        plain = type(X) is np.ndarray or is_plain_sparse(X)
+        if not plain or "feature_names_in_" in known:
             return False
         if reset:
             self.n_features_in_ = X.shape[1]

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from .. import stores  # noqa: F401  (the import registers the stores)
 from ..base import validation
+from ..base.gate import admit_sparse
 from ..base.interfaces import Operand
 from ..base.parameters import Parameters
 from ..base.threads import resolve_n_threads
@@ -37,11 +38,13 @@ def prepare_X(
     X = matrix_in_memory(X)
     if has_own_operand(X):
         return with_first_windows(memory_limit, as_operand(X, n_threads))
-    # the sums below tell of an array whether all of its entries are finite
-    if not validation.is_plain_matrix(X):
-        checked = validation.check_X(X, whom, assume_finite=True)
-    else:
+    # the sums below tell of a plain X whether all of its entries are finite
+    if validation.is_plain_matrix(X):
         checked = X
+    elif validation.is_plain_sparse(X):
+        checked = admit_sparse(X, "X")
+    else:
+        checked = validation.check_X(X, whom, assume_finite=True)
     operand = as_operand(checked, n_threads)
     stats = operand.stats()
     if not math.isfinite(stats.sum):

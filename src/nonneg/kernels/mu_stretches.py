@@ -253,10 +253,9 @@ class ProductUpdates(_Updates):
         """Update the inner factor, and sum up for the outer one."""
         n_threads = self.n_threads
         _core.gram(self.outer.rows, self._gram, n_threads)
-        Q, narrow = self.inner.penalty.Q, "same_kind"
-        np.add(self._gram, Q, out=self._beside_outer, casting=narrow)
+        np.add(self._gram, self.inner.penalty.Q, out=self._beside_outer)
         self._update(self.source, self._models, self._n_columns, n_threads)
-        np.copyto(self._of_inner, self._gram, casting=narrow)
+        np.copyto(self._of_inner, self._gram)
         np.matmul(self.outer.rows, self._of_inner, out=self.denominator)
 
     def move_outer(self) -> None:
