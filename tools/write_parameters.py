@@ -122,13 +122,13 @@ def in_function(source: str, table: Sequence[Parameter]) -> str:
     source = replaced(
         source,
         rf"\n(?=    {first} : )",
-        r"\n    Returns\n    -----",
+        r"    sample_weight : ",
         descriptions(own, cited=False),
     )
     return replaced(
         source,
         rf"\n(?=    {first}: )",
-        r"\) -> tuple",
+        r"    sample_weight: ",
         arguments(FUNCTION, table, " " * 4),
     )
 

@@ -80,6 +80,8 @@ class NewtonOptions:
         sweeps: int,
         rescale: bool,
         wants_value: bool,
+        linear: Array | None = None,
+        bent: Array | None = None,
     ) -> None: ...
 
 class SolvedArrays(Protocol):
@@ -91,6 +93,23 @@ class SolvedArrays(Protocol):
     def previous(self) -> Array | None: ...
     @property
     def moved(self) -> Array | None: ...
+
+class ApartOptions:
+    def __init__(
+        self,
+        *,
+        base: Array,
+        Q: Array,
+        l1: Array,
+        linear: Array | None,
+        quadratic: Array | None,
+        order: Array,
+        method: int,
+        sweeps: int,
+        settled: float,
+        momentum: float,
+        narrow: bool,
+    ) -> None: ...
 
 class ModelArrays:
     def __init__(

@@ -23,7 +23,9 @@ SIGNATURES = {
     declaration.FUNCTION: (non_negative_factorization, PARAMETERS),
     declaration.BATCH: (MiniBatchNMF.__init__, BATCH_PARAMETERS),
 }
-ARRAYS = {"self", "X", "W", "H"}
+ARRAYS = {
+    "self", "X", "W", "H", "sample_weight", "feature_weight", "weights"
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

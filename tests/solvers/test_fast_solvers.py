@@ -503,14 +503,15 @@ def test_the_best_scale():
     W, Ht = factors(X.shape, 4)
     term = Penalty.elastic(4, 0.2, 0.3)
     none = Penalty.elastic(4)
-    a = balancing.best_scale(W, X @ Ht, Ht.T @ Ht, W.T @ W, term)
+    square = np.sum((W @ Ht.T) ** 2)
+    a = balancing.best_scale(W, X @ Ht, square, W.T @ W, term)
     values = [
         oracles.objective(X, b * W, Ht, term, none) for b in (a, 1.001 * a, 0.999 * a)
     ]
     assert values[0] == min(values)
     # where the penalty would have none of W, the scale stays
     heavy = Penalty.elastic(4, 1e6)
-    assert balancing.best_scale(W, X @ Ht, Ht.T @ Ht, W.T @ W, heavy) == 1.0
+    assert balancing.best_scale(W, X @ Ht, square, W.T @ W, heavy) == 1.0
 
 
 def test_auto_says_what_it_picked():

@@ -205,5 +205,6 @@ void bind_alternation(nb::module_ &);
 void bind_exact(nb::module_ &);
 void bind_beta(nb::module_ &);
 void bind_newton(nb::module_ &);
+void bind_observed(nb::module_ &);
 
 } // namespace nonneg

@@ -31,6 +31,15 @@ FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_colum
     require(fused.rhs.rows == n_columns && fused.rhs.cols == k && !arrays.gram.is_none(),
             "the sums do not fit the factors");
   }
+  const nb::object scale = nb::getattr(arrays.rows, "scale", nb::none());
+  if (!scale.is_none())
+    fused.model.scale = vector_of<T>(scale, static_cast<size_t>(n_rows), "a scale for each row is needed");
+  const nb::object extra = nb::getattr(arrays.rows, "extra", nb::none());
+  if (!extra.is_none()) {
+    fused.model.extra = view<const T>(nb::cast<In<T>>(extra, false));
+    require(fused.model.extra.rows == n_rows && fused.model.extra.cols == k,
+            "the additions do not fit the factor");
+  }
   fused.gram = square_of(arrays.gram, k, k);
   fused.measures = square_of(arrays.measures, 2, k);
   return fused;

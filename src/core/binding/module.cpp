@@ -87,4 +87,5 @@ NB_MODULE(_core, m) {
   bind_exact(m);
   bind_beta(m);
   bind_newton(m);
+  bind_observed(m);
 }

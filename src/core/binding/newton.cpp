@@ -20,7 +20,17 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
                       r.solved.cols == static_cast<Index>(Ht.shape(1)) &&
                       static_cast<Index>(Ht.shape(0)) == x.cols,
                   "the shapes of X and the factors do not fit");
-          const Newton<T> steps = newton_of<T>(options, Ht.shape(1));
+          Newton<T> steps = newton_of<T>(options, Ht.shape(1));
+          if (!options.linear.is_none()) {
+            const auto linear = view<const T>(nb::cast<In<T>>(options.linear, false));
+            require(linear.rows == x.rows && linear.cols == steps.k &&
+                        (linear.rows < 2 || linear.stride == linear.cols),
+                    "each row needs k contiguous numbers of its own");
+            steps.linear = linear.data;
+          }
+          if (!options.bent.is_none())
+            steps.bent = vector_of<double>(options.bent, static_cast<size_t>(x.rows),
+                                           "each row needs a share of l2");
           const auto other = view<const T>(Ht);
           NewtonSums sums;
           call(n_threads,

@@ -45,13 +45,14 @@ void bind_options(nb::module_ &m) {
           "__init__",
           [](NewtonOptions *self, double floor, double unit, double momentum,
              double tolerance, nb::object column_sums, nb::object l1, nb::object l2,
-             int sweeps, bool rescale, bool wants_value) {
-            new (self) NewtonOptions{floor, unit, momentum, tolerance, column_sums,
-                                     l1,    l2,   sweeps,   rescale,   wants_value};
+             int sweeps, bool rescale, bool wants_value, nb::object linear, nb::object bent) {
+            new (self) NewtonOptions{floor, unit,   momentum, tolerance,   column_sums, l1,
+                                     l2,    sweeps, rescale,  wants_value, linear,      bent};
           },
           nb::kw_only(), nb::arg("floor"), nb::arg("unit"), nb::arg("momentum"),
           nb::arg("tolerance"), nb::arg("column_sums"), nb::arg("l1"), nb::arg("l2"),
-          nb::arg("sweeps"), nb::arg("rescale"), nb::arg("wants_value"));
+          nb::arg("sweeps"), nb::arg("rescale"), nb::arg("wants_value"),
+          nb::arg("linear") = nb::none(), nb::arg("bent") = nb::none());
   nb::class_<ModelArrays>(m, "ModelArrays")
       .def(
           "__init__",

@@ -30,6 +30,15 @@ struct NewtonOptions {
   nb::object column_sums, l1, l2;
   int sweeps;
   bool rescale, wants_value;
+  nb::object linear, bent; // of each row, or None
+};
+
+// Rows with Gram matrices of their own; see kernels/observed_interface.hpp.
+struct ApartOptions {
+  nb::object base, Q, l1, linear, quadratic, order;
+  int method, sweeps;
+  double settled, momentum;
+  bool narrow;
 };
 
 // One of the models that a fused half-step moves together; what is None is not wanted.

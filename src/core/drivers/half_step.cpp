@@ -93,10 +93,21 @@ void update_block(const Kernels<T> &K, const Block<View> &block, const T *B, int
     return update_rows_of(K, x, block.first, block.last, B, width, models.data(), sums,
                           n_models, rhs, scratch);
   std::vector<Model<T>> beside(models);
-  for (Model<T> &model : beside)
+  for (Model<T> &model : beside) {
     model.rows = rows_of(model.rows, block.origin, block.origin + x.rows);
+    if (model.scale)
+      model.scale += block.origin;
+    if (model.extra.data)
+      model.extra = rows_of(model.extra, block.origin, block.origin + x.rows);
+  }
   update_rows_of(K, x, block.first, block.last, B, width, beside.data(), sums, n_models, rhs,
                  scratch);
+}
+
+template <class T> void scale_rows(MatrixView<const T> A, const T *scale, T *out) {
+  for (Index i = 0; i < A.rows; ++i)
+    for (Index t = 0; t < A.cols; ++t)
+      out[i * A.cols + t] = scale[i] * A.data[i * A.stride + t];
 }
 
 // The half-step without sums over X, or where they would take too much memory.
@@ -189,7 +200,13 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
     bool done = update_rows(K, x, packed.get(), width, models, k, out, run);
     for (int m = 0; done && out->rhs.data && m < n_models; ++m) {
       const MatrixView<const T> result = models[size_t(m)].rows.result();
-      done = gram(K, result, out[m].gram, run) && rmatmul(K, x, result, out[m].rhs, run);
+      const T *const scale = models[size_t(m)].scale;
+      const Buffer<T> copy(scale ? static_cast<size_t>(result.rows * result.cols) : 0);
+      if (scale)
+        scale_rows(result, scale, copy.get());
+      const MatrixView<const T> scaled =
+          scale ? MatrixView<const T>{copy.get(), result.rows, result.cols, result.cols} : result;
+      done = gram(K, result, out[m].gram, run) && rmatmul(K, x, scaled, out[m].rhs, run);
     }
     return done;
   }

@@ -86,6 +86,20 @@ static void solve_only(const Solve<T> &solve, const RowArrays<T> &rows,
   solve_rows(solve, rows, P, sums, measures, tile);
 }
 
+// P = scale P + extra, for the rows from `first` on of a model that has either.
+template <class T>
+NONNEG_INLINE void adjust_rows(const Model<T> &model, Index first, Index n_rows, T *P,
+                               int width) {
+  const int k = model.solve.sweep.k;
+  for (Index i = 0; i < n_rows; ++i) {
+    T *const p = P + i * width;
+    const T scale = model.scale ? model.scale[first + i] : T(1);
+    const T *extra = model.extra.data ? model.extra.data + (first + i) * model.extra.stride : nullptr;
+    for (int t = 0; t < k; ++t)
+      p[t] = scale * p[t] + (extra ? extra[t] : T(0));
+  }
+}
+
 // Solves for the rows [first, last) of every model by the packed right-hand sides in
 // scratch.block.rows, adds Gram matrices, and leaves the packed results in their place.
 template <class T>
@@ -96,6 +110,8 @@ NONNEG_INLINE void solve_block(const Model<T> *models, ModelSums *sums, int n_mo
     const Model<T> &model = models[m];
     const RowArrays<T> rows = block_of(model.rows, first, last);
     T *const P = scratch.block.rows + model.offset;
+    if (model.scale || model.extra.data)
+      adjust_rows(model, first, last - first, P, width);
     solve_rows(model.solve, rows,
                MatrixView<const T>{P, last - first, model.solve.sweep.k, width},
                sums[m].sums, sums[m].measures, scratch.tile);
@@ -103,6 +119,10 @@ NONNEG_INLINE void solve_block(const Model<T> *models, ModelSums *sums, int n_mo
       gram<T>(rows.result(), sums[m].gram, scratch.block.gram);
     if (pack_results)
       pack(rows.result(), P, width);
+    if (pack_results && model.scale)
+      for (Index i = 0; i < last - first; ++i)
+        for (int t = 0; t < model.solve.sweep.k; ++t)
+          P[i * width + t] *= model.scale[first + i];
   }
 }
 

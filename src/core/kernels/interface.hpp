@@ -7,6 +7,7 @@
 
 #include "kernels/beta_interface.hpp"
 #include "kernels/newton_interface.hpp"
+#include "kernels/observed_interface.hpp"
 #include "kernels/product_interface.hpp"
 #include "kernels/solve_interface.hpp"
 
@@ -17,6 +18,7 @@ template <class T> struct Kernels {
   SolveKernels<T> solve;
   BetaKernels<T> beta;
   NewtonKernels<T> newton;
+  ObservedKernels<T> observed;
 };
 
 struct KernelTable {

@@ -21,6 +21,10 @@ template <class T> struct Newton {
   bool rescale;         // bring each row to its best scale first
   bool wants_value;
   bool (*stop)(); // or null; asked now and then, true: the remaining rows stay as they are
+  // Where entries are missing or weighted, drivers solve for each row by numbers of its own:
+  // in the place of column_sums and l1, n_rows x k, and what l2 is multiplied by.
+  const T *linear = nullptr;
+  const double *bent = nullptr;
 };
 
 struct NewtonSums {

@@ -61,6 +61,10 @@ template <class T> struct Model {
   Solve<T> solve;
   RowArrays<T> rows;
   int offset;
+  // What right-hand sides and results are multiplied by, row by row, and what is then added
+  // to the former; null for nothing.
+  const T *scale = nullptr;
+  MatrixView<const T> extra{};
 };
 
 // Sums of a model that a block adds to: the Gram matrix of its result (k x k, or null) and

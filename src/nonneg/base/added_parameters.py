@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
+from numbers import Real
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from .declaration import (
     BATCH,
@@ -27,6 +32,22 @@ def _interval_of(text: str, flag: str, _: Names) -> float | int:
     iterations = text.removesuffix("i")
     counts = iterations != text and iterations.isdecimal()
     return int(iterations) if counts else number(text, flag, "10i")
+
+
+def _is_missing_value(value: Any) -> bool:
+    """Whether `value` says which entries are missing."""
+    if value is None or is_word(value, "unstored"):
+        return True
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        return False
+    return math.isnan(value) or value == 0
+
+
+MISSING = Rule(
+    _is_missing_value,
+    "numpy.nan, 0, a str among {'unstored'} or None",
+    "Pass what stands for a missing entry of X, or None where none is missing.",
+)
 
 
 ADDED: tuple[Parameter, ...] = (
@@ -178,6 +199,20 @@ ADDED: tuple[Parameter, ...] = (
         """,
         signatures=(NMF, FUNCTION),
         option=Option("Extrapolate the steps (mu).", bool, panel=START),
+    ),
+    Parameter(
+        "missing_values", "float | str | None", None, MISSING,
+        """
+        Entries of X that are missing, and left out of the loss: None: none, NaN is
+        refused; numpy.nan: NaN, while zeros are observed, also those that a sparse X does
+        not store; "unstored": all that a sparse X does not store, while stored zeros are
+        observed; 0: every zero. Penalties by `alpha_W` and `alpha_H` then count for each
+        row and column by the share of it that is observed.
+        """,
+        kind='numpy.nan, "unstored", 0 or None', signatures=EVERYWHERE,
+        option=Option("Entries that are missing: none, nan, unstored or zero.", metavar="NAME",
+                      flags=("--missing",), default="none",
+                      convert=by_word({"none": None, "nan": math.nan, "zero": 0})),
     ),
 )  # fmt: skip
 """Entries in the order of the signatures. The next one goes to the end; then

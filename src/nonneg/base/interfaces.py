@@ -1,8 +1,6 @@
 """The interfaces that operands, losses and solvers implement, and the records they exchange.
 
-Every package may use it. An operand says what X is, a loss
-what is minimised, a solver how the factors move; `fitting.loop` runs solvers without knowing
-any of them.
+An operand says what X is, a loss what is minimised, a solver how the factors move.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,26 +18,8 @@ from .arrays import Array
 from .passes import Passes
 from .penalty import Penalty as Penalty  # noqa: PLC0414  (its public home is here)
 from .records import Stretch
+from .stats import Stats as Stats  # noqa: PLC0414
 from .steps import RowsT, SharedT, Step, SumsT
-
-
-class Stats(NamedTuple):
-    """Sums over the observed entries of X, accumulated in float64."""
-
-    sum: float
-    sum_sq: float
-    n_entries: int
-    smallest: float = 0.0
-    """Smallest of them, implicit zeros among them; 0 where it is not known."""
-
-    @property
-    def mean(self) -> float:
-        """Mean of the observed entries."""
-        return self.sum / self.n_entries
-
-    def level(self, k: int) -> float:
-        """sqrt(mean / k): the size of factors of k components with a product like X."""
-        return math.sqrt(max(0.0, self.mean) / k)
 
 
 class Operand:
@@ -57,7 +37,10 @@ class Operand:
     by_columns: bool = False
     """Whether a pass over the columns (over `T`) is the natural one."""
     shared_gram: bool = True
-    """Whether all rows share one Gram matrix; False with a mask or weights."""
+    """Whether half-steps have one Gram matrix for all rows, also by imputation of gaps."""
+    is_weighted: bool = False
+    """Whether entries are missing or weighted."""
+    weight_bytes: int = 0  # of entries, with those of the transpose
     column_access: bool = True
     """Whether columns can be gathered without reading all of X."""
     in_parts: bool = False
@@ -135,6 +118,24 @@ class Operand:
         An operand is overwritten when the next one is asked for, where X is read.
         """
         yield self
+
+    def majorised(
+        self,
+        start: Any,  # noqa: ARG002
+        other: Any,  # noqa: ARG002
+        rhs: Any,
+        gram: Any,
+        penalty: Penalty,
+    ) -> tuple[Any, Any, Any]:
+        """Return right-hand side, Gram matrix and l1 of a half-step, where `rhs` is X·other.
+
+        With weights they belong to a majoriser that touches the objective at `start`.
+        """
+        return rhs, gram + penalty.Q, penalty.l1
+
+    def square(self, W: Any, Ht: Any, gram_W: Any, gram_H: Any) -> float | None:  # noqa: ARG002
+        """Return ‖WH‖² over the observed entries; None: by Gram matrices, or by a pass."""
+        return None
 
     def configured(
         self,
@@ -328,6 +329,11 @@ class SolverBase:
     """Whether it may start on a compressed X; it then has the option `tol`."""
     warms_up_by_blocks: ClassVar[bool] = False
     """Whether it goes on from a warm-up by blocks of rows; it then has `go_on`."""
+    weight_power: ClassVar[float | None] = None
+    """Power of the weights of rows and columns by which X is scaled for it, 0 for none; None
+    if it takes no X with missing or weighted entries."""
+    imputes: ClassVar[bool] = False
+    """Whether its half-steps may impute missing entries."""
 
     @classmethod
     def option_names(cls) -> tuple[str, ...]:

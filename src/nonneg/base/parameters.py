@@ -60,6 +60,7 @@ class Parameters:
     checkpoint_every: float = 60.0
     resume: bool = False
     accelerate: bool = False
+    missing_values: float | str | None = None
     owner: ClassVar[str] = NMF
     """Name, in messages, of the class or function that has these parameters."""
     table: ClassVar[tuple[Parameter, ...]] = PARAMETERS

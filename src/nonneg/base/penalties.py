@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal
 
-from .interfaces import Penalty
+from .penalty import Penalty
 
 
 def scaled_penalties(

@@ -26,8 +26,8 @@ ARRAY_CHECK: dict[str, Any] = {"accept_sparse": ("csr", "csc"), "dtype": list(FL
 
 
 _FILL = (
-    "Every entry must be a finite number: fill the missing ones, e.g. by "
-    "sklearn.impute.SimpleImputer, or drop their rows."
+    "Every entry must be a finite number: pass missing_values=numpy.nan to leave the missing "
+    "ones out, fill them, e.g. by sklearn.impute.SimpleImputer, or drop their rows."
 )
 
 
@@ -47,7 +47,11 @@ def _is_inside(module_globals: dict[str, Any]) -> bool:
 
 
 def check_X(
-    X: Any, whom: str = "NMF", name: str = "X", assume_finite: bool = False
+    X: Any,
+    whom: str = "NMF",
+    name: str = "X",
+    assume_finite: bool = False,
+    allow_nan: bool = False,
 ) -> Array:
     """Return X as a float array or CSR/CSC matrix, checked by scikit-learn.
 
@@ -61,6 +65,8 @@ def check_X(
     assume_finite : bool, default=False
         Whether a user of scikit-learn's `assume_finite` is believed: the caller then
         looks at the sum of the entries.
+    allow_nan : bool, default=False
+        Whether entries may be NaN.
 
     Raises
     ------
@@ -69,7 +75,10 @@ def check_X(
     TypeError
         If elements of X can't be numbers.
     """
-    return check_array_like(X, name, whom, assume_finite, **ARRAY_CHECK)
+    options = ARRAY_CHECK
+    if allow_nan:
+        options = options | {"ensure_all_finite": "allow-nan"}
+    return check_array_like(X, name, whom, assume_finite, **options)
 
 
 def is_plain_matrix(A: Any) -> bool:

@@ -22,9 +22,11 @@ from ..base import deadline
 from ..base.arrays import Array
 from ..base.interfaces import Operand, State
 from ..base.memory_size import is_limit
+from ..base.observed import NOTHING, Observation
 from ..base.parameters import Parameters
 from ..base.records import NOTHING_READ, FactorizationResult, result_of
 from ..base.validation import check_X, is_plain_sparse
+from ..fitting.observation import complete, observed_in, warn_of_gaps
 from ..fitting.plan import Plan
 from ..fitting.preparation import prepare_X, validated
 from ..fitting.run import run
@@ -61,6 +63,10 @@ class FactorizationEstimator(
         y: Any = None,  # noqa: ARG002
         W: Any = None,
         H: Any = None,
+        *,
+        sample_weight: Any = None,
+        feature_weight: Any = None,
+        weights: Any = None,
     ) -> Self:
         """Learn the components H of X.
 
@@ -74,13 +80,31 @@ class FactorizationEstimator(
             Start for init="custom", which is not written to.
         H : array-like of shape (n_components, n_features), default=None
             Start for init="custom", which is not written to.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row in the loss, at least 0. An integer weight is as good as that
+            many copies of the row; a row of weight 0 is left out of the fit.
+        feature_weight : array-like of shape (n_features,), default=None
+            Weight of each column in the loss, at least 0.
+        weights : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+            Weight of each entry in the loss, at least 0; 0 leaves it out. What a sparse
+            matrix does not store has weight 0.
 
         Returns
         -------
         self : object
             The fitted estimator.
+
+        Notes
+        -----
+        The entry (i, j) has the weight sample_weight[i]·feature_weight[j]·weights[i, j], or
+        0 if `missing_values` says that it is missing.
         """
-        self._fit(X, W, H)
+        self._fit(
+            X,
+            W,
+            H,
+            observation=self._observation(sample_weight, feature_weight, weights),
+        )
         return self
 
     def fit_transform(
@@ -90,13 +114,16 @@ class FactorizationEstimator(
         W: Any = None,
         H: Any = None,
         *,
+        sample_weight: Any = None,
+        feature_weight: Any = None,
+        weights: Any = None,
         out: Any = None,
     ) -> Any:
         """Learn the components H of X and return W, at the cost of `fit` alone.
 
         Parameters
         ----------
-        X, y, W, H : object
+        X, y, W, H, sample_weight, feature_weight, weights : object
             As `fit` takes them.
         out : object with `shape` and slice assignment, default=None
             Where W is written, part by part: an array, a `numpy.memmap`, a zarr array or
@@ -109,15 +136,18 @@ class FactorizationEstimator(
         """
         if out is not None:
             require_room(out, None)
-        return write_W(self._fit(X, W, H, out), out)
+        observation = self._observation(sample_weight, feature_weight, weights)
+        return write_W(self._fit(X, W, H, out, observation), out)
 
-    def transform(self, X: Any, *, out: Any = None) -> Any:
+    def transform(self, X: Any, *, weights: Any = None, out: Any = None) -> Any:
         """Solve for the W that belongs to X and the fitted components.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Non-negative data.
+        weights : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+            Weight of each entry, as `fit` takes it. The `feature_weight` of the fit stays.
         out : object with `shape` and slice assignment, default=None
             Where W is written, part by part: an array, a `numpy.memmap`, a zarr array or
             HDF5 data set of shape (n_samples, n_components). None makes a new array.
@@ -125,22 +155,27 @@ class FactorizationEstimator(
         Returns
         -------
         W : ndarray of shape (n_samples, n_components), or `out`
-            The transformed data, of the dtype of X.
+            The transformed data, of the dtype of X. A row without any observed entry is 0.
 
         Notes
         -----
-        The Notes of the class say how exact W is, and how often X is read.
+        Each row is solved for by the entries that it shows. The Notes of the class say how exact W is, and how often X is read.
         """
         check_is_fitted(self, "components_")
-        lazy = self._transform_lazily(X)
+        observation = self._observation(
+            None, vars(self).get("feature_weight_"), weights
+        )
+        lazy = self._transform_lazily(X) if observation.is_trivial else None
         if lazy is not None:
             return write_W(lazy, out)
         with self._time_limit():
             with deadline.no_limit():  # but the time of the checks counts
-                operand = self._operand(X, reset=False)
+                operand = self._operand(X, reset=False, observation=observation)
             if out is not None:
                 require_room(out, (operand.shape[0], self.components_.shape[0]))
-            return transform(self._planned(operand, self._plan_transform, out), out)
+            plan = self._planned(operand, self._plan_transform, out)
+            warn_of_gaps(operand, plan)
+            return transform(plan, out)
 
     def plan(
         self,
@@ -149,6 +184,9 @@ class FactorizationEstimator(
         W: Any = None,
         H: Any = None,
         *,
+        sample_weight: Any = None,
+        feature_weight: Any = None,
+        weights: Any = None,
         out: Any = None,
     ) -> Plan:
         """Tell how X would be fitted, without fitting it.
@@ -161,6 +199,8 @@ class FactorizationEstimator(
             Not used; there for scikit-learn's interface.
         W, H : array-like, default=None
             Starts for init="custom", as `fit` takes them.
+        sample_weight, feature_weight, weights : object, default=None
+            As `fit` takes them.
         out : object, default=None
             Where W would be written, as `fit_transform` takes it.
 
@@ -176,7 +216,15 @@ class FactorizationEstimator(
             What `fit` would refuse before its first iteration, but for the entries of W, H
             and an X that is read in parts.
         """
-        return self._plan_fit(self._prepared(X), W, H, out)
+        observation = self._observation(sample_weight, feature_weight, weights)
+        return self._plan_fit(self._prepared(X, observation), W, H, out)
+
+    def _observation(
+        self, sample_weight: Any, feature_weight: Any, weights: Any
+    ) -> Observation:
+        """Return which entries count, and how much, by the parameter and the arguments."""
+        missing_values = vars(self).get("missing_values")
+        return Observation(missing_values, sample_weight, feature_weight, weights)
 
     def _transform_lazily(self, X: Any) -> Any:  # noqa: ARG002
         """Return W as an array that is computed later, or None to compute it now."""
@@ -221,11 +269,18 @@ class FactorizationEstimator(
             msg = NOTHING_READ.format(max_time=vars(self)["max_time"])
             raise TimeoutError(msg) from None
 
-    def _fit(self, X: Any, W: Any, H: Any, out: Any = None) -> Array:
+    def _fit(
+        self,
+        X: Any,
+        W: Any,
+        H: Any,
+        out: Any = None,
+        observation: Observation = NOTHING,
+    ) -> Array:
         """Fit X and return W where it is: in memory, on disk or on workers."""
         with self._time_limit():
             with deadline.no_limit():  # but the time of the checks counts
-                operand = self._operand(X, reset=True)
+                operand = self._operand(X, reset=True, observation=observation)
             plan = self._planned(operand, self._plan_fit, W, H, out)
             return self._run(operand, plan)
 
@@ -240,19 +295,22 @@ class FactorizationEstimator(
             if partial is not None:
                 self._set_fitted(last, partial, plan)
             raise
+        result = complete(operand, result, plan)
+        warn_of_gaps(operand, plan)
         self._set_fitted(last, result, plan)
         return result.W
 
-    def _prepared(self, X: Any) -> Operand:
+    def _prepared(self, X: Any, observation: Observation) -> Operand:
         """Check X; the entries of one that is read in parts are left for later."""
         limit = vars(self).get("memory_limit")
         if limit is not None and not is_limit(limit):
             limit = None  # which is refused with the other parameters
-        return prepare_X(X, self.n_threads, self._parameters_class.owner, limit)
+        whom = self._parameters_class.owner
+        return prepare_X(X, self.n_threads, whom, limit, observation)
 
-    def _operand(self, X: Any, reset: bool) -> Operand:
+    def _operand(self, X: Any, reset: bool, observation: Observation) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""
-        operand = self._prepared(X)
+        operand = self._prepared(X, observation)
         if self._takes_plain(X, reset):
             return operand
         # a path or a function has no width; its operand has
@@ -290,6 +348,7 @@ class FactorizationEstimator(
         self._set_components(result.H)
         self.n_iter_ = result.n_iter
         self.reconstruction_err_ = self._error(X, result)
+        self.n_observed_, self.feature_weight_ = observed_in(X)
         self.history_ = result.history.as_dict()
         self.stop_reason_ = str(result.stop_reason)
 
@@ -322,6 +381,8 @@ class FactorizationEstimator(
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.positive_only = True
+        missing = vars(self).get("missing_values")
+        tags.input_tags.allow_nan = isinstance(missing, float) and np.isnan(missing)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

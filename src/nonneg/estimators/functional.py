@@ -10,10 +10,12 @@ from ..base.arrays import Array
 from ..base.deadline import no_limit, time_limit
 from ..base.declaration import FUNCTION
 from ..base.interfaces import LossBase, SolverBase
+from ..base.observed import Observation
 from ..base.parameters import Parameters
 from ..base.records import Iteration
 from ..base.rules import BOOL, require
 from ..fitting.fit_plan import plan
+from ..fitting.observation import complete, warn_of_gaps
 from ..fitting.preparation import prepare_X, validated
 from ..fitting.run import run
 from ..kernels.factor_rows import to_caller
@@ -47,6 +49,10 @@ def non_negative_factorization(
     callback: Callable[[Iteration], bool | None] | None = None,
     n_threads: int | None = None,
     accelerate: bool = False,
+    missing_values: float | str | None = None,
+    sample_weight: Any = None,
+    feature_weight: Any = None,
+    weights: Any = None,
 ) -> tuple[Array, Array, int]:
     """Factorize X ≈ W·H with non-negative W and H, or solve for W with H fixed.
 
@@ -149,6 +155,19 @@ def non_negative_factorization(
         `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
     accelerate : bool, default=False
         Whether "mu" extrapolates its steps, for 1 ≤ `beta_loss` ≤ 2.
+    missing_values : numpy.nan, "unstored", 0 or None, default=None
+        Entries of X that are missing, and left out of the loss: None: none, NaN is
+        refused; numpy.nan: NaN, while zeros are observed, also those that a sparse X does
+        not store; "unstored": all that a sparse X does not store, while stored zeros are
+        observed; 0: every zero. Penalties by `alpha_W` and `alpha_H` then count for each
+        row and column by the share of it that is observed.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row in the loss, at least 0.
+    feature_weight : array-like of shape (n_features,), default=None
+        Weight of each column in the loss, at least 0.
+    weights : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+        Weight of each entry in the loss, at least 0; 0 leaves it out. What a sparse
+        matrix does not store has weight 0.
 
     Returns
     -------
@@ -197,11 +216,13 @@ def non_negative_factorization(
     arguments = dict(locals())
     names = {field.name for field in dataclasses.fields(Parameters)}
     values = {name: value for name, value in arguments.items() if name in names}
+    observation = Observation(missing_values, sample_weight, feature_weight, weights)
     with time_limit(max_time):
         with no_limit():  # but the time of the checks counts
-            operand = prepare_X(X, n_threads)
+            operand = prepare_X(X, n_threads, observation=observation)
             require("update_H", update_H, BOOL, FUNCTION)
             parameters = validated(Parameters(**values))
             made = plan(operand, parameters, W, H, update_H=bool(update_H))
-        result = run(made)
+        result = complete(operand, run(made), made)
+    warn_of_gaps(operand, made)
     return to_caller(result.W), result.H, result.n_iter

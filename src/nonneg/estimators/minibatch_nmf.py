@@ -12,13 +12,14 @@ import numpy as np
 
 from ..base.interfaces import LossBase, Operand
 from ..base.minibatch_parameters import BatchParameters
+from ..base.observed import Observation
 from ..base.parameters import Parameters
 from ..base.records import FactorizationResult, Iteration
 from ..fitting.fixed_factor import fixed_factor
 from ..fitting.minibatch_plan import plan_batches, plan_rows, plan_step
 from ..fitting.plan import Plan
 from ..fitting.run import run
-from ..fitting.stream_run import fit_stream, is_stream, refuse_W
+from ..fitting.stream_run import fit_stream, is_stream, refuse_W, refuse_weights
 from .base import FactorizationEstimator
 
 
@@ -100,6 +101,12 @@ class MiniBatchNMF(FactorizationEstimator):
         Seconds from one checkpoint to the next; an int counts mini-batches.
     resume : bool, default=False
         Whether `fit` goes on from the checkpoint, as in `NMF`.
+    missing_values : numpy.nan, "unstored", 0 or None, default=None
+        Entries of X that are missing, and left out of the loss: None: none, NaN is
+        refused; numpy.nan: NaN, while zeros are observed, also those that a sparse X does
+        not store; "unstored": all that a sparse X does not store, while stored zeros are
+        observed; 0: every zero. Penalties by `alpha_W` and `alpha_H` then count for each
+        row and column by the share of it that is observed.
     exact_statistics : bool, default=False
         For the Frobenius loss: in place of fading batches keep XᵀW and WᵀW exact, by
         correcting them for what a step has changed in its rows [2]_, and solve by
@@ -217,6 +224,7 @@ class MiniBatchNMF(FactorizationEstimator):
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float = 60.0,
         resume: bool = False,
+        missing_values: float | str | None = None,
         exact_statistics: bool = False,
     ) -> None:
         self.n_components = n_components
@@ -241,9 +249,20 @@ class MiniBatchNMF(FactorizationEstimator):
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.resume = resume
+        self.missing_values = missing_values
         self.exact_statistics = exact_statistics
 
-    def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        W: Any = None,
+        H: Any = None,
+        *,
+        sample_weight: Any = None,
+        feature_weight: Any = None,
+        weights: Any = None,
+    ) -> Self:
         """Learn the components H of X.
 
         Parameters
@@ -256,6 +275,9 @@ class MiniBatchNMF(FactorizationEstimator):
             Start for init="custom", an iterator takes none.
         H : array-like of shape (n_components, n_features), default=None
             Start for init="custom", which is not written to.
+        sample_weight, feature_weight, weights : object, default=None
+            Weights of rows, columns and entries, as `NMF.fit` takes them; an iterator
+            takes none.
 
         Returns
         -------
@@ -272,9 +294,14 @@ class MiniBatchNMF(FactorizationEstimator):
         if is_stream(X):
             if W is not None:
                 refuse_W(type(self).__name__)
+            observation = self._observation(sample_weight, feature_weight, weights)
+            refuse_weights(observation, type(self).__name__)
             fit_stream(self, X, H)
             return self
-        return super().fit(X, y, W=W, H=H)
+        return super().fit(
+            X, y, W=W, H=H, sample_weight=sample_weight,
+            feature_weight=feature_weight, weights=weights,
+        )  # fmt: skip
 
     def partial_fit(
         self,
@@ -309,7 +336,9 @@ class MiniBatchNMF(FactorizationEstimator):
         does not depend on the number of calls. Sets `components_`, `n_components_` and
         `n_steps_`. A model with `components_` that were set by hand begins at these.
         """
-        operand = self._operand(X, reset="n_features_in_" not in vars(self))
+        is_first = "n_features_in_" not in vars(self)
+        observation = self._observation(None, None, None)
+        operand = self._operand(X, reset=is_first, observation=observation)
         parameters = self._parameters()
         state = self._next_state()
         if state is None and "components_" in vars(self):
@@ -331,10 +360,10 @@ class MiniBatchNMF(FactorizationEstimator):
         fixed = fixed_factor(self, self.components_, X.dtype, X.n_threads)
         return plan_rows(X, parameters, fixed, out)
 
-    def _prepared(self, X: Any) -> Operand:
+    def _prepared(self, X: Any, observation: Observation) -> Operand:
         if is_stream(X):
             refuse_W(type(self).__name__)
-        return super()._prepared(X)
+        return super()._prepared(X, observation)
 
     def _set_fitted(self, X: Operand, result: FactorizationResult, plan: Plan) -> None:
         super()._set_fitted(X, result, plan)

@@ -147,6 +147,12 @@ class NMF(FactorizationEstimator):
         checkpoint of other data or parameters is refused.
     accelerate : bool, default=False
         Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2.
+    missing_values : numpy.nan, "unstored", 0 or None, default=None
+        Entries of X that are missing, and left out of the loss: None: none, NaN is
+        refused; numpy.nan: NaN, while zeros are observed, also those that a sparse X does
+        not store; "unstored": all that a sparse X does not store, while stored zeros are
+        observed; 0: every zero. Penalties by `alpha_W` and `alpha_H` then count for each
+        row and column by the share of it that is observed.
 
     Attributes
     ----------
@@ -282,6 +288,7 @@ class NMF(FactorizationEstimator):
         checkpoint_every: float = 60.0,
         resume: bool = False,
         accelerate: bool = False,
+        missing_values: float | str | None = None,
     ) -> None:
         self.n_components = n_components
         self.init = init
@@ -312,6 +319,7 @@ class NMF(FactorizationEstimator):
         self.checkpoint_every = checkpoint_every
         self.resume = resume
         self.accelerate = accelerate
+        self.missing_values = missing_values
 
     def _transform_lazily(self, X: Any) -> Any:
         lazily = lazy_transform(X)

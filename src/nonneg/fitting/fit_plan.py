@@ -27,7 +27,7 @@ from .memory_plan import (
     start_bytes,
 )
 from .plan import FIXED, CheckpointPlan, Plan, Start, Task
-from .plan_checks import as_readable, require_possible
+from .plan_checks import as_readable, as_weighted, require_possible
 from .plan_choices import (
     choose_compression,
     choose_init,
@@ -79,6 +79,7 @@ def plan(
     parameters, reasons = resolve_auto(X, parameters, loss, k, wanted is not None)
     X, reasons["reading"] = as_readable(parameters.solver, X)
     require_possible(parameters, loss, X)
+    X, reasons["weights"] = as_weighted(parameters, loss, X)
     blocks = parameters.blocks if update_H else None
     kind = solvers.class_of(parameters.solver) if blocks is None else BlocksFirst
     positive = kind.positive_start
@@ -187,7 +188,8 @@ def _demand(
 ) -> Demand:
     """Return the arrays that the fit needs in memory."""
     start = None
-    if kind.rows_on_disk and X.window_bytes and init != FIXED:
+    may_be_on_disk = kind.rows_on_disk and not X.is_weighted
+    if may_be_on_disk and X.window_bytes and init != FIXED:
         start = start_bytes(init, X, k)
     blocks = parameters.blocks if init != FIXED else None
     return Demand(k, kind.arrays, parameters.n_init, start, blocks, rows_at_once)

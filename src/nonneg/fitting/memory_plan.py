@@ -248,16 +248,17 @@ def _in_memory(X: Operand, demand: Demand) -> Need:
     if X.on_workers:  # this process has W once, at the start
         numbers = k * (demand.arrays * n_models * X.shape[1] + n_rows)
     factors = numbers * X.dtype.itemsize
+    weights = X.weight_bytes
     one = X.shape[1] * (k + 16) * n_models * 8
     sums = min(max(SLOT_BYTES, 2 * one), MOST_SLOT_BYTES + one)
     if not X.in_parts:
-        extra = demand.sketch + demand.row_copy
+        extra = demand.sketch + demand.row_copy + weights
         return Need(factors, sums + SCRATCH + extra, 0)
     copies = COPIES[X.sparse]
     # a single block is all of X, which is read in windows as without blocks
     if demand.blocks is not None and demand.blocks > 1:
         sums += copies * X.block_bytes(demand.blocks)
-    return Need(factors, sums + SCRATCH, copies)
+    return Need(factors, sums + SCRATCH + weights, copies)
 
 
 def _on_disk(in_memory: Need, X: Operand, demand: Demand, start: int) -> Need:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
+from ..operands.observed import ObservedOperand
 from ..solvers.registry import solvers
 
 AUTO = "auto"
@@ -100,6 +101,57 @@ def as_readable(solver: str | SolverBase, X: Operand) -> tuple[Operand, str]:
         f"solver={able}, or X as an array."
     )
     raise ValueError(msg)
+
+
+def as_weighted(
+    parameters: Parameters, loss: LossBase, X: Operand
+) -> tuple[Operand, str]:
+    """Return X as the solver takes missing and weighted entries, and the reason.
+
+    Raises
+    ------
+    ValueError
+        If the solver or an option takes none.
+    """
+    if not X.is_weighted:
+        return X, ""
+    kind = solvers.class_of(parameters.solver)
+    able = names_of(lambda kind: kind.weight_power is not None)
+    for refused, what, instead in (
+        (kind.weight_power is None, f"solver={parameters.solver!r}", f"solver={able}"),
+        (parameters.compress is True, "compress=True", "compress=False"),
+        (parameters.blocks is not None, f"blocks={parameters.blocks}", "blocks=None"),
+        (parameters.sparseness is not None, "sparseness", "sparseness=None"),
+    ):
+        if refused:
+            msg = (
+                f"X has missing or weighted entries, which {what} does not take; pass "
+                f"{instead}."
+            )
+            raise ValueError(msg)
+    if not isinstance(X, ObservedOperand):
+        return X, "as the operand has it"
+    assert kind.weight_power is not None
+    if "poisson" in loss.provides:
+        return X.taken_by(1.0, False), "rows and columns are scaled by their weights"
+    if "quadratic" not in loss.provides or not kind.imputes:
+        shared = kind.requires == {"quadratic"} and X.weights.named is None
+        return X.taken_by(kind.weight_power, shared), "by the rows"
+    shared, reason = imputation(X)
+    return X.taken_by(kind.weight_power, shared), reason
+
+
+def imputation(X: ObservedOperand) -> tuple[bool, str]:
+    """Return whether half-steps impute missing entries, and the reason."""
+    weights = X.weights
+    if weights.named is None:
+        return True, "rows and columns have weights, single entries have none"
+    if weights.rest == 0 and not X.in_parts:
+        return (
+            False,
+            "few entries are observed: each row is solved for on what it shows",
+        )
+    return True, "few entries are missing: they are imputed in each half-step"
 
 
 def reading_reason(X: Operand) -> str:

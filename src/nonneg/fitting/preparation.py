@@ -6,15 +6,24 @@ import math
 from functools import lru_cache
 from typing import Any, TypeVar
 
+import numpy as np
+import scipy.sparse as sp
+
 from .. import stores  # noqa: F401  (the import registers the stores)
 from ..base import validation
+from ..base.added_parameters import MISSING
 from ..base.gate import admit_sparse
 from ..base.interfaces import Operand
+from ..base.missing import as_marked
+from ..base.observed import NOTHING, Observation
 from ..base.parameters import Parameters
+from ..base.rules import require
 from ..base.threads import resolve_n_threads
 from ..initialization.given_start import INITS
 from ..losses.registry import losses
-from ..operands.registration import as_operand, has_own_operand
+from ..operands.observe import observe
+from ..operands.observe_parts import observe_parts
+from ..operands.registration import as_operand, has_own_operand, is_operand
 from ..solvers.registry import solvers
 from ..stores.anndata_store import matrix_in_memory
 from .memory_plan import with_first_windows
@@ -28,16 +37,28 @@ def prepare_X(
     n_threads: int | None,
     whom: str = "NMF",
     memory_limit: Any = None,
+    observation: Observation = NOTHING,
 ) -> Operand:
     """Check a non-negative X and wrap it in its operand.
 
     A plug-in operand checks the objects that it has registered for itself. The entries of an
-    X that is read in parts are checked by `validate_entries`.
+    X that is read in parts are checked by `validate_entries`. `given` says which entries are
+    missing or weighted.
     """
     n_threads = resolve_n_threads(n_threads)
     X = matrix_in_memory(X)
     if has_own_operand(X):
-        return with_first_windows(memory_limit, as_operand(X, n_threads))
+        if observation.is_trivial or is_operand(X):
+            operand = as_operand(X, n_threads)
+        else:
+            require("missing_values", observation.missing_values, MISSING, whom)
+            operand = observe_parts(X, observation, n_threads, memory_limit, whom)
+        return with_first_windows(memory_limit, operand)
+    X, observed = as_marked(X, observation.missing_values)
+    if observed is not None:
+        observation = observation.with_observed(observed)
+    if not observation.is_trivial:
+        return _prepare_observed(X, observation, n_threads, whom)
     # the sums below tell of a plain X whether all of its entries are finite
     if validation.is_plain_matrix(X):
         checked = X
@@ -52,6 +73,21 @@ def prepare_X(
         validation.check_X(X, whom)
     validation.require_non_negative(stats.smallest, f"{whom} (input X)")
     return operand
+
+
+def _prepare_observed(
+    X: Any, observation: Observation, n_threads: int, whom: str
+) -> Operand:
+    """Check an X with missing or weighted entries and wrap it in its operand."""
+    require("missing_values", observation.missing_values, MISSING, whom)
+    may_have_nan = observation.weights is not None or (
+        isinstance(observation.missing_values, float)
+        and math.isnan(observation.missing_values)
+    )
+    X = validation.check_X(X, whom, allow_nan=may_have_nan)
+    smallest = np.nanmin(X.data if sp.issparse(X) else X, initial=0)
+    validation.require_non_negative(smallest, f"{whom} (input X)")
+    return observe(X, observation, n_threads, whom)
 
 
 def validate_entries(X: Operand) -> None:

@@ -11,7 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..base import deadline, validation
 from ..base.arrays import Array
-from ..base.interfaces import Problem, SolverBase, State
+from ..base.interfaces import Operand, Problem, SolverBase, State
+from ..base.parameters import Parameters
 from ..base.penalties import scaled_penalties
 from ..base.records import (
     ADVICE,
@@ -32,7 +33,9 @@ from ..initialization.given_start import (
     starting_factors,
 )
 from ..initialization.svd_start import INITS
+from ..operands.imputed import ImputedOperand
 from ..operands.low_rank import compressed
+from ..operands.observed import ObservedOperand, factors_of, with_shares
 from ..solvers.composed.compressed_start import CompressedStart
 from ..solvers.composed.many_starts import ManyStarts
 from ..solvers.steps.batch_problem import LossAtScale
@@ -145,6 +148,8 @@ def _carry_out(plan: Plan) -> tuple[Outcome, tuple[Array, Array], float | None]:
     ended = outcome.stop_reason in (StopReason.CONVERGED, StopReason.MAX_ITER)
     if ended and plan.update_H and plan.task.polishes:
         warn_of_dead(problem, solver.name, outcome.history.objective, *factors)
+    if isinstance(problem.X, ObservedOperand):
+        factors = factors_of(problem.X, factors, plan.update_H)
     return outcome, factors, loss
 
 
@@ -189,7 +194,10 @@ def _as_started(
             W = plan.X.to_rows_of_X(started.W)
         state, history = State(W, started.Ht), History()
     outcome = Outcome(state, StopReason.MAX_TIME, history)
-    return outcome, (state.W, state.Ht), None
+    factors = state.W, state.Ht
+    if isinstance(plan.X, ObservedOperand):
+        factors = plan.X.unscaled(*factors)
+    return outcome, factors, None
 
 
 def _loss_of(problem: Problem, objective: float, W: Array, Ht: Array) -> float | None:
@@ -282,12 +290,13 @@ def _starting_factors(plan: Plan) -> tuple[Array, Array]:
 def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:
     X, start = plan.X, plan.start
     if start.fixed is not None:
-        return level_start(X, plan.k, start.positive), start.fixed.Ht
+        W, Ht = level_start(X, plan.k, start.positive), start.fixed.Ht
+        return X.scaled(W, Ht) if isinstance(X, ObservedOperand) else (W, Ht)
     if start.state is None:
         parameters = plan.parameters
         if plan.update_H:
             parameters = dataclasses.replace(parameters, init=init)
-        W, Ht = starting_factors(
+        W, Ht = _scaled_start(
             X, parameters, start.W, start.H, plan.update_H, start.positive
         )
         if plan.units and start.init in GIVEN:
@@ -300,11 +309,29 @@ def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:
     return W, Ht
 
 
+def _scaled_start(
+    X: Operand, parameters: Parameters, *start: Any
+) -> tuple[Array, Array]:
+    """Return a start of the factors of X as the solver sees it."""
+    if not isinstance(X, ObservedOperand):
+        return starting_factors(X, parameters, *start)
+    if not start[2] or parameters.init in (CUSTOM, "random"):
+        return X.scaled(*starting_factors(X, parameters, *start))
+    # singular vectors are those of X with its missing entries imputed
+    imputed = ImputedOperand.of(X)
+    return imputed.in_scale_of(X, *starting_factors(imputed, parameters, *start))
+
+
 def _problem(plan: Plan, k: int) -> Problem:
     X, fixed = plan.X, plan.start.fixed
     weights = {name: vars(plan.parameters)[name] for name in WEIGHTS}
     penalties = scaled_penalties(k, X.shape, **weights)
     penalty_W, penalty_H = plan.units.penalties(*penalties)
+    if isinstance(X, ObservedOperand):
+        counted = plan.parameters.alpha == 0
+        penalty_W = with_shares(penalty_W, X, counted)
+        penalty_H = with_shares(penalty_H, X.T, counted)
+        fixed = None  # its Gram matrix is that of H without scales
     return Problem(
         X,
         LossAtScale(plan.loss, X) if plan.task.at_scale else plan.loss,
@@ -339,7 +366,7 @@ def _several(
                 plan.parameters, init="random", random_state=seed,
                 n_components=first[1].shape[1],
             )  # fmt: skip
-            W, Ht = starting_factors(problem.X, start_parameters, None, None, True)
+            W, Ht = _scaled_start(problem.X, start_parameters, None, None, True)
             starts.append((problem.X.to_rows_of_X(W), Ht))
     return ManyStarts(solver, [problem, *others], starts)
 

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base.arrays import Array
+from ..base.observed import Observation
 from ..base.records import Iteration, StopReason
 from ..base.validation import as_numbers
 
@@ -33,6 +34,17 @@ def refuse_W(owner: str) -> None:
         f"{owner} keeps no W of a stream, whose rows come once. Use `fit`, then "
         "`transform` on each block when it comes again; or pass a function that "
         "returns the iterator anew each time."
+    )
+    raise ValueError(msg)
+
+
+def refuse_weights(observation: Observation, owner: str) -> None:
+    """Raise ValueError for weights of an iterator's rows, which belong to no batch yet."""
+    if observation.sample_weight is None and observation.weights is None:
+        return
+    msg = (
+        f"{owner} takes no sample_weight and no weights for an iterator. Pass its blocks to "
+        "`partial_fit`, or X as a whole."
     )
     raise ValueError(msg)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..base.arrays import Array
 from ..base.factor_rows import FactorRows
 from ..base.steps import Step
-from . import beta_terms, block_pivoting, reference
+from . import beta_terms, block_pivoting, observed_rows, reference
 from .block_pivoting import ExactReport
 from .row_methods import (
     Adaptive,
@@ -39,6 +39,7 @@ native: Any = None
 stretches: Any = None
 """The module `kernels.stretches`: several iterations in one call of the core, or None."""
 _native_beta: Any = None
+_native_observed: Any = None
 
 if os.environ.get("NONNEG_SIMD") != "reference":
     try:
@@ -46,6 +47,7 @@ if os.environ.get("NONNEG_SIMD") != "reference":
         native = importlib.import_module(".native", __name__)
         _native_beta = importlib.import_module(".native_beta", __name__)
         stretches = importlib.import_module(".stretches", __name__)
+        _native_observed = importlib.import_module(".native_observed", __name__)
     except ModuleNotFoundError as error:
         if error.name != "nonneg._core":
             raise
@@ -57,6 +59,10 @@ if os.environ.get("NONNEG_SIMD") != "reference":
         )
 
 
+clean_rows = (_native_observed or observed_rows).clean_rows
+named_product = (_native_observed or observed_rows).named_product
+named_square = (_native_observed or observed_rows).named_square
+solve_apart = (_native_observed or observed_rows).solve_apart
 coordinate_sweep = (native or reference).coordinate_sweep
 exact_solve = (native or block_pivoting).exact_solve
 solve_on_sets = (native or block_pivoting).solve_on_sets
@@ -126,6 +132,7 @@ __all__ = [
     "RowArrays",
     "SolveReport",
     "SweepReport",
+    "clean_rows",
     "column_sums",
     "coordinate_sweep",
     "exact_solve",
@@ -134,7 +141,10 @@ __all__ = [
     "inner",
     "move_scaled",
     "multiplied",
+    "named_product",
+    "named_square",
     "native_pass",
+    "solve_apart",
     "solve_on_sets",
     "solve_rows",
     "stretches",

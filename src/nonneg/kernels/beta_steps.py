@@ -9,11 +9,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..base.arrays import Array
-from ..base.interfaces import Penalty
+from ..base.penalty import Penalty
 from ..base.steps import Step
 from . import column_sums
 from .beta_terms import BetaTerms, Terms, multiplied
-from .term_records import TermRows, TermShared, TermSums
+from .term_records import TermRows, TermShared, TermSums, by_shares
 
 TILE = 1 << 18
 """Most entries of W·H that exist at a time."""
@@ -96,7 +96,10 @@ class TermsUpdate(Step[TermRows, TermShared, TermSums]):
                 shared.column_sums if flat else self._times(terms.positive(Y), M, Ht)
             )
             if self.move:
-                weights = shared.l1, shared.l2
+                weights = (
+                    by_shares(shared.l1, rows.linear),
+                    by_shares(shared.l2, rows.quadratic),
+                )
                 A = multiplied(A, numerator, denominator, *weights, terms, self.least)
                 rows.solved[...] = A
             else:

@@ -13,8 +13,9 @@ from ..base.arrays import Array
 from .beta_terms import BetaTerms, Terms
 from .beta_terms import multiplied as reference_multiplied
 from .native import KINDS, PASSES, as_contiguous, binding, source_of
+from .reference import inner
 from .row_methods import NewtonReport, RowArrays
-from .term_records import NewtonTermSums, TermRows, TermShared, TermSums
+from .term_records import NewtonTermSums, TermRows, TermShared, TermSums, by_shares
 
 LEAST_INVERTED = 1e-36
 """About the smallest number whose inverse in float32 has all its digits."""
@@ -47,7 +48,7 @@ def multiplied(
     n_threads: int = 1,
 ) -> Array:
     """Compiled twin of `beta_terms.multiplied`, for β-divergences."""
-    if not isinstance(terms, BetaTerms):
+    if not isinstance(terms, BetaTerms) or l1.ndim == 2 or l2.ndim == 2:
         return reference_multiplied(A, numerator, denominator, l1, l2, terms, least)
     dtype, k = A.dtype, A.shape[1]
     below, shared = None, denominator
@@ -161,7 +162,9 @@ def _beta_update(
     return sums
 
 
-def _newton_options(operand: Any, step: Any, shared: TermShared) -> _core.NewtonOptions:
+def _newton_options(
+    operand: Any, step: Any, rows: RowArrays, shared: TermShared
+) -> _core.NewtonOptions:
     """Return Newton sweeps as the bindings take them."""
     dtype = operand.dtype
     column_sums, l1, l2 = (
@@ -170,6 +173,15 @@ def _newton_options(operand: Any, step: Any, shared: TermShared) -> _core.Newton
     mean, most = operand.stats().mean, 1000 if dtype == np.float64 else 100
     size = math.frexp(mean)[1] if math.isfinite(mean) else 0
     unit = 2.0 ** -max(-most, min(most, size))
+    linear, bent = None, rows.quadratic
+    if rows.sums is not None or rows.linear is not None:
+        sums = shared.column_sums if rows.sums is None else rows.sums
+        by_rows = np.broadcast_to(
+            sums + by_shares(shared.l1, rows.linear), rows.solved.shape
+        )
+        linear = as_contiguous(by_rows, dtype)
+    if bent is not None:
+        bent = as_contiguous(bent, np.float64)
     # 1/y begins from a reciprocal in float32, of y·unit
     floor = max(step.floor, LEAST_INVERTED / unit)
     return _core.NewtonOptions(
@@ -183,6 +195,8 @@ def _newton_options(operand: Any, step: Any, shared: TermShared) -> _core.Newton
         sweeps=step.sweeps,
         rescale=step.rescale,
         wants_value=step.value,
+        linear=linear,
+        bent=bent,
     )
 
 
@@ -191,7 +205,7 @@ def _newton_on(
 ) -> NewtonReport:
     """Do Newton sweeps over some rows; X is as the bindings take it."""
     call = binding(f"newton{8 * operand.dtype.itemsize}_{suffix}")
-    Ht, options = shared.Ht, _newton_options(operand, step, shared)
+    Ht, options = shared.Ht, _newton_options(operand, step, rows, shared)
     Ht = as_contiguous(Ht, operand.dtype)
     return NewtonReport(*call(X, rows, Ht, options, operand.n_threads))
 
@@ -203,8 +217,11 @@ def _newton(
     suffix, X = ("dense", operand.X) if operand.kind == "dense" else source_of(operand)
     report = _newton_on(operand, step, X, suffix, rows, shared)
     if step.value:
-        both = (column_sums(A, operand.n_threads) for A in (rows.solved, shared.Ht))
-        report.value += float(np.dot(*both))
+        if rows.sums is not None:
+            report.value += inner(rows.sums, rows.solved)
+        else:
+            both = (column_sums(A, operand.n_threads) for A in (rows.solved, shared.Ht))
+            report.value += float(np.dot(*both))
     return report
 
 

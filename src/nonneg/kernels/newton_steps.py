@@ -11,7 +11,7 @@ from ..base.arrays import Array
 from ..base.steps import Step
 from .beta_steps import TILE, TermsUpdate, dense
 from .row_methods import NewtonReport, RowArrays
-from .term_records import NewtonTermSums, TermRows, TermShared
+from .term_records import NewtonTermSums, TermRows, TermShared, by_shares
 
 UNDAMPED = 0.683802
 """Largest λ = |d|·max h/y of a step d downwards that is not damped, the root of
@@ -74,8 +74,14 @@ class NewtonUpdate(Step[RowArrays, TermShared, NewtonReport]):
             M = None if mask_b is None else np.asarray(mask_b[part], dtype=np.float64)
             linear = shared.column_sums if M is None else M @ Ht
             rows = rows_b.block(first, first + n_rows)
-            weights = (linear + shared.l1, shared.l2)
-            total += self._tile(X, M, rows, Ht, *weights)
+            if rows.sums is not None:
+                linear = rows.sums
+            beside = linear if rows.sums is not None else None
+            weights = (
+                linear + by_shares(shared.l1, rows.linear),
+                by_shares(shared.l2, rows.quadratic),
+            )
+            total += self._tile(X, M, rows, Ht, *weights, beside)
             if rows.moved is not None:
                 solved = rows.solved
                 step = solved.dtype.type(self.momentum) * (solved - rows.previous)
@@ -90,10 +96,11 @@ class NewtonUpdate(Step[RowArrays, TermShared, NewtonReport]):
         Ht: Array,
         linear: Array,
         l2: Array,
+        beside: Array | None,
     ) -> Array:
         raw, X = X, X if M is None else X * M
         W = rows.start.astype(np.float64)
-        linear = np.broadcast_to(linear, W.shape)
+        linear, l2 = (np.broadcast_to(A, W.shape) for A in (linear, l2))
         total = X.sum(axis=1)
         self._scale(W, total, linear, l2)
         Y = W @ Ht.T
@@ -113,7 +120,10 @@ class NewtonUpdate(Step[RowArrays, TermShared, NewtonReport]):
             Y = np.maximum(W @ Ht.T, self.floor)
             ratio = np.where(present, raw, 1) / np.where(present, Y, 1)
             logs = X * np.log(ratio) - X
-            whole = W @ Ht.T if M is None else M * (W @ Ht.T)
+            if beside is None:
+                whole = W @ Ht.T if M is None else M * (W @ Ht.T)
+            else:
+                whole = W * beside
             value = float(logs.sum() + whole.sum())
         return np.array([value, residual, n_sweeps, np.count_nonzero(alive)])
 
@@ -144,13 +154,13 @@ class NewtonUpdate(Step[RowArrays, TermShared, NewtonReport]):
             Z = Ht[:, t] / np.maximum(Y, self.floor)
             Q = X * Z
             w = W[:, t].copy()
-            gradient = linear[:, t] + l2[t] * w - Q.sum(axis=1)
-            curvature = l2[t] + (Q * Z).sum(axis=1)
+            gradient = linear[:, t] + l2[:, t] * w - Q.sum(axis=1)
+            curvature = l2[:, t] + (Q * Z).sum(axis=1)
             curved = curvature > 0
             step = -gradient / np.where(curved, curvature, 1)
-            if l2[t] == 0:
-                # take the tangent of 1/Σ x·h/y, which is concave, in place of the sum's
-                step *= Q.sum(axis=1) / np.where(linear[:, t] > 0, linear[:, t], 1)
+            # take the tangent of 1/Σ x·h/y, which is concave, in place of the sum's
+            longer = Q.sum(axis=1) / np.where(linear[:, t] > 0, linear[:, t], 1)
+            step *= np.where(l2[:, t] == 0, longer, 1)
             # without curvature the objective is linear: the entry becomes 0, or stays
             step = np.where(curved, step, np.where(gradient > 0, -w, 0))
             step = np.maximum(step, -w)
@@ -159,7 +169,7 @@ class NewtonUpdate(Step[RowArrays, TermShared, NewtonReport]):
             W[:, t] = np.where(alive, np.maximum(w + step, 0), w)
             violation += np.abs(gradient) * np.maximum(w, W[:, t])
             # at the best row linear·w and l2·w² are at most the sum of the row of X
-            root = np.sqrt(l2[t] * total)
+            root = np.sqrt(l2[:, t] * total)
             bends = root > linear[:, t]
             most = np.where(bends, root, linear[:, t])
             down = (gradient < 0) & (most > 0)

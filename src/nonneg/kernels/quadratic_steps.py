@@ -95,6 +95,8 @@ class ModelInputs(StepShared):
     """Gram matrix of the other factor plus the penalty's Q, (k, k)."""
     l1: Array
     """Linear penalty weights, (k,)."""
+    Q: Any = None
+    """The penalty's Q, (k, k), for operands whose rows have Gram matrices of their own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -106,7 +108,7 @@ class ModelSums(StepSums):
     rhs: Any = None
     """Xᵀ·result, (n_features, k), if asked for."""
     gram: Any = None
-    """resultᵀ·result in float64, (k, k), or (n_features, k, k) where X has a mask."""
+    """resultᵀ·result in float64, (k, k), if asked for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -142,7 +144,8 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
     methods : tuple of Method
         The method of each model.
     accumulate : bool
-        Whether `rhs` and `gram` are wanted.
+        Whether `rhs` and `gram` are wanted. With a mask they can't be had: the rows of
+        either factor have Gram matrices of their own, and each takes a pass.
     """
 
     name = "row_solve"
@@ -176,21 +179,27 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
         inputs: ModelInputs,
     ) -> ModelSums:
         Ht, gram = inputs.Ht, inputs.gram
+        product = _plain(observed @ Ht)
         if mask_b is not None:
-            # the shared matrix is HHᵀ + Q; of it Q is kept, and HHᵀ is made for each row
-            penalty = gram - reference.gram(Ht)
-            gram = np.einsum("ij,jr,js->irs", mask_b, Ht, Ht) + penalty
-        report = reference.solve_rows(
-            rows, _plain(observed @ Ht), gram, inputs.l1, method
-        )
+            grams = np.einsum("ij,jr,js->irs", mask_b, Ht, Ht)
+            report = reference.solve_rows(
+                rows, product, grams + inputs.Q, inputs.l1, method
+            )
+            A = rows.solved
+            report.square = float(np.einsum("ir,irs,is->", A, grams, A))
+            return ModelSums(report)
+        if rows.scale is not None:
+            product = product * rows.scale[:, None]
+        if rows.extra is not None:
+            product = product + rows.extra
+        report = reference.solve_rows(rows, product, gram, inputs.l1, method)
         if not self.accumulate:
             return ModelSums(report)
         A = rows.result
-        rhs = _plain(observed.T @ A)
-        if mask_b is None:
-            return ModelSums(report, rhs, reference.gram(A))
-        grams = np.einsum("ij,ir,is->jrs", mask_b, A, A, dtype=np.float64)
-        return ModelSums(report, rhs, grams)
+        if rows.scale is not None:
+            scaled = A * rows.scale[:, None]
+            return ModelSums(report, _plain(observed.T @ scaled), reference.gram(A))
+        return ModelSums(report, _plain(observed.T @ A), reference.gram(A))
 
 
 @dataclass(frozen=True)
@@ -219,4 +228,31 @@ class SquaredError(Step[RowsOfW, OtherFactor, float]):
             if mask_b is not None:
                 error *= np.sqrt(mask_b[rows])
             total += float(np.square(error, dtype=np.float64).sum())
+        return total
+
+
+@dataclass(frozen=True)
+class ObservedSquare(Step[RowsOfW, OtherFactor, float]):
+    """The sum Σ mᵢⱼ·(wᵢ·hⱼ)² over the block, in float64; at most `tile` entries at a time."""
+
+    name = "observed_square"
+    tile: int = 1 << 18
+
+    def __call__(
+        self,
+        X_b: Any,  # noqa: ARG002
+        mask_b: Any | None,
+        rows_b: RowsOfW,
+        shared: OtherFactor,
+    ) -> float:
+        """Return the block's share of the sum."""
+        W, Ht = rows_b.W, shared.Ht
+        n_rows = max(1, self.tile // max(1, Ht.shape[0]))
+        total = 0.0
+        for start in range(0, W.shape[0], n_rows):
+            rows = slice(start, start + n_rows)
+            square = np.square(W[rows] @ Ht.T, dtype=np.float64)
+            if mask_b is not None:
+                square *= mask_b[rows]
+            total += float(square.sum())
         return total

@@ -97,6 +97,16 @@ class RowArrays(StepRows):
     solved: Any
     previous: Any = None
     moved: Any = None
+    linear: Any = None
+    quadratic: Any = None
+    """Shares by which the rows are penalised, (n_rows,), see `Penalty`; None: alike."""
+    sums: Any = None
+    """Sums of the other factor over what each row shows, (n_rows, k), for Newton sweeps; None:
+    its column sums."""
+    scale: Any = None
+    """Numbers, (n_rows,), that the rows of X are multiplied by in a half-step; None: ones."""
+    extra: Any = None
+    """Rows, (n_rows, k), that are added to the right-hand sides of a half-step."""
 
     @property
     def result(self) -> Any:
@@ -132,6 +142,8 @@ class SolveReport(StepSums):
     """AᵀA of the solved rows, (k, k), if asked for."""
     gram_result: Any = None
     """AᵀA of `RowArrays.result`, (k, k), if asked for."""
+    square: Any = None
+    """Σ a·G·aᵀ of the solved rows without the penalty's Q, where each row has its own G."""
 
 
 class Summary(NamedTuple):

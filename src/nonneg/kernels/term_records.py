@@ -19,6 +19,9 @@ class TermRows(StepRows):
     solved: Array | None = None
     below: Array | None = None
     """Array for the denominators of the rows, where these don't move."""
+    linear: Any = None
+    quadratic: Any = None
+    """Shares by which the rows are penalised, (n_rows,), see `Penalty`; None: alike."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,3 +60,8 @@ class NewtonTermSums(StepSums):
 
     newton: NewtonReport
     terms: TermSums
+
+
+def by_shares(weights: Array, shares: Array | None) -> Array:
+    """Return penalty weights (k,), or those of each row by its share, (n_rows, k)."""
+    return weights if shares is None else shares[:, None] * weights

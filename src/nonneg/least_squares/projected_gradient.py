@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..base import validation
 from ..base.arrays import Array
 from ..base.inherited_parameters import INHERITED
-from ..base.interfaces import Operand, Penalty
+from ..base.interfaces import Operand
+from ..base.penalty import Penalty
 from ..base.rules import NON_NEGATIVE, Rule, is_real, positive_integer, require
 from ..base.threads import resolve_n_threads, single_threaded_blas
 from ..losses.metrics import require_shapes

@@ -12,6 +12,7 @@ from ..base.interfaces import LossBase, Operand, Stats
 from ..kernels.beta_steps import TermsUpdate, beside
 from ..kernels.beta_terms import EPSILON, BetaTerms
 from ..kernels.term_records import TermRows
+from ..operands.observed import ObservedOperand
 from .registry import losses
 
 NAMES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
@@ -77,6 +78,8 @@ class BetaDivergence(LossBase):
         """Return the divergence in float64, by one pass that makes W·H in tiles."""
         if X.by_columns:
             X, W, Ht = X.T, Ht, W
+        if isinstance(X, ObservedOperand):
+            X, W, Ht = X.for_divergence(self.beta, W, Ht)
         terms = self.terms(X)
         step = TermsUpdate(terms, move=False, accumulate=False, value=True)
         value = float(X.run_pass(step, TermRows(W), beside(Ht, X.n_threads)).value)

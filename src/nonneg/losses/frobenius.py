@@ -12,7 +12,7 @@ from ..base.steps import OtherFactor, RowsOfW
 from ..kernels import gram, inner
 from ..kernels.beta_terms import BetaTerms
 from ..kernels.quadratic_steps import SquaredError
-from ..operands.base import matmul
+from ..operands.base import matmul, square_of
 from ..operands.units import in_unit, times_power, unit_of
 from .registry import losses
 
@@ -47,12 +47,14 @@ class Frobenius(LossBase):
         if exponent:
             scaled = in_unit(X, exponent), *in_units(W, Ht, exponent)
             return float(times_power(self.value(*scaled), 2 * exponent))
-        if X.shared_gram:
+        if X.shared_gram or X.is_weighted:
             cross = inner(matmul(X, Ht), W)
-            products = gram(W, X.n_threads) * gram(Ht, X.n_threads)
-            value = self.from_products(X, cross, float(products.sum()))
+            gram_W, gram_H = gram(W, X.n_threads), gram(Ht, X.n_threads)
+            square = square_of(X, W, Ht, gram_W, gram_H)
+            value = self.from_products(X, cross, square)
             # factors of both signs may cancel, too
-            size = 0.5 * (X.stats().sum_sq + float(np.abs(products).sum()))
+            products = float(np.abs(gram_W * gram_H).sum())
+            size = 0.5 * (X.stats().sum_sq + products)
             if value > RELIABLE[X.dtype] * (1 if X.sparse else 10) * size:
                 return value
         if X.by_columns:

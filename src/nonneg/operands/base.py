@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+
 from .. import kernels
 from ..base import deadline
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Stats
 from ..base.steps import OtherFactor, RowsOfW, RowsT, SharedT, Step, SumsT, added
-from ..kernels.quadratic_steps import MatMul, ProductRows, RMatMul
+from ..kernels.quadratic_steps import (
+    MatMul,
+    ObservedSquare,
+    ProductRows,
+    RMatMul,
+)
 
 
 class Block(NamedTuple):
@@ -100,6 +107,19 @@ def matmul(X: Operand, B: Array) -> Array:
     out: Array = X.new_rows(B.shape[1])
     X.run_pass(MatMul(), ProductRows(out), OtherFactor(B))
     return out
+
+
+def square_of(X: Operand, W: Array, Ht: Array, gram_W: Array, gram_H: Array) -> float:
+    """Return ‖WH‖² over the observed entries, in float64.
+
+    `gram_W` and `gram_H` are the Gram matrices of W and Ht.
+    """
+    known = X.square(W, Ht, gram_W, gram_H)
+    if known is not None:
+        return known
+    if X.shared_gram:
+        return float(np.sum(gram_W * gram_H))
+    return float(X.run_pass(ObservedSquare(), RowsOfW(W), OtherFactor(Ht)))
 
 
 def rmatmul(X: Operand, A: Array) -> Array:

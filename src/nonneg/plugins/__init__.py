@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..base.interfaces import LossBase, Penalty, Progress, SolverBase, State, Stats
+from ..base.interfaces import LossBase, Progress, SolverBase, State, Stats
+from ..base.penalty import Penalty
 from ..base.steps import OtherFactor, RowsOfW, Step, StepRows, StepShared, StepSums
 from ..kernels import Exact, RowArrays, gram
 from ..losses.registry import losses

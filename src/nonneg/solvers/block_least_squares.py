@@ -22,7 +22,7 @@ from .steps.half_steps import (
     HalfStepProgram,
     half_step,
     run_half_steps,
-    solve_half,
+    solve_half_of,
 )
 from .steps.momentum import NEARLY
 from .steps.quadratic_iteration import IterationStart, Pair, penalties, solve_W
@@ -249,14 +249,16 @@ class BlockLeastSquares(SolverBase):
             change = np.subtract(rows, old, out=old)
         rhs = state.rhs + rmatmul(batch.X, change)
         Ht = np.empty_like(state.Ht)
-        report = solve_half(
+        report = solve_half_of(
+            batch.X,
             RowArrays(state.Ht, Ht),
+            rows,
             rhs,
             gram_W,
             scaled(problem.penalty_H, seen / n_samples),
             Adaptive(self.sweeps, self.settled),
-            n_threads,
             grams=True,
+            by_columns=True,
         )
         gram_H = report.gram_solved
         if seen < n_samples and not self.stream:

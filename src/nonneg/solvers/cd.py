@@ -72,6 +72,7 @@ class CoordinateDescent(SolverBase):
     rows_on_workers: ClassVar[bool] = True
     shares_passes: ClassVar[bool] = True
     advances: ClassVar[bool] = True
+    weight_power: ClassVar[float | None] = 0.5
     tol: float = 1e-4
     shuffle: bool = False
 

@@ -22,7 +22,7 @@ from ..base.passes import Passes
 from ..base.records import Stretch
 from ..kernels import Multiplicative, RowArrays, gram
 from ..operands.base import matmul
-from .steps.half_steps import solve_half
+from .steps.half_steps import solve_half_of
 from .steps.mu_steps import (
     apply_sums,
     by_products,
@@ -124,7 +124,7 @@ class FixedHMultiplicative(SolverBase):
         if state.product is not None:
             assert state.gram_H is not None
             rows, method = RowArrays(W, new), Multiplicative()
-            solve_half(rows, state.product, state.gram_H, penalty, method, X.n_threads)
+            solve_half_of(X, rows, Ht, state.product, state.gram_H, penalty, method)
         elif X.by_columns:
             sums = sums_for(loss, X.T, Ht, W)
             new[...] = apply_sums(loss, X, W, sums, penalty)

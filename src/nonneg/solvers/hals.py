@@ -19,7 +19,7 @@ from ..kernels.factor_rows import (
     divide_columns,
     scale_columns,
 )
-from ..operands.base import matmul
+from ..operands.base import matmul, square_of
 from .registry import solvers
 from .steps import balancing
 from .steps.half_steps import HalfStepProgram, run_half_steps
@@ -106,6 +106,8 @@ class Hals(SolverBase):
     shares_passes: ClassVar[bool] = True
     compressible: ClassVar[bool] = True
     warms_up_by_blocks: ClassVar[bool] = True
+    weight_power: ClassVar[float | None] = 0.5
+    imputes: ClassVar[bool] = True
     tol: float = 1e-4
     sweeps: int | None = None
     settled: float = 0.01
@@ -127,13 +129,15 @@ class Hals(SolverBase):
         """Scale the factors by one product with X, which the first iteration uses again."""
         X = problem.X
         product = None
-        if problem.update_H and X.shared_gram:
+        if problem.update_H:
             product = matmul(X, Ht)
             _scale(problem, W, Ht, product)
         gram_H = gram(Ht, X.n_threads) if problem.gram_H is None else problem.gram_H
         value = None
         if problem.update_H:
             value = start_value(problem, W, Ht, product, gram_H)
+        if not X.shared_gram:
+            product = None  # each iteration makes its own products
         return ExtrapolatedState.from_start(W, Ht, gram_H, product, value)
 
     def go_on(
@@ -307,7 +311,8 @@ def _scale(problem: Problem, W: Array, Ht: Array, product: Array) -> None:
     n = problem.X.n_threads
     gram_H, gram_W = gram(Ht, n), gram(W, n)
     penalties = (problem.penalty_W, problem.penalty_H)
-    scale = balancing.best_scale(W, product, gram_H, gram_W, problem.penalty_W)
+    square = square_of(problem.X, W, Ht, gram_W, gram_H)
+    scale = balancing.best_scale(W, product, square, gram_W, problem.penalty_W)
     squares = (gram_W.diagonal(), gram_H.diagonal())
     d = balancing.balance(W, Ht, *squares, *penalties, scale)
     scale_columns(W, (scale * d).astype(W.dtype))

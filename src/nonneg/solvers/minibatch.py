@@ -15,7 +15,7 @@ from ..base.interfaces import Operand, Problem, Progress, SolverBase, State
 from ..base.passes import Passes
 from ..kernels import column_sums, gram, inner
 from ..kernels.beta_terms import multiplied, quotient
-from ..kernels.term_records import TermSums
+from ..kernels.term_records import TermSums, by_shares
 from ..operands.streamed.row_batches import Narrow, RowBatch
 from .fixed_h_mu import relative_change, settled_rows
 from .mu import least_entries
@@ -304,7 +304,7 @@ class MiniBatch(SolverBase):
         """
         terms, Ht = terms_of(problem), state.Ht
         power, dtype = terms.rise + terms.fall, Ht.dtype
-        l1, l2 = (a.astype(dtype) for a in (problem.penalty_H.l1, _l2(problem)))
+        l1, l2 = (a.astype(dtype) for a in _penalty_on_H(problem))
         kept = (self.rho * state.denominator).astype(dtype, copy=False)
         curvature = state.curvature
         numerator = sums.numerator  # made by this step, so it may be written to
@@ -382,5 +382,10 @@ def _whole(problem: Problem, state: MiniBatchState) -> Array:
     return state.Ht
 
 
-def _l2(problem: Problem) -> Array:
-    return np.asarray(problem.penalty_H.Q.diagonal())
+def _penalty_on_H(problem: Problem) -> tuple[Array, Array]:
+    """Return the weights of l1 and l2, (k,) or those of each row of Hᵀ."""
+    penalty = problem.penalty_H
+    return (
+        by_shares(penalty.l1, penalty.linear),
+        by_shares(penalty.Q.diagonal(), penalty.quadratic),
+    )

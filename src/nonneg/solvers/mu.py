@@ -26,7 +26,7 @@ from ..kernels.term_records import TermSums
 from ..operands.base import matmul
 from .registry import solvers
 from .steps import mu_steps
-from .steps.half_steps import solve_half
+from .steps.half_steps import solve_half_of
 from .steps.mu_steps import (
     apply_sums,
     by_products,
@@ -111,6 +111,7 @@ class MultiplicativeUpdates(SolverBase):
     reports_objective: ClassVar[bool] = False
     accelerates: ClassVar[bool] = True
     advances: ClassVar[bool] = True
+    weight_power: ClassVar[float | None] = 0.0
     tol: float = 1e-4
     accelerate: bool = False
 
@@ -210,9 +211,9 @@ class MultiplicativeUpdates(SolverBase):
         penalty_W, penalty_H = problem.penalty_W, problem.penalty_H
         if self._by_one_product(problem):
             products = self._carried(state)
-            solve_half(
-                RowArrays(W, W), products.numerator, products.denominator, penalty_W,
-                Multiplicative(), X.n_threads,
+            solve_half_of(
+                X, RowArrays(W, W), Ht, products.numerator, products.denominator,
+                penalty_W, Multiplicative(),
             )  # fmt: skip
             return
         least_W, least_H = least_entries(problem)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..base.arrays import Array
-from ..base.interfaces import Operand, Penalty, Problem, Progress, SolverBase, State
+from ..base.interfaces import Operand, Problem, Progress, SolverBase, State
 from ..base.passes import Passes
+from ..base.penalty import Penalty
 from ..base.validation import warn
 from ..kernels import gram, inner
 from ..operands.base import matmul, rmatmul

@@ -10,14 +10,16 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..base.arrays import Array
-from ..base.interfaces import Operand, Penalty, Problem, Progress, SolverBase
+from ..base.interfaces import Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
+from ..base.penalty import Penalty
 from ..base.validation import warn
 from ..kernels import RowArrays
 from ..kernels.beta_steps import TermsUpdate, beside
 from ..kernels.newton_steps import NewtonSums, NewtonUpdate
 from ..kernels.row_methods import NewtonReport
 from .registry import solvers
+from .steps.half_steps import with_shares
 from .steps.majorizer_step import diagonal_step, residual_of
 from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
 from .steps.mu_steps import apply_sums, terms_of
@@ -94,6 +96,7 @@ class ScalarNewton(SolverBase):
     positive_start: ClassVar[bool] = True
     solves_W_exactly: ClassVar[bool] = True
     by_parts: ClassVar[bool] = True
+    weight_power: ClassVar[float | None] = 1.0
     tol: float = 1e-4
     sweeps: int | None = None
 
@@ -162,7 +165,8 @@ class ScalarNewton(SolverBase):
             newton, TermsUpdate(terms, move=False, value=True, bends=True)
         )
         shared = beside(Ht, X.n_threads, problem.penalty_W)
-        pass_sums = X.run_pass(step, RowArrays(W, W), shared)
+        rows = with_shares(RowArrays(W, W), problem.penalty_W)
+        pass_sums = X.run_pass(step, rows, shared)
         sums = pass_sums.terms
         objective = float(sums.value) + factor_penalties(problem, W, Ht)
         violation = pass_sums.newton.residual + residual_of(Ht, sums, problem.penalty_H)
@@ -242,7 +246,7 @@ class ScalarNewton(SolverBase):
         floor = terms_of(problem).floor
         step = NewtonUpdate(floor, **{"sweeps": self._sweeps(problem), **options})
         shared = beside(Bt, X.n_threads, penalty)
-        return X.by_rows.run_pass(step, rows, shared)
+        return X.by_rows.run_pass(step, with_shares(rows, penalty), shared)
 
     def _solve_W(self, problem: Problem, W: Array, Ht: Array) -> Progress:
         """Solve for W exactly, in place, beside a fixed H."""

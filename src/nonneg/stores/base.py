@@ -90,6 +90,10 @@ class StoreBase:
         """Return the number of stored entries of rows start:stop; it may be an estimate."""
         raise NotImplementedError
 
+    def with_gaps(self) -> StoreBase:
+        """Return the store with NaN for what is missing in it, where it knows of that."""
+        return self
+
     def read_shape(self) -> tuple[int, ...]:
         """Return the shape that X has now; it may have changed since the store was opened."""
         return self.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from .base import DenseStore, register_store, to_factor_dtype
+from .base import DenseStore, StoreBase, register_store, to_factor_dtype
 from .read_errors import (
     StoreError,
     is_instance,
@@ -84,6 +85,8 @@ class _TableStore(DenseStore):
     are asked for in order. Its memory comes on top of that of a block.
     """
 
+    _has_gaps = False
+
     def __init__(self, parts: list[RowGroup], schema: Any, where: str) -> None:
         self.where = where
         columns = _select_columns(schema, where)
@@ -120,6 +123,12 @@ class _TableStore(DenseStore):
             self._fill(table, part, low, high, out[low - start : high - start])
         return out
 
+    def with_gaps(self) -> StoreBase:
+        """Return the store with NaN for empty cells."""
+        other = copy.copy(self)
+        other._has_gaps = True
+        return other
+
     def _table(self, part: RowGroup) -> Any:
         kept = self._kept
         if kept is not None and kept[0] is part:
@@ -144,6 +153,9 @@ class _TableStore(DenseStore):
     def _read_column(self, rows: Any, name: str, low: int) -> Array:
         """Return a column of a table as an array; the first row of the table is `low`."""
         column = rows.column(name)
+        if column.null_count and self._has_gaps:
+            missing: Array = column.cast("float64").to_numpy()
+            return missing  # with NaN
         if column.null_count:
             row = low + column.is_null().to_pylist().index(True)
             msg = f"Row {row} of {self.where} has no value in column {name!r}."

@@ -6,9 +6,12 @@ import hashlib
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from ...base.interfaces import LossBase, Operand, SolverBase
+from ...base.observed import Weights
 from ...base.parameters import Parameters
+from ...operands.observed import ObservedOperand
 
 
 def fingerprint(
@@ -33,8 +36,24 @@ def fingerprint(
     for name, value in vars(parameters).items():
         if name not in resumable:
             facts[f"parameter {name}"] = _described(value)
+    if isinstance(X, ObservedOperand):
+        facts |= _weights_of(X.weights)
     for name, factor in (("W", W), ("H", H)):
         facts[f"start {name}"] = None if factor is None else _digest(np.asarray(factor))
+    return facts
+
+
+def _weights_of(weights: Weights) -> dict[str, Any]:
+    """Return what tells weights of entries apart."""
+    facts: dict[str, Any] = {"weight of other entries": weights.rest}
+    for name, vector in (("rows", weights.rows), ("columns", weights.columns)):
+        facts[f"weights of {name}"] = None if vector is None else _digest(vector)
+    named = weights.named
+    if sp.issparse(named):
+        digests = [_digest(A) for A in (named.data, named.indices, named.indptr)]
+        facts["weights of entries"] = " ".join(digests)
+    elif named is not None:
+        facts["weights of entries"] = _digest(np.asarray(named))
     return facts
 
 
@@ -48,6 +67,8 @@ def _described(value: Any) -> Any:
     if isinstance(value, np.random.RandomState):
         _, keys, *rest = value.get_state(legacy=True)
         return f"RandomState {_digest(np.asarray(keys))} {rest}"
+    if isinstance(value, float) and np.isnan(value):
+        return "nan"  # which is not equal to itself
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, SolverBase | LossBase):

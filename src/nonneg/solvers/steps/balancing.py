@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...base.arrays import Array
-from ...base.interfaces import Penalty
+from ...base.penalty import Penalty
 from ...kernels import column_sums, inner
 
 Vector = NDArray[np.float64]
@@ -15,22 +15,32 @@ HALVINGS = 60
 """Bisection steps for the balance with penalties, down to the last bit of its logarithm."""
 
 
+def shared_sums(
+    penalty: Penalty, A: Array, gram_A: Array, n_threads: int = 1
+) -> tuple[Array, Array]:
+    """Return column sums and Gram matrix of A by the shares of a penalty on its rows."""
+    if penalty.linear is None:
+        sums = column_sums(A, n_threads)
+    else:
+        sums = np.asarray(penalty.linear @ A, dtype=np.float64)
+    if penalty.quadratic is not None:
+        rows = A.astype(np.float64, copy=False)
+        gram_A = rows.T @ (penalty.quadratic[:, None] * rows)
+    return sums, gram_A
+
+
 def best_scale(
-    W: Array, product: Array, gram_H: Array, gram_W: Array, penalty: Penalty
+    W: Array, product: Array, square: float, gram_W: Array, penalty: Penalty
 ) -> float:
     """Return the a ≥ 0 for which a·W, beside the fixed H, has the smallest objective.
 
-    `product` is X·Ht. `gram_H` is HHᵀ, (k, k), or one such matrix for each row of X,
-    (n_samples, k, k).
+    `product` is X·Ht, `square` ‖WH‖² over the observed entries.
     """
-    if gram_H.ndim == 3:
-        square = float(np.einsum("ir,irs,is->", W, gram_H, W, dtype=np.float64))
-    else:
-        square = float(np.sum(gram_H * gram_W))
-    square += float(np.sum(penalty.Q * gram_W))
     linear = inner(product, W)
-    if penalty.l1.any():
-        linear -= float(penalty.l1 @ column_sums(W))
+    if not penalty.is_zero:
+        sums, bent = shared_sums(penalty, W, gram_W)
+        square += float(np.sum(penalty.Q * bent))
+        linear -= float(penalty.l1 @ sums)
     scale = max(0.0, linear) / square if square > 0 else 1.0
     # a zero scale, as a strong penalty may ask for, would leave no W to go on from
     return scale if scale > 0 and np.isfinite(scale) else 1.0
@@ -65,9 +75,7 @@ def balance(
         up[1], down[1] = square_W, square_H
     else:
         up, down = (
-            np.stack(
-                [unit * penalty.l1 * column_sums(A), penalty.Q.diagonal() * square]
-            )
+            _penalty_terms(penalty, A, square, unit)
             for penalty, A, square, unit in (
                 (penalty_W, W, square_W, scale),
                 (penalty_H, Ht, square_H, 1.0),
@@ -77,6 +85,19 @@ def balance(
     d = _minimiser(up[:, scalable], down[:, scalable])
     ones[scalable] = d
     return ones
+
+
+def _penalty_terms(penalty: Penalty, A: Array, square: Vector, unit: float) -> Vector:
+    """Return the l1 and the quadratic term of unit·A for each component, (2, k).
+
+    `square` holds the squared norms of the columns of unit·A.
+    """
+    if penalty.linear is None and penalty.quadratic is None:
+        sums = column_sums(A)
+    else:
+        sums, bent = shared_sums(penalty, A, np.diag(square / unit**2))
+        square = unit**2 * bent.diagonal()
+    return np.stack([unit * penalty.l1 * sums, penalty.Q.diagonal() * square])
 
 
 def _minimiser(up: Vector, down: Vector) -> Vector:

@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any, TypeVar
 
 from ...base.arrays import Array
-from ...base.interfaces import LossBase, Operand, Penalty, Problem, State
+from ...base.interfaces import LossBase, Operand, Problem, State
+from ...base.penalty import Penalty
 from ...operands.streamed.row_batches import RowBatch
 
 S = TypeVar("S", bound=State)
@@ -32,15 +33,27 @@ def on_batch(problem: Problem, batch: RowBatch, X: Operand | None = None) -> Pro
     return dataclasses.replace(
         problem,
         X=batch.X if X is None else X,
+        penalty_W=_of_rows(problem.penalty_W, batch.rows),
         penalty_H=scaled(problem.penalty_H, share),
     )
+
+
+def _of_rows(penalty: Penalty, rows: slice) -> Penalty:
+    """Return the penalty on some of the rows."""
+    if penalty.linear is None and penalty.quadratic is None:
+        return penalty
+    shares = (
+        None if share is None else share[rows]
+        for share in (penalty.linear, penalty.quadratic)
+    )
+    return Penalty(penalty.l1, penalty.Q, *shares)
 
 
 def scaled(penalty: Penalty, share: float) -> Penalty:
     """Return the penalty times `share`."""
     if share == 1 or penalty.is_zero:
         return penalty
-    return Penalty(share * penalty.l1, share * penalty.Q)
+    return dataclasses.replace(penalty, l1=share * penalty.l1, Q=share * penalty.Q)
 
 
 class LossAtScale(LossBase):

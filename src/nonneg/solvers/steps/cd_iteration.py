@@ -11,15 +11,13 @@ import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ...base.arrays import Array
 from ...base.interfaces import Problem, State
 from ...base.records import Stretch
 from ...kernels import Cyclic, RowArrays, gram, stretches
 from ...kernels.quadratic_steps import ModelSums
-from ...operands.base import matmul
-from .half_steps import HalfStep, half_step, solve_half
+from ...operands.base import matmul, square_of
+from .half_steps import HalfStep, half_step, solve_half_of
 
 Order = Sequence[int] | None
 
@@ -79,9 +77,14 @@ def _fixed_H(problem: Problem, state: AlternationState, method: Cyclic) -> Alter
             RowArrays(W, W), state.Ht, state.gram_H, penalty, method, accumulate=False
         )
         return Alternated(float(sums.report.violation), None, None)
-    n = problem.X.n_threads
-    report = solve_half(
-        RowArrays(W, W), state.product, state.gram_H, penalty, method, n
+    report = solve_half_of(
+        problem.X,
+        RowArrays(W, W),
+        state.Ht,
+        state.product,
+        state.gram_H,
+        penalty,
+        method,
     )
     return Alternated(report.violation, None, None)
 
@@ -92,18 +95,28 @@ def _by_rows(
     X, W, Ht = problem.X, state.W, state.Ht
     assert state.gram_H is not None
     sums = yield half_step(
-        RowArrays(W, W), Ht, state.gram_H, problem.penalty_W, method_W
-    )
-    gram_W = sums.gram
-    report = solve_half(
-        RowArrays(Ht, Ht), sums.rhs, gram_W, problem.penalty_H, method_H, X.n_threads
-    )
-    state.gram_H = gram(Ht, X.n_threads)
-    square = gram_square(Ht, gram_W, state.gram_H)
-    if gram_W.ndim == 3:
+        RowArrays(W, W), Ht, state.gram_H, problem.penalty_W, method_W,
+        accumulate=X.shared_gram,
+    )  # fmt: skip
+    if X.shared_gram:
+        gram_W = sums.gram
+        report = solve_half_of(
+            X, RowArrays(Ht, Ht), W, sums.rhs, gram_W, problem.penalty_H, method_H,
+            by_columns=True,
+        )  # fmt: skip
+    else:
         gram_W = gram(W, X.n_threads)
+        sums_H = yield half_step(
+            RowArrays(Ht, Ht), W, gram_W, problem.penalty_H, method_H,
+            by_columns=True, accumulate=False,
+        )  # fmt: skip
+        report = sums_H.report
+    state.gram_H = gram(Ht, X.n_threads)
+    square = report.square
+    if square is None:
+        square = square_of(X, W, Ht, gram_W, state.gram_H)
     loss = problem.loss.from_products(X, report.cross, square)
-    violation = float(sums.report.violation) + report.violation
+    violation = float(sums.report.violation) + float(report.violation)
     return Alternated(violation, loss, gram_W)
 
 
@@ -167,16 +180,6 @@ def _advance_rows(
     return Stretch([math.nan] * len(residual), residual, converged)
 
 
-def gram_square(Ht: Array, gram_W: Array, gram_H: Array) -> float:
-    """Return ‖WH‖² over the observed entries.
-
-    `gram_W` is WᵀW, (k, k), or one such matrix for each feature, (n_features, k, k).
-    """
-    if gram_W.ndim == 2:
-        return float((gram_W * gram_H).sum())
-    return float(np.einsum("jr,jrs,js->", Ht, gram_W, Ht, dtype=np.float64))
-
-
 def _by_columns(
     problem: Problem, state: AlternationState, method_W: Cyclic, method_H: Cyclic
 ) -> Alternation:
@@ -184,14 +187,14 @@ def _by_columns(
     assert state.gram_H is not None
     assert state.product is not None
     n = X.n_threads
-    report = solve_half(
-        RowArrays(W, W), state.product, state.gram_H, problem.penalty_W, method_W, n
+    report = solve_half_of(
+        X, RowArrays(W, W), Ht, state.product, state.gram_H, problem.penalty_W, method_W
     )
     gram_W = gram(W, n)
     sums = yield half_step(
         RowArrays(Ht, Ht), W, gram_W, problem.penalty_H, method_H, by_columns=True
     )
     state.product, state.gram_H = sums.rhs, sums.gram
-    square = float(np.sum(gram_W * state.gram_H))
+    square = float((gram_W * state.gram_H).sum())
     loss = problem.loss.from_products(X, float(sums.report.cross), square)
     return Alternated(report.violation + float(sums.report.violation), loss, gram_W)

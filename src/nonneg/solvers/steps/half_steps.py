@@ -8,12 +8,14 @@ of the same kind.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Generator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from ...base.arrays import Array
-from ...base.interfaces import Operand, Penalty, Progress
-from ...kernels import Method, RowArrays, SolveReport, solve_rows
+from ...base.interfaces import Operand, Progress
+from ...base.penalty import Penalty
+from ...kernels import Method, RowArrays, SolveReport, inner, solve_rows
 from ...kernels.factor_rows import as_dtype
 from ...kernels.quadratic_steps import (
     ModelInputs,
@@ -52,8 +54,16 @@ def half_step(
     accumulate: bool = True,
 ) -> HalfStep:
     """Build the request for a factor with the given rows and penalty."""
-    inputs = ModelInputs(other, gram_other + penalty.Q, penalty.l1)
+    inputs = ModelInputs(other, gram_other + penalty.Q, penalty.l1, penalty.Q)
+    rows = with_shares(rows, penalty)
     return HalfStep(by_columns, rows, inputs, method, accumulate)
+
+
+def with_shares(rows: RowArrays, penalty: Penalty) -> RowArrays:
+    """Return the rows with the shares by which a penalty counts for each of them."""
+    if penalty.linear is None and penalty.quadratic is None:
+        return rows
+    return dataclasses.replace(rows, linear=penalty.linear, quadratic=penalty.quadratic)
 
 
 def solve_half(
@@ -70,6 +80,33 @@ def solve_half(
     report: SolveReport = solve_rows(
         rows, rhs, gram_other + penalty.Q, penalty.l1, method, grams, n_threads
     )
+    return report
+
+
+def solve_half_of(
+    X: Operand,
+    rows: RowArrays,
+    other: Array,
+    rhs: Array,
+    gram_other: Array,
+    penalty: Penalty,
+    method: Method,
+    grams: bool = False,
+    by_columns: bool = False,
+) -> SolveReport:
+    """Do a half-step whose product of X and `other` is known already, without X.
+
+    It is for the rows of W or, by columns, for those of Ht.
+    """
+    if by_columns and X.is_weighted:
+        X = X.T
+    problem = X.majorised(rows.start, other, rhs, gram_other, penalty)
+    rhs_of_rows = as_dtype(problem[0], rows.solved.dtype)
+    report: SolveReport = solve_rows(
+        rows, rhs_of_rows, problem[1], problem[2], method, grams, X.n_threads
+    )
+    if X.is_weighted:
+        report.cross = inner(rhs, rows.solved)
     return report
 
 

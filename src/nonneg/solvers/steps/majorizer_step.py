@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.interfaces import Penalty
-from ...kernels.term_records import TermSums
+from ...base.penalty import Penalty
+from ...kernels.term_records import TermSums, by_shares
 
 LEAST_SHARE = float(np.sqrt(0.5))
 """A step leaves at least this share of an entry. While no y = w·h falls below this share of
@@ -52,7 +52,7 @@ def diagonal_step(
     H, ratio, above, bends = (
         np.asarray(A, dtype=np.float64) for A in (Ht, by_ratio, sums.numerator, bends)
     )
-    linear, l2 = sums.denominator + penalty.l1, penalty.Q.diagonal()
+    linear, l2 = _weights(sums, penalty)
     gradient, bound = linear + l2 * H - above, bends + l2
     step = -gradient / np.where(bound > 0, bound, 1)
     step = np.where(bound > 0, np.maximum(step, (LEAST_SHARE - 1) * H), 0)
@@ -71,8 +71,14 @@ def diagonal_step(
     return result
 
 
+def _weights(sums: TermSums, penalty: Penalty) -> tuple[Array, Array]:
+    """Return what the objective is linear in, and its l2, as vectors or row by row."""
+    l1 = by_shares(penalty.l1, penalty.linear)
+    return sums.denominator + l1, by_shares(penalty.Q.diagonal(), penalty.quadratic)
+
+
 def residual_of(Ht: Array, sums: TermSums, penalty: Penalty) -> float:
     """Return Σ |gradient|·h over the entries h of Hᵀ, in float64."""
-    gradient: Any = sums.denominator + penalty.l1 - sums.numerator
-    gradient = gradient + penalty.Q.diagonal() * Ht
+    linear, l2 = _weights(sums, penalty)
+    gradient: Any = linear - sums.numerator + l2 * Ht
     return float(np.sum(np.abs(gradient) * Ht, dtype=np.float64))

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.interfaces import LossBase, Operand, Penalty, Problem
+from ...base.interfaces import LossBase, Operand, Problem
+from ...base.penalty import Penalty
 from ...kernels import (
     Multiplicative,
     RowArrays,
@@ -24,7 +25,7 @@ from ...kernels.quadratic_steps import (
     RowSolveInputs,
     RowSolveRows,
 )
-from ...kernels.term_records import TermRows, TermSums
+from ...kernels.term_records import TermRows, TermSums, by_shares
 from ...operands.base import matmul
 
 
@@ -86,7 +87,10 @@ def update_rows(
     terms = loss.terms(X)
     step = TermsUpdate(terms, accumulate=accumulate, value=value, least=least)
     shared = beside(Ht, X.n_threads, penalty, after)
-    return X.run_pass(step, TermRows(start, solved), shared)
+    rows_of_X = TermRows(
+        start, solved, linear=penalty.linear, quadratic=penalty.quadratic
+    )
+    return X.run_pass(step, rows_of_X, shared)
 
 
 def _by_products(
@@ -136,9 +140,10 @@ def apply_sums(
 ) -> Array:
     """Return the factor A after an update by sums that are known already."""
     terms = loss.terms(X)
-    l2 = penalty.Q.diagonal()
+    l1 = by_shares(penalty.l1, penalty.linear)
+    l2 = by_shares(penalty.Q.diagonal(), penalty.quadratic)
     moved: Array = multiplied(
-        A, sums.numerator, sums.denominator, penalty.l1, l2, terms, least, X.n_threads
+        A, sums.numerator, sums.denominator, l1, l2, terms, least, X.n_threads
     )
     return moved
 

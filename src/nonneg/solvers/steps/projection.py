@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ...base import deadline
 from ...base.arrays import Array
-from ...base.interfaces import Operand, Penalty
+from ...base.interfaces import Operand
+from ...base.penalty import Penalty
 from ...base.steps import OtherFactor, Step, StepRows
 from ...kernels import gram, inner
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ...base.arrays import Array
 from ...base.interfaces import Problem
-from ...kernels import Exact, Method, RowArrays, SolveReport, column_sums, gram, inner
+from ...kernels import Exact, Method, RowArrays, SolveReport, gram, inner
 from ...kernels.quadratic_steps import ModelSums
-from ...operands.base import matmul, rmatmul
-from .cd_iteration import gram_square
-from .half_steps import HalfStep, half_step, solve_half
+from ...operands.base import matmul, rmatmul, square_of
+from . import balancing
+from .half_steps import HalfStep, half_step, solve_half_of
 
 
 class IterationStart(NamedTuple):
@@ -89,14 +89,17 @@ def solve_pair(
 ) -> Generator[HalfStep, ModelSums, Pair]:
     """Solve for W beside `start`, then for H beside that W; measure the pair."""
     X, n = problem.X, problem.X.n_threads
-    by_columns = X.by_columns and X.shared_gram
+    if not X.shared_gram:
+        return (yield from _solve_pair_apart(problem, start, rows_W, rows_H, method))
+    by_columns = X.by_columns
     if start.product is None:
         sums = yield half_step(rows_W, start.Ht, start.gram, problem.penalty_W, method)
         report_W, gram_W, rhs = sums.report, sums.gram, sums.rhs
     else:
-        report_W = solve_half(
-            rows_W, start.product, start.gram, problem.penalty_W, method, n, True
-        )
+        report_W = solve_half_of(
+            X, rows_W, start.Ht, start.product, start.gram, problem.penalty_W, method,
+            grams=True,
+        )  # fmt: skip
         gram_W = report_W.gram_result
         start = start._replace(product=None)  # gives its memory free for the next one
         rhs = None if by_columns else rmatmul(X, rows_W.result)
@@ -108,15 +111,43 @@ def solve_pair(
         report_H, product, gram_Hx = sums.report, sums.rhs, sums.gram
         gram_Hn = gram(rows_H.solved, n)
     else:
-        report_H = solve_half(rows_H, rhs, gram_W, problem.penalty_H, method, n, True)
+        report_H = solve_half_of(
+            X, rows_H, rows_W.result, rhs, gram_W, problem.penalty_H, method,
+            grams=True, by_columns=True,
+        )  # fmt: skip
         gram_Hn, gram_Hx = report_H.gram_solved, report_H.gram_result
-    square = gram_square(rows_H.solved, gram_W, gram_Hn)
+    square = square_of(X, rows_W.result, rows_H.solved, gram_W, gram_Hn)
     loss = problem.loss.from_products(X, float(report_H.cross), square)
-    if gram_W.ndim == 3:
-        gram_W = gram(rows_W.result, n)
     objective = loss + penalties(problem, rows_W.result, rows_H.solved, gram_W, gram_Hn)
     return Pair(
         rows_W, rows_H, report_W, report_H, gram_W, gram_Hn, gram_Hx, product, objective
+    )
+
+
+def _solve_pair_apart(
+    problem: Problem,
+    start: IterationStart,
+    rows_W: RowArrays,
+    rows_H: RowArrays,
+    method: Method,
+) -> Generator[HalfStep, ModelSums, Pair]:
+    """Solve for both factors where each row has a Gram matrix of its own."""
+    X, n = problem.X, problem.X.n_threads
+    sums_W = yield half_step(
+        rows_W, start.Ht, start.gram, problem.penalty_W, method, accumulate=False
+    )
+    gram_W = gram(rows_W.result, n)
+    sums_H = yield half_step(
+        rows_H, rows_W.result, gram_W, problem.penalty_H, method,
+        by_columns=True, accumulate=False,
+    )  # fmt: skip
+    report_W, report_H = sums_W.report, sums_H.report
+    gram_Hn = gram(rows_H.solved, n)
+    gram_Hx = gram_Hn if rows_H.moved is None else gram(rows_H.result, n)
+    loss = problem.loss.from_products(X, float(report_H.cross), float(report_H.square))
+    objective = loss + penalties(problem, rows_W.result, rows_H.solved, gram_W, gram_Hn)
+    return Pair(
+        rows_W, rows_H, report_W, report_H, gram_W, gram_Hn, gram_Hx, None, objective
     )
 
 
@@ -137,15 +168,15 @@ def solve_W(
         )
         report = sums.report
     else:
-        report = solve_half(rows, product, start.gram, problem.penalty_W, method, n)
+        report = solve_half_of(
+            X, rows, start.Ht, product, start.gram, problem.penalty_W, method
+        )
     if not problem.needs_objective:
         return report, math.nan
-    gram_W = gram(W, n)
-    if X.shared_gram:
-        square = float(np.sum(gram_W * start.gram))
-        loss = problem.loss.from_products(X, float(report.cross), square)
-    else:
-        loss = problem.loss.value(X, W, start.Ht)
+    gram_W, square = gram(W, n), report.square
+    if square is None:
+        square = square_of(X, W, start.Ht, gram_W, start.gram)
+    loss = problem.loss.from_products(X, float(report.cross), float(square))
     return report, loss + penalties(problem, W, start.Ht, gram_W, start.gram)
 
 
@@ -155,7 +186,7 @@ def penalties(
     """Return the value of both penalties at a pair of factors with these Gram matrices."""
     n = problem.X.n_threads
     return sum(
-        penalty.value(column_sums(A, n), G)
+        penalty.value(*balancing.shared_sums(penalty, A, G, n))
         for penalty, A, G in (
             (problem.penalty_W, W, gram_W),
             (problem.penalty_H, Ht, gram_H),
@@ -180,6 +211,6 @@ def start_value(
     if product is None:
         loss = problem.loss.value(problem.X, W, Ht)
     else:
-        square = float(np.sum(gram_W * gram_H))
+        square = square_of(problem.X, W, Ht, gram_W, gram_H)
         loss = problem.loss.from_products(problem.X, inner(product, W), square)
     return loss + penalties(problem, W, Ht, gram_W, gram_H)

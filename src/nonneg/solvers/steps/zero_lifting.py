@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.interfaces import Operand, Penalty, Problem, State
+from ...base.interfaces import Operand, Problem, State
+from ...base.penalty import Penalty
 from ...kernels import gram
 from ...kernels.beta_steps import TermsUpdate, beside
 from ...kernels.factor_rows import (
@@ -17,7 +18,7 @@ from ...kernels.factor_rows import (
     map_rows,
     times,
 )
-from ...kernels.term_records import TermRows, TermSums
+from ...kernels.term_records import TermRows, TermSums, by_shares
 from ...operands.base import matmul
 from .mu_steps import by_products, sums_for, terms_of
 from .quadratic_iteration import factor_penalties
@@ -80,7 +81,8 @@ def _both_by_rows(
 
 
 def _stuck(A: Array, sums: TermSums, penalty: Penalty) -> Array:
-    stuck: Array = map_rows(_is_stuck, A, sums.numerator, sums.denominator, penalty.l1)
+    l1 = by_shares(penalty.l1, penalty.linear)
+    stuck: Array = map_rows(_is_stuck, A, sums.numerator, sums.denominator, l1)
     return stuck
 
 

@@ -1,0 +1,126 @@
+// Python bindings of the kernels for missing and weighted entries.
+#include <nanobind/stl/string.h>
+
+#include <string>
+
+#include "binding/arguments.hpp"
+#include "binding/options.hpp"
+#include "drivers/observed.hpp"
+
+namespace nonneg {
+namespace {
+
+// A vector of n numbers, or null for None.
+const double *shares_of(const nb::object &array, Index n) {
+  return array.is_none()
+             ? nullptr
+             : vector_of<double>(array, static_cast<size_t>(n), "a share for each row is needed");
+}
+
+Apart apart_of(const ApartOptions &options, Index n_rows, Index k) {
+  constexpr Method methods[] = {Method::sweep, Method::adaptive, Method::exact};
+  require(options.method >= 0 && options.method < 3, "there is no such method");
+  const auto what = "l1 and order must have k entries";
+  const int64_t *const order = vector_of<int64_t>(options.order, static_cast<size_t>(k), what);
+  for (Index c = 0; c < k; ++c)
+    require(order[c] >= 0 && order[c] < k, "order must hold coordinates in [0, k)");
+  return {square_of(options.base, k, k),
+          square_of(options.Q, k, k),
+          vector_of<double>(options.l1, static_cast<size_t>(k), what),
+          shares_of(options.linear, n_rows),
+          shares_of(options.quadratic, n_rows),
+          order,
+          methods[options.method],
+          static_cast<int>(k),
+          options.sweeps,
+          options.settled,
+          options.momentum,
+          options.narrow};
+}
+
+template <class T, class I> void bind_csr(nb::module_ &m, const char *index) {
+  const std::string suffix = std::string(sizeof(T) == 4 ? "32_csr" : "64_csr") + index;
+  using Arg = CsrArg<T, I>;
+  m.def(("named_product" + suffix).c_str(),
+        [](nb::tuple named, In<T> A, In<T> B, In<T> C, Out<T> out, int n_threads) {
+          const auto d = Arg::view_of(named, static_cast<Index>(B.shape(0)));
+          const auto a = view<const T>(A), b = view<const T>(B), c = view<const T>(C);
+          const auto o = view<T>(out);
+          require(d.rows == a.rows && a.rows == o.rows && b.rows == c.rows &&
+                      a.cols == b.cols && c.cols == o.cols,
+                  "the shapes of the factors do not fit");
+          call(n_threads, [&](Run run) {
+            return named_product(kernels<T>(), d, a, b, c, o, run);
+          });
+        },
+        nb::arg("named").noconvert(), nb::arg("A").noconvert(), nb::arg("B").noconvert(),
+        nb::arg("C").noconvert(), nb::arg("out").noconvert(), nb::arg("n_threads"));
+  m.def(("named_square" + suffix).c_str(),
+        [](nb::tuple named, In<T> A, In<T> B, int n_threads) {
+          const auto d = Arg::view_of(named, static_cast<Index>(B.shape(0)));
+          const auto a = view<const T>(A), b = view<const T>(B);
+          require(d.rows == a.rows && a.cols == b.cols, "the shapes of the factors do not fit");
+          double sum = 0;
+          call(n_threads,
+               [&](Run run) { return named_square(kernels<T>(), d, a, b, sum, run); });
+          return sum;
+        },
+        nb::arg("named").noconvert(), nb::arg("A").noconvert(), nb::arg("B").noconvert(),
+        nb::arg("n_threads"));
+  m.def(("solve_apart" + suffix).c_str(),
+        [](nb::tuple named, nb::handle rows, In<T> Ht, In<T> P, const ApartOptions &options,
+           nb::handle measures, int n_threads) {
+          const auto d = Arg::view_of(named, static_cast<Index>(Ht.shape(0)));
+          const RowArrays<T> r = rows_of<T>(rows);
+          const auto h = view<const T>(Ht), p = view<const T>(P);
+          const Index k = r.solved.cols;
+          require(d.rows == r.solved.rows && p.rows == d.rows && p.cols == k && h.cols == k,
+                  "the shapes of the factors do not fit");
+          const Apart apart = apart_of(options, d.rows, k);
+          ApartSums sums;
+          sums.measures = square_of(measures, 2, k);
+          call(n_threads, [&](Run run) {
+            return solve_apart(kernels<T>(), d, apart, r, h, p, sums, run);
+          });
+          const SolveSums &s = sums.sums;
+          return nb::make_tuple(s.violation, s.cross, s.decrease, s.sweeps, sums.square);
+        },
+        nb::arg("named").noconvert(), nb::arg("rows"), nb::arg("Ht").noconvert(),
+        nb::arg("P").noconvert(), nb::arg("options"), nb::arg("measures"),
+        nb::arg("n_threads"));
+  m.def(("clean_rows" + suffix).c_str(),
+        [](In<T> X, nb::tuple named, Index first, Out<T> out, int n_threads) {
+          const auto x = view<const T>(X);
+          const auto o = view<T>(out);
+          const auto d = Arg::view_of(named, x.cols);
+          require(x.rows == o.rows && x.cols == o.cols && first >= 0 &&
+                      first + x.rows <= d.rows,
+                  "the shapes of the rows do not fit");
+          call(n_threads, [&](Run run) { return clean_rows(x, d, first, o, run); });
+        },
+        nb::arg("X").noconvert(), nb::arg("named").noconvert(), nb::arg("first"),
+        nb::arg("out").noconvert(), nb::arg("n_threads"));
+}
+
+} // namespace
+
+void bind_observed(nb::module_ &m) {
+  nb::class_<ApartOptions>(m, "ApartOptions")
+      .def(
+          "__init__",
+          [](ApartOptions *self, nb::object base, nb::object Q, nb::object l1,
+             nb::object linear, nb::object quadratic, nb::object order, int method, int sweeps,
+             double settled, double momentum, bool narrow) {
+            new (self) ApartOptions{base,   Q,      l1,      linear,   quadratic, order,
+                                    method, sweeps, settled, momentum, narrow};
+          },
+          nb::kw_only(), nb::arg("base"), nb::arg("Q"), nb::arg("l1"), nb::arg("linear").none(),
+          nb::arg("quadratic").none(), nb::arg("order"), nb::arg("method"), nb::arg("sweeps"),
+          nb::arg("settled"), nb::arg("momentum"), nb::arg("narrow"));
+  for_dtypes([&]<class T>(T) {
+    bind_csr<T, int32_t>(m, "32");
+    bind_csr<T, int64_t>(m, "64");
+  });
+}
+
+} // namespace nonneg

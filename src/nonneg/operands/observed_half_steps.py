@@ -1,0 +1,159 @@
+"""Half-steps for the rows of an X of which entries are missing or weighted, least squares."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import kernels
+from ..base.arrays import Array
+from ..base.interfaces import Operand
+from ..base.observed import Weights
+from ..base.penalty import Penalty
+from ..kernels import Exact, Method, RowArrays, SolveReport
+from ..kernels.quadratic_steps import (
+    ModelInputs,
+    ModelSums,
+    RowSolve,
+    RowSolveInputs,
+    RowSolveRows,
+    RowSolveSums,
+)
+
+
+class WeightedRows(Protocol):
+    """An operand with weights, as half-steps need it."""
+
+    weights: Weights
+    values: Operand
+    dtype: Any
+    n_threads: int
+    shared_gram: bool
+    row_scale: Any
+    column_scale: Any
+
+    @property
+    def T(self) -> Any:
+        """The transpose."""
+
+    def product(self, B: Array) -> Array:
+        """X times all weights times B."""
+
+    def majorised(
+        self, start: Any, other: Any, rhs: Any, gram: Any, penalty: Penalty
+    ) -> tuple[Any, Any, Any]:
+        """Right-hand side, Gram matrix and l1 that all rows share."""
+
+
+def times_rows(A: Array, scale: NDArray[Any] | None, copy: bool = True) -> Array:
+    """Return the rows of A times a scale; A itself where there is none."""
+    if scale is None:
+        return A
+    scale = scale[:, None].astype(A.dtype)
+    if copy:
+        product: Array = np.multiply(A, scale)
+        return product
+    A *= scale
+    return A
+
+
+def joined(A: Any, B: Any) -> Any:
+    """Return the sum of arrays, of which None is 0."""
+    if A is None or B is None:
+        return B if A is None else A
+    return A + B
+
+
+def solve_for_rows(
+    X: WeightedRows, step: RowSolve, rows: Any, shared: Any
+) -> RowSolveSums:
+    """Solve for the rows of X, by imputation or each on what it shows."""
+    exact = all(isinstance(method, Exact) for method in step.methods)
+    imputes = X.shared_gram and not (exact and not step.accumulate)
+    models = zip(step.methods, rows.models, shared.models, strict=True)
+    if X.weights.named is not None and not imputes:
+        reports = (_solve_apart(X, *model) for model in models)
+        return RowSolveSums(tuple(map(ModelSums, reports)))
+    if X.values.by_columns:
+        sums = tuple(_solve_by_products(X, *model, step.accumulate) for model in models)
+    else:
+        sums = _solve_in_one_pass(X, step, rows, shared)
+    if not step.accumulate:
+        for model, A, inputs in zip(sums, rows.models, shared.models, strict=True):
+            _complete_report(X, model.report, A, inputs)
+    return RowSolveSums(sums)
+
+
+def _solve_apart(
+    X: WeightedRows, method: Method, rows: RowArrays, inputs: ModelInputs
+) -> SolveReport:
+    """Solve for the rows of a model, each on what it shows."""
+    base = X.weights.rest * (inputs.gram - inputs.Q)
+    report: SolveReport = kernels.solve_apart(
+        rows, X.product(inputs.Ht), X.weights.named, inputs.Ht, base, inputs.Q,
+        inputs.l1, method, X.n_threads,
+    )  # fmt: skip
+    return report
+
+
+def _majorised(
+    X: WeightedRows, rows: RowArrays, inputs: ModelInputs
+) -> tuple[Any, Any, Any]:
+    """Return additions to the right-hand sides, Gram matrix and l1 for all rows."""
+    penalty = Penalty(inputs.l1, inputs.Q, rows.linear, rows.quadratic)
+    gram = inputs.gram - inputs.Q
+    return X.majorised(rows.start, inputs.Ht, None, gram, penalty)
+
+
+def _solve_by_products(
+    X: WeightedRows,
+    method: Method,
+    rows: RowArrays,
+    inputs: ModelInputs,
+    accumulate: bool,
+) -> ModelSums:
+    """Solve for the rows of a model, for an X that is read by columns."""
+    extra, gram, l1 = _majorised(X, rows, inputs)
+    rhs = joined(X.product(inputs.Ht), extra)
+    report = kernels.solve_rows(rows, rhs, gram, l1, method, False, X.n_threads)
+    if not accumulate:
+        return ModelSums(report)
+    A = rows.result
+    return ModelSums(report, X.T.product(A), kernels.gram(A, X.n_threads))
+
+
+def _solve_in_one_pass(
+    X: WeightedRows, step: RowSolve, rows: Any, shared: Any
+) -> tuple[ModelSums, ...]:
+    """Solve for the rows of all models with one reading of X."""
+    inner_rows, inner_inputs = [], []
+    scale = X.row_scale
+    for A, inputs in zip(rows.models, shared.models, strict=True):
+        extra, gram, l1 = _majorised(X, A, inputs)
+        rows_scale = None if scale is None else scale.astype(X.dtype)
+        inner_rows.append(dataclasses.replace(A, scale=rows_scale, extra=extra))
+        B = times_rows(inputs.Ht, X.column_scale)
+        inner_inputs.append(ModelInputs(B, gram, l1))
+    sums: tuple[ModelSums, ...] = X.values.run_pass(
+        step, RowSolveRows(tuple(inner_rows)), RowSolveInputs(tuple(inner_inputs))
+    ).models
+    for model in sums:
+        if model.rhs is not None:
+            model.rhs = times_rows(model.rhs, X.column_scale, copy=False)
+    return sums
+
+
+def _complete_report(
+    X: WeightedRows, report: SolveReport, rows: RowArrays, inputs: ModelInputs
+) -> None:
+    """Set the terms of the objective, which additions to right-hand sides have changed."""
+    if X.weights.named is not None:
+        return
+    gram = kernels.gram(rows.solved, X.n_threads)
+    report.square = float(np.sum(gram * (inputs.gram - inputs.Q)))
+    if rows.linear is not None:
+        linear = np.asarray(rows.linear @ rows.solved, dtype=np.float64)
+        report.cross = float(report.cross + inputs.l1 @ linear)
