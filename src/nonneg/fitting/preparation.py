@@ -42,7 +42,7 @@ def prepare_X(
     """Check a non-negative X and wrap it in its operand.
 
     A plug-in operand checks the objects that it has registered for itself. The entries of an
-    X that is read in parts are checked by `validate_entries`. `given` says which entries are
+    X that is read in parts are checked by `validate_entries`. `observation` says which entries are
     missing or weighted.
     """
     n_threads = resolve_n_threads(n_threads)
