@@ -46,7 +46,7 @@ class CleanStream(StreamedOperand):
     ) -> None:
         super().__init__(store, n_threads, window_bytes)
         self.hidden, self.scales = hidden, scales
-        self._window: list[Any] = []
+        self._lent: list[Any] = []
 
     @classmethod
     def of(
@@ -60,11 +60,11 @@ class CleanStream(StreamedOperand):
     def next(self, n_tasks: int, block: int) -> list[Any] | None:
         """Return the next window of a pass, cleaned, or None after the last."""
         window = super().next(n_tasks, block)
-        # the kernels see the memory of a window, not its objects
-        self._window = [
-            (*part, row, self._cleaned(row, rows)) for *part, row, rows in window or ()
+        # the core borrows the arrays of a window until it asks for the next one
+        self._lent = [
+            (*part, row, self._cleaned(row, rows)) for *part, row, rows in window or []
         ]
-        return None if window is None else self._window
+        return None if window is None else self._lent
 
     def _cleaned(self, row: int, rows: Any) -> Any:
         out = np.empty_like(rows) if self.store.lends else rows
