@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 from .base.lazy_names import lazy_names
 from .config import show_config
 from .estimators.functional import non_negative_factorization
+from .estimators.imputer import NMFImputer
 from .estimators.minibatch_nmf import MiniBatchNMF
 from .estimators.nmf import NMF
 from .initialization import initialize
@@ -39,6 +40,7 @@ __all__ = [
     "NMF",
     "NMFCV",
     "MiniBatchNMF",
+    "NMFImputer",
     "__version__",
     "beta_divergence",
     "bootstrap",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from nonneg import NMF, NMFCV, MiniBatchNMF
+from nonneg import NMF, NMFCV, MiniBatchNMF, NMFImputer
 
 CHECKS = parametrize_with_checks(
     [
@@ -18,6 +19,8 @@ CHECKS = parametrize_with_checks(
         MiniBatchNMF(2, batch_size=7, beta_loss=1, max_iter=20, fresh_restarts=True),
         MiniBatchNMF(2, batch_size=7, exact_statistics=True),
         NMFCV(cv_max_iter=5),
+        NMFImputer(2, solver="hals", max_iter=50),
+        NMF(2, solver="hals", missing_values=np.nan, max_iter=50),
     ]
 ).mark
 

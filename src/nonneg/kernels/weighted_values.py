@@ -84,7 +84,7 @@ class WeightedValue(Step[WeightedRows, OtherFactor, ValueSums]):
             i, j, x, v = i[used], j[used], x[used], v[used]
             value = 0.0
             if self.values:
-                y = _products(rows.W, shared.Ht, i, j)
+                y = product_entries(rows.W, shared.Ht, i, j)
                 value = float(v @ self._loss(x, y))
             sums = sums + ValueSums(
                 value=value,
@@ -149,7 +149,7 @@ def _entries(A: Any, i: Array, j: Array) -> Array:
     return picked
 
 
-def _products(W: Array, Ht: Array, i: Array, j: Array) -> Array:
+def product_entries(W: Array, Ht: Array, i: Array, j: Array) -> Array:
     """Return entries of W·Htᵀ, in float64."""
     if i.size > GATHERED * W.shape[0] * Ht.shape[0]:
         return np.asarray((W @ Ht.T)[i, j], dtype=np.float64)
