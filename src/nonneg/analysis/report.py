@@ -69,6 +69,8 @@ class FitSummary:
         The time that the fit took.
     loss : str
         The name of the loss.
+    n_observed : int or None
+        Number of entries of X that are observed; None if all are, or it is not known.
     """
 
     n_samples: int | None
@@ -82,6 +84,7 @@ class FitSummary:
     relative_err: float | None
     seconds: float
     loss: str = FROBENIUS
+    n_observed: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as values that JSON can hold."""
@@ -95,7 +98,7 @@ def frobenius_norm(X: Any) -> float:
     if sp.issparse(X):
         # the norm of a matrix, not of entries that are stored twice
         X = canonical(X if X.format in ("csr", "csc") else X.tocsr())
-        return float(np.linalg.norm(X.data.astype(np.float64, copy=False)))
+        return math.sqrt(_square(X.data))
     rows = max(1, (1 << 20) // max(1, X.shape[1]))
     blocks = (X[start : start + rows] for start in range(0, X.shape[0], rows))
     return math.sqrt(sum(_square(block) for block in blocks))
@@ -103,6 +106,8 @@ def frobenius_norm(X: Any) -> float:
 
 def _square(block: Any) -> float:
     values = np.asarray(block, dtype=np.float64).ravel()
+    if np.isnan(values).any():  # missing
+        values = values[~np.isnan(values)]
     return float(values @ values)
 
 
@@ -174,7 +179,17 @@ def summarize(
         relative_err=relative,
         seconds=seconds,
         loss=loss,
+        n_observed=_observed_of(model, n_samples),
     )
+
+
+def _observed_of(model: Any, n_samples: int | None) -> int | None:
+    """Return how many entries of X were observed, or None if that were all."""
+    n_observed = vars(model).get("n_observed_")
+    if n_observed is None:
+        return None
+    whole = n_samples is not None and n_observed == n_samples * model.n_features_in_
+    return None if whole else int(n_observed)
 
 
 def name_loss(beta_loss: float | str) -> str:
@@ -308,6 +323,12 @@ def format_summary(summary: FitSummary) -> str:
     word = "step" if summary.stop_reason == STEPS else "iteration"
     iterations = f"{summary.n_iter} {word}{'' if summary.n_iter == 1 else 's'}"
     end = _ENDS.get(summary.stop_reason, f"{summary.stop_reason} after {{}} in {{}}")
+    if summary.n_observed is not None:
+        observed = f"{summary.n_observed:,} entries observed"
+        if summary.n_samples is not None:
+            share = summary.n_observed / (summary.n_samples * summary.n_features)
+            observed += f", {100 * share:.3g} % of the matrix"
+        what += f"\n{observed}"
     lines = [what, end.format(iterations, format_seconds(summary.seconds))]
     if summary.reconstruction_err is None:
         return "\n".join(lines)

@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..analysis import report
+from ..base.missing import UNSTORED
 from ..estimators.nmf import NMF
 from ..fitting.plan_checks import require_pair
 from ..io.readers import Table
 from ..kernels.factor_rows import to_caller
 from ..losses.beta import make_loss
 from ..operands.registration import is_operand
+
+AT_ONCE = 1 << 20
+"""Entries of W·H that `impute` makes at a time."""
 
 Say = Callable[[str], None]
 """A function that writes a line to standard error."""
@@ -68,7 +73,12 @@ def name_features(table: Table, path: Path) -> Table:
     return replace(table, column_names=names)
 
 
-def fit(model: NMF, table: Table, say: Say) -> CompletedFit:
+def fit(
+    model: NMF,
+    table: Table,
+    say: Say,
+    sample_weight: NDArray[np.float64] | None = None,
+) -> CompletedFit:
     """Fit a model to a table; Ctrl-C ends the fit, and keeps the best factors so far.
 
     Parameters
@@ -78,6 +88,8 @@ def fit(model: NMF, table: Table, say: Say) -> CompletedFit:
     table : Table
     say : callable
         Called with a line for each warning.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Weights of the rows.
 
     Raises
     ------
@@ -88,7 +100,7 @@ def fit(model: NMF, table: Table, say: Say) -> CompletedFit:
     interrupted = False
     with report_warnings(say):
         try:
-            W = model.fit_transform(table.X)
+            W = model.fit_transform(table.X, sample_weight=sample_weight)
         except KeyboardInterrupt as interrupt:
             result = vars(interrupt).get("result")
             if result is None or result.n_iter == 0:
@@ -101,11 +113,50 @@ def fit(model: NMF, table: Table, say: Say) -> CompletedFit:
     summary = report.summarize(
         model,
         n_samples=table.X.shape[0],
-        norm=report.frobenius_norm(table.X),
+        norm=_norm_beside(model, table, sample_weight),
         seconds=seconds,
     )
     shares = report.component_shares(W, model.components_)
     return CompletedFit(model, W, summary, shares, interrupted)
+
+
+def _norm_beside(model: NMF, table: Table, sample_weight: Any) -> float | None:
+    """Return the norm that the error of a fit is a share of, if it is known."""
+    in_parts = is_operand(table.X) and model.missing_values is not None
+    if sample_weight is not None or in_parts:
+        return None
+    return report.frobenius_norm(table.X)
+
+
+def impute(model: NMF, table: Table, say: Say) -> tuple[Any, int]:
+    """Return the matrix with its missing entries filled, and their number.
+
+    The columns are put into the order of the features of the model, whose `missing_values`
+    say what is missing; where it has none, NaN is.
+    """
+    X = _align_columns(model, table)
+    if is_operand(X):
+        msg = (
+            "impute needs the matrix in memory, and this one is read in parts. Raise "
+            "--memory-limit to read it whole."
+        )
+        raise ValueError(msg)
+    if model.missing_values is None:
+        model.set_params(missing_values=np.nan)
+    W = transform(model, replace(table, X=X), say)
+    if sp.issparse(X) and model.missing_values == UNSTORED:
+        stored = X.tocoo()
+        filled = W @ model.components_
+        filled[stored.coords] = stored.data
+        return filled, filled.size - X.nnz
+    filled = np.array(X.toarray() if sp.issparse(X) else X, dtype=W.dtype)
+    missing = filled == 0 if model.missing_values == 0 else np.isnan(filled)
+    rows = max(1, AT_ONCE // max(1, filled.shape[1]))
+    for start in range(0, len(filled), rows):
+        part = slice(start, start + rows)
+        product = W[part] @ model.components_
+        filled[part][missing[part]] = product[missing[part]]
+    return filled, int(np.count_nonzero(missing))
 
 
 def transform(model: NMF, table: Table, say: Say) -> NDArray[Any]:

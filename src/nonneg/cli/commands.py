@@ -1,4 +1,4 @@
-"""The commands of the command line: `fit`, `transform`, `info` and `demo`."""
+"""The commands of the command line: `fit`, `transform`, `impute`, `info` and `demo`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..io.writers import find_writer
 from . import actions, demo
 from .dask_client import connect, open_on_workers
 from .errors import INTERRUPTED, OneLineErrors, PlainCommand
-from .inputs import open_matrix
+from .inputs import open_matrix, read_weights
 from .options import (
     SWITCH,
     Data,
@@ -99,6 +99,10 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Text file with one feature name a line."),
     ] = None,
+    sample_weight: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Weights of the rows: one number a line, or .npy."),
+    ] = None,
     only_plan: Annotated[
         bool,
         typer.Option("--plan", metavar=SWITCH, help="Print what the fit would do, and why; fit nothing."),
@@ -113,7 +117,9 @@ def fit(
     if output is None and not only_plan:
         ctx.fail("Missing option '-o' / '--output'.")
     written = () if output is None or only_plan else (output, save_w)
-    with open_outputs((data, features), written, options["checkpoint"]) as files:
+    with open_outputs(
+        (data, features, sample_weight), written, options["checkpoint"]
+    ) as files:
         if save_w is not None:
             find_writer(save_w)
         model = NMF(**parameters_from(options))
@@ -125,7 +131,7 @@ def fit(
                 table = open_matrix(
                     data, memory_limit=options["memory_limit"],
                     n_threads=model.n_threads, names_of_rows=save_w is not None,
-                    **reading_from(options),
+                    missing_values=model.missing_values, **reading_from(options),
                 ) if client is None else open_on_workers(data, client, save_w is not None)  # fmt: skip
             if features is not None:
                 table = actions.name_features(table, features)
@@ -134,7 +140,10 @@ def fit(
                 return
             display.stage("Starting the fit")
             model.callback = display.callback(model.max_time)
-            done = actions.fit(model, table, display.say)
+            weights = None
+            if sample_weight is not None:
+                weights = read_weights(sample_weight, table.X.shape[0])
+            done = actions.fit(model, table, display.say, weights)
         places = [
             p if p is None or not done.interrupted else name_beside(p) for p in written
         ]
@@ -204,8 +213,8 @@ def transform(
             display.stage(f"Reading {data.name}")
             with actions.report_warnings(display.say):
                 table = open_matrix(
-                    data, memory_limit=memory_limit, n_threads=threads,
-                    names_of_rows=True, **reading_from(options),
+                    data, memory_limit=memory_limit, n_threads=threads, names_of_rows=True,
+                    missing_values=model.missing_values, **reading_from(options),
                 )  # fmt: skip
             model.set_params(callback=display.callback(model.max_time))
             if threads is not None:
@@ -231,6 +240,59 @@ def transform(
 
 
 @app.command(cls=PlainCommand)
+@with_options(before="as_json", parameters=False)
+def impute(
+    model_file: Model,
+    data: Data,
+    *,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="FILE", show_default=False,
+                     help="The filled matrix, by its suffix: .npy, .npz, .csv, .tsv (also "
+                          ".gz), .parquet."),
+    ],
+    threads: Threads = None,
+    memory_limit: MemoryLimit = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Fill the missing entries of a matrix with those of W·H."""
+    with open_outputs((data, model_file), (output,)) as files:
+        write = find_writer(output)
+        model = load(model_file)
+        by_nan = model.missing_values is None
+        with show_progress(not quiet) as display:
+            display.stage(f"Reading {data.name}")
+            with actions.report_warnings(display.say):
+                table = open_matrix(
+                    data, memory_limit=memory_limit, n_threads=threads, names_of_rows=True,
+                    missing_values=np.nan if by_nan else model.missing_values,
+                    **reading_from(options),
+                )  # fmt: skip
+            if threads is not None:
+                model.set_params(n_threads=threads)
+            filled, n_filled = actions.impute(model, table, display.say)
+        names = report.fitted_names(model) or table.column_names
+        with files.open(output) as file:
+            write(file, filled, table.row_names, names)
+        files.publish()
+    size = {
+        "n_samples": filled.shape[0],
+        "n_features": filled.shape[1],
+        "n_filled": n_filled,
+    }
+    if as_json:
+        facts = {"model": str(model_file), "data": str(data), "output": str(output)}
+        echo(to_json("impute", {**facts, **size}))
+    elif not quiet:
+        echo(
+            f"{filled.shape[0]:,} × {filled.shape[1]:,} matrix, {n_filled:,} entries filled, "
+            f"written to {output}"
+        )
+
+
+@app.command(cls=PlainCommand)
 def info(
     model_file: Model,
     top: Top = 8,
@@ -250,6 +312,11 @@ def info(
         keys = ("format_version", "nonneg_version", "class", "params", "left_out")
         facts = {"model": str(model_file), **{key: header[key] for key in keys}}
         facts["data"] = notes.get("data")
+        # null stands for no missing entries
+        facts["params"] = {
+            k: str(v) if v is not None and k == "missing_values" else v
+            for k, v in params.items()
+        }
         echo(to_json("info", facts, summary, components))
         return
     origin = f", fitted to {notes['data']}" if "data" in notes else ""

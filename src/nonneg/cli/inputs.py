@@ -6,6 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..base.memory_size import parse_size
 from ..base.threads import resolve_n_threads
 from ..io.readers import Table, read_matrix, select_columns
@@ -47,6 +50,7 @@ def open_matrix(
     memory_limit: str | None = None,
     n_threads: int | None = None,
     names_of_rows: bool = False,
+    missing_values: Any = None,
     **reading: Any,
 ) -> Table:
     """Read a matrix; one that does not fit into memory is opened for reading in parts.
@@ -62,6 +66,8 @@ def open_matrix(
         Threads of the passes over an X that is read in parts.
     names_of_rows : bool, default=False
         Whether to read the names of the rows that HDF5 and zarr may hold.
+    missing_values : object, default=None
+        The parameter of the fit; with NaN empty cells and nulls are missing values.
     **reading
         How to read a text file, and which columns: arguments of `read_matrix`.
 
@@ -83,6 +89,9 @@ def open_matrix(
     limit = SHARE * (
         measure_free_memory() if memory_limit is None else parse_size(memory_limit)
     )
+    with_gaps = isinstance(missing_values, float) and np.isnan(missing_values)
+    if with_gaps and reading.get("empty") is None:
+        reading = reading | {"empty": np.nan}
     location = parse_location(name)
     kind = detect_kind(location)
     is_file = location.inside is None and location.path.is_file()
@@ -97,7 +106,7 @@ def open_matrix(
         X, names = by_columns
         rows = read_row_names(location, X.shape[0]) if names_of_rows else None
         return _choose(Table(X, rows, names), name, reading)
-    store = open_store(name)
+    store = open_store(name).with_gaps() if with_gaps else open_store(name)
     rows = read_row_names(location, store.shape[0]) if names_of_rows else None
     is_large = estimate_memory(store) > limit
     X = (
@@ -117,6 +126,8 @@ def _read_table(
     store = open_store(name)
     if estimate_memory(store) <= limit:
         return read_matrix(name, **reading)
+    if reading.get("empty") is not None:
+        store = store.with_gaps()
     X = as_operand(store, resolve_n_threads(n_threads))
     return Table(X, None, store.column_names)
 
@@ -138,3 +149,30 @@ def _choose(table: Table, name: Path, reading: dict[str, Any]) -> Table:
         )
         raise ValueError(msg)
     return select_columns(table, name, columns, drop)
+
+
+def read_weights(path: Path, n_samples: int) -> NDArray[np.float64]:
+    """Read one weight for each row of X: a .npy file, or a text file with one a line.
+
+    Raises
+    ------
+    ValueError
+        If the file does not hold so many numbers.
+    """
+    try:
+        if path.suffix == ".npy":
+            stored: Any = np.load(path, allow_pickle=False)
+        else:
+            stored = [float(t) for t in path.read_text(encoding="utf-8-sig").split()]
+        weights = np.asarray(stored, dtype=np.float64)
+    except (ValueError, TypeError, EOFError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        msg = f"{str(path)!r} is no list of weights: {reason}. Give one number a line."
+        raise ValueError(msg) from error
+    if weights.size != n_samples or weights.size != max(weights.shape):
+        msg = (
+            f"{str(path)!r} holds {weights.size} numbers, but the matrix has {n_samples} "
+            "rows; it needs one weight for each."
+        )
+        raise ValueError(msg)
+    return weights.ravel()

@@ -84,8 +84,9 @@ def read_matrix(
     drop : sequence of str, default=()
         Columns to leave out.
     empty : float, default=None
-        Number for empty cells of a text file, and such as hold NA, NaN or null. None
-        refuses the file.
+        Number for empty cells of a text file, and such as hold NA, NaN or null, and for
+        nulls of a Parquet file; numpy.nan for values that are missing. None refuses the
+        file.
     skip : int, default=0
         Lines of a text file before its first row, such as a title.
 
@@ -142,7 +143,7 @@ def read_matrix(
         )
         raise ValueError(msg)
     if suffix == ".parquet":
-        return _read_parquet(path, columns, drop)
+        return _read_parquet(path, columns, drop, empty)
     return select_columns(_READERS[suffix](path), path, columns, drop)
 
 
@@ -261,7 +262,9 @@ def _read_mtx(path: Path) -> Table:
         return Table(_require_numbers(X.tocsr() if sp.issparse(X) else X))
 
 
-def _read_parquet(path: Path, chosen: Sequence[str], drop: Sequence[str]) -> Table:
+def _read_parquet(
+    path: Path, chosen: Sequence[str], drop: Sequence[str], empty: float | None
+) -> Table:
     pyarrow = import_pyarrow(path)
     types = pyarrow.types
     with _explain_damage(path):
@@ -273,7 +276,9 @@ def _read_parquet(path: Path, chosen: Sequence[str], drop: Sequence[str]) -> Tab
         kept = choose_columns(names, len(names), chosen, drop)
         names = names if kept is None else [names[j] for j in kept]
         _require_number_columns(types, table.schema, names)
-        columns = [_read_column(types, table.column(name), name) for name in names]
+        columns = [
+            _read_column(types, table.column(name), name, empty) for name in names
+        ]
         if not columns:
             msg = "holds no column of numbers"
             raise RefusedFile(msg)
@@ -324,11 +329,15 @@ def _is_text(types: Any, kind: Any) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
-def _read_column(types: Any, column: Any, name: str) -> NDArray[Any]:
-    """Return a column of a Parquet file as numbers."""
+def _read_column(
+    types: Any, column: Any, name: str, empty: float | None
+) -> NDArray[Any]:
+    """Return a column of a Parquet file as numbers, with `empty` for its nulls."""
     kind = column.type
     if types.is_decimal(kind):
         column = column.cast("float64")
+    if column.null_count and empty is not None:
+        column = column.cast("float64").fill_null(float(empty))
     if column.null_count:
         row = column.is_null().to_pylist().index(True)
         msg = f"has no value in row {row} (counted from 0), column {name!r}"
@@ -342,7 +351,7 @@ _READERS: dict[str, Callable[[Path], Table]] = {
     ".npz": _read_npz,
     ".mtx": _read_mtx,
     ".mtx.gz": _read_mtx,
-    ".parquet": lambda path: _read_parquet(path, (), ()),
+    ".parquet": lambda path: _read_parquet(path, (), (), None),
 }
 """Suffixes of files, each with its reader."""
 

@@ -48,6 +48,9 @@ class _Layout:
         reads_truth: bool = False,
     ) -> None:
         first, below = head[0], head[1:]
+        self.words = dict(TRUTH) if reads_truth else {}
+        if form.empty is not None:
+            self.words |= dict.fromkeys(MISSING, repr(float(form.empty)))
         header, row_names = form.header, form.row_names
         if header is None:
             header = self._looks_like_header(first, below)
@@ -59,9 +62,6 @@ class _Layout:
         if row_names is None:
             row_names = width > 1 and self._has_row_names(first, rows, header)
         self.separator = separator
-        self.words = dict(TRUTH) if reads_truth else {}
-        if form.empty is not None:
-            self.words |= dict.fromkeys(MISSING, repr(float(form.empty)))
         self.header, self.row_names, self.width = header, row_names, width
         self.columns: list[str] | None = None
         if header:
@@ -86,9 +86,9 @@ class _Layout:
             [] if self.kept is None else sorted({*range(n_columns)} - {*self.kept})
         )
 
-    @staticmethod
-    def _looks_like_header(first: list[str], below: list[list[str]]) -> bool:
-        if not all(is_number(cell) for cell in first[1:]):
+    def _looks_like_header(self, first: list[str], below: list[list[str]]) -> bool:
+        values = [cell for cell in first[1:] if cell.strip().lower() not in self.words]
+        if not all(is_number(cell) for cell in values):
             return True
         if is_number(first[0]):
             return False
@@ -338,7 +338,10 @@ def _refuse_bad_cell(lines: Any, layout: _Layout, skip: int) -> bool:
     if not good and any(bad.values()):
         texts = [named[j] for j in sorted(bad) if not bad[j]]
         filled = [named[j] for j in kept if bad[j]]
-        advice = "pass a number for empty cells by `empty` (--empty 0)"
+        advice = (
+            "leave them out of the fit (--missing nan), or pass a number for empty cells "
+            "by `empty` (--empty 0)"
+        )
         if texts:
             advice += f", and {name_options(texts, filled)}"
     msg = (
