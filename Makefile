@@ -24,7 +24,7 @@ unexport PYTHONPATH
 .DEFAULT_GOAL := help
 .PHONY: help check venv install demo test test-slow lint format \
 	bench bench-quick bench-floors bench-sweeps bench-mu bench-minibatch bench-passes \
-	bench-map bench-tables bench-out-of-core bench-disk-rows bench-dask bench-gate \
+	bench-map bench-tables bench-out-of-core bench-disk-rows bench-dask bench-gaps bench-gate \
 	record symbols stress-tsan clean
 
 help: ## list the targets
@@ -88,6 +88,9 @@ bench-disk-rows: $(VENV)/.installed ## fits with W on disk beside W in memory: t
 
 bench-dask: $(VENV)/.installed ## one worker process and two beside threads in memory
 	$(BENCH)/dask_scaling.py $(BENCH_ARGS)
+
+bench-gaps: $(VENV)/.installed ## fits with gaps and weights beside those without, and peers
+	$(BENCH)/gaps.py $(BENCH_ARGS)
 
 bench-gate: $(VENV)/.installed ## is HEAD slower than BASE=<commit>?
 	$(BENCH)/regression.py $(BASE) $(BENCH_ARGS)

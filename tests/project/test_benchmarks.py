@@ -575,3 +575,27 @@ def test_disk_rows_in_small(load: Any, capsys: pytest.CaptureFixture[str]) -> No
     lines = capsys.readouterr().out.splitlines()[1:]
     assert ["(out)" in line for line in lines] == [True, False]
     assert all("on disk" in line and "MB" in line for line in lines)
+
+
+def test_gaps_on_small_inputs(load, capsys):
+    bench, ratings = load("gaps"), load("harness.ratings")
+    X = ratings.made(300, 200, 5000)
+    assert X.nnz == 5000
+    assert set(np.unique(X.data)) <= {1, 2, 3, 4, 5}
+    train, where, triples = bench._fold(X, 0.2)
+    assert train.nnz + where.nnz == X.nnz
+    assert (train + where * 1.0).nnz == X.nnz
+    rows, columns = triples["test_rows"], triples["test_columns"]
+    assert all(
+        X[i, j] == v
+        for i, j, v in zip(rows[:9], columns, triples["test_values"], strict=False)
+    )
+    assert abs(bench.hidden((300, 200), 0.1).mean() - 0.1) < 0.01
+    model = bench.nonneg.NMF(2)
+    model.history_ = {
+        "objective": np.array([3.0, 1.0005, 1.0]),
+        "seconds": np.array([1.0, 2.0, 3.0]),
+    }
+    assert bench.to_near(model) == 2.0
+    bench.main(["--quick", "--rows", "transform", "--repeats", "1", "--threads", "1"])
+    assert "20 % NaN" in capsys.readouterr().out

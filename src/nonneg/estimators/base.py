@@ -382,7 +382,9 @@ class FactorizationEstimator(
         tags.input_tags.sparse = True
         tags.input_tags.positive_only = True
         missing = vars(self).get("missing_values")
-        tags.input_tags.allow_nan = isinstance(missing, float) and bool(np.isnan(missing))
+        tags.input_tags.allow_nan = isinstance(missing, float) and bool(
+            np.isnan(missing)
+        )
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -339,8 +339,8 @@ def _refuse_bad_cell(lines: Any, layout: _Layout, skip: int) -> bool:
         texts = [named[j] for j in sorted(bad) if not bad[j]]
         filled = [named[j] for j in kept if bad[j]]
         advice = (
-            "leave them out of the fit (--missing nan), or pass a number for empty cells "
-            "by `empty` (--empty 0)"
+            "pass a number for empty cells by `empty` (--empty 0), or leave them out of the "
+            "fit by --missing nan"
         )
         if texts:
             advice += f", and {name_options(texts, filled)}"
