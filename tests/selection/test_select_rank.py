@@ -102,7 +102,7 @@ def folded(X, n_folds=5, fold=2, n_threads=1):
     )
     operand = FoldedOperand(partition, fold)
     seen = np.ones(operand.shape)
-    for a, b in enumerate(operand.held):
+    for a, b in enumerate(operand.held_blocks):
         seen[partition.rows.ranges[a], partition.columns.ranges[b]] = 0
     permuted = partition.X.native()
     return operand, permuted.toarray() if sp.issparse(permuted) else permuted, seen

@@ -105,8 +105,8 @@ class FoldedOperand(Operand):
         self.partition, self.fold = partition, fold
         X = partition.X
         self.shape, self.dtype, self.n_threads = X.shape, X.dtype, X.n_threads
-        self.held = partition.held(fold)
-        self.held_columns = [partition.columns.ranges[b] for b in self.held]
+        self.held_blocks = partition.held(fold)
+        self.held_columns = [partition.columns.ranges[b] for b in self.held_blocks]
 
     @property
     def sparse(self) -> bool:
@@ -123,7 +123,7 @@ class FoldedOperand(Operand):
         p = self.partition
         # without what is held out: a difference of sums would let its rounding in
         seen = np.ones_like(p.sums, dtype=bool)
-        seen[np.arange(p.n_folds), self.held] = False
+        seen[np.arange(p.n_folds), self.held_blocks] = False
         total, squares, entries = (
             float(table[seen].sum()) for table in (p.sums, p.squares, p.sizes)
         )
@@ -158,7 +158,7 @@ class FoldedOperand(Operand):
         """Return WᵀW for each class of columns, by those of each class of rows."""
         total = grams.sum(axis=0)
         by_column = [total] * len(grams)
-        for a, b in enumerate(self.held):
+        for a, b in enumerate(self.held_blocks):
             by_column[b] = total - grams[a]
         return by_column
 
