@@ -17,7 +17,7 @@ constexpr bool kIsDense = std::is_same_v<ViewOf<X>, MatrixView<const T>>;
 template <class T>
 void beta_block(const Kernels<T> &K, const MatrixView<const T> &X, Index first, Index last,
                 const BetaBlock<T> &block, void *scratch) {
-  K.beta.dense.half_step(rows_of(X, first, last), first, block, blas, scratch);
+  K.beta.dense.half_step(rows_of(X, first, last), first, block, scratch);
 }
 
 template <class T, class I>
@@ -43,20 +43,22 @@ template <class T> struct PackedVectors {
   }
 };
 
-// A factor in the forms that the kernels need.
+// A factor in the forms that the kernels need: B_width and h_width are 0 for one that isn't.
 template <class T> class PackedFactor {
 public:
-  PackedFactor(const Kernels<T> &K, MatrixView<const T> Ht, int width, Index h_width, Run run)
-      : B_(static_cast<size_t>(Ht.rows * width)),
-        H_(static_cast<size_t>(h_width * Ht.cols)), tiles_(h_width > 0),
-        done(pack_factor(K, Ht, B_.get(), width, run) &&
+  PackedFactor(const Kernels<T> &K, MatrixView<const T> Ht, int B_width, Index h_width, Run run)
+      : B_(static_cast<size_t>(Ht.rows * B_width)),
+        H_(static_cast<size_t>(h_width * Ht.cols)), rows_(B_width > 0), tiles_(h_width > 0),
+        done((!rows_ || pack_factor(K, Ht, B_.get(), B_width, run)) &&
              (!tiles_ || turn(Ht, H_.get(), h_width, run))) {}
 
-  Packed<T> forms() const { return {B_.get(), tiles_ ? H_.get() : nullptr}; }
+  Packed<T> forms() const {
+    return {rows_ ? B_.get() : nullptr, tiles_ ? H_.get() : nullptr};
+  }
 
 private:
   Buffer<T> B_, H_;
-  bool tiles_;
+  bool rows_, tiles_;
 
 public:
   const bool done; // false if the run was asked to stop
@@ -88,6 +90,27 @@ template <class T> BetaBlock<T> at_rows(BetaBlock<T> block, Index origin, Index 
   return block;
 }
 
+// Numbers in an array of sums for the features.
+template <class T, class X> Index sums_size(const X &x, const BetaBlock<T> &block) {
+  return kIsDense<T, X> ? block.options->k * block.h_width : x.cols * block.width;
+}
+
+// out (n_features x k) = the sum of the slots.
+template <class T, class X>
+bool add_sums(const Kernels<T> &K, const X &, const T *slots, Index slot_size, int n_slots,
+              const BetaBlock<T> &block, MatrixView<T> out, Run run) {
+  if constexpr (!kIsDense<T, X>)
+    return add_slots(K, slots, slot_size, n_slots, block.width, out, run);
+  auto task = [&](int64_t i, int) {
+    const Index first = i * kFactorBlock;
+    K.beta.dense.reduce(slots, slot_size, n_slots, block.h_width, first,
+                        std::min(first + kFactorBlock, out.rows), out);
+  };
+  const double work = double(out.rows) * double(out.cols) * n_slots;
+  return parallel_for(ceil_div(out.rows, kFactorBlock), threads_for(work, run.n_threads), task,
+                      run.poll);
+}
+
 // Runs all blocks of rows, as n_tasks in a row each; block_of(i, number of the block) is what
 // task i works with.
 template <class T, class X, class F>
@@ -108,7 +131,8 @@ bool beta_by_slots(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
                    const BetaBlock<T> &block, const Blocks &blocks, Run run) {
   const Cut &cut = blocks.cut;
   const bool sums = pass.numerator.data, below = sums && pass.denominator.data;
-  const Index n_tasks = sums ? cut.n_slots : blocks.most_tasks(), half = x.cols * block.width;
+  const Index n_tasks = sums ? cut.n_slots : blocks.most_tasks();
+  const Index half = sums_size(x, block);
   const Buffer<T> slots(static_cast<size_t>(sums ? n_tasks * cut.slot_size : 0));
   std::vector<double> values(static_cast<size_t>(n_tasks), 0.0);
   auto part = [&](Index i, Index number) {
@@ -123,10 +147,10 @@ bool beta_by_slots(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
   if (!for_rows(K, x, blocks, n_tasks, run, part))
     return false;
   const int n_slots = static_cast<int>(n_tasks);
-  if (sums && !add_slots(K, slots.get(), cut.slot_size, n_slots, block.width, pass.numerator, run))
+  if (sums && !add_sums(K, x, slots.get(), cut.slot_size, n_slots, block, pass.numerator, run))
     return false;
-  if (below && !add_slots(K, slots.get() + half, cut.slot_size, n_slots, block.width,
-                          pass.denominator, run))
+  if (below && !add_sums(K, x, slots.get() + half, cut.slot_size, n_slots, block,
+                         pass.denominator, run))
     return false;
   add_up(values, pass.value);
   return true;
@@ -137,11 +161,10 @@ template <class T>
 void sums_of_panel(const Kernels<T> &K, const MatrixView<const T> &X, Index row, Index column,
                    Index end, const Blocks &blocks, BetaBlock<T> part_block, void *scratch) {
   part_block.solved = part_block.below = {};
-  part_block.after.B += column * part_block.width;
   part_block.after.H += column;
-  part_block.numerator += column * part_block.width;
+  part_block.numerator += column;
   if (part_block.denominator)
-    part_block.denominator += column * part_block.width;
+    part_block.denominator += column;
   const MatrixView<const T> panel{X.data + column, X.rows, end - column, X.stride};
   part_block.start = rows_of(part_block.start, row, row + X.rows);
   for (Index first = 0; first < X.rows && !asked_to_stop(); first += blocks.cut.block)
@@ -169,9 +192,8 @@ bool beta_by_panels(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
     return false;
   if (pass.options.move && pass.solved.data)
     block.start = {pass.solved.data, pass.solved.rows, pass.solved.cols, pass.solved.stride};
-  const int width = block.width;
   const bool below = pass.denominator.data;
-  const Index half = x.cols * width;
+  const Index half = sums_size(x, block);
   const Buffer<T> sums(static_cast<size_t>(below ? 2 * half : half));
   std::fill(sums.get(), sums.get() + (below ? 2 * half : half), T(0));
   // whole vectors, and whole cache lines
@@ -189,8 +211,8 @@ bool beta_by_panels(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
     return parallel_for(kPanels, run.n_threads, task, run.poll);
   };
   if (!for_parts(x, blocks.cut.block, part) ||
-      !add_slots(K, sums.get(), 0, 1, width, pass.numerator, run) ||
-      (below && !add_slots(K, sums.get() + half, 0, 1, width, pass.denominator, run)))
+      !add_sums(K, x, sums.get(), 0, 1, block, pass.numerator, run) ||
+      (below && !add_sums(K, x, sums.get() + half, 0, 1, block, pass.denominator, run)))
     return false;
   add_up(values, pass.value);
   return true;
@@ -201,11 +223,15 @@ bool beta_by_panels(const Kernels<T> &K, const X &x, const BetaPass<T> &pass,
 template <class T, class X>
 bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   const int width = K.products.padded(pass.options.k);
-  const bool tiles = kIsDense<T, X> || pass.options.beta != 1, sums = pass.numerator.data;
-  const Index h_width = tiles ? K.products.padded(tile_columns(x.cols)) : 0;
-  const PackedFactor<T> other(K, pass.Ht, width, h_width, run);
+  constexpr bool dense = kIsDense<T, X>;
+  const bool tiles = dense || pass.options.beta != 1, sums = pass.numerator.data;
+  const Index h_width = dense   ? K.beta.dense.h_width(x.cols)
+                        : tiles ? K.products.padded(tile_columns(x.cols))
+                                : 0;
+  const int B_width = dense ? 0 : width;
+  const PackedFactor<T> other(K, pass.Ht, B_width, h_width, run);
   const bool moves_on = pass.after.data && pass.after.data != pass.Ht.data;
-  const PackedFactor<T> after(K, moves_on ? pass.after : MatrixView<const T>{}, width,
+  const PackedFactor<T> after(K, moves_on ? pass.after : MatrixView<const T>{}, B_width,
                               h_width, run);
   if (!other.done || !after.done)
     return false;
@@ -213,8 +239,10 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   const BetaBlock<T> block{&vectors.options, pass.start, pass.solved, pass.below,
                            other.forms(), moves_on ? after.forms() : other.forms(),
                            width, h_width, nullptr, nullptr, nullptr};
-  Blocks blocks{cut_pass(x, sums && pass.denominator.data ? 2 * width : width),
-                K.beta.scratch_bytes(width, x.cols, tiles),
+  const Index size = sums_size(x, block) * (sums && pass.denominator.data ? 2 : 1);
+  Blocks blocks{cut_pass(x, size),
+                dense ? K.beta.dense.scratch_bytes(width, x.cols)
+                      : K.beta.scratch_bytes(width, x.cols, tiles),
                 threads_for(4 * entries(x) * (width + 32), run.n_threads)};
   // clearing and adding up more slots would cost more than the few entries themselves
   const double filled = entries(x) / (4.0 * double(std::max<Index>(1, x.cols)));

@@ -188,7 +188,7 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
     width += K.products.padded(out[m].model.solve.sweep.k);
     k = std::max(k, out[m].model.solve.sweep.k);
   }
-  const Cut cut = cut_pass(x, width);
+  const Cut cut = cut_pass(x, x.cols * width);
   if (out->rhs.data && cut.n_slots == 0 && n_models > 1) // together they are too large
     return update(K, x, out, n_models / 2, run) &&
            update(K, x, out + n_models / 2, n_models - n_models / 2, run);

@@ -146,7 +146,7 @@ template <class T, class X>
 bool rmatmul(const Kernels<T> &K, const X &x, MatrixView<const T> A, MatrixView<T> out,
              Run run) {
   const int k = static_cast<int>(A.cols), kp = K.products.padded(k);
-  const Cut cut = cut_pass(x, kp);
+  const Cut cut = cut_pass(x, x.cols * kp);
   if (cut.n_slots == 0)
     return rmatmul_by_panels(K, x, A, out, run);
   const int n_threads = threads_for(entries(x) * k, run.n_threads);

@@ -25,11 +25,12 @@ struct Cut {
   }
 };
 
-template <class X> Cut cut_pass(const X &x, int width) {
+// With accumulators of so many numbers.
+template <class X> Cut cut_pass(const X &x, Index slot_size) {
   Cut cut;
   cut.block = block_rows(x);
   cut.n_blocks = std::max<Index>(1, ceil_div(x.rows, cut.block));
-  cut.slot_size = x.cols * width;
+  cut.slot_size = slot_size;
   const Index bytes = std::max<Index>(1, cut.slot_size * 8);
   Index fitting = std::clamp<Index>(kSlotBytes / bytes, 2, kMostSlots);
   fitting += fitting == 3; // three tasks would leave one of two threads idle half the time

@@ -1,4 +1,5 @@
 // The family "beta", compiled once per instruction set.
+#include "kernels/beta_dense.hpp"
 #include "kernels/beta_entries.hpp"
 #include "kernels/beta_interface.hpp"
 #include "kernels/beta_rows.hpp"
@@ -17,7 +18,7 @@ template <class T> static constexpr BetaKernels<T> table() {
           gather_scaled<T>,
           move_scaled<T>,
           column_sums<T>,
-          {dense_beta<T>},
+          {dense_beta_scratch<T>, factor_stride<T>, dense_beta<T>, reduce_turned<T>},
           csr_table<T, int32_t>(),
           csr_table<T, int64_t>()};
 }

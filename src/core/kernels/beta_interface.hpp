@@ -21,14 +21,15 @@ template <class T> struct Beta {
 };
 
 // A factor in the forms that a pass needs: B has packed rows of `width` numbers, and H is
-// its transpose, k rows of `h_width`; null where no tiles are made.
+// its transpose, k rows of `h_width` numbers, zeros behind the features. A dense X needs H
+// alone; a sparse one B, and H unless β = 1.
 template <class T> struct Packed {
   const T *B, *H;
 };
 
 // A block of rows for it. The step is taken beside `other`; the sums for the other factor,
 // and the value, are those beside `after`, mostly the same. What is null in the rest is not
-// wanted; sums are packed as B and added to.
+// wanted; sums are added to, and laid out as B, or as H for a dense X.
 template <class T> struct BetaBlock {
   const Beta<T> *options;
   MatrixView<const T> start; // by the rows of X, as are solved and below
@@ -57,13 +58,20 @@ template <class T, class I> struct CsrBeta {
 };
 
 template <class T> struct DenseBeta {
-  void (*half_step)(MatrixView<const T> X, Index first, const BetaBlock<T> &, const Blas &,
-                    void *scratch);
+  // Bytes of scratch, 64-byte aligned, for `half_step` on any number of rows.
+  size_t (*scratch_bytes)(int width, Index n_columns);
+  // Step between the rows of H and of the sums.
+  Index (*h_width)(Index n_columns);
+  void (*half_step)(MatrixView<const T> X, Index first, const BetaBlock<T> &, void *scratch);
+  // Rows [first, last) of out (n x k) = the transpose of the sum of the n_slots arrays of k
+  // rows of h_width numbers.
+  void (*reduce)(const T *slots, Index slot_size, int n_slots, Index h_width, Index first,
+                 Index last, MatrixView<T> out);
 };
 
 template <class T> struct BetaKernels {
-  // Bytes of scratch, 64-byte aligned, for `half_step` on any number of rows; with tiles
-  // unless X is sparse and β = 1.
+  // Bytes of scratch, 64-byte aligned, for `half_step` on any number of rows of a sparse X;
+  // with tiles unless β = 1.
   size_t (*scratch_bytes)(int width, Index n_columns, bool tiles);
   // The step of rows by sums at hand; needs the scratch of `half_step` without tiles.
   void (*multiply)(const Beta<T> &, MatrixView<const T> start,

@@ -6,6 +6,16 @@
 
 namespace nonneg::NONNEG_ISA {
 
+// Ways to make the powers of y: none, 1/y, by its root (β = 1/2 and 3/2), by its logarithm.
+enum class Powers { flat, inverse, root, any };
+
+NONNEG_INLINE Powers powers_of(double beta) {
+  return beta == 1                  ? Powers::flat
+         : beta == 0                ? Powers::inverse
+         : beta == 0.5 || beta == 1.5 ? Powers::root
+                                    : Powers::any;
+}
+
 // x y^(β-2), y^(β-1) and the divergence of vectors of x and y. A floor is a least y.
 template <class T> struct BetaTerms {
   using V = Vec<T>;
@@ -75,5 +85,36 @@ template <class T> struct BetaTerms {
     return power_of<T>(y, beta) * fill<V>(T(1) / beta);
   }
 };
+
+// Both terms of the gradient, by one power of y; at β = 1 the second is not set.
+template <Powers powers, class T>
+NONNEG_INLINE void both_terms(const BetaTerms<T> &b, Vec<T> x, Vec<T> y, Vec<T> &negative,
+                              Vec<T> &positive) {
+  using V = Vec<T>;
+  const V floor = b.floor, safe = b.raised(y, floor);
+  if constexpr (powers == Powers::flat) {
+    negative = x / safe;
+  } else if constexpr (powers == Powers::inverse) {
+    positive = fill<V>(T(1)) / safe;
+    negative = (x * positive) * positive;
+  } else if constexpr (powers == Powers::root) {
+    if (b.beta < T(1)) {
+      positive = inverse_root<T>(safe);
+      negative = ((x * positive) * positive) * positive;
+    } else {
+      const V inverse = inverse_root<T>(y);
+      positive = y * inverse;
+      negative = x * (y > floor ? inverse : inverse_root<T>(floor));
+    }
+  } else if (b.beta >= T(2)) {
+    const V power = power_of<T>(y, b.beta - T(2));
+    negative = x * power;
+    positive = y * power;
+  } else {
+    positive = power_of<T>(b.beta < T(1) ? safe : y, b.beta - T(1));
+    const V least = power_of<T>(floor, b.beta - T(1));
+    negative = (x / safe) * (y > floor ? positive : least);
+  }
+}
 
 } // namespace nonneg::NONNEG_ISA

@@ -1,6 +1,5 @@
-// Multiplicative half-step for β-divergences on one block of rows: the ratios of X and
-// W H, the step, and the sums for the other factor, while the block is in cache. W H exists
-// as a tile of a few rows.
+// Multiplicative half-step for β-divergences on rows of a sparse X, of which W H is made as a
+// tile of a few rows: the ratios of X and W H, the step, and the sums for the other factor.
 #pragma once
 
 #include "kernels/beta_entries.hpp"
@@ -32,89 +31,6 @@ NONNEG_INLINE BetaScratch<T> cut_beta(void *scratch, const BetaBlock<T> &b, Inde
   T *memory = static_cast<T *>(scratch);
   return {memory, memory + n * b.width, memory + 2 * n * b.width, memory + 3 * n * b.width,
           memory + 3 * n * b.width + n * b.h_width};
-}
-
-// y -> its two terms, in place and into `power`; dense rows of x. With rows (packed to kp),
-// β = 1 and the second is the second derivative times the sum of the row.
-template <class T>
-static double dense_terms(MatrixView<const T> X, const BetaTerms<T> &terms, Index width,
-                          bool wants_terms, bool wants_value, T *y, T *power,
-                          const T *rows = nullptr, int kp = 0) {
-  using V = Vec<T>;
-  constexpr int L = kLanes<T>;
-  const bool flat = terms.beta == T(1);
-  double total = 0;
-  for (Index i = 0; i < X.rows; ++i) {
-    V value = fill<V>(T(0));
-    const V weight = fill<V>(rows ? packed_sum(rows + i * kp, kp) : T(0));
-    for (Index j = 0; j < X.cols; j += L) {
-      const Index n = smaller<Index>(L, X.cols - j);
-      const V y_j = load<V>(y + i * width + j);
-      const V x = n == L ? load<V>(X.data + i * X.stride + j)
-                         : load_some(X.data + i * X.stride + j, n);
-      if (wants_value) {
-        V sum = terms.present(x, y_j) + terms.anywhere(y_j);
-        if (n < L)
-          for (int lane = 0; lane < L; ++lane)
-            sum[lane] = lane < n ? sum[lane] : T(0);
-        value += sum;
-      }
-      if (wants_terms) {
-        store(y + i * width + j, terms.negative(x, y_j));
-        if (rows)
-          store(power + i * width + j, terms.bend(x, y_j) * weight);
-        else if (!flat)
-          store(power + i * width + j, terms.positive(y_j));
-      }
-    }
-    total += wide_sum<T>(value);
-  }
-  return total;
-}
-
-template <class T>
-static void dense_beta(MatrixView<const T> X, Index first, const BetaBlock<T> &b,
-                       const Blas &blas, void *scratch) {
-  const Beta<T> &options = *b.options;
-  const BetaTerms<T> terms{static_cast<T>(options.beta), fill<Vec<T>>(options.floor)};
-  const bool flat = terms.beta == T(1);
-  const BetaScratch<T> s = cut_beta(scratch, b, X.cols);
-  const Index step = beta_tile_rows(X.cols);
-  const int n_columns = static_cast<int>(X.cols), wide = static_cast<int>(b.h_width);
-  const bool sums = b.numerator || b.value, bends = flat && b.denominator;
-  for (Index row = 0; row < X.rows; row += step) {
-    const Index n = smaller<Index>(step, X.rows - row);
-    const MatrixView<const T> part{X.data + row * X.stride, n, X.cols, X.stride};
-    const MatrixView<const T> rows{s.rows, n, options.k, b.width};
-    const MatrixView<const T> ratio{s.ratio, n, X.cols, b.h_width};
-    const MatrixView<const T> power{s.power, n, X.cols, b.h_width};
-    for (Index i = 0; i < n; ++i)
-      pack_row(b.start.data + (first + row + i) * b.start.stride, options.k, b.width,
-               s.rows + i * b.width);
-    if (b.solved.data) {
-      dense_product_packed(rows, b.other.H, n_columns, wide, s.ratio, blas);
-      dense_terms(part, terms, b.h_width, true, false, s.ratio, s.power);
-      dense_product_packed(ratio, b.other.B, options.k, b.width, s.numerator, blas);
-      if (!flat)
-        dense_product_packed(power, b.other.B, options.k, b.width, s.denominator, blas);
-      for (Index i = 0; i < n; ++i)
-        conclude_row(b, first + row + i, s.rows + i * b.width, s.numerator + i * b.width,
-                     flat ? options.column_sums : s.denominator + i * b.width);
-    }
-    if (!sums)
-      continue;
-    dense_product_packed(rows, b.after.H, n_columns, wide, s.ratio, blas);
-    const double value = dense_terms(part, terms, b.h_width, b.numerator != nullptr,
-                                     b.value != nullptr, s.ratio, s.power,
-                                     bends ? s.rows : nullptr, b.width);
-    if (b.value)
-      *b.value += value;
-    if (!b.numerator)
-      continue;
-    dense_transposed_packed(ratio, s.rows, options.k, b.width, b.numerator, blas);
-    if (b.denominator)
-      dense_transposed_packed(power, s.rows, options.k, b.width, b.denominator, blas);
-  }
 }
 
 // The stored entries of row i: their negative terms to `values`, and the value; y is the
@@ -221,7 +137,7 @@ static void csr_beta(const CsrView<T, I> &X, Index first, Index last, const Beta
   }
 }
 
-// Bytes that a block needs; without `tiles` for a sparse X at β = 1.
+// Bytes that a block needs; without `tiles` at β = 1.
 template <class T> static size_t beta_scratch(int width, Index n_columns, bool tiles) {
   const Index n = beta_tile_rows(n_columns), wide = padded<T>(static_cast<int>(n_columns));
   const Index numbers = tiles ? n * (3 * width + 2 * wide) : 3 * width;

@@ -17,6 +17,9 @@ template <> struct FloatLayout<float> {
   static constexpr Int shift_bits = 0x4b400000;
   static constexpr float shift = 12582912.0f;
   static constexpr float least = 1.17549435e-38f;
+  // minus half of a number's bits: those of about the inverse of its root
+  static constexpr Int root_guess = 0x5f3759df;
+  static constexpr int root_steps = 3;
   static constexpr float least_log = -87.3f, most_log = 88.7f;
   // ln 2 in two parts, the first with zeros at its end
   static constexpr float ln2_high = 0.693145751953125f, ln2_low = 1.42860677e-06f;
@@ -29,6 +32,8 @@ template <> struct FloatLayout<double> {
   static constexpr Int shift_bits = 0x4338000000000000;
   static constexpr double shift = 6755399441055744.0;
   static constexpr double least = 2.2250738585072014e-308;
+  static constexpr Int root_guess = 0x5fe6eb50c7b537a9;
+  static constexpr int root_steps = 4;
   static constexpr double least_log = -708.3, most_log = 709.7;
   static constexpr double ln2_high = 0.693147180369123816490, ln2_low = 1.90821492927058770002e-10;
 };
@@ -87,6 +92,19 @@ template <class T> NONNEG_INLINE Vec<T> power_of(Vec<T> x, T p) {
   const Vec<T> zero = fill<Vec<T>>(T(0));
   const Vec<T> power = exp_of<T>(log_of<T>(x) * fill<Vec<T>>(p));
   return p > T(0) ? (x > zero ? power : zero) : power;
+}
+
+// 1/sqrt(x) within two units in the last place, by Newton's method; finite where x is 0.
+template <class T> NONNEG_INLINE Vec<T> inverse_root(Vec<T> x) {
+  using V = Vec<T>;
+  using F = FloatLayout<T>;
+  using W = IntVec<T>;
+  const V half = fill<V>(T(0.5)), most = fill<V>(T(1.5));
+  V guess = (V)(fill<W>(F::root_guess) - ((W)x >> 1));
+  unroll<F::root_steps>([&](auto) NONNEG_LAMBDA {
+    guess = guess * (most - (half * x * guess) * guess);
+  });
+  return guess;
 }
 
 // Vector of the folds of W vectors of W lanes, one of them a lane.

@@ -28,7 +28,7 @@ template <int Most, class F> NONNEG_INLINE void for_vectors(int count, F f) {
   }
 }
 
-// Goes over `count` vectors in as few chunks as possible, as equal as possible.
+// Goes over `count` vectors in as few chunks as possible, as equal as possible; Most <= 6.
 template <int Most, class F> NONNEG_INLINE void for_balanced(int count, F f) {
   int vector = 0;
   for (int chunks = (count + Most - 1) / Most; chunks > 0; --chunks) {
@@ -38,6 +38,8 @@ template <int Most, class F> NONNEG_INLINE void for_balanced(int count, F f) {
     case 2: f(std::integral_constant<int, (Most >= 2 ? 2 : 1)>{}, vector); break;
     case 3: f(std::integral_constant<int, (Most >= 3 ? 3 : 1)>{}, vector); break;
     case 4: f(std::integral_constant<int, (Most >= 4 ? 4 : 1)>{}, vector); break;
+    case 5: f(std::integral_constant<int, (Most >= 5 ? 5 : 1)>{}, vector); break;
+    case 6: f(std::integral_constant<int, (Most >= 6 ? 6 : 1)>{}, vector); break;
     }
     vector += size;
   }
