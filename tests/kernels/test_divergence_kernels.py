@@ -302,6 +302,53 @@ def test_many_sweeps_end_at_the_optimality_conditions(storage, dtype):
     assert_close(sums["value"], value, dtype, X.size, cancelled=np.sum(X))
 
 
+EXACT_CASES = {
+    "dense": {"density": 1.0},
+    "fewer entries than components": {"density": 0.2, "k": 19},
+    "dependent components": {"dependent": True},
+    "penalties": {"l1": 0.3, "l2": 0.5},
+    "scales": {"decades": 6},
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("storage", ["dense-C", "csr-array"])
+@pytest.mark.parametrize("case", EXACT_CASES)
+@pytest.mark.parametrize("cold", [True, False], ids=["cold", "warm"])
+def test_exact_solves_take_few_steps(case, storage, dtype, cold):
+    """Steps by the whole Hessian of a row end after a few, at the optimality conditions."""
+    options = {"density": 0.8, "k": 7, "l1": 0.0, "l2": 0.0, "decades": 0}
+    options |= EXACT_CASES[case]
+    rng = np.random.default_rng(5)
+    k, l1, l2 = options["k"], options["l1"], options["l2"]
+    X = rng.gamma(0.5, size=(60, 40)) * (rng.random((60, 40)) < options["density"])
+    X *= 10.0 ** (options["decades"] * rng.uniform(-0.5, 0.5, (60, 1)))
+    W, Ht = factors(X.shape, k, dtype)
+    if options.get("dependent"):
+        Ht[:, 1] = Ht[:, 2] + Ht[:, 3]
+    if not cold:
+        start = {"start": W, "solved": W}
+        near = run(NewtonUpdate(1e-12, 30), X.astype(dtype), start, shared(Ht))
+        W = near[0]["solved"].astype(dtype)
+    tolerance = 1e-10 if dtype == np.float64 else 1e-5
+    step = NewtonUpdate(1e-12, sweeps=2000, tolerance=tolerance, rescale=cold)
+    rows, sums = run(
+        step, STORAGES[storage](X.astype(dtype)), {"start": W, "solved": W},
+        shared(Ht, l1, l2),
+    )  # fmt: skip
+    A, H = rows["solved"].astype(float), Ht.astype(float)
+    X = X.astype(dtype).astype(float)
+    ratio = np.divide(X, np.maximum(A @ H.T, 1e-12), out=np.zeros_like(X), where=X > 0)
+    linear = H.sum(axis=0) + l1
+    gradient = linear + l2 * A - ratio @ H
+    total = X.sum(axis=1)
+    assert (np.abs(gradient * A).sum(axis=1) <= 10 * tolerance * total + 1e-30).all()
+    assert (gradient >= -10 * tolerance * linear).all()
+    assert sums["unfinished"] == 0
+    if kernels.native is not None:  # the reference goes on by sweeps
+        assert sums["sweeps"] <= 25 * len(X)
+
+
 MULTIPLICATIVE, NEWTON = TermsUpdate(BetaTerms(1.0, 1e-9)), NewtonUpdate(1e-9, 2)
 
 

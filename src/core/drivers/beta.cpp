@@ -225,7 +225,7 @@ bool beta(const Kernels<T> &K, const X &x, const BetaPass<T> &pass, Run run) {
   const int width = K.products.padded(pass.options.k);
   constexpr bool dense = kIsDense<T, X>;
   const bool tiles = dense || pass.options.beta != 1, sums = pass.numerator.data;
-  const Index h_width = dense   ? K.beta.dense.h_width(x.cols)
+  const Index h_width = dense   ? K.beta.dense.h_width(tile_columns(x.cols))
                         : tiles ? K.products.padded(tile_columns(x.cols))
                                 : 0;
   const int B_width = dense ? 0 : width;

@@ -62,16 +62,17 @@ NONNEG_INLINE void column_product(const T *W, Index w_stride, Index n_rows, int 
     });
 }
 
+// sums[r, t] += the product of row r of A with the row of H that begins at H[t].
 template <int R, int K, class T>
-NONNEG_INLINE void row_sums_tile(const T *A, Index a_stride, const T *H, Index h_stride, Index n,
-                                 T *sums, Index stride) {
+NONNEG_INLINE void row_sums_tile(const T *A, Index a_stride, const T *const *H, Index n, T *sums,
+                                 Index stride) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>, Rounds = (R * K + L - 1) / L;
   V sum[Rounds * L];
   unroll<Rounds * L>([&](auto i) NONNEG_LAMBDA { sum[i] = fill<V>(T(0)); });
   for (Index j = 0; j < n; j += L) {
     V h[K];
-    unroll<K>([&](auto t) NONNEG_LAMBDA { h[t] = load<V>(H + t * h_stride + j); });
+    unroll<K>([&](auto t) NONNEG_LAMBDA { h[t] = load<V>(H[t] + j); });
     unroll<R>([&](auto r) NONNEG_LAMBDA {
       const V a = load<V>(A + r * a_stride + j);
       unroll<K>([&](auto t) NONNEG_LAMBDA { sum[r * K + t] += a * h[t]; });
@@ -97,13 +98,19 @@ NONNEG_INLINE void add_row_sums(const T *A, Index a_stride, Index n_rows, const 
   Index i = 0;
   for (; i + R <= n_rows; i += R)
     for_balanced<kSumComponents>(k, [&](auto count, int t) NONNEG_LAMBDA {
-      row_sums_tile<R, decltype(count)::value>(A + i * a_stride, a_stride, H + t * h_stride,
-                                               h_stride, n, sums + i * stride + t, stride);
+      constexpr int K = decltype(count)::value;
+      const T *rows[K];
+      for (int u = 0; u < K; ++u)
+        rows[u] = H + (t + u) * h_stride;
+      row_sums_tile<R, K>(A + i * a_stride, a_stride, rows, n, sums + i * stride + t, stride);
     });
   for (; i < n_rows; ++i)
     for_balanced<kSumComponents>(k, [&](auto count, int t) NONNEG_LAMBDA {
-      row_sums_tile<1, decltype(count)::value>(A + i * a_stride, a_stride, H + t * h_stride,
-                                               h_stride, n, sums + i * stride + t, stride);
+      constexpr int K = decltype(count)::value;
+      const T *rows[K];
+      for (int u = 0; u < K; ++u)
+        rows[u] = H + (t + u) * h_stride;
+      row_sums_tile<1, K>(A + i * a_stride, a_stride, rows, n, sums + i * stride + t, stride);
     });
 }
 

@@ -53,7 +53,8 @@ NONNEG_INLINE void turn_entries(const I *indices, Index n, const T *B, int kp, i
 template <class T, class I, int R>
 static void csr_newton_group(const CsrView<T, I> &X, const T *B, int kp,
                              const Newton<T> &options, const RowArrays<T> &rows,
-                             const Index *which, NewtonSums &sums, T *scratch) {
+                             const Index *which, NewtonSums &sums,
+                             const StepScratch<T> &step, T *scratch) {
   constexpr int L = kLanes<T>;
   Index filled[R], longest = 0;
   for (int r = 0; r < R; ++r) {
@@ -63,7 +64,7 @@ static void csr_newton_group(const CsrView<T, I> &X, const T *B, int kp,
   const Index n = (longest + L - 1) / L * L;
   T *const w = scratch, *const x = w + static_cast<Index>(options.k) * kTogether, *const y = x + R * n,
           *const h = y + R * n;
-  const NewtonGroup<T> g{h, R * n, n, n, x, y};
+  const NewtonGroup<T> g{h, R * n, n, n, x, y, step};
   for (int r = 0; r < R; ++r) {
     const Index from = X.indptr[which[r]];
     for (Index p = 0; p < n; p += L) {
@@ -104,20 +105,23 @@ static void csr_newton(const CsrView<T, I> &X, Index first, Index last, const T 
                        void *scratch) {
   const Index n = last - first;
   Index *const order = static_cast<Index *>(scratch);
-  T *const numbers = reinterpret_cast<T *>(order + (n + 7) / 8 * 8);
   for (Index i = 0; i < n; ++i)
     order[i] = first + i;
   sort_by_length(X.indptr, order, n);
   const auto stops = [&]() NONNEG_LAMBDA { return options.stop && options.stop(); };
+  const Index longest_row = n > 0 ? X.indptr[order[n - 1] + 1] - X.indptr[order[n - 1]] : 0;
+  char *memory = reinterpret_cast<char *>(order + (n + 7) / 8 * 8);
+  const StepScratch<T> step = cut_step<T>(memory, padded<T>(longest_row), options.k);
+  T *const numbers = reinterpret_cast<T *>(memory);
   Index i = 0;
   for (; i + kTogether <= n && !stops(); i += kTogether) {
     const Index longest = order[i + kTogether - 1];
     if (X.indptr[longest + 1] - X.indptr[longest] > kLongRow)
       break;
-    csr_newton_group<T, I, kTogether>(X, B, kp, options, rows, order + i, sums, numbers);
+    csr_newton_group<T, I, kTogether>(X, B, kp, options, rows, order + i, sums, step, numbers);
   }
   for (; i < n && !stops(); ++i)
-    csr_newton_group<T, I, 1>(X, B, kp, options, rows, order + i, sums, numbers);
+    csr_newton_group<T, I, 1>(X, B, kp, options, rows, order + i, sums, step, numbers);
   if (rows.moved.data)
     extrapolate(block_of(rows, first, last), options.momentum);
 }
@@ -126,10 +130,10 @@ static void csr_newton(const CsrView<T, I> &X, Index first, Index last, const T 
 template <class T, int R>
 static void dense_newton_group(const StridedView<T> &X, const T *H, Index h_width,
                                const Newton<T> &options, const RowArrays<T> &rows, Index first,
-                               NewtonSums &sums, T *scratch) {
+                               NewtonSums &sums, const StepScratch<T> &step, T *scratch) {
   T *const w = scratch, *const x = w + static_cast<Index>(options.k) * kTogether,
           *const y = x + R * h_width;
-  const NewtonGroup<T> g{H, h_width, 0, h_width, x, y};
+  const NewtonGroup<T> g{H, h_width, 0, h_width, x, y, step};
   Index which[R], filled[R];
   for (int r = 0; r < R; ++r) {
     which[r] = first + r;
@@ -147,13 +151,15 @@ template <class T>
 static void dense_newton(const StridedView<T> &X, Index first, Index last, const T *H,
                          Index h_width, const Newton<T> &options, const RowArrays<T> &rows,
                          NewtonSums &sums, void *scratch) {
-  T *const numbers = static_cast<T *>(scratch);
+  char *memory = static_cast<char *>(scratch);
+  const StepScratch<T> step = cut_step<T>(memory, h_width, options.k);
+  T *const numbers = reinterpret_cast<T *>(memory);
   const auto stops = [&]() NONNEG_LAMBDA { return options.stop && options.stop(); };
   Index i = first;
   for (; i + kTogether <= last && !stops(); i += kTogether)
-    dense_newton_group<T, kTogether>(X, H, h_width, options, rows, i, sums, numbers);
+    dense_newton_group<T, kTogether>(X, H, h_width, options, rows, i, sums, step, numbers);
   for (; i < last && !stops(); ++i)
-    dense_newton_group<T, 1>(X, H, h_width, options, rows, i, sums, numbers);
+    dense_newton_group<T, 1>(X, H, h_width, options, rows, i, sums, step, numbers);
   if (rows.moved.data)
     extrapolate(block_of(rows, first, last), options.momentum);
 }
@@ -166,7 +172,7 @@ static size_t newton_scratch(Index n_rows, Index longest, int k, bool turned) {
   const Index wide = turned ? columns : kTogether * ((longest + kLanes<T> - 1) / kLanes<T> * kLanes<T>);
   const Index numbers = k * kTogether + 2 * wide + (turned ? k * columns : 0) + 2 * kLanes<T>;
   return sizeof(Index) * static_cast<size_t>((n_rows + 7) / 8 * 8) +
-         sizeof(T) * static_cast<size_t>(numbers);
+         step_bytes<T>(padded<T>(longest), k) + sizeof(T) * static_cast<size_t>(numbers);
 }
 
 } // namespace nonneg::NONNEG_ISA

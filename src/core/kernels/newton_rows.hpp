@@ -9,6 +9,7 @@
 #include "kernels/beta_terms.hpp"
 #include "kernels/elementary.hpp"
 #include "kernels/newton_interface.hpp"
+#include "kernels/newton_step.hpp"
 #include "kernels/simd.hpp"
 
 namespace nonneg::NONNEG_ISA {
@@ -49,6 +50,7 @@ template <class T> struct NewtonGroup {
   Index component_stride, row_stride;
   Index n; // columns, whole vectors; x and h are 0 and y is 1 in those that fill up
   T *x, *y; // R times n
+  StepScratch<T> step;
 };
 
 // State of R rows in a solve: w has R numbers for each component.
@@ -247,6 +249,35 @@ static void newton_scale(const Newton<T> &options, const NewtonGroup<T> &g,
   }
 }
 
+// Goes on with row r of a group by steps over all its entries at once; the sweeps that are left
+// afterwards. A step that does not lower the objective is replaced by a sweep.
+template <class T, int R>
+static int newton_steps(const Newton<T> &options, const NewtonGroup<T> &g, NewtonRows<T, R> &rows,
+                        int r, int left) {
+  const NewtonGroup<T> one{g.h + r * g.row_stride, g.component_stride, 0, g.n,
+                           g.x + r * g.n, g.y + r * g.n, g.step};
+  NewtonRows<T, 1> row{g.step.w, {rows.total[r]}, {1}};
+  for (int t = 0; t < options.k; ++t)
+    row.w[t] = rows.w[t * R + r];
+  const NewtonRow<T> whole{one.h, one.component_stride, one.n, one.x, one.y, row.w, row.total[0]};
+  bool done = false;
+  for (int number = 0; number < kMostSteps && left > 0 && !done; ++number, --left) {
+    const StepEnd end = newton_step(options, whole, g.step);
+    done = end == StepEnd::optimal;
+    if (end == StepEnd::stuck) {
+      double violation[1], slack[1];
+      newton_sweep<T, 1>(options, one, row, violation, slack);
+      done = slack[0] <= options.tolerance * row.total[0];
+    }
+  }
+  if (!done)
+    refresh_product(whole, options.k);
+  for (int t = 0; t < options.k; ++t)
+    rows.w[t * R + r] = row.w[t];
+  rows.alive[r] = !done;
+  return left;
+}
+
 template <class T, int R>
 static double newton_value(const NewtonGroup<T> &g, T floor) {
   using V = Vec<T>;
@@ -280,6 +311,10 @@ static void newton_rows(const Newton<T> &options, const NewtonGroup<T> &g, T *w,
         sums.residual += violation[r];
       if (slack[r] <= options.tolerance * rows.total[r])
         rows.alive[r] = 0;
+      else if (options.tolerance > 0 && number + 1 == kSweepsBefore) {
+        const int left = options.sweeps - number - 1;
+        sums.sweeps += left - newton_steps<T, R>(options, g, rows, r, left);
+      }
     }
   }
   for (int r = 0; r < R; ++r)
