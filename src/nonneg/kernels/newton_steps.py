@@ -37,6 +37,9 @@ class NewtonUpdate(Step[RowArrays, TermShared, NewtonReport]):
     tolerance : float
         A row is done when a bound on the distance of its objective from its minimum is
         at most this share of the sum of its row of X.
+        If it is above 0, the compiled core does two sweeps over a row, then Newton steps
+        by the row's k×k Hessian, each a non-negative quadratic problem and a line search;
+        they count as sweeps. The reference goes on by sweeps to the same solution.
     momentum : float
     rescale : bool
         Bring each row to its best scale first.
