@@ -22,7 +22,7 @@ SOURCES := pyproject.toml README.md LICENSE $(wildcard CMakeLists.txt) \
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help check venv install demo test test-slow lint format \
+.PHONY: help check venv install demo test test-slow lint format docs \
 	bench bench-quick bench-floors bench-sweeps bench-mu bench-minibatch bench-passes \
 	bench-map bench-tables bench-out-of-core bench-disk-rows bench-dask bench-gaps bench-gate \
 	record symbols stress-tsan clean
@@ -47,6 +47,12 @@ lint: $(VENV)/.lint ## style, types and docstrings
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python tools/check_docstrings.py
+
+docs: $(VENV)/.docs ## the documentation as a site, in build/site
+	rm -rf build/site docs/api/generated
+	$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --keep-going \
+		--conf-dir docs --doctree-dir build/doctrees . build/site
+	@echo "Open build/site/index.html"
 
 format: $(VENV)/.lint ## put the sources into the house style
 	$(BIN)/ruff check --fix
@@ -130,6 +136,10 @@ $(VENV)/.test: $(VENV)/.installed
 
 $(VENV)/.lint: $(VENV)/.installed
 	@$(PIP) install --quiet --group lint
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	@$(PIP) install --quiet --group docs
 	@touch $@
 
 # an interpreter that was asked for by name replaces an environment of another version

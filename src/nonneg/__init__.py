@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     )
     from .io.model_files import load, save
     from .least_squares.solve import nnls
-    from .selection.consensus import consensus
     from .selection.estimator import NMFCV
+    from .selection.many_starts import consensus
     from .selection.matching import match_components, order_components
     from .selection.rank import select_rank
     from .selection.uncertainty import bootstrap
@@ -68,7 +68,7 @@ __all__ = [
 _ON_DEMAND = {
     "NMFCV": ".selection.estimator",
     "bootstrap": ".selection.uncertainty",
-    "consensus": ".selection.consensus",
+    "consensus": ".selection.many_starts",
     "held_out_perplexity": ".analysis.topics",
     "holdout": ".analysis.holding_out",
     "load": ".io.model_files",

@@ -127,6 +127,7 @@ def test_the_version_is_one():
         version = tomllib.load(file)["project"]["version"]
     assert nonneg.__version__ == version
     assert re.search(rf"^## {re.escape(version)}\b", read("CHANGELOG.md"), re.MULTILINE)
+    assert f"\nversion: {version}\n" in read("CITATION.cff")
 
 
 def test_every_public_name_is_in_the_documents():

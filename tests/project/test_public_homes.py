@@ -96,6 +96,13 @@ def test_a_home_has_what_it_exports(home):
         module.no_such_name  # noqa: B018
 
 
+@pytest.mark.parametrize("home", HOMES)
+def test_no_module_has_the_name_of_something_exported(home):
+    """Importing the module would put it in the place of a function that is lazy."""
+    folder = Path(importlib.import_module(home).__file__).parent
+    assert not HOMES[home] & {path.stem for path in folder.glob("*.py")}
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_programs_import_from_public_homes_alone(path):
     assert not [name for program in programs(path) for name in not_public(program)]

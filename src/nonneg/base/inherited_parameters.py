@@ -117,7 +117,7 @@ INHERITED: tuple[Parameter, ...] = (
         """
         How W and H start:
 
-        - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
+        - "random": absolute values of Gaussian entries, scaled by sqrt(mean of X / k);
         - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape));
         - "nndsvda": "nndsvd" with its zeros filled with the mean of X;
         - "nndsvdar": "nndsvd" with its zeros filled with small random numbers;

@@ -18,7 +18,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
         "text": """
         How W and H start:
 
-        - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
+        - "random": absolute values of Gaussian entries, scaled by sqrt(mean of X / k);
         - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape)), which stay
           zero unless `exact_statistics`;
         - "nndsvda": "nndsvd" with its zeros filled with the mean of X;

@@ -29,7 +29,7 @@ class Penalty:
 
     @classmethod
     def elastic(cls, k: int, l1: float = 0.0, l2: float = 0.0) -> Penalty:
-        """Penalty l1·|a|₁ + ½ l2·|a|² with the same weights for all k components."""
+        """Penalty l1·‖a‖₁ + ½ l2·‖a‖² with the same weights for all k components."""
         return cls(np.full(k, float(l1)), float(l2) * np.eye(k))
 
     def value(self, column_sums: Array, gram: Array) -> float:

@@ -12,7 +12,7 @@ from ..analysis import report
 from ..io.model_files import write_model
 from ..io.output_files import OutputFiles
 from ..io.writers import find_writer
-from ..selection.consensus import Consensus, Group, consensus
+from ..selection.many_starts import Consensus, Group, consensus
 from ..selection.rank import select_rank
 from ..selection.rank_cells import Cell
 from ..selection.rank_folds import METHODS

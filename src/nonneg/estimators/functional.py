@@ -80,7 +80,7 @@ def non_negative_factorization(
     init : str or None, default="random"
         How W and H start:
 
-        - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
+        - "random": absolute values of Gaussian entries, scaled by sqrt(mean of X / k);
         - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape));
         - "nndsvda": "nndsvd" with its zeros filled with the mean of X;
         - "nndsvdar": "nndsvd" with its zeros filled with small random numbers;

@@ -40,7 +40,7 @@ class MiniBatchNMF(FactorizationEstimator):
     init : str or None, default=None
         How W and H start:
 
-        - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
+        - "random": absolute values of Gaussian entries, scaled by sqrt(mean of X / k);
         - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape)), which stay
           zero unless `exact_statistics`;
         - "nndsvda": "nndsvd" with its zeros filled with the mean of X;
@@ -129,7 +129,7 @@ class MiniBatchNMF(FactorizationEstimator):
         that is ‖X − WH‖_F.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if X had names that are all texts.
     history_ : dict of ndarray
         One entry per step of `fit` each: "objective" (penalised, that of the batch

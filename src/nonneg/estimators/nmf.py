@@ -40,7 +40,7 @@ class NMF(FactorizationEstimator):
     init : str or None, default=None
         How W and H start:
 
-        - "random": |Gaussian| entries, scaled by sqrt(mean of X / k);
+        - "random": absolute values of Gaussian entries, scaled by sqrt(mean of X / k);
         - "nndsvd": non-negative double SVD, with zeros (k ≤ min(X.shape));
         - "nndsvda": "nndsvd" with its zeros filled with the mean of X;
         - "nndsvdar": "nndsvd" with its zeros filled with small random numbers;
@@ -166,7 +166,7 @@ class NMF(FactorizationEstimator):
         ‖X − WH‖_F of the fit, without penalties; sqrt(2·D) for another `beta_loss`.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if X had names that are all texts.
     history_ : dict of ndarray
         One entry per iteration each: "objective" (penalised, with its ½; NaN where the

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ..base.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from .consensus import Consensus, consensus
     from .estimator import NMFCV
+    from .many_starts import Consensus, consensus
     from .matching import Matching, match_components, order_components
     from .rank import select_rank
     from .rank_selection import RankSelection
@@ -46,7 +46,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "Consensus": ".consensus",
+        "Consensus": ".many_starts",
         "Intervals": ".uncertainty",
         "Matching": ".matching",
         "NMFCV": ".estimator",
@@ -56,7 +56,7 @@ __getattr__, __dir__ = lazy_names(
         "amari_distance": ".stability",
         "bootstrap": ".uncertainty",
         "cluster_runs": ".stability",
-        "consensus": ".consensus",
+        "consensus": ".many_starts",
         "cophenetic_correlation": ".stability",
         "dispersion": ".stability",
         "match_components": ".matching",

@@ -71,7 +71,7 @@ class NMFCV(
         Its table, and "split0_error" and so on: the held-out errors of each fold.
     estimator_ : NMF
         The model of all of X.
-    components_ : ndarray of shape (n_components_, n_features)
+    components_ : ndarray of shape (n_components, n_features)
         Its components.
     reconstruction_err_ : float
     n_iter_ : int
@@ -177,7 +177,7 @@ class NMFCV(
 
         Returns
         -------
-        W : ndarray of shape (n_samples, n_components_)
+        W : ndarray of shape (n_samples, n_components)
             The transformed data, of the dtype of X.
         """
         return self._fit(X)
@@ -192,7 +192,7 @@ class NMFCV(
 
         Returns
         -------
-        W : ndarray of shape (n_samples, n_components_)
+        W : ndarray of shape (n_samples, n_components)
             The transformed data, of the dtype of X.
         """
         check_is_fitted(self, "components_")
@@ -203,7 +203,7 @@ class NMFCV(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_components_)
+        X : {array-like, sparse matrix} of shape (n_samples, n_components)
             Transformed data W.
 
         Returns

@@ -16,8 +16,8 @@ from ..fitting.checkpoints.fingerprint import fingerprint
 from ..fitting.preparation import prepare_X, validated
 from ..losses.beta import make_loss
 from .cells import Cells
-from .consensus import seeds_of
 from .loading import loaded
+from .many_starts import seeds_of
 from .rank_cells import Cell, Limit, fit_cells, fit_stability
 from .rank_folds import METHODS, choose_method, make_folds
 from .rank_selection import RankSelection, selection_of
@@ -210,7 +210,7 @@ def _facts(
     }
 
 
-def _checked_ranks(ranks: Iterable[int]) -> list[int]:
+def _checked_ranks(ranks: Iterable[int] | int) -> list[int]:
     values: list[Any] = list(ranks) if isinstance(ranks, Iterable) else [ranks]
     if not values or not all(is_integer(value) for value in values):
         msg = (

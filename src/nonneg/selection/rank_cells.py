@@ -13,8 +13,8 @@ from ..base.interfaces import Operand
 from ..base.parameters import Parameters
 from ..fitting.model_group import FittedModel, ModelStart, fit_models
 from .cells import Cells
-from .consensus import labels_of
 from .folds import Folds
+from .many_starts import labels_of
 from .matching import unit_rows
 from .stability import cluster_runs, dispersion, silhouettes
 
