@@ -75,7 +75,7 @@ class NMFImputer(
         Iterations of the fit.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if X had names that are all texts.
 
     See Also
