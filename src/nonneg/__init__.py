@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from .io.model_files import load, save
     from .least_squares.solve import nnls
+    from .reporting.page import report, show
     from .selection.estimator import NMFCV
     from .selection.many_starts import consensus
     from .selection.matching import match_components, order_components
@@ -59,8 +60,10 @@ __all__ = [
     "poisson_log_likelihood",
     "projected_gradient_update",
     "reconstruction_error",
+    "report",
     "save",
     "select_rank",
+    "show",
     "show_config",
     "topic_distributions",
 ]
@@ -77,8 +80,10 @@ _ON_DEMAND = {
     "order_components": ".selection.matching",
     "perplexity": ".analysis.topics",
     "poisson_log_likelihood": ".analysis.topics",
+    "report": ".reporting.page",
     "save": ".io.model_files",
     "select_rank": ".selection.rank",
+    "show": ".reporting.page",
     "topic_distributions": ".analysis.topics",
 }
 """Modules of the names that most programs never use, imported when first asked for."""

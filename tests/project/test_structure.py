@@ -34,6 +34,7 @@ FOREIGN = {
     "_nmf": "scikit-learn's",
     "_param_validation": "scikit-learn's",
     "_rand": "NumPy's global stream",
+    "_repr_html_": "of notebooks",
     "_replace": "of a named tuple",
 }
 """Private names of others that tests may use, and whose they are."""

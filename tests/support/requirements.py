@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 import pytest
@@ -16,9 +17,14 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 needs_posix_files = pytest.mark.skipif(
     not hasattr(os, "posix_fallocate"), reason="needs POSIX files"
 )
+needs_browser = pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")),
+    reason="needs the optional package chromium",
+)
 
+MARKS = (needs_core, needs_linux, needs_posix_files, needs_browser)
 REASONS = (
-    *(mark.kwargs["reason"] for mark in (needs_core, needs_linux, needs_posix_files)),
+    *(mark.kwargs["reason"] for mark in MARKS),
     "could not import",  # `pytest.importorskip` of an optional package
 )
 

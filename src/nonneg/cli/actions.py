@@ -161,7 +161,7 @@ def impute(model: NMF, table: Table, say: Say) -> tuple[Any, int]:
 
 def transform(model: NMF, table: Table, say: Say) -> NDArray[Any]:
     """Transform a table, its columns put into the order of the features of the model."""
-    X = _align_columns(model, table)
+    X = align_columns(model, table)
     with report_warnings(say):
         # the names were compared above, also where X is an array without names
         warnings.filterwarnings("ignore", "X does not have valid feature names")
@@ -170,7 +170,7 @@ def transform(model: NMF, table: Table, say: Say) -> NDArray[Any]:
     return W
 
 
-def _align_columns(model: NMF, table: Table) -> Any:
+def align_columns(model: NMF, table: Table) -> Any:
     """Return X with its columns in the order of the features of the model."""
     n_features = model.n_features_in_
     if table.X.shape[1] != n_features:

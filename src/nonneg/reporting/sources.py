@@ -1,0 +1,148 @@
+"""The inputs of a report: the model with what belongs to it, names, shapes, W."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ..analysis import report as tables
+from ..stores.read_errors import is_instance
+from .facts import View
+
+
+@dataclass(frozen=True)
+class Source:
+    """A fitted model, with its W, rank selection and consensus where they are known."""
+
+    model: Any
+    W: Any
+    ranks: dict[str, Any] | None
+    consensus: dict[str, Any] | None
+
+
+def read_model(model: Any, W: Any, rank: Any, notes: dict[str, Any]) -> Source:
+    """Return the NMF in a model, with what an `NMFCV` or a `Consensus` brings along.
+
+    Raises
+    ------
+    ValueError
+        If `rank` is no rank selection.
+    """
+    consensus = notes.get("consensus")
+    values = vars(model)
+    if "share_of_runs" in values and "model" in values:
+        W = values["W"] if W is None else W
+        consensus = {
+            "n_runs": len(model.spectra),
+            "dropped": float(1 - model.kept.mean()),
+            "silhouette": model.silhouette.tolist(),
+            "share_of_runs": model.share_of_runs.tolist(),
+            "dispersion": model.dispersion,
+            "cophenetic": model.cophenetic,
+        }
+        model = values["model"]
+    if "selection_" in values and "estimator_" in values:
+        rank = values["selection_"] if rank is None else rank
+        model = values["estimator_"]
+    check_is_fitted(model, "components_")
+    return Source(model, W, _read_rank(rank), consensus)
+
+
+def _read_rank(rank: Any) -> dict[str, Any] | None:
+    if isinstance(rank, str | os.PathLike):
+        try:
+            rank = json.loads(Path(rank).read_text(encoding="utf-8"))
+        except ValueError:
+            rank = {}
+    elif rank is not None and not isinstance(rank, dict):
+        rank = rank.as_dict()
+    if rank is None:
+        return None
+    if not {"table", "n_components", "reason"} <= rank.keys():
+        msg = (
+            "This is no rank selection; pass one, or the JSON file that its `save` or "
+            "`nonneg rank -o` writes."
+        )
+        raise ValueError(msg)
+    selection: dict[str, Any] = rank
+    return selection
+
+
+def names_of(X: Any) -> tuple[list[str] | None, list[str] | None]:
+    """Return the names of the columns and rows of a DataFrame or AnnData."""
+    if is_instance(X, "anndata", "AnnData"):
+        return [str(n) for n in X.var_names], [str(n) for n in X.obs_names]
+    if is_instance(X, "pandas", "DataFrame"):
+        return [str(n) for n in X.columns], [str(n) for n in X.index]
+    return None, None
+
+
+def find_W(source: Source, X: Any) -> NDArray[Any] | None:
+    """Return W: that of the caller, or what the model computes from X; None without both.
+
+    Raises
+    ------
+    ValueError
+        If W has another number of columns than the model has components.
+    """
+    k = source.model.components_.shape[0]
+    W = source.W
+    if W is None:
+        if X is None:
+            return None
+        W = source.model.transform(X)
+    W = np.asarray(W)
+    if W.ndim != 2 or W.shape[1] != k:
+        msg = f"W has shape {W.shape}; it must be (n_samples, {k})."
+        raise ValueError(msg)
+    return W
+
+
+def make_view(
+    model: Any,
+    features: Sequence[str] | None,
+    rows: Sequence[str] | None,
+    W: NDArray[Any] | None,
+    n_top: int,
+    image_shape: tuple[int, int] | None,
+    axis: Any,
+) -> View:
+    """Return names and shapes that fit the model.
+
+    Raises
+    ------
+    ValueError
+        If names, image or axis do not fit the model.
+    """
+    n_features = model.components_.shape[1]
+    names = tables.label_features(model, features)
+    n_rows = 0 if W is None else len(W)
+    if rows is None:
+        rows = [f"row {i}" for i in range(n_rows)]
+    elif W is not None and len(rows) != n_rows:
+        msg = f"There are {n_rows} rows, but {len(rows)} names of rows; pass one for each."
+        raise ValueError(msg)
+    if image_shape is not None and np.prod(image_shape) != n_features:
+        msg = (
+            f"image_shape={image_shape} has {np.prod(image_shape)} pixels, but the model "
+            f"has {n_features} features; pass height and width of the images."
+        )
+        raise ValueError(msg)
+    if axis is not None:
+        axis = np.arange(n_features) if axis is True else np.asarray(axis)
+        axis = axis.astype(np.float64)
+        if axis.shape != (n_features,):
+            msg = (
+                f"axis has shape {axis.shape}; it must have a number for each of the "
+                f"{n_features} features, or be True."
+            )
+            raise ValueError(msg)
+    return View(names, [str(row) for row in rows], n_top, image_shape, axis)
