@@ -126,7 +126,8 @@ def report(
 
     Examples
     --------
-    >>>     >>> import nonneg
+    >>> import numpy as np
+    >>> import nonneg
     >>> X = np.random.default_rng(0).random((30, 8))
     >>> model = nonneg.NMF(2, random_state=0, max_iter=1000).fit(X)
     >>> page = nonneg.report(model, X)
@@ -238,12 +239,12 @@ def show(
     --------
     >>> import numpy as np
     >>> import nonneg
-    >>> X = np.array([[4.0, 1.0, 0.0], [8.0, 2.0, 0.0], [0.0, 0.0, 1.0]])
+    >>> X = np.array([[4.0, 1.0, 0.0], [8.0, 2.0, 0.0], [0.0, 0.0, 2.0]])
     >>> model = nonneg.NMF(2, solver="auto", random_state=0).fit(X)
     >>> print(nonneg.show(model, X, feature_names=["a", "b", "c"]))
      #   share  top features, each with its % of the component
-     0   93.8%  a 80.0, b 20.0
-     1    6.2%  c 100.0
+     0   88.2%  a 80.0, b 20.0
+     1   11.8%  c 100.0
     """
     source = read_model(model, W, None, {})
     X_names, rows_of_X = names_of(X)
