@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 import nonneg
 from nonneg.reporting.residuals import measure_residuals
+from nonneg.reporting.sources import open_rows
 
 EVIL = "<script>alert('x')</script>"
 RNG = np.random.default_rng(0)
@@ -165,6 +166,23 @@ def test_residuals_are_those_of_numpy(kind):
     assert measured.relative == pytest.approx(
         np.linalg.norm(E) / np.linalg.norm(E + W @ H)
     )
+
+
+@pytest.mark.parametrize(
+    ("missing", "is_sparse"),
+    [(np.nan, False), (np.nan, True), (0, False), ("unstored", True)],
+)
+def test_missing_entries_have_no_residuals(missing, is_sparse):
+    gaps = RNG.random(X.shape) < 0.2
+    A = np.where(gaps, 0.0 if missing in (0, "unstored") else missing, X)
+    model = nonneg.NMF(3, solver="hals", random_state=0, missing_values=missing)
+    data = sp.csr_array(A) if is_sparse else A
+    W, H = model.fit_transform(data), model.components_
+    measured = measure_residuals(open_rows(data, missing), W, H, missing)
+    E = np.where(gaps, 0, X - W @ H)
+    np.testing.assert_allclose(measured.row_error, np.linalg.norm(E, axis=1))
+    np.testing.assert_allclose(measured.column_error, np.linalg.norm(E, axis=0))
+    assert "panel-fit" in nonneg.report(model, data).html
 
 
 def test_data_in_a_file_give_the_report_of_data_in_memory(tmp_path):

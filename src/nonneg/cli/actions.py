@@ -134,7 +134,7 @@ def impute(model: NMF, table: Table, say: Say) -> tuple[Any, int]:
     The columns are put into the order of the features of the model, whose `missing_values`
     say what is missing; where it has none, NaN is.
     """
-    X = _align_columns(model, table)
+    X = align_columns(model, table)
     if is_operand(X):
         msg = (
             "impute needs the matrix in memory, and this one is read in parts. Raise "

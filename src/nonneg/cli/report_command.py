@@ -88,7 +88,9 @@ def write_report(
                 display.stage(f"Reading {data.name}")
                 table = open_matrix(
                     data, memory_limit=memory_limit, n_threads=threads,
-                    names_of_rows=True, **reading_from(options),
+                    names_of_rows=True,
+                    missing_values=model.get_params().get("missing_values"),
+                    **reading_from(options),
                 )  # fmt: skip
                 X, rows = actions.align_columns(model, table), table.row_names
             if weights is not None:

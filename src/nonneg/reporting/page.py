@@ -12,13 +12,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..analysis import report as tables
-from ..fitting.preparation import prepare_X
 from ..io.output_files import replace_file
-from ..stores.read_errors import is_instance
 from . import facts
 from .charts import import_matplotlib
 from .residuals import Residuals, measure_residuals
-from .sources import find_W, make_view, names_of, read_model
+from .sources import find_W, make_view, names_of, open_rows, read_model
 
 TITLE = "Non-negative matrix factorization"
 """Title of a report that is given none."""
@@ -143,15 +141,15 @@ def report(
     )  # fmt: skip
     residuals = None
     if X is not None and W is not None:
-        is_lazy = is_instance(X, "dask.array", "Array")
-        operand = X if is_lazy else prepare_X(X, None, "report")
+        missing = vars(source.model).get("missing_values")
+        operand = open_rows(X, missing)
         if operand.shape[0] != len(W):
             msg = (
                 f"X has {operand.shape[0]} rows, but W has {len(W)}; they must be those "
                 "of the same samples."
             )
             raise ValueError(msg)
-        residuals = measure_residuals(operand, W, source.model.components_)
+        residuals = measure_residuals(operand, W, source.model.components_, missing)
     listed = facts.list_components(source.model, W, view, source.consensus)
     context = {
         "title": title,

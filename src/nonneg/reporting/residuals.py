@@ -34,7 +34,7 @@ class Residuals(NamedTuple):
         return float(np.linalg.norm(self.row_error)) / norm if norm else 0.0
 
 
-def measure_residuals(X: Any, W: Any, H: Any) -> Residuals:
+def measure_residuals(X: Any, W: Any, H: Any, missing: Any = None) -> Residuals:
     """Return the norms of rows and columns of X − W·H, in float64.
 
     Parameters
@@ -42,6 +42,8 @@ def measure_residuals(X: Any, W: Any, H: Any) -> Residuals:
     X : Operand or Dask array of shape (n_samples, n_features)
     W : ndarray of shape (n_samples, k)
     H : ndarray of shape (k, n_features)
+    missing : object, default=None
+        The `missing_values` of the fit: such entries of X count for nothing.
 
     Returns
     -------
@@ -62,12 +64,14 @@ def measure_residuals(X: Any, W: Any, H: Any) -> Residuals:
     for block in _iterate_rows(X):
         part = slice(start, start + block.shape[0])
         start = part.stop
-        if sp.issparse(block):
+        if sp.issparse(block) and missing == "unstored":
+            _add_stored(block, W[part], H, rows[:, part], columns)
+        elif sp.issparse(block) and missing is None:
             has_sparse = True
             used += W[part].T @ W[part]
             _add_sparse(block, W[part], H, gram, rows[:, part], columns)
         else:
-            _add_dense(block, W[part], H, rows[:, part], columns)
+            _add_dense(block, W[part], H, rows[:, part], columns, missing)
     if has_sparse:
         columns[0] += np.einsum("tj,tj->j", H, used @ H)
     rows, columns = np.sqrt(np.maximum(rows, 0)), np.sqrt(np.maximum(columns, 0))
@@ -87,12 +91,18 @@ def _iterate_rows(X: Any) -> Iterator[Any]:
             yield block.X
 
 
-def _add_dense(block: Any, W: Vector, H: Vector, rows: Vector, columns: Vector) -> None:
+def _add_dense(
+    block: Any, W: Vector, H: Vector, rows: Vector, columns: Vector, missing: Any
+) -> None:
     size = max(1, BLOCK_ENTRIES // max(1, H.shape[1]))
     for start in range(0, len(W), size):
         part = slice(start, start + size)
-        X = np.asarray(block[part], np.float64)
+        X = block[part]
+        X = np.asarray(X.toarray() if sp.issparse(X) else X, np.float64)
         E = X - W[part] @ H
+        if missing is not None:
+            observed = ~np.isnan(X) if missing != 0 else (X != 0)
+            X, E = (np.where(observed, A, 0.0) for A in (X, E))
         for number, A in enumerate((E, X)):
             rows[number, part] = np.einsum("ij,ij->i", A, A)
             columns[number] += np.einsum("ij,ij->j", A, A)
@@ -110,3 +120,19 @@ def _add_sparse(
     cross_columns = np.einsum("tj,tj->j", H, np.asarray(X.T @ W).T)
     rows[0] = rows[1] - 2 * cross_rows + np.einsum("it,it->i", W @ gram, W)
     columns[0] += squares.sum(axis=0) - 2 * cross_columns
+
+
+def _add_stored(
+    block: Any, W: Vector, H: Vector, rows: Vector, columns: Vector
+) -> None:
+    """Add the stored entries alone; the others are missing."""
+    X = sp.coo_array(block, dtype=np.float64)
+    known = ~np.isnan(X.data)
+    i, j, x = (values[known] for values in (*X.coords, X.data))
+    size = max(1, BLOCK_ENTRIES // len(H))
+    for start in range(0, len(x), size):
+        part = slice(start, start + size)
+        e = x[part] - np.einsum("et,te->e", W[i[part]], H[:, j[part]])
+        for number, a in enumerate((e, x[part])):
+            np.add.at(rows[number], i[part], a * a)
+            np.add.at(columns[number], j[part], a * a)

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..analysis import report as tables
+from ..fitting.preparation import prepare_X
+from ..operands.registration import as_operand
+from ..stores.anndata_store import matrix_in_memory
 from ..stores.read_errors import is_instance
 from .facts import View
 
@@ -146,3 +149,15 @@ def make_view(
             )
             raise ValueError(msg)
     return View(names, [str(row) for row in rows], n_top, image_shape, axis)
+
+
+def open_rows(X: Any, missing: Any) -> Any:
+    """Return the operand of X, or a Dask array itself; entries that are missing may be NaN."""
+    if is_instance(X, "dask.array", "Array"):
+        return X
+    if missing is None:
+        return prepare_X(X, None, "report")
+    X = matrix_in_memory(X)
+    if is_instance(X, "pandas", "DataFrame"):
+        X = X.to_numpy(np.float64, na_value=np.nan)
+    return as_operand(X)
