@@ -1,4 +1,4 @@
-"""Pages, examples and plug-ins use the six public homes alone, and these have what they say."""
+"""Pages, examples and plug-ins use the public homes alone, and these have what they say."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ HOMES = {
     for name in (
         "nonneg",
         "nonneg.analysis",
+        "nonneg.anndata",
         "nonneg.io",
         "nonneg.plugins",
         "nonneg.selection",

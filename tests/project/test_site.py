@@ -13,6 +13,7 @@ from support.paths import ROOT
 HOMES = [
     "nonneg",
     "nonneg.analysis",
+    "nonneg.anndata",
     "nonneg.io",
     "nonneg.plugins",
     "nonneg.selection",
