@@ -116,7 +116,7 @@ def fashion(args: argparse.Namespace) -> Row:
     return row
 
 
-def _fold(X: Any, share: float, seed: int = 0) -> tuple[Any, Any, dict[str, Any]]:
+def fold(X: Any, share: float, seed: int = 0) -> tuple[Any, Any, dict[str, Any]]:
     """X without some ratings, which ones, and both as triples for peers."""
     _, where = nonneg.holdout(X, share, seed, missing_values="unstored")
     train, test = X.tocoo(), where.tocoo()
@@ -133,7 +133,7 @@ def _fold(X: Any, share: float, seed: int = 0) -> tuple[Any, Any, dict[str, Any]
 def _recommend(
     args: argparse.Namespace, X: Any, k: int, iterations: int, tol: float, repeats: int
 ) -> tuple[Row, str]:
-    train, where, triples = _fold(X, 0.2)
+    train, where, triples = fold(X, 0.2)
     alpha = 0.1
     model = nonneg.NMF(
         k, solver="hals", missing_values="unstored", alpha_W=alpha, init="random",
@@ -164,7 +164,7 @@ def movielens(args: argparse.Namespace) -> Row:
     """A fold of MovieLens-100k, k = 10, and the mistake of taking the rest for zeros."""
     loaded = ratings.movielens()
     row, text = _recommend(args, loaded.X, 10, 100, 1e-3, 5)
-    train, where, _ = _fold(loaded.X, 0.2)
+    train, where, _ = fold(loaded.X, 0.2)
     model = nonneg.NMF(10, solver="hals", init="random", random_state=0)
     W = model.fit_transform(train)
     zeros = nonneg.reconstruction_error(loaded.X, W, model.components_, where=where)

@@ -582,7 +582,7 @@ def test_gaps_on_small_inputs(load, capsys):
     X = ratings.made(300, 200, 5000)
     assert X.nnz == 5000
     assert set(np.unique(X.data)) <= {1, 2, 3, 4, 5}
-    train, where, triples = bench._fold(X, 0.2)
+    train, where, triples = bench.fold(X, 0.2)
     assert train.nnz + where.nnz == X.nnz
     assert (train + where * 1.0).nnz == X.nnz
     rows, columns = triples["test_rows"], triples["test_columns"]
