@@ -70,6 +70,7 @@ __all__ = [
 
 _ON_DEMAND = {
     "NMFCV": ".selection.estimator",
+    "anndata": ".anndata",
     "bootstrap": ".selection.uncertainty",
     "consensus": ".selection.many_starts",
     "held_out_perplexity": ".analysis.topics",

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from nonneg import NMF
 from nonneg.anndata import nmf
+from support.children import printed_by
 
 anndata = pytest.importorskip("anndata")
 RNG = np.random.default_rng(0)
@@ -66,6 +67,11 @@ def test_all_variables_where_asked_for(tmp_path):
     adata.var["highly_variable"] = CHOSEN
     model = nmf(adata, 2, use_highly_variable=False, random_state=0)
     assert model.components_.shape == (2, 20)
+
+
+def test_import_nonneg_is_enough():
+    code = "import nonneg; print(nonneg.anndata.nmf.__name__)"
+    assert printed_by(code) == ["nmf"]
 
 
 def test_what_is_not_there_is_named(tmp_path):

@@ -18,7 +18,8 @@ def lazy_names(
     package : str
         The package's `__name__`.
     modules : dict of str to str
-        Each name with the module that defines it, relative to the package.
+        Each name with the module that defines it, relative to the package; a module of
+        that name stands for itself.
     """
     names = vars(sys.modules[package])
 
@@ -26,7 +27,9 @@ def lazy_names(
         if name not in modules:
             msg = f"module {package!r} has no attribute {name!r}"
             raise AttributeError(msg)
-        names[name] = vars(importlib.import_module(modules[name], package))[name]
+        module = importlib.import_module(modules[name], package)
+        is_module = modules[name] == f".{name}"
+        names[name] = module if is_module else vars(module)[name]
         return names[name]
 
     def listed() -> list[str]:
