@@ -116,7 +116,7 @@ def test_a_new_parameter_is_one_entry(tool, monkeypatch):
     toy, values = typer.Typer(), {}
 
     @toy.command()
-    @options.with_parameters(before="quiet")
+    @options.with_options(before="quiet")
     def fit(*, quiet: bool = False, **given):
         values.update(options.parameters_from(given))
 

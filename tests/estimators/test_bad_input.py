@@ -241,11 +241,6 @@ X_ERRORS = {
     "dict": (lambda X: {"a": 1}, ValueError, "scalar array instead: X is {'a': 1}"),
     "object": (lambda X: np.array([[{}, 1]]), TypeError, "X must be numeric; float()"),
     "np.matrix": (lambda X: np.asmatrix(X), TypeError, "np.matrix is not supported"),
-    "masked": (
-        lambda X: np.ma.masked_equal(X, X[0, 0]),
-        ValueError,
-        "X is a masked array with",
-    ),
     "csr-negative": (lambda X: sp.csr_array(-X), ValueError, "Negative values in data"),
     "csc-nan": (lambda X: sp.csc_array(X * NAN), ValueError, "X contains NaN"),
     "coo-inf": (lambda X: sp.coo_array(X + INF), ValueError, "contains infinity"),
@@ -397,6 +392,8 @@ def test_texts_about_shapes_zeros_and_dtypes():
                 entry()
 
 
+# the rounded factors are a start from which cd loses components
+@pytest.mark.filterwarnings("ignore:2 of 3 components are 0")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("other", ["f2", "f4", "f8", "g", ">f8", "i8"])
 def test_factors_of_another_dtype_are_those_of_the_dtype_of_X(dtype, other):

@@ -116,7 +116,7 @@ def test_what_a_task_was_given_is_left_as_it_was():
     A, B = rng.random((9, 4)), rng.random((9, 2))
     before = A.copy()
     forms, shared = [(4, A.dtype), (2, B.dtype)], OtherFactor(np.array([1, 3]))
-    common = tasks.Common(SetColumns(), Changed(0, 1), [0], forms, shared, 1)
+    common = tasks.Common(SetColumns(), Changed(0, 1), [0], forms, shared, 1, None)
     _, out = tasks.work_on(common, 9, ((0, None), (1, None)), None, A, B)
     np.testing.assert_array_equal(A, before)
     np.testing.assert_array_equal(out[:, [1, 3]], B)
@@ -124,7 +124,7 @@ def test_what_a_task_was_given_is_left_as_it_was():
     # read in one place and written to in another
     step = FunctionStep(np.multiply, (True, False))
     rows, small = FunctionRows((RowsOfW(0),), 0), SmallInputs((SmallInput(2.0),))
-    common = tasks.Common(step, rows, [0], forms[:1], small, 1)
+    common = tasks.Common(step, rows, [0], forms[:1], small, 1, None)
     _, out = tasks.work_on(common, 9, ((0, None),), None, A)
     np.testing.assert_array_equal(A, before)
     np.testing.assert_array_equal(out, 2 * A)

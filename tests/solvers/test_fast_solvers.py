@@ -326,8 +326,9 @@ def test_x_is_read_once_an_iteration(solver, order, n_init):
     def passes(n_iter):
         X = CountingOperand(np.asarray(low_rank(), order=order))
         parameters = Parameters(
-            4, "random", solver, tol=0, max_iter=n_iter, random_state=0, n_init=n_init
-        )
+            4, "random", solver, tol=0, max_iter=n_iter, random_state=0, n_init=n_init,
+            callback=lambda _: None,  # iteration by iteration
+        )  # fmt: skip
         run(plan(X, validated(parameters)))
         return Counter(X.passes)
 

@@ -134,6 +134,10 @@ static void exact_method(const Solve<T> &solve, const RowArrays<T> &all,
   StartMeasures<T> start(e, reinterpret_cast<double *>(scratch + sweep_scratch<T>(k)));
   void *const pivoting = reinterpret_cast<char *>(scratch) + rounded(sizeof(T) * adaptive_scratch<T>(k));
   unsigned char settled[kSettledRows];
+  // sweeps leave a coordinate without curvature where it was: pivoting makes it 0
+  bool is_flat = false;
+  for (int t = 0; t < k; ++t)
+    is_flat |= !(e.gram[t * k + t] > 0);
   for (Index first = 0; first < all.solved.rows; first += kSettledRows) {
     const Index last = smaller(first + kSettledRows, all.solved.rows);
     const RowArrays<T> rows = block_of(all, first, last);
@@ -141,6 +145,8 @@ static void exact_method(const Solve<T> &solve, const RowArrays<T> &all,
     for_tiles<T>(last - first, [&](auto vectors, Index i, Index n) NONNEG_LAMBDA {
       settle_some<T, decltype(vectors)::value>(solve, rows, P, i, n, start, settled + i, scratch);
     });
+    for (Index i = 0; is_flat && i < rows.solved.rows; ++i)
+      settled[i] = 0;
     ExactSums done;
     exact_rows(e, rows.solved, P, settled, done, pivoting);
     sums.sweeps += static_cast<double>(done.factorizations);

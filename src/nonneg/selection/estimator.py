@@ -38,22 +38,30 @@ class NMFCV(
     ranks : iterable of int or None, default=None
         Numbers of components to try; None tries 1 to 10, and no more than X has rows or
         columns.
-    method, folds, n_folds, rule, stability
+    method, folds, n_folds : str, int, int
         How the number is selected, as `select_rank` takes them.
     n_init : int, default=1
         Number of starts, for each fold and rank and for the last fit.
-    solver, beta_loss, alpha_W, alpha_H, l1_ratio, n_threads, memory_limit
-        As of `NMF`, for all fits; the default solver is "auto".
+    rule, stability : str, int
+        As `select_rank` takes them.
+    solver : str or SolverBase, default="auto"
+        Solver of all fits.
     init : str or None, default=None
         Start of the last fit, as of `NMF`. The fits on folds start at random.
+    beta_loss, alpha_W, alpha_H, l1_ratio : object
+        Loss and penalties of all fits, as of `NMF`.
     tol, max_iter : float, int
         As of `NMF`, for the last fit.
     cv_tol, cv_max_iter : float, int
         The same for the fits on folds.
     random_state : int, RandomState instance or None, default=None
         For what is held out and for all starts.
+    n_threads : int or None, default=None
+        Threads to use, as of `NMF`.
     max_time : float or None, default=None
         Seconds for the selection, after which no further fits are begun.
+    memory_limit : int, str or None, default=None
+        Memory of the selection, and of the last fit.
     callback : callable or None, default=None
         As of `select_rank`.
     checkpoint : str, path-like or None, default=None

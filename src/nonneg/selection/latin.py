@@ -100,6 +100,7 @@ class FoldedOperand(Operand):
 
     kind = "folded"
     shared_gram = False
+    is_sketch = True  # it has products, no pass over single entries
 
     def __init__(self, partition: LatinPartition, fold: int) -> None:
         self.partition, self.fold = partition, fold

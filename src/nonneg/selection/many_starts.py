@@ -160,20 +160,24 @@ def consensus(
         Number of components k.
     n_runs : int, default=100
         Number of random starts.
-    density_threshold, neighbors, method
+    density_threshold, neighbors, method : float, float, str
         How outliers are found and clusters made: see `nonneg.selection.spectra_consensus`.
     refit_H : bool, default=False
         Whether H is then solved for once more beside W, as in [1]_, and W beside that H.
     solver : str or SolverBase, default="auto"
         Solver of the runs. "cd", "hals" and "bpp" read X once for several runs.
-    beta_loss, alpha_W, alpha_H, l1_ratio, tol, max_iter, n_threads, memory_limit
+    beta_loss, alpha_W, alpha_H, l1_ratio, tol, max_iter : object
         Parameters of each run, as of `NMF`.
     random_state : int, RandomState instance or None, default=None
         For the seeds of the starts; an int gives the same result each time. An instance is
         not advanced.
+    n_threads : int or None, default=None
+        Threads to use, as of `NMF`.
     max_time : float or None, default=None
         Seconds after which no further group of runs is begun; the consensus is then of the
         runs so far.
+    memory_limit : int, str or None, default=None
+        Memory of each group of runs, as of `NMF`.
     callback : callable or None, default=None
         Called after each group of runs with a record (runs, n_runs, seconds); if it returns
         True, the consensus is of the runs so far.

@@ -84,17 +84,22 @@ def select_rank(
     stability : int, default=0
         Number of random starts on all of X for each rank, by which the table gets the
         columns `silhouette_min` and `dispersion`; 0: none. They don't change the pick.
-    solver, beta_loss, alpha_W, alpha_H, l1_ratio, n_threads, memory_limit
-        Parameters of the fits, as of `NMF`. "speckled" with the Frobenius norm takes "hals"
-        or "auto".
+    solver : str or SolverBase, default="auto"
+        Solver of the fits. "speckled" with the Frobenius norm takes "hals" or "auto".
+    beta_loss, alpha_W, alpha_H, l1_ratio : object
+        Loss and penalties of the fits, as of `NMF`.
     tol, max_iter : float, int
         As of `NMF`; the defaults end earlier, since errors on held-out data settle long
         before the factors do.
     random_state : int, RandomState instance or None, default=None
         For what is held out and for the starts, which have streams of their own. An
         instance is not advanced.
+    n_threads : int or None, default=None
+        Threads to use, as of `NMF`.
     max_time : float or None, default=None
         Seconds after which no further fits are begun; the pick is made from what is there.
+    memory_limit : int, str or None, default=None
+        Memory that the selection may take; it holds two copies of X beside X.
     callback : callable or None, default=None
         Called after each fold and rank with a record (fold, rank, error, done, n_cells,
         seconds); if it returns True, the pick is made from what is there.
