@@ -37,7 +37,7 @@ def write_report(
     data: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="The matrix, for W and the residuals; in any format that `fit` reads.",
         ),
     ] = None,
