@@ -166,6 +166,10 @@ class NMF(FactorizationEstimator):
         ‖X − WH‖_F of the fit, without penalties; sqrt(2·D) for another `beta_loss`.
     n_features_in_ : int
         Number of features seen in `fit`.
+    n_observed_ : int
+        Number of entries of X that were observed, with a weight above 0.
+    feature_weight_ : ndarray of shape (n_features,) or None
+        Weights of the features, as `transform` uses them.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if X had names that are all texts.
     history_ : dict of ndarray

@@ -216,7 +216,7 @@ def show(
         Data, for the shares of the components and their top rows.
     W : array-like of shape (n_samples, k), default=None
         W of the fit; None takes `model.transform(X)`.
-    feature_names, row_names, image_shape, axis, n_top
+    feature_names, row_names, image_shape, axis, n_top : object
         As `report` takes them.
 
     Returns
