@@ -97,6 +97,7 @@ def report(
     n_top : int, default=12
         Features and rows that are listed for each component.
     title : str, default="Non-negative matrix factorization"
+        Heading of the page.
     data : str, default=""
         Where the data come from, for the foot of the page.
     notes : mapping, default=None
