@@ -317,16 +317,16 @@ def test_best_takes_the_least_mean():
 
 
 def test_a_failed_rank_is_nan_with_its_message(monkeypatch):
-    from nonneg.selection import rank_cells
+    from nonneg.selection import folds
 
-    fit = rank_cells.fit_models
+    fit = folds.fit_models
 
     def fails(X, parameters, starts):
         if any(start.k == 3 for start in starts):
             raise MemoryError("no room for 3 components")
         return fit(X, parameters, starts)
 
-    monkeypatch.setattr(rank_cells, "fit_models", fails)
+    monkeypatch.setattr(folds, "fit_models", fails)
     selection = select_rank(counts(0, 6), [2, 3, 4], random_state=0)
     assert np.isnan(selection.errors[:, 1]).all()
     assert np.isfinite(selection.errors[:, [0, 2]]).all()
@@ -442,3 +442,61 @@ def test_the_time_of_a_cell_is_told():
     selection = select_rank(counts(0, 3), [2, 3], random_state=0)
     total = selection.table["seconds"].sum()
     assert 0 < total <= time.perf_counter() - start
+
+
+def test_02_latin_folds_are_fits_with_those_weights():
+    """Each fold by `NMF` with weights, and the loss over what they leave out."""
+    X = counts(0, 8)
+    options = {"random_state": 0, "tol": 1e-7, "max_iter": 3000}
+    together = select_rank(X, [2, 4], **options)
+    one_by_one = select_rank(X, [2, 4], solver="bpp", **options)
+    np.testing.assert_allclose(together.errors, one_by_one.errors, rtol=1e-4)
+    np.testing.assert_allclose(
+        together.table["train"], one_by_one.table["train"], rtol=1e-6
+    )
+    np.testing.assert_allclose(together.null_errors, one_by_one.null_errors, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("storage", "options"),
+    [
+        (np.asarray, {"beta_loss": "kullback-leibler"}),
+        (sp.csr_array, {"beta_loss": "kullback-leibler", "solver": "mu"}),
+        (np.asarray, {"beta_loss": 1.5}),
+        (np.asarray, {"missing_values": np.nan}),
+        (sp.csr_array, {"missing_values": "unstored", "alpha_W": 1e-3}),
+        (sp.csc_array, {"solver": "cd"}),
+    ],
+)
+def test_speckled_folds_of_any_loss_and_gaps(storage, options):
+    X = counts(0, 8)
+    rng = np.random.default_rng(0)
+    if options.get("missing_values") not in (None, "unstored"):
+        X[rng.random(X.shape) < 0.1] = np.nan
+    selection = select_rank(
+        storage(X), [2, 4, 6], method="speckled", random_state=0, tol=1e-4, max_iter=200,
+        **options,
+    )  # fmt: skip
+    assert selection.n_components == 4
+    assert np.isfinite(selection.errors).all()
+
+
+def test_03_gaps_and_what_is_held_out_are_not_seen():
+    """Values under weights of 0, and under a fold, change no error of the others."""
+    X = counts(1, 6)
+    weights = (np.random.default_rng(0).random(X.shape) > 0.2).astype(float)
+    options = {"random_state": 0, "beta_loss": "kullback-leibler", "max_iter": 10}
+    errors = [
+        select_rank(A, [3], weights=weights, method="speckled", **options).errors
+        for A in (X, np.where(weights > 0, X, 1e6))
+    ]
+    assert np.array_equal(*errors)
+
+
+def test_weights_of_rows_are_those_of_the_fits():
+    X = counts(2, 6)
+    ones = select_rank(X, [2, 3], sample_weight=np.ones(len(X)), random_state=0)
+    plain = select_rank(X, [2, 3], random_state=0)
+    np.testing.assert_allclose(ones.errors, plain.errors, rtol=0.05)
+    with pytest.raises(ValueError, match="method='thinning' takes no missing values"):
+        select_rank(X, [2], method="thinning", sample_weight=np.ones(len(X)))

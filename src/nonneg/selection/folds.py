@@ -8,7 +8,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ..base.interfaces import LossBase, Operand, SolverBase
-from ..fitting.model_group import FittedModel
+from ..base.parameters import Parameters
+from ..fitting.model_group import FittedModel, ModelStart, fit_models
 
 
 class Losses(NamedTuple):
@@ -45,6 +46,12 @@ class Folds:
     def solver(self, solver: str | SolverBase, tol: float) -> str | SolverBase:  # noqa: ARG002
         """Return the solver for `train(fold)` where another one was chosen for X."""
         return solver
+
+    def fit(
+        self, fold: int, parameters: Parameters, starts: list[ModelStart]
+    ) -> list[FittedModel]:
+        """Fit models to `train(fold)`, side by side."""
+        return fit_models(self.train(fold), parameters, starts)
 
     def losses(self, fold: int, model: FittedModel) -> Losses:
         """Return the mean losses of a model that was fitted to `train(fold)`."""

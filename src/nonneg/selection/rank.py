@@ -9,12 +9,17 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
+import numpy as np
+import scipy.sparse as sp
+
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
 from ..base.rules import Rule, is_integer, one_of, positive_integer, require
+from ..base.threads import resolve_n_threads
 from ..fitting.checkpoints.fingerprint import fingerprint
 from ..fitting.preparation import prepare_X, validated
 from ..losses.beta import make_loss
+from ..operands.registration import as_operand
 from .cells import Cells
 from .loading import loaded
 from .many_starts import seeds_of
@@ -22,6 +27,7 @@ from .rank_cells import Cell, Limit, fit_cells, fit_stability
 from .rank_folds import METHODS, choose_method, make_folds
 from .rank_selection import RankSelection, selection_of
 from .rule import RULES
+from .weighted_folds import Gaps
 
 WHOM = "select_rank"
 
@@ -43,6 +49,9 @@ def select_rank(
     l1_ratio: float = 0.0,
     tol: float = 1e-3,
     max_iter: int = 60,
+    missing_values: Any = None,
+    weights: Any = None,
+    sample_weight: Any = None,
     random_state: Any = None,
     n_threads: int | None = None,
     max_time: float | None = None,
@@ -85,12 +94,16 @@ def select_rank(
         Number of random starts on all of X for each rank, by which the table gets the
         columns `silhouette_min` and `dispersion`; 0: none. They don't change the pick.
     solver : str or SolverBase, default="auto"
-        Solver of the fits. "speckled" with the Frobenius norm takes "hals" or "auto".
+        Solver of the fits. With "speckled", "hals" and "auto" share passes for the
+        Frobenius norm; other solvers and losses fit model by model, as do gaps and weights.
     beta_loss, alpha_W, alpha_H, l1_ratio : object
         Loss and penalties of the fits, as of `NMF`.
     tol, max_iter : float, int
         As of `NMF`; the defaults end earlier, since errors on held-out data settle long
         before the factors do.
+    missing_values, weights, sample_weight : object
+        Gaps and weights of X, as of `NMF`; with "speckled" alone. Each observed entry that
+        is held out counts once in its error, whatever its weight.
     random_state : int, RandomState instance or None, default=None
         For what is held out and for the starts, which have streams of their own. An
         instance is not advanced.
@@ -169,13 +182,15 @@ def select_rank(
             memory_limit=memory_limit, max_time=max_time,
         )
     )  # fmt: skip
-    operand = prepare_X(X, n_threads, memory_limit=memory_limit)
-    operand = loaded(operand, memory_limit, WHOM)
+    gaps = Gaps(missing_values, weights, sample_weight)
+    operand = _prepared(X, gaps, n_threads, memory_limit)
     loss = make_loss(beta_loss)
-    method, why = choose_method(method, operand, loss, parameters)
+    method, why = choose_method(method, operand, loss, gaps)
     # the parts that are held out and the starts must not come from one stream
     partition_seed, *start_seeds = seeds_of(random_state, 1 + max(n_init, stability))
-    cut = make_folds(method, operand, loss, tried, n_folds, partition_seed, parameters)
+    cut = make_folds(
+        method, operand, loss, tried, n_folds, partition_seed, parameters, gaps
+    )
     facts = _facts(operand, parameters, method, n_folds, n_init, start_seeds[0])
     cells = Cells(checkpoint, facts, resume)
     limit = Limit(callback, max_time, time.perf_counter(), min(folds, cut.n_folds))
@@ -193,6 +208,21 @@ def select_rank(
             vars(interrupt)["result"] = selected()
         raise
     return selected()
+
+
+def _prepared(
+    X: Any, gaps: Gaps, n_threads: int | None, memory_limit: int | str | None
+) -> Operand:
+    """Return X in memory; one with gaps is checked by the fits, which know of them."""
+    if gaps.is_empty:
+        operand = prepare_X(X, n_threads, memory_limit=memory_limit)
+        return loaded(operand, memory_limit, WHOM)
+    if not sp.issparse(X):
+        X = np.asarray(X)
+        X = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
+    elif X.dtype not in (np.float32, np.float64):
+        X = X.astype(np.float64)
+    return as_operand(X, resolve_n_threads(n_threads))
 
 
 def _facts(

@@ -144,7 +144,7 @@ def _fit_together(
         parameters, max_time=None, callback=None,
         solver=cut.solver(parameters.solver, parameters.tol),
     )  # fmt: skip
-    models = fit_models(cut.train(fold), each, starts)
+    models = cut.fit(fold, each, starts)
     fitted: Fitted = {}
     for number, k in enumerate(ranks):
         of_rank = models[number * len(seeds) : (number + 1) * len(seeds)]

@@ -10,6 +10,7 @@ from .blocks import BlockFolds
 from .folds import Folds
 from .speckled import SpeckledFolds
 from .thinning import ThinnedFolds, is_integral
+from .weighted_folds import Gaps, WeightedFolds
 
 METHODS: dict[str, type[Folds]] = {
     cls.name: cls for cls in (SpeckledFolds, ThinnedFolds, BlockFolds)
@@ -19,30 +20,26 @@ FAST = ("auto", "hals")
 
 
 def choose_method(
-    method: str, X: Operand, loss: LossBase, parameters: Parameters
+    method: str, X: Operand, loss: LossBase, gaps: Gaps
 ) -> tuple[str, str]:
     """Return the method, with the reason for it.
 
     Raises
     ------
     ValueError
-        If no method can hold out parts of such an X, or the method does not go with the
-        loss or solver.
+        If the method takes no gaps, and there are some.
     """
-    quadratic = "quadratic" in loss.provides
     reason = "as asked for"
     if method == "auto":
-        counts = "poisson" in loss.provides and is_integral(X)
+        counts = gaps.is_empty and "poisson" in loss.provides and is_integral(X)
         if counts:
             method, reason = "thinning", "X has counts, and the loss is Poisson's"
         else:
             method, reason = "speckled", "it takes any X"
-    if method == "speckled" and (not quadratic or parameters.solver not in FAST):
+    if method != "speckled" and not gaps.is_empty:
         msg = (
-            f"method='speckled' with beta_loss={parameters.beta_loss!r} and "
-            f"solver={parameters.solver!r} is not possible: it takes "
-            "beta_loss='frobenius' with solver='hals' or 'auto'. Pass method='thinning' "
-            "for counts, or method='bcv'."
+            f"method={method!r} takes no missing values and no weights. Pass "
+            "method='speckled', which leaves out what is missing."
         )
         raise ValueError(msg)
     return method, reason
@@ -56,8 +53,11 @@ def make_folds(
     n_folds: int,
     seed: int,
     parameters: Parameters,
+    gaps: Gaps,
 ) -> Folds:
     """Return X cut into folds.
+
+    Speckled folds of the Frobenius norm share passes; others are fitted one by one.
 
     Raises
     ------
@@ -66,6 +66,9 @@ def make_folds(
     """
     kind = METHODS[method]
     kind.require(X, ranks[-1], n_folds)
+    is_fast = "quadratic" in loss.provides and parameters.solver in FAST
+    if kind is SpeckledFolds and not (is_fast and gaps.is_empty):
+        return WeightedFolds(X.native(), parameters.beta_loss, n_folds, seed, gaps)
     if kind is BlockFolds:
         plain = dataclasses.replace(parameters, max_time=None)
         return BlockFolds(X, loss, n_folds, seed, plain)
