@@ -165,3 +165,15 @@ def test_refusals(options, message):
         bootstrap(fitted(X, tol=1e-2), X, **options)
     with pytest.raises(ValueError, match="X has 11 features, and the model has 12"):
         bootstrap(fitted(X, tol=1e-2), X[:, 1:])
+
+
+def test_counts_by_kullback_leibler():
+    X, H = planted(6, 150)
+    X = np.random.default_rng(0).poisson(20 * X).astype(float)
+    model = NMF(3, solver="sn", beta_loss=1, init="nndsvda", max_iter=1000).fit(X)
+    sure = bootstrap(model, X, n_resamples=10, random_state=0).components
+    assert sure.matched.min() > 0.98
+    order, _ = match_components(H, model.components_)
+    truth = H / H.sum(axis=1, keepdims=True)
+    assert np.abs(sure.mean[order] - truth).max() < 0.05
+    assert np.all(sure.sd[sure.mean > 0.02] > 0)
