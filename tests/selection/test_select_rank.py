@@ -233,12 +233,12 @@ def test_06_models_side_by_side_are_the_fits_alone(solver):
 
 @pytest.mark.parametrize("method", ["speckled", "thinning", "bcv"])
 @pytest.mark.parametrize("storage", [sp.csr_array, sp.csc_array])
-def test_sparse_equals_dense_and_any_number_of_threads(method, storage):
+def test_13_sparse_equals_dense_and_any_number_of_threads(method, storage):
     X = counts(1, 3)
     dense = select_rank(X, [2, 4], method=method, random_state=0, n_threads=1)
     sparse = select_rank(storage(X), [2, 4], method=method, random_state=0)
     np.testing.assert_allclose(dense.errors, sparse.errors, rtol=1e-6)
-    # test 13: the same bits for any number of threads
+    # the same bits for any number of threads
     again = select_rank(X, [2, 4], method=method, random_state=0, n_threads=2)
     assert np.array_equal(dense.errors, again.errors)
 
