@@ -351,3 +351,22 @@ def test_multiplicative_sums_do_not_depend_on_addresses(k, dtype):
             )  # fmt: skip
             crosses.add(float(report.cross))
     assert len(crosses) == 1
+
+
+@pytest.mark.parametrize("module", [kernels, reference], ids=["core", "reference"])
+@pytest.mark.parametrize("method", ["few", "exact"])
+def test_a_penalty_ends_what_has_no_curvature(module, method):
+    """A component whose other factor is 0 costs its penalty alone."""
+    rng = np.random.default_rng(0)
+    B = rng.random((12, 4))
+    B[:, 1] = 0
+    rhs, gram = rng.random((30, 12)) @ B, B.T @ B
+    row_method = Exact() if method == "exact" else Adaptive(8, 0.01)
+    start = rng.random((30, 4))
+    for l1, expected in ((np.zeros(4), start[:, 1]), (np.full(4, 0.1), 0)):
+        rows = RowArrays(start, np.zeros((30, 4)))
+        report = module.solve_rows(rows, rhs, gram, l1, row_method, True, 1)
+        gained = value(start, rhs, gram, l1) - value(rows.solved, rhs, gram, l1)
+        np.testing.assert_allclose(report.decrease, gained, rtol=1e-10)
+        if l1.any() or method == "few":
+            np.testing.assert_array_equal(rows.solved[:, 1], expected)

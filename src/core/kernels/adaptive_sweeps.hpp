@@ -45,6 +45,9 @@ template <class T, int R, bool first> struct AdaptiveStep {
     const V zero = fill<V>(T(0)), half = fill<V>(s.gram[t * s.k + t] / 2);
     V moved = old - gradient * fill<V>(s.inverse[t]);
     moved = moved > fill<V>(kVanishing<T>) * old ? moved : zero;
+    // without curvature only a penalty can pull, all the way; else the coordinate stays
+    if (!(s.inverse[t] > 0))
+      moved = gradient > zero ? zero : old;
     if constexpr (first) {
       const V clipped = gradient < zero ? gradient : zero;
       const V projected = old > zero ? gradient : clipped;
@@ -53,7 +56,6 @@ template <class T, int R, bool first> struct AdaptiveStep {
     } else {
       moved = state.alive[v] > zero ? moved : old;
     }
-    // without curvature the coordinate stays: the inverse is zero
     const V step = moved - old;
     state.squares[v] += step * step;
     state.decrease[v] -= step * (gradient + half * step);

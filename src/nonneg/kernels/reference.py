@@ -132,7 +132,9 @@ def _adaptive_sweeps(
             moved = A[:, t] - gradient / np.where(flat, 1, curvature)
             # what falls below this share of itself is zero but for rounding
             moved[moved <= vanishing * A[:, t]] = 0
-            step = np.where(flat | ~alive, 0, moved - A[:, t])
+            # without curvature only a penalty can pull, all the way; else it stays
+            pulled = np.where(gradient > 0, 0, A[:, t])
+            step = np.where(alive, np.where(flat, pulled, moved) - A[:, t], 0)
             A[:, t] = np.maximum(A[:, t] + step, 0)
             squares += step * step
             gain = step * (gradient + 0.5 * curvature * step)
