@@ -1,4 +1,4 @@
-"""How many tastes do raters have? Films without a rating are missing, not rated 0."""
+"""Number of tastes of raters: films without a rating are missing, not rated 0."""
 
 from __future__ import annotations
 

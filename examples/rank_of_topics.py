@@ -1,4 +1,4 @@
-"""How many topics do texts have, and which come back? Words of Python's own documentation."""
+"""Number of topics in texts, and which of them come back: words of Python's documentation."""
 
 from __future__ import annotations
 
