@@ -410,7 +410,7 @@ def test_12_memory_beyond_X(fit, spelling):
         missing = np.nan
         spare = 0.25 * X.nbytes + 24 * np.isnan(X).sum()
     else:
-        X = sp.random_array((n, m), density=0.02, format="csr", rng=rng)
+        X = sp.random_array((n, m), density=0.02, format="csr", random_state=rng)
         missing, spare = "unstored", 4 * (X.data.nbytes + X.indices.nbytes)
     factors = (n + m) * k * 8
     nmf = model(fit, k, missing_values=missing, max_iter=2)

@@ -143,11 +143,11 @@ def test_nothing_of_the_size_of_X_is_made(sparse):
     """Few chosen entries of a large X cost memory for these alone."""
     n, m, k = 4000, 3000, 5
     rng = np.random.default_rng(0)
-    X = sp.random_array((n, m), density=0.001, format="csr", rng=rng)
+    X = sp.random_array((n, m), density=0.001, format="csr", random_state=rng)
     if not sparse:
         X = X.toarray()
     W, H = rng.random((n, k)), rng.random((k, m))
-    where = sp.random_array((n, m), density=0.001, format="csr", rng=rng) > 0
+    where = sp.random_array((n, m), density=0.001, format="csr", random_state=rng) > 0
     tracemalloc.start()
     reconstruction_error(X, W, H, where=where)
     peak = tracemalloc.get_traced_memory()[1]
