@@ -493,6 +493,25 @@ def test_03_gaps_and_what_is_held_out_are_not_seen():
     assert np.array_equal(*errors)
 
 
+def test_10_a_checkpoint_knows_the_gaps(tmp_path):
+    X = counts(1, 6)
+    X[np.random.default_rng(0).random(X.shape) < 0.1] = np.nan
+    options = {"random_state": 0, "missing_values": np.nan, "max_iter": 5, "folds": 2}
+    path = tmp_path / "cells"
+    first = select_rank(X, [2, 3], checkpoint=path, **options)
+    again = select_rank(X, [2, 3], checkpoint=path, resume=True, **options)
+    assert np.array_equal(first.errors, again.errors)
+    with pytest.raises(ValueError, match="its sample_weight is 'none'"):
+        select_rank(
+            X,
+            [2],
+            checkpoint=path,
+            resume=True,
+            sample_weight=np.ones(len(X)),
+            **options,
+        )
+
+
 def test_weights_of_rows_are_those_of_the_fits():
     X = counts(2, 6)
     ones = select_rank(X, [2, 3], sample_weight=np.ones(len(X)), random_state=0)

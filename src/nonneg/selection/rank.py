@@ -192,6 +192,7 @@ def select_rank(
         method, operand, loss, tried, n_folds, partition_seed, parameters, gaps
     )
     facts = _facts(operand, parameters, method, n_folds, n_init, start_seeds[0])
+    facts |= gaps.facts()
     cells = Cells(checkpoint, facts, resume)
     limit = Limit(callback, max_time, time.perf_counter(), min(folds, cut.n_folds))
 
@@ -235,8 +236,13 @@ def _facts(
 ) -> dict[str, Any]:
     # more ranks and more folds may be added to a checkpoint
     fixed = dataclasses.replace(parameters, random_state=seed, n_components=None)
+    # sums over missing entries are NaN, which equals nothing
+    of_fit = {
+        name: str(value) if value != value else value  # noqa: PLR0124
+        for name, value in fingerprint(X, fixed).items()
+    }
     return {
-        **fingerprint(X, fixed),
+        **of_fit,
         "method": method,
         "n_folds": n_folds,
         "n_init": n_init,

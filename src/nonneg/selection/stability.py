@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import cophenet, linkage
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import pdist
 from sklearn.metrics import silhouette_samples
 
 from ..base.arrays import Array
@@ -217,12 +217,3 @@ def mean_nearest_distance(units: Array, n_nearest: int) -> Vector:
     nearest = np.partition(distances, n_nearest, axis=1)[:, : n_nearest + 1]
     means: Vector = nearest.sum(axis=1) / n_nearest  # the distance to itself is 0
     return means
-
-
-def consensus_matrix(labels: NDArray[Any]) -> Vector:
-    """Return the share of runs that put two samples together, (n_samples, n_samples).
-
-    For pictures of few samples alone.
-    """
-    matrix: Vector = 1.0 - squareform(pdist(labels.T, metric="hamming"))
-    return matrix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -32,6 +33,14 @@ class Gaps:
         """Whether there are none."""
         everything = (self.missing_values, self.weights, self.sample_weight)
         return all(value is None for value in everything)
+
+    def facts(self) -> dict[str, str]:
+        """Return what tells these gaps from others, for a checkpoint."""
+        return {
+            "missing_values": repr(self.missing_values),
+            "weights": _digest(self.weights),
+            "sample_weight": _digest(self.sample_weight),
+        }
 
 
 class WeightedFolds(Folds):
@@ -156,6 +165,20 @@ class WeightedFolds(Folds):
         classes = self._row_class[:, None] + self._column_class[None, :]
         part = (classes % self.n_folds == fold) == held
         return part if self._observed is None else part & self._observed
+
+
+def _digest(weights: Any) -> str:
+    if weights is None:
+        return "none"
+    if sp.issparse(weights):
+        rows = sp.csr_array(weights)
+        parts = [rows.data, rows.indices, rows.indptr]
+    else:
+        parts = [np.asarray(weights, dtype=np.float64)]
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()[:16]
 
 
 def _class_of_each(
