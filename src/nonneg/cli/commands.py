@@ -12,6 +12,7 @@ import typer
 
 from .. import __version__
 from ..analysis import report
+from ..estimators.minibatch_nmf import MiniBatchNMF
 from ..estimators.nmf import NMF
 from ..io.model_files import load, read_contents, write_model
 from ..io.output_files import OutputFiles
@@ -36,7 +37,7 @@ from .options import (
     with_options,
 )
 from .outputs import name_beside, open_outputs
-from .progress import show_progress
+from .progress import Display, show_progress
 from .results import describe_fit, describe_interrupt, format_report, to_json
 from .terminal import echo, measure_width, say
 
@@ -187,6 +188,27 @@ def _write_fit(
             find_writer(save_w)(file, np.asarray(done.W), table.row_names, names)
 
 
+def _read_for(
+    model: NMF | MiniBatchNMF,
+    data: Path,
+    missing_values: Any,
+    display: Display,
+    *,
+    n_threads: int | None,
+    **reading: Any,
+) -> Table:
+    """Read the matrix for a loaded model, which takes the number of threads."""
+    display.stage(f"Reading {data.name}")
+    with actions.report_warnings(display.say):
+        table = open_matrix(
+            data, n_threads=n_threads, names_of_rows=True,
+            missing_values=missing_values, **reading,
+        )  # fmt: skip
+    if n_threads is not None:
+        model.set_params(n_threads=n_threads)
+    return table
+
+
 @app.command(cls=PlainCommand)
 @with_options(before="as_json", parameters=False)
 def transform(
@@ -210,15 +232,11 @@ def transform(
         write = find_writer(output)
         model = load(model_file)
         with show_progress(not quiet) as display:
-            display.stage(f"Reading {data.name}")
-            with actions.report_warnings(display.say):
-                table = open_matrix(
-                    data, memory_limit=memory_limit, n_threads=threads, names_of_rows=True,
-                    missing_values=model.missing_values, **reading_from(options),
-                )  # fmt: skip
+            table = _read_for(
+                model, data, model.missing_values, display,
+                memory_limit=memory_limit, n_threads=threads, **reading_from(options),
+            )  # fmt: skip
             model.set_params(callback=display.callback(model.max_time))
-            if threads is not None:
-                model.set_params(n_threads=threads)
             if "memory_limit" in model.get_params():
                 model.set_params(memory_limit=memory_limit)
             start = time.perf_counter()
@@ -263,15 +281,10 @@ def impute(
         model = load(model_file)
         by_nan = model.missing_values is None
         with show_progress(not quiet) as display:
-            display.stage(f"Reading {data.name}")
-            with actions.report_warnings(display.say):
-                table = open_matrix(
-                    data, memory_limit=memory_limit, n_threads=threads, names_of_rows=True,
-                    missing_values=np.nan if by_nan else model.missing_values,
-                    **reading_from(options),
-                )  # fmt: skip
-            if threads is not None:
-                model.set_params(n_threads=threads)
+            table = _read_for(
+                model, data, np.nan if by_nan else model.missing_values, display,
+                memory_limit=memory_limit, n_threads=threads, **reading_from(options),
+            )  # fmt: skip
             filled, n_filled = actions.impute(model, table, display.say)
         names = report.fitted_names(model) or table.column_names
         with files.open(output) as file:
