@@ -28,7 +28,7 @@ PAIRS = [
     ("cd", 2), ("hals", 2), ("bpp", 2), ("pg", 2), ("mu", 2), ("mu", 1), ("mu", 0.5),
     ("mu", 1.5), ("sn", 1), ("auto", 1), ("auto", 2),
 ]  # fmt: skip
-STARTS = ["random", "nndsvd", "nndsvda", "nnsvd-lrc"]
+STARTS = ["random", "nndsvd", "nndsvda", "nnsvd-lrc", "spa"]
 STORAGES = {
     "dense-C": np.ascontiguousarray,
     "dense-F": np.asfortranarray,

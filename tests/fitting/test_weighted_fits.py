@@ -78,7 +78,7 @@ def quiet_transform(model, X):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(
-    "init", ["random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc"]
+    "init", ["random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc", "spa"]
 )
 def test_no_value_of_a_missing_entry_changes_a_bit(rng, solver, init):
     X, hidden = with_gaps(rng, low_rank(rng))

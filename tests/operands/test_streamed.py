@@ -92,7 +92,7 @@ def test_a_fit_in_parts_is_the_fit_in_memory(solver, beta, k, kind, dtype):
             np.testing.assert_array_equal(model.transform(parts), again)
 
 
-@pytest.mark.parametrize("init", ["nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc"])
+@pytest.mark.parametrize("init", ["nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc", "spa"])
 @pytest.mark.parametrize("kind", ["dense", "csr"])
 def test_starts_by_singular_vectors_go_by_passes(init, kind):
     X = matrix(kind, np.float64)

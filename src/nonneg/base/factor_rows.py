@@ -91,6 +91,10 @@ class FactorRows(ABC):
         """Return how many entries of each column are not 0."""
 
     @abstractmethod
+    def longest_row(self) -> tuple[int, Array]:
+        """Return the number of the row with the largest norm, and the row."""
+
+    @abstractmethod
     def solve_rows(self, rows: Any, *args: Any) -> Any:
         """Return what `kernels.solve_rows` does for `rows`, these being the solved ones."""
 

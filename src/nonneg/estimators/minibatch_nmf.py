@@ -46,6 +46,8 @@ class MiniBatchNMF(FactorizationEstimator):
         - "nndsvda": "nndsvd" with its zeros filled with the mean of X;
         - "nndsvdar": "nndsvd" with its zeros filled with small random numbers;
         - "nnsvd-lrc": non-negative SVD with low-rank correction;
+        - "spa": rows of X as H, by successive projections, and W beside them, for
+          separable data (k ≤ min(X.shape));
         - "custom": the W and H given to `fit`, or to the first `partial_fit`;
         - None: "nndsvda" if k ≤ min(n_samples, n_features), else "random".
     batch_size : int, default=1024

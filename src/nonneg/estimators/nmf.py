@@ -45,6 +45,8 @@ class NMF(FactorizationEstimator):
         - "nndsvda": "nndsvd" with its zeros filled with the mean of X;
         - "nndsvdar": "nndsvd" with its zeros filled with small random numbers;
         - "nnsvd-lrc": non-negative SVD with low-rank correction;
+        - "spa": rows of X as H, by successive projections, and W beside them, for
+          separable data (k ≤ min(X.shape));
         - "custom": W and H as given;
         - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu" and
           "sn" "nndsvda" if k ≤ min(X.shape), else "random".

@@ -41,6 +41,11 @@ def initialize(
           hundredth of the mean of X.
         - "nnsvd-lrc": non-negative SVD with low-rank correction [2]_. It needs an SVD
           of half the rank and mostly starts closer to X than the others do.
+        - "spa": the k rows of X beside which the others are mixtures, as successive
+          projections of the rows, each divided by its sum, find them [3]_, as H, and the
+          W that is best beside them; a component has equal norms in both. On separable data, where each component has a
+          row of its own, that is the factorization; noise is kept out as far as the k
+          leading singular vectors do. Components beyond the rank of X are random.
         - None: "nndsvd" if k < n_features and k <= n_samples, else "random".
     eps : float, default=1e-6
         Entries below `eps` become zero in the starts that come from an SVD.
@@ -62,6 +67,7 @@ def initialize(
     -----
     The SVD is randomized and takes 2·(power iterations) + 2 products of X with k + 10
     vectors: 7 power iterations if k < min(n_samples, n_features) / 10, else 4.
+    "spa" takes two products more.
 
     References
     ----------
@@ -71,6 +77,9 @@ def initialize(
     .. [2] Atif, Qazi & Gillis, "Improved SVD-based initialization for nonnegative
        matrix factorization using low-rank correction", Pattern Recognition Letters
        122 (2019) 53-59, https://doi.org/10.1016/j.patrec.2019.02.018
+    .. [3] Gillis & Vavasis, "Fast and robust recursive algorithms for separable
+       nonnegative matrix factorization", IEEE Transactions on Pattern Analysis and
+       Machine Intelligence 36 (2014) 698-714, https://doi.org/10.1109/TPAMI.2013.226
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Starting factors by a truncated SVD: NNDSVD and its variants, NNSVD-LRC; the names."""
+"""Starting factors by a truncated SVD: NNDSVD and its variants, NNSVD-LRC, SPA; the names."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ from ..kernels.orthogonal import lower_factor, orthonormal, sign_of_largest
 from ..operands.base import matmul, rmatmul
 from ..operands.units import in_unit, times_power, unit_of
 from .random_start import half_normal
+from .successive_projection import separable_factors
 
-INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc")
+INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "nnsvd-lrc", "spa")
 """Names that `initial_factors` takes, beside None."""
 
 OVERSAMPLES = 10
@@ -93,7 +94,8 @@ def count_products(init: str, k: int, shape: tuple[int, int]) -> int:
     n_iter = (
         LRC_POWER_ITERATIONS if init == "nnsvd-lrc" else power_iterations(rank, shape)
     )
-    return 2 * n_iter + 2
+    # "spa" takes the rows by a product more, and W by another
+    return 2 * n_iter + (4 if init == "spa" else 2)
 
 
 def power_iterations(rank: int, shape: tuple[int, int]) -> int:
@@ -113,7 +115,7 @@ def initial_factors(
 
     See `initialize` for the names, and for `eps`; None takes EPS, less for components in small
     units. `positive` is for solvers that could never leave zeros of a start; it changes what
-    None stands for, and fills the zeros of nnsvd-lrc.
+    None stands for, and fills the zeros of nnsvd-lrc and spa.
 
     Raises
     ------
@@ -145,6 +147,12 @@ def _svd_factors(
 ) -> tuple[Array, Array]:
     """Return the start of this name for an X of ordinary size."""
     rank = _svd_rank(name, n_components)
+    if name == "spa":
+        svd = truncated_svd(X, rank, random_state)
+        W, Ht = separable_factors(X, svd, n_components, random_state)
+        if positive:
+            _fill_zeros(W, Ht, 1e-6 * X.stats().level(n_components))
+        return W, Ht
     if name == "nnsvd-lrc":
         svd = truncated_svd(X, rank, random_state, LRC_POWER_ITERATIONS)
         W, Ht = _nnsvd_lrc(svd, n_components, X.n_threads)

@@ -127,6 +127,14 @@ def column_counts(A: Any) -> NDArray[np.intp]:
     return np.asarray(np.count_nonzero(A, axis=0))
 
 
+def longest_row(A: Any) -> tuple[int, Array]:
+    """Return the number of the row with the largest norm, the first of equals, and the row."""
+    if isinstance(A, FactorRows):
+        return A.longest_row()
+    number = int(np.einsum("it,it->i", A, A).argmax())
+    return number, A[number].copy()
+
+
 def has_nonzero(A: Any) -> bool:
     """Whether any entry is not 0."""
     if isinstance(A, FactorRows):

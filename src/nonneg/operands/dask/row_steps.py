@@ -11,6 +11,7 @@ import numpy as np
 from ... import kernels
 from ...base.arrays import Array
 from ...base.steps import RowsOfW, Step, StepRows, StepShared
+from ...kernels.factor_rows import longest_row
 from ...kernels.row_methods import Method, RowArrays, SolveReport
 
 
@@ -128,6 +129,11 @@ def largest(A: Array) -> list[Array]:
     """Return the entry of each column that is largest in size: a list, one item a block."""
     entries: Array = A[np.abs(A).argmax(axis=0), np.arange(A.shape[1])]
     return [entries]
+
+
+def longest(A: Array) -> list[tuple[int, Array]]:
+    """Return the number and the row of the largest norm: a list, one item a block."""
+    return [longest_row(A)]
 
 
 def zeros(A: Array) -> list[int]:

@@ -158,6 +158,13 @@ class WorkerRows(FactorRows):
         signs: Array = np.sign(entries[block, np.arange(entries.shape[1])])
         return signs
 
+    def longest_row(self) -> tuple[int, Array]:
+        """Return the number of the row with the largest norm, and the row."""
+        best = self._run(row_steps.longest, (self,))
+        rows = np.stack([row for _, row in best])
+        block, row = factor_rows.longest_row(rows)
+        return int(self.blocks.bounds[block]) + best[block][0], row
+
     def save(self, folder: str, names: Sequence[str]) -> None:
         """Let the workers write each block into a file of its name."""
         import dask

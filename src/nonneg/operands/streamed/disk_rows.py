@@ -241,6 +241,11 @@ class DiskRows(FactorRows):
         signs: Array = self._whole(orthogonal.sign_of_largest, self)
         return signs
 
+    def longest_row(self) -> tuple[int, Array]:
+        """Return the number of the row with the largest norm, and the row."""
+        best: tuple[int, Array] = self._whole(factor_rows.longest_row, self)
+        return best
+
     def _kept(self, A: Array) -> DiskRows:
         return self if A is self.plain else self.home.keep(A)
 
