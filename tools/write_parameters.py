@@ -15,14 +15,19 @@ from typing import Any
 
 from nonneg.base.declaration import (
     BATCH,
+    BOOTSTRAP,
+    CONSENSUS,
     FUNCTION,
     NMF,
+    NMFCV,
     ORDERS,
+    RANK,
     Parameter,
     parameters_of,
 )
 from nonneg.base.minibatch_parameters import BATCH_PARAMETERS
 from nonneg.base.parameters import PARAMETERS
+from nonneg.selection.parameters import SELECTION_PARAMETERS
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "nonneg"
 
@@ -31,7 +36,7 @@ def default_text(value: Any) -> str:
     """A default as it stands in the source and in the docstrings."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, float) and 0 < value < 1e-3:
+    if isinstance(value, float) and 0 < value <= 1e-3:
         mantissa, exponent = f"{value:e}".split("e")
         return f"{float(mantissa):g}e{int(exponent)}"
     return repr(value)
@@ -133,6 +138,21 @@ def in_function(source: str, table: Sequence[Parameter]) -> str:
     )
 
 
+def in_keywords(source: str, owner: str, table: Sequence[Parameter]) -> str:
+    """Source of a function of which the table has all arguments that go by keyword."""
+    own = parameters_of(owner, table)
+    first = own[0].name
+    source = replaced(
+        source, rf"\n(?=    {first} : )", r"\n    Returns\n    -----", descriptions(own)
+    )
+    return replaced(
+        source,
+        rf"\ndef {owner}\(\n[^*]*(?=    \*,\n)",
+        r"\) -> ",
+        arguments(owner, table, " " * 4),
+    )
+
+
 def in_record(source: str, parameters: Iterable[Parameter]) -> str:
     """Source of a dataclass of parameters with these fields, its only public ones."""
     start = r'"""\n\n(?=    n_components: )'
@@ -142,6 +162,7 @@ def in_record(source: str, parameters: Iterable[Parameter]) -> str:
 def written(
     table: Sequence[Parameter] = PARAMETERS,
     minibatch: Sequence[Parameter] = BATCH_PARAMETERS,
+    selection: Sequence[Parameter] = SELECTION_PARAMETERS,
 ) -> dict[Path, str]:
     """The files that follow from these tables, as they should be."""
     inherited = {p.name: p for p in table}
@@ -156,6 +177,14 @@ def written(
         "estimators/nmf.py": lambda text: in_class(text, NMF, table),
         "estimators/minibatch_nmf.py": lambda text: in_class(text, BATCH, minibatch),
         "estimators/functional.py": lambda text: in_function(text, table),
+        "selection/estimator.py": lambda text: in_class(text, NMFCV, selection),
+        "selection/rank.py": lambda text: in_keywords(text, RANK, selection),
+        "selection/many_starts.py": lambda text: in_keywords(
+            text, CONSENSUS, selection
+        ),
+        "selection/uncertainty.py": lambda text: in_keywords(
+            text, BOOTSTRAP, selection
+        ),
     }
     paths = {SOURCE / name: change for name, change in changes.items()}
     return {path: change(path.read_text("utf-8")) for path, change in paths.items()}

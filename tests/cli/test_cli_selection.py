@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -70,6 +71,23 @@ def test_rank_prints_the_pick_and_why(tmp_path):
     assert facts["command"] == "rank"
     assert facts["n_components"] == 3
     assert facts["table"]["rank"] == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("name", ["gaps.npy", "gaps.csv", "gaps.h5::/X"])
+def test_rank_leaves_out_what_is_missing(name):
+    gaps = X.astype(float)
+    gaps[::7, ::5] = np.nan
+    np.save("gaps.npy", gaps)
+    np.savetxt("gaps.csv", gaps, delimiter=",", fmt="%g")
+    with h5py.File("gaps.h5", "w") as file:
+        file["X"] = gaps
+    options = "-k", "2:4", "--missing", "nan", "--json"
+    if not name.endswith(".csv"):  # it is read in parts
+        refused = run("rank", name, *options, "--memory-limit", "20kB").output
+        assert "holds 3 copies of X" in refused
+    table = json.loads(ok("rank", name, *options))["table"]
+    selection = select_rank(gaps, range(2, 5), missing_values=np.nan, random_state=0)
+    np.testing.assert_allclose(table["error"], selection.table["error"])
 
 
 def test_rank_tells_what_an_interrupt_leaves(monkeypatch):

@@ -317,16 +317,16 @@ def test_best_takes_the_least_mean():
 
 
 def test_a_failed_rank_is_nan_with_its_message(monkeypatch):
-    from nonneg.selection import folds
+    from nonneg.selection import speckled
 
-    fit = folds.fit_models
+    fit = speckled.fit_models
 
     def fails(X, parameters, starts):
         if any(start.k == 3 for start in starts):
             raise MemoryError("no room for 3 components")
         return fit(X, parameters, starts)
 
-    monkeypatch.setattr(folds, "fit_models", fails)
+    monkeypatch.setattr(speckled, "fit_models", fails)
     selection = select_rank(counts(0, 6), [2, 3, 4], random_state=0)
     assert np.isnan(selection.errors[:, 1]).all()
     assert np.isfinite(selection.errors[:, [0, 2]]).all()

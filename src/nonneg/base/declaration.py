@@ -13,6 +13,7 @@ NMF = "NMF"
 FUNCTION = "non_negative_factorization"
 BATCH = "MiniBatchNMF"
 EVERYWHERE = (NMF, FUNCTION, BATCH)
+NMFCV, RANK, CONSENSUS, BOOTSTRAP = "NMFCV", "select_rank", "consensus", "bootstrap"
 
 
 class Names(NamedTuple):
@@ -137,6 +138,10 @@ ORDERS = {
          "fresh_restarts_max_iter", "transform_max_iter", "random_state", "verbose"),
         1,
     ),
+    NMFCV: Order(("ranks",), 1),
+    RANK: Order((), 0),
+    CONSENSUS: Order((), 0),
+    BOOTSTRAP: Order((), 0),
 }  # fmt: skip
 """Orders by owner. The leading names have the order of scikit-learn 0.18 in `NMF` and the
 function, that of 1.x in `MiniBatchNMF`; it never changes."""

@@ -12,6 +12,7 @@ import typer
 
 from .. import __version__
 from ..analysis import report
+from ..base.parameters import PARAMETERS
 from ..estimators.minibatch_nmf import MiniBatchNMF
 from ..estimators.nmf import NMF
 from ..io.model_files import load, read_contents, write_model
@@ -82,7 +83,7 @@ def _show_help(
 
 
 @app.command(cls=PlainCommand)
-@with_options(before="scheduler")
+@with_options("scheduler", PARAMETERS)
 def fit(
     ctx: typer.Context,
     data: Data,
@@ -123,7 +124,7 @@ def fit(
     ) as files:
         if save_w is not None:
             find_writer(save_w)
-        model = NMF(**parameters_from(options))
+        model = NMF(**parameters_from(options, PARAMETERS))
         actions.check_parameters(model)
         client = None if scheduler is None else ctx.with_resource(connect(scheduler))
         with show_progress(not quiet) as display:
@@ -210,7 +211,7 @@ def _read_for(
 
 
 @app.command(cls=PlainCommand)
-@with_options(before="as_json", parameters=False)
+@with_options("as_json")
 def transform(
     model_file: Model,
     data: Data,
@@ -258,7 +259,7 @@ def transform(
 
 
 @app.command(cls=PlainCommand)
-@with_options(before="as_json", parameters=False)
+@with_options("as_json")
 def impute(
     model_file: Model,
     data: Data,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,9 +20,13 @@ SWITCH = ""
 """Word for the value of an option that takes none."""
 
 
-def _offered() -> list[tuple[Parameter, Option]]:
-    """Parameters of a factorization that are options, in the order of the table."""
-    return [(p, p.option) for p in PARAMETERS if p.option is not None]
+NAMED = {p.name: p for p in PARAMETERS}
+"""The parameters of a factorization by their names."""
+
+
+def _offered(parameters: Iterable[Parameter]) -> list[tuple[Parameter, Option]]:
+    """Parameters that are options, in their order."""
+    return [(p, p.option) for p in parameters if p.option is not None]
 
 
 def _names() -> Names:
@@ -41,9 +45,8 @@ def _default(parameter: Parameter, option: Option) -> Any:
     return None if value is None else option.reads(value)
 
 
-def typer_option(name: str) -> Any:
+def typer_option(parameter: Parameter, option: Option) -> Any:
     """Return the option of a parameter as Typer shows and reads it."""
-    parameter, option = next(pair for pair in _offered() if pair[0].name == name)
     names = _names()
     words = {"solvers": ", ".join(names.solvers), "losses": ", ".join(names.losses)}
     return typer.Option(
@@ -57,9 +60,7 @@ def typer_option(name: str) -> Any:
 
 
 def with_options(
-    before: str,
-    parameters: bool | Collection[str] = True,
-    defaults: Mapping[str, Any] | None = None,
+    before: str, parameters: Iterable[Parameter] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorate a command so that it has the options of parameters and of reading.
 
@@ -67,10 +68,8 @@ def with_options(
     ----------
     before : str
         Argument of the command before which they stand in the help.
-    parameters : bool or collection of str, default=True
-        Whether it has those of the parameters of a fit, or the names of those it has.
-    defaults : mapping, default=None
-        Defaults of the command, where they are others than those of the table.
+    parameters : iterable of Parameter, default=()
+        Those that are options of the command, where they have one.
 
     Returns
     -------
@@ -79,12 +78,7 @@ def with_options(
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own_defaults = defaults or {}
-        options = [
-            _argument(parameter, option, own_defaults.get(parameter.name))
-            for parameter, option in _offered()
-            if parameters is True or (parameters and parameter.name in parameters)
-        ]
+        options = [_argument(*pair) for pair in _offered(parameters)]
         needed = [o for o in options if o.default is inspect.Parameter.empty]
         others = [o for o in options if o not in needed]
         arguments = []
@@ -103,24 +97,23 @@ def with_options(
     return decorate
 
 
-def _argument(
-    parameter: Parameter, option: Option, default: Any = None
-) -> inspect.Parameter:
+def _argument(parameter: Parameter, option: Option) -> inspect.Parameter:
     """Return the argument of a command that gets the value of an option."""
-    if default is None:
-        default = _default(parameter, option)
+    default = _default(parameter, option)
     needed = option.default is None
     reads: Any = option.reads if needed or default is not None else option.reads | None
     return inspect.Parameter(
         parameter.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=inspect.Parameter.empty if needed else default,
-        annotation=Annotated[reads, typer_option(parameter.name)],
+        annotation=Annotated[reads, typer_option(parameter, option)],
     )
 
 
-def parameters_from(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters that the options stand for.
+def parameters_from(
+    options: dict[str, Any], parameters: Iterable[Parameter]
+) -> dict[str, Any]:
+    """Return those of the parameters that are options, by what was given for them.
 
     Raises
     ------
@@ -132,9 +125,7 @@ def parameters_from(options: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(msg)
     names = _names()
     values = {}
-    for parameter, option in _offered():
-        if parameter.name not in options:
-            continue
+    for parameter, option in _offered(parameters):
         value = options[parameter.name]
         if option.convert is not None:
             value = option.convert(value, _flags(parameter, option)[-1], names)
@@ -213,8 +204,13 @@ def reading_from(options: dict[str, Any]) -> dict[str, Any]:
     return {name: options[name] for name in _READING}
 
 
-Threads = Annotated[int | None, typer_option("n_threads")]
-MemoryLimit = Annotated[str | None, typer_option("memory_limit")]
+def _shared(name: str) -> Any:
+    """Return the option of a parameter of a factorization."""
+    return next(typer_option(*pair) for pair in _offered([NAMED[name]]))
+
+
+Threads = Annotated[int | None, _shared("n_threads")]
+MemoryLimit = Annotated[str | None, _shared("memory_limit")]
 Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Fit on the Dask cluster of this scheduler, such as "

@@ -31,7 +31,7 @@ from .terminal import echo
 
 
 @app.command(name="report")
-@with_options("as_json", parameters=False)
+@with_options("as_json")
 def write_report(
     model_file: Model,
     data: Annotated[

@@ -9,21 +9,21 @@ import numpy as np
 import typer
 
 from ..analysis import report
+from ..base.declaration import CONSENSUS, RANK, parameters_of
 from ..io.model_files import write_model
 from ..io.output_files import OutputFiles
 from ..io.writers import find_writer
 from ..selection.many_starts import Consensus, Group, consensus
+from ..selection.parameters import SELECTION_PARAMETERS
 from ..selection.rank import select_rank
 from ..selection.rank_cells import Cell
-from ..selection.rank_folds import METHODS
 from ..selection.rank_selection import RankSelection
-from ..selection.rule import RULES
 from . import actions
 from .commands import app
 from .errors import INTERRUPTED
 from .inputs import open_matrix
 from .options import (
-    SWITCH,
+    NAMED,
     Data,
     Json,
     Quiet,
@@ -37,11 +37,10 @@ from .progress import Display, format_clock, show_progress
 from .results import to_json
 from .terminal import echo, measure_width, say
 
-SHARED = (
-    "solver", "beta_loss", "alpha_W", "alpha_H", "l1_ratio", "tol", "max_iter",
-    "random_state", "max_time", "n_threads", "memory_limit", "checkpoint", "resume",
+OF_RANK = parameters_of(RANK, SELECTION_PARAMETERS)
+OF_CONSENSUS = (
+    NAMED["n_components"], *parameters_of(CONSENSUS, SELECTION_PARAMETERS)
 )  # fmt: skip
-"""Names of the parameters that are options of both commands."""
 Picture = Annotated[
     Path | None,
     typer.Option("--plot", metavar="FILE", help="Picture to write: .png, .svg, .pdf."),
@@ -75,7 +74,7 @@ def parse_ranks(text: str) -> list[int]:
 
 
 @app.command()
-@with_options("as_json", SHARED, {"solver": "auto", "tol": 1e-3, "max_iter": 60})
+@with_options("plot", OF_RANK)
 def rank(
     data: Data,
     *,
@@ -90,24 +89,6 @@ def rank(
                      help="JSON file to write the selection to."),
     ] = None,
     plot: Picture = None,
-    method: Annotated[
-        str, typer.Option(metavar="NAME", help=f"What is held out: auto, {', '.join(METHODS)}.")
-    ] = "auto",
-    folds: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Folds that are used.")
-    ] = 4,
-    n_folds: Annotated[
-        int, typer.Option(metavar="N", min=2, help="Folds that the data are cut into.")
-    ] = 8,
-    n_init: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Starts for each fold and rank.")
-    ] = 1,
-    rule: Annotated[
-        str, typer.Option(metavar="NAME", help=f"Rule of the pick: {', '.join(RULES)}.")
-    ] = "one_se",
-    stability: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Starts to measure stability by; 0: none.")
-    ] = 0,
     as_json: Json = False,
     quiet: Quiet = False,
     **options: Any,
@@ -116,15 +97,15 @@ def rank(
     checkpoint, interrupted = options["checkpoint"], False
     with open_outputs((data,), (output, plot), checkpoint) as files:
         tried, kind = parse_ranks(ranks), _kind_of(plot)
-        parameters = parameters_from(options)
+        parameters = parameters_from(options, OF_RANK)
         with show_progress(not quiet) as display, actions.report_warnings(display.say):
-            table = _read(data, options, display)
+            table = _read(
+                data, options, display, missing_values=parameters["missing_values"]
+            )
             try:
                 selection = select_rank(
-                    table.X, tried, method=method, folds=folds, n_folds=n_folds,
-                    n_init=n_init, rule=rule, stability=stability,
-                    callback=_show_cells(display), **parameters,
-                )  # fmt: skip
+                    table.X, tried, callback=_show_cells(display), **parameters
+                )
             except KeyboardInterrupt as interrupt:
                 so_far = vars(interrupt).get("result")
                 if so_far is None:
@@ -149,12 +130,15 @@ def _read(
     data: Path,
     options: dict[str, Any],
     display: Display,
+    *,
     names_of_rows: bool = False,
+    missing_values: Any = None,
 ) -> Any:
     display.stage(f"Reading {data.name}")
     return open_matrix(
         data, memory_limit=options["memory_limit"], n_threads=options["n_threads"],
-        names_of_rows=names_of_rows, **reading_from(options),
+        names_of_rows=names_of_rows, missing_values=missing_values,
+        **reading_from(options),
     )  # fmt: skip
 
 
@@ -196,7 +180,7 @@ def _kind_of(plot: Path | None) -> str:
 
 
 @app.command(name="consensus")
-@with_options("top", ("n_components", *SHARED), {"solver": "auto"})
+@with_options("plot", OF_CONSENSUS)
 def run_consensus(
     data: Data,
     *,
@@ -205,22 +189,6 @@ def run_consensus(
         typer.Option("-o", "--output", metavar="MODEL", show_default=False,
                      help="Model file to write."),
     ],
-    runs: Annotated[
-        int, typer.Option("--runs", metavar="N", min=1, help="Random starts.")
-    ] = 100,
-    density_threshold: Annotated[
-        float, typer.Option(metavar="X", help="Drop components whose mean distance to the "
-                                              "nearest ones is this or more; 2 drops none.")
-    ] = 0.5,
-    neighbors: Annotated[
-        float, typer.Option(metavar="X", help="Nearest ones, as a share of the runs.")
-    ] = 0.3,
-    method: Annotated[
-        str, typer.Option(metavar="NAME", help="How to cluster: matching or kmeans.")
-    ] = "matching",
-    refit_H: Annotated[
-        bool, typer.Option("--refit-h", metavar=SWITCH, help="Solve for H once more beside W.")
-    ] = False,
     plot: Picture = None,
     save_w: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write W as well.")
@@ -234,14 +202,10 @@ def run_consensus(
     places = (output, save_w, plot)
     with open_outputs((data,), places, options["checkpoint"]) as files:
         kind, write_W = _kind_of(plot), None if save_w is None else find_writer(save_w)
-        parameters = parameters_from(options)
+        parameters = parameters_from(options, OF_CONSENSUS)
         with show_progress(not quiet) as display, actions.report_warnings(display.say):
-            table = _read(data, options, display, save_w is not None)
-            agreed = consensus(
-                table.X, n_runs=runs, density_threshold=density_threshold,
-                neighbors=neighbors, method=method, refit_H=refit_H,
-                callback=_show_groups(display), **parameters,
-            )  # fmt: skip
+            table = _read(data, options, display, names_of_rows=save_w is not None)
+            agreed = consensus(table.X, callback=_show_groups(display), **parameters)
         model = agreed.model
         if table.column_names is not None:
             model.feature_names_in_ = np.array(table.column_names, dtype=object)

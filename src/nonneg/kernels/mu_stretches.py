@@ -109,9 +109,18 @@ class _Updates:
         self.inner, self.outer, self.terms = inner, outer, terms
         self.numerator = np.empty((X.shape[1], self.k), X.dtype)
         self.denominator: Array | None = None
+        self._options: Any = None
         self._out = np.empty_like(outer.rows)
         self._bits = 8 * X.dtype.itemsize
         self._multiply_rows = _core.multiply32 if self._bits == 32 else _core.multiply64
+        self._allocate()
+
+    def _allocate(self) -> None:
+        """Make what an iteration writes into, and the arguments of the core.
+
+        `_options`, the update of the outer factor, is one of them.
+        """
+        raise NotImplementedError
 
     def binding(self, name: str) -> Any:
         """Return the function of the core for this dtype and this kind of X."""
@@ -137,7 +146,12 @@ class _Updates:
 
     def move_outer(self) -> None:
         """Update the outer factor by the sums."""
-        raise NotImplementedError
+        rows = self.outer.rows
+        self._multiply_rows(
+            rows, self.numerator, self.denominator, self._out, self._options,
+            self.n_threads,
+        )  # fmt: skip
+        rows[...] = self._out
 
     def below(self) -> Array:
         """Return the denominators for the outer factor, or their common row."""
@@ -158,33 +172,19 @@ class _Updates:
     def _take_below(self, denominator: Array) -> None:
         raise NotImplementedError
 
-    def _multiply(self, below: Array | None, options: Any) -> None:
-        rows = self.outer.rows
-        self._multiply_rows(
-            rows, self.numerator, below, self._out, options, self.n_threads
-        )
-        rows[...] = self._out
-
 
 class TermUpdates(_Updates):
     """Updates for a loss whose terms need W·H, entry by entry."""
 
-    def __init__(
-        self,
-        X: Operand,
-        inner: Moving,
-        outer: Moving,
-        terms: BetaTerms,
-        outer_first: bool,
-    ) -> None:
-        super().__init__(X, inner, outer, terms, outer_first)
+    def _allocate(self) -> None:
+        inner, outer = self.inner, self.outer
         self._sums = np.empty(self.k)
         self._beside_outer = np.empty(self.k, self.dtype)
         self._beside_inner = np.zeros(self.k, self.dtype)
         self._half_step = self.binding("beta")
         self._pass_options = self.options(inner, self._beside_outer)
         self._options = self.options(outer, self._beside_inner)
-        if not terms.is_flat:
+        if not self.terms.is_flat:
             self.denominator = np.empty_like(self.numerator)
 
     def move_inner(self) -> None:
@@ -201,10 +201,6 @@ class TermUpdates(_Updates):
             _core.column_sums(A, self._sums, self.n_threads)
             self._beside_inner[...] = self._sums
 
-    def move_outer(self) -> None:
-        """Update the outer factor by the sums."""
-        self._multiply(self.denominator, self._options)
-
     def below(self) -> Array:
         """Return the denominators for the outer factor, or their common row."""
         return self._sums.copy() if self.denominator is None else self.denominator
@@ -220,17 +216,9 @@ class TermUpdates(_Updates):
 class ProductUpdates(_Updates):
     """Updates for the quadratic loss, by products with X and Gram matrices."""
 
-    def __init__(
-        self,
-        X: Operand,
-        inner: Moving,
-        outer: Moving,
-        terms: BetaTerms,
-        outer_first: bool,
-    ) -> None:
-        super().__init__(X, inner, outer, terms, outer_first)
+    def _allocate(self) -> None:
+        inner, outer = self.inner, self.outer
         k, dtype = self.k, self.dtype
-        self._n_columns = X.shape[1]
         self._gram, self._beside_outer = np.empty((k, k)), np.empty((k, k), dtype)
         self._of_inner = np.empty((k, k), dtype)
         self.denominator = np.empty_like(outer.rows)
@@ -254,13 +242,9 @@ class ProductUpdates(_Updates):
         n_threads = self.n_threads
         _core.gram(self.outer.rows, self._gram, n_threads)
         np.add(self._gram, self.inner.penalty.Q, out=self._beside_outer)
-        self._update(self.source, self._models, self._n_columns, n_threads)
+        self._update(self.source, self._models, len(self.numerator), n_threads)
         np.copyto(self._of_inner, self._gram)
         np.matmul(self.outer.rows, self._of_inner, out=self.denominator)
-
-    def move_outer(self) -> None:
-        """Update the outer factor by the sums."""
-        self._multiply(self.denominator, self._options)
 
     def below(self) -> Array:
         """Return the denominators for the outer factor."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..base.interfaces import LossBase, Operand
 from ..base.parameters import Parameters
 from ..fitting.fit_plan import plan
-from ..fitting.model_group import FittedModel
+from ..fitting.model_group import FittedModel, ModelStart, fit_models
 from ..fitting.run import run
 from ..operands.registration import as_operand
 from .folds import Folds, Losses, constant_model, mean_loss, require_two
@@ -64,10 +64,11 @@ class BlockFolds(Folds):
             )
             raise ValueError(msg)
 
-    def train(self, fold: int) -> Operand:
-        """Return D, without the rows and columns of the block."""
-        rows, columns = self._cut(fold)
-        return self._block(~rows, ~columns)
+    def fit(
+        self, fold: int, parameters: Parameters, starts: list[ModelStart]
+    ) -> list[FittedModel]:
+        """Fit models to D, side by side where the solver can."""
+        return fit_models(self._train(fold), parameters, starts)
 
     def losses(self, fold: int, model: FittedModel) -> Losses:
         """Return the mean losses on D and on the block."""
@@ -79,19 +80,24 @@ class BlockFolds(Folds):
         )
         predicted = dataclasses.replace(model, W=W_A, Ht=H_A)
         return Losses(
-            mean_loss(self._loss, self.train(fold), model),
+            mean_loss(self._loss, self._train(fold), model),
             mean_loss(self._loss, self._block(rows, columns), predicted),
         )
 
     def null(self, fold: int) -> Losses:
         """Return the mean losses of the mean of D."""
-        train = self.train(fold)
+        train = self._train(fold)
         mean = train.stats().mean
         block = self._block(*self._cut(fold))
         return Losses(
             mean_loss(self._loss, train, constant_model(train, mean)),
             mean_loss(self._loss, block, constant_model(block, mean)),
         )
+
+    def _train(self, fold: int) -> Operand:
+        """Return D, without the rows and columns of the block."""
+        rows, columns = self._cut(fold)
+        return self._block(~rows, ~columns)
 
     def _cut(self, fold: int) -> tuple[Any, Any]:
         """Return which rows and which columns the block has, as arrays of bool."""

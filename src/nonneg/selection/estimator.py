@@ -13,9 +13,11 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..base.declaration import RANK, parameters_of
 from ..base.interfaces import LossBase, SolverBase
 from ..estimators.nmf import NMF
 from ..fitting.preparation import prepare_X
+from .parameters import OF_FITS, SELECTION_PARAMETERS, checked
 from .rank import select_rank
 from .rank_cells import Cell
 
@@ -38,36 +40,58 @@ class NMFCV(
     ranks : iterable of int or None, default=None
         Numbers of components to try; None tries 1 to 10, and no more than X has rows or
         columns.
-    method, folds, n_folds : str, int, int
-        How the number is selected, as `select_rank` takes them.
+    method : {"auto", "speckled", "thinning", "bcv"}, default="auto"
+        What is held out: single entries, parts of counts or blocks, as for `select_rank`.
+    folds : int, default=4
+        Number of folds that are used, 2 or more with rule="one_se".
+    n_folds : int, default=8
+        Number of folds that X is cut into: each holds out 1/n_folds of it. With "bcv" X is
+        cut into h × h blocks, h = ⌈sqrt(n_folds)⌉.
     n_init : int, default=1
         Number of starts, for each fold and rank and for the last fit.
-    rule, stability : str, int
-        As `select_rank` takes them.
+    rule : {"one_se", "best"}, default="one_se"
+        "best" picks the rank with the smallest mean error, "one_se" the least rank whose
+        error differs from it by at most one standard error of the difference, fold by fold.
+    stability : int, default=0
+        Number of random starts on all of X for each rank, by which the table gets the
+        columns `silhouette_min` and `dispersion`; 0: none. They don't change the pick.
     solver : str or SolverBase, default="auto"
-        Solver of all fits.
+        Solver of all fits, a name or an instance, as of `NMF`. With "speckled", "hals" and
+        "auto" share passes for the Frobenius norm; other solvers and losses fit model by
+        model, as do gaps and weights.
     init : str or None, default=None
         Start of the last fit, as of `NMF`. The fits on folds start at random.
-    beta_loss, alpha_W, alpha_H, l1_ratio : object
-        Loss and penalties of all fits, as of `NMF`.
-    tol, max_iter : float, int
-        As of `NMF`, for the last fit.
-    cv_tol, cv_max_iter : float, int
-        The same for the fits on folds.
+    beta_loss : float, str or LossBase, default="frobenius"
+        Loss of all fits, as of `NMF`: a name, β, or an instance.
+    alpha_W : float, default=0.0
+        Weight of the penalty on W, times n_features.
+    alpha_H : float or "same", default="same"
+        Weight of the penalty on H, times n_samples; "same" takes that of `alpha_W`.
+    l1_ratio : float, default=0.0
+        Share of L1 in the penalties: 0 is L2, 1 is L1, between is a mix.
+    tol : float, default=1e-4
+        When the last fit stops, as of `NMF`.
+    max_iter : int, default=200
+        Largest number of iterations of the last fit.
+    cv_tol : float, default=1e-3
+        When the fits on folds stop.
+    cv_max_iter : int, default=60
+        Largest number of iterations of the fits on folds.
     random_state : int, RandomState instance or None, default=None
         For what is held out and for all starts.
     n_threads : int or None, default=None
-        Threads to use, as of `NMF`.
+        Threads to use, as of `NMF`. The result doesn't depend on it.
     max_time : float or None, default=None
         Seconds for the selection, after which no further fits are begun.
     memory_limit : int, str or None, default=None
         Memory of the selection, and of the last fit.
     callback : callable or None, default=None
-        As of `select_rank`.
+        Called after each fold and rank with a record (fold, rank, error, done, n_cells,
+        seconds); if it returns True, the pick is made from what is there.
     checkpoint : str, path-like or None, default=None
-        File for the finished fits of the selection.
+        File that the finished fits are kept in.
     resume : bool, default=False
-        Whether to take what the checkpoint has.
+        Whether to take the finished fits of the checkpoint, if it is there.
 
     Attributes
     ----------
@@ -223,36 +247,20 @@ class NMFCV(
         return self.estimator_.inverse_transform(X)
 
     def _fit(self, X: Any) -> Any:
-        shared = {
-            name: vars(self)[name]
-            for name in (
-                "n_init", "solver", "beta_loss", "alpha_W", "alpha_H", "l1_ratio",
-                "random_state", "n_threads", "memory_limit",
-            )
-        }  # fmt: skip
+        values = checked(NMFCV.__name__, vars(self))
         of_selection = {
-            name: vars(self)[name]
-            for name in (
-                "method", "folds", "n_folds", "rule", "stability", "max_time",
-                "callback", "checkpoint", "resume",
-            )
-        }  # fmt: skip
+            p.name: values[p.name]
+            for p in parameters_of(RANK, SELECTION_PARAMETERS)
+            if p.name in values
+        } | {"tol": self.cv_tol, "max_iter": self.cv_max_iter}
+        of_fit = {name: values[name] for name in ("n_init", *sorted(OF_FITS))}
+        of_fit["max_time"] = None
         operand = prepare_X(X, self.n_threads, NMFCV.__name__, self.memory_limit)
         ranks = self.ranks
         if ranks is None:
             ranks = range(1, min(MOST_RANKS, *operand.shape) + 1)
-        selection = select_rank(
-            operand,
-            ranks,
-            tol=self.cv_tol,
-            max_iter=self.cv_max_iter,
-            **shared,
-            **of_selection,
-        )
-        model = NMF(
-            selection.n_components, self.init, tol=self.tol, max_iter=self.max_iter,
-            **shared,
-        )  # fmt: skip
+        selection = select_rank(operand, ranks, **of_selection)
+        model = NMF(selection.n_components, self.init, **of_fit)
         W = model.fit_transform(X)
         shaped = operand if operand.in_parts else X
         validate_data(self, shaped, reset=True, skip_check_array=True)

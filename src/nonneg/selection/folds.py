@@ -7,9 +7,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ..base.interfaces import LossBase, Operand, SolverBase
+from ..base.interfaces import LossBase, Operand
 from ..base.parameters import Parameters
-from ..fitting.model_group import FittedModel, ModelStart, fit_models
+from ..fitting.model_group import FittedModel, ModelStart
 
 
 class Losses(NamedTuple):
@@ -39,22 +39,14 @@ class Folds:
     def require(cls, X: Operand, largest: int, n_folds: int) -> None:
         """Raise ValueError unless such an X can be cut so, for up to `largest` components."""
 
-    def train(self, fold: int) -> Operand:
-        """Return the data that the models of a fold are fitted to."""
-        raise NotImplementedError
-
-    def solver(self, solver: str | SolverBase, tol: float) -> str | SolverBase:  # noqa: ARG002
-        """Return the solver for `train(fold)` where another one was chosen for X."""
-        return solver
-
     def fit(
         self, fold: int, parameters: Parameters, starts: list[ModelStart]
     ) -> list[FittedModel]:
-        """Fit models to `train(fold)`, side by side."""
-        return fit_models(self.train(fold), parameters, starts)
+        """Fit models to what a fold leaves, side by side where the solver can."""
+        raise NotImplementedError
 
     def losses(self, fold: int, model: FittedModel) -> Losses:
-        """Return the mean losses of a model that was fitted to `train(fold)`."""
+        """Return the mean losses of a model that was fitted to the fold."""
         raise NotImplementedError
 
     def null(self, fold: int) -> Losses:

@@ -15,21 +15,21 @@ from sklearn.utils import check_random_state
 
 from ..analysis.report import component_shares
 from ..base.arrays import Array
+from ..base.declaration import CONSENSUS
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
-from ..base.rules import BOOL, one_of, positive_integer, require
 from ..estimators.given_components import model_of_components
 from ..fitting.checkpoints.fingerprint import fingerprint
 from ..fitting.model_group import FittedModel, ModelStart, fit_models
-from ..fitting.preparation import prepare_X, validated
+from ..fitting.preparation import prepare_X
 from .cells import Cells
-from .spectra import METHODS, SpectraConsensus, require_density, spectra_consensus
+from .parameters import checked, fit_parameters
+from .spectra import SpectraConsensus, spectra_consensus
 from .stability import cophenetic_correlation, dispersion
 
 GROUP_COLUMNS = 128
 """Most columns of W of all models that share a pass: of a sparse X a gathered row of Hᵀ for
 all of them then stays in the first caches."""
-WHOM = "consensus"
 
 
 class Group(NamedTuple):
@@ -160,31 +160,46 @@ def consensus(
         Number of components k.
     n_runs : int, default=100
         Number of random starts.
-    density_threshold, neighbors, method : float, float, str
-        How outliers are found and clusters made: see `nonneg.selection.spectra_consensus`.
+    density_threshold : float, default=0.5
+        Components are dropped whose mean Euclidean distance to their nearest neighbours,
+        all at norm 1, is this or more; 2 drops none.
+    neighbors : float, default=0.3
+        Number of the nearest neighbours, as a share of n_runs.
+    method : {"matching", "kmeans"}, default="matching"
+        How to cluster: "matching" puts one component of each run into each cluster;
+        "kmeans" is that of [1]_, see `nonneg.selection.spectra_consensus`.
     refit_H : bool, default=False
         Whether H is then solved for once more beside W, as in [1]_, and W beside that H.
     solver : str or SolverBase, default="auto"
-        Solver of the runs. "cd", "hals" and "bpp" read X once for several runs.
-    beta_loss, alpha_W, alpha_H, l1_ratio, tol, max_iter : object
-        Parameters of each run, as of `NMF`.
+        Solver of the runs, as of `NMF`. "cd", "hals" and "bpp" read X once for several runs.
+    beta_loss : float, str or LossBase, default="frobenius"
+        Loss of all fits, as of `NMF`: a name, β, or an instance.
+    alpha_W : float, default=0.0
+        Weight of the penalty on W, times n_features.
+    alpha_H : float or "same", default="same"
+        Weight of the penalty on H, times n_samples; "same" takes that of `alpha_W`.
+    l1_ratio : float, default=0.0
+        Share of L1 in the penalties: 0 is L2, 1 is L1, between is a mix.
+    tol : float, default=1e-4
+        When a fit stops, as of `NMF`.
+    max_iter : int, default=200
+        Largest number of iterations of a fit.
     random_state : int, RandomState instance or None, default=None
         For the seeds of the starts; an int gives the same result each time. An instance is
         not advanced.
     n_threads : int or None, default=None
-        Threads to use, as of `NMF`.
+        Threads to use, as of `NMF`. The result doesn't depend on it.
     max_time : float or None, default=None
-        Seconds after which no further group of runs is begun; the consensus is then of the
-        runs so far.
+        Seconds after which no further fits are begun; the result is by those that are there.
     memory_limit : int, str or None, default=None
         Memory of each group of runs, as of `NMF`.
     callback : callable or None, default=None
         Called after each group of runs with a record (runs, n_runs, seconds); if it returns
         True, the consensus is of the runs so far.
     checkpoint : str, path-like or None, default=None
-        File that the finished runs are kept in, written after each group.
+        File that the finished fits are kept in.
     resume : bool, default=False
-        Whether to take the finished runs of the checkpoint, if there is one.
+        Whether to take the finished fits of the checkpoint, if it is there.
 
     Returns
     -------
@@ -225,18 +240,7 @@ def consensus(
     >>> found.components_.shape, bool(found.silhouette.min() > 0.9)
     ((3, 20), True)
     """
-    require("n_runs", n_runs, positive_integer("Pass 100, say."), WHOM)
-    require("method", method, one_of(METHODS, "See the docstring.", False), WHOM)
-    require("refit_H", refit_H, BOOL, WHOM)
-    require_density(density_threshold, neighbors)
-    parameters = validated(
-        Parameters(
-            n_components=n_components, init="random", solver=solver, tol=tol,
-            max_iter=max_iter, beta_loss=beta_loss, alpha_W=alpha_W, alpha_H=alpha_H,
-            l1_ratio=l1_ratio, random_state=random_state, n_threads=n_threads,
-            memory_limit=memory_limit, max_time=max_time,
-        )
-    )  # fmt: skip
+    parameters = fit_parameters(n_components, checked(CONSENSUS, dict(locals())))
     operand = prepare_X(X, n_threads, memory_limit=memory_limit)
     _require_in_reach(operand)
     seeds = seeds_of(random_state, n_runs)

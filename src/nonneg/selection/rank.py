@@ -12,24 +12,23 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.declaration import RANK
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
-from ..base.rules import Rule, is_integer, one_of, positive_integer, require
+from ..base.rules import Rule, is_integer, require
 from ..base.threads import resolve_n_threads
 from ..fitting.checkpoints.fingerprint import fingerprint
-from ..fitting.preparation import prepare_X, validated
+from ..fitting.preparation import prepare_X
 from ..losses.beta import make_loss
-from ..operands.registration import as_operand
+from ..operands.registration import as_operand, has_own_operand
 from .cells import Cells
 from .loading import loaded
 from .many_starts import seeds_of
+from .parameters import checked, fit_parameters
 from .rank_cells import Cell, Limit, fit_cells, fit_stability
-from .rank_folds import METHODS, choose_method, make_folds
+from .rank_folds import choose_method, make_folds
 from .rank_selection import RankSelection, selection_of
-from .rule import RULES
 from .weighted_folds import Gaps
-
-WHOM = "select_rank"
 
 
 def select_rank(
@@ -94,32 +93,45 @@ def select_rank(
         Number of random starts on all of X for each rank, by which the table gets the
         columns `silhouette_min` and `dispersion`; 0: none. They don't change the pick.
     solver : str or SolverBase, default="auto"
-        Solver of the fits. With "speckled", "hals" and "auto" share passes for the
-        Frobenius norm; other solvers and losses fit model by model, as do gaps and weights.
-    beta_loss, alpha_W, alpha_H, l1_ratio : object
-        Loss and penalties of the fits, as of `NMF`.
-    tol, max_iter : float, int
-        As of `NMF`; the defaults end earlier, since errors on held-out data settle long
-        before the factors do.
-    missing_values, weights, sample_weight : object
-        Gaps and weights of X, as of `NMF`; with "speckled" alone. Each observed entry that
-        is held out counts once in its error, whatever its weight.
+        Solver of all fits, a name or an instance, as of `NMF`. With "speckled", "hals" and
+        "auto" share passes for the Frobenius norm; other solvers and losses fit model by
+        model, as do gaps and weights.
+    beta_loss : float, str or LossBase, default="frobenius"
+        Loss of all fits, as of `NMF`: a name, β, or an instance.
+    alpha_W : float, default=0.0
+        Weight of the penalty on W, times n_features.
+    alpha_H : float or "same", default="same"
+        Weight of the penalty on H, times n_samples; "same" takes that of `alpha_W`.
+    l1_ratio : float, default=0.0
+        Share of L1 in the penalties: 0 is L2, 1 is L1, between is a mix.
+    tol : float, default=1e-3
+        When a fit stops, as of `NMF`; the default stops earlier, since errors on held-out
+        data settle long before the factors do.
+    max_iter : int, default=60
+        Largest number of iterations of a fit.
+    missing_values : numpy.nan, "unstored", 0 or None, default=None
+        Entries of X that are missing, as of `NMF`; with "speckled" alone.
+    weights : {array-like, sparse matrix} of shape (n_samples, n_features) or None, default=None
+        Weight of each entry in the fits; with "speckled" alone. Each observed entry that is
+        held out counts once in its error, whatever its weight.
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+        Weight of each row in the fits; with "speckled" alone.
     random_state : int, RandomState instance or None, default=None
         For what is held out and for the starts, which have streams of their own. An
         instance is not advanced.
     n_threads : int or None, default=None
-        Threads to use, as of `NMF`.
+        Threads to use, as of `NMF`. The result doesn't depend on it.
     max_time : float or None, default=None
-        Seconds after which no further fits are begun; the pick is made from what is there.
+        Seconds after which no further fits are begun; the result is by those that are there.
     memory_limit : int, str or None, default=None
         Memory that the selection may take; it holds two copies of X beside X.
     callback : callable or None, default=None
         Called after each fold and rank with a record (fold, rank, error, done, n_cells,
         seconds); if it returns True, the pick is made from what is there.
     checkpoint : str, path-like or None, default=None
-        File that each finished fold and rank is kept in.
+        File that the finished fits are kept in.
     resume : bool, default=False
-        Whether to take what the checkpoint has, if it is there.
+        Whether to take the finished fits of the checkpoint, if it is there.
 
     Returns
     -------
@@ -169,19 +181,10 @@ def select_rank(
     >>> selection.n_components, selection.status
     (4, 'inside')
     """
+    values = checked(RANK, dict(locals()))
     tried = _checked_ranks(ranks)
-    _require_numbers(folds, n_folds, n_init, rule, stability)
-    require(
-        "method", method, one_of(("auto", *METHODS), "See the docstring.", False), WHOM
-    )
-    parameters = validated(
-        Parameters(
-            n_components=tried[-1], init="random", solver=solver, tol=tol,
-            max_iter=max_iter, beta_loss=beta_loss, alpha_W=alpha_W, alpha_H=alpha_H,
-            l1_ratio=l1_ratio, random_state=random_state, n_threads=n_threads,
-            memory_limit=memory_limit, max_time=max_time,
-        )
-    )  # fmt: skip
+    _require_enough_folds(folds, n_folds, rule)
+    parameters = fit_parameters(tried[-1], values)
     gaps = Gaps(missing_values, weights, sample_weight)
     operand = _prepared(X, gaps, n_threads, memory_limit)
     loss = make_loss(beta_loss)
@@ -217,7 +220,10 @@ def _prepared(
     """Return X in memory; one with gaps is checked by the fits, which know of them."""
     if gaps.is_empty:
         operand = prepare_X(X, n_threads, memory_limit=memory_limit)
-        return loaded(operand, memory_limit, WHOM)
+        return loaded(operand, memory_limit, RANK)
+    if has_own_operand(X):  # in a store
+        X = loaded(as_operand(X, resolve_n_threads(n_threads)), memory_limit, RANK)
+        X = X.native()
     if not sp.issparse(X):
         X = np.asarray(X)
         X = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
@@ -262,25 +268,11 @@ def _checked_ranks(ranks: Iterable[int] | int) -> list[int]:
     return sorted({int(value) for value in values})
 
 
-def _require_numbers(
-    folds: int, n_folds: int, n_init: int, rule: str, stability: int
-) -> None:
+def _require_enough_folds(folds: int, n_folds: int, rule: str) -> None:
     least = 2 if rule == "one_se" else 1
-    two = Rule(
-        lambda v: is_integer(v, 2), "an int in the range [2, inf)", "Pass 8, say."
-    )
     enough = Rule(
         lambda v: is_integer(v, least, n_folds),
         f"an int in the range [{least}, n_folds]",
         "A standard error needs two folds; rule='best' needs one.",
     )
-    none_or_more = Rule(
-        lambda v: is_integer(v, 0) and v != 1,
-        "0 or an int in the range [2, inf)",
-        "Pass 0 for no measures of stability, or 20, say.",
-    )
-    require("n_folds", n_folds, two, WHOM)
-    require("rule", rule, one_of(RULES, "See the docstring.", False), WHOM)
-    require("folds", folds, enough, WHOM)
-    require("n_init", n_init, positive_integer("Pass the number of starts."), WHOM)
-    require("stability", stability, none_or_more, WHOM)
+    require("folds", folds, enough, RANK)

@@ -140,10 +140,7 @@ def _fit_together(
     cut: Folds, fold: int, parameters: Parameters, ranks: list[int], seeds: list[int]
 ) -> Fitted:
     starts = [ModelStart(k, seed) for k in ranks for seed in seeds]
-    each = dataclasses.replace(
-        parameters, max_time=None, callback=None,
-        solver=cut.solver(parameters.solver, parameters.tol),
-    )  # fmt: skip
+    each = dataclasses.replace(parameters, max_time=None, callback=None)
     models = cut.fit(fold, each, starts)
     fitted: Fitted = {}
     for number, k in enumerate(ranks):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import ClassVar
 
 import numpy as np
 
-from ..base.interfaces import LossBase, Operand, SolverBase
-from ..fitting.model_group import FittedModel
+from ..base.interfaces import LossBase, Operand
+from ..base.parameters import Parameters
+from ..fitting.model_group import FittedModel, ModelStart, fit_models
 from .folded_hals import FoldedHals
 from .folds import Folds, Losses, require_two
 from .latin import FoldedOperand, LatinPartition
@@ -16,8 +18,9 @@ from .latin import FoldedOperand, LatinPartition
 class SpeckledFolds(Folds):
     """Entries held out, of each row and each column the same share [1]_ [2]_.
 
-    There are at most as many folds as rows and as columns. A fit doesn't see the entries that are held out; it predicts them by W·H, where other
-    entries of their rows and columns were seen.
+    There are at most as many folds as rows and as columns. A fit doesn't see the entries that
+    are held out; it predicts them by W·H, where other entries of their rows and columns were
+    seen.
 
     References
     ----------
@@ -40,13 +43,14 @@ class SpeckledFolds(Folds):
         """Raise ValueError unless X has two rows and two columns."""
         require_two(X)
 
-    def train(self, fold: int) -> Operand:
-        """Return X without what the fold holds out, in the order of the classes."""
-        return FoldedOperand(self._partition, fold)
-
-    def solver(self, solver: str | SolverBase, tol: float) -> str | SolverBase:  # noqa: ARG002
-        """Return the solver that knows the classes."""
-        return FoldedHals(tol=tol)
+    def fit(
+        self, fold: int, parameters: Parameters, starts: list[ModelStart]
+    ) -> list[FittedModel]:
+        """Fit models side by side, by the solver that knows the classes."""
+        by_classes = dataclasses.replace(
+            parameters, solver=FoldedHals(tol=parameters.tol)
+        )
+        return fit_models(FoldedOperand(self._partition, fold), by_classes, starts)
 
     def losses(self, fold: int, model: FittedModel) -> Losses:
         """Return the mean losses on both parts; the held-out one takes a product with X."""

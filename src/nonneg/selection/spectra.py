@@ -21,7 +21,17 @@ from .stability import (
 )
 
 METHODS = ("matching", "kmeans")
-WHOM = "consensus"
+WHOM = "spectra_consensus"
+THRESHOLD = Rule(
+    lambda v: is_real(v) and v > 0,
+    "a float in the range (0.0, inf)",
+    "Distances are at most 1.42; pass 2 to drop nothing.",
+)
+NEIGHBORS = Rule(
+    lambda v: is_real(v, 0.0, 1.0) and v > 0,
+    "a float in the range (0.0, 1.0]",
+    "Pass the share of the runs that count as nearest neighbours.",
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -105,7 +115,8 @@ def spectra_consensus(
        https://doi.org/10.7554/eLife.43803
     """
     require("method", method, one_of(METHODS, "See the docstring.", False), WHOM)
-    require_density(density_threshold, neighbors)
+    require("density_threshold", density_threshold, THRESHOLD, WHOM)
+    require("neighbors", neighbors, NEIGHBORS, WHOM)
     runs = _checked(spectra)
     n_runs, k, n_features = runs.shape
     units = unit_rows(runs.reshape(n_runs * k, n_features))
@@ -175,22 +186,6 @@ def _checked(spectra: Any) -> Vector:
         raise ValueError(msg)
     check_non_negative(runs, f"{WHOM} (input spectra)")
     return runs
-
-
-def require_density(density_threshold: float, neighbors: float) -> None:
-    """Raise InvalidParameterError unless both are numbers that make sense."""
-    threshold = Rule(
-        lambda v: is_real(v) and v > 0,
-        "a float in the range (0.0, inf)",
-        "Distances are at most 1.42; pass 2 to drop nothing.",
-    )
-    share = Rule(
-        lambda v: is_real(v, 0.0, 1.0) and v > 0,
-        "a float in the range (0.0, 1.0]",
-        "Pass the share of the runs that count as nearest neighbours.",
-    )
-    require("density_threshold", density_threshold, threshold, WHOM)
-    require("neighbors", neighbors, share, WHOM)
 
 
 def _nothing_left(density: Vector, threshold: float, k: int) -> str:

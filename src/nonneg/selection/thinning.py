@@ -9,7 +9,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..base.interfaces import LossBase, Operand
-from ..fitting.model_group import FittedModel
+from ..base.parameters import Parameters
+from ..fitting.model_group import FittedModel, ModelStart, fit_models
 from ..operands.registration import as_operand
 from .folds import Folds, Losses, constant_model, mean_loss
 
@@ -49,9 +50,11 @@ class ThinnedFolds(Folds):
             )
             raise ValueError(msg)
 
-    def train(self, fold: int) -> Operand:
-        """Return the sum of all parts but one."""
-        return self._operand(self._other_counts(fold))
+    def fit(
+        self, fold: int, parameters: Parameters, starts: list[ModelStart]
+    ) -> list[FittedModel]:
+        """Fit models to the sum of all parts but one, side by side where the solver can."""
+        return fit_models(self._train(fold), parameters, starts)
 
     def losses(self, fold: int, model: FittedModel) -> Losses:
         """Return the mean losses on the mean of the other parts and on this one."""
@@ -64,8 +67,11 @@ class ThinnedFolds(Folds):
 
     def null(self, fold: int) -> Losses:
         """Return the mean losses of the mean count."""
-        train = self.train(fold)
+        train = self._train(fold)
         return self.losses(fold, constant_model(train, train.stats().mean))
+
+    def _train(self, fold: int) -> Operand:
+        return self._operand(self._other_counts(fold))
 
     def _other_counts(self, fold: int) -> NDArray[Any]:
         rest: NDArray[Any] = self._rows.data - self._parts[fold].astype(

@@ -16,18 +16,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.arrays import Array
-from ..base.rules import Rule, is_integer, is_real, one_of, positive_integer, require
+from ..base.declaration import BOOTSTRAP
 from ..fitting.preparation import prepare_X
 from .loading import loaded
 from .matching import match_units, unit_rows
+from .parameters import checked
 from .replicates import refit_groups
 
-METHODS = ("bootstrap", "jackknife")
 LEAST_MATCH = 0.8
 """Mean cosine with its partners below which a component has no interval."""
 COLUMNS = 192
 """Most columns of W of all replicates that share a pass."""
-WHOM = "bootstrap"
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,24 +134,26 @@ def bootstrap(
         The data that it was fitted to.
     n_resamples : int, default=100
         Number of replicates; of "jackknife" at most.
-    groups : array-like of shape (n_samples,), default=None
-        Groups of rows that are drawn, or left out, together: patients, plates, texts of one
-        author. None takes each row for itself.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Groups of rows that are drawn, or left out, together: patients, plates, texts of
+        one author. None takes each row for itself.
     confidence_level : float, default=0.95
         Probability of the intervals.
     method : {"bootstrap", "jackknife"}, default="bootstrap"
         "bootstrap" draws as many groups as there are, and takes quantiles over the
         replicates. "jackknife" leaves one group out at a time, or a random share of the
         groups where there are more than `n_resamples`, and takes normal intervals.
-    tol, max_iter : float, int
-        When a replicate's refit ends, as of `NMF`. A refit that ends early stays near the
-        model, and the intervals are too narrow: by 1 % at the default, by 15 % at 1e-3.
+    tol : float, default=1e-4
+        When the refit of a replicate stops, as of `NMF`. One that stops early stays near
+        the model, and the intervals are too narrow: by 1 % at the default, by 15 % at 1e-3.
+    max_iter : int, default=200
+        Largest number of iterations of a fit.
     random_state : int, RandomState instance or None, default=None
         For the draws. An instance is not advanced.
     n_threads : int or None, default=None
-        Threads to use; None takes every core. The result doesn't depend on it.
+        Threads to use, as of `NMF`. The result doesn't depend on it.
     max_time : float or None, default=None
-        Seconds after which no further replicates are begun.
+        Seconds after which no further fits are begun; the result is by those that are there.
     callback : callable or None, default=None
         Called after each group of replicates with a record (done, n_resamples, seconds); if
         it returns True, the result is of the replicates so far.
@@ -194,9 +195,9 @@ def bootstrap(
     >>> bool((sure.low <= sure.mean).all() and (sure.mean <= sure.high).all())
     True
     """
-    _require(n_resamples, confidence_level, method, tol, max_iter)
+    checked(BOOTSTRAP, dict(locals()))
     check_is_fitted(model, "components_")
-    operand = loaded(prepare_X(X, n_threads), None, WHOM)
+    operand = loaded(prepare_X(X, n_threads), None, BOOTSTRAP)
     H = _components_for(model, operand.shape[1])
     rng = check_random_state(copy.deepcopy(random_state))
     weights = list(_weights(operand.shape[0], groups, n_resamples, method, rng))
@@ -304,21 +305,3 @@ def _unit_sums(H: Array) -> NDArray[np.float64]:
         H, sums, out=np.zeros_like(H), where=sums > 0
     )
     return scaled
-
-
-def _require(
-    n_resamples: int, confidence_level: float, method: str, tol: float, max_iter: int
-) -> None:
-    level = Rule(
-        lambda v: is_real(v, 0.0, 1.0) and 0 < v < 1,
-        "a float in the range (0.0, 1.0)",
-        "Pass 0.95, say.",
-    )
-    several = Rule(
-        lambda v: is_integer(v, 2), "an int in the range [2, inf)", "Pass 100, say."
-    )
-    require("n_resamples", n_resamples, several, WHOM)
-    require("confidence_level", confidence_level, level, WHOM)
-    require("method", method, one_of(METHODS, "See the docstring.", False), WHOM)
-    require("tol", tol, Rule(is_real, "a float in the range [0.0, inf)", ""), WHOM)
-    require("max_iter", max_iter, positive_integer("Pass 60, say."), WHOM)
