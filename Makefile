@@ -6,6 +6,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
+GALLERY ?= 1
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
@@ -48,10 +49,12 @@ lint: $(VENV)/.lint ## style, types and docstrings
 	$(BIN)/mypy
 	$(BIN)/python tools/check_docstrings.py
 
-docs: $(VENV)/.docs ## the documentation as a site, in build/site
-	rm -rf build/site docs/api/generated
+docs: $(VENV)/.docs ## the documentation as a site, in build/site (GALLERY=0: examples not run)
+	rm -rf build/site docs/api/generated docs/gallery
 	$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --keep-going \
-		--conf-dir docs --doctree-dir build/doctrees . build/site
+		--conf-dir docs --doctree-dir build/doctrees \
+		--define plot_gallery=$(GALLERY) . build/site
+	$(BIN)/python tools/check_links.py build/site
 	@echo "Open build/site/index.html"
 
 format: $(VENV)/.lint ## put the sources into the house style

@@ -6,10 +6,14 @@ so that links between pages are the same paths on the site and on a forge.
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import nonneg
+
+sys.path.insert(0, str(Path(__file__).parent))  # for gallery_look
 
 project = "nonneg"
 author = "The nonneg developers"
@@ -22,6 +26,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
 ]
 root_doc = "docs/home"
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
@@ -30,11 +35,21 @@ include_patterns = [
     "docs/*.md",
     "docs/*.rst",
     "docs/api/**.rst",
+    "docs/gallery/*.rst",
     "benchmarks/*.md",
     "benchmarks/results/README.md",
     "examples/README.md",
 ]
-exclude_patterns = [".*", "build", "dist", "src", "tests", "tools", "benchmarks/data"]
+exclude_patterns = [
+    "docs/gallery/sg_execution_times.rst",
+    ".*",
+    "build",
+    "dist",
+    "src",
+    "tests",
+    "tools",
+    "benchmarks/data",
+]
 templates_path = [str(Path(__file__).with_name("_templates"))]
 nitpicky = True
 nitpick_ignore_regex = [
@@ -58,6 +73,25 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
 
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "docs/gallery",
+    "filename_pattern": r"/plot_",
+    "copyfile_regex": r"index\.rst",
+    "backreferences_dir": "docs/gallery/backreferences",
+    "doc_module": ("nonneg",),
+    "reference_url": {"nonneg": None},
+    "reset_modules": ("matplotlib", "gallery_look.style_pictures"),
+    "minigallery_sort_order": "gallery_look.place",
+    "image_srcset": ["2x"],
+    "min_reported_time": 1,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+}
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"nonneg {release}"
 html_static_path = ["_static"]
@@ -69,12 +103,13 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "show_prev_next": False,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": ["page-toc", "sg_download_links"],
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
 }
 html_sidebars = {"docs/home": []}
 
+LINKS_TO_EXAMPLES = re.compile(r"(?<=\]\()(?:\.\./|)(?:examples/)?(\w+)\.py(?=\))")
 HOME = '<!doctype html><meta http-equiv="refresh" content="0; url=docs/home.html">\n'
 
 
@@ -82,6 +117,18 @@ def lead_home(app: Any, error: Exception | None) -> None:
     """Write the page at the root of the site, which leads to the home page."""
     if error is None and app.builder.format == "html":
         Path(app.outdir, "index.html").write_text(HOME, encoding="utf-8")
+
+
+def link_examples(app: Any, docname: str, source: list[str]) -> None:
+    """Lead links to the file of an example, which forges show, to its page of the gallery."""
+    examples = Path(app.srcdir, "examples")
+
+    def to_page(match: re.Match[str]) -> str:
+        if not (examples / f"{match[1]}.py").exists():
+            return match[0]
+        return f"{'../' * docname.count('/')}docs/gallery/{match[1]}.rst"
+
+    source[0] = LINKS_TO_EXAMPLES.sub(to_page, source[0])
 
 
 def skip_inherited(
@@ -94,5 +141,6 @@ def skip_inherited(
 
 def setup(app: Any) -> None:
     """Connect what is done beside Sphinx's own work."""
+    app.connect("source-read", link_examples)
     app.connect("autodoc-skip-member", skip_inherited)
     app.connect("build-finished", lead_home)

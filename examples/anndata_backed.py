@@ -1,4 +1,9 @@
-"""Fit the X of an AnnData that stays in its .h5ad file."""
+"""
+An AnnData that stays in its file
+=================================
+
+Fit the X of an AnnData that stays in its .h5ad file.
+"""
 
 from __future__ import annotations
 

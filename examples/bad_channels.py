@@ -1,4 +1,9 @@
-"""Spectra from instruments of which some channels are dead: the components are seen whole."""
+"""
+Spectra with dead channels
+==========================
+
+Spectra from instruments of which some channels are dead: the components are seen whole.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Fit rows that a function yields, block by block, anew for each pass.
+"""
+Rows from a function
+====================
+
+Fit rows that a function yields, block by block, anew for each pass.
 
 So that anything can be read that no store knows: a database, gzipped lines, a generator.
 """

@@ -1,4 +1,9 @@
-"""Fit a CSR that any program can write: four .npy files in a folder."""
+"""
+A CSR in four files
+===================
+
+Fit a CSR that any program can write: four .npy files in a folder.
+"""
 
 from __future__ import annotations
 

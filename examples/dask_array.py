@@ -1,4 +1,9 @@
-"""Fit an HDF5 file on the workers of a Dask cluster, each of which reads its own rows."""
+"""
+A file on a Dask cluster
+========================
+
+Fit an HDF5 file on the workers of a Dask cluster, each of which reads its own rows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Learn from rows that come once and never end, in constant memory."""
+"""
+A stream without end
+====================
+
+Learn from rows that come once and never end, in constant memory.
+"""
 
 from __future__ import annotations
 

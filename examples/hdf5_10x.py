@@ -1,4 +1,9 @@
-"""Fit counts in the HDF5 format of 10x Genomics: rows are cells, columns genes."""
+"""
+Counts from a 10x instrument
+============================
+
+Fit counts in the HDF5 format of 10x Genomics: rows are cells, columns genes.
+"""
 
 from __future__ import annotations
 

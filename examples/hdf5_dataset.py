@@ -1,4 +1,9 @@
-"""Fit a dense data set of an HDF5 file, which is read in parts and never whole."""
+"""
+A data set in HDF5
+==================
+
+Fit a dense data set of an HDF5 file, which is read in parts and never whole.
+"""
 
 from __future__ import annotations
 

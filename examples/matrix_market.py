@@ -1,4 +1,9 @@
-"""Fit a Matrix Market file: converted once, out of core, to a CSR on disk."""
+"""
+A Matrix Market file
+====================
+
+Fit a Matrix Market file: converted once, out of core, to a CSR on disk.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Fit a .npy file that is mapped, not read: the fit reads it in parts."""
+"""
+A mapped .npy file
+==================
+
+Fit a .npy file that is mapped, not read: the fit reads it in parts.
+"""
 
 from __future__ import annotations
 

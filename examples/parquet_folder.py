@@ -1,4 +1,9 @@
-"""Fit a folder of Parquet files: columns of numbers, read by row groups."""
+"""
+A folder of Parquet files
+=========================
+
+Fit a folder of Parquet files: columns of numbers, read by row groups.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Answers that were not given: filled within a pipeline, so that folds stay apart."""
+"""
+A questionnaire with gaps
+=========================
+
+Answers that were not given: filled within a pipeline, so that folds stay apart.
+"""
 
 from __future__ import annotations
 

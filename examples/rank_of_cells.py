@@ -1,4 +1,8 @@
-"""Number of programs in single cells: counts, by entries held out.
+"""
+Number of programs in single cells
+==================================
+
+Counts of cells, by entries that are held out.
 
 PBMC3K=FILE names an .npz file of counts, cells by genes; without it those of the benchmarks are
 taken where they are, else counts are made.

@@ -1,4 +1,9 @@
-"""Number of tastes of raters: films without a rating are missing, not rated 0."""
+"""
+Number of tastes
+================
+
+How many tastes raters have: films without a rating are missing, not rated 0.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Number of topics in texts, and which of them come back: words of Python's documentation."""
+"""
+Number of topics
+================
+
+How many topics there are, and which of them come back: words of Python's documentation.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Films that a user has not rated are missing, not rated 0.
+"""
+Films without a rating
+======================
+
+Films that a user has not rated are missing, not rated 0.
 
 ML_100K=FILE names the file of ratings of MovieLens-100k (user, film, rating, time); without it
 the ratings are made.

@@ -1,4 +1,9 @@
-"""Fit a zarr array, which is read in parts; a group with anndata's CSR works as well."""
+"""
+A zarr array
+============
+
+Fit a zarr array, which is read in parts; a group with anndata's CSR works as well.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,7 @@ def test_every_page_is_in_the_contents():
             reached.add((path.parent / target).resolve())
     pages = [*CONTENTS, *DOCS.glob("*.md"), *ROOT.glob("*.md")]
     assert not [p for p in pages if p.with_suffix("") not in reached]
+    reached.remove((DOCS / "gallery" / "index").resolve())  # made of examples/index.rst
     for page in reached:
         assert page.with_suffix(".md").exists() or page.with_suffix(".rst").exists()
 
@@ -107,3 +110,18 @@ def test_the_program_of_the_home_page_runs():
     exec(re.sub(r"^   ", "", block, flags=re.MULTILINE), names)  # noqa: S102
     assert names["W"].shape == (1797, 16)
     assert names["model"].stop_reason_ == "converged"
+
+
+def test_links_that_lead_nowhere_are_told(tmp_path):
+    command = [sys.executable, ROOT / "tools" / "check_links.py", tmp_path]
+    (tmp_path / "other.html").write_text('<p id="part">here</p>')
+    page = tmp_path / "page.html"
+    page.write_text('<a href="other.html#part">x</a><a href="https://x.org/">y</a>')
+    assert subprocess.run(command, check=False).returncode == 0
+    page.write_text('<a href="other.html#other">x</a><img src="none.png">')
+    told = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert told.stdout.split() == [
+        "page.html:", "none.png", "page.html:", "other.html#other",
+        "2", "links", "lead", "nowhere",
+    ]  # fmt: skip
