@@ -130,6 +130,10 @@ def test_the_version_is_one():
     assert f"\nversion: {version}\n" in read("CITATION.cff")
 
 
+def test_the_page_on_citing_shows_the_file():
+    assert f"```yaml\n{read('CITATION.cff')}```" in read("docs/citing.md")
+
+
 def test_every_public_name_is_in_the_documents():
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     missing = [name for name in nonneg.__all__ if f"`{name}" not in text]

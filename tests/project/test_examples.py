@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import runpy
 
@@ -82,12 +81,9 @@ def test_the_gallery_lists_each_once():
     assert sorted(entries) == [path.stem for path in EXAMPLES]
 
 
-def test_the_page_of_the_examples_is_written_from_them():
-    path = ROOT / "tools" / "write_examples.py"
-    spec = importlib.util.spec_from_file_location("write_examples", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert (ROOT / "examples" / "README.md").read_text() == module.page()
+def test_the_page_of_the_examples_is_written_from_them(load_script):
+    page = load_script("write_examples").page()
+    assert (ROOT / "examples" / "README.md").read_text() == page
 
 
 def test_each_is_named_in_a_page():

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
 from nonneg import kernels
+
+from .paths import ROOT
 
 needs_core = pytest.mark.skipif(
     kernels.native is None, reason="needs the compiled core"
@@ -22,7 +25,13 @@ needs_browser = pytest.mark.skipif(
     reason="needs the optional package chromium",
 )
 
-MARKS = (needs_core, needs_linux, needs_posix_files, needs_browser)
+AXE = Path(os.environ.get("AXE_CORE", ROOT / "build/node_modules/axe-core/axe.min.js"))
+"""The script of axe-core, which npm installs."""
+needs_axe = pytest.mark.skipif(
+    not AXE.exists(), reason="needs the optional package axe-core"
+)
+
+MARKS = (needs_core, needs_linux, needs_posix_files, needs_browser, needs_axe)
 REASONS = (
     *(mark.kwargs["reason"] for mark in MARKS),
     "could not import",  # `pytest.importorskip` of an optional package
