@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from nonneg import kernels
-
-from .paths import ROOT
+from support.paths import ROOT
 
 needs_core = pytest.mark.skipif(
     kernels.native is None, reason="needs the compiled core"
