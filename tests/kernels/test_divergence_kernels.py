@@ -393,6 +393,24 @@ def test_rows_of_all_lengths():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sweeps, tolerance", [(3, 0.0), (50, 1e-5)])
+def test_neighbours_of_a_row_change_no_bit(dtype, sweeps, tolerance):
+    """Rows share vectors with others of about their length, whichever these are."""
+    rng = np.random.default_rng(1)
+    X = np.zeros((60, 700))
+    for row, n in zip(X, rng.permutation([*range(2, 60), 513, 600]), strict=True):
+        row[rng.choice(700, n, replace=False)] = rng.integers(1, 9, n)
+    X = X.astype(dtype)
+    W, Ht = factors(X.shape, 7, dtype)
+    step = NewtonUpdate(1e-7, sweeps=sweeps, tolerance=tolerance)
+    solved = []
+    for chosen in (np.arange(60), rng.permutation(60)[:33]):
+        rows = {"start": W[chosen], "solved": np.empty_like(W[chosen])}
+        solved.append(run(step, sp.csr_array(X[chosen]), rows, shared(Ht))[0]["solved"])
+    assert np.array_equal(solved[0][chosen], solved[1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_column_sums(dtype):
     A = np.random.default_rng(0).random((5000, 7)).astype(dtype)
     expected = A.astype(float).sum(axis=0)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/newton_interface.hpp"
+#include "kernels/newton_lanes.hpp"
 #include "kernels/newton_rows.hpp"
 #include "kernels/row_arrays.hpp"
 #include "kernels/simd.hpp"
@@ -22,11 +23,6 @@ NONNEG_INLINE void store_results(const Newton<T> &options, const RowArrays<T> &r
   for (int r = 0; r < R; ++r)
     for (int t = 0; t < options.k; ++t)
       rows.solved.data[which[r] * rows.solved.stride + t] = w[t * R + r];
-}
-
-NONNEG_INLINE Index newton_columns(Index longest, Index lanes) {
-  const Index whole = (longest + lanes - 1) / lanes * lanes;
-  return larger<Index>(whole, kTogether * kLongRow);
 }
 
 // Rows of H for the entries [at, at + n) of a row of X, turned: component t of entry p to
@@ -50,34 +46,82 @@ NONNEG_INLINE void turn_entries(const I *indices, Index n, const T *B, int kp, i
   }
 }
 
-template <class T, class I, int R>
-static void csr_newton_group(const CsrView<T, I> &X, const T *B, int kp,
-                             const Newton<T> &options, const RowArrays<T> &rows,
-                             const Index *which, NewtonSums &sums,
-                             const StepScratch<T> &step, T *scratch) {
+// A row of its own, `scratch` as long as its numbers ask for.
+template <class T, class I>
+static void csr_newton_row(const CsrView<T, I> &X, const T *B, int kp, const Newton<T> &options,
+                           const RowArrays<T> &rows, Index which, NewtonSums &sums,
+                           const StepScratch<T> &step, T *scratch) {
   constexpr int L = kLanes<T>;
-  Index filled[R], longest = 0;
-  for (int r = 0; r < R; ++r) {
-    filled[r] = X.indptr[which[r] + 1] - X.indptr[which[r]];
-    longest = larger(longest, filled[r]);
+  const Index from = X.indptr[which], filled = X.indptr[which + 1] - from;
+  const Index n = (filled + L - 1) / L * L;
+  T *const w = scratch, *const x = w + (options.k + L - 1) / L * L, *const y = x + n, *const h = y + n;
+  const NewtonGroup<T> g{h, n, n, n, x, y, step};
+  for (Index p = 0; p < n; p += L) {
+    const Index left = smaller<Index>(L, filled - p);
+    store(x + p, left == L ? load<Vec<T>>(X.values + from + p)
+                           : load_some(X.values + from + p, left));
+    turn_entries(X.indices + from + p, left, B, kp, options.k, h + p, n);
   }
-  const Index n = (longest + L - 1) / L * L;
-  T *const w = scratch, *const x = w + static_cast<Index>(options.k) * kTogether, *const y = x + R * n,
-          *const h = y + R * n;
-  const NewtonGroup<T> g{h, R * n, n, n, x, y, step};
-  for (int r = 0; r < R; ++r) {
-    const Index from = X.indptr[which[r]];
-    for (Index p = 0; p < n; p += L) {
-      const Index left = larger<Index>(0, smaller<Index>(L, filled[r] - p));
-      store(x + r * n + p, left == L ? load<Vec<T>>(X.values + from + p)
-                                     : load_some(X.values + from + p, left));
-      turn_entries(X.indices + from + p, left, B, kp, options.k, h + r * n + p, R * n);
-    }
+  load_starts<T, 1>(options, rows, &which, w);
+  NewtonSums row_sums;
+  newton_rows<T, 1>(options, g, w, &filled, row_sums);
+  store_results<T, 1>(options, rows, &which, w);
+  sums.add(row_sums);
+}
+
+// The p-th entries of as many rows as a vector has lanes, `from` their first entries: numbers
+// of H turned to a vector for each component, `stride` apart; zeros where a row has ended or x
+// is 0.
+template <class T, class I>
+NONNEG_INLINE void turn_lanes(const CsrView<T, I> &X, const Index *from, const Index *filled,
+                              Index p, const T *B, int kp, int k, T *x, T *h, Index stride) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  const T *source[L];
+  for (int r = 0; r < L; ++r) {
+    const T value = p < filled[r] ? X.values[from[r] + p] : T(0);
+    x[r] = value;
+    source[r] = value > T(0) ? B + static_cast<Index>(X.indices[from[r] + p]) * kp : nullptr;
   }
-  load_starts<T, R>(options, rows, which, w);
+  for (int c = 0; c < kp; c += L) {
+    V v[L];
+    unroll<L>([&](auto r) NONNEG_LAMBDA {
+      v[r] = source[r] ? load<V>(source[r] + c) : fill<V>(T(0));
+    });
+    transpose<L>(v);
+    unroll<L>([&](auto i) NONNEG_LAMBDA {
+      if (c + i < k)
+        store(h + (c + i) * stride, v[i]);
+    });
+  }
+}
+
+// Up to kLanes rows, a row in each lane.
+template <class T, class I>
+static void csr_newton_lanes(const CsrView<T, I> &X, const T *B, int kp, const Newton<T> &options,
+                             const RowArrays<T> &rows, const Index *which, int n_rows,
+                             NewtonSums &sums, const StepScratch<T> &step, T *scratch) {
+  constexpr int L = kLanes<T>;
+  const int k = options.k;
+  Index from[L], filled[L], n = 0;
+  for (int r = 0; r < L; ++r) {
+    from[r] = r < n_rows ? Index(X.indptr[which[r]]) : 0;
+    filled[r] = r < n_rows ? X.indptr[which[r] + 1] - from[r] : 0;
+    n = larger(n, filled[r]);
+  }
+  T *const w = scratch, *const x = w + k * L, *const y = x + n * L, *const h = y + n * L,
+          *const apart = h + k * n * L;
+  const LaneGroup<T> g{h, x, y, w, n, n_rows, filled, step, apart};
+  for (Index p = 0; p < n; ++p)
+    turn_lanes(X, from, filled, p, B, kp, k, x + p * L, h + p * L, n * L);
+  for (int r = 0; r < L; ++r)
+    for (int t = 0; t < k; ++t)
+      w[t * L + r] = r < n_rows ? rows.start.data[which[r] * rows.start.stride + t] : T(0);
   NewtonSums group_sums;
-  newton_rows<T, R>(options, g, w, filled, group_sums);
-  store_results<T, R>(options, rows, which, w);
+  lane_rows(options, g, group_sums);
+  for (int r = 0; r < n_rows; ++r)
+    for (int t = 0; t < k; ++t)
+      rows.solved.data[which[r] * rows.solved.stride + t] = w[t * L + r];
   sums.add(group_sums);
 }
 
@@ -113,15 +157,17 @@ static void csr_newton(const CsrView<T, I> &X, Index first, Index last, const T 
   char *memory = reinterpret_cast<char *>(order + (n + 7) / 8 * 8);
   const StepScratch<T> step = cut_step<T>(memory, padded<T>(longest_row), options.k);
   T *const numbers = reinterpret_cast<T *>(memory);
-  Index i = 0;
-  for (; i + kTogether <= n && !stops(); i += kTogether) {
-    const Index longest = order[i + kTogether - 1];
-    if (X.indptr[longest + 1] - X.indptr[longest] > kLongRow)
-      break;
-    csr_newton_group<T, I, kTogether>(X, B, kp, options, rows, order + i, sums, step, numbers);
+  Index i = 0, n_short = n;
+  while (n_short > 0 && X.indptr[order[n_short - 1] + 1] - X.indptr[order[n_short - 1]] > kLongRow)
+    --n_short;
+  if (n == 1) // rows that come one by one
+    n_short = 0;
+  for (; i < n_short && !stops(); i += kLanes<T>) {
+    const int n_rows = static_cast<int>(smaller<Index>(kLanes<T>, n_short - i));
+    csr_newton_lanes(X, B, kp, options, rows, order + i, n_rows, sums, step, numbers);
   }
-  for (; i < n && !stops(); ++i)
-    csr_newton_group<T, I, 1>(X, B, kp, options, rows, order + i, sums, step, numbers);
+  for (i = n_short; i < n && !stops(); ++i)
+    csr_newton_row(X, B, kp, options, rows, order[i], sums, step, numbers);
   if (rows.moved.data)
     extrapolate(block_of(rows, first, last), options.momentum);
 }
@@ -168,11 +214,14 @@ static void dense_newton(const StridedView<T> &X, Index first, Index last, const
 // is gathered for each group.
 template <class T>
 static size_t newton_scratch(Index n_rows, Index longest, int k, bool turned) {
-  const Index columns = newton_columns(longest, kLanes<T>);
-  const Index wide = turned ? columns : kTogether * ((longest + kLanes<T> - 1) / kLanes<T> * kLanes<T>);
-  const Index numbers = k * kTogether + 2 * wide + (turned ? k * columns : 0) + 2 * kLanes<T>;
+  constexpr Index L = kLanes<T>;
+  const Index whole = (longest + L - 1) / L * L;
+  const Index lanes = L * smaller(whole, kLongRow), apart = larger(whole, kLongRow);
+  const Index numbers = turned ? (k + 2) * (lanes + apart) + 2 * k * L
+                               : 2 * kTogether * whole;
   return sizeof(Index) * static_cast<size_t>((n_rows + 7) / 8 * 8) +
-         step_bytes<T>(padded<T>(longest), k) + sizeof(T) * static_cast<size_t>(numbers);
+         step_bytes<T>(padded<T>(longest), k) +
+         sizeof(T) * static_cast<size_t>(numbers + k * kTogether + 4 * L);
 }
 
 } // namespace nonneg::NONNEG_ISA

@@ -128,65 +128,108 @@ NONNEG_INLINE void newton_move(const NewtonGroup<T> &g, int t, const T *d) {
   }
 }
 
-// The sum of x (h/y)^2, or where float32 can't hold it, for a y near nothing beside large x,
-// the least that it can be beside the sum of x h/y, by Cauchy and Schwarz: the step is then
-// about the one after which this component alone makes up the row. An infinite sum would
-// stop the entry for ever.
-NONNEG_INLINE double finite_bend(double sum, double bend, double total) {
-  if (__builtin_expect(bend < __builtin_inf(), 1))
-    return bend;
-  return sum < __builtin_inf() && total > 0 ? sum * sum / total : bend;
+// What a sweep knows of N rows besides their entries, a row in each lane.
+template <int N> struct SweepLanes {
+  using D = typename VectorOf<double, N>::type;
+  D total, per_total, alive; // per_total: 1 over the sum of x
+  D violation, worst, bent;  // of the bounds by linear the largest, of those by l2 the sum
+
+  NONNEG_INLINE SweepLanes begin(D total, D alive) {
+    const D zero = fill<D>(0.0);
+    return {total, fill<D>(1.0) / total, alive, zero, zero, zero};
+  }
+  // How far each row's objective is from its smallest at most, up to what the row moved in this
+  // sweep: by convexity sum_t gradient_t (w_t - best_t), of which at the best row
+  // sum_t linear_t best_t and l2_t best_t^2 are at most the row's sum of x.
+  D slack() const { return violation + total * (worst + bent); }
+};
+
+// Where entry t of N rows moves from w, by the sums of x h/y and x (h/y)^2 and the largest h/y.
+template <class T, int N>
+NONNEG_INLINE typename VectorOf<double, N>::type
+newton_entry(const Newton<T> &options, int t, SweepLanes<N> &rows,
+             typename VectorOf<double, N>::type w, typename VectorOf<double, N>::type sum,
+             typename VectorOf<double, N>::type squares,
+             typename VectorOf<double, N>::type largest) {
+  using D = typename VectorOf<double, N>::type;
+  const D zero = fill<D>(0.0), one = fill<D>(1.0), infinite = fill<D>(__builtin_inf());
+  const double flat = static_cast<double>(options.column_sums[t]) + static_cast<double>(options.l1[t]);
+  const double bent = static_cast<double>(options.l2[t]);
+  const D linear = fill<D>(flat), l2 = fill<D>(bent), share = fill<D>(flat > 0 ? 1 / flat : 0);
+  const D gradient = linear + l2 * w - sum;
+  // Where float32 can't hold the sum of x (h/y)^2, for a y near nothing beside large x, it is
+  // the least that it can be beside the sum of x h/y, by Cauchy and Schwarz: the step is then
+  // about the one after which this component alone makes up the row. An infinite sum would
+  // stop the entry for ever.
+  const D least = sum * sum * rows.per_total;
+  const D curvature = l2 + (squares < infinite ? squares : least);
+  // without curvature the row is linear: it ends at zero, or stays
+  const D without = gradient > zero ? -w : zero;
+  D step = -gradient / curvature;
+  // 1/sum(x h/y) is concave along the entry: where it is matched by its tangent in
+  // w_t of the sum itself, a step upwards is longer and still not too long, and
+  // one downwards shorter
+  if (bent == 0)
+    step *= sum * share;
+  step = curvature > zero ? step : without;
+  step = step > -w ? step : -w;
+  const D lambda = largest * -step;
+  step = lambda > fill<D>(kUndamped) ? step / (one + lambda) : step;
+  D moved = w + step * rows.alive;
+  moved = moved > zero ? moved : zero;
+  rows.violation += (gradient < zero ? -gradient : gradient) * (w > moved ? w : moved);
+  const D down = -gradient * share, raised = rows.worst > down ? rows.worst : down;
+  if (bent == 0) {
+    rows.worst = raised;
+    return moved;
+  }
+  const D scale = l2 * rows.total;
+  D root = one;
+  for (int r = 0; r < N; ++r)
+    root[r] = scale[r] > 0 ? __builtin_sqrt(scale[r]) : 1;
+  const D bound = gradient < zero ? -gradient / root : zero;
+  rows.bent += scale > linear * linear ? bound : zero;
+  rows.worst = scale > linear * linear ? rows.worst : raised;
+  return moved;
 }
 
-// One sweep over the components of R rows; slack[r] bounds how far the row's objective is
-// from its smallest, up to what the row moved in this sweep: by convexity
-// sum_t gradient_t (w_t - best_t), of which at the best row sum_t linear_t best_t and
-// l2_t best_t^2 are at most the row's sum of x.
+// One sweep over the components of R rows.
 template <class T, int R>
 static void newton_sweep(const Newton<T> &options, const NewtonGroup<T> &g, NewtonRows<T, R> &rows,
                          double *violation, double *slack) {
-  double worst[R], bent[R]; // of the bounds by linear the largest, of those by l2 the sum
+  constexpr int N = R > 1 ? R : 2;
+  using D = typename VectorOf<double, N>::type;
+  const auto lanes_of = [](const auto *numbers) NONNEG_LAMBDA {
+    alignas(64) double lanes[N] = {};
+    for (int r = 0; r < R; ++r)
+      lanes[r] = static_cast<double>(numbers[r]);
+    return load<D>(lanes);
+  };
+  SweepLanes<N> lanes = SweepLanes<N>::begin(lanes_of(rows.total), lanes_of(rows.alive));
   NewtonTerms<R> terms;
   T d[R];
   for (int r = 0; r < R; ++r)
-    worst[r] = bent[r] = violation[r] = d[r] = 0;
+    d[r] = 0;
   for (int t = 0; t < options.k; ++t) {
     newton_terms<T, R>(g, t > 0 ? t - 1 : 0, d, t, options.floor, options.unit, terms);
-    const double linear = static_cast<double>(options.column_sums[t]) + static_cast<double>(options.l1[t]);
-    const double l2 = static_cast<double>(options.l2[t]);
-    const double share = linear > 0 ? 1 / linear : 0;
     T *const w_t = rows.w + t * R;
+    alignas(64) double moved[N];
+    store(moved, newton_entry<T, N>(options, t, lanes, lanes_of(w_t), lanes_of(terms.sums),
+                                    lanes_of(terms.sums + R), lanes_of(terms.largest)));
     for (int r = 0; r < R; ++r) {
-      const double w = static_cast<double>(w_t[r]);
-      const double gradient = linear + l2 * w - terms.sums[r];
-      const double curvature = l2 + finite_bend(terms.sums[r], terms.sums[R + r], rows.total[r]);
-      // without curvature the row is linear: it ends at zero, or stays
-      double step = curvature > 0 ? -gradient / curvature : gradient > 0 ? -w : 0.0;
-      // 1/sum(x h/y) is concave along the entry: where it is matched by its tangent in
-      // w_t of the sum itself, a step upwards is longer and still not too long, and
-      // one downwards shorter
-      step *= l2 == 0 && curvature > 0 ? terms.sums[r] * share : 1.0;
-      step = step > -w ? step : -w;
-      const double lambda = terms.largest[r] * -step;
-      step = lambda > kUndamped ? step / (1 + lambda) : step;
-      double moved = w + step * rows.alive[r];
-      moved = moved > 0 ? moved : 0;
-      const T narrow = static_cast<T>(moved);
-      violation[r] += (gradient < 0 ? -gradient : gradient) * (w > moved ? w : moved);
-      if (l2 * rows.total[r] > linear * linear) {
-        const double root = __builtin_sqrt(l2 * rows.total[r]);
-        bent[r] += gradient < 0 ? -gradient / root : 0;
-      } else {
-        const double down = -gradient * share;
-        worst[r] = worst[r] > down ? worst[r] : down;
-      }
+      const T narrow = static_cast<T>(moved[r]);
       d[r] = narrow - w_t[r];
       w_t[r] = narrow;
     }
   }
   newton_move<T, R>(g, options.k - 1, d);
-  for (int r = 0; r < R; ++r)
-    slack[r] = violation[r] + rows.total[r] * (worst[r] + bent[r]);
+  alignas(64) double numbers[2 * N];
+  store(numbers, lanes.violation);
+  store(numbers + N, lanes.slack());
+  for (int r = 0; r < R; ++r) {
+    violation[r] = numbers[r];
+    slack[r] = numbers[N + r];
+  }
 }
 
 // y = W H from the start.
@@ -213,20 +256,12 @@ NONNEG_INLINE double positive_root(double bent, double flat, double total) {
   return below > 0 ? 2 * total / below : 0;
 }
 
-// Sum of x of each row, and the row at its best scale, or out of zero: there all its
-// components alike share in the sum of x.
+// Brings each row to its best scale, or out of zero: there all its components alike share in
+// the sum of x.
 template <class T, int R>
-static void newton_scale(const Newton<T> &options, const NewtonGroup<T> &g,
-                         NewtonRows<T, R> &rows) {
-  using V = Vec<T>;
-  const V zero = fill<V>(T(0));
+static void newton_scale(const Newton<T> &options, NewtonRows<T, R> &rows) {
   for (int r = 0; r < R; ++r) {
-    V sum = zero;
-    for (Index p = 0; p < g.n; p += kLanes<T>)
-      sum += load<V>(g.x + r * g.n + p);
-    const double total = wide_sum<T>(sum);
-    rows.total[r] = total;
-    rows.alive[r] = 1;
+    const double total = rows.total[r];
     double weight = 0, bent = 0;
     for (int t = 0; t < options.k; ++t) {
       const double w = static_cast<double>(rows.w[t * R + r]);
@@ -246,6 +281,19 @@ static void newton_scale(const Newton<T> &options, const NewtonGroup<T> &g,
                                                       total / options.k))
                        : T(0);
     }
+  }
+}
+
+// The sum of x of each row.
+template <class T, int R>
+static void newton_totals(const NewtonGroup<T> &g, NewtonRows<T, R> &rows) {
+  using V = Vec<T>;
+  for (int r = 0; r < R; ++r) {
+    V sum = fill<V>(T(0));
+    for (Index p = 0; p < g.n; p += kLanes<T>)
+      sum += load<V>(g.x + r * g.n + p);
+    rows.total[r] = wide_sum<T>(sum);
+    rows.alive[r] = 1;
   }
 }
 
@@ -278,14 +326,14 @@ static int newton_steps(const Newton<T> &options, const NewtonGroup<T> &g, Newto
   return left;
 }
 
-template <class T, int R>
-static double newton_value(const NewtonGroup<T> &g, T floor) {
+// The divergence without the sum over W H, of n numbers in whole vectors.
+template <class T> static double newton_value(const T *x, const T *y, Index n, T floor) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
   const BetaTerms<T> terms{T(1), fill<V>(floor)};
   V value = fill<V>(T(0));
-  for (Index p = 0; p < R * g.n; p += L)
-    value += terms.present(load<V>(g.x + p), load<V>(g.y + p));
+  for (Index p = 0; p < n; p += L)
+    value += terms.present(load<V>(x + p), load<V>(y + p));
   return wide_sum<T>(value);
 }
 
@@ -295,7 +343,8 @@ static void newton_rows(const Newton<T> &options, const NewtonGroup<T> &g, T *w,
                         const Index *filled, NewtonSums &sums) {
   NewtonRows<T, R> rows;
   rows.w = w;
-  newton_scale<T, R>(options, g, rows);
+  newton_totals<T, R>(g, rows);
+  newton_scale<T, R>(options, rows);
   newton_start<T, R>(options, g, w, filled);
   double violation[R], slack[R];
   for (int number = 0; number < options.sweeps; ++number) {
@@ -320,7 +369,7 @@ static void newton_rows(const Newton<T> &options, const NewtonGroup<T> &g, T *w,
   for (int r = 0; r < R; ++r)
     sums.unfinished += rows.alive[r];
   if (options.wants_value)
-    sums.value += newton_value<T, R>(g, options.floor);
+    sums.value += newton_value(g.x, g.y, R * g.n, options.floor);
 }
 
 } // namespace nonneg::NONNEG_ISA

@@ -1,0 +1,160 @@
+// Newton steps for rows of few entries: a row in each lane, so that sums over a row's entries
+// need no folding and a short row no filling up. A row's arithmetic depends on its own entries
+// alone: where its neighbours are longer, it gets entries of 0.
+#pragma once
+
+#include "kernels/newton_rows.hpp"
+
+namespace nonneg::NONNEG_ISA {
+
+// kLanes rows, each of n entries: p-th entry of row r at x[p * L + r], its number of
+// component t at h[(t * n + p) * L + r].
+template <class T> struct LaneGroup {
+  T *h, *x, *y, *w; // w: k vectors
+  Index n;
+  int rows;          // in use; the lanes behind them are 0
+  const Index *filled;
+  StepScratch<T> step;
+  T *apart; // scratch for one row: its h, x, y and w one after the other
+};
+
+// y += d * (component `before`), and the sums of x h/y and x (h/y)^2 and the largest h/y of
+// component t.
+template <class T>
+NONNEG_INLINE void lane_terms(const LaneGroup<T> &g, int before, Vec<T> d, int t, Vec<T> floor,
+                              T unit, Vec<T> &sum, Vec<T> &squares, Vec<T> &largest) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  const Index numbers = g.n * L;
+  const T *const old = g.h + before * numbers, *const h = g.h + t * numbers, *const x = g.x;
+  T *const all_y = g.y;
+  sum = squares = largest = fill<V>(T(0));
+  for (Index p = 0; p < numbers; p += L) {
+    const V y = load<V>(all_y + p) + d * load<V>(old + p);
+    store(all_y + p, y);
+    const V z = load<V>(h + p) * inverse_of(y > floor ? y : floor, unit);
+    const V xz = load<V>(x + p) * z;
+    largest = largest > z ? largest : z;
+    sum += xz;
+    squares += xz * z;
+  }
+}
+
+template <class T>
+static void lane_sweep(const Newton<T> &options, const LaneGroup<T> &g,
+                       const NewtonRows<T, kLanes<T>> &rows, double *violation, double *slack) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  using D = typename VectorOf<double, L>::type;
+  SweepLanes<L> lanes = SweepLanes<L>::begin(load<D>(rows.total), load<D>(rows.alive));
+  const V floor = fill<V>(options.floor);
+  V d = fill<V>(T(0)), sum, squares, largest;
+  for (int t = 0; t < options.k; ++t) {
+    lane_terms(g, t > 0 ? t - 1 : 0, d, t, floor, options.unit, sum, squares, largest);
+    const V w = load<V>(g.w + t * L);
+    const D moved = newton_entry<T, L>(
+        options, t, lanes, __builtin_convertvector(w, D), __builtin_convertvector(sum, D),
+        __builtin_convertvector(squares, D), __builtin_convertvector(largest, D));
+    const V narrow = __builtin_convertvector(moved, V);
+    d = narrow - w;
+    store(g.w + t * L, narrow);
+  }
+  const T *const last = g.h + (options.k - 1) * g.n * L;
+  for (Index p = 0; p < g.n * L; p += L)
+    store(g.y + p, load<V>(g.y + p) + d * load<V>(last + p));
+  store(violation, lanes.violation);
+  store(slack, lanes.slack());
+}
+
+// y = W H from the start.
+template <class T> static void lane_start(const Newton<T> &options, const LaneGroup<T> &g) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>, N = 8;
+  for (Index p = 0; p < g.n; p += N) {
+    const int left = static_cast<int>(smaller<Index>(N, g.n - p));
+    V y[N];
+    unroll<N>([&](auto i) NONNEG_LAMBDA { y[i] = fill<V>(T(0)); });
+    for (int t = 0; t < options.k; ++t) {
+      const V w = load<V>(g.w + t * L);
+      const T *const h = g.h + (t * g.n + p) * L;
+      // the last entries again where there are no more
+      unroll<N>([&](auto i) NONNEG_LAMBDA {
+        y[i] += w * load<V>(h + (i < left ? static_cast<int>(i) : left - 1) * L);
+      });
+    }
+    for (int i = 0; i < left; ++i)
+      store(g.y + (p + i) * L, y[i]);
+  }
+}
+
+// Goes on with the row in a lane by steps over all its entries; the sweeps that are left.
+template <class T>
+static int lane_steps(const Newton<T> &options, const LaneGroup<T> &g,
+                      NewtonRows<T, kLanes<T>> &rows, int lane, int left) {
+  constexpr int L = kLanes<T>;
+  const int k = options.k;
+  const Index n = (g.filled[lane] + L - 1) / L * L;
+  T *const h = g.apart, *const x = h + k * n, *const y = x + n, *const w = y + n;
+  for (Index p = 0; p < n; ++p) {
+    const bool is_there = p < g.filled[lane];
+    for (int t = 0; t < k; ++t)
+      h[t * n + p] = is_there ? g.h[(t * g.n + p) * L + lane] : T(0);
+    x[p] = is_there ? g.x[p * L + lane] : T(0);
+    y[p] = is_there ? g.y[p * L + lane] : T(1);
+  }
+  for (int t = 0; t < k; ++t)
+    w[t] = g.w[t * L + lane];
+  const NewtonGroup<T> one{h, n, 0, n, x, y, g.step};
+  NewtonRows<T, 1> row{w, {rows.total[lane]}, {1}};
+  left = newton_steps<T, 1>(options, one, row, 0, left);
+  for (int t = 0; t < k; ++t)
+    g.w[t * L + lane] = w[t];
+  for (Index p = 0; p < g.filled[lane]; ++p)
+    g.y[p * L + lane] = y[p];
+  rows.alive[lane] = row.alive[0];
+  return left;
+}
+
+// Solves for the rows of a group.
+template <class T>
+static void lane_rows(const Newton<T> &options, const LaneGroup<T> &g, NewtonSums &sums) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  using D = typename VectorOf<double, L>::type;
+  NewtonRows<T, L> rows;
+  rows.w = g.w;
+  D total = fill<D>(0.0);
+  for (Index p = 0; p < g.n * L; p += L)
+    total += __builtin_convertvector(load<V>(g.x + p), D);
+  store(rows.total, total);
+  for (int r = 0; r < L; ++r)
+    rows.alive[r] = r < g.rows;
+  newton_scale<T, L>(options, rows);
+  lane_start(options, g);
+  alignas(64) double violation[L], slack[L];
+  for (int number = 0; number < options.sweeps; ++number) {
+    int alive = 0;
+    for (int r = 0; r < g.rows; ++r)
+      alive += rows.alive[r] > 0;
+    if (alive == 0)
+      break;
+    sums.sweeps += alive;
+    lane_sweep(options, g, rows, violation, slack);
+    for (int r = 0; r < g.rows; ++r) {
+      if (number == 0)
+        sums.residual += violation[r];
+      if (slack[r] <= options.tolerance * rows.total[r])
+        rows.alive[r] = 0;
+      else if (options.tolerance > 0 && number + 1 == kSweepsBefore) {
+        const int left = options.sweeps - number - 1;
+        sums.sweeps += left - lane_steps(options, g, rows, r, left);
+      }
+    }
+  }
+  for (int r = 0; r < g.rows; ++r)
+    sums.unfinished += rows.alive[r];
+  if (options.wants_value)
+    sums.value += newton_value(g.x, g.y, g.n * L, options.floor);
+}
+
+} // namespace nonneg::NONNEG_ISA
