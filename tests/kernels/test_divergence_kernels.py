@@ -393,7 +393,7 @@ def test_rows_of_all_lengths():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("sweeps, tolerance", [(3, 0.0), (50, 1e-5)])
+@pytest.mark.parametrize(("sweeps", "tolerance"), [(3, 0.0), (50, 1e-5)])
 def test_neighbours_of_a_row_change_no_bit(dtype, sweeps, tolerance):
     """Rows share vectors with others of about their length, whichever these are."""
     rng = np.random.default_rng(1)

@@ -319,6 +319,26 @@ def test_what_is_no_loss_is_refused(beta_loss):
         NMF(2, "random", "mu", beta_loss=beta_loss).fit(data())
 
 
+@pytest.mark.parametrize(
+    ("shape", "density", "k", "sweeps"),
+    [
+        ((60, 40), 1.0, 8, 2),
+        ((60, 40), 1.0, 9, 1),
+        ((60, 40), 0.2, 8, 2),
+        ((60, 40), 0.2, 9, 1),
+        ((40, 400), 0.1, 9, 1),
+        ((40, 400), 0.3, 9, 2),
+        ((40, 400), 0.8, 9, 1),
+    ],
+)
+def test_sn_sweeps_as_often_as_measured(shape, density, k, sweeps):
+    """Few components, or long rows of a sparse X, see D-SN-SWEEPS."""
+    for kind in (np.asarray, sp.csr_array):
+        X = kind(sp.random_array(shape, density=density, rng=0).toarray())
+        model = NMF(k, "random", "sn", beta_loss=1, max_iter=3, random_state=0).fit(X)
+        assert model.history_["sweeps"][0] == sweeps
+
+
 def test_all_zero_counts():
     for solver in ("mu", "sn"):
         model = NMF(2, "random", solver, random_state=0, beta_loss=1, max_iter=20)

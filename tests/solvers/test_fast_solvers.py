@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from scipy.optimize import nnls as scipy_nnls
 from sklearn.exceptions import ConvergenceWarning
 
@@ -16,6 +17,7 @@ from nonneg import NMF, non_negative_factorization
 from nonneg.base.interfaces import Penalty
 from nonneg.operands.dense import DenseOperand
 from nonneg.operands.registration import as_operand
+from nonneg.solvers.hals import Hals
 from nonneg.solvers.registry import make_solver
 from nonneg.solvers.steps import balancing
 from support import oracles
@@ -513,6 +515,21 @@ def test_the_best_scale():
     # where the penalty would have none of W, the scale stays
     heavy = Penalty.elastic(4, 1e6)
     assert balancing.best_scale(W, X @ Ht, square, W.T @ W, heavy) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("shape", "entries", "sweeps"),
+    [((500, 420), 9, 2), ((500, 420), 11, 8), ((40, 30), 9, 16)],
+)
+def test_hals_sweeps_as_often_as_measured(shape, entries, sweeps):
+    """At most twice where X stores fewer than k entries a row, see D-HALS-SWEEPS."""
+    X = sp.random_array(shape, density=entries / shape[1], rng=0, format="csr")
+    model, same = (
+        NMF(10, "random", solver, random_state=0, max_iter=5, tol=0).fit(X)
+        for solver in ("hals", Hals(tol=0, sweeps=sweeps))
+    )
+    np.testing.assert_array_equal(model.components_, same.components_)
+    assert (same.history_["sweeps"] <= sweeps).all()
 
 
 def test_auto_says_what_it_picked():

@@ -10,6 +10,7 @@ from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
 from ..initialization.svd_start import resolve_init
 from ..kernels.block_sizes import DENSE_ROWS_UNIT, FACTOR_ROWS
+from ..losses.beta import BetaDivergence
 from ..operands.low_rank import OVERSAMPLES
 from ..solvers.block_least_squares import WARM_ROWS
 from ..solvers.registry import solver_name, solvers
@@ -24,6 +25,9 @@ LEAST_SIDE = 40
 """With compress="auto", X is compressed if its smaller side is at least this multiple of the
 directions kept; see D-COMPRESS-SIDE."""
 
+EXTRAPOLATED = 12
+"""Least number of components for which solver="auto" extrapolates the steps of `mu`, where
+1 < β < 2; see D-AUTO-ACCELERATE."""
 
 BATCH_BYTES = 1 << 20
 """Bytes of W that a transform solves for at a time, where rows are independent."""
@@ -73,12 +77,23 @@ def resolve_auto(
     if is_auto:
         name, reasons["solver"] = choose_solver(loss, X)
         parameters = dataclasses.replace(parameters, solver=name)
+        if name == "mu" and _extrapolates(loss, X, k):
+            parameters = dataclasses.replace(parameters, accelerate=True)
+            reasons["solver"] += ", with extrapolated steps"
     if X.on_workers:
         require_possible_on_workers(parameters, loss)
     elif is_auto and parameters.blocks is None:
         blocks, reasons["blocks"] = choose_blocks(parameters, X, k, on_disk)
         parameters = dataclasses.replace(parameters, blocks=blocks)
     return parameters, reasons
+
+
+def _extrapolates(loss: LossBase, X: Operand, k: int) -> bool:
+    """Whether the steps of `mu` pay when they are extrapolated."""
+    if k < EXTRAPOLATED or X.on_workers or X.window_bytes:
+        return False
+    beta = loss.beta if isinstance(loss, BetaDivergence) else 0.0
+    return 1 < beta < 2
 
 
 def choose_blocks(

@@ -52,7 +52,7 @@ class FoldedHals(Hals):
         momentum = 0.0 if self._pauses(problem, state) else state.momentum
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
         pair = yield from _solve_pair(
-            problem, state, rows_W, rows_H, self._method(momentum, state)
+            problem, state, rows_W, rows_H, self._method(problem, momentum, state)
         )
         return self._accept_pair(problem, state, pair)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..base.interfaces import Problem
 from ..kernels import Exact, Method
 from .hals import Hals
 from .registry import solvers
@@ -40,6 +41,7 @@ class BlockPivoting(Hals):
 
     def _method(
         self,
+        problem: Problem,  # noqa: ARG002
         momentum: float,
         state: ExtrapolatedState,  # noqa: ARG002
     ) -> Method:

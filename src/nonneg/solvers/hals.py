@@ -35,8 +35,11 @@ from .steps.quadratic_iteration import (
 from .steps.revival import can_revive, dead_components, revived
 
 SWEEPS, SMALL_SWEEPS, SMALL = 8, 16, 2e6
+SHORT_SWEEPS = 2
 """Most sweeps for a row in a half-step: SMALL_SWEEPS if n_samples·n_features·k is below
-SMALL, where an iteration costs more in calls than in sweeps, else SWEEPS (D-HALS-SWEEPS)."""
+SMALL, where an iteration costs more in calls than in sweeps; SHORT_SWEEPS where X stores fewer
+than k entries a row, so that a sweep costs more than its product; else SWEEPS
+(D-HALS-SWEEPS)."""
 COLD = Exact(sweeps=16)
 """Method for rows that start from zero."""
 RESET_FLOAT32 = 50
@@ -71,7 +74,8 @@ class Hals(SolverBase):
         decreased the objective by at most 0.3·`tol` of it; or when they have by less than
         1e-7 of it (float32: 1e-6).
     sweeps : int or None
-        Most sweeps for a row in a half-step; None takes 8, or 16 where X is small.
+        Most sweeps for a row in a half-step; None takes 8, 16 where X is small, or 2 where it
+        stores fewer than k entries a row.
     settled : float
         A row is done after a sweep whose squared step is at most this share of the
         squared step of its first sweep.
@@ -164,7 +168,11 @@ class Hals(SolverBase):
         momentum = 0.0 if self._pauses(problem, state) else state.momentum
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
         pair = yield from solve_pair(
-            problem, _take_start(state), rows_W, rows_H, self._method(momentum, state)
+            problem,
+            _take_start(state),
+            rows_W,
+            rows_H,
+            self._method(problem, momentum, state),
         )
         return self._accept_pair(problem, state, pair)
 
@@ -190,11 +198,18 @@ class Hals(SolverBase):
         """Return the best pair measured."""
         return state.W, state.Ht
 
-    def _method(self, momentum: float, state: ExtrapolatedState) -> Method:
-        n_features, k = state.Ht.shape
-        small = len(state.W) * n_features * k < SMALL
-        sweeps = self.sweeps or (SMALL_SWEEPS if small else SWEEPS)
+    def _method(
+        self, problem: Problem, momentum: float, state: ExtrapolatedState
+    ) -> Method:
+        sweeps = self.sweeps or self._most_sweeps(problem, state)
         return Adaptive(sweeps, self.settled, momentum)
+
+    def _most_sweeps(self, problem: Problem, state: ExtrapolatedState) -> int:
+        n_features, k = state.Ht.shape
+        if len(state.W) * n_features * k < SMALL:
+            return SMALL_SWEEPS
+        is_short = problem.X.entries < k * len(state.W)
+        return SHORT_SWEEPS if is_short else SWEEPS
 
     def _polishing(self, problem: Problem, state: ExtrapolatedState) -> HalfStepProgram:
         W, Ht, n = state.W, state.Ht, problem.X.n_threads
@@ -208,7 +223,7 @@ class Hals(SolverBase):
             for A, other in ((W, state.other("W")), (Ht, state.other("H")))
         )
         pair = yield from solve_pair(
-            problem, start, rows_W, rows_H, self._method(0.0, state)
+            problem, start, rows_W, rows_H, self._method(problem, 0.0, state)
         )
         if pair.objective <= state.best:
             W, Ht, product = rows_W.solved, rows_H.solved, pair.product

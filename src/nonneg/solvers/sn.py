@@ -36,9 +36,10 @@ EXACT = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
 this share of the sum of its row of X."""
 ROUNDING = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-6}
 """Share of the sum of X below which differences of objectives are rounding."""
-SWEEPS, DENSE_SWEEPS, DENSE = 3, 1, 0.5
-"""Sweeps over each row in a half-step: DENSE_SWEEPS if more than the share DENSE of X is not
-0, else SWEEPS (D-SN-SWEEPS)."""
+FEW, LONG, DENSE = 8, 8, 0.5
+"""A half-step sweeps twice over each row for at most FEW components, and where rows of a sparse
+X have at least LONG entries for each component; else once, as where more than the share DENSE
+of X is not 0: the product before a sweep costs about as much as a sweep (D-SN-SWEEPS)."""
 WARM_UP = 3
 """Iterations without momentum at the beginning, as the start may be far from any solution.
 After that, an iteration that has halved the objective is followed by one without: factors
@@ -64,7 +65,8 @@ class ScalarNewton(SolverBase):
         objective by at most 0.3·`tol` of it; or when they have by less than 1e-7 of it
         (float32: 1e-6).
     sweeps : int or None
-        Sweeps over each row in a half-step; None chooses by the share of zeros in X.
+        Sweeps over each row in a half-step; None takes 2 for few components and for long
+        rows of a sparse X, else 1.
 
     Notes
     -----
@@ -231,7 +233,11 @@ class ScalarNewton(SolverBase):
 
     def _sweeps(self, problem: Problem) -> int:
         # not by the storage: a sparse and a dense copy of X get equally many
-        return self.sweeps or (DENSE_SWEEPS if problem.X.density > DENSE else SWEEPS)
+        if self.sweeps:
+            return self.sweeps
+        k, density = len(problem.penalty_W.l1), problem.X.density
+        is_long = LONG * k <= density * problem.X.shape[1] and density <= DENSE
+        return 2 if k <= FEW or is_long else 1
 
     def _half(
         self,
