@@ -185,17 +185,21 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
   for (int m = 0; m < n_models; ++m) {
     models.push_back(out[m].model);
     models.back().offset = width;
-    width += K.products.padded(out[m].model.solve.sweep.k);
+    width += out[m].model.solve.sweep.k;
     k = std::max(k, out[m].model.solve.sweep.k);
   }
+  width = K.products.padded(width);
   const Cut cut = cut_pass(x, x.cols * width);
   if (out->rhs.data && cut.n_slots == 0 && n_models > 1) // together they are too large
     return update(K, x, out, n_models / 2, run) &&
            update(K, x, out + n_models / 2, n_models - n_models / 2, run);
   const Buffer<T> packed(static_cast<size_t>(x.cols * width));
-  for (int m = 0; m < n_models; ++m)
-    if (!pack_factor(K, out[m].Ht, packed.get() + models[size_t(m)].offset, width, run))
+  for (int m = 0; m < n_models; ++m) {
+    const int end = m + 1 < n_models ? models[size_t(m) + 1].offset : width;
+    const int offset = models[size_t(m)].offset;
+    if (!pack_factor(K, out[m].Ht, packed.get() + offset, width, end - offset, run))
       return false;
+  }
   if (!out->rhs.data || cut.n_slots == 0) {
     bool done = update_rows(K, x, packed.get(), width, models, k, out, run);
     for (int m = 0; done && out->rhs.data && m < n_models; ++m) {

@@ -100,6 +100,12 @@ NONNEG_INLINE void adjust_rows(const Model<T> &model, Index first, Index n_rows,
   }
 }
 
+// Numbers of a packed row that model m writes: its own, and the last one the padding too.
+template <class T>
+NONNEG_INLINE int share(const Model<T> *models, int m, int n_models, int width) {
+  return m + 1 < n_models ? models[m].solve.sweep.k : width - models[m].offset;
+}
+
 // Solves for the rows [first, last) of every model by the packed right-hand sides in
 // scratch.block.rows, adds Gram matrices, and leaves the packed results in their place.
 template <class T>
@@ -118,7 +124,7 @@ NONNEG_INLINE void solve_block(const Model<T> *models, ModelSums *sums, int n_mo
     if (sums[m].gram)
       gram<T>(rows.result(), sums[m].gram, scratch.block.gram);
     if (pack_results)
-      pack(rows.result(), P, width);
+      pack(rows.result(), P, width, share(models, m, n_models, width));
     if (pack_results && model.scale)
       for (Index i = 0; i < last - first; ++i)
         for (int t = 0; t < model.solve.sweep.k; ++t)
@@ -126,7 +132,7 @@ NONNEG_INLINE void solve_block(const Model<T> *models, ModelSums *sums, int n_mo
   }
 }
 
-// Components that a product must reach: all but the padding of the last model.
+// Components that a product must reach: all but the padding behind the last model.
 template <class T> NONNEG_INLINE int reach(const Model<T> *models, int n_models) {
   return models[n_models - 1].offset + models[n_models - 1].solve.sweep.k;
 }

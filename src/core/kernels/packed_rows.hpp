@@ -67,8 +67,9 @@ NONNEG_INLINE void pack_row(const T *row, int k, int kp, T *packed) {
     packed[t] = 0;
 }
 
-template <class T> static void pack(MatrixView<const T> B, T *packed, Index stride) {
-  const int k = static_cast<int>(B.cols), kp = padded<T>(k);
+// Rows of B, zeros behind them up to kp numbers.
+template <class T> static void pack(MatrixView<const T> B, T *packed, Index stride, int kp) {
+  const int k = static_cast<int>(B.cols);
   for (Index i = 0; i < B.rows; ++i)
     pack_row(B.data + i * B.stride, k, kp, packed + i * stride);
 }

@@ -44,8 +44,8 @@ template <class T> struct ProductKernels {
   void (*gram)(MatrixView<const T> A, double *G, void *scratch);
   // Adds X to what is known of the blocks before it.
   void (*summary)(MatrixView<const T> X, Summary &);
-  // Rows of B to packed rows, `stride` apart.
-  void (*pack)(MatrixView<const T> B, T *packed, Index stride);
+  // Rows of B to packed rows, `stride` apart, with zeros up to kp numbers.
+  void (*pack)(MatrixView<const T> B, T *packed, Index stride, int kp);
   // out = sum over the n_slots packed arrays, `slot_size` apart, rows [first, last) of
   // `width` numbers.
   void (*reduce)(const T *slots, Index slot_size, int n_slots, int width, Index first,

@@ -47,7 +47,7 @@ static void csr_transposed(const CsrView<T, I> &X, Index first, Index last,
   const int k = static_cast<int>(A.cols), kp = padded<T>(k);
   const BlockScratch<T> cuts = cut_block<T>(scratch, last - first, kp, k);
   pack(MatrixView<const T>{A.data + first * A.stride, last - first, k, A.stride},
-       cuts.rows, kp);
+       cuts.rows, kp, kp);
   csr_transposed_packed(X, first, last, cuts.rows, kp, sum, cuts.cursor);
 }
 
@@ -65,7 +65,7 @@ static void dense_transposed(MatrixView<const T> X, MatrixView<const T> A, T *su
                              const Blas &blas, void *scratch) {
   const int k = static_cast<int>(A.cols), kp = padded<T>(k);
   const BlockScratch<T> cuts = cut_block<T>(scratch, X.rows, kp, k);
-  pack(A, cuts.rows, kp);
+  pack(A, cuts.rows, kp, kp);
   dense_transposed_packed(X, cuts.rows, k, kp, sum, blas);
 }
 

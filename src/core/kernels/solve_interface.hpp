@@ -56,7 +56,8 @@ struct SolveSums {
   double sweeps = 0;    // sweeps, or passive sets tried, summed over the rows
 };
 
-// One of the models that share a pass: packed side by side, `offset` numbers from the left.
+// One of the models that share a pass: packed side by side without gaps, `offset` numbers from
+// the left; the padding is behind the last one.
 template <class T> struct Model {
   Solve<T> solve;
   RowArrays<T> rows;
