@@ -15,13 +15,22 @@ from ..base.parameters import Parameters
 from ..base.penalties import scaled_penalties
 from ..base.threads import single_threaded_blas
 from ..initialization.given_start import starting_factors
+from ..losses.beta import make_loss
+from ..operands.low_rank import OVERSAMPLES, compressed
 from ..solvers.composed.many_starts import ManyStarts, ManyStartsState
+from ..solvers.registry import solvers
 from ..solvers.steps.quadratic_iteration import factor_penalties
 from . import loop
 from .checkpoints.files import Past
 from .fit_plan import plan
 from .plan import Plan
+from .plan_checks import AUTO
+from .plan_choices import choose_solver
 from .run import WEIGHTS
+
+
+LEAST_WORK = 2.5
+"""Least number of entries of X for each number of its sketch (D-GROUP-SKETCH)."""
 
 
 class ModelStart(NamedTuple):
@@ -57,12 +66,15 @@ class FittedModel:
 
 
 def fit_models(
-    X: Operand, parameters: Parameters, models: Sequence[ModelStart]
+    X: Operand,
+    parameters: Parameters,
+    models: Sequence[ModelStart],
+    sketch: Operand | None = None,
 ) -> list[FittedModel]:
     """Fit all models side by side, sharing passes over X where the solver can.
 
     A model ends as a fit of its own would, without the improvement after the last
-    iteration. The bits of a model do not depend on the other models.
+    iteration. It does not depend on the other models, up to rounding.
 
     Parameters
     ----------
@@ -71,6 +83,8 @@ def fit_models(
         Checked parameters; `n_components`, `init`, `random_state` and `n_init` are those of
         each model.
     models : sequence of ModelStart
+    sketch : Operand or None
+        X compressed, see `sketch_for`: the models converge on it first, then on X.
 
     Raises
     ------
@@ -81,12 +95,44 @@ def fit_models(
     with single_threaded_blas():
         problems = [_problem(fit, parameters, model) for model in models]
         starts = [_start(fit, parameters, model) for model in models]
-        solver = ManyStarts(fit.solver, problems, starts)
-        past = Past(solver.start(problems[0], *starts[0]))
-        outcome = loop.run(solver, problems[0], past, fit.limits)
-        if outcome.interrupt is not None:
-            raise outcome.interrupt
-        return _finished(solver, outcome.state)
+        if sketch is not None:
+            on_sketch = [dataclasses.replace(p, X=sketch) for p in problems]
+            solver, state = _iterated(fit, on_sketch, starts)
+            each = zip(on_sketch, state.models, strict=True)
+            starts = [solver.base.finish(*model) for model in each]
+        return _finished(*_iterated(fit, problems, starts))
+
+
+def _iterated(
+    fit: Plan, problems: list[Problem], starts: list[tuple[Array, Array]]
+) -> tuple[ManyStarts, ManyStartsState]:
+    """Iterate on all models until each has ended."""
+    solver = ManyStarts(fit.solver, problems, starts)
+    past = Past(solver.start(problems[0], *starts[0]))
+    outcome = loop.run(solver, problems[0], past, fit.limits)
+    if outcome.interrupt is not None:
+        raise outcome.interrupt
+    return solver, outcome.state
+
+
+def sketch_for(
+    X: Operand, parameters: Parameters, largest: int, seed: int
+) -> Operand | None:
+    """Return X compressed for models of up to `largest` components, or None.
+
+    There is one where iterations on it cost little beside those on X.
+    """
+    rows, columns = X.shape
+    work = (largest + OVERSAMPLES) * (rows + columns)
+    solver = parameters.solver
+    if not isinstance(solver, str) or X.in_parts or LEAST_WORK * work > X.entries:
+        return None
+    if solver == AUTO:
+        solver = choose_solver(make_loss(parameters.beta_loss), X).value
+    if not solvers.class_of(solver).compressible or not parameters.tol > 0:
+        return None
+    with single_threaded_blas():
+        return compressed(X, largest, np.random.RandomState(seed))
 
 
 def _plan_of(X: Operand, parameters: Parameters, models: Sequence[ModelStart]) -> Plan:
