@@ -10,7 +10,15 @@ from scipy.spatial.distance import squareform
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_samples, silhouette_score
 
-from nonneg import NMF, consensus, load, match_components, order_components, save
+from nonneg import (
+    NMF,
+    consensus,
+    load,
+    match_components,
+    nnls,
+    order_components,
+    save,
+)
 from nonneg.selection import (
     amari_distance,
     cluster_runs,
@@ -315,3 +323,25 @@ def test_12_two_groups_are_stable_and_five_are_not():
 def test_refusals(options, message):
     with pytest.raises(ValueError, match=message):
         consensus(X, 3, **options)
+
+
+def test_runs_that_begin_on_a_sketch_end_at_minima_of_all_of_X():
+    tall = RNG.gamma(0.4, size=(250, 3)) @ RNG.gamma(0.4, size=(3, 160))
+    tall *= RNG.uniform(0.5, 1.5, tall.shape)
+    options = {"n_runs": 4, "density_threshold": 2, "random_state": 0}
+    agreed = consensus(tall, 3, n_threads=1, **options)
+    for H, objective in zip(agreed.spectra, agreed.objective, strict=True):
+        W = nnls(H.T, tall.T).T
+        again = NMF(3, "custom", "hals", tol=1e-6, max_iter=500).fit(
+            tall, W=np.ascontiguousarray(W), H=H.copy()
+        )
+        least = 0.5 * again.reconstruction_err_**2
+        assert least <= objective * (1 + 1e-12) <= least * (1 + 1e-4)
+    # with a limit of memory there is no sketch, and the runs end elsewhere by rounding
+    limited = consensus(tall, 3, memory_limit="1 GB", **options)
+    assert not np.array_equal(limited.spectra, agreed.spectra)
+    np.testing.assert_allclose(
+        limited.components_, agreed.components_, rtol=0.02, atol=0.01
+    )
+    other = consensus(tall, 3, n_threads=3, **options)
+    assert np.array_equal(other.spectra, agreed.spectra)

@@ -28,9 +28,8 @@ from .plan_checks import AUTO
 from .plan_choices import choose_solver
 from .run import WEIGHTS
 
-
-LEAST_WORK = 2.5
-"""Least number of entries of X for each number of its sketch (D-GROUP-SKETCH)."""
+LEAST_SHARE = 3
+"""Least number of stored entries of X for each number of its sketch (D-GROUP-SKETCH)."""
 
 
 class ModelStart(NamedTuple):
@@ -106,7 +105,7 @@ def fit_models(
 def _iterated(
     fit: Plan, problems: list[Problem], starts: list[tuple[Array, Array]]
 ) -> tuple[ManyStarts, ManyStartsState]:
-    """Iterate on all models until each has ended."""
+    """Iterate until all models have ended; return their solver and state."""
     solver = ManyStarts(fit.solver, problems, starts)
     past = Past(solver.start(problems[0], *starts[0]))
     outcome = loop.run(solver, problems[0], past, fit.limits)
@@ -120,16 +119,17 @@ def sketch_for(
 ) -> Operand | None:
     """Return X compressed for models of up to `largest` components, or None.
 
-    There is one where iterations on it cost little beside those on X.
+    There is one where iterations on it cost little beside those on X, for solvers that can
+    begin on it, where `memory_limit` is not set and the models are to converge.
     """
-    rows, columns = X.shape
-    work = (largest + OVERSAMPLES) * (rows + columns)
-    solver = parameters.solver
-    if not isinstance(solver, str) or X.in_parts or LEAST_WORK * work > X.entries:
+    numbers = (largest + OVERSAMPLES) * sum(X.shape)
+    limited = X.in_parts or parameters.memory_limit is not None or parameters.tol == 0
+    if limited or X.is_weighted or X.entries < LEAST_SHARE * numbers:
         return None
+    solver = parameters.solver
     if solver == AUTO:
         solver = choose_solver(make_loss(parameters.beta_loss), X).value
-    if not solvers.class_of(solver).compressible or not parameters.tol > 0:
+    if not solvers.class_of(solver).compressible:
         return None
     with single_threaded_blas():
         return compressed(X, largest, np.random.RandomState(seed))

@@ -20,7 +20,7 @@ from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
 from ..estimators.given_components import model_of_components
 from ..fitting.checkpoints.fingerprint import fingerprint
-from ..fitting.model_group import FittedModel, ModelStart, fit_models
+from ..fitting.model_group import FittedModel, ModelStart, fit_models, sketch_for
 from ..fitting.preparation import prepare_X
 from .cells import Cells
 from .parameters import checked, fit_parameters
@@ -136,7 +136,7 @@ def consensus(
     alpha_W: float = 0.0,
     alpha_H: float | Literal["same"] = "same",
     l1_ratio: float = 0.0,
-    tol: float = 1e-4,
+    tol: float = 5e-4,
     max_iter: int = 200,
     random_state: Any = None,
     n_threads: int | None = None,
@@ -180,8 +180,9 @@ def consensus(
         Weight of the penalty on H, times n_samples; "same" takes that of `alpha_W`.
     l1_ratio : float, default=0.0
         Share of L1 in the penalties: 0 is L2, 1 is L1, between is a mix.
-    tol : float, default=1e-4
-        When a fit stops, as of `NMF`.
+    tol : float, default=5e-4
+        When a fit stops, as of `NMF`; the default stops earlier, where most components of
+        "hals" are within a cosine of 0.999 of their limits.
     max_iter : int, default=200
         Largest number of iterations of a fit.
     random_state : int, RandomState instance or None, default=None
@@ -220,6 +221,10 @@ def consensus(
 
     Notes
     -----
+    Where the solver is "hals" and X has three or more entries for each number of a sketch of
+    k + 20 directions, the runs converge on the sketch first, and then on X itself: they
+    take half the time, and end in better minima. With `memory_limit` they don't.
+
     Memory: n_runs·k·n_features numbers for the spectra, (n_runs·k)² for their distances and
     n_runs·n_samples bytes for the labels; nothing of n_samples × n_samples. The result
     does not depend on `n_threads`.
@@ -243,7 +248,7 @@ def consensus(
     parameters = fit_parameters(n_components, checked(CONSENSUS, dict(locals())))
     operand = prepare_X(X, n_threads, memory_limit=memory_limit)
     _require_in_reach(operand)
-    seeds = seeds_of(random_state, n_runs)
+    seeds = seeds_of(random_state, n_runs + 1)
     cells = Cells(checkpoint, _facts(operand, parameters, n_runs, seeds), resume)
     try:
         _run_all(operand, parameters, seeds, cells, callback, max_time)
@@ -300,16 +305,21 @@ def _run_all(
     callback: Callable[[Group], bool | None] | None,
     max_time: float | None,
 ) -> None:
-    """Fit all runs that `cells` doesn't have, in groups that share passes over X."""
+    """Fit all runs that `cells` doesn't have, in groups that share passes over X.
+
+    The last of the seeds is for the sketch of X, on which the runs begin.
+    """
     start, k = time.perf_counter(), parameters.n_components
     assert isinstance(k, int)
+    *starts, seed_of_sketch = seeds
     size = max(1, GROUP_COLUMNS // k)
     each = dataclasses.replace(parameters, max_time=None, callback=None)
-    for first in range(0, len(seeds), size):
+    sketch = sketch_for(X, each, k, seed_of_sketch)
+    for first in range(0, len(starts), size):
         name = str(first)
-        group = seeds[first : first + size]
+        group = [ModelStart(k, seed) for seed in starts[first : first + size]]
         if name not in cells:
-            models = fit_models(X, each, [ModelStart(k, seed) for seed in group])
+            models = fit_models(X, each, group, sketch)
             cells.add(
                 name,
                 spectra=np.stack([np.ascontiguousarray(m.Ht.T) for m in models]),
@@ -317,8 +327,8 @@ def _run_all(
                 labels=np.stack([labels_of(m) for m in models]),
             )
         seconds = time.perf_counter() - start
-        done = min(first + size, len(seeds))
-        if callback is not None and callback(Group(done, len(seeds), seconds)):
+        done = min(first + size, len(starts))
+        if callback is not None and callback(Group(done, len(starts), seconds)):
             return
         if max_time is not None and seconds >= max_time:
             return

@@ -205,7 +205,7 @@ def select_rank(
     try:
         ended = fit_cells(cut, parameters, tried, start_seeds[:n_init], cells, limit)
         if stability and not ended:
-            seeds = start_seeds[:stability]
+            seeds = [*start_seeds[:stability], partition_seed]
             fit_stability(operand, parameters, tried, seeds, cells, limit)
     except KeyboardInterrupt as interrupt:
         with contextlib.suppress(ValueError):  # not a single fit has ended

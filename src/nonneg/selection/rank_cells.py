@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.interfaces import Operand
 from ..base.parameters import Parameters
-from ..fitting.model_group import FittedModel, ModelStart, fit_models
+from ..fitting.model_group import FittedModel, ModelStart, fit_models, sketch_for
 from .cells import Cells
 from .folds import Folds
 from .many_starts import labels_of
@@ -164,15 +164,20 @@ def fit_stability(
     cells: Cells,
     limit: Limit,
 ) -> None:
-    """Fit each rank from several starts on all of X, and measure how alike they are."""
+    """Fit each rank from several starts on all of X, and measure how alike they are.
+
+    The last of the seeds is for the sketch of X, on which the fits begin.
+    """
     each = dataclasses.replace(parameters, max_time=None, callback=None)
+    *starts, seed_of_sketch = seeds
     for number, k in enumerate(ranks):
         if stability_name(k) not in cells:
+            sketch = sketch_for(X, each, k, seed_of_sketch)
             models: list[FittedModel] = []
             size = max(1, COLUMNS // k)
-            for first in range(0, len(seeds), size):
-                group = [ModelStart(k, seed) for seed in seeds[first : first + size]]
-                models += fit_models(X, each, group)
+            for first in range(0, len(starts), size):
+                group = [ModelStart(k, seed) for seed in starts[first : first + size]]
+                models += fit_models(X, each, group, sketch)
             cells.add(stability_name(k), measures=_measures(models, k))
         cell = Cell(-1, k, np.nan, number + 1, len(ranks), limit.seconds)
         if limit.ends(cell):
