@@ -159,6 +159,7 @@ def test_unknown_parameters_are_refused_at_construction():
         NMF(gamma=3)
 
 
+@pytest.mark.filterwarnings("ignore:.*penalises W alone")
 @pytest.mark.parametrize("entry", [fit, factorize, with_H_fixed])
 @pytest.mark.parametrize(
     "new", [{"alpha_W": 0.1}, {"alpha_H": 0.1}, {"alpha_W": 1, "alpha_H": 0}]

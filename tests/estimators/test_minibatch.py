@@ -34,6 +34,7 @@ ON = {"tol": 0, "max_no_improvement": None}
 def _may_not_converge():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", ".*penalises W alone")
         yield
 
 

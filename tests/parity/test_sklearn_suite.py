@@ -11,6 +11,7 @@ from support.paths import ROOT
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:The multiplicative update:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*penalises W alone:UserWarning"),
 ]
 
 DEVIATIONS = {

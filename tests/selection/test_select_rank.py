@@ -141,7 +141,7 @@ def test_02_a_latin_fold_is_the_fit_with_a_gram_matrix_for_each_row(storage):
 class ExactFold(FoldedHals):
     """Solves for rows exactly, without momentum."""
 
-    def _method(self, momentum, state):
+    def method(self, problem, momentum, state):
         return Exact()
 
 

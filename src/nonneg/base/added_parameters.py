@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .constraint import is_constraints
 from .declaration import (
     BATCH,
     EVERYWHERE,
@@ -48,6 +49,13 @@ MISSING = Rule(
     "numpy.nan, 0, a str among {'unstored'} or None",
     "Pass what stands for a missing entry of X, or None where none is missing.",
 )
+
+CONSTRAINED = Rule(
+    is_constraints,
+    "a constraint of nonneg.constraints, a list of them or None",
+    "Pass objects such as nonneg.constraints.Simplex(), not classes or names.",
+)
+CONSTRAINTS = "ConstraintBase | Sequence[ConstraintBase] | None"
 
 
 ADDED: tuple[Parameter, ...] = (
@@ -213,6 +221,26 @@ ADDED: tuple[Parameter, ...] = (
         option=Option("Entries that are missing: none, nan, unstored or zero.", metavar="NAME",
                       flags=("--missing",), default="none",
                       convert=by_word({"none": None, "nan": math.nan, "zero": 0})),
+    ),
+    Parameter(
+        "constraints_W", CONSTRAINTS, None,
+        CONSTRAINED,
+        """
+        What is known about W: a constraint of `nonneg.constraints`, such as `Simplex()`, or
+        a list of them. The solvers "hals", "bpp" and "auto" obey them. `transform` does so,
+        too; constraints that name single rows then need as many rows as in the fit.
+        """,
+        kind="ConstraintBase, list of ConstraintBase or None", signatures=(NMF, FUNCTION),
+    ),
+    Parameter(
+        "constraints_H", CONSTRAINTS, None,
+        CONSTRAINED,
+        """
+        What is known about H, such as `Fixed(known)` with an array of the shape of
+        `components_` that is NaN where an entry is free. Penalties and constraints together
+        are minimised; a penalty that only makes a factor small is refused.
+        """,
+        kind="ConstraintBase, list of ConstraintBase or None", signatures=(NMF, FUNCTION),
     ),
 )  # fmt: skip
 """Entries in the order of the signatures. The next one goes to the end; then

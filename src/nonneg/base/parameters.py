@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from .added_parameters import ADDED
+from .constraint import ConstraintBase
 from .declaration import NMF, Names, Parameter
 from .inherited_parameters import INHERITED
 from .interfaces import LossBase, SolverBase
@@ -61,6 +62,8 @@ class Parameters:
     resume: bool = False
     accelerate: bool = False
     missing_values: float | str | None = None
+    constraints_W: ConstraintBase | Sequence[ConstraintBase] | None = None
+    constraints_H: ConstraintBase | Sequence[ConstraintBase] | None = None
     owner: ClassVar[str] = NMF
     """Name, in messages, of the class or function that has these parameters."""
     table: ClassVar[tuple[Parameter, ...]] = PARAMETERS

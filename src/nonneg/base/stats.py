@@ -21,6 +21,13 @@ class Stats(NamedTuple):
         """Mean of the observed entries."""
         return self.sum / self.n_entries
 
+    @property
+    def size(self) -> float:
+        """Mean of the observed entries, or their root mean square if some are negative."""
+        if self.smallest >= 0:
+            return self.mean
+        return math.sqrt(self.sum_sq / self.n_entries)
+
     def level(self, k: int) -> float:
         """sqrt(mean / k): the size of factors of k components with a product like X."""
-        return math.sqrt(max(0.0, self.mean) / k)
+        return math.sqrt(max(0.0, self.size) / k)

@@ -316,7 +316,11 @@ def require_non_negative(smallest: float, whom: str) -> None:
 
 
 def check_factor(
-    A: Any, shape: tuple[int | None, int | None], whom: str, dtype: Any
+    A: Any,
+    shape: tuple[int | None, int | None],
+    whom: str,
+    dtype: Any,
+    any_sign: bool = False,
 ) -> Array:
     """Check a factor given by the caller, without writing to it.
 
@@ -330,6 +334,8 @@ def check_factor(
         "NMF (input W)" or "NMF (input H)".
     dtype : dtype
         Of X.
+    any_sign : bool
+        Whether it may have negative entries.
 
     Raises
     ------
@@ -353,7 +359,8 @@ def check_factor(
                 "(n_samples, n_components) and H (n_components, n_features)."
             )
             raise ValueError(msg)
-    check_non_negative(checked, whom)
+    if not any_sign:
+        check_non_negative(checked, whom)
     if not checked.any():
         msg = (
             f"Array passed to {whom} is full of zeros. Pass one with positive entries."

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base import deadline
 from ..base.arrays import Array
+from ..base.constraint import takes_any_sign
 from ..base.interfaces import Operand, State
 from ..base.memory_size import is_limit
 from ..base.observed import NOTHING, Observation
@@ -306,7 +307,8 @@ class FactorizationEstimator(
         if limit is not None and not is_limit(limit):
             limit = None  # which is refused with the other parameters
         whom = self._parameters_class.owner
-        return prepare_X(X, self.n_threads, whom, limit, observation)
+        any_sign = takes_any_sign(self)
+        return prepare_X(X, self.n_threads, whom, limit, observation, any_sign)
 
     def _operand(self, X: Any, reset: bool, observation: Observation) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from ..base.arrays import Array
+from ..base.constraint import ConstraintBase, takes_any_sign
 from ..base.deadline import no_limit, time_limit
 from ..base.declaration import FUNCTION
 from ..base.interfaces import LossBase, SolverBase
@@ -50,6 +51,8 @@ def non_negative_factorization(
     n_threads: int | None = None,
     accelerate: bool = False,
     missing_values: float | str | None = None,
+    constraints_W: ConstraintBase | Sequence[ConstraintBase] | None = None,
+    constraints_H: ConstraintBase | Sequence[ConstraintBase] | None = None,
     sample_weight: Any = None,
     feature_weight: Any = None,
     weights: Any = None,
@@ -163,6 +166,14 @@ def non_negative_factorization(
         not store; "unstored": all that a sparse X does not store, while stored zeros are
         observed; 0: every zero. Penalties by `alpha_W` and `alpha_H` then count for each
         row and column by the share of it that is observed.
+    constraints_W : ConstraintBase, list of ConstraintBase or None, default=None
+        What is known about W: a constraint of `nonneg.constraints`, such as `Simplex()`, or
+        a list of them. The solvers "hals", "bpp" and "auto" obey them. `transform` does so,
+        too; constraints that name single rows then need as many rows as in the fit.
+    constraints_H : ConstraintBase, list of ConstraintBase or None, default=None
+        What is known about H, such as `Fixed(known)` with an array of the shape of
+        `components_` that is NaN where an entry is free. Penalties and constraints together
+        are minimised; a penalty that only makes a factor small is refused.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row in the loss, at least 0.
     feature_weight : array-like of shape (n_features,), default=None
@@ -221,7 +232,10 @@ def non_negative_factorization(
     observation = Observation(missing_values, sample_weight, feature_weight, weights)
     with time_limit(max_time):
         with no_limit():  # but the time of the checks counts
-            operand = prepare_X(X, n_threads, observation=observation)
+            any_sign = takes_any_sign(Parameters(**values))
+            operand = prepare_X(
+                X, n_threads, observation=observation, any_sign=any_sign
+            )
             require("update_H", update_H, BOOL, FUNCTION)
             parameters = validated(Parameters(**values))
             made = plan(operand, parameters, W, H, update_H=bool(update_H))

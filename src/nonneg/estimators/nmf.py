@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from ..base.constraint import ConstraintBase, as_constraints, takes_any_sign
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.records import FactorizationResult, Iteration
 from ..fitting.fit_plan import plan
@@ -155,6 +156,14 @@ class NMF(FactorizationEstimator):
         not store; "unstored": all that a sparse X does not store, while stored zeros are
         observed; 0: every zero. Penalties by `alpha_W` and `alpha_H` then count for each
         row and column by the share of it that is observed.
+    constraints_W : ConstraintBase, list of ConstraintBase or None, default=None
+        What is known about W: a constraint of `nonneg.constraints`, such as `Simplex()`, or
+        a list of them. The solvers "hals", "bpp" and "auto" obey them. `transform` does so,
+        too; constraints that name single rows then need as many rows as in the fit.
+    constraints_H : ConstraintBase, list of ConstraintBase or None, default=None
+        What is known about H, such as `Fixed(known)` with an array of the shape of
+        `components_` that is NaN where an entry is free. Penalties and constraints together
+        are minimised; a penalty that only makes a factor small is refused.
 
     Attributes
     ----------
@@ -295,6 +304,8 @@ class NMF(FactorizationEstimator):
         resume: bool = False,
         accelerate: bool = False,
         missing_values: float | str | None = None,
+        constraints_W: ConstraintBase | Sequence[ConstraintBase] | None = None,
+        constraints_H: ConstraintBase | Sequence[ConstraintBase] | None = None,
     ) -> None:
         self.n_components = n_components
         self.init = init
@@ -326,8 +337,12 @@ class NMF(FactorizationEstimator):
         self.resume = resume
         self.accelerate = accelerate
         self.missing_values = missing_values
+        self.constraints_W = constraints_W
+        self.constraints_H = constraints_H
 
     def _transform_lazily(self, X: Any) -> Any:
+        if as_constraints(self.constraints_W):
+            return None
         lazily = lazy_transform(X)
         return None if lazily is None else lazily(self, X, self.components_)
 
@@ -344,7 +359,9 @@ class NMF(FactorizationEstimator):
         if not solvers.class_of(parameters.solver).solves_W_exactly:
             H = self.components_.astype(X.dtype, copy=False)
             return plan(X, parameters, H=H, update_H=False)
-        fixed = fixed_factor(self, self.components_, X.dtype, X.n_threads)
+        fixed = fixed_factor(
+            self, self.components_, X.dtype, X.n_threads, takes_any_sign(self)
+        )
         return plan(X, parameters, fixed=fixed, out=out)
 
     def _set_fitted(self, X: Operand, result: FactorizationResult, plan: Plan) -> None:

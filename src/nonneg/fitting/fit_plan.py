@@ -15,7 +15,14 @@ from ..operands.streamed.disk_rows import FactorFolder, folder_for
 from ..operands.streamed.row_batches import RowBatches
 from ..solvers.block_least_squares import BlockLeastSquares
 from ..solvers.composed.block_warmup import BlocksFirst
+from ..solvers.constrained import ConstrainedLeastSquares
 from ..solvers.registry import make_solver, solvers
+from .constraint_plan import (
+    Constraints,
+    components_of_fixed,
+    constrained,
+    constrained_solver,
+)
 from .fixed_factor import FixedFactor
 from .loop import Limits
 from .memory_plan import (
@@ -74,14 +81,16 @@ def plan(
     """
     loss = make_loss(parameters.beta_loss)
     update_H = update_H and fixed is None
+    parameters = _with_components(parameters)
     k = count_components(X, parameters, _given_H(parameters, H, update_H, fixed))
     wanted = _folder_of(out)
     parameters, reasons = resolve_auto(X, parameters, loss, k, wanted is not None)
     X, reasons["reading"] = as_readable(parameters.solver, X)
     require_possible(parameters, loss, X)
     X, reasons["weights"] = as_weighted(parameters, loss, X)
+    X, sides = constrained(X, parameters, loss, k, update_H)
     blocks = parameters.blocks if update_H else None
-    kind = solvers.class_of(parameters.solver) if blocks is None else BlocksFirst
+    kind = _kind(parameters, blocks, sides)
     positive = kind.positive_start
     init, reasons["start"] = _init(parameters, k, X, positive, update_H)
     rows_at_once = None
@@ -98,6 +107,7 @@ def plan(
         X = X.checked_as_read()
     solver = _solver(X, parameters, blocks)
     solver.require(loss, X)
+    solver = constrained_solver(solver, sides)
     own_limit = solver.iteration_limit(update_H)
     return Plan(
         X=X,
@@ -113,8 +123,28 @@ def plan(
         checkpoint=plan_checkpoint(parameters) if update_H else None,
         rows_at_once=rows_at_once,
         task=Task("fit" if update_H else "transform", warns=own_limit is None),
+        constraints=sides,
         reasons=reasons,
     )
+
+
+def _with_components(parameters: Parameters) -> Parameters:
+    """Return the parameters with n_components="auto" as known entries tell it."""
+    if parameters.n_components != "auto":
+        return parameters
+    k = components_of_fixed(parameters)
+    if k is None:
+        return parameters
+    return dataclasses.replace(parameters, n_components=k)
+
+
+def _kind(
+    parameters: Parameters, blocks: int | None, sides: Constraints | None
+) -> type[SolverBase]:
+    """Return the class of the solver that a fit goes by."""
+    if sides is not None:
+        return ConstrainedLeastSquares
+    return solvers.class_of(parameters.solver) if blocks is None else BlocksFirst
 
 
 def limits_of(parameters: Parameters, max_iter: int) -> Limits:

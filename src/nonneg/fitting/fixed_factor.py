@@ -23,9 +23,15 @@ class FixedFactor(NamedTuple):
 _caches: WeakKeyDictionary[Any, FixedFactorCache] = WeakKeyDictionary()
 
 
-def fixed_factor(owner: Any, H: Array, dtype: Any, n_threads: int) -> FixedFactor:
-    """Return the `FixedFactor` of an estimator, computed anew only if H has changed."""
-    return _caches.setdefault(owner, FixedFactorCache()).get(H, dtype, n_threads)
+def fixed_factor(
+    owner: Any, H: Array, dtype: Any, n_threads: int, any_sign: bool = False
+) -> FixedFactor:
+    """Return the `FixedFactor` of an estimator, computed anew only if H has changed.
+
+    H may be negative only with `any_sign`.
+    """
+    cache = _caches.setdefault(owner, FixedFactorCache())
+    return cache.get(H, dtype, n_threads, any_sign)
 
 
 class FixedFactorCache:
@@ -38,7 +44,9 @@ class FixedFactorCache:
     def __init__(self) -> None:
         self._entry: tuple[Array, FixedFactor] | None = None
 
-    def get(self, H: Array, dtype: Any, n_threads: int) -> FixedFactor:
+    def get(
+        self, H: Array, dtype: Any, n_threads: int, any_sign: bool = False
+    ) -> FixedFactor:
         """Return the `FixedFactor` of H (k, n_features) in a dtype."""
         H = H.astype(dtype, copy=False)
         # other threads may replace the entry, so it is read once and written as a whole
@@ -48,7 +56,8 @@ class FixedFactorCache:
             if known.dtype == H.dtype and np.array_equal(known, H):
                 return fixed
         check_matrix(H, "H", "NMF (components_)")
-        check_non_negative(H, "NMF (components_)")
+        if not any_sign:
+            check_non_negative(H, "NMF (components_)")
         Ht = np.array(H.T, order="C", copy=True)
         fixed = FixedFactor(Ht, gram(Ht, n_threads))
         self._entry = (H.copy(), fixed)

@@ -17,6 +17,7 @@ from ..operands.streamed.row_batches import RowBatch, RowBatches
 from ..solvers.block_least_squares import BlockLeastSquares
 from ..solvers.fixed_h_mu import FixedHMultiplicative
 from ..solvers.minibatch import MiniBatch
+from .constraint_plan import warn_of_one_side
 from .fit_plan import limits_of, plan, plan_checkpoint
 from .fixed_factor import FixedFactor
 from .memory_plan import Demand, plan_memory, row_copy_bytes
@@ -55,6 +56,7 @@ def plan_batches(
         If the loss is impossible for X.
     """
     _refuse_workers(X)
+    warn_of_one_side(parameters)
     loss = _require_loss(X, parameters)
     batches = RowBatches(X, parameters.batch_size)
     n_steps = parameters.max_iter * len(batches)

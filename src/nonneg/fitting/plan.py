@@ -19,6 +19,7 @@ from ..operands.streamed.row_batches import RowBatches
 from ..solvers.block_least_squares import BlockLeastSquares
 from ..solvers.minibatch import MiniBatch
 from ..solvers.registry import solver_name
+from .constraint_plan import Constraints
 from .fixed_factor import FixedFactor
 from .loop import Limits
 from .memory_plan import MemoryPlan
@@ -115,6 +116,8 @@ class Plan:
     task : Task
     units : Units
         Units of X and the factors inside the fit.
+    constraints : Constraints or None
+        Constraints on W and H, prepared for them.
     reasons : dict of str to str
         Reason of each choice by its name.
     """
@@ -135,6 +138,7 @@ class Plan:
     rows_at_once: int | None = None
     task: Task = FIT
     units: Units = ORDINARY
+    constraints: Constraints | None = None
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property

@@ -50,8 +50,15 @@ def units_of(plan: Plan) -> Units:
 
 
 def require_ordinary(plan: Plan) -> None:
-    """Refuse an X that would need another unit, but can't be copied into memory."""
+    """Refuse an X that would need another unit, but can't be copied into memory.
+
+    Constraints are in the unit of X, so they refuse it, too.
+    """
     X = plan.X
+    if plan.constraints is not None and has_units(plan.loss):
+        if unit_of(X, plan.solver.ordinary_norms):
+            refuse_size(X)
+        return
     if has_units(plan.loss) and X.native() is None and not X.checks_as_read:
         unit_of(X, plan.solver.ordinary_norms)
 
@@ -69,7 +76,7 @@ def in_units(plan: Plan) -> Plan:
     ValueError
         If X is not of ordinary size, and not in memory or fitted by batches.
     """
-    units = units_of(plan)
+    units = units_of(plan) if plan.constraints is None else Units()
     if not units:
         return plan
     start, limits = plan.start, plan.limits

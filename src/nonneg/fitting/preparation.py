@@ -38,12 +38,13 @@ def prepare_X(
     whom: str = "NMF",
     memory_limit: Any = None,
     observation: Observation = NOTHING,
+    any_sign: bool = False,
 ) -> Operand:
     """Check a non-negative X and wrap it in its operand.
 
     A plug-in operand checks the objects that it has registered for itself. The entries of an
     X that is read in parts are checked by `validate_entries`. `observation` says which entries are
-    missing or weighted.
+    missing or weighted. With `any_sign` an X in memory may have negative entries.
     """
     n_threads = resolve_n_threads(n_threads)
     X = matrix_in_memory(X)
@@ -58,7 +59,7 @@ def prepare_X(
     if observed is not None:
         observation = observation.with_observed(observed)
     if not observation.is_trivial:
-        return _prepare_observed(X, observation, n_threads, whom)
+        return _prepare_observed(X, observation, n_threads, whom, any_sign)
     # the sums below tell of a plain X whether all of its entries are finite
     if validation.is_plain_matrix(X):
         checked = X
@@ -71,12 +72,13 @@ def prepare_X(
     if not math.isfinite(stats.sum):
         # X has NaN, which the first check has assumed away, or huge entries
         validation.check_X(X, whom)
-    validation.require_non_negative(stats.smallest, f"{whom} (input X)")
+    if not any_sign:
+        validation.require_non_negative(stats.smallest, f"{whom} (input X)")
     return operand
 
 
 def _prepare_observed(
-    X: Any, observation: Observation, n_threads: int, whom: str
+    X: Any, observation: Observation, n_threads: int, whom: str, any_sign: bool
 ) -> Operand:
     """Check an X with missing or weighted entries and wrap it in its operand."""
     require("missing_values", observation.missing_values, MISSING, whom)
@@ -86,7 +88,8 @@ def _prepare_observed(
     )
     X = validation.check_X(X, whom, allow_nan=may_have_nan)
     smallest = np.nanmin(X.data if sp.issparse(X) else X, initial=0)
-    validation.require_non_negative(smallest, f"{whom} (input X)")
+    if not any_sign:
+        validation.require_non_negative(smallest, f"{whom} (input X)")
     return observe(X, observation, n_threads, whom)
 
 

@@ -43,6 +43,7 @@ from ..solvers.steps.quadratic_iteration import factor_penalties
 from . import loop
 from .checkpoints.files import Checkpoints, Past
 from .checkpoints.fingerprint import fingerprint
+from .constraint_plan import started_within
 from .dead_components import warn_of_dead
 from .loop import Outcome
 from .plan import FIXED, Plan
@@ -146,7 +147,7 @@ def _carry_out(plan: Plan) -> tuple[Outcome, tuple[Array, Array], float | None]:
         with deadline.no_limit():  # it takes no pass over X
             loss = _loss_of(problem, objective, *factors)
     ended = outcome.stop_reason in (StopReason.CONVERGED, StopReason.MAX_ITER)
-    if ended and plan.update_H and plan.task.polishes:
+    if ended and plan.update_H and plan.task.polishes and plan.constraints is None:
         warn_of_dead(problem, solver.name, outcome.history.objective, *factors)
     if isinstance(problem.X, ObservedOperand):
         factors = factors_of(problem.X, factors, plan.update_H)
@@ -172,6 +173,8 @@ def _last_objective(
 ) -> float | None:
     """Return the objective of the factors, if it is to be had without another pass."""
     if outcome.interrupt is not None or not plan.update_H:
+        return None
+    if plan.constraints is not None:  # their penalties are part of it
         return None
     known = outcome.history.objective
     if outcome.stop_reason is not StopReason.MAX_TIME:
@@ -291,6 +294,7 @@ def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:
     X, start = plan.X, plan.start
     if start.fixed is not None:
         W, Ht = level_start(X, plan.k, start.positive), start.fixed.Ht
+        W, Ht = started_within(plan.constraints, W, Ht, update_H=False)
         return X.scaled(W, Ht) if isinstance(X, ObservedOperand) else (W, Ht)
     if start.state is None:
         parameters = plan.parameters
@@ -306,7 +310,7 @@ def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:
         Ht = start.state.Ht
     if plan.task.is_step:  # the step solves for its rows anew
         W = np.zeros((X.shape[0], Ht.shape[1]), X.dtype)
-    return W, Ht
+    return started_within(plan.constraints, W, Ht, plan.update_H)
 
 
 def _scaled_start(
@@ -367,6 +371,7 @@ def _several(
                 n_components=first[1].shape[1],
             )  # fmt: skip
             W, Ht = _scaled_start(problem.X, start_parameters, None, None, True)
+            W, Ht = started_within(plan.constraints, W, Ht, update_H=True)
             starts.append((problem.X.to_rows_of_X(W), Ht))
     return ManyStarts(solver, [problem, *others], starts)
 

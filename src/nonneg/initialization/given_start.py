@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from ..base import validation
 from ..base.arrays import Array
+from ..base.constraint import takes_any_sign
 from ..base.interfaces import Operand
 from ..base.parameters import Parameters
 from . import svd_start
@@ -60,10 +61,11 @@ def starting_factors(
     """
     n_features = X.shape[1]
     k = n_features if parameters.n_components is None else parameters.n_components
+    signs = takes_any_sign(parameters)
     if not update_H:
-        return _fixed_H_start(X, None if k == "auto" else k, W, H, positive)
+        return _fixed_H_start(X, None if k == "auto" else k, W, H, positive, signs)
     if parameters.init == CUSTOM:
-        return _custom_start(X, None if k == "auto" else k, W, H)
+        return _custom_start(X, None if k == "auto" else k, W, H, signs)
     if W is not None or H is not None:
         validation.warn(
             "When init!='custom', provided W or H are ignored. Set  init='custom' to "
@@ -89,7 +91,7 @@ def level_start(X: Operand, k: int, positive: bool) -> Array:
 
 
 def _fixed_H_start(
-    X: Operand, k: int | None, W: Any, H: Any, positive: bool
+    X: Operand, k: int | None, W: Any, H: Any, positive: bool, any_sign: bool
 ) -> tuple[Array, Array]:
     if W is not None:
         validation.warn(
@@ -101,12 +103,14 @@ def _fixed_H_start(
             "Pass H, or let both factors be estimated by update_H=True."
         )
         raise ValueError(msg)
-    H = validation.check_factor(H, (k, X.shape[1]), "NMF (input H)", X.dtype)
+    H = validation.check_factor(H, (k, X.shape[1]), "NMF (input H)", X.dtype, any_sign)
     Ht = np.array(H.T, order="C", copy=True)
     return level_start(X, Ht.shape[1], positive), Ht
 
 
-def _custom_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Array]:
+def _custom_start(
+    X: Operand, k: int | None, W: Any, H: Any, any_sign: bool
+) -> tuple[Array, Array]:
     n_samples, n_features = X.shape
     missing = [name for name, A in (("H", H), ("W", W)) if A is None]
     if missing:
@@ -116,9 +120,9 @@ def _custom_start(X: Operand, k: int | None, W: Any, H: Any) -> tuple[Array, Arr
             "Pass both, or another init."
         )
         raise ValueError(msg)
-    H = validation.check_factor(H, (k, n_features), "NMF (input H)", X.dtype)
+    H = validation.check_factor(H, (k, n_features), "NMF (input H)", X.dtype, any_sign)
     if k is None:
         k = H.shape[0]
-    W = validation.check_factor(W, (n_samples, k), "NMF (input W)", X.dtype)
+    W = validation.check_factor(W, (n_samples, k), "NMF (input W)", X.dtype, any_sign)
     Ht = np.array(H.T, order="C", copy=True)
     return np.array(W, order="C", copy=True), Ht

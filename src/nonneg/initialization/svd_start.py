@@ -160,7 +160,7 @@ def _svd_factors(
         W, Ht = _nndsvd(truncated_svd(X, rank, random_state))
     for factor in (W, Ht):
         replace_below(factor, _least_entries(factor) if eps is None else eps)
-    level = _fill_level(X.stats().mean)
+    level = _fill_level(X.stats().size)
     if name == "nndsvda":
         _fill_zeros(W, Ht, level)
     elif name == "nndsvdar":

@@ -29,6 +29,8 @@ CLASSES = ("NMF", "MiniBatchNMF")
 """Names of the classes that a file may hold."""
 NAMES = "feature_names_in_"
 HISTORY = "history_"
+CONSTRAINTS = "constraints/"
+"""The front of the names of members that hold arrays of constraints."""
 STATE = "state"
 """The front of the names of members that hold the state of an online model."""
 
@@ -47,6 +49,8 @@ class Contents(NamedTuple):
     """Fitted attributes that are arrays, or the history, by name."""
     state: dict[str, NDArray[Any]] = {}  # noqa: RUF012  (an entry of a tuple, never written to)
     """The table of the state of an online model, as checkpoints have it."""
+    constraints: dict[str, NDArray[Any]] = {}  # noqa: RUF012  (likewise)
+    """Arrays of constraints by member."""
 
 
 def write_contents(
@@ -131,7 +135,10 @@ def _read_archive(file: IO[bytes], n_bytes: int) -> Contents:
         for key in list(arrays)
         if key.startswith(f"{STATE}/")
     }
-    return Contents(header, _assemble(arrays), state)
+    constraints = {
+        key: arrays.pop(key) for key in list(arrays) if key.startswith(CONSTRAINTS)
+    }
+    return Contents(header, _assemble(arrays), state, constraints)
 
 
 def _require_whole(archive: zipfile.ZipFile, n_bytes: int, n_members: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.constraint import takes_any_sign
 from ..base.interfaces import State
 from .model_archive import HISTORY, NAMES
 
@@ -41,7 +42,8 @@ def find_fault(model: Any) -> str | None:
             f"its components have shape {H.shape} and dtype {H.dtype}, not {shape} and "
             "float32 or float64"
         )
-    if not all(math.isfinite(end) and end >= 0 for end in (H.min(), H.max())):
+    ends = H.min(), H.max()
+    if not all(map(math.isfinite, ends)) or (ends[0] < 0 and not takes_any_sign(model)):
         return "its components are not all finite and non-negative"
     names = attributes.get(NAMES)
     if names is not None and np.shape(names) != (H.shape[1],):

@@ -30,6 +30,7 @@ from .model_archive import (
     write_contents,
 )
 from .model_checks import find_fault
+from .model_constraints import PARAMETERS, build_constraints, split_constraints
 from .output_files import replace_file
 
 __all__ = ["FORMAT_VERSION", "load", "read_contents", "save", "write_model"]
@@ -113,8 +114,9 @@ def write_model(
     if fault is not None:
         msg = f"The model can't be saved: {fault}."
         raise ValueError(msg)
-    params, left_out = _collect_params(model)
+    params, left_out, constraints, members = _collect_params(model)
     scalars, arrays = _split_attributes(model)
+    arrays |= members
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -122,6 +124,7 @@ def write_model(
         "class": name,
         "params": params,
         _LEFT_OUT: left_out,
+        "constraints": constraints,
         "attributes": scalars,
         "notes": dict(notes or {}),
         "members": sorted(arrays),
@@ -187,6 +190,8 @@ def _build(contents: Contents) -> NMF | MiniBatchNMF:
     header = contents.header
     # a new fit must not write where a file says
     params = {**header["params"], "checkpoint": None, "resume": False}
+    for name, described in header.get("constraints", {}).items():
+        params[name] = build_constraints(name, described, contents.constraints)
     model: NMF | MiniBatchNMF = MODELS[header["class"]](**params)
     attributes = {**header["attributes"], **contents.arrays}
     for name in attributes:
@@ -206,15 +211,26 @@ def _build(contents: Contents) -> NMF | MiniBatchNMF:
     return model
 
 
-def _collect_params(model: NMF | MiniBatchNMF) -> tuple[dict[str, Any], list[str]]:
-    """Return the parameters as JSON takes them, and the names of those stored as None."""
+def _collect_params(
+    model: NMF | MiniBatchNMF,
+) -> tuple[dict[str, Any], list[str], dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the parameters as JSON takes them, and the names of those left out.
+
+    Constraints are stored as None in their place; they and their arrays come third and last.
+    """
     params: dict[str, Any] = {}
     left_out: list[str] = []
+    constraints: dict[str, Any] = {}
+    members: dict[str, NDArray[Any]] = {}
     for name, value in model.get_params(deep=False).items():
         plain = value.item() if isinstance(value, np.generic) else value
         plain = os.fspath(plain) if isinstance(plain, os.PathLike) else plain
         if plain is None or isinstance(plain, bool | int | float | str):
             params[name] = plain
+        elif name in PARAMETERS:
+            params[name] = None
+            constraints[name], arrays = split_constraints(name, value)
+            members |= arrays
         elif name in ("callback", "random_state"):
             params[name] = None
             left_out.append(name)
@@ -225,7 +241,7 @@ def _collect_params(model: NMF | MiniBatchNMF) -> tuple[dict[str, Any], list[str
                 "another value before saving."
             )
             raise ValueError(msg)
-    return params, left_out
+    return params, left_out, constraints, members
 
 
 def _split_attributes(

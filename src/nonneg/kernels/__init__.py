@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from ..base.arrays import Array
 from ..base.factor_rows import FactorRows
 from ..base.steps import Step
-from . import beta_terms, block_pivoting, observed_rows, reference
+from . import (
+    beta_terms,
+    block_pivoting,
+    bounded_rows,
+    observed_rows,
+    reference,
+    shaped_columns,
+)
 from .block_pivoting import ExactReport
 from .row_methods import (
     Adaptive,
@@ -62,6 +69,9 @@ if os.environ.get("NONNEG_SIMD") != "reference":
 clean_rows = (_native_observed or observed_rows).clean_rows
 named_product = (_native_observed or observed_rows).named_product
 named_square = (_native_observed or observed_rows).named_square
+nearest_monotone = shaped_columns.nearest_monotone
+nearest_unimodal = shaped_columns.nearest_unimodal
+solve_within = bounded_rows.solve_within
 solve_apart = (_native_observed or observed_rows).solve_apart
 coordinate_sweep = (native or reference).coordinate_sweep
 exact_solve = (native or block_pivoting).exact_solve
@@ -144,9 +154,12 @@ __all__ = [
     "named_product",
     "named_square",
     "native_pass",
+    "nearest_monotone",
+    "nearest_unimodal",
     "solve_apart",
     "solve_on_sets",
     "solve_rows",
+    "solve_within",
     "stretches",
     "summary",
     "touch",

@@ -49,10 +49,10 @@ class FoldedHals(Hals):
         self, problem: Problem, state: ExtrapolatedState
     ) -> Generator[HalfStep, ModelSums, Progress]:
         """Return the iteration as half-steps that can share a pass."""
-        momentum = 0.0 if self._pauses(problem, state) else state.momentum
+        momentum = 0.0 if self.pauses(problem, state) else state.momentum
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
         pair = yield from _solve_pair(
-            problem, state, rows_W, rows_H, self._method(problem, momentum, state)
+            problem, state, rows_W, rows_H, self.method(problem, momentum, state)
         )
         return self._accept_pair(problem, state, pair)
 

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.arrays import Array
+from ..base.constraint import as_constraints
 from ..base.declaration import BOOTSTRAP
 from ..fitting.preparation import prepare_X
 from .loading import loaded
@@ -288,6 +289,13 @@ def _weights(
 
 
 def _components_for(model: Any, n_features: int) -> Array:
+    known = vars(model)
+    if any(as_constraints(known.get(f"constraints_{factor}")) for factor in "WH"):
+        msg = (
+            "bootstrap refits without constraints, and this model was fitted with some. Pass "
+            "a model with constraints_W=None and constraints_H=None."
+        )
+        raise ValueError(msg)
     H: Array = np.asarray(model.components_)
     if H.shape[1] != n_features:
         msg = (

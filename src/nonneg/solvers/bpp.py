@@ -39,10 +39,11 @@ class BlockPivoting(Hals):
     name: ClassVar[str] = "bpp"
     warms_up_by_blocks: ClassVar[bool] = False
 
-    def _method(
+    def method(
         self,
         problem: Problem,  # noqa: ARG002
         momentum: float,
         state: ExtrapolatedState,  # noqa: ARG002
     ) -> Method:
+        """Return the exact solve."""
         return Exact(momentum)

@@ -165,14 +165,14 @@ class Hals(SolverBase):
             start = _take_start(state)
             report, objective = yield from solve_W(problem, state.W, start, COLD)
             return _certified(report, objective, state.W.shape[0], residual=0.0)
-        momentum = 0.0 if self._pauses(problem, state) else state.momentum
+        momentum = 0.0 if self.pauses(problem, state) else state.momentum
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
         pair = yield from solve_pair(
             problem,
             _take_start(state),
             rows_W,
             rows_H,
-            self._method(problem, momentum, state),
+            self.method(problem, momentum, state),
         )
         return self._accept_pair(problem, state, pair)
 
@@ -198,9 +198,10 @@ class Hals(SolverBase):
         """Return the best pair measured."""
         return state.W, state.Ht
 
-    def _method(
+    def method(
         self, problem: Problem, momentum: float, state: ExtrapolatedState
     ) -> Method:
+        """Return the method of the half-steps of an iteration."""
         sweeps = self.sweeps or self._most_sweeps(problem, state)
         return Adaptive(sweeps, self.settled, momentum)
 
@@ -223,7 +224,7 @@ class Hals(SolverBase):
             for A, other in ((W, state.other("W")), (Ht, state.other("H")))
         )
         pair = yield from solve_pair(
-            problem, start, rows_W, rows_H, self._method(problem, 0.0, state)
+            problem, start, rows_W, rows_H, self.method(problem, 0.0, state)
         )
         if pair.objective <= state.best:
             W, Ht, product = rows_W.solved, rows_H.solved, pair.product
@@ -236,12 +237,12 @@ class Hals(SolverBase):
             state.W, state.Ht, state.best = solved, Ht, objective
         return _certified(report, objective, solved.shape[0], pair.residual())
 
-    def _pauses(self, problem: Problem, state: ExtrapolatedState) -> bool:
+    def pauses(self, problem: Problem, state: ExtrapolatedState) -> bool:
         """Whether this iteration goes without momentum; count a pause down."""
         if state.pause > 0:
             state.pause -= 1
             return True
-        if _is_blind(problem, state.last):
+        if is_blind(problem, state.last):
             return True
         reset = problem.X.dtype == np.float32 and state.n_iter % RESET_FLOAT32 == 0
         return bool(reset and state.n_iter > 0)
@@ -251,7 +252,7 @@ class Hals(SolverBase):
     ) -> Progress:
         """Keep the pair if it is the best one, and set where the next iteration starts."""
         pair = _measured(problem, pair)
-        blind = _is_blind(problem, pair.objective)
+        blind = is_blind(problem, pair.objective)
         residual = pair.residual()
         state.decreases[state.n_iter % SETTLED_WITHIN] = pair.decrease
         restart = state.advance(pair.rows_W, pair.rows_H, pair.objective, blind)
@@ -295,7 +296,7 @@ def _revive(problem: Problem, state: ExtrapolatedState) -> bool:
     return True
 
 
-def _is_blind(problem: Problem, objective: float) -> bool:
+def is_blind(problem: Problem, objective: float) -> bool:
     """Whether differences between objectives of this size are rounding alone."""
     X = problem.X
     share = FLOOR[X.dtype] if X.is_sketch else EXACT[X.dtype]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ...base.constraint import ConstraintBase, as_constraints, is_constraints
 from ...base.interfaces import LossBase, Operand, SolverBase
 from ...base.observed import Weights
 from ...base.parameters import Parameters
@@ -71,6 +72,8 @@ def _described(value: Any) -> Any:
         return "nan"  # which is not equal to itself
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, ConstraintBase | list | tuple) and is_constraints(value):
+        return "; ".join(one.fingerprint() for one in as_constraints(value))
     if isinstance(value, SolverBase | LossBase):
         kind = type(value)
         return f"{kind.__module__}.{kind.__qualname__} {sorted(vars(value).items())}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +80,7 @@ class ExtrapolatedState(State):
         gram_H: NDArray[np.float64] | None = None,
         product: Array | None = None,
         value: float | None = None,
-    ) -> ExtrapolatedState:
+    ) -> Self:
         """Return the state at a start; `value` is its objective, if known."""
         known = value if value is not None and np.isfinite(value) else np.inf
         return cls(

@@ -1,0 +1,190 @@
+"""Constraints of a fit: prepared for both factors, and refused where they don't go."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..base.constraint import ConstraintBase, Factor, as_constraints
+from ..base.interfaces import LossBase, Operand, SolverBase
+from ..base.parameters import Parameters
+from ..base.validation import warn
+from ..operands.observed import ObservedOperand
+from ..solvers.bpp import BlockPivoting
+from ..solvers.constrained import ConstrainedLeastSquares
+from ..solvers.hals import Hals
+from ..solvers.registry import solver_name
+from ..solvers.steps.factor_constraints import FactorConstraints
+
+GROWS = (
+    "{name} on {factor} has no minimum: the penalty falls as {factor} shrinks, and nothing "
+    "keeps {other} from growing instead. Pass constraints_{other}=Simplex() or "
+    "Bounds(upper=...), or alpha_{other} > 0."
+)
+ONE_SIDED = (
+    "alpha_W={alpha_W:g} with alpha_H=0 penalises W alone: the penalty falls as W shrinks and "
+    "H grows, and the fit has no minimum to reach. Pass alpha_H='same', or constrain the "
+    "scale of H."
+)
+
+
+class Constraints(NamedTuple):
+    """The constraints of both factors."""
+
+    W: FactorConstraints
+    H: FactorConstraints
+
+
+def given_constraints(
+    parameters: Parameters, factor: str, update_H: bool = True
+) -> tuple[ConstraintBase, ...]:
+    """Return the constraints on "W" or "H" that say something."""
+    if factor == "H" and not update_H:
+        return ()
+    stated = vars(parameters).get(f"constraints_{factor}")
+    return tuple(c for c in as_constraints(stated) if not c.is_void)
+
+
+def components_of_fixed(parameters: Parameters) -> int | None:
+    """Return the number of components that known entries tell, or None."""
+    for factor in ("W", "H"):
+        for constraint in given_constraints(parameters, factor):
+            k = constraint.n_components(factor)
+            if k is not None:
+                return k
+    return None
+
+
+def plan_constraints(
+    X: Operand, parameters: Parameters, k: int, update_H: bool
+) -> Constraints | None:
+    """Return the constraints of a fit, or None where there are none.
+
+    Raises
+    ------
+    ValueError
+        If one does not fit its factor, two exclude each other, or a penalty has no minimum.
+    """
+    stated = {f: given_constraints(parameters, f, update_H) for f in ("W", "H")}
+    if not any(stated.values()):
+        if update_H:
+            warn_of_one_side(parameters)
+        return None
+    sides = Constraints(
+        *(
+            FactorConstraints.of(stated[name], Factor(name, n_rows, k, X.dtype))
+            for name, n_rows in zip(("W", "H"), X.shape, strict=True)
+        )
+    )
+    if update_H:
+        _require_scale(sides, stated, parameters)
+        warn_of_one_side(parameters, sides)
+    return sides
+
+
+def _require_scale(
+    sides: Constraints, stated: dict[str, Any], parameters: Parameters
+) -> None:
+    """Refuse a penalty that shrinks with its factor while the other one is free to grow."""
+    weights = {
+        "W": parameters.alpha_W or parameters.alpha,
+        "H": parameters.alpha
+        or (parameters.alpha_W if parameters.alpha_H == "same" else parameters.alpha_H),
+    }
+    for factor, other in (("W", "H"), ("H", "W")):
+        this, beside = (sides._asdict()[name] for name in (factor, other))
+        tied = (
+            this.keeps_from_shrinking()
+            or beside.keeps_from_growing()
+            or weights[other] != 0
+        )
+        shrinking = [c for c in stated[factor] if c.shrinks]
+        if shrinking and not tied:
+            name = type(shrinking[0]).__name__
+            raise ValueError(GROWS.format(name=name, factor=factor, other=other))
+
+
+def warn_of_one_side(parameters: Any, sides: Constraints | None = None) -> None:
+    """Warn of a penalty on W alone, which the scale of H escapes."""
+    if not (parameters.alpha_W and parameters.alpha_H == 0):
+        return
+    if sides is not None and (
+        sides.W.keeps_from_shrinking() or sides.H.keeps_from_growing()
+    ):
+        return
+    warn(ONE_SIDED.format(alpha_W=parameters.alpha_W), UserWarning)
+
+
+def require_constrainable(
+    parameters: Parameters, loss: LossBase, X: Operand, sides: Constraints
+) -> None:
+    """Refuse what constraints don't go with."""
+    solver = parameters.solver
+    name = solver_name(solver)
+    able = "'hals' or 'bpp'" if "quadratic" in loss.provides else "'auto'"
+    possible = isinstance(solver, Hals) or name in ("hals", "bpp")
+    scaled = isinstance(X, ObservedOperand) and not (
+        X.weights.rows is None and X.weights.columns is None
+    )
+    for refused, what, instead in (
+        (not possible, f"solver={name!r}", f"solver={able}, or 'auto'"),
+        (parameters.compress is True, "compress=True", "compress=False"),
+        (parameters.blocks is not None, f"blocks={parameters.blocks}", "blocks=None"),
+        (X.on_workers, "a Dask array", "X in memory, or in a store"),
+        (scaled, "weights of rows and columns", "weights of entries"),
+    ):
+        if refused:
+            msg = f"Constraints on W or H don't go with {what}; pass {instead}."
+            raise ValueError(msg)
+    indefinite = [
+        type(part).__name__
+        for side in sides
+        for part in side.parts
+        if not part.definite
+    ]
+    if indefinite and (name == "bpp" or isinstance(solver, BlockPivoting)):
+        msg = (
+            f"{indefinite[0]} makes the Gram matrix indefinite, which solver 'bpp' can't "
+            "solve with. Pass solver='hals'."
+        )
+        raise ValueError(msg)
+
+
+def constrained(
+    X: Operand, parameters: Parameters, loss: LossBase, k: int, update_H: bool
+) -> tuple[Operand, Constraints | None]:
+    """Return X as it is taken, and the constraints of a fit, if there are any.
+
+    Raises
+    ------
+    ValueError
+        If constraints don't go with each other, with X, or with the solver.
+    """
+    sides = plan_constraints(X, parameters, k, update_H)
+    if sides is None:
+        return X, None
+    require_constrainable(parameters, loss, X, sides)
+    return with_shared_gram(X), sides
+
+
+def with_shared_gram(X: Operand) -> Operand:
+    """Return X as constrained half-steps take it: missing entries are imputed in each."""
+    if isinstance(X, ObservedOperand) and not X.shared_gram:
+        return X.taken_by(X.power, True)
+    return X
+
+
+def constrained_solver(solver: SolverBase, sides: Constraints | None) -> SolverBase:
+    """Return the solver that obeys the constraints: itself, where there are none."""
+    if sides is None:
+        return solver
+    assert isinstance(solver, Hals)
+    return ConstrainedLeastSquares(solver, sides.W, sides.H)
+
+
+def started_within(
+    sides: Constraints | None, W: Any, Ht: Any, update_H: bool
+) -> tuple[Any, Any]:
+    """Return a start that fulfils the constraints."""
+    if sides is None:
+        return W, Ht
+    return sides.W.start(W), sides.H.start(Ht) if update_H else Ht

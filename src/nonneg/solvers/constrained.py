@@ -1,0 +1,335 @@
+"""Solver of constrained least squares: the half-steps of "hals" or "bpp" within constraints."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..base.interfaces import SCRATCH, Operand, Problem, Progress, SolverBase
+from ..base.passes import Passes
+from ..base.penalty import Penalty
+from ..kernels import Exact, Method, RowArrays, SolveReport, gram, inner
+from ..operands.base import matmul, square_of
+from .hals import DOUBTFUL, MOST_REVIVALS, Hals, is_blind
+from .steps.factor_constraints import FactorConstraints
+from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
+from .steps.quadratic_iteration import Pair, factor_penalties, penalties
+from .steps.revival import dead_components, revived
+
+EXACT_ENOUGH = 0.01
+"""Share of `tol` at which W beside a fixed H is done, where no single solve is exact."""
+LEAST_DECREASE = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-6}
+"""Share of the objective by which a half-step must decrease it, or else that W is done."""
+
+
+@dataclass(eq=False)
+class ConstrainedState(ExtrapolatedState):
+    """The state of an extrapolated solver, with products that fixed components keep."""
+
+    known_W: Array | None = field(default=None, metadata=SCRATCH)
+    """X times the fixed components of H, (n_samples, number of them)."""
+    known_H: Array | None = field(default=None, metadata=SCRATCH)
+    """Xᵀ times the fixed components of W, (n_features, number of them)."""
+
+
+@dataclass(frozen=True, eq=False)
+class ConstrainedLeastSquares(SolverBase):
+    """Alternating half-steps within constraints, extrapolated where these are convex.
+
+    Parameters
+    ----------
+    base : Hals
+        The solver whose method, stopping rule and momentum are used.
+    W, H : FactorConstraints
+
+    Notes
+    -----
+    An iteration reads X twice, once for each product. Components of which one factor is
+    known are multiplied by X once for all iterations. The objective is that of the best
+    pair so far, so it never rises.
+    """
+
+    name: ClassVar[str] = "constrained"
+    requires: ClassVar[frozenset[str]] = frozenset({"quadratic"})
+    measure: ClassVar[str] = "residual"
+    arrays: ClassVar[int] = 8
+    by_parts: ClassVar[bool] = True
+    weight_power: ClassVar[float | None] = 0.5
+    imputes: ClassVar[bool] = True
+    base: Hals
+    W: FactorConstraints
+    H: FactorConstraints
+
+    def iteration_limit(self, update_H: bool) -> int | None:
+        """Limit the fit to one iteration where that solves for W exactly."""
+        return None if update_H or not self.W.is_solved_exactly else 1
+
+    def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
+        """Return two passes an iteration; one in all where H is fixed."""
+        return Passes(1, 2, 1) if update_H else Passes(1, 0, 0)
+
+    def start(self, problem: Problem, W: Array, Ht: Array) -> ConstrainedState:
+        """Return the state before the first iteration; costs a product with X."""
+        X, n = problem.X, problem.X.n_threads
+        if not problem.update_H:
+            gram_H = gram(Ht, n) if problem.gram_H is None else problem.gram_H
+            return ConstrainedState.from_start(W, Ht, gram_H, matmul(X, Ht))
+        product = matmul(X, Ht)
+        gram_W, gram_H = gram(W, n), gram(Ht, n)
+        square = square_of(X, W, Ht, gram_W, gram_H)
+        cross = inner(product, W)
+        scale = cross / square if square > 0 else 1.0
+        no_penalty = problem.penalty_W.is_zero and problem.penalty_H.is_zero
+        if no_penalty and scale > 0 and math.isfinite(scale):
+            if not self.W.has_scale:
+                W *= W.dtype.type(scale)
+            elif not self.H.has_scale:
+                Ht *= Ht.dtype.type(scale)
+        value = self._value(problem, W, Ht, problem.loss.value(X, W, Ht))
+        return ConstrainedState.from_start(W, Ht, value=value)
+
+    def iterate(self, problem: Problem, state: ConstrainedState) -> Progress:
+        """Do one half-step in W and one in H, with extrapolation."""
+        if not problem.update_H:
+            return self._solve_W(problem, state)
+        momentum = 0.0 if self.base.pauses(problem, state) else state.momentum
+        method = self.base.method(problem, momentum, state)
+        rows_W, rows_H = state.arrays("W"), state.arrays("H")
+        pair = self._pair(problem, state, rows_W, rows_H, method)
+        X = problem.X
+        blind = is_blind(problem, pair.objective)
+        residual = pair.residual()
+        state.decreases[state.n_iter % SETTLED_WITHIN] = pair.decrease
+        restart = state.advance(pair.rows_W, pair.rows_H, pair.objective, blind)
+        converged = state.is_settled(residual, restart, self.base.tol, not blind)
+        if not blind and self._revive(problem, state, pair):
+            converged = False
+        return Progress(
+            objective=np.array([state.best]),
+            residual=np.array([residual]),
+            decrease=np.array([pair.decrease]),
+            converged=np.array([converged]),
+            sweeps=pair.sweeps if X.shape[0] else 1.0,
+        )
+
+    def polish(self, problem: Problem, state: ConstrainedState) -> Progress | None:
+        """Solve for W exactly beside the best H, where a single solve does that."""
+        if not problem.update_H or not self.W.is_solved_exactly:
+            return None
+        X, W, Ht = problem.X, state.W, state.Ht
+        rows = RowArrays(W, state.other("W"))
+        gram_H = gram(Ht, X.n_threads)
+        rhs = self._product(problem, state, "W", Ht)
+        report = self._half(problem, self.W, X, rows, Ht, rhs, gram_H, Exact())
+        cross = self._cross(problem, state, rows.solved, Ht, rhs)
+        objective = self._measured(problem, rows.solved, Ht, cross, gram_H)
+        if math.isfinite(objective):
+            # above the best objective by rounding at most; `transform` finds this W again
+            state.W, state.best = rows.solved, objective
+        return Progress(
+            objective=np.array([state.best]),
+            residual=np.array([_share(report)]),
+            decrease=np.array([float(report.decrease)]),
+            converged=np.array([True]),
+        )
+
+    def best_objective(
+        self,
+        problem: Problem,  # noqa: ARG002
+        state: ConstrainedState,
+    ) -> float | None:
+        """Return the objective of the best pair measured."""
+        return state.best
+
+    def _revive(self, problem: Problem, state: ConstrainedState, pair: Pair) -> bool:
+        """Go on from a better pair without dead components; return whether there is one."""
+        moving = ~self.W.fixed & ~self.H.fixed
+        dead = dead_components(pair.gram_W.diagonal(), pair.gram_Hn.diagonal())
+        dead &= moving
+        no_penalty = problem.penalty_W.is_zero and problem.penalty_H.is_zero
+        if not dead.any() or not no_penalty or state.revivals >= MOST_REVIVALS:
+            return False
+        if not problem.X.shared_gram or problem.X.is_weighted:
+            return False
+        state.revivals += 1
+        W, Ht, _ = revived(problem, pair.rows_W.result, pair.rows_H.solved, dead)
+        W, Ht = self.W.start(W), self.H.start(Ht)
+        value = self._value(problem, W, Ht, problem.loss.value(problem.X, W, Ht))
+        if not value < state.best:
+            return False
+        state.begin_anew(W, Ht, value)
+        return True
+
+    # ---- half-steps
+
+    def _pair(
+        self,
+        problem: Problem,
+        state: ConstrainedState,
+        rows_W: RowArrays,
+        rows_H: RowArrays,
+        method: Method,
+    ) -> Pair:
+        X, n = problem.X, problem.X.n_threads
+        rows_W, rows_H = (
+            rows if side.takes_momentum else replace(rows, moved=None)
+            for rows, side in ((rows_W, self.W), (rows_H, self.H))
+        )
+        Ht = rows_H.start
+        report_W = self._half(
+            problem, self.W, X, rows_W, Ht, self._product(problem, state, "W", Ht),
+            gram(Ht, n), method,
+        )  # fmt: skip
+        W = rows_W.result
+        gram_W = gram(W, n)
+        rhs = self._product(problem, state, "H", W)
+        report_H = self._half(problem, self.H, X.T, rows_H, W, rhs, gram_W, method)
+        gram_H = gram(rows_H.solved, n)
+        cross = self._cross(problem, state, W, rows_H.solved, rhs, of_H=True)
+        objective = self._measured(problem, W, rows_H.solved, cross, gram_H, gram_W)
+        return Pair(
+            rows_W, rows_H, report_W, report_H, gram_W, gram_H, gram_H, None, objective
+        )
+
+    def _half(
+        self,
+        problem: Problem,
+        side: FactorConstraints,
+        X: Operand,
+        rows: RowArrays,
+        other: Array,
+        rhs: Array,
+        gram_other: Array,
+        method: Method,
+    ) -> SolveReport:
+        penalty = self._penalty(problem, side)
+        rhs, gram_all, l1 = X.majorised(rows.start, other, rhs, gram_other, penalty)
+        return side.solve(rows, rhs, gram_all, l1, method, n_threads=X.n_threads)
+
+    def _penalty(self, problem: Problem, side: FactorConstraints) -> Penalty:
+        return problem.penalty_W if side is self.W else problem.penalty_H
+
+    def _product(
+        self, problem: Problem, state: ConstrainedState, factor: str, other: Array
+    ) -> Array:
+        """Return X·other or Xᵀ·other, 0 in columns of components that are fixed in `factor`.
+
+        Columns of `other` that are fixed are multiplied once in a fit.
+        """
+        this, beside = (self.W, self.H) if factor == "W" else (self.H, self.W)
+        X = problem.X if factor == "W" else problem.X.T
+        if not this.fixed.any() and not beside.fixed.any():
+            return matmul(X, other)
+        product = np.zeros((X.shape[0], other.shape[1]), X.dtype)
+        moving = ~this.fixed & ~beside.fixed
+        if moving.any():
+            product[:, moving] = matmul(X, np.ascontiguousarray(other[:, moving]))
+        if beside.fixed.any():
+            known = self._known(state, factor, X, other)
+            kept = ~this.fixed[beside.fixed]
+            product[:, beside.fixed & ~this.fixed] = known[:, kept]
+        return product
+
+    def _known(
+        self, state: ConstrainedState, factor: str, X: Operand, other: Array
+    ) -> Array:
+        """Return X times the fixed columns of `other`."""
+        known = state.known_W if factor == "W" else state.known_H
+        if known is None:
+            fixed = self.H.fixed if factor == "W" else self.W.fixed
+            known = matmul(X, np.ascontiguousarray(other[:, fixed]))
+            if factor == "W":
+                state.known_W = known
+            else:
+                state.known_H = known
+        return known
+
+    def _cross(
+        self,
+        problem: Problem,
+        state: ConstrainedState,
+        W: Array,
+        Ht: Array,
+        rhs: Array,
+        of_H: bool = False,
+    ) -> float:
+        """Return ⟨X, WH⟩, where `rhs` are the products for W or, `of_H`, for H."""
+        if not of_H:
+            if not self.W.fixed.any():
+                return inner(rhs, W)
+            return inner(matmul(problem.X, Ht), W)
+        total = inner(rhs, Ht)
+        fixed = self.H.fixed
+        if fixed.any():
+            known = self._known(state, "W", problem.X, Ht)
+            total += inner(known, W[:, fixed])
+        return total
+
+    # ---- what it is worth
+
+    def _measured(
+        self,
+        problem: Problem,
+        W: Array,
+        Ht: Array,
+        cross: float,
+        gram_H: Array,
+        gram_W: Array | None = None,
+    ) -> float:
+        """Return the objective by products, or entry by entry where these leave no digit."""
+        X = problem.X
+        gram_W = gram(W, X.n_threads) if gram_W is None else gram_W
+        square = square_of(X, W, Ht, gram_W, gram_H)
+        loss = problem.loss.from_products(X, cross, square)
+        objective = loss + penalties(problem, W, Ht, gram_W, gram_H)
+        objective += self.W.value(W, gram_W) + self.H.value(Ht, gram_H)
+        doubtful = DOUBTFUL[X.dtype] * 0.5 * X.stats().sum_sq
+        if X.is_sketch or not objective < doubtful:
+            return float(objective)
+        return self._value(problem, W, Ht, problem.loss.value(X, W, Ht))
+
+    def _value(self, problem: Problem, W: Array, Ht: Array, loss: float) -> float:
+        n = problem.X.n_threads
+        value = loss + factor_penalties(problem, W, Ht)
+        for side, A in ((self.W, W), (self.H, Ht)):
+            if side.has_penalty:
+                value += side.value(A, gram(A, n))
+        return float(value)
+
+    def _solve_W(self, problem: Problem, state: ConstrainedState) -> Progress:
+        """Do a half-step for W beside a fixed H: the last one, if that is exact."""
+        X, W, Ht = problem.X, state.W, state.Ht
+        assert state.gram_H is not None
+        assert state.product is not None
+        is_last = self.W.is_solved_exactly
+        method: Any = Exact() if is_last else self.base.method(problem, 0.0, state)
+        rows = RowArrays(W, W)
+        report = self._half(
+            problem, self.W, X, rows, Ht, state.product, state.gram_H, method
+        )
+        objective = math.nan
+        if problem.needs_objective:
+            cross = inner(state.product, W)
+            objective = self._measured(problem, W, Ht, cross, state.gram_H)
+        residual = 0.0 if is_last else _share(report)
+        # of a nearly exact fit only rounding is left
+        left = objective + 1e-6 * 0.5 * X.stats().sum_sq
+        still = report.decrease <= LEAST_DECREASE[X.dtype] * left
+        converged = is_last or residual <= EXACT_ENOUGH * self.base.tol or still
+        return Progress(
+            objective=np.array([objective]),
+            residual=np.array([residual]),
+            decrease=np.array([float(report.decrease)]),
+            converged=np.array([converged]),
+            sweeps=float(report.sweeps) / max(1, len(W)),
+        )
+
+
+def _share(report: SolveReport) -> float:
+    """Return the norm of the projected gradient as a share of that of the right-hand sides."""
+    projected, linear = np.asarray(report.measures).sum(axis=1).tolist()
+    return math.sqrt(projected / linear) if linear > 0 else 0.0
