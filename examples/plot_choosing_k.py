@@ -20,7 +20,7 @@ import nonneg
 rng = np.random.default_rng(0)
 W = rng.gamma(0.5, size=(300, 6))
 H = rng.gamma(0.5, size=(6, 80))
-X = np.clip(W @ H + 0.6 * rng.standard_normal((300, 80)), 0, None)
+X = np.clip(W @ H + 0.5 * rng.standard_normal((300, 80)), 0, None)
 
 # %%
 # The error alone

@@ -82,9 +82,9 @@ plt.show()
 # Given and predicted
 # -------------------
 #
-# Two components, one row for each number of stars: boxes are quartiles of what is predicted.
+# Four components, one row for each number of stars: boxes are quartiles of what is predicted.
 
-model = NMF(2, missing_values="unstored", alpha_W=0.1, **options)
+model = NMF(4, missing_values="unstored", alpha_W=0.1, **options)
 W = model.fit_transform(X, weights=weights)
 predicted = (W @ model.components_)[where.nonzero()]
 fig, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
@@ -95,6 +95,6 @@ boxes = ax.boxplot(
 for box in boxes["boxes"]:
     box.set(facecolor="C0", alpha=0.5)
 ax.plot(range(1, 6), range(1, 6), "D", color="C1", markersize=5, label="as given")
-ax.set(xlabel="stars predicted", ylabel="stars given", xlim=(0.8, 5.2))
+ax.set(xlabel="stars predicted", ylabel="stars given", xlim=(0.8, 6.2))
 ax.legend(loc="lower right")
 plt.show()

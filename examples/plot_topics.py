@@ -122,3 +122,12 @@ ax.set_xlabel("topic, by its likeliest word")
 ax.spines[:].set_visible(False)
 fig.colorbar(image, label="mean share of the topic")
 plt.show()
+
+# %%
+# A view to search in
+# -------------------
+#
+# ``nonneg.show`` as the last line of a cell lists all components, to be searched and put into
+# another order; ``nonneg.report(model, X).save("topics.html")`` writes a page to send.
+
+nonneg.show(model, X, feature_names=words)

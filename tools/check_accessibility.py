@@ -78,6 +78,8 @@ def violations(browser: webdriver.Chrome, axe: str) -> Iterator[dict[str, Any]]:
 def findings(pages: list[Path], axe: Path) -> list[str]:
     """Return a line for each grave violation of each page in each view."""
     script = axe.read_text(encoding="utf-8")
+    if missing := [str(page) for page in pages if not page.exists()]:
+        raise FileNotFoundError(", ".join(missing))
     lines = []
     browser = start_browser()
     try:

@@ -144,6 +144,16 @@ def test_values_are_text(where):
     assert len(page.named("script")) == 2
 
 
+@pytest.mark.parametrize("kind", [list, np.array, pd.Index])
+def test_names_may_be_of_any_kind(kind):
+    names = kind([f"word{j}" for j in range(24)])
+    rows = kind([f"text{i}" for i in range(60)])
+    for show in (nonneg.report, nonneg.show):
+        page = Page(show(MODEL, X, feature_names=names, row_names=rows).html)
+        assert "word23" in page.text
+        assert "text" in page.text
+
+
 @pytest.mark.parametrize("kind", ["dense", "fortran", "float32", "csr", "csc"])
 def test_residuals_are_those_of_numpy(kind):
     A = np.where(X > 0.4, X, 0.0)

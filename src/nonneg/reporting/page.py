@@ -134,12 +134,9 @@ def report(
     '<!DOCTYPE html>'
     """
     source = read_model(model, W, rank, dict(notes or {}))
-    X_names, rows_of_X = names_of(X)
+    columns, rows = names_of(X, feature_names, row_names)
     W = find_W(source, X)
-    view = make_view(
-        source.model, feature_names or X_names, row_names or rows_of_X, W, n_top,
-        image_shape, axis,
-    )  # fmt: skip
+    view = make_view(source.model, columns, rows, W, n_top, image_shape, axis)
     residuals = None
     if X is not None and W is not None:
         missing = vars(source.model).get("missing_values")
@@ -246,12 +243,9 @@ def show(
      1   11.8%  c 100.0
     """
     source = read_model(model, W, None, {})
-    X_names, rows_of_X = names_of(X)
+    columns, rows = names_of(X, feature_names, row_names)
     W = find_W(source, X)
-    view = make_view(
-        source.model, feature_names or X_names, row_names or rows_of_X, W, n_top,
-        image_shape, axis,
-    )  # fmt: skip
+    view = make_view(source.model, columns, rows, W, n_top, image_shape, axis)
     listed = facts.list_components(source.model, W, view, source.consensus)
     context = {
         "title": f"Components of {type(source.model).__name__}",

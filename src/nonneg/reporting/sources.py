@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,20 @@ def _read_rank(rank: Any) -> dict[str, Any] | None:
     return selection
 
 
-def names_of(X: Any) -> tuple[list[str] | None, list[str] | None]:
-    """Return the names of the columns and rows of a DataFrame or AnnData."""
+def names_of(
+    X: Any, columns: Iterable[str] | None, rows: Iterable[str] | None
+) -> tuple[list[str] | None, list[str] | None]:
+    """Return the caller's names of columns and rows, or else those of a DataFrame or AnnData."""
     if is_instance(X, "anndata", "AnnData"):
-        return [str(n) for n in X.var_names], [str(n) for n in X.obs_names]
-    if is_instance(X, "pandas", "DataFrame"):
-        return [str(n) for n in X.columns], [str(n) for n in X.index]
-    return None, None
+        columns = X.var_names if columns is None else columns
+        rows = X.obs_names if rows is None else rows
+    elif is_instance(X, "pandas", "DataFrame"):
+        columns = X.columns if columns is None else columns
+        rows = X.index if rows is None else rows
+    return (
+        None if columns is None else [str(name) for name in columns],
+        None if rows is None else [str(name) for name in rows],
+    )
 
 
 def find_W(source: Source, X: Any) -> NDArray[Any] | None:
