@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         poisson_log_likelihood,
         topic_distributions,
     )
+    from .estimators.symmetric_nmf import SymmetricNMF
     from .io.model_files import load, save
     from .least_squares.solve import nnls
     from .reporting.page import report, show
@@ -42,6 +43,7 @@ __all__ = [
     "NMFCV",
     "MiniBatchNMF",
     "NMFImputer",
+    "SymmetricNMF",
     "__version__",
     "beta_divergence",
     "bootstrap",
@@ -70,6 +72,7 @@ __all__ = [
 
 _ON_DEMAND = {
     "NMFCV": ".selection.estimator",
+    "SymmetricNMF": ".estimators.symmetric_nmf",
     "anndata": ".anndata",
     "bootstrap": ".selection.uncertainty",
     "consensus": ".selection.many_starts",

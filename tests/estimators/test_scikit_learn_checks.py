@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from nonneg import NMF, NMFCV, MiniBatchNMF, NMFImputer
+from nonneg import NMF, NMFCV, MiniBatchNMF, NMFImputer, SymmetricNMF
 
 CHECKS = parametrize_with_checks(
     [
@@ -21,6 +21,7 @@ CHECKS = parametrize_with_checks(
         NMFCV(cv_max_iter=5),
         NMFImputer(2, solver="hals", max_iter=50),
         NMF(2, solver="hals", missing_values=np.nan, max_iter=50),
+        SymmetricNMF(2),
     ]
 ).mark
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -108,6 +108,20 @@ class Parameters:
                 "or `alpha_W` and `alpha_H` (scaled by n_features and n_samples)."
             )
             raise ValueError(msg)
+
+
+def check_declared(values: Mapping[str, Any], names: Names, owner: str) -> None:
+    """Check the values of parameters that an estimator shares with `NMF`.
+
+    Raises
+    ------
+    InvalidParameterError
+        For the first parameter of the table whose value is not allowed.
+    """
+    for parameter in PARAMETERS:
+        rule = parameter.rule_for(names)
+        if parameter.name in values and rule is not None:
+            require(parameter.name, values[parameter.name], rule, owner)
 
 
 def _plain(value: Any) -> Any:

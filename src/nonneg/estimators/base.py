@@ -11,11 +11,6 @@ from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base import deadline
@@ -34,16 +29,13 @@ from ..fitting.run import run
 from ..fitting.transform import require_room, transform, write_W
 from ..losses.beta import make_loss
 from ..losses.metrics import error_of
+from .named_transformer import NamedTransformer
 
 ERROR_SECONDS = 0.25
 """Seconds that the pass for the error of a fit may take after its `max_time`."""
 
 
-class FactorizationEstimator(
-    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
-    TransformerMixin,  # type: ignore[misc]
-    BaseEstimator,  # type: ignore[misc]
-):
+class FactorizationEstimator(NamedTransformer):
     """Base of estimators that factorize X; they say how, and have the public docstring."""
 
     _parameters_class: ClassVar[type[Parameters]] = Parameters

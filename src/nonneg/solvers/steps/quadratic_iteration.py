@@ -63,21 +63,34 @@ class Pair:
         A column of W multiplied by d, and the row of H divided by d, divides the gradient
         with respect to W by d; d² = ‖h‖/‖w‖ gives both equal norms.
         """
-        square_W, square_H = self.gram_W.diagonal(), self.gram_Hn.diagonal()
-        if square_W.min() > 0 and square_H.min() > 0:
-            ratio = np.sqrt(square_H / square_W)
-        else:
-            alive = (square_W > 0) & (square_H > 0)
-            ratio = np.ones_like(square_W)
-            ratio[alive] = np.sqrt(square_H[alive] / square_W[alive])
-        projected_W, linear_W = (self.report_W.measures @ (1 / ratio)).tolist()
-        projected_H, linear_H = (self.report_H.measures @ ratio).tolist()
-        gradient = math.sqrt(projected_W + projected_H)
-        # rounding may leave a sum of squares a little below zero
-        size = math.sqrt(max(0.0, linear_W)) + math.sqrt(max(0.0, linear_H))
-        if not (math.isfinite(gradient) and math.isfinite(size)):
-            return math.nan
-        return float(gradient / size) if size > 0 else 0.0
+        squares = self.gram_W.diagonal(), self.gram_Hn.diagonal()
+        return balanced_residual(
+            self.report_W.measures, self.report_H.measures, *squares
+        )
+
+
+def balanced_residual(
+    measures_W: Array, measures_H: Array, square_W: Array, square_H: Array
+) -> float:
+    """Return the residual for measures of two half-steps, see `SolveReport`.
+
+    `square_W` and `square_H` are the squared norms of the components, by which these are
+    balanced.
+    """
+    if square_W.min() > 0 and square_H.min() > 0:
+        ratio = np.sqrt(square_H / square_W)
+    else:
+        alive = (square_W > 0) & (square_H > 0)
+        ratio = np.ones_like(square_W)
+        ratio[alive] = np.sqrt(square_H[alive] / square_W[alive])
+    projected_W, linear_W = (measures_W @ (1 / ratio)).tolist()
+    projected_H, linear_H = (measures_H @ ratio).tolist()
+    gradient = math.sqrt(projected_W + projected_H)
+    # rounding may leave a sum of squares a little below zero
+    size = math.sqrt(max(0.0, linear_W)) + math.sqrt(max(0.0, linear_H))
+    if not (math.isfinite(gradient) and math.isfinite(size)):
+        return math.nan
+    return float(gradient / size) if size > 0 else 0.0
 
 
 def solve_pair(
