@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import nonneg
+from nonneg.constraints import Fixed
 
 # %%
 # A catalogue, and tumours
@@ -73,4 +74,37 @@ fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.bar(np.arange(60), deviance, color=["C0"] * 48 + ["C1"] * 12)
 ax.axhline(1, color="black", linewidth=0.8, linestyle="--")
 ax.set(xlabel="tumour", ylabel="deviance / kinds")
+plt.show()
+
+# %%
+# The part that is missing
+# ------------------------
+#
+# :class:`nonneg.constraints.Fixed` holds what is known, NaN stands for what is free: five rows of H
+# stay as they are, to the last bit, and a sixth is fitted beside them.
+
+known = np.vstack([catalogue, np.full((1, 96), np.nan)])
+model = nonneg.NMF(
+    6,
+    solver="hals",
+    constraints_H=Fixed(known),
+    init="random",
+    random_state=0,
+    max_iter=500,
+)
+W = model.fit_transform(X)
+discovered = model.components_[5] / model.components_[5].sum()
+print("the catalogue is as it was:", np.array_equal(model.components_[:5], catalogue))
+
+fig, axes = plt.subplots(
+    2, 1, figsize=(7, 3.6), sharex=True, sharey=True, layout="constrained"
+)
+for ax, (name, spectrum), colour in zip(
+    axes, {"truth": unknown, "fitted": discovered}.items(), ("0.5", "C1"), strict=True
+):
+    ax.bar(np.arange(96), spectrum, width=1, color=colour)
+    ax.set_ylabel(name)
+cosine = unknown @ discovered / np.linalg.norm(unknown) / np.linalg.norm(discovered)
+axes[1].set_title(f"cosine {cosine:.3f}")
+axes[1].set_xlabel("kind of mutation")
 plt.show()
