@@ -50,7 +50,7 @@ lint: $(VENV)/.lint ## style, types and docstrings
 	$(BIN)/python tools/check_docstrings.py
 
 docs: $(VENV)/.docs ## the documentation as a site, in build/site (GALLERY=0: examples not run)
-	rm -rf build/site docs/api/generated docs/gallery
+	rm -rf build/site build/doctrees docs/api/generated docs/gallery
 	$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --keep-going \
 		--conf-dir docs --doctree-dir build/doctrees \
 		--define plot_gallery=$(GALLERY) . build/site

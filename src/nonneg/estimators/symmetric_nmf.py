@@ -81,7 +81,7 @@ class SymmetricNMF(NamedTransformer):
     embedding_ : ndarray of shape (n_samples, n_components)
         W, of the dtype of X.
     components_ : ndarray of shape (n_components, n_samples)
-        Wᵀ, so that X ≈ embedding_ @ components_.
+        Wᵀ, so that X ≈ `embedding_ @ components_`.
     labels_ : ndarray of shape (n_samples,)
         The component to which each sample belongs most.
     n_components_ : int
@@ -98,7 +98,7 @@ class SymmetricNMF(NamedTransformer):
         "converged", "max_iter", "max_time", "callback" or "interrupted".
     n_features_in_ : int
         Number of columns of X, which is that of samples.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_samples,)
         Names of the columns, if X had names that are all texts.
 
     See Also
