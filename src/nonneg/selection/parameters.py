@@ -277,7 +277,7 @@ _OF_ALL = (
     _of_nmf("max_iter", (NMFCV,), name="cv_max_iter", default=60, text="""
         Largest number of iterations of the fits on folds.
         """),
-    _of_nmf("missing_values", (RANK,), annotation="Any", text="""
+    _of_nmf("missing_values", SELECTION, annotation="Any", text="""
         Entries of X that are missing, as of `NMF`; with "speckled" alone.
         """),
     Parameter(

@@ -178,6 +178,10 @@ def selection_of(
             seconds[fold, number] = cell["seconds"]
             if str(cell["message"]):
                 messages[name] = str(cell["message"])
+    if np.isnan(errors).all():
+        name, message = next(iter(messages.items()), ("", "no fold is used"))
+        msg = f"No fit of any rank has ended. {name}: {message}"
+        raise ValueError(msg)
     pick = pick_rank(ranks, errors, rule)
     reason = pick.reason
     if messages:

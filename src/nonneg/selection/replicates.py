@@ -51,7 +51,12 @@ class _Replicate:
 
 
 def refit_groups(
-    model: Any, X: Any, operand: Operand, weights: Weights, tol: float, max_iter: int
+    model: Any,
+    X: Any,
+    operand: Operand | None,
+    weights: Weights,
+    tol: float,
+    max_iter: int,
 ) -> list[Array]:
     """Return the components (k, n_features) of the refit for each vector of weights.
 
@@ -61,8 +66,9 @@ def refit_groups(
         The fitted model that the refits start from.
     X : object
         Data as the caller gave them.
-    operand : Operand
-        The same data in memory.
+    operand : Operand or None
+        The same data in memory; None for a model of data with missing entries, whose
+        replicates are fits of their own.
     weights : list of ndarray of shape (n_samples,)
         Weights of the rows, which may be 0.
     tol : float
@@ -70,12 +76,13 @@ def refit_groups(
     max_iter : int
     """
     loss = make_loss(model.beta_loss)
-    if "quadratic" in loss.provides:
+    if operand is not None and "quadratic" in loss.provides:
         with single_threaded_blas():
             return _Replicates(model, operand, weights).refit(tol, max_iter)
     refitted = clone(model)
-    H = model.components_.astype(operand.dtype, copy=False)
-    W = np.maximum(model.transform(X), np.finfo(operand.dtype).tiny)
+    W = model.transform(X)
+    W = np.maximum(W, np.finfo(W.dtype).tiny)
+    H = model.components_.astype(W.dtype, copy=False)
     refitted.set_params(
         init="custom", n_components=len(H), tol=tol, max_iter=max_iter, n_init=1,
         callback=None, checkpoint=None, resume=False, compress=False,
@@ -134,19 +141,18 @@ class _Replicates:
         self, active: list[_Replicate], rows: list[RowArrays]
     ) -> tuple[ModelSums, ...]:
         """Solve for W of all in one pass, which leaves XᵀRW and WᵀRW of each."""
-        methods = tuple(Adaptive(momentum=one.state.momentum) for one in active)
         penalty = self.penalty_W
         none = np.zeros_like(penalty.l1)  # it is in the rows
-        inputs = tuple(
-            ModelInputs(
-                one.state.start_H, one.state.gram_H + penalty.Q, none, penalty.Q
-            )
-            for one in active
-        )
-        step = RowSolve(methods)
-        return self.X.run_pass(
-            step, RowSolveRows(tuple(rows)), RowSolveInputs(inputs)
-        ).models
+        methods, inputs = [], []
+        for one in active:
+            state = one.state
+            assert state.gram_H is not None
+            methods.append(Adaptive(momentum=state.momentum))
+            curvature = state.gram_H + penalty.Q
+            inputs.append(ModelInputs(state.start_H, curvature, none, penalty.Q))
+        step = RowSolve(tuple(methods))
+        rows_of_all = RowSolveRows(tuple(rows))
+        return self.X.run_pass(step, rows_of_all, RowSolveInputs(tuple(inputs))).models
 
     def _move_H(
         self, one: _Replicate, rows_W: RowArrays, sums: ModelSums, tol: float

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.utils import check_random_state
@@ -19,7 +20,7 @@ from ..base.arrays import Array
 from ..base.constraint import as_constraints
 from ..base.declaration import BOOTSTRAP
 from ..fitting.preparation import prepare_X
-from .loading import loaded
+from .loading import loaded, require_no_gaps
 from .matching import match_units, unit_rows
 from .parameters import checked
 from .replicates import refit_groups
@@ -199,10 +200,15 @@ def bootstrap(
     """
     checked(BOOTSTRAP, dict(locals()))
     check_is_fitted(model, "components_")
-    operand = loaded(prepare_X(X, n_threads), None, BOOTSTRAP)
-    H = _components_for(model, operand.shape[1])
+    operand = None
+    if vars(model).get("missing_values") is None:
+        require_no_gaps(X, BOOTSTRAP)
+        operand = loaded(prepare_X(X, n_threads), None, BOOTSTRAP)
+    shape = X.shape if sp.issparse(X) else np.shape(X)
+    shape = shape if operand is None else operand.shape
+    H = _components_for(model, shape[1])
     rng = check_random_state(copy.deepcopy(random_state))
-    weights = list(_weights(operand.shape[0], groups, n_resamples, method, rng))
+    weights = list(_weights(shape[0], groups, n_resamples, method, rng))
     start, fitted = time.perf_counter(), []
     size = max(1, COLUMNS // len(H))
     for first in range(0, len(weights), size):
