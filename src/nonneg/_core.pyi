@@ -151,6 +151,27 @@ def exact_solve(
     fixed: bool,
     n_threads: int,
 ) -> tuple[float, int, int]: ...
+def solve_bounded(
+    *,
+    start: Array,
+    solved: Array,
+    P: Array,
+    gram: Array,
+    l1: Array,
+    lower: Array,
+    upper: Array,
+    total: Array | None,
+    at_most: bool,
+    exact: bool,
+    most: int,
+    settled: float,
+    vanishing: float,
+    ridge: float,
+    tolerance: float,
+    unsolved: Array,
+    measures: Array,
+    n_threads: int,
+) -> tuple[float, float, float]: ...
 def summary(X: Array, n_threads: int) -> tuple[float, float, float]: ...
 def gram(A: Array, G: Array, n_threads: int) -> None: ...
 

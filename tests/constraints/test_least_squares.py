@@ -93,7 +93,7 @@ def test_transform_finds_the_W_of_the_fit(name, solver):
     """Both solve exactly beside the same H, or go down to the same point."""
     case = CASES[name]
     if case.by_sweeps_alone and solver == "bpp":
-        with pytest.raises(ValueError, match="solver 'bpp' can't"):
+        with pytest.raises(ValueError, match="Solver 'bpp' can't obey"):
             fitted(case, solver=solver)
         return
     model, W = fitted(case, solver=solver, max_iter=400, tol=1e-5)

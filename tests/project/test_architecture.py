@@ -42,6 +42,7 @@ REQUIRED = {"numpy", "scipy", "sklearn", "threadpoolctl", "nonneg"}
 """What may be imported at module level besides the standard library."""
 COMMAND_LINE = {
     "cli/commands",
+    "cli/constraint_options",
     "cli/report_command",
     "cli/selection_commands",
     "cli/options",

@@ -206,5 +206,6 @@ void bind_exact(nb::module_ &);
 void bind_beta(nb::module_ &);
 void bind_newton(nb::module_ &);
 void bind_observed(nb::module_ &);
+void bind_bounded(nb::module_ &);
 
 } // namespace nonneg

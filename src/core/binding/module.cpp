@@ -88,4 +88,5 @@ NB_MODULE(_core, m) {
   bind_beta(m);
   bind_newton(m);
   bind_observed(m);
+  bind_bounded(m);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernels/beta_interface.hpp"
+#include "kernels/bounded_interface.hpp"
 #include "kernels/newton_interface.hpp"
 #include "kernels/observed_interface.hpp"
 #include "kernels/product_interface.hpp"
@@ -19,6 +20,7 @@ template <class T> struct Kernels {
   BetaKernels<T> beta;
   NewtonKernels<T> newton;
   ObservedKernels<T> observed;
+  BoundedKernels<T> bounded;
 };
 
 struct KernelTable {

@@ -227,10 +227,10 @@ ADDED: tuple[Parameter, ...] = (
         CONSTRAINED,
         """
         What is known about W: a constraint of `nonneg.constraints`, such as `Simplex()`, or
-        a list of them. The solvers "hals", "bpp" and "auto" obey them. `transform` does so,
-        too; constraints that name single rows then need as many rows as in the fit.
+        a list of them. The solvers "hals", "bpp", "mu", "sn" and "auto" obey them, and
+        `transform` does; constraints that name single rows then need as many as in the fit.
         """,
-        kind="ConstraintBase, list of ConstraintBase or None", signatures=(NMF, FUNCTION),
+        kind="ConstraintBase, list of ConstraintBase or None", signatures=EVERYWHERE,
     ),
     Parameter(
         "constraints_H", CONSTRAINTS, None,
@@ -240,7 +240,7 @@ ADDED: tuple[Parameter, ...] = (
         `components_` that is NaN where an entry is free. Penalties and constraints together
         are minimised; a penalty that only makes a factor small is refused.
         """,
-        kind="ConstraintBase, list of ConstraintBase or None", signatures=(NMF, FUNCTION),
+        kind="ConstraintBase, list of ConstraintBase or None", signatures=EVERYWHERE,
     ),
 )  # fmt: skip
 """Entries in the order of the signatures. The next one goes to the end; then

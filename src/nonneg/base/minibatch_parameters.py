@@ -14,6 +14,17 @@ from .rules import BOOL, SHARE, Rule, is_real, positive_integer
 _VARIANTS: dict[str, dict[str, Any]] = {
     "n_components": {"default": "auto"},
     "solver": {"default": "mu"},
+    "constraints_W": {
+        "text": """
+        Not taken here: rows of W are updated batch by batch without constraints.
+        """
+    },
+    "constraints_H": {
+        "text": """
+        What is known about H, by objects of `nonneg.constraints`: `Bounds` of at least 0
+        and `Fixed`, one or a list of them, with multiplicative steps.
+        """
+    },
     "init": {
         "text": """
         How W and H start:

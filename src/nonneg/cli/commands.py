@@ -20,6 +20,7 @@ from ..io.output_files import OutputFiles
 from ..io.readers import Table
 from ..io.writers import find_writer
 from . import actions, demo
+from .constraint_options import Fix, SmoothWeights, SumToOne, constrain
 from .dask_client import connect, open_on_workers
 from .errors import INTERRUPTED, OneLineErrors, PlainCommand
 from .inputs import open_matrix, read_weights
@@ -105,6 +106,9 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Weights of the rows: one number a line, or .npy."),
     ] = None,
+    fix: Fix = None,
+    sum_to_one: SumToOne = [],  # noqa: B006  (never written to)
+    smooth: SmoothWeights = [],  # noqa: B006
     only_plan: Annotated[
         bool,
         typer.Option("--plan", metavar=SWITCH, help="Print what the fit would do, and why; fit nothing."),
@@ -120,7 +124,7 @@ def fit(
         ctx.fail("Missing option '-o' / '--output'.")
     written = () if output is None or only_plan else (output, save_w)
     with open_outputs(
-        (data, features, sample_weight), written, options["checkpoint"]
+        (data, features, sample_weight, fix), written, options["checkpoint"]
     ) as files:
         if save_w is not None:
             find_writer(save_w)
@@ -137,6 +141,7 @@ def fit(
                 ) if client is None else open_on_workers(data, client, save_w is not None)  # fmt: skip
             if features is not None:
                 table = actions.name_features(table, features)
+            constrain(model, table, fix, sum_to_one, smooth)
             if not written:
                 _print_plan(model, data, table, as_json)
                 return

@@ -168,8 +168,8 @@ def non_negative_factorization(
         row and column by the share of it that is observed.
     constraints_W : ConstraintBase, list of ConstraintBase or None, default=None
         What is known about W: a constraint of `nonneg.constraints`, such as `Simplex()`, or
-        a list of them. The solvers "hals", "bpp" and "auto" obey them. `transform` does so,
-        too; constraints that name single rows then need as many rows as in the fit.
+        a list of them. The solvers "hals", "bpp", "mu", "sn" and "auto" obey them, and
+        `transform` does; constraints that name single rows then need as many as in the fit.
     constraints_H : ConstraintBase, list of ConstraintBase or None, default=None
         What is known about H, such as `Fixed(known)` with an array of the shape of
         `components_` that is NaN where an entry is free. Penalties and constraints together

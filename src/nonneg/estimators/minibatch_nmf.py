@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from ..base.constraint import ConstraintBase
 from ..base.interfaces import LossBase, Operand
 from ..base.minibatch_parameters import BatchParameters
 from ..base.observed import Observation
@@ -109,6 +110,11 @@ class MiniBatchNMF(FactorizationEstimator):
         not store; "unstored": all that a sparse X does not store, while stored zeros are
         observed; 0: every zero. Penalties by `alpha_W` and `alpha_H` then count for each
         row and column by the share of it that is observed.
+    constraints_W : ConstraintBase, list of ConstraintBase or None, default=None
+        Not taken here: rows of W are updated batch by batch without constraints.
+    constraints_H : ConstraintBase, list of ConstraintBase or None, default=None
+        What is known about H, by objects of `nonneg.constraints`: `Bounds` of at least 0
+        and `Fixed`, one or a list of them, with multiplicative steps.
     exact_statistics : bool, default=False
         For the Frobenius loss: in place of fading batches keep XᵀW and WᵀW exact, by
         correcting them for what a step has changed in its rows [2]_, and solve by
@@ -227,6 +233,8 @@ class MiniBatchNMF(FactorizationEstimator):
         checkpoint_every: float = 60.0,
         resume: bool = False,
         missing_values: float | str | None = None,
+        constraints_W: ConstraintBase | Sequence[ConstraintBase] | None = None,
+        constraints_H: ConstraintBase | Sequence[ConstraintBase] | None = None,
         exact_statistics: bool = False,
     ) -> None:
         self.n_components = n_components
@@ -252,6 +260,8 @@ class MiniBatchNMF(FactorizationEstimator):
         self.checkpoint_every = checkpoint_every
         self.resume = resume
         self.missing_values = missing_values
+        self.constraints_W = constraints_W
+        self.constraints_H = constraints_H
         self.exact_statistics = exact_statistics
 
     def fit(

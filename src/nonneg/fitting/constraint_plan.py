@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..base.constraint import ConstraintBase, Factor, as_constraints
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
 from ..base.validation import warn
 from ..operands.observed import ObservedOperand
-from ..solvers.bpp import BlockPivoting
 from ..solvers.constrained import ConstrainedLeastSquares
+from ..solvers.constrained_divergence import ConstrainedDivergence
 from ..solvers.hals import Hals
+from ..solvers.mu import MultiplicativeUpdates
 from ..solvers.registry import solver_name
+from ..solvers.sn import ScalarNewton
 from ..solvers.steps.factor_constraints import FactorConstraints
 
 GROWS = (
@@ -25,6 +29,8 @@ ONE_SIDED = (
     "H grows, and the fit has no minimum to reach. Pass alpha_H='same', or constrain the "
     "scale of H."
 )
+
+OTHERS = "constraints_H other than bounds of at least 0 and known entries"
 
 
 class Constraints(NamedTuple):
@@ -69,16 +75,47 @@ def plan_constraints(
         if update_H:
             warn_of_one_side(parameters)
         return None
-    sides = Constraints(
+    sides = _prepared(X, stated, k)
+    if update_H:
+        _require_scale(sides, stated, parameters)
+        warn_of_one_side(parameters, sides)
+    return sides
+
+
+def batch_constraints(X: Operand, parameters: Any, k: int) -> Constraints | None:
+    """Return the constraints of a fit by mini-batches, or None where there are none.
+
+    Raises
+    ------
+    ValueError
+        If there are others than bounds and known entries of H, or sums that are kept exact.
+    """
+    stated = {f: given_constraints(parameters, f) for f in ("W", "H")}
+    if not any(stated.values()):
+        return None
+    sides = _prepared(X, stated, k)
+    box = sides.H.box
+    simple = not sides.H.has_penalty and box.total is None and sides.H.columns is None
+    negative = bool(np.any(np.asarray(box.lower) < 0))
+    for refused, what, instead in (
+        (bool(stated["W"]), "constraints_W", "constraints_W=None"),
+        (not simple or negative, OTHERS, "Bounds or Fixed"),
+        (parameters.exact_statistics, "exact_statistics=True with constraints",
+         "exact_statistics=False"),
+    ):  # fmt: skip
+        if refused:
+            msg = f"MiniBatchNMF does not take {what}. Pass {instead}, or fit NMF."
+            raise ValueError(msg)
+    return sides
+
+
+def _prepared(X: Operand, stated: dict[str, Any], k: int) -> Constraints:
+    return Constraints(
         *(
             FactorConstraints.of(stated[name], Factor(name, n_rows, k, X.dtype))
             for name, n_rows in zip(("W", "H"), X.shape, strict=True)
         )
     )
-    if update_H:
-        _require_scale(sides, stated, parameters)
-        warn_of_one_side(parameters, sides)
-    return sides
 
 
 def _require_scale(
@@ -114,39 +151,63 @@ def warn_of_one_side(parameters: Any, sides: Constraints | None = None) -> None:
     warn(ONE_SIDED.format(alpha_W=parameters.alpha_W), UserWarning)
 
 
+def _is_divergence(solver: str | SolverBase) -> bool:
+    """Whether constrained half-steps go by the terms of a loss, entry by entry."""
+    kinds = MultiplicativeUpdates | ScalarNewton
+    return isinstance(solver, kinds) or solver in ("mu", "sn")
+
+
 def require_constrainable(
     parameters: Parameters, loss: LossBase, X: Operand, sides: Constraints
 ) -> None:
     """Refuse what constraints don't go with."""
     solver = parameters.solver
     name = solver_name(solver)
-    able = "'hals' or 'bpp'" if "quadratic" in loss.provides else "'auto'"
+    able = "'hals' or 'bpp'" if "quadratic" in loss.provides else "'mu' or 'sn'"
     possible = isinstance(solver, Hals) or name in ("hals", "bpp")
     scaled = isinstance(X, ObservedOperand) and not (
         X.weights.rows is None and X.weights.columns is None
     )
     for refused, what, instead in (
-        (not possible, f"solver={name!r}", f"solver={able}, or 'auto'"),
+        (not (possible or _is_divergence(solver)), f"solver={name!r}",
+         f"solver={able}, or 'auto'"),
         (parameters.compress is True, "compress=True", "compress=False"),
         (parameters.blocks is not None, f"blocks={parameters.blocks}", "blocks=None"),
+        (parameters.accelerate, "accelerate=True", "accelerate=False"),
         (X.on_workers, "a Dask array", "X in memory, or in a store"),
         (scaled, "weights of rows and columns", "weights of entries"),
-    ):
+    ):  # fmt: skip
         if refused:
             msg = f"Constraints on W or H don't go with {what}; pass {instead}."
             raise ValueError(msg)
-    indefinite = [
-        type(part).__name__
-        for side in sides
-        for part in side.parts
-        if not part.definite
-    ]
-    if indefinite and (name == "bpp" or isinstance(solver, BlockPivoting)):
-        msg = (
-            f"{indefinite[0]} makes the Gram matrix indefinite, which solver 'bpp' can't "
-            "solve with. Pass solver='hals'."
-        )
-        raise ValueError(msg)
+    _require_parts(name, loss, sides)
+
+
+def _require_parts(name: str, loss: LossBase, sides: Constraints) -> None:
+    """Refuse constraints that the solver has no half-step for."""
+    beta = getattr(loss, "beta", 2.0)
+    by_terms = _is_divergence(name)
+    of_terms = "a column as a whole can't be moved entry by entry"
+    for side in sides:
+        other_beta = by_terms and beta not in (1, 2)
+        for part in side.parts:
+            bound = FactorConstraints.says_bounds_alone(part)
+            for refused, why, instead in (
+                (not part.definite and name == "bpp",
+                 "it makes the Gram matrix indefinite, which can't be solved with",
+                 "solver='hals'"),
+                (by_terms and part.constrained_columns(side.factor.k) is not None,
+                 of_terms, "beta_loss='frobenius' with solver='hals'"),
+                (by_terms and part.any_sign, "its updates keep signs",
+                 "beta_loss='frobenius' with solver='hals'"),
+                (other_beta and not bound,
+                 f"with beta_loss={beta:g} there are bounds and known entries alone",
+                 "beta_loss=1 or 2"),
+            ):  # fmt: skip
+                if refused:
+                    kind = type(part).__name__.lstrip("_")
+                    msg = f"Solver {name!r} can't obey {kind}: {why}. Pass {instead}."
+                    raise ValueError(msg)
 
 
 def constrained(
@@ -163,28 +224,29 @@ def constrained(
     if sides is None:
         return X, None
     require_constrainable(parameters, loss, X, sides)
-    return with_shared_gram(X), sides
+    if isinstance(X, ObservedOperand) and not _is_divergence(parameters.solver):
+        X = X.taken_by(X.power, True)  # missing entries are imputed in each half-step
+    return X, sides
 
 
-def with_shared_gram(X: Operand) -> Operand:
-    """Return X as constrained half-steps take it: missing entries are imputed in each."""
-    if isinstance(X, ObservedOperand) and not X.shared_gram:
-        return X.taken_by(X.power, True)
-    return X
+def constrained_kind(solver: str | SolverBase) -> type[SolverBase]:
+    """Return the class of the solver that obeys constraints in the place of this one."""
+    return ConstrainedDivergence if _is_divergence(solver) else ConstrainedLeastSquares
 
 
 def constrained_solver(solver: SolverBase, sides: Constraints | None) -> SolverBase:
     """Return the solver that obeys the constraints: itself, where there are none."""
     if sides is None:
         return solver
-    assert isinstance(solver, Hals)
-    return ConstrainedLeastSquares(solver, sides.W, sides.H)
+    if isinstance(solver, Hals):
+        return ConstrainedLeastSquares(solver, sides.W, sides.H)
+    return ConstrainedDivergence(solver, sides.W, sides.H)
 
 
 def started_within(
-    sides: Constraints | None, W: Any, Ht: Any, update_H: bool
+    sides: Constraints | None, W: Any, Ht: Any, update_H: bool, positive: bool
 ) -> tuple[Any, Any]:
-    """Return a start that fulfils the constraints."""
+    """Return a start that fulfils the constraints, if `positive` without needless zeros."""
     if sides is None:
         return W, Ht
-    return sides.W.start(W), sides.H.start(Ht) if update_H else Ht
+    return sides.W.start(W, positive), sides.H.start(Ht, positive) if update_H else Ht

@@ -15,12 +15,12 @@ from ..operands.streamed.disk_rows import FactorFolder, folder_for
 from ..operands.streamed.row_batches import RowBatches
 from ..solvers.block_least_squares import BlockLeastSquares
 from ..solvers.composed.block_warmup import BlocksFirst
-from ..solvers.constrained import ConstrainedLeastSquares
 from ..solvers.registry import make_solver, solvers
 from .constraint_plan import (
     Constraints,
     components_of_fixed,
     constrained,
+    constrained_kind,
     constrained_solver,
 )
 from .fixed_factor import FixedFactor
@@ -143,7 +143,7 @@ def _kind(
 ) -> type[SolverBase]:
     """Return the class of the solver that a fit goes by."""
     if sides is not None:
-        return ConstrainedLeastSquares
+        return constrained_kind(parameters.solver)
     return solvers.class_of(parameters.solver) if blocks is None else BlocksFirst
 
 

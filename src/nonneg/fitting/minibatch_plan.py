@@ -17,7 +17,7 @@ from ..operands.streamed.row_batches import RowBatch, RowBatches
 from ..solvers.block_least_squares import BlockLeastSquares
 from ..solvers.fixed_h_mu import FixedHMultiplicative
 from ..solvers.minibatch import MiniBatch
-from .constraint_plan import warn_of_one_side
+from .constraint_plan import Constraints, batch_constraints, warn_of_one_side
 from .fit_plan import limits_of, plan, plan_checkpoint
 from .fixed_factor import FixedFactor
 from .memory_plan import Demand, plan_memory, row_copy_bytes
@@ -60,9 +60,10 @@ def plan_batches(
     loss = _require_loss(X, parameters)
     batches = RowBatches(X, parameters.batch_size)
     n_steps = parameters.max_iter * len(batches)
-    solver = _solver(parameters, batches, X.shape[0], n_steps)
-    solver.require(loss, X)
     start, k, reason = _start(X, parameters, W, H)
+    sides = batch_constraints(X, parameters, k)
+    solver = _solver(parameters, batches, X.shape[0], n_steps, sides)
+    solver.require(loss, X)
     return Plan(
         X=X,
         parameters=parameters,
@@ -77,6 +78,7 @@ def plan_batches(
         checkpoint=plan_checkpoint(parameters),
         copies_rows=X.by_columns,
         steps_per_pass=len(batches),
+        constraints=sides,
         task=BATCHES,
         reasons={
             "solver": _why(parameters),
@@ -114,8 +116,6 @@ def plan_step(
         X = _in_dtype(X, state.Ht.dtype)
     X = X.stored_by_rows()
     batches = [RowBatch(slice(0, X.shape[0]), X)]
-    solver = _for_stream(_solver(parameters, batches, X.shape[0], 0))
-    solver.require(loss, X)
     n_steps = 0 if state is None else state.n_iter
     if state is None:
         start, k, reason = _start(X, parameters, W, H)
@@ -125,6 +125,9 @@ def plan_step(
             "the model was fitted before",
         )
         k = state.Ht.shape[1]
+    sides = batch_constraints(X, parameters, k)
+    solver = _for_stream(_solver(parameters, batches, X.shape[0], 0, sides))
+    solver.require(loss, X)
     limits = dataclasses.replace(
         limits_of(parameters, n_steps + 1), max_time=None, verbose=0
     )
@@ -138,6 +141,7 @@ def plan_step(
         limits=limits,
         memory=plan_memory(X, Demand(k, solver.arrays), None),
         task=STEP,
+        constraints=sides if state is None else None,
         reasons={"solver": _why(parameters), "start": reason, "reading": ""},
     )
 
@@ -222,6 +226,7 @@ def _solver(
     batches: Sequence[RowBatch],
     n_samples: int,
     n_steps: int,
+    sides: Constraints | None,
 ) -> Stepping:
     if parameters.exact_statistics:
         return BlockLeastSquares(
@@ -238,6 +243,7 @@ def _solver(
         final_max_iter=_most_for_W(parameters),
         n_steps=n_steps,
         verbose=bool(parameters.verbose),
+        box_H=None if sides is None else sides.H.box,
     )
 
 

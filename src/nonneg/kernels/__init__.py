@@ -47,6 +47,7 @@ stretches: Any = None
 """The module `kernels.stretches`: several iterations in one call of the core, or None."""
 _native_beta: Any = None
 _native_observed: Any = None
+_native_bounded: Any = None
 
 if os.environ.get("NONNEG_SIMD") != "reference":
     try:
@@ -55,6 +56,7 @@ if os.environ.get("NONNEG_SIMD") != "reference":
         _native_beta = importlib.import_module(".native_beta", __name__)
         stretches = importlib.import_module(".stretches", __name__)
         _native_observed = importlib.import_module(".native_observed", __name__)
+        _native_bounded = importlib.import_module(".native_bounded", __name__)
     except ModuleNotFoundError as error:
         if error.name != "nonneg._core":
             raise
@@ -71,7 +73,7 @@ named_product = (_native_observed or observed_rows).named_product
 named_square = (_native_observed or observed_rows).named_square
 nearest_monotone = shaped_columns.nearest_monotone
 nearest_unimodal = shaped_columns.nearest_unimodal
-solve_within = bounded_rows.solve_within
+solve_within = (_native_bounded or bounded_rows).solve_within
 solve_apart = (_native_observed or observed_rows).solve_apart
 coordinate_sweep = (native or reference).coordinate_sweep
 exact_solve = (native or block_pivoting).exact_solve

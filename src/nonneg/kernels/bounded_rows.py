@@ -24,6 +24,17 @@ CHUNK = 1 << 20
 """Most entries of the matrices that are factored at a time."""
 
 
+def tolerance(dtype: Any) -> float:
+    """Return the share of a row's scale below which a sign does not count."""
+    return 1e-8 if np.dtype(dtype).itemsize == 4 else 1e-12
+
+
+def swept(box: Box, method: Method) -> Adaptive | None:
+    """Return the method if rows are swept, None if they are solved for exactly."""
+    sweeps = isinstance(method, Adaptive) and box.total is None and not box.is_free
+    return method if sweeps and isinstance(method, Adaptive) else None
+
+
 def solve_within(
     rows: RowArrays,
     rhs: Array,
@@ -38,8 +49,9 @@ def solve_within(
     An adaptive method sweeps; any other, and rows with a sum, are solved exactly.
     `rows.start` has to be within the box. Extrapolation is left to the caller.
     """
-    if isinstance(method, Adaptive) and box.total is None and not box.is_free:
-        return _sweeps(rows, rhs, gram, l1, box, method)
+    sweeps = swept(box, method)
+    if sweeps is not None:
+        return _sweeps(rows, rhs, gram, l1, box, sweeps)
     return _exactly(rows, rhs, gram, l1, box)
 
 
@@ -141,7 +153,7 @@ class BoxRows:
             np.broadcast_to(np.asarray(b, dtype=np.float64), p.shape) for b in box[:2]
         )
         self.low, self.high = low, high
-        self.tol = 1e-8 if np.dtype(dtype).itemsize == 4 else 1e-12
+        self.tol = tolerance(dtype)
         self.at_low = start <= low
         self.at_high = (start >= high) & ~self.at_low
         cold = (self.at_low | self.at_high | (low == high)).all(axis=1)

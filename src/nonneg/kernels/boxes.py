@@ -11,6 +11,9 @@ from ..base.arrays import Array
 
 Float = NDArray[np.float64]
 
+STEPS = 100
+"""Most steps for the shift of a projection, each exact where no entry meets a bound."""
+
 
 class Box(NamedTuple):
     """Bounds of the rows of a factor, and the sum of each row if it has one."""
@@ -22,7 +25,7 @@ class Box(NamedTuple):
     """A number, or one for each row, (n_rows,); None for any sum."""
     at_most: bool = False
 
-    def block(self, rows: slice) -> Box:
+    def block(self, rows: Any) -> Box:
         """Return the bounds of some rows."""
         lower, upper = (b[rows] if b.ndim == 2 else b for b in self[:2])
         total = self.total[rows] if np.ndim(self.total) else self.total
@@ -104,10 +107,16 @@ def project(A: Array, box: Box) -> Array:
     for bounds in (low, high):
         size += np.abs(np.where(np.isfinite(bounds), bounds, 0)).max(initial=0)
     down, up = np.full(len(rows), -2 * size), np.full(len(rows), 2 * size)
-    for _ in range(100):
-        middle = 0.5 * (down + up)
-        above = np.clip(rows + middle[:, None], low, high).sum(axis=1) > box.total
-        up, down = np.where(above, middle, up), np.where(above, down, middle)
-    moved = np.clip(rows + 0.5 * (down + up)[:, None], low, high)
+    shift = np.zeros(len(rows))
+    for _ in range(STEPS):
+        moved = np.clip(rows + shift[:, None], low, high)
+        excess = moved.sum(axis=1) - box.total
+        if (np.abs(excess) <= 4e-16 * size).all():
+            break
+        up, down = np.where(excess > 0, shift, up), np.where(excess > 0, down, shift)
+        n_free = ((moved > low) & (moved < high)).sum(axis=1)
+        step = shift - excess / np.maximum(n_free, 1)
+        inside = (n_free > 0) & (step > down) & (step < up)
+        shift = np.where(inside, step, 0.5 * (down + up))
     nearest: Array = within(np.where(moving[:, None], moved, clipped), box)
     return nearest.astype(A.dtype)

@@ -15,6 +15,7 @@ from ..base.interfaces import Operand, Problem, Progress, SolverBase, State
 from ..base.passes import Passes
 from ..kernels import column_sums, gram, inner
 from ..kernels.beta_terms import multiplied, quotient
+from ..kernels.boxes import Box
 from ..kernels.term_records import TermSums, by_shares
 from ..operands.streamed.row_batches import Narrow, RowBatch
 from .fixed_h_mu import relative_change, settled_rows
@@ -94,6 +95,9 @@ class MiniBatch(SolverBase):
         Number of steps of the whole fit, for the printed lines.
     verbose : bool
         Whether to print the cost of each step.
+    box_H : Box or None
+        Bounds of the entries of H. The majoriser is a sum over entries, so its minimiser is
+        brought into them.
 
     Notes
     -----
@@ -124,6 +128,7 @@ class MiniBatch(SolverBase):
     final_max_iter: int = 200
     n_steps: int = 0
     verbose: bool = False
+    box_H: Box | None = None
 
     def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
         """Return one pass over a batch."""
@@ -193,6 +198,7 @@ class MiniBatch(SolverBase):
         """Whether a step scales all rows of Hᵀ without entries in its batch alike."""
         return (
             self.rho > 0
+            and self.box_H is None
             and terms_of(problem).is_flat
             and not problem.penalty_H.Q.any()
             and state.curvature is None
@@ -335,6 +341,8 @@ class MiniBatch(SolverBase):
                     ones, numerator, denominator, none, curvature, terms, least
                 )
         state.denominator, state.curvature = denominator, curvature
+        if self.box_H is not None:
+            moved = np.clip(moved, self.box_H.lower, self.box_H.upper)
         state.Ht = moved
         if power != 1:
             state.numerator = numerator

@@ -23,6 +23,8 @@ from .constraint_composition import (
     require_room,
 )
 
+LEVEL = 0.05
+"""Share of level rows in a start without zeros."""
 COLUMN_SWEEPS = 8
 """Most sweeps over columns in the place of an exact solve."""
 
@@ -133,9 +135,23 @@ class FactorConstraints:
 
     # ---- rows
 
-    def start(self, A: Array) -> Array:
-        """Return the rows that fulfil the constraints and are nearest to A, or near it."""
+    @staticmethod
+    def says_bounds_alone(part: ConstraintBase) -> bool:
+        """Whether a constraint says bounds of entries, and nothing else."""
+        kind = type(part)
+        has_penalty = kind.majoriser is not ConstraintBase.majoriser
+        return not has_penalty and part.row_sum() is None
+
+    def start(self, A: Array, positive: bool = False) -> Array:
+        """Return the rows that fulfil the constraints and are nearest to A, or near it.
+
+        With `positive` they are mixed with level rows, so that few entries are 0.
+        """
+        level = np.full_like(A, np.abs(A).mean() if A.size else 0)
         A = project(A, self.box)
+        if positive and not self.is_plain:
+            level = project(level, self.box)
+            A = project((1 - LEVEL) * A + LEVEL * level, self.box)
         if self.columns is not None:
             columns = self.columns.constrained_columns(self.factor.k)
             for t in columns:
@@ -218,7 +234,8 @@ class FactorConstraints:
         n_threads: int,
     ) -> SolveReport:
         if self.columns is None:
-            return solve_box(rows, rhs, gram, l1, box, method, n_threads)
+            report: SolveReport = solve_box(rows, rhs, gram, l1, box, method, n_threads)
+            return report
         columns = np.zeros(self.factor.k, bool)
         columns[list(self.columns.constrained_columns(self.factor.k))] = True
         sweeps = method.sweeps if isinstance(method, Adaptive) else COLUMN_SWEEPS

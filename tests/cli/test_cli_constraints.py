@@ -1,0 +1,89 @@
+"""What is known about the factors, as options of the shell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nonneg import NMF, load
+from nonneg.cli.main import main
+from nonneg.constraints import Fixed, Simplex, Smooth
+from nonneg.io import read_matrix
+from support.constraint_cases import TRUE, K
+
+FIT = [
+    "fit",
+    "x.csv",
+    "-k",
+    str(K),
+    "--solver",
+    "hals",
+    "--init",
+    "random",
+    "--seed",
+    "0",
+]
+NAMES = [f"c{j}" for j in range(TRUE.X.shape[1])]
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write("x.csv", TRUE.X, NAMES)
+
+
+def write(path, X, names):
+    rows = [",".join("" if np.isnan(x) else repr(float(x)) for x in row) for row in X]
+    with open(path, "w") as file:
+        file.write("\n".join([",".join(names), *rows]) + "\n")
+
+
+def fitted(**constraints):
+    return NMF(K, solver="hals", init="random", random_state=0, **constraints).fit(
+        TRUE.X
+    )
+
+
+def test_known_parts_are_matched_by_name(capsys):
+    order = np.random.default_rng(0).permutation(len(NAMES))[:9]
+    known = TRUE.H[:2, order].copy()
+    known[1, 3] = np.nan
+    write("parts.csv", known, [NAMES[j] for j in order])
+    assert main([*FIT, "--fix", "parts.csv", "-o", "m.nonneg"]) == 0
+    values = np.full(TRUE.H.shape, np.nan)
+    values[:2, order] = known
+    model = load("m.nonneg")
+    expected = fitted(constraints_H=[Fixed(values)]).components_
+    np.testing.assert_array_equal(model.components_, expected)
+    assert main(["transform", "m.nonneg", "x.csv", "-o", "w.npy"]) == 0
+    assert read_matrix("w.npy").X.shape == TRUE.W.shape
+    capsys.readouterr()
+
+
+def test_sums_and_smooth_factors():
+    options = ["--sum-to-one", "W", "--smooth", "H=1.0", "-o", "m.nonneg"]
+    assert main([*FIT, *options, "--save-w", "w.npy"]) == 0
+    np.testing.assert_allclose(np.load("w.npy").sum(axis=1), 1)
+    expected = fitted(constraints_W=[Simplex()], constraints_H=[Smooth(1.0)])
+    np.testing.assert_array_equal(load("m.nonneg").components_, expected.components_)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--sum-to-one", "X"], "neither W nor H"),
+        (["--smooth", "H"], "pass W=X or H=X"),
+        (["--smooth", "H=-1"], "pass W=X or H=X"),
+        (["--smooth", "H=1"], "Smooth on H has no minimum"),
+        (["--fix", "wrong.csv"], "such as 'z'"),
+        (["--fix", "many.csv"], "Pass -k 18 or more"),
+        (["--fix", "short.npy"], "Pass a file with as many"),
+        (["--sum-to-one", "W", "--solver", "cd"], "solver='cd'"),
+    ],
+)
+def test_refusals(options, text, capsys):
+    write("wrong.csv", TRUE.H[:1, :2], ["c0", "z"])
+    write("many.csv", TRUE.X, NAMES)
+    np.save("short.npy", np.ones((1, 2)))
+    assert main([*FIT, *options, "-o", "m.nonneg"]) != 0
+    assert text in capsys.readouterr().err
