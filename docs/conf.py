@@ -94,13 +94,20 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"nonneg {release}"
+html_favicon = "_static/icon.svg"
+html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
-    "logo": {"text": "nonneg"},
+    "logo": {
+        "text": "nonneg",
+        "alt_text": "",
+        "image_light": "docs/_static/icon.svg",
+        "image_dark": "docs/_static/icon.svg",
+    },
     "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "show_prev_next": False,
@@ -120,8 +127,8 @@ def lead_home(app: Any, error: Exception | None) -> None:
         Path(app.outdir, "index.html").write_text(HOME, encoding="utf-8")
 
 
-def link_examples(app: Any, docname: str, source: list[str]) -> None:
-    """Lead links to the file of an example, which forges show, to its page of the gallery."""
+def prepare_page(app: Any, docname: str, source: list[str]) -> None:
+    """Lead links to files of examples to the gallery, and cut what only doctest needs."""
     examples = Path(app.srcdir, "examples")
 
     def to_page(match: re.Match[str]) -> str:
@@ -130,6 +137,8 @@ def link_examples(app: Any, docname: str, source: list[str]) -> None:
         return f"{'../' * docname.count('/')}docs/gallery/{match[1]}.rst"
 
     source[0] = LINKS_TO_EXAMPLES.sub(to_page, source[0])
+    # doctest ends an example with an empty line, which would be shown
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
 
 
 def skip_inherited(
@@ -142,6 +151,6 @@ def skip_inherited(
 
 def setup(app: Any) -> None:
     """Connect what is done beside Sphinx's own work."""
-    app.connect("source-read", link_examples)
+    app.connect("source-read", prepare_page)
     app.connect("autodoc-skip-member", skip_inherited)
     app.connect("build-finished", lead_home)
