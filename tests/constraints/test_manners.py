@@ -321,10 +321,64 @@ def test_gaps_and_weights_of_entries():
         error = np.nansum((X - W @ model.components_) ** 2)
         assert model.reconstruction_err_ == pytest.approx(np.sqrt(error))
         assert error < 0.1 * np.nansum(X**2)
-    with pytest.raises(ValueError, match="weights of entries"):
-        NMF(K, solver="hals", constraints_W=Simplex()).fit(
-            TRUE.X, sample_weight=np.ones(18) * rng.random(18)
+
+
+@pytest.mark.filterwarnings("ignore:.*have no observed entry")
+@pytest.mark.parametrize(
+    "name", ["simplex", "fixed-component", "fixed-entries", "bounds"]
+)
+def test_rows_and_columns_that_show_nothing_fulfil_them_too(name):
+    one, X = CASES[name], TRUE.X.copy()
+    X[4], X[:, 3] = np.nan, np.nan
+    model = NMF(K, solver="hals", missing_values=np.nan, constraints_W=one.W,
+                constraints_H=one.H, max_iter=20, tol=0, random_state=0)  # fmt: skip
+    W = model.fit_transform(X)
+    assert one.holds_W(W)
+    assert one.holds_H(model.components_)
+    assert one.holds_W(model.transform(X))
+
+
+@pytest.mark.parametrize("solver", ["hals", "bpp", "mu"])
+@pytest.mark.parametrize("with_gaps", [False, True])
+@pytest.mark.parametrize("name", ["simplex", "fixed-component", "bounds", "fixed-W"])
+def test_weights_of_rows_and_columns(name, with_gaps, solver):
+    rng = np.random.default_rng(6)
+    one, X = CASES[name], TRUE.X + 0.01
+    rows, columns = rng.random(len(X)) + 0.1, rng.random(X.shape[1]) + 0.1
+    rows[2] = 0
+    V = rows[:, None] * columns
+    if with_gaps:
+        gaps = rng.random(X.shape) < 0.15
+        X, V = np.where(gaps, np.nan, X), np.where(gaps, 0, V)
+    model = NMF(K, solver=solver, missing_values=np.nan, constraints_W=one.W,
+                constraints_H=one.H, max_iter=60, tol=0, random_state=0)  # fmt: skip
+    W = model.fit_transform(X, sample_weight=rows, feature_weight=columns)
+    assert one.holds_H(model.components_)
+    assert one.holds_W(W)
+    values = model.history_["objective"]
+    assert (np.diff(values) <= 1e-12 * values[0]).all()
+    error = np.nansum(V * (X - W @ model.components_) ** 2)
+    assert model.reconstruction_err_ == pytest.approx(np.sqrt(error), rel=1e-6)
+    assert values[-1] == pytest.approx(0.5 * error, rel=1e-5)
+    # copies of rows, as whole weights stand for
+    if name == "simplex" and solver == "bpp" and not with_gaps:
+        counts = rng.integers(1, 3, len(X))
+        options = {"solver": "bpp", "tol": 1e-6, "max_iter": 800, "random_state": 0}
+        weighted = NMF(K, constraints_W=Simplex(), **options)
+        weighted.fit(X, sample_weight=counts.astype(float))
+        copied = NMF(K, constraints_W=Simplex(), **options).fit(np.repeat(X, counts, 0))
+        assert weighted.reconstruction_err_ == pytest.approx(
+            copied.reconstruction_err_, rel=0.02
         )
+
+
+def test_weights_beside_penalties_are_refused():
+    for more in ({"constraints_H": Smooth()}, {"alpha_W": 0.1}, {"solver": "sn"}):
+        options = {"solver": "hals", "constraints_W": Simplex()} | more
+        if more.get("solver") == "sn":
+            options["beta_loss"] = 1
+        with pytest.raises(ValueError, match="weights of rows or columns"):
+            NMF(K, **options).fit(TRUE.X, sample_weight=np.arange(18.0) + 1)
 
 
 def test_stores_are_fitted_in_parts(tmp_path):

@@ -151,6 +151,13 @@ def warn_of_one_side(parameters: Any, sides: Constraints | None = None) -> None:
     warn(ONE_SIDED.format(alpha_W=parameters.alpha_W), UserWarning)
 
 
+def _has_weights(X: Operand) -> bool:
+    """Whether rows or columns of X have weights."""
+    if not isinstance(X, ObservedOperand):
+        return False
+    return X.weights.rows is not None or X.weights.columns is not None
+
+
 def _is_divergence(solver: str | SolverBase) -> bool:
     """Whether constrained half-steps go by the terms of a loss, entry by entry."""
     kinds = MultiplicativeUpdates | ScalarNewton
@@ -165,8 +172,12 @@ def require_constrainable(
     name = solver_name(solver)
     able = "'hals' or 'bpp'" if "quadratic" in loss.provides else "'mu' or 'sn'"
     possible = isinstance(solver, Hals) or name in ("hals", "bpp")
-    scaled = isinstance(X, ObservedOperand) and not (
-        X.weights.rows is None and X.weights.columns is None
+    scaled = _has_weights(X) and (
+        solver == "sn"
+        or isinstance(solver, ScalarNewton)
+        or any(side.has_penalty for side in sides)
+        or any(vars(parameters)[name] for name in ("alpha", "alpha_W"))
+        or parameters.alpha_H not in ("same", 0)
     )
     for refused, what, instead in (
         (not (possible or _is_divergence(solver)), f"solver={name!r}",
@@ -175,7 +186,8 @@ def require_constrainable(
         (parameters.blocks is not None, f"blocks={parameters.blocks}", "blocks=None"),
         (parameters.accelerate, "accelerate=True", "accelerate=False"),
         (X.on_workers, "a Dask array", "X in memory, or in a store"),
-        (scaled, "weights of rows and columns", "weights of entries"),
+        (scaled, "weights of rows or columns beside penalties or solver 'sn'",
+         "solver='mu', or constraints and weights without penalties"),
     ):  # fmt: skip
         if refused:
             msg = f"Constraints on W or H don't go with {what}; pass {instead}."
@@ -225,7 +237,8 @@ def constrained(
         return X, None
     require_constrainable(parameters, loss, X, sides)
     if isinstance(X, ObservedOperand) and not _is_divergence(parameters.solver):
-        X = X.taken_by(X.power, True)  # missing entries are imputed in each half-step
+        # missing entries are imputed in each half-step, and rows are not scaled
+        X = X.taken_by(0.0 if _has_weights(X) else X.power, True)
     return X, sides
 
 
@@ -250,3 +263,12 @@ def started_within(
     if sides is None:
         return W, Ht
     return sides.W.start(W, positive), sides.H.start(Ht, positive) if update_H else Ht
+
+
+def kept_within(
+    sides: Constraints | None, W: Any, Ht: Any, update_H: bool
+) -> tuple[Any, Any]:
+    """Return factors whose rows that show nothing fulfil the constraints, too."""
+    if sides is None:
+        return W, Ht
+    return sides.W.restored(W), sides.H.restored(Ht) if update_H else Ht

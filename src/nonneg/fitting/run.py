@@ -43,7 +43,7 @@ from ..solvers.steps.quadratic_iteration import factor_penalties
 from . import loop
 from .checkpoints.files import Checkpoints, Past
 from .checkpoints.fingerprint import fingerprint
-from .constraint_plan import started_within
+from .constraint_plan import kept_within, started_within
 from .dead_components import warn_of_dead
 from .loop import Outcome
 from .plan import FIXED, Plan
@@ -150,7 +150,8 @@ def _carry_out(plan: Plan) -> tuple[Outcome, tuple[Array, Array], float | None]:
     if ended and plan.update_H and plan.task.polishes and plan.constraints is None:
         warn_of_dead(problem, solver.name, outcome.history.objective, *factors)
     if isinstance(problem.X, ObservedOperand):
-        factors = factors_of(problem.X, factors, plan.update_H)
+        observed = factors_of(problem.X, factors, plan.update_H)
+        factors = kept_within(plan.constraints, *observed, plan.update_H)
     return outcome, factors, loss
 
 
@@ -225,16 +226,14 @@ def _started(plan: Plan) -> Started:
 
 
 def _begin(plan: Plan, started: Started) -> Begun:
-    X, parameters = plan.X, plan.parameters
-    seeds, stream, past = started.seeds, started.stream, started.past
-    W, Ht = started.W, started.Ht
+    X, parameters, seeds = plan.X, plan.parameters, started.seeds
+    W, Ht, past = started.W, started.Ht, started.past
     if not X.checks_as_read:
         validate_entries(X)
     require_ordinary(plan)
-    problem = _problem(plan, Ht.shape[1])
-    solver = plan.solver
+    problem, solver = _problem(plan, Ht.shape[1]), plan.solver
     if plan.compress:
-        sketch = compressed(X, Ht.shape[1], stream)
+        sketch = compressed(X, Ht.shape[1], started.stream)
         solver = CompressedStart(solver, sketch, parameters.max_iter)
     if past is None:
         W = X.to_rows_of_X(W)
@@ -244,10 +243,11 @@ def _begin(plan: Plan, started: Started) -> Begun:
         solver = _several(solver, problem, plan, None if past else (W, Ht), seeds)
     if past is None:
         state = plan.start.state
-        if state is None:
-            past = Past(solver.start(problem, W, Ht))
-        else:
-            past = Past(solver.resume(problem, state, W))
+        past = Past(
+            solver.start(problem, W, Ht)
+            if state is None
+            else solver.resume(problem, state, W)
+        )
     return Begun(solver, problem, past)
 
 

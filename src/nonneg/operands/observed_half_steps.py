@@ -157,3 +157,29 @@ def _complete_report(
     if rows.linear is not None:
         linear = np.asarray(rows.linear @ rows.solved, dtype=np.float64)
         report.cross = float(report.cross + inputs.l1 @ linear)
+
+
+def majorised_by_rows(
+    X: Any, start: Array, other: Array, rhs: Array
+) -> tuple[Array, Array]:
+    """Return right-hand sides and the Gram matrix that all rows share, without scales.
+
+    `rhs` is the product with `other` by all weights. The objective of each row is divided
+    by the weight of the row, and what its entries weigh less than the most is imputed by
+    start·otherᵀ. A row without weight stays where it is.
+    """
+    weights, dtype, n = X.weights, start.dtype, X.n_threads
+    beside = times_rows(other, weights.columns)
+    gram = np.asarray(other.T.astype(np.float64) @ beside.astype(np.float64))
+    if weights.rows is not None:
+        weighs = weights.rows > 0
+        inverse = np.where(weighs, 1 / np.where(weighs, weights.rows, 1), 0)
+        rhs = times_rows(rhs, inverse)
+    most = float(weights.most) if weights.named is not None else float(weights.rest)
+    if weights.named is not None:
+        rhs = rhs + start @ ((most - weights.rest) * gram).astype(dtype)
+        rhs -= kernels.named_product(weights.named, start, other, beside, n)
+    gram = most * gram
+    if weights.rows is not None and not weighs.all():
+        rhs = np.where(weighs[:, None], rhs, start @ gram.astype(dtype))
+    return rhs, gram

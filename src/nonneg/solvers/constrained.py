@@ -14,6 +14,8 @@ from ..base.passes import Passes
 from ..base.penalty import Penalty
 from ..kernels import Exact, Method, RowArrays, SolveReport, gram, inner
 from ..operands.base import matmul, square_of
+from ..operands.observed import ObservedOperand
+from ..operands.observed_half_steps import majorised_by_rows
 from .hals import DOUBTFUL, MOST_REVIVALS, Hals, is_blind
 from .steps.factor_constraints import FactorConstraints
 from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
@@ -103,7 +105,11 @@ class ConstrainedLeastSquares(SolverBase):
         X = problem.X
         blind = is_blind(problem, pair.objective)
         residual = pair.residual()
-        state.decreases[state.n_iter % SETTLED_WITHIN] = pair.decrease
+        decrease = pair.decrease
+        if isinstance(X, ObservedOperand) and X.power == 0:
+            # half-steps see rows without their weights
+            decrease = max(0.0, state.last - pair.objective)
+        state.decreases[state.n_iter % SETTLED_WITHIN] = decrease
         restart = state.advance(pair.rows_W, pair.rows_H, pair.objective, blind)
         converged = state.is_settled(residual, restart, self.base.tol, not blind)
         if not blind and self._revive(problem, state, pair):
@@ -111,7 +117,7 @@ class ConstrainedLeastSquares(SolverBase):
         return Progress(
             objective=np.array([state.best]),
             residual=np.array([residual]),
-            decrease=np.array([pair.decrease]),
+            decrease=np.array([decrease]),
             converged=np.array([converged]),
             sweeps=pair.sweeps if X.shape[0] else 1.0,
         )
@@ -207,7 +213,11 @@ class ConstrainedLeastSquares(SolverBase):
         method: Method,
     ) -> SolveReport:
         penalty = self._penalty(problem, side)
-        rhs, gram_all, l1 = X.majorised(rows.start, other, rhs, gram_other, penalty)
+        if isinstance(X, ObservedOperand) and X.power == 0:
+            rhs, gram_all = majorised_by_rows(X, rows.start, other, rhs)
+            l1 = penalty.l1
+        else:
+            rhs, gram_all, l1 = X.majorised(rows.start, other, rhs, gram_other, penalty)
         return side.solve(rows, rhs, gram_all, l1, method, n_threads=X.n_threads)
 
     def _penalty(self, problem: Problem, side: FactorConstraints) -> Penalty:

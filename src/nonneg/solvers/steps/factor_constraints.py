@@ -159,6 +159,20 @@ class FactorConstraints:
                     A[:, t] = self.columns.nearest_column(A[:, t])
         return A
 
+    def restored(self, A: Array) -> Array:
+        """Return A with rows that are beyond the box, as rows of 0 may be, brought into it."""
+        box = self.box
+        beyond = ((box.lower > A) | (box.upper < A)).any(axis=1)
+        if box.total is not None and not box.at_most:
+            beyond |= (
+                np.abs(A.sum(axis=1, dtype=np.float64) - box.total) > 1e-3 * box.total
+            )
+        if not beyond.any():
+            return A
+        A = A.copy()
+        A[beyond] = project(A[beyond], box.block(beyond))
+        return A
+
     def value(self, A: Array, gram: Array) -> float:
         """Return the sum of the penalties."""
         return float(sum(part.value(A, gram) for part in self.parts))
