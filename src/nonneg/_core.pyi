@@ -233,6 +233,51 @@ alternate64_dense: _Alternate
 alternate64_csr32: _Alternate
 alternate64_csr64: _Alternate
 
+class MomentumRule:
+    def __init__(
+        self,
+        *,
+        growth: float,
+        cap_growth: float,
+        shrinkage: float,
+        tol: float,
+        nearly: float,
+        least_decrease: float,
+        pause: int,
+        reset: int,
+    ) -> None: ...
+
+class _Extrapolate(Protocol):
+    def __call__(
+        self,
+        X: Any,
+        W: list[Array],
+        roles_W: Array,
+        H: list[Array],
+        roles_H: Array,
+        gram_H: Array,
+        state: Array,
+        restarts: Array,
+        decreases: Array,
+        values: Array,
+        rule: MomentumRule,
+        sweeps: int,
+        settled: float,
+        half_square: float,
+        least: float,
+        reports: Array,
+        grams: Array,
+        measures: Array,
+        n_threads: int,
+    ) -> tuple[int, bool, bool, Report, Report]: ...
+
+extrapolate32_dense: _Extrapolate
+extrapolate32_csr32: _Extrapolate
+extrapolate32_csr64: _Extrapolate
+extrapolate64_dense: _Extrapolate
+extrapolate64_csr32: _Extrapolate
+extrapolate64_csr64: _Extrapolate
+
 class _Beta(Protocol):
     def __call__(
         self,

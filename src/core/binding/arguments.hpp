@@ -202,6 +202,7 @@ void bind_options(nb::module_ &);
 void bind_products(nb::module_ &);
 void bind_half_step(nb::module_ &);
 void bind_alternation(nb::module_ &);
+void bind_extrapolation(nb::module_ &);
 void bind_exact(nb::module_ &);
 void bind_beta(nb::module_ &);
 void bind_newton(nb::module_ &);

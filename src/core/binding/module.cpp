@@ -84,6 +84,7 @@ NB_MODULE(_core, m) {
   bind_products(m);
   bind_half_step(m);
   bind_alternation(m);
+  bind_extrapolation(m);
   bind_exact(m);
   bind_beta(m);
   bind_newton(m);

@@ -10,19 +10,24 @@ from numpy.typing import NDArray
 from .. import _core
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Penalty
+from .extrapolated_stretches import Extrapolated, Momentum, Turning, extrapolate
 from .mu_stretches import Moving, ProductUpdates, RowUpdates, TermUpdates
 from .native import as_contiguous, binding, solve_options, source_of
 from .row_methods import Cyclic, RowArrays
 
 __all__ = [
     "Alternations",
+    "Extrapolated",
+    "Momentum",
     "Moving",
     "ProductUpdates",
     "RowSweeps",
     "RowUpdates",
     "StopRule",
     "TermUpdates",
+    "Turning",
     "alternate",
+    "extrapolate",
     "is_in_memory",
 ]
 

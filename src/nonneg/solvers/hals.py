@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
+from ..base.records import Stretch
 from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram
 from ..kernels.factor_rows import (
     column_squares,
@@ -21,7 +22,7 @@ from ..kernels.factor_rows import (
 )
 from ..operands.base import matmul, square_of
 from .registry import solvers
-from .steps import balancing
+from .steps import balancing, extrapolated_stretch
 from .steps.half_steps import HalfStepProgram, run_half_steps
 from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
 from .steps.quadratic_iteration import (
@@ -109,6 +110,7 @@ class Hals(SolverBase):
     reads_once_for_W: ClassVar[bool] = True
     shares_passes: ClassVar[bool] = True
     compressible: ClassVar[bool] = True
+    advances: ClassVar[bool] = True
     warms_up_by_blocks: ClassVar[bool] = True
     weight_power: ClassVar[float | None] = 0.5
     imputes: ClassVar[bool] = True
@@ -175,6 +177,25 @@ class Hals(SolverBase):
             self.method(problem, momentum, state),
         )
         return self._accept_pair(problem, state, pair)
+
+    def advance(
+        self, problem: Problem, state: ExtrapolatedState, most: int
+    ) -> Stretch | None:
+        """Do at most so many iterations in one call of the core."""
+        method = self.method(problem, 0.0, state)
+        if not (problem.update_H and state.n_iter and isinstance(method, Adaptive)):
+            return None
+        X = problem.X
+        half = 0.5 * X.stats().sum_sq
+        least = max(DOUBTFUL[X.dtype], EXACT[X.dtype]) * half
+        rule = self.tol, RESET_FLOAT32 if X.dtype == np.float32 else 0
+
+        def accept(pair: Pair) -> Progress:
+            return self._accept_pair(problem, state, pair)
+
+        return extrapolated_stretch.advance(
+            problem, state, method, rule, (half, least), accept, most
+        )
 
     def polish(self, problem: Problem, state: ExtrapolatedState) -> Progress | None:
         """Do one plain iteration from the best pair, then solve for W exactly."""

@@ -171,8 +171,8 @@ class ExtrapolatedState(State):
 
     def arrays(self, factor: str) -> RowArrays:
         """Return the arrays of the next solve for "W" or "H"."""
-        start, plain, best = self._roles(factor)
-        free = self._free(factor)
+        start, plain, best = self.roles(factor)
+        free = self.free(factor)
         # the solve must not write over the best array, nor over an array it reads later
         if start is best or start is plain:
             solved = next(A for A in free if A is not start and A is not plain)
@@ -184,7 +184,7 @@ class ExtrapolatedState(State):
 
     def go_on(self, factor: str, start: Array, plain: Array, best: Array) -> None:
         """Set the three roles for the next iteration, and keep the unused arrays."""
-        before = (*self._free(factor), self._best(factor))
+        before = (*self.free(factor), self._best(factor))
         unused = [
             A for A in before if A is not start and A is not plain and A is not best
         ]
@@ -198,19 +198,20 @@ class ExtrapolatedState(State):
 
     def other(self, factor: str) -> Array:
         """Return an array of this factor that may be overwritten, so not the best one."""
-        return self._free(factor)[0]
+        return self.free(factor)[0]
 
     def _best(self, factor: str) -> Array:
         return self.W if factor == "W" else self.Ht
 
-    def _roles(self, factor: str) -> tuple[Array, Array, Array]:
+    def roles(self, factor: str) -> tuple[Array, Array, Array]:
+        """Return the start of the next solve, the plain iterate and the best array."""
         if factor == "W":
             return self.start_W, self.plain_W, self.W
         return self.start_H, self.plain_H, self.Ht
 
-    def _free(self, factor: str) -> list[Array]:
+    def free(self, factor: str) -> list[Array]:
         """Return the distinct arrays of a factor except the best one, at least two."""
-        start, plain, best = self._roles(factor)
+        start, plain, best = self.roles(factor)
         free = [] if start is best else [start]
         if plain is not best and plain is not start:
             free.append(plain)

@@ -83,8 +83,9 @@ def balanced_residual(
         alive = (square_W > 0) & (square_H > 0)
         ratio = np.ones_like(square_W)
         ratio[alive] = np.sqrt(square_H[alive] / square_W[alive])
-    projected_W, linear_W = (measures_W @ (1 / ratio)).tolist()
-    projected_H, linear_H = (measures_H @ ratio).tolist()
+    # in the order of the core, not in that of BLAS
+    projected_W, linear_W = np.sum(measures_W * (1 / ratio), axis=1).tolist()
+    projected_H, linear_H = np.sum(measures_H * ratio, axis=1).tolist()
     gradient = math.sqrt(projected_W + projected_H)
     # rounding may leave a sum of squares a little below zero
     size = math.sqrt(max(0.0, linear_W)) + math.sqrt(max(0.0, linear_H))

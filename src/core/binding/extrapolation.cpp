@@ -1,0 +1,113 @@
+// Bindings of several iterations of adaptive sweeps with extrapolation in one call.
+#include <nanobind/stl/string.h>
+
+#include <string>
+
+#include "binding/arguments.hpp"
+#include "binding/options.hpp"
+#include "drivers/extrapolation.hpp"
+
+namespace nonneg {
+namespace {
+
+using Doubles = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
+using Flags = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Roles = nb::ndarray<int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+TurningRows<T> turning(const nb::list &arrays, const Roles &roles, Index n_rows, Index k) {
+  require(arrays.size() == 3 && roles.shape(0) == 5, "a factor has three arrays and five roles");
+  TurningRows<T> rows{{}, roles.data()};
+  for (size_t i = 0; i < 3; ++i) {
+    rows.arrays[i] = view<T>(nb::cast<Out<T>>(arrays[i], false));
+    require(rows.arrays[i].rows == n_rows && rows.arrays[i].cols == k,
+            "the shapes of X and the factors do not fit");
+    require(roles.data()[i] >= 0 && roles.data()[i] < 3, "a role is the number of an array");
+  }
+  return rows;
+}
+
+double *numbers(const Doubles &array, Index n, const char *what) {
+  require(static_cast<Index>(array.size()) == n, what);
+  return array.data();
+}
+
+nb::tuple report(const SolveSums &sums) {
+  return nb::make_tuple(sums.violation, sums.cross, sums.decrease, sums.sweeps);
+}
+
+template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suffix) {
+  const std::string name = std::string(sizeof(T) == 4 ? "extrapolate32_" : "extrapolate64_") + suffix;
+  m.def(name.c_str(),
+        [](typename Arg::Arrays X, nb::list W, Roles roles_W, nb::list H, Roles roles_H,
+           nb::object gram_H, Doubles state, Flags restarts, Doubles decreases, Doubles values,
+           const MomentumRule &rule, int sweeps, double settled, double half_square, double least,
+           Doubles reports, nb::object grams, nb::object measures, int n_threads) {
+          const auto first_H = view<T>(nb::cast<Out<T>>(H[0], false));
+          const Index k = first_H.cols;
+          const auto x = Arg::view_of(X, first_H.rows);
+          require_components(static_cast<size_t>(k));
+          require(x.cols == first_H.rows, "the shapes of X and the factors do not fit");
+          require(reports.ndim() == 2 && reports.shape(1) == 4, "reports must be n x 4");
+          require(restarts.shape(0) > 0 && decreases.size() > 0, "there must be a memory");
+          MomentumState now;
+          double *const kept = numbers(state, 7, "the state must have seven numbers");
+          std::copy_n(kept, 7, &now.momentum);
+          const Extrapolation<T> e{turning<T>(W, roles_W, x.rows, k),
+                                   turning<T>(H, roles_H, x.cols, k),
+                                   square_of(gram_H, k, k),
+                                   &now,
+                                   restarts.data(),
+                                   decreases.data(),
+                                   numbers(values, static_cast<Index>(decreases.size()),
+                                           "values and decreases must be as many"),
+                                   static_cast<Index>(restarts.shape(0)),
+                                   static_cast<Index>(decreases.size()),
+                                   rule,
+                                   sweeps,
+                                   static_cast<T>(settled),
+                                   half_square,
+                                   least,
+                                   static_cast<Index>(reports.shape(0)),
+                                   reports.data(),
+                                   square_of(grams, 3 * k, k),
+                                   square_of(measures, 4, k)};
+          ExtrapolationEnd end;
+          try {
+            call(n_threads, [&](Run run) { return extrapolate(kernels<T>(), x, e, end, run); });
+          } catch (...) {
+            std::copy_n(&now.momentum, 7, kept);
+            throw;
+          }
+          std::copy_n(&now.momentum, 7, kept);
+          return nb::make_tuple(end.done, end.converged, end.pending, report(end.W), report(end.H));
+        },
+        nb::arg("X").noconvert(), nb::arg("W"), nb::arg("roles_W").noconvert(), nb::arg("H"),
+        nb::arg("roles_H").noconvert(), nb::arg("gram_H"), nb::arg("state").noconvert(),
+        nb::arg("restarts").noconvert(), nb::arg("decreases").noconvert(),
+        nb::arg("values").noconvert(), nb::arg("rule"), nb::arg("sweeps"), nb::arg("settled"),
+        nb::arg("half_square"), nb::arg("least"), nb::arg("reports").noconvert(), nb::arg("grams"),
+        nb::arg("measures"), nb::arg("n_threads"));
+}
+
+} // namespace
+
+void bind_extrapolation(nb::module_ &m) {
+  nb::class_<MomentumRule>(m, "MomentumRule")
+      .def("__init__",
+           [](MomentumRule *self, double growth, double cap_growth, double shrinkage, double tol,
+              double nearly, double least_decrease, int64_t pause, int64_t reset) {
+             new (self) MomentumRule{growth, cap_growth, shrinkage,      tol,
+                                     nearly, least_decrease, pause, reset};
+           },
+           nb::kw_only(), nb::arg("growth"), nb::arg("cap_growth"), nb::arg("shrinkage"),
+           nb::arg("tol"), nb::arg("nearly"), nb::arg("least_decrease"), nb::arg("pause"),
+           nb::arg("reset"));
+  for_dtypes([&]<class T>(T) {
+    bind_storage<T, DenseArg<T>>(m, "dense");
+    bind_storage<T, CsrArg<T, int32_t>>(m, "csr32");
+    bind_storage<T, CsrArg<T, int64_t>>(m, "csr64");
+  });
+}
+
+} // namespace nonneg

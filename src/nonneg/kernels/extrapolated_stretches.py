@@ -1,0 +1,142 @@
+"""Several iterations of adaptive sweeps with extrapolation in one call of the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..base.arrays import Array
+from ..base.interfaces import Operand
+from .native import binding, source_of
+from .row_methods import Adaptive, SolveReport
+
+
+@dataclass(eq=False)
+class Turning:
+    """The three arrays of a factor and the roles that they take in turn.
+
+    `roles` has the numbers of the start of the next solve, of the plain iterate and of the best
+    array, then those that the last solve wrote to, before and after extrapolation.
+    """
+
+    arrays: list[Array]
+    roles: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, start: Array, plain: Array, best: Array, free: list[Array]) -> Turning:
+        """Return the arrays of a factor, some of which may be the same."""
+        arrays: list[Array] = []
+        for A in (best, start, plain, *free):
+            if len(arrays) < 3 and not any(A is B for B in arrays):
+                arrays.append(A)
+        numbers = [
+            next(i for i, B in enumerate(arrays) if A is B)
+            for A in (start, plain, best)
+        ]
+        return cls(arrays, np.array([*numbers, 0, 0]))
+
+    def __getitem__(self, role: int) -> Array:
+        return self.arrays[int(self.roles[role])]
+
+
+class Momentum(NamedTuple):
+    """Momentum, its cap, objectives, and what is remembered of the last iterations.
+
+    `numbers` are momentum, cap, last and best objective, iterations of a pause that are left,
+    quiet iterations and the number of iterations; all arrays are written to.
+    """
+
+    numbers: NDArray[np.float64]
+    restarts: NDArray[np.bool_]
+    decreases: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+class Extrapolated(NamedTuple):
+    """Reports of iterations, with the sums of the last one.
+
+    `pending` says that one more iteration than `reports` has was solved for, whose objective
+    the caller has to judge: `W`, `H`, `grams` and `measures` are its sums.
+    """
+
+    reports: NDArray[np.float64]
+    """Objective, residual, decrease and sweeps a row, of shape (n, 4)."""
+    converged: bool
+    pending: bool
+    W: SolveReport
+    H: SolveReport
+    grams: NDArray[np.float64]
+    """Gram matrices of the W that H was solved beside, of that H and of the next start."""
+
+
+def extrapolate(
+    X: Operand,
+    factors: tuple[Turning, Turning],
+    gram_H: NDArray[np.float64],
+    momentum: Momentum,
+    rule: dict[str, Any],
+    method: Adaptive,
+    judged: tuple[float, float],
+    most: int,
+) -> Extrapolated:
+    """Do at most so many iterations, in place.
+
+    Parameters
+    ----------
+    X : Operand of shape (n_samples, n_features)
+        Dense or sparse, in memory, read by rows.
+    factors : Turning of W and of Ht
+    gram_H : ndarray of shape (k, k)
+        Of the start of H; overwritten by that of the next start.
+    momentum : Momentum
+    rule : dict
+        Arguments of `_core.MomentumRule`.
+    method : Adaptive
+        Its momentum is not used.
+    judged : tuple of float
+        ½‖X‖², and the objective below which the caller has to judge it.
+    most : int
+    """
+    k = len(gram_H)
+    reports, grams, measures = (
+        np.empty((most, 4)),
+        np.empty((3 * k, k)),
+        np.empty((4, k)),
+    )
+    suffix, source = source_of(X)
+    W, H = factors
+    call = binding(f"extrapolate{8 * X.dtype.itemsize}_{suffix}")
+    end: tuple[int, bool, bool, _core.Report, _core.Report] = call(
+        X=source,
+        W=W.arrays,
+        roles_W=W.roles,
+        H=H.arrays,
+        roles_H=H.roles,
+        gram_H=gram_H,
+        state=momentum.numbers,
+        restarts=momentum.restarts.view(np.uint8),
+        decreases=momentum.decreases,
+        values=momentum.values,
+        rule=_core.MomentumRule(**rule),
+        sweeps=method.sweeps,
+        settled=method.settled,
+        half_square=judged[0],
+        least=judged[1],
+        reports=reports,
+        grams=grams,
+        measures=measures,
+        n_threads=X.n_threads,
+    )
+    done, converged, pending, report_W, report_H = end
+    return Extrapolated(
+        reports[:done],
+        converged,
+        pending,
+        SolveReport(*report_W, measures[:2]),
+        SolveReport(*report_H, measures[2:]),
+        grams.reshape(3, k, k),
+    )

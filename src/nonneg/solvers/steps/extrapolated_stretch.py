@@ -1,0 +1,131 @@
+"""Several iterations of "hals" in one call of the core, with the results of single ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...base.interfaces import Operand, Problem, Progress
+from ...base.records import Stretch
+from ...kernels import Adaptive, RowArrays, stretches
+from .momentum import (
+    CAP_GROWTH,
+    GROWTH,
+    LEAST_DECREASE,
+    NEARLY,
+    PAUSE,
+    SHRINKAGE,
+    ExtrapolatedState,
+)
+from .quadratic_iteration import Pair
+
+NUMBERS = ("momentum", "cap", "last", "best", "pause", "quiet", "n_iter")
+"""Attributes of the state that the core goes on with, in its order."""
+START, PLAIN, BEST, SOLVED, MOVED = range(5)
+"""Roles of the arrays of a factor, as the core numbers them."""
+
+
+def advance(
+    problem: Problem,
+    state: ExtrapolatedState,
+    method: Adaptive,
+    rule: tuple[float, int],
+    judged: tuple[float, float],
+    accept: Callable[[Pair], Progress],
+    most: int,
+) -> Stretch | None:
+    """Do at most so many iterations in one call of the core, or None if it can't.
+
+    Parameters
+    ----------
+    problem : Problem
+    state : ExtrapolatedState
+    method : Adaptive
+    rule : tuple of float and int
+        `tol`, and the number of iterations after which one goes without momentum, 0 for none.
+    judged : tuple of float
+        ½‖X‖², and the objective below which a pair is left to `accept`.
+    accept : callable
+        Keeps the pair of an iteration and returns its progress. It is asked for a pair that is
+        nearly exact or has dead components, with which the call ends.
+    most : int
+    """
+    core = stretches
+    if core is None or not _is_possible(problem, state, judged[1]):
+        return None
+    momentum = core.Momentum(
+        np.array([float(getattr(state, name)) for name in NUMBERS]),
+        state.restarts,
+        state.decreases,
+        state.values,
+    )
+    turning_W, turning_H = (
+        core.Turning.of(*state.roles(factor), state.free(factor)) for factor in "WH"
+    )
+    try:
+        done = core.extrapolate(
+            problem.X, (turning_W, turning_H), state.gram_H, momentum,
+            _rule(problem.X, *rule), method, judged, most,
+        )  # fmt: skip
+    finally:
+        # also where an interrupt ends the call: the best arrays have taken turns
+        for factor, turning in (("W", turning_W), ("H", turning_H)):
+            state.go_on(factor, turning[START], turning[PLAIN], turning[BEST])
+        state.momentum, state.cap, state.last, state.best = momentum.numbers[
+            :4
+        ].tolist()
+        state.pause, state.quiet = map(int, momentum.numbers[4:6])
+    objective, residual, _, sweeps = (column.tolist() for column in done.reports.T)
+    converged = done.converged
+    if done.pending:
+        state.n_iter += len(objective)
+        progress = accept(_pair(problem, done, turning_W, turning_H))
+        state.n_iter -= len(objective)
+        assert progress.objective is not None
+        objective.append(float(progress.objective[0]))
+        residual.append(float(progress.residual[0]))
+        sweeps.append(progress.sweeps)
+        converged = bool(progress.converged[0])
+    return Stretch(objective, residual, converged, sweeps)
+
+
+def _is_possible(problem: Problem, state: ExtrapolatedState, least: float) -> bool:
+    """Whether the core takes this X, and objectives are large enough to be compared there."""
+    X = problem.X
+    return (
+        stretches.is_in_memory(X, state.start_W, state.start_H)
+        and not (X.by_columns or X.is_weighted)
+        and state.product is None
+        and state.gram_H is not None
+        and state.last >= least
+        and problem.penalty_W.is_zero
+        and problem.penalty_H.is_zero
+    )
+
+
+def _rule(X: Operand, tol: float, reset: int) -> dict[str, Any]:
+    return {
+        "growth": GROWTH,
+        "cap_growth": CAP_GROWTH,
+        "shrinkage": SHRINKAGE,
+        "tol": tol,
+        "nearly": NEARLY,
+        "least_decrease": LEAST_DECREASE[X.dtype],
+        "pause": PAUSE,
+        "reset": reset,
+    }
+
+
+def _pair(problem: Problem, done: Any, W: Any, H: Any) -> Pair:
+    """Return the pair that the core has left to be judged."""
+    gram_W, gram_Hn, gram_Hx = done.grams
+    rows_W, rows_H = (
+        RowArrays(A[START], A[SOLVED], A[PLAIN], A[MOVED]) for A in (W, H)
+    )
+    square = float(np.sum(gram_W * gram_Hn))
+    objective = problem.loss.from_products(problem.X, done.H.cross, square)
+    return Pair(
+        rows_W, rows_H, done.W, done.H, gram_W, gram_Hn, gram_Hx, None, objective
+    )
