@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         poisson_log_likelihood,
         topic_distributions,
     )
+    from .estimators.joint_nmf import JointNMF
     from .estimators.symmetric_nmf import SymmetricNMF
     from .io.model_files import load, save
     from .least_squares.solve import nnls
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NMF",
     "NMFCV",
+    "JointNMF",
     "MiniBatchNMF",
     "NMFImputer",
     "SymmetricNMF",
@@ -71,6 +73,7 @@ __all__ = [
 ]
 
 _ON_DEMAND = {
+    "JointNMF": ".estimators.joint_nmf",
     "NMFCV": ".selection.estimator",
     "SymmetricNMF": ".estimators.symmetric_nmf",
     "anndata": ".anndata",
