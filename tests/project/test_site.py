@@ -16,6 +16,7 @@ HOMES = [
     "nonneg",
     "nonneg.analysis",
     "nonneg.anndata",
+    "nonneg.constraints",
     "nonneg.io",
     "nonneg.plugins",
     "nonneg.selection",
