@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...base.interfaces import Operand, Problem, Progress
 from ...base.records import Stretch
@@ -21,8 +22,6 @@ from .momentum import (
 )
 from .quadratic_iteration import Pair
 
-NUMBERS = ("momentum", "cap", "last", "best", "pause", "quiet", "n_iter")
-"""Attributes of the state that the core goes on with, in its order."""
 START, PLAIN, BEST, SOLVED, MOVED = range(5)
 """Roles of the arrays of a factor, as the core numbers them."""
 
@@ -56,7 +55,7 @@ def advance(
     if core is None or not _is_possible(problem, state, judged[1]):
         return None
     momentum = core.Momentum(
-        np.array([float(getattr(state, name)) for name in NUMBERS]),
+        _numbers(state),
         state.restarts,
         state.decreases,
         state.values,
@@ -89,6 +88,13 @@ def advance(
         sweeps.append(progress.sweeps)
         converged = bool(progress.converged[0])
     return Stretch(objective, residual, converged, sweeps)
+
+
+def _numbers(state: ExtrapolatedState) -> NDArray[np.float64]:
+    """Return what the core goes on with, in its order."""
+    objectives = state.last, state.best
+    counts = state.pause, state.quiet, state.n_iter
+    return np.array([state.momentum, state.cap, *objectives, *counts], dtype=np.float64)
 
 
 def _is_possible(problem: Problem, state: ExtrapolatedState, least: float) -> bool:
