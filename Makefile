@@ -25,7 +25,7 @@ unexport PYTHONPATH
 .DEFAULT_GOAL := help
 .PHONY: help check venv install demo test test-slow lint format docs \
 	bench bench-quick bench-floors bench-sweeps bench-mu bench-minibatch bench-passes \
-	bench-map bench-tables bench-out-of-core bench-disk-rows bench-dask bench-gaps bench-gate \
+	bench-map bench-tables bench-out-of-core bench-disk-rows bench-dask bench-gaps bench-constraints bench-gate \
 	record symbols stress-tsan clean
 
 help: ## list the targets
@@ -100,6 +100,9 @@ bench-dask: $(VENV)/.installed ## one worker process and two beside threads in m
 
 bench-gaps: $(VENV)/.installed ## fits with gaps and weights beside those without, and peers
 	$(BENCH)/gaps.py $(BENCH_ARGS)
+
+bench-constraints: $(VENV)/.installed ## fits with constraints beside those without, and peers
+	$(BENCH)/constraints.py $(BENCH_ARGS)
 
 bench-gate: $(VENV)/.installed ## is HEAD slower than BASE=<commit>?
 	$(BENCH)/regression.py $(BASE) $(BENCH_ARGS)

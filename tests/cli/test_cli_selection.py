@@ -90,6 +90,25 @@ def test_rank_leaves_out_what_is_missing(name):
     np.testing.assert_allclose(table["error"], selection.table["error"])
 
 
+def test_rank_weights_the_rows():
+    weights = np.linspace(
+        0.5, 2, len(np.loadtxt("counts.csv", delimiter=",", skiprows=1))
+    )
+    np.savetxt("weights.txt", weights)
+    options = ("-k", "2:3", "--folds", 2, "--method", "speckled")
+    shown = json.loads(
+        ok("rank", "counts.csv", *options, "--sample-weight", "weights.txt", "--json")
+    )
+    counts = np.loadtxt("counts.csv", delimiter=",", skiprows=1)
+    selection = select_rank(counts, [2, 3], folds=2, method="speckled", random_state=0,
+                            sample_weight=weights)  # fmt: skip
+    np.testing.assert_allclose(shown["table"]["error"], selection.table["error"])
+    Path("weights.txt").write_text("1\n2\n")
+    done = run("rank", "counts.csv", *options, "--sample-weight", "weights.txt")
+    assert done.exit_code == 2
+    assert "weights.txt" in done.output
+
+
 def test_rank_tells_what_an_interrupt_leaves(monkeypatch):
     def interrupted(*arguments, callback, **options):
         def stop(cell):

@@ -599,3 +599,25 @@ def test_gaps_on_small_inputs(load, capsys):
     assert bench.to_near(model) == 2.0
     bench.main(["--quick", "--rows", "transform", "--repeats", "1", "--threads", "1"])
     assert "20 % NaN" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_constraints_on_small_inputs(load):
+    bench = load("constraints")
+    bench.ITERATIONS, bench.REPEATS = 8, 1
+    bench.mixtures = lambda n, m, k, mixtures=bench.mixtures: mixtures(120, 30, k)
+    rows = bench.costs(True, 1)
+    assert [row["most"] for row in rows] == [0.8, 1.3, 4.0]
+    assert all(row["seconds"] > 0 and row["beside"] > 0 for row in rows)
+    X, H = bench.demo_of_pymcr()
+
+    def fit(max_iter=40, tol=1e-6):
+        model = bench.NMF(
+            2, "custom", "hals", tol, max_iter, constraints_W=bench.Simplex()
+        )
+        return model.fit(X, W=np.full((len(X), 2), 0.5), H=H)
+
+    seconds, loss = bench.to_loss(fit, 1.01 * 0.5 * fit().reconstruction_err_ ** 2)
+    assert 0 < seconds < np.inf
+    assert loss == pytest.approx(0.5 * fit().reconstruction_err_ ** 2)
+    assert bench.to_loss(fit, 0.5 * loss)[0] == np.inf

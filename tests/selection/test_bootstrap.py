@@ -177,3 +177,34 @@ def test_counts_by_kullback_leibler():
     truth = H / H.sum(axis=1, keepdims=True)
     assert np.abs(sure.mean[order] - truth).max() < 0.05
     assert np.all(sure.sd[sure.mean > 0.02] > 0)
+
+
+@pytest.mark.parametrize("form", ["nan", "zero", "unstored"])
+def test_replicates_of_data_with_gaps_leave_these_out(form):
+    X, _ = planted(3)
+    X += 0.01
+    hidden = np.random.default_rng(0).random(X.shape) < 0.15
+    marks = {"nan": np.nan, "zero": 0, "unstored": "unstored"}
+    data = np.where(hidden, np.nan if form == "nan" else 0.0, X)
+    data = sp.csr_array(data) if form == "unstored" else data
+    model = fitted(data, init="random", missing_values=marks[form])
+    sure = bootstrap(
+        model, data, n_resamples=2, tol=1e-7, max_iter=3000, random_state=0
+    )
+    counts = np.bincount(
+        np.random.RandomState(0).randint(len(X), size=len(X)), minlength=len(X)
+    )
+    # repeated rows of the array with NaN, fitted from the same components
+    rows = np.repeat(np.where(hidden, np.nan, X), counts, axis=0)
+    again = NMF(3, init="custom", solver="hals", missing_values=np.nan, tol=1e-7,
+                max_iter=3000)  # fmt: skip
+    again.fit(rows, W=np.ones((len(rows), 3)), H=model.components_.copy())
+    H = again.components_ / again.components_.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(sure.replicates[0], H, atol=1e-4)
+
+
+def test_a_masked_array_is_refused_where_the_model_knows_no_gaps():
+    X, _ = planted(0)
+    masked = np.ma.array(X, mask=np.median(X) > X)
+    with pytest.raises(ValueError, match="bootstrap takes none that are missing"):
+        bootstrap(fitted(X, max_iter=5, tol=0), masked)

@@ -345,3 +345,9 @@ def test_runs_that_begin_on_a_sketch_end_at_minima_of_all_of_X():
     )
     other = consensus(tall, 3, n_threads=3, **options)
     assert np.array_equal(other.spectra, agreed.spectra)
+
+
+def test_a_masked_array_is_refused():
+    masked = np.ma.array(X, mask=X < 0.1)
+    with pytest.raises(ValueError, match="consensus takes none that are missing"):
+        consensus(masked, 3)

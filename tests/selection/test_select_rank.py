@@ -519,3 +519,15 @@ def test_weights_of_rows_are_those_of_the_fits():
     np.testing.assert_allclose(ones.errors, plain.errors, rtol=0.05)
     with pytest.raises(ValueError, match="method='thinning' takes no missing values"):
         select_rank(X, [2], method="thinning", sample_weight=np.ones(len(X)))
+
+
+def test_a_pick_that_is_worse_than_the_mean_is_called_so():
+    rng = np.random.default_rng(0)
+    X = rng.poisson(0.5, size=(80, 40)).astype(float)
+    X[:, 0] = np.where(rng.random(80) < 0.5, 1000, 1) * rng.uniform(0.5, 2, 80)
+    worse = select_rank(X, [2, 3, 4], random_state=0)
+    assert min(worse.table["error"]) > worse.null_errors.mean()
+    assert "The mean of X predicts what is held out better" in worse.reason
+    assert "log(1 + X)" in worse.reason
+    fine = select_rank(counts(0, 20), RANKS, random_state=0)
+    assert "mean of X" not in fine.reason

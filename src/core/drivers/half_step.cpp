@@ -190,7 +190,9 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
   }
   width = K.products.padded(width);
   const Cut cut = cut_pass(x, x.cols * width);
-  if (out->rhs.data && cut.n_slots == 0 && n_models > 1) // together they are too large
+  // together they are too large, or leave room for one accumulator, which one thread fills
+  const Index wanted = std::min<Index>(cut.n_blocks, 2);
+  if (out->rhs.data && cut.n_slots < wanted && n_models > 1)
     return update(K, x, out, n_models / 2, run) &&
            update(K, x, out + n_models / 2, n_models - n_models / 2, run);
   const Buffer<T> packed(static_cast<size_t>(x.cols * width));

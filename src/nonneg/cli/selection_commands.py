@@ -21,7 +21,7 @@ from ..selection.rank_selection import RankSelection
 from . import actions
 from .commands import app
 from .errors import INTERRUPTED
-from .inputs import open_matrix
+from .inputs import open_matrix, read_weights
 from .options import (
     NAMED,
     Data,
@@ -88,6 +88,10 @@ def rank(
         typer.Option("-o", "--output", metavar="FILE",
                      help="JSON file to write the selection to."),
     ] = None,
+    sample_weight: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Weights of the rows: one number a line, or .npy."),
+    ] = None,
     plot: Picture = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -95,13 +99,16 @@ def rank(
 ) -> None:  # fmt: skip
     """Select the number of components by cross-validation."""
     checkpoint, interrupted = options["checkpoint"], False
-    with open_outputs((data,), (output, plot), checkpoint) as files:
+    with open_outputs((data, sample_weight), (output, plot), checkpoint) as files:
         tried, kind = parse_ranks(ranks), _kind_of(plot)
         parameters = parameters_from(options, OF_RANK)
         with show_progress(not quiet) as display, actions.report_warnings(display.say):
             table = _read(
                 data, options, display, missing_values=parameters["missing_values"]
             )
+            if sample_weight is not None:
+                weights = read_weights(sample_weight, table.X.shape[0])
+                parameters["sample_weight"] = weights
             try:
                 selection = select_rank(
                     table.X, tried, callback=_show_cells(display), **parameters

@@ -15,11 +15,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base.declaration import RANK, parameters_of
 from ..base.interfaces import LossBase, SolverBase
+from ..base.missing import check_with_gaps
 from ..estimators.nmf import NMF
 from ..fitting.preparation import prepare_X
+from ..operands.registration import has_own_operand, is_operand
+from .loading import is_nan, spelled_gaps
 from .parameters import OF_FITS, SELECTION_PARAMETERS, checked
 from .rank import select_rank
 from .rank_cells import Cell
+from .weighted_folds import Gaps
 
 MOST_RANKS = 10
 """Largest of the ranks that are tried by default."""
@@ -77,6 +81,8 @@ class NMFCV(
         When the fits on folds stop.
     cv_max_iter : int, default=60
         Largest number of iterations of the fits on folds.
+    missing_values : numpy.nan, "unstored", 0 or None, default=None
+        Entries of X that are missing, as of `NMF`; with "speckled" alone.
     random_state : int, RandomState instance or None, default=None
         For what is held out and for all starts.
     n_threads : int or None, default=None
@@ -148,6 +154,7 @@ class NMFCV(
         max_iter: int = 200,
         cv_tol: float = 1e-3,
         cv_max_iter: int = 60,
+        missing_values: Any = None,
         random_state: Any = None,
         n_threads: int | None = None,
         max_time: float | None = None,
@@ -173,6 +180,7 @@ class NMFCV(
         self.max_iter = max_iter
         self.cv_tol = cv_tol
         self.cv_max_iter = cv_max_iter
+        self.missing_values = missing_values
         self.random_state = random_state
         self.n_threads = n_threads
         self.max_time = max_time
@@ -181,7 +189,14 @@ class NMFCV(
         self.checkpoint = checkpoint
         self.resume = resume
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,  # noqa: ARG002
+        *,
+        sample_weight: Any = None,
+        weights: Any = None,
+    ) -> Self:
         """Select the number of components, and fit the model.
 
         Parameters
@@ -190,21 +205,32 @@ class NMFCV(
             Non-negative data. The selection reads an X in a store into memory.
         y : ignored
             Not used; there for scikit-learn's interface.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row in all fits; with "speckled" alone.
+        weights : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+            Weight of each entry in all fits, as of `select_rank`; with "speckled" alone.
 
         Returns
         -------
         self : object
             The fitted estimator.
         """
-        self._fit(X)
+        self._fit(X, sample_weight, weights)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None) -> Any:  # noqa: ARG002
+    def fit_transform(
+        self,
+        X: Any,
+        y: Any = None,  # noqa: ARG002
+        *,
+        sample_weight: Any = None,
+        weights: Any = None,
+    ) -> Any:
         """Select the number of components, fit the model, and return its W.
 
         Parameters
         ----------
-        X, y : object
+        X, y, sample_weight, weights : object
             As `fit` takes them.
 
         Returns
@@ -212,7 +238,7 @@ class NMFCV(
         W : ndarray of shape (n_samples, n_components)
             The transformed data, of the dtype of X.
         """
-        return self._fit(X)
+        return self._fit(X, sample_weight, weights)
 
     def transform(self, X: Any) -> Any:
         """Solve for the W that belongs to X and the fitted components.
@@ -246,7 +272,7 @@ class NMFCV(
         check_is_fitted(self, "components_")
         return self.estimator_.inverse_transform(X)
 
-    def _fit(self, X: Any) -> Any:
+    def _fit(self, X: Any, sample_weight: Any, weights: Any) -> Any:
         values = checked(NMFCV.__name__, vars(self))
         of_selection = {
             p.name: values[p.name]
@@ -255,15 +281,23 @@ class NMFCV(
         } | {"tol": self.cv_tol, "max_iter": self.cv_max_iter}
         of_fit = {name: values[name] for name in ("n_init", *sorted(OF_FITS))}
         of_fit["max_time"] = None
-        operand = prepare_X(X, self.n_threads, NMFCV.__name__, self.memory_limit)
+        weighting = {"sample_weight": sample_weight, "weights": weights}
+        data, missing_values = spelled_gaps(X, self.missing_values)
+        gaps = Gaps(missing_values, weights, sample_weight)
+        if gaps.is_empty:
+            data = prepare_X(data, self.n_threads, NMFCV.__name__, self.memory_limit)
+        elif not has_own_operand(data):
+            data = check_with_gaps(data, NMFCV.__name__)
         ranks = self.ranks
         if ranks is None:
-            ranks = range(1, min(MOST_RANKS, *operand.shape) + 1)
-        selection = select_rank(operand, ranks, **of_selection)
+            ranks = range(1, min(MOST_RANKS, *data.shape) + 1)
+        of_selection["missing_values"] = missing_values
+        selection = select_rank(data, ranks, **of_selection, **weighting)
+        of_fit["missing_values"] = self.missing_values
         model = NMF(selection.n_components, self.init, **of_fit)
-        W = model.fit_transform(X)
-        shaped = operand if operand.in_parts else X
-        validate_data(self, shaped, reset=True, skip_check_array=True)
+        W = model.fit_transform(X, **weighting)
+        in_parts = is_operand(data) and data.in_parts
+        validate_data(self, data if in_parts else X, reset=True, skip_check_array=True)
         self.selection_, self.estimator_ = selection, model
         self.cv_results_ = dict(selection.table) | {
             f"split{fold}_error": errors for fold, errors in enumerate(selection.errors)
@@ -284,5 +318,6 @@ class NMFCV(
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.positive_only = True
+        tags.input_tags.allow_nan = is_nan(self.missing_values)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from ..base.interfaces import Operand
 from ..base.memory_size import bytes_of
+from ..base.missing import UNSTORED, spell_missing
 from ..fitting.memory_plan import size_text
 
 COPIES = 2
@@ -41,3 +46,34 @@ def loaded(X: Operand, memory_limit: int | str | None, whom: str) -> Operand:
     read = X.cut_rows(slice(0, X.shape[0]))
     assert read is not None
     return read
+
+
+def is_nan(missing_values: Any) -> bool:
+    """Whether NaN is what marks a missing entry."""
+    return isinstance(missing_values, float) and bool(np.isnan(missing_values))
+
+
+def spelled_gaps(X: Any, missing_values: Any) -> tuple[Any, Any]:
+    """Return X and the mark of its gaps, where X has gaps by its own meaning.
+
+    A masked array has them in any case, a frame where NaN or "unstored" is asked for.
+    """
+    spelled = spell_missing(X)
+    if isinstance(X, np.ma.MaskedArray):
+        if missing_values == 0:
+            spelled.X[spelled.X == 0] = np.nan
+        return spelled.X, np.nan
+    asked = is_nan(missing_values) or missing_values == UNSTORED
+    if spelled.missing_values is None or not asked:
+        return X, missing_values
+    return spelled.X, spelled.missing_values
+
+
+def require_no_gaps(X: Any, whom: str) -> None:
+    """Raise ValueError if X is a masked array with masked entries."""
+    if isinstance(X, np.ma.MaskedArray) and np.ma.getmaskarray(X).any():
+        msg = (
+            f"X is a masked array with masked entries, and {whom} takes none that are "
+            "missing. Pass X filled, e.g. by NMFImputer, or without their rows."
+        )
+        raise ValueError(msg)

@@ -23,6 +23,7 @@ from ..fitting.checkpoints.fingerprint import fingerprint
 from ..fitting.model_group import FittedModel, ModelStart, fit_models, sketch_for
 from ..fitting.preparation import prepare_X
 from .cells import Cells
+from .loading import require_no_gaps
 from .parameters import checked, fit_parameters
 from .spectra import SpectraConsensus, spectra_consensus
 from .stability import cophenetic_correlation, dispersion
@@ -245,6 +246,7 @@ def consensus(
     >>> found.components_.shape, bool(found.silhouette.min() > 0.9)
     ((3, 20), True)
     """
+    require_no_gaps(X, CONSENSUS)
     parameters = fit_parameters(n_components, checked(CONSENSUS, dict(locals())))
     operand = prepare_X(X, n_threads, memory_limit=memory_limit)
     _require_in_reach(operand)

@@ -251,13 +251,15 @@ _OF_ALL = (
         When a fit stops, as of `NMF`; the default stops earlier, since errors on held-out
         data settle long before the factors do.
         """},
+            # defaults by D-GROUP-SKETCH and D-BOOTSTRAP-TOL
             CONSENSUS: {"default": 5e-4, "text": """
         When a fit stops, as of `NMF`; the default stops earlier, where most components of
         "hals" are within a cosine of 0.999 of their limits.
         """},
-            BOOTSTRAP: {"text": """
+            BOOTSTRAP: {"default": 3e-4, "text": """
         When the refit of a replicate stops, as of `NMF`. One that stops early stays near
-        the model, and the intervals are too narrow: by 1 % at the default, by 15 % at 1e-3.
+        the model, and the intervals are too narrow: by 0 to 4 % at the default, by up to 2 %
+        at 1e-4 and 7 % at 1e-3.
         """},
         },
     ),
@@ -275,7 +277,7 @@ _OF_ALL = (
     _of_nmf("max_iter", (NMFCV,), name="cv_max_iter", default=60, text="""
         Largest number of iterations of the fits on folds.
         """),
-    _of_nmf("missing_values", (RANK,), annotation="Any", text="""
+    _of_nmf("missing_values", SELECTION, annotation="Any", text="""
         Entries of X that are missing, as of `NMF`; with "speckled" alone.
         """),
     Parameter(

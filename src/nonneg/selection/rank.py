@@ -22,13 +22,13 @@ from ..fitting.preparation import prepare_X
 from ..losses.beta import make_loss
 from ..operands.registration import as_operand, has_own_operand
 from .cells import Cells
-from .loading import loaded
+from .loading import loaded, spelled_gaps
 from .many_starts import seeds_of
 from .parameters import checked, fit_parameters
 from .rank_cells import Cell, Limit, fit_cells, fit_stability
 from .rank_folds import choose_method, make_folds
 from .rank_selection import RankSelection, selection_of
-from .weighted_folds import Gaps
+from .weighted_folds import Gaps, WeightedFolds
 
 
 def select_rank(
@@ -185,6 +185,7 @@ def select_rank(
     tried = _checked_ranks(ranks)
     _require_enough_folds(folds, n_folds, rule)
     parameters = fit_parameters(tried[-1], values)
+    X, missing_values = spelled_gaps(X, missing_values)
     gaps = Gaps(missing_values, weights, sample_weight)
     operand = _prepared(X, gaps, n_threads, memory_limit)
     loss = make_loss(beta_loss)
@@ -206,7 +207,8 @@ def select_rank(
         ended = fit_cells(cut, parameters, tried, start_seeds[:n_init], cells, limit)
         if stability and not ended:
             seeds = [*start_seeds[:stability], partition_seed]
-            fit_stability(operand, parameters, tried, seeds, cells, limit)
+            whole = cut.fit_whole if isinstance(cut, WeightedFolds) else None
+            fit_stability(operand, parameters, tried, seeds, cells, limit, whole)
     except KeyboardInterrupt as interrupt:
         with contextlib.suppress(ValueError):  # not a single fit has ended
             vars(interrupt)["result"] = selected()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -156,6 +156,9 @@ def _objective(model: FittedModel) -> float:
     return model.objective
 
 
+FitWhole: TypeAlias = Callable[[Parameters, list[ModelStart]], list[FittedModel]]
+
+
 def fit_stability(
     X: Operand,
     parameters: Parameters,
@@ -163,21 +166,26 @@ def fit_stability(
     seeds: list[int],
     cells: Cells,
     limit: Limit,
+    fit_whole: FitWhole | None = None,
 ) -> None:
     """Fit each rank from several starts on all of X, and measure how alike they are.
 
-    The last of the seeds is for the sketch of X, on which the fits begin.
+    The last of the seeds is for the sketch of X, on which the fits begin. Where X has gaps or
+    weights, `fit_whole` fits some models to what is observed.
     """
     each = dataclasses.replace(parameters, max_time=None, callback=None)
     *starts, seed_of_sketch = seeds
     for number, k in enumerate(ranks):
         if stability_name(k) not in cells:
-            sketch = sketch_for(X, each, k, seed_of_sketch)
+            sketch = None if fit_whole else sketch_for(X, each, k, seed_of_sketch)
             models: list[FittedModel] = []
             size = max(1, COLUMNS // k)
             for first in range(0, len(starts), size):
                 group = [ModelStart(k, seed) for seed in starts[first : first + size]]
-                models += fit_models(X, each, group, sketch)
+                if fit_whole:
+                    models += fit_whole(each, group)
+                else:
+                    models += fit_models(X, each, group, sketch)
             cells.add(stability_name(k), measures=_measures(models, k))
         cell = Cell(-1, k, np.nan, number + 1, len(ranks), limit.seconds)
         if limit.ends(cell):

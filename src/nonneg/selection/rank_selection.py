@@ -145,6 +145,14 @@ class RankSelection:
         return json.dumps(self.as_dict(), indent=1)
 
 
+WORSE = (
+    " The mean of X predicts what is held out better: there is no such structure, or a few "
+    "huge entries decide alone. Then pass log(1 + X), a penalty, or, for counts, "
+    "method='thinning' with beta_loss='kullback-leibler'."
+)
+"""Sentences about a pick that is worse than a constant."""
+
+
 def selection_of(
     cells: Cells,
     ranks: list[int],
@@ -178,11 +186,17 @@ def selection_of(
             seconds[fold, number] = cell["seconds"]
             if str(cell["message"]):
                 messages[name] = str(cell["message"])
+    if np.isnan(errors).all():
+        name, message = next(iter(messages.items()), ("", "no fold is used"))
+        msg = f"No fit of any rank has ended. {name}: {message}"
+        raise ValueError(msg)
     pick = pick_rank(ranks, errors, rule)
     reason = pick.reason
     if messages:
         reason += f" {len(messages)} of {errors.size} fits are missing."
     table = _table(cells, ranks, train, errors, seconds, null)
+    if table["error"][ranks.index(pick.rank)] > mean_of_known(null):
+        reason += WORSE
     return RankSelection(
         pick.rank, reason, pick.status, table, errors, null, messages, method,
         method_reason, loss,

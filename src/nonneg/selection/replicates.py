@@ -1,7 +1,7 @@
 """Refits of a model on weighted rows, for least squares several of them in the same passes.
 
-Weights of rows don't change what a row of W is beside a fixed H. They enter where H moves:
-the right-hand side is Xᵀ(r∘W), and the Gram matrix Wᵀ(r∘W).
+A weight r of a row is a factor √r of the row of X and of that of W, which a pass over X
+multiplies by as it goes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,15 @@ from ..base.penalties import scaled_penalties
 from ..base.threads import single_threaded_blas
 from ..fitting.run import WEIGHTS
 from ..kernels import Adaptive, Exact, RowArrays, column_sums, gram
+from ..kernels.quadratic_steps import (
+    ModelInputs,
+    ModelSums,
+    RowSolve,
+    RowSolveInputs,
+    RowSolveRows,
+)
 from ..losses.beta import make_loss
-from ..operands.base import matmul, rmatmul
+from ..operands.base import matmul
 from ..solvers.steps.half_steps import solve_half
 from ..solvers.steps.momentum import SETTLED_WITHIN, ExtrapolatedState
 from ..solvers.steps.quadratic_iteration import Pair
@@ -30,19 +37,26 @@ Weights = list[NDArray[np.float64]]
 
 @dataclasses.dataclass(eq=False)
 class _Replicate:
-    """The weights of a replicate, its state, and whether it still moves."""
+    """The weights of a replicate, its state, and whether it still moves.
 
-    weights: NDArray[np.float64]
+    W in the state is that of X with its rows times √r.
+    """
+
+    root: Array
+    """√r, (n_samples,)."""
     square: float
     """Σ r_i·‖x_i‖²."""
     state: ExtrapolatedState
     active: bool = True
-    rows_W: Any = None
-    report_W: Any = None
 
 
 def refit_groups(
-    model: Any, X: Any, operand: Operand, weights: Weights, tol: float, max_iter: int
+    model: Any,
+    X: Any,
+    operand: Operand | None,
+    weights: Weights,
+    tol: float,
+    max_iter: int,
 ) -> list[Array]:
     """Return the components (k, n_features) of the refit for each vector of weights.
 
@@ -52,8 +66,9 @@ def refit_groups(
         The fitted model that the refits start from.
     X : object
         Data as the caller gave them.
-    operand : Operand
-        The same data in memory.
+    operand : Operand or None
+        The same data in memory; None for a model of data with missing entries, whose
+        replicates are fits of their own.
     weights : list of ndarray of shape (n_samples,)
         Weights of the rows, which may be 0.
     tol : float
@@ -61,12 +76,13 @@ def refit_groups(
     max_iter : int
     """
     loss = make_loss(model.beta_loss)
-    if "quadratic" in loss.provides:
+    if operand is not None and "quadratic" in loss.provides:
         with single_threaded_blas():
             return _Replicates(model, operand, weights).refit(tol, max_iter)
     refitted = clone(model)
-    H = model.components_.astype(operand.dtype, copy=False)
-    W = np.maximum(model.transform(X), np.finfo(operand.dtype).tiny)
+    W = model.transform(X)
+    W = np.maximum(W, np.finfo(W.dtype).tiny)
+    H = model.components_.astype(W.dtype, copy=False)
     refitted.set_params(
         init="custom", n_components=len(H), tol=tol, max_iter=max_iter, n_init=1,
         callback=None, checkpoint=None, resume=False, compress=False,
@@ -83,7 +99,7 @@ class _Replicates:
     """Replicates of one model that read X together, each with extrapolation of its own."""
 
     def __init__(self, model: Any, X: Operand, weights: Weights) -> None:
-        self.X, self.n_threads = X, X.n_threads
+        self.X, self.n_threads = X.stored_by_rows(), X.n_threads
         H = np.ascontiguousarray(model.components_, dtype=X.dtype)
         values = {name: vars(model)[name] for name in WEIGHTS}
         penalties = scaled_penalties(len(H), X.shape, **values)
@@ -95,10 +111,11 @@ class _Replicates:
         rows = RowArrays(W, W)
         solve_half(rows, matmul(X, Ht), gram_H, self.penalty_W, exact, X.n_threads)
         squares = _row_squares(X)
-        self.all = [
-            _Replicate(r, float(r @ squares), _state(W.copy(), Ht.copy(), gram_H))
-            for r in weights
-        ]
+        self.all = []
+        for r in weights:
+            root = np.sqrt(r).astype(X.dtype)
+            state = _state(W * root[:, None], Ht.copy(), gram_H)
+            self.all.append(_Replicate(root, float(r @ squares), state))
 
     def refit(self, tol: float, max_iter: int) -> list[Array]:
         """Iterate until all have ended; return their components."""
@@ -106,42 +123,45 @@ class _Replicates:
             active = [one for one in self.all if one.active]
             if not active:
                 break
-            for one, product in zip(active, self._products(active), strict=True):
-                self._move_W(one, product)
-            for one, rhs in zip(active, self._right_sides(active), strict=True):
-                self._move_H(one, rhs, tol)
+            rows = [self._rows_W(one) for one in active]
+            sums = self._solve_W(active, rows)
+            for one, rows_W, of_one in zip(active, rows, sums, strict=True):
+                self._move_H(one, rows_W, of_one, tol)
         return [np.ascontiguousarray(one.state.Ht.T) for one in self.all]
 
-    def _products(self, active: list[_Replicate]) -> list[Array]:
-        """Return X·Ht of all, by one product."""
-        together = np.hstack([one.state.start_H for one in active])
-        return _split(matmul(self.X, np.ascontiguousarray(together)), len(active))
+    def _rows_W(self, one: _Replicate) -> RowArrays:
+        """Return the rows of W, with √r for the rows of X and for the L1 penalty of each."""
+        rows, l1 = one.state.arrays("W"), self.penalty_W.l1
+        extra = None
+        if np.any(l1):
+            extra = -np.outer(one.root, l1).astype(self.X.dtype)
+        return dataclasses.replace(rows, scale=one.root, extra=extra)
 
-    def _right_sides(self, active: list[_Replicate]) -> list[Array]:
-        """Return Xᵀ(r∘W) of all, by one product."""
-        weighted = [
-            one.rows_W.result * one.weights[:, None].astype(self.X.dtype)
-            for one in active
-        ]
-        together = np.ascontiguousarray(np.hstack(weighted))
-        return _split(rmatmul(self.X, together), len(active))
+    def _solve_W(
+        self, active: list[_Replicate], rows: list[RowArrays]
+    ) -> tuple[ModelSums, ...]:
+        """Solve for W of all in one pass, which leaves XᵀRW and WᵀRW of each."""
+        penalty = self.penalty_W
+        none = np.zeros_like(penalty.l1)  # it is in the rows
+        methods, inputs = [], []
+        for one in active:
+            state = one.state
+            assert state.gram_H is not None
+            methods.append(Adaptive(momentum=state.momentum))
+            curvature = state.gram_H + penalty.Q
+            inputs.append(ModelInputs(state.start_H, curvature, none, penalty.Q))
+        step = RowSolve(tuple(methods))
+        rows_of_all = RowSolveRows(tuple(rows))
+        return self.X.run_pass(step, rows_of_all, RowSolveInputs(tuple(inputs))).models
 
-    def _move_W(self, one: _Replicate, product: Array) -> None:
-        one.rows_W = one.state.arrays("W")
-        assert one.state.gram_H is not None
-        one.report_W = solve_half(
-            one.rows_W, product, one.state.gram_H, self.penalty_W,
-            Adaptive(momentum=one.state.momentum), self.n_threads, True,
-        )  # fmt: skip
-
-    def _move_H(self, one: _Replicate, rhs: Array, tol: float) -> None:
+    def _move_H(
+        self, one: _Replicate, rows_W: RowArrays, sums: ModelSums, tol: float
+    ) -> None:
         """Solve for H beside W; set where the next iteration starts, or whether to end."""
-        state = one.state
-        A, rows_H = one.rows_W.result, state.arrays("H")
-        root = np.sqrt(one.weights)[:, None].astype(A.dtype)
-        gram_W = gram(np.ascontiguousarray(A * root), self.n_threads)
+        state, gram_W = one.state, sums.gram
+        rows_H = state.arrays("H")
         report = solve_half(
-            rows_H, rhs, gram_W, self.penalty_H, Adaptive(momentum=state.momentum),
+            rows_H, sums.rhs, gram_W, self.penalty_H, Adaptive(momentum=state.momentum),
             self.n_threads, True,
         )  # fmt: skip
         square = float(np.sum(gram_W * report.gram_solved))
@@ -149,13 +169,13 @@ class _Replicates:
         objective += self.penalty_H.value(
             column_sums(rows_H.solved), report.gram_solved
         )
-        objective += self.penalty_W.value(one.weights @ A, gram_W)
+        objective += self.penalty_W.value(one.root @ rows_W.result, gram_W)
         pair = Pair(
-            one.rows_W, rows_H, one.report_W, report, gram_W, report.gram_solved,
+            rows_W, rows_H, sums.report, report, gram_W, report.gram_solved,
             report.gram_result, None, objective,
         )  # fmt: skip
         state.decreases[state.n_iter % SETTLED_WITHIN] = pair.decrease
-        restart = state.advance(one.rows_W, rows_H, objective)
+        restart = state.advance(rows_W, rows_H, objective)
         state.gram_H = pair.gram_Hn if restart else pair.gram_Hx
         one.active = not state.is_settled(pair.residual(), restart, tol)
         state.n_iter += 1
@@ -173,7 +193,3 @@ def _row_squares(X: Operand) -> NDArray[np.float64]:
         return np.asarray(squares.sum(axis=1), dtype=np.float64).ravel()
     dense: NDArray[np.float64] = np.einsum("ij,ij->i", native, native, dtype=np.float64)
     return dense
-
-
-def _split(wide: Array, parts: int) -> list[Array]:
-    return [np.ascontiguousarray(part) for part in np.hsplit(wide, parts)]

@@ -93,7 +93,7 @@ def pick_rank(ranks: list[int], errors: Vector, rule: str = "one_se") -> Pick:
     """
     summary = summarize_errors(errors)
     if not np.isfinite(summary.mean).any():
-        msg = "No fit of any rank has ended; the messages of the cells say why."
+        msg = "No fit of any rank has ended: all errors are NaN."
         raise ValueError(msg)
     excess = mean_of_known(errors - errors[:, [summary.best]])
     within = np.isfinite(excess) & (excess <= np.nan_to_num(summary.paired_se))

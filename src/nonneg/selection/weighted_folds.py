@@ -78,6 +78,17 @@ class WeightedFolds(Folds):
         weights = (
             seen if self._gaps.weights is None else _times(seen, self._gaps.weights)
         )
+        return self._fit_each(weights, parameters, starts)
+
+    def fit_whole(
+        self, parameters: Parameters, starts: list[ModelStart]
+    ) -> list[FittedModel]:
+        """Fit each model to everything that is observed."""
+        return self._fit_each(self._gaps.weights, parameters, starts)
+
+    def _fit_each(
+        self, weights: Any, parameters: Parameters, starts: list[ModelStart]
+    ) -> list[FittedModel]:
         models = []
         for start in starts:
             options = {

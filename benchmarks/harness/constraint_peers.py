@@ -1,0 +1,83 @@
+"""Fits by packages that need not be beside nonneg: run by their interpreter, prints JSON.
+
+PYTHON constraint_peers.py NAME DATA.npz
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+REPEATS = 5
+Result = dict[str, Any]
+
+
+def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Median of the seconds of some runs, and what the last one returned."""
+    seconds = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        result = run()
+        seconds.append(time.perf_counter() - began)
+    return median(seconds), result
+
+
+def pymcr(path: str) -> Result:
+    """Alternating least squares of pymcr's demo: concentrations that sum up to 1."""
+    from pymcr.constraints import ConstraintNonneg, ConstraintNorm
+    from pymcr.mcr import McrAR
+
+    data = np.load(path)
+
+    def run() -> Any:
+        model = McrAR(
+            max_iter=100, st_regr="NNLS", c_regr="NNLS",
+            c_constraints=[ConstraintNonneg(), ConstraintNorm()],
+        )  # fmt: skip
+        model.fit(data["X"], ST=data["H"])
+        return model
+
+    seconds, model = timed(run)
+    error = data["X"] - model.C_opt_ @ model.ST_opt_
+    return {"seconds": seconds, "loss": float(0.5 * np.sum(error**2))}
+
+
+def mcrnmf(path: str) -> Result:
+    """Raman spectra of a reaction, the example of mcrnmf: shares that sum up to at most 1."""
+    return _mcrnmf(path, "FroALS")
+
+
+def mcrnmf_volume(path: str) -> Result:
+    """The example of mcrnmf by its fit of minimum volume."""
+    return _mcrnmf(path, "MinVol")
+
+
+def _mcrnmf(path: str, name: str) -> Result:
+    from mcrnmf import models
+    from mcrnmf.datasets import load_rxn_spectra
+
+    X, _, _ = load_rxn_spectra()
+    start = models.SNPA(rank=4)
+    start.fit(X)
+    more = {"lambdaa": 1e-3} if name == "MinVol" else {}
+
+    def run() -> Any:
+        kind = getattr(models, name)
+        model = kind(rank=4, constraint_kind=1, iter_max=2000, tol=1e-4, **more)
+        model.fit(X, start.W, start.H)
+        return model
+
+    seconds, model = timed(run)
+    error = X - model.W @ model.H
+    np.savez(path, X=X, W=start.W, H=start.H, fitted_W=model.W, fitted_H=model.H)
+    return {"seconds": seconds, "loss": float(0.5 * np.sum(error**2))}
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](sys.argv[2])))
