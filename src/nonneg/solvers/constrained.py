@@ -18,6 +18,7 @@ from ..operands.observed import ObservedOperand
 from ..operands.observed_half_steps import majorised_by_rows
 from .hals import DOUBTFUL, MOST_REVIVALS, Hals, is_blind
 from .steps.factor_constraints import FactorConstraints
+from .steps.half_steps import solve_in_a_pass
 from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
 from .steps.quadratic_iteration import Pair, factor_penalties, penalties
 from .steps.revival import dead_components, revived
@@ -50,7 +51,7 @@ class ConstrainedLeastSquares(SolverBase):
 
     Notes
     -----
-    An iteration reads X twice, once for each product. Components of which one factor is
+    An iteration reads X twice, once for each product, or once where W has no constraints. Components of which one factor is
     known are multiplied by X once for all iterations. The objective is that of the best
     pair so far, so it never rises.
     """
@@ -185,14 +186,17 @@ class ConstrainedLeastSquares(SolverBase):
             rows if side.takes_momentum else replace(rows, moved=None)
             for rows, side in ((rows_W, self.W), (rows_H, self.H))
         )
-        Ht = rows_H.start
-        report_W = self._half(
-            problem, self.W, X, rows_W, Ht, self._product(problem, state, "W", Ht),
-            gram(Ht, n), method,
-        )  # fmt: skip
+        Ht, gram_H = rows_H.start, gram(rows_H.start, n)
         W = rows_W.result
-        gram_W = gram(W, n)
-        rhs = self._product(problem, state, "H", W)
+        if self._shares_a_pass(X):
+            sums = solve_in_a_pass(X, rows_W, Ht, gram_H, problem.penalty_W, method)
+            report_W, gram_W, rhs = sums.report, sums.gram, sums.rhs
+        else:
+            product = self._product(problem, state, "W", Ht)
+            report_W = self._half(
+                problem, self.W, X, rows_W, Ht, product, gram_H, method
+            )
+            gram_W, rhs = gram(W, n), self._product(problem, state, "H", W)
         report_H = self._half(problem, self.H, X.T, rows_H, W, rhs, gram_W, method)
         gram_H = gram(rows_H.solved, n)
         cross = self._cross(problem, state, W, rows_H.solved, rhs, of_H=True)
@@ -200,6 +204,14 @@ class ConstrainedLeastSquares(SolverBase):
         return Pair(
             rows_W, rows_H, report_W, report_H, gram_W, gram_H, gram_H, None, objective
         )
+
+    def _shares_a_pass(self, X: Operand) -> bool:
+        """Whether both products of an iteration come from one pass over X, as in "hals".
+
+        Where components are fixed, narrower products save more.
+        """
+        one_pass = X.shared_gram and not X.by_columns and not X.is_weighted
+        return one_pass and self.W.is_trivial and not self.H.fixed.any()
 
     def _half(
         self,

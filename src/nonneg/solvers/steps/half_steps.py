@@ -110,6 +110,18 @@ def solve_half_of(
     return report
 
 
+def solve_in_a_pass(
+    X: Operand,
+    rows: RowArrays,
+    other: Array,
+    gram_other: Array,
+    penalty: Penalty,
+    method: Method,
+) -> ModelSums:
+    """Do a half-step by a pass over X that makes the sums for the other one as well."""
+    return _serve(X, [half_step(rows, other, gram_other, penalty, method)])[0]
+
+
 def run_half_steps(X: Operand, iteration: HalfStepProgram) -> Progress:
     """Run one iteration, serving its half-steps one by one; return its progress."""
     try:
