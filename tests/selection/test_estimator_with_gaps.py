@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nonneg import NMF, NMFCV, select_rank
+from nonneg import NMF, NMFCV, bootstrap, select_rank
 
 RNG = np.random.default_rng(0)
 X = RNG.gamma(0.4, size=(70, 3)) @ RNG.gamma(0.4, size=(3, 40))
@@ -75,3 +75,17 @@ def test_other_methods_say_that_they_take_no_gaps():
         NMFCV(RANKS, method="bcv", missing_values=np.nan).fit(GAPS)
     with pytest.raises(ValueError, match="Pass method='speckled'"):
         NMFCV(RANKS, method="thinning").fit(X, sample_weight=np.ones(len(X)))
+
+
+@pytest.mark.parametrize(("value", "message"), [(-1, "Negative"), (np.nan, "NaN")])
+def test_entries_of_a_mapped_file_are_checked(tmp_path, value, message):
+    wrong = X.copy()
+    wrong[3, 4] = value
+    np.save(tmp_path / "X.npy", wrong)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    with pytest.raises(ValueError, match=message):
+        select_rank(mapped, RANKS, **OPTIONS)
+    with pytest.raises(ValueError, match=message):
+        bootstrap(NMF(2, random_state=0).fit(X), mapped, n_resamples=2)
+    if np.isnan(value):
+        select_rank(mapped, RANKS, missing_values=np.nan, **OPTIONS)

@@ -13,6 +13,7 @@ import pytest
 import scipy.sparse as sp
 from scipy import stats
 from scipy.optimize import nnls as scipy_nnls
+from sklearn.datasets import load_digits
 
 from nonneg import NMFCV, select_rank
 from nonneg.base.interfaces import Penalty, Problem
@@ -526,8 +527,20 @@ def test_a_pick_that_is_worse_than_the_mean_is_called_so():
     X = rng.poisson(0.5, size=(80, 40)).astype(float)
     X[:, 0] = np.where(rng.random(80) < 0.5, 1000, 1) * rng.uniform(0.5, 2, 80)
     worse = select_rank(X, [2, 3, 4], random_state=0)
-    assert min(worse.table["error"]) > worse.null_errors.mean()
+    assert np.all(worse.errors > 2 * worse.null_errors[:, None])
+    np.testing.assert_allclose(worse.table["error"], 2 * worse.null_errors.mean())
+    assert (worse.n_components, worse.status) == (2, "flat")
     assert "The mean of X predicts what is held out better" in worse.reason
     assert "log(1 + X)" in worse.reason
     fine = select_rank(counts(0, 20), RANKS, random_state=0)
-    assert "mean of X" not in fine.reason
+    assert "predicts what is held out better" not in fine.reason
+
+
+def test_a_fold_that_explodes_does_not_decide_alone():
+    X = load_digits().data
+    selection = select_rank(X, [4, 8, 12, 30], random_state=0)
+    # near as many components as pixels with ink: some rows are predicted by nothing
+    assert selection.errors[:, 3].max() > 10 * selection.null_errors.max()
+    assert selection.table["error"][3] <= 2 * selection.null_errors.mean()
+    assert selection.n_components == 12
+    assert "of 16 fits have an error of more than twice" in selection.reason

@@ -10,19 +10,23 @@ from ..base.interfaces import Operand
 from ..base.memory_size import bytes_of
 from ..base.missing import UNSTORED, spell_missing
 from ..fitting.memory_plan import size_text
+from ..fitting.preparation import validate_entries
 
 COPIES = 2
 """Copies of X that cross-validation holds beside an X in memory: a permuted or thinned one, and
 one that is being made."""
 
 
-def loaded(X: Operand, memory_limit: int | str | None, whom: str) -> Operand:
+def loaded(
+    X: Operand, memory_limit: int | str | None, whom: str, with_gaps: bool = False
+) -> Operand:
     """Return X in memory; an X in a store is read, if the limit leaves room for it.
 
     Raises
     ------
     ValueError
-        If X is on workers, or too large.
+        If X is on workers, or too large, or, unless it is one `with_gaps`, has entries in
+        its store that are negative or not finite.
     """
     if X.on_workers:
         msg = (
@@ -40,6 +44,8 @@ def loaded(X: Operand, memory_limit: int | str | None, whom: str) -> Operand:
         raise ValueError(msg)
     if not X.in_parts:
         return X
+    if not with_gaps:
+        validate_entries(X)
     mapped = X.in_memory()
     if mapped is not None:
         return mapped

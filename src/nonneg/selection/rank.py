@@ -224,8 +224,8 @@ def _prepared(
         operand = prepare_X(X, n_threads, memory_limit=memory_limit)
         return loaded(operand, memory_limit, RANK)
     if has_own_operand(X):  # in a store
-        X = loaded(as_operand(X, resolve_n_threads(n_threads)), memory_limit, RANK)
-        X = X.native()
+        stored = as_operand(X, resolve_n_threads(n_threads))
+        X = loaded(stored, memory_limit, RANK, with_gaps=True).native()
     if not sp.issparse(X):
         X = np.asarray(X)
         X = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)

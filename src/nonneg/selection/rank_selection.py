@@ -34,7 +34,8 @@ class RankSelection:
         A column for each of these, with an entry for each rank:
 
         - "rank";
-        - "error": mean loss per held-out entry, over the folds;
+        - "error": mean loss per held-out entry, over the folds, of which each counts as
+          twice the constant model's at most;
         - "se": its standard error;
         - "paired_se": standard error of the mean difference from the best rank;
         - "train": mean loss per entry that was fitted to;
@@ -153,6 +154,16 @@ WORSE = (
 """Sentences about a pick that is worse than a constant."""
 
 
+WORST = 2.0
+"""An error counts as so many times that of a constant at most."""
+EXPLODED = (
+    " {count} of {total} fits have an error of more than twice that of the mean of X, and "
+    "count as twice: some huge entries explode where they are held out. log(1 + X) or a "
+    "penalty holds them down."
+)
+"""Sentences about a selection of which some errors are far beyond that of a constant."""
+
+
 def selection_of(
     cells: Cells,
     ranks: list[int],
@@ -190,13 +201,19 @@ def selection_of(
         name, message = next(iter(messages.items()), ("", "no fold is used"))
         msg = f"No fit of any rank has ended. {name}: {message}"
         raise ValueError(msg)
-    pick = pick_rank(ranks, errors, rule)
+    # else a few rows, of which huge entries are held out, would decide alone
+    most = WORST * null[:, None]
+    exploded = errors > most
+    counted = np.where(exploded, most, errors)
+    pick = pick_rank(ranks, counted, rule)
     reason = pick.reason
     if messages:
         reason += f" {len(messages)} of {errors.size} fits are missing."
-    table = _table(cells, ranks, train, errors, seconds, null)
+    table = _table(cells, ranks, train, counted, seconds, null)
     if table["error"][ranks.index(pick.rank)] > mean_of_known(null):
         reason += WORSE
+    elif exploded.any():
+        reason += EXPLODED.format(count=int(exploded.sum()), total=errors.size)
     return RankSelection(
         pick.rank, reason, pick.status, table, errors, null, messages, method,
         method_reason, loss,
