@@ -63,8 +63,9 @@ X = np.clip(W @ H + 0.03 * rng.standard_normal((2400, 280)), 0, None)
 # A fit
 # -----
 #
-# W is penalised a little by L1, which settles what non-negativity leaves open: of all
-# solutions that fit alike, it prefers pixels with fewer substances.
+# Both factors are penalised a little by L1, which settles what non-negativity leaves open: of
+# all solutions that fit alike, it prefers pixels with fewer substances and spectra with fewer
+# bands.
 
 model = NMF(
     3,
@@ -74,7 +75,6 @@ model = NMF(
     random_state=0,
     max_iter=1000,
     alpha_W=2e-4,
-    alpha_H=0,
     l1_ratio=1,
 )
 W_fit = model.fit_transform(X)
