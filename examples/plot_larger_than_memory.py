@@ -51,7 +51,7 @@ print(f"{path.name}: {path.stat().st_size / 1e6:.0f} MB")
 file = h5py.File(path)
 X = file["X"]
 model = NMF(
-    5, solver="hals", init="random", random_state=0, tol=1e-3, memory_limit="45MB"
+    5, solver="hals", init="random", random_state=0, tol=1e-2, memory_limit="45MB"
 )
 print(model.plan(X))
 
@@ -67,7 +67,7 @@ peak_in_parts = tracemalloc.get_traced_memory()[1]
 
 tracemalloc.reset_peak()
 before = tracemalloc.get_traced_memory()[0]
-whole = NMF(5, solver="hals", init="random", random_state=0, tol=1e-3)
+whole = NMF(5, solver="hals", init="random", random_state=0, tol=1e-2)
 in_memory = whole.fit_transform(X[:])
 peak_in_memory = tracemalloc.get_traced_memory()[1] - before
 tracemalloc.stop()
