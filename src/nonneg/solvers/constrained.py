@@ -12,7 +12,7 @@ from ..base.arrays import Array
 from ..base.interfaces import SCRATCH, Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
 from ..base.penalty import Penalty
-from ..kernels import Exact, Method, RowArrays, SolveReport, gram, inner
+from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram, inner
 from ..operands.base import matmul, square_of
 from ..operands.observed import ObservedOperand
 from ..operands.observed_half_steps import majorised_by_rows
@@ -20,6 +20,7 @@ from .hals import DOUBTFUL, MOST_REVIVALS, Hals, is_blind
 from .steps.factor_constraints import FactorConstraints
 from .steps.half_steps import solve_in_a_pass
 from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
+from .steps.partial_sweeps import solve_in_parts
 from .steps.quadratic_iteration import Pair, factor_penalties, penalties
 from .steps.revival import dead_components, revived
 
@@ -191,6 +192,12 @@ class ConstrainedLeastSquares(SolverBase):
         if self._shares_a_pass(X):
             sums = solve_in_a_pass(X, rows_W, Ht, gram_H, problem.penalty_W, method)
             report_W, gram_W, rhs = sums.report, sums.gram, sums.rhs
+        elif self._splits(X, method):
+            known = self._known(state, "W", X, Ht)
+            report_W, rhs = solve_in_parts(
+                X, rows_W, Ht, gram_H, problem.penalty_W, method, self.H.fixed, known
+            )
+            gram_W = gram(W, n)
         else:
             product = self._product(problem, state, "W", Ht)
             report_W = self._half(
@@ -206,12 +213,16 @@ class ConstrainedLeastSquares(SolverBase):
         )
 
     def _shares_a_pass(self, X: Operand) -> bool:
-        """Whether both products of an iteration come from one pass over X, as in "hals".
+        """Whether both products of an iteration come from one pass over X, as in "hals"."""
+        return self._is_free(X) and not X.by_columns and not self.H.fixed.any()
 
-        Where components are fixed, narrower products save more.
-        """
-        one_pass = X.shared_gram and not X.by_columns and not X.is_weighted
-        return one_pass and self.W.is_trivial and not self.H.fixed.any()
+    def _splits(self, X: Operand, method: Method) -> bool:
+        """Whether W is swept in two parts: beside the known components, and the others."""
+        some = self.H.fixed.any() and not self.H.fixed.all()
+        return bool(self._is_free(X) and some and isinstance(method, Adaptive))
+
+    def _is_free(self, X: Operand) -> bool:
+        return X.shared_gram and not X.is_weighted and self.W.is_trivial
 
     def _half(
         self,
