@@ -55,6 +55,10 @@ def nmf(
         If there is no such layer or no column "highly_variable", it chooses none, the
         AnnData is a view, or an entry is negative or not finite.
 
+    See Also
+    --------
+    nonneg.NMF : Its `fit` takes the `X` of an AnnData as well, and writes nothing into it.
+
     Notes
     -----
     `X` of a backed AnnData is read in parts, in the passes of the fit; if variables are

@@ -19,8 +19,8 @@ from nonneg.analysis.report import (
     list_components,
     summarize,
 )
+from nonneg.base.progress import FitProgress, estimate_iterations_left, format_clock
 from nonneg.base.records import Iteration
-from nonneg.cli.progress import FitProgress, estimate_iterations_left, format_clock
 
 X = np.random.default_rng(0).gamma(0.4, size=(30, 8))
 

@@ -15,6 +15,7 @@ import pytest
 import threadpoolctl
 
 import nonneg
+from nonneg import kernels
 from nonneg.base.threads import resolve_n_threads, single_threaded_blas
 from nonneg.operands.base import matmul, rmatmul
 from nonneg.operands.registration import as_operand
@@ -28,6 +29,7 @@ from support.cases import (
     make_problem,
 )
 from support.properties import fit
+from support.requirements import needs_core
 
 pytestmark = pytest.mark.usefixtures("eager_threads")
 
@@ -35,6 +37,14 @@ pytestmark = pytest.mark.usefixtures("eager_threads")
 def large(storage, dtype=np.float64):
     """Enough rows for several blocks of any kernel."""
     return STORAGES[storage](data(6000, 40, density=0.2, dtype=dtype))
+
+
+@needs_core
+def test_threads_of_the_pool_have_the_stack_that_kernels_need():
+    """On musl a thread gets 128 KB unless another size is asked for, on macOS 512 KB."""
+    matmul(as_operand(large("dense-C"), 3), np.ones((40, 3)))
+    assert kernels.native._core.pool_size() >= 1
+    assert kernels.native._core.pool_stack_bytes() >= 4 << 20
 
 
 @pytest.mark.parametrize("k", [3, 40])

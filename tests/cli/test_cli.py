@@ -16,10 +16,16 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse as sp
+import typer.main
 from typer.testing import CliRunner
 
 from nonneg import NMF, __version__
-from nonneg.cli import main
+from nonneg.cli import (  # noqa: F401  (two of them add commands)
+    commands,
+    main,
+    report_command,
+    selection_commands,
+)
 from nonneg.cli.commands import app
 from nonneg.io.model_files import load, read_contents
 from nonneg.io.readers import read_matrix
@@ -377,6 +383,54 @@ def test_version_and_help():
         text = ok(*arguments).stdout
         assert "Usage:" in text
         assert "factorize" in text.lower()
+
+
+COMMANDS = typer.main.get_command(app).commands
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_the_help_shows_flags_as_flags(name, monkeypatch):
+    """No type stands behind a switch, and nothing is wider than the terminal."""
+    monkeypatch.setenv("COLUMNS", "80")
+    text = ok(*name.split(), "--help").stdout
+    assert "<bool>" not in text.lower()
+    assert "BOOLEAN" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    for parameter in COMMANDS[name].params if name else ():
+        assert parameter.opts[-1] in text or parameter.param_type_name == "argument"
+
+
+def test_the_help_says_where_to_read_more(monkeypatch):
+    assert "Documentation:" in " ".join(ok("--help").stdout.split())
+
+    class Metadata:
+        def get_all(self, name):
+            return [
+                "Source, https://example.org/s",
+                "Documentation, https://example.org/",
+            ]
+
+    monkeypatch.setattr(commands, "metadata", lambda package: Metadata())
+    assert commands.where_to_read().endswith("Documentation: https://example.org/")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_and_options(shell):
+    """As the script that --install-completion writes asks for it."""
+    words = "nonneg consensus --nei"
+    setting = {
+        "_NONNEG_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_ARGS": words,
+        "COMP_WORDS": words,
+        "COMP_CWORD": "2",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "nonneg"], env={**os.environ, **setting},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert "--neighbors" in done.stdout
+    assert "--runs" not in done.stdout
 
 
 class TestInterrupt:

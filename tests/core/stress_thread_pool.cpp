@@ -1,5 +1,6 @@
 // Stress of the pool for the thread sanitizer: many regions, from many threads, nested,
-// stopped, around forks and across shut-downs. Prints one line; exits non-zero on a fault.
+// stopped, around forks, across shut-downs and with deep stacks. Prints one line; exits non-zero on a fault.
+#include "drivers/system.hpp"
 #include "drivers/thread_pool.hpp"
 
 #include <sys/wait.h>
@@ -71,6 +72,31 @@ void stopped_within() {
   require(!nonneg::asked_to_stop(), "outside a region there is nothing to stop");
 }
 
+// Writes to half of a stack, which ends the process where it is smaller; the C library and
+// the sanitizer take some of the rest.
+__attribute__((noinline)) int fill_stack() {
+  volatile char bytes[nonneg::kStackBytes / 2];
+  for (size_t i = 0; i < sizeof bytes; i += 1024)
+    bytes[i] = 1;
+  return bytes[sizeof bytes / 2048 * 1024];
+}
+
+void deep() {
+  std::atomic<int64_t> total{0};
+  const auto caller = std::this_thread::get_id();
+  auto task = [&](int64_t, int) {
+    if (std::this_thread::get_id() != caller)
+      total += fill_stack();
+    else
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  };
+  nonneg::parallel_for(40, 4, task);
+  require(total > 0, "no worker took a task");
+#if defined(__linux__) || defined(__APPLE__)
+  require(nonneg::pool_stack_bytes() >= nonneg::kStackBytes, "a worker has a small stack");
+#endif
+}
+
 void forked() {
   const pid_t child = fork();
   if (child == 0) {
@@ -106,6 +132,7 @@ int main(int argc, char **argv) {
     if (with_fork && round % 25 == 0)
       forked();
   }
+  deep();
   stopped();
   stopped_within();
   nonneg::shut_down_pool();

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -59,3 +61,20 @@ def is_meant_for(estimator, check):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        NMF(7, solver="hals"),
+        MiniBatchNMF(7),
+        NMFCV([2, 3], solver="hals"),
+        NMFImputer(7, solver="hals"),
+        SymmetricNMF(7),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_notebooks_show_the_parameters(model):
+    page, text = html.unescape(model._repr_html_()), repr(model)
+    assert type(model).__name__ in text
+    assert "".join(text.split()) in "".join(page.split())

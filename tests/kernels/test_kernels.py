@@ -7,10 +7,12 @@ reference, and under the address and undefined-behaviour sanitizers.
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from nonneg.kernels.quadratic_steps import MatMul, ProductRows, RMatMul
 from nonneg.kernels.row_methods import RowArrays
 from nonneg.operands.registration import as_operand
 from support.records import solve_models
-from support.requirements import needs_core
+from support.requirements import needs_core, needs_linux
 from support.tolerances import assert_close, tol
 
 pytestmark = pytest.mark.usefixtures("eager_threads")
@@ -359,6 +361,28 @@ def test_without_blas_the_own_products_agree(dtype):
     size = k * np.abs(W).max() * n_features + np.abs(X).sum(1).max()
     assert_close(own, with_blas, dtype, n_features * k, cancelled=size / 30)
     assert_close(own_sums["rhs"], sums["rhs"], dtype, 60 * k)
+
+
+FLAGS = {
+    "x86-64-v2": {"sse4_2", "popcnt"},
+    "x86-64-v3": {"avx2", "fma", "bmi1", "bmi2"},
+    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+}
+
+
+@needs_core
+@needs_linux
+def test_the_sets_are_those_that_the_system_says_the_processor_has():
+    if platform.machine() != "x86_64":
+        assert kernels.native.simd_available() == ["generic"]
+        return
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    flags = set(next(line for line in lines if line.startswith("flags")).split())
+    needed, expected = set(), []
+    for name, new in FLAGS.items():
+        needed |= new
+        expected += [name] if needed <= flags else []
+    assert list(kernels.native.simd_available()) == expected[::-1]
 
 
 @needs_core

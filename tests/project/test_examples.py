@@ -13,7 +13,9 @@ from support.paths import ROOT
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 GALLERY = [path for path in EXAMPLES if path.stem.startswith("plot_")]
 PROGRAMS = [path for path in EXAMPLES if path not in GALLERY]
-MODULES = ("anndata", "dask", "distributed", "h5py", "matplotlib", "pyarrow", "zarr")
+MODULES = (
+    "anndata", "dask", "distributed", "h5py", "matplotlib", "pyarrow", "scanpy", "zarr"
+)  # fmt: skip
 """Optional packages of examples."""
 
 

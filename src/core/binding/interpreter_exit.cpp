@@ -1,11 +1,12 @@
 #include "binding/interpreter_exit.hpp"
 
 #include <nanobind/nanobind.h>
-#include <pthread.h>
 
 #include <atomic>
 #include <chrono>
 #include <thread>
+
+#include "drivers/system.hpp"
 
 namespace nonneg {
 namespace {
@@ -34,7 +35,7 @@ void note_exit() {
 }
 
 // A forked child has none of the parent's other threads.
-const int registered = pthread_atfork(nullptr, nullptr, [] {
+const int registered = on_fork_in_child([] {
   in_core.store(depth);
   waiting.store(0);
 });

@@ -78,6 +78,7 @@ NB_MODULE(_core, m) {
   }, nb::arg("check"));
   m.def("touch", touch, nb::arg("bytes"), nb::arg("step"));
   m.def("pool_size", pool_size);
+  m.def("pool_stack_bytes", pool_stack_bytes);
   m.def("shut_down_pool", shut_down_pool, nb::call_guard<nb::gil_scoped_release>());
   bind_sizes(m);
   bind_options(m);

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <mutex>
 #include <new>
+
+#include "drivers/system.hpp"
 
 namespace nonneg {
 namespace {
@@ -50,7 +51,7 @@ public:
     if (!kKeeps || !lock || bytes < kLeast || bytes > kMost)
       return false;
     while (count_ == blocks_.size() || total_ + bytes > kMost) {
-      std::free(blocks_[0].memory);
+      free_aligned(blocks_[0].memory);
       remove(0);
     }
     blocks_[count_++] = {memory, bytes};
@@ -82,7 +83,7 @@ void *take_block(size_t &bytes) {
   if (bytes >= kLeast)
     if (void *const memory = kept().take(bytes))
       return memory;
-  void *const memory = std::aligned_alloc(64, bytes);
+  void *const memory = allocate_aligned(bytes);
   if (!memory)
     throw std::bad_alloc();
   return memory;
@@ -90,7 +91,7 @@ void *take_block(size_t &bytes) {
 
 void give_block(void *memory, size_t bytes) {
   if (!kept().give(memory, bytes))
-    std::free(memory);
+    free_aligned(memory);
 }
 
 } // namespace nonneg

@@ -1,18 +1,18 @@
 #include "drivers/thread_pool.hpp"
 
-#include <pthread.h>
-
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <stdexcept>
 #include <system_error>
-#include <thread>
 #include <vector>
 
 #include "drivers/float_mode.hpp"
+#include "drivers/system.hpp"
 
 namespace nonneg {
 namespace {
@@ -78,12 +78,14 @@ struct Pool {
   std::mutex busy;  // held while a region runs
   std::mutex state; // guards everything below
   std::condition_variable wake, done;
-  std::vector<std::thread> workers;
+  std::vector<Thread> workers;
   Region *region = nullptr;
   uint64_t generation = 0;
   int wanted = 0;  // workers that may still join the region
   int running = 0; // workers inside the region
   bool ending = false;
+  size_t least_stack = SIZE_MAX; // of the workers that have begun, in bytes
+  size_t begun = 0;              // workers, since the pool was made or shut down
 
   // Starts workers until there are `count`, or as many as the system grants.
   void hire(int count) {
@@ -97,6 +99,9 @@ struct Pool {
   void work() {
     const FlushSubnormals mode;
     std::unique_lock<std::mutex> lock(state);
+    least_stack = std::min(least_stack, own_stack_bytes());
+    ++begun;
+    done.notify_all();
     uint64_t seen = 0;
     for (;;) {
       wake.wait(lock, [&] {
@@ -135,7 +140,7 @@ void after_fork_in_child() {
   ++forks;
 }
 
-const int registered = pthread_atfork(nullptr, nullptr, after_fork_in_child);
+const int registered = on_fork_in_child(after_fork_in_child);
 
 class Poller {
 public:
@@ -251,12 +256,19 @@ void shut_down_pool() {
   for (auto &worker : current->workers)
     worker.join();
   current->workers.clear();
+  current->begun = 0;
   current->ending = false;
 }
 
 int pool_size() {
   std::lock_guard<std::mutex> lock(pool->state);
   return static_cast<int>(pool->workers.size());
+}
+
+size_t pool_stack_bytes() {
+  std::unique_lock<std::mutex> lock(pool->state);
+  pool->done.wait(lock, [] { return pool->begun == pool->workers.size(); });
+  return pool->workers.empty() ? 0 : pool->least_stack;
 }
 
 } // namespace nonneg

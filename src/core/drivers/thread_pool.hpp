@@ -1,6 +1,7 @@
 // Thread pool of parked workers behind parallel_for; safe to fork around.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace nonneg {
@@ -36,5 +37,9 @@ void shut_down_pool();
 
 // Number of workers parked or running.
 int pool_size();
+
+// Bytes of the smallest stack of the workers, once all of them have begun; 0 without any, and
+// where the system doesn't tell.
+size_t pool_stack_bytes();
 
 } // namespace nonneg

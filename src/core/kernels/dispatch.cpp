@@ -1,5 +1,7 @@
 #include "kernels/dispatch.hpp"
 
+#include "kernels/x86_levels.hpp"
+
 namespace nonneg {
 
 // The tables that the families define for each instruction set.
@@ -34,18 +36,12 @@ struct Candidate {
   bool supported;
 };
 
-// The processor and the operating system must both support a set: the built-in asks
-// CPUID and XGETBV.
+// The processor and the operating system must both support a set.
 std::vector<Candidate> candidates() {
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool v2 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
-  const bool v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                  __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-  const bool v4 =
-      v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl");
+  const bool v2 = supports_x86_level(2);
+  const bool v3 = supports_x86_level(3);
+  const bool v4 = supports_x86_level(4);
   return {{"x86-64-v4", x86_64_v4::table, v4},
           {"x86-64-v3", x86_64_v3::table, v3},
           {"x86-64-v2", x86_64_v2::table, v2}};

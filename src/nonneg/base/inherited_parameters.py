@@ -230,14 +230,16 @@ INHERITED: tuple[Parameter, ...] = (
         option=Option("Largest number of iterations.", int, "N", START, least=1),
     ),
     Parameter(
-        "verbose", "int", 0,
+        "verbose", 'int | Literal["progress"]', 0,
         Rule(
-            lambda v: is_bool(v) or is_integer(v, 0),
-            f"an int in the range [0, inf), {BOOL.allowed}",
-            "Pass 0 for silence.",
+            lambda v: is_word(v, "progress") or is_bool(v) or is_integer(v, 0),
+            f"an int in the range [0, inf), a str among {{'progress'}}, {BOOL.allowed}",
+            "Pass 0 for silence, 'progress' for a bar.",
         ),
         """
-        Above 0, print the stopping measure of each iteration.
+        Above 0, print the stopping measure of each iteration. "progress" shows a live bar
+        with objective, residual and time left, in a terminal or notebook, for a fit of more
+        than half a second.
         """,
         signatures=EVERYWHERE, resumable=True,
     ),

@@ -77,7 +77,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
     },
     "verbose": {
         "text": """
-        Above 0, print the cost of each step.
+        Above 0, print the cost of each step. "progress" shows a live bar, as in `NMF`.
         """
     },
     "max_time": {

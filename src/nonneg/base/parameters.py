@@ -40,7 +40,7 @@ class Parameters:
     random_state: Any = None
     alpha: float = 0.0
     l1_ratio: float = 0.0
-    verbose: int = 0
+    verbose: int | Literal["progress"] = 0
     shuffle: bool = False
     nls_max_iter: int = 2000
     sparseness: str | None = None

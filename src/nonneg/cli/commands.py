@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +26,6 @@ from .dask_client import connect, open_on_workers
 from .errors import INTERRUPTED, OneLineErrors, PlainCommand
 from .inputs import open_matrix, read_weights
 from .options import (
-    SWITCH,
     Data,
     Json,
     MemoryLimit,
@@ -48,12 +48,26 @@ def _ignore(text: str) -> None:
     """Print nothing."""
 
 
+def where_to_read() -> str:
+    """Return the sentence that ends the help: where the documentation is.
+
+    It has the address in the metadata of the installed package, once there is one.
+    """
+    try:
+        addresses = metadata("nonneg").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        addresses = []
+    named = dict(address.split(", ", 1) for address in addresses)
+    place = named.get("Documentation", "docs/ in the sources, a site by `make docs`")
+    return f"Each command has its own --help. Documentation: {place}"
+
+
 app = typer.Typer(
     cls=OneLineErrors,
-    add_completion=False,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     help="Non-negative matrix factorization: X ≈ W·H with W, H ≥ 0.",
+    epilog=where_to_read(),
 )
 
 
@@ -72,7 +86,6 @@ def _show_help(
             "--version",
             callback=_print_version,
             is_eager=True,
-            metavar=SWITCH,
             help="Show the version.",
         ),
     ] = False,
@@ -111,7 +124,7 @@ def fit(
     smooth: SmoothWeights = [],  # noqa: B006
     only_plan: Annotated[
         bool,
-        typer.Option("--plan", metavar=SWITCH, help="Print what the fit would do, and why; fit nothing."),
+        typer.Option("--plan", help="Print what the fit would do, and why; fit nothing."),
     ] = False,
     scheduler: Scheduler = None,
     top: Top = 8,

@@ -37,9 +37,9 @@ class OneLineErrors(typer.core.TyperGroup):
             code = _fail(error.format_message())
         sys.exit(code if isinstance(code, int) else 0)
 
-    def get_help_option(self, ctx: Any) -> Any:
-        """Return the option --help."""
-        return _without_type(super().get_help_option(ctx))
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters of all commands, --help among them."""
+        return _with_plain_flags(super().get_params(ctx))
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; Ctrl-C ends it without a traceback."""
@@ -51,17 +51,18 @@ class OneLineErrors(typer.core.TyperGroup):
 
 
 class PlainCommand(typer.core.TyperCommand):
-    """A command whose help shows no type behind --help, which takes no value."""
+    """A command whose help shows no type behind a switch, which takes no value."""
 
-    def get_help_option(self, ctx: Any) -> Any:
-        """Return the option --help."""
-        return _without_type(super().get_help_option(ctx))
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters, --help among them."""
+        return _with_plain_flags(super().get_params(ctx))
 
 
-def _without_type(option: Any) -> Any:
-    if option is not None:
-        option.metavar = ""
-    return option
+def _with_plain_flags(parameters: Any) -> Any:
+    for parameter in parameters:
+        if vars(parameter).get("is_flag"):
+            parameter.metavar = ""
+    return parameters
 
 
 def _fail(text: str) -> int:

@@ -16,10 +16,6 @@ from ..initialization.given_start import INITS
 from ..losses.beta import NAMES
 from ..solvers.registry import solvers
 
-SWITCH = ""
-"""Word for the value of an option that takes none."""
-
-
 NAMED = {p.name: p for p in PARAMETERS}
 """The parameters of a factorization by their names."""
 
@@ -52,7 +48,7 @@ def typer_option(parameter: Parameter, option: Option) -> Any:
     return typer.Option(
         *_flags(parameter, option),
         help=option.help.format(**words),
-        metavar=SWITCH if option.reads is bool else option.metavar,
+        metavar=option.metavar,
         rich_help_panel=option.panel,
         min=option.least,
         show_default=True if option.shown is None else option.shown,
@@ -147,23 +143,19 @@ Model = Annotated[
 ]
 Json = Annotated[
     bool,
-    typer.Option(
-        "--json", metavar=SWITCH, help="Print one JSON object and nothing else."
-    ),
+    typer.Option("--json", help="Print one JSON object and nothing else."),
 ]
 Quiet = Annotated[
     bool,
-    typer.Option(
-        "--quiet", "-q", metavar=SWITCH, help="Print nothing but errors and warnings."
-    ),
+    typer.Option("--quiet", "-q", help="Print nothing but errors and warnings."),
 ]
 _READING: dict[str, tuple[Any, Any]] = {
     "header": (bool | None, typer.Option(
-        "--header/--no-header", metavar=SWITCH,
+        "--header/--no-header",
         help="Whether a text file begins with column names.",
         show_default="recognised")),
     "row_names": (bool | None, typer.Option(
-        "--row-names/--no-row-names", metavar=SWITCH,
+        "--row-names/--no-row-names",
         help="Whether its first column holds names.",
         show_default="recognised")),
     "separator": (str | None, typer.Option(

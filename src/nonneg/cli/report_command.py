@@ -14,6 +14,7 @@ from ..reporting.page import TITLE
 from ..reporting.page import report as make_report
 from . import actions
 from .commands import app
+from .errors import PlainCommand
 from .inputs import open_matrix
 from .options import (
     Json,
@@ -30,7 +31,7 @@ from .results import to_json
 from .terminal import echo
 
 
-@app.command(name="report")
+@app.command(name="report", cls=PlainCommand)
 @with_options("as_json")
 def write_report(
     model_file: Model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,17 +11,18 @@ import typer
 
 from ..analysis import report
 from ..base.declaration import CONSENSUS, RANK, parameters_of
+from ..base.live_bar import part_and_text
 from ..io.model_files import write_model
 from ..io.output_files import OutputFiles
 from ..io.writers import find_writer
-from ..selection.many_starts import Consensus, Group, consensus
+from ..selection.many_starts import Consensus, consensus, describe_group
 from ..selection.parameters import SELECTION_PARAMETERS
 from ..selection.rank import select_rank
-from ..selection.rank_cells import Cell
+from ..selection.rank_cells import describe_cell
 from ..selection.rank_selection import RankSelection
 from . import actions
 from .commands import app
-from .errors import INTERRUPTED
+from .errors import INTERRUPTED, PlainCommand
 from .inputs import open_matrix, read_weights
 from .options import (
     NAMED,
@@ -33,7 +35,7 @@ from .options import (
     with_options,
 )
 from .outputs import open_outputs
-from .progress import Display, format_clock, show_progress
+from .progress import Display, show_progress
 from .results import to_json
 from .terminal import echo, measure_width, say
 
@@ -73,7 +75,7 @@ def parse_ranks(text: str) -> list[int]:
     return ranks
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @with_options("plot", OF_RANK)
 def rank(
     data: Data,
@@ -111,7 +113,10 @@ def rank(
                 parameters["sample_weight"] = weights
             try:
                 selection = select_rank(
-                    table.X, tried, callback=_show_cells(display), **parameters
+                    table.X,
+                    tried,
+                    callback=_shows(display, describe_cell),
+                    **parameters,
                 )
             except KeyboardInterrupt as interrupt:
                 so_far = vars(interrupt).get("result")
@@ -149,16 +154,11 @@ def _read(
     )  # fmt: skip
 
 
-def _show_cells(display: Display) -> Any:
-    def show(cell: Cell) -> None:
-        where = "stability" if cell.fold < 0 else f"fold {cell.fold + 1}"
-        left = cell.seconds * (cell.n_cells - cell.done) / max(1, cell.done)
-        display.show(
-            cell.done / cell.n_cells,
-            f"{where}, {cell.rank} components  {format_clock(left)} left",
-        )
-
-    return show
+def _shows(
+    display: Display, describe: Callable[[Any], tuple[int, int, float, str]]
+) -> Callable[[Any], None]:
+    """Return the callback that shows finished parts by their description."""
+    return lambda record: display.show(*part_and_text(*describe(record)))
 
 
 def _write_selection(
@@ -186,7 +186,7 @@ def _kind_of(plot: Path | None) -> str:
     return kind
 
 
-@app.command(name="consensus")
+@app.command(name="consensus", cls=PlainCommand)
 @with_options("plot", OF_CONSENSUS)
 def run_consensus(
     data: Data,
@@ -212,7 +212,9 @@ def run_consensus(
         parameters = parameters_from(options, OF_CONSENSUS)
         with show_progress(not quiet) as display, actions.report_warnings(display.say):
             table = _read(data, options, display, names_of_rows=save_w is not None)
-            agreed = consensus(table.X, callback=_show_groups(display), **parameters)
+            agreed = consensus(
+                table.X, callback=_shows(display, describe_group), **parameters
+            )
         model = agreed.model
         if table.column_names is not None:
             model.feature_names_in_ = np.array(table.column_names, dtype=object)
@@ -263,14 +265,3 @@ def _stability_lines(agreed: Consensus) -> str:
         )
     ]
     return "\n".join(lines)
-
-
-def _show_groups(display: Display) -> Any:
-    def show(group: Group) -> None:
-        left = group.seconds * (group.n_runs - group.runs) / max(1, group.runs)
-        display.show(
-            group.runs / group.n_runs,
-            f"run {group.runs}/{group.n_runs}  {format_clock(left)} left",
-        )
-
-    return show

@@ -36,7 +36,7 @@ def non_negative_factorization(
     l1_ratio: float = 0.0,
     regularization: str | None = None,
     random_state: Any = None,
-    verbose: int = 0,
+    verbose: int | Literal["progress"] = 0,
     shuffle: bool = False,
     nls_max_iter: int = 2000,
     sparseness: str | None = None,
@@ -126,8 +126,10 @@ def non_negative_factorization(
     random_state : int, RandomState instance or None, default=None
         For the random parts of the start and for `shuffle`; an int gives the same
         result each time.
-    verbose : int, default=0
-        Above 0, print the stopping measure of each iteration.
+    verbose : int or "progress", default=0
+        Above 0, print the stopping measure of each iteration. "progress" shows a live bar
+        with objective, residual and time left, in a terminal or notebook, for a fit of more
+        than half a second.
     shuffle : bool, default=False
         Whether "cd" visits the components in random order.
     nls_max_iter : int, default=2000

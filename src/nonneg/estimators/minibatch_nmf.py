@@ -86,8 +86,8 @@ class MiniBatchNMF(FactorizationEstimator):
         Most updates of W in `transform`; None takes `max_iter`.
     random_state : int, RandomState instance or None, default=None
         For the random parts of the start; an int gives the same result each time.
-    verbose : int, default=0
-        Above 0, print the cost of each step.
+    verbose : int or "progress", default=0
+        Above 0, print the cost of each step. "progress" shows a live bar, as in `NMF`.
     max_time : float or None, default=None
         Seconds that the whole call may take, the solve for W at its end included. What runs
         at their end is cut short. Of a stream, seconds after which no step is begun.
@@ -225,7 +225,7 @@ class MiniBatchNMF(FactorizationEstimator):
         fresh_restarts_max_iter: int = 30,
         transform_max_iter: int | None = None,
         random_state: Any = None,
-        verbose: int = 0,
+        verbose: int | Literal["progress"] = 0,
         max_time: float | None = None,
         callback: Callable[[Iteration], bool | None] | None = None,
         n_threads: int | None = None,

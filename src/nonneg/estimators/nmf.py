@@ -80,8 +80,10 @@ class NMF(FactorizationEstimator):
         Weight of the penalty on the factors that `regularization` names, unscaled.
     l1_ratio : float, default=0.0
         Share of L1 in the penalties: 0 is L2, 1 is L1, between is a mix.
-    verbose : int, default=0
-        Above 0, print the stopping measure of each iteration.
+    verbose : int or "progress", default=0
+        Above 0, print the stopping measure of each iteration. "progress" shows a live bar
+        with objective, residual and time left, in a terminal or notebook, for a fit of more
+        than half a second.
     shuffle : bool, default=False
         Whether "cd" visits the components in random order.
     nls_max_iter : int, default=2000
@@ -281,7 +283,7 @@ class NMF(FactorizationEstimator):
         random_state: Any = None,
         alpha: float = 0.0,
         l1_ratio: float = 0.0,
-        verbose: int = 0,
+        verbose: int | Literal["progress"] = 0,
         shuffle: bool = False,
         nls_max_iter: int = 2000,
         sparseness: str | None = None,

@@ -26,4 +26,4 @@ def checked_limits(model: Any, inits: Sequence[str]) -> Limits:
     require("n_components", values["n_components"], COMPONENTS, owner)
     check_declared(values, Names((), tuple(inits), ()), owner)
     names = ("max_iter", "tol", "max_time", "callback", "verbose")
-    return Limits(**{name: values[name] for name in names})
+    return Limits.shown(**{name: values[name] for name in names})

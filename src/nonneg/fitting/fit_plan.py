@@ -147,14 +147,14 @@ def _kind(
     return solvers.class_of(parameters.solver) if blocks is None else BlocksFirst
 
 
-def limits_of(parameters: Parameters, max_iter: int) -> Limits:
-    """Return the limits of the loop, with its callback and verbosity."""
-    return Limits(
+def limits_of(parameters: Parameters, max_iter: int, silent: bool = False) -> Limits:
+    """Return the limits of the loop, with its callback and, but for `silent`, verbosity."""
+    return Limits.shown(
         max_iter=max_iter,
         tol=parameters.tol,
         max_time=parameters.max_time,
         callback=parameters.callback,
-        verbose=parameters.verbose,
+        verbose=0 if silent else parameters.verbose,
     )
 
 

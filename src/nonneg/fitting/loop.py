@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from ..base import deadline
 from ..base.interfaces import Problem, Progress, SolverBase
+from ..base.live_bar import PROGRESS, LiveBar, fit_callback
 from ..base.records import History, Iteration, StopReason, Stretch
 from .checkpoints.files import Checkpoints, Past
 from .pace import SECONDS, Pace
@@ -27,13 +29,33 @@ Callback = Callable[[Iteration], bool | None]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Limits:
-    """Limits at which the loop ends, with its callback and verbosity."""
+    """Limits at which the loop ends, with its callback, verbosity and live bar.
+
+    The callback moves the bar, which the loop opens and closes.
+    """
 
     max_iter: int
     tol: float
     max_time: float | None = None
     callback: Callback | None = None
     verbose: int = 0
+    bar: LiveBar | None = None
+
+    @classmethod
+    def shown(
+        cls,
+        max_iter: int,
+        tol: float,
+        max_time: float | None,
+        callback: Callback | None,
+        verbose: int | str,
+    ) -> Limits:
+        """Return limits of which `verbose` may be "progress"."""
+        if verbose != PROGRESS:
+            return cls(max_iter, tol, max_time, callback, int(verbose))
+        bar = LiveBar()
+        moved = fit_callback(bar, callback, max_time)
+        return cls(max_iter, tol, max_time, moved, bar=bar)
 
 
 @dataclass(eq=False, repr=False)
@@ -64,6 +86,17 @@ def run(
     the call cuts an iteration short in the same way. The loop writes checkpoints between
     iterations, and the last one at the end.
     """
+    with limits.bar or nullcontext():
+        return _iterate(solver, problem, past, limits, checkpoints)
+
+
+def _iterate(
+    solver: SolverBase,
+    problem: Problem,
+    past: Past,
+    limits: Limits,
+    checkpoints: Checkpoints | None,
+) -> Outcome:
     state, whole = past.state, True
     reason, interrupt = StopReason.MAX_ITER, None
     try:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..base.interfaces import LossBase, Operand, State
+from ..base.live_bar import PROGRESS
 from ..base.minibatch_parameters import BatchParameters
 from ..initialization.given_start import CUSTOM
 from ..losses.beta import make_loss
@@ -129,7 +130,7 @@ def plan_step(
     solver = _for_stream(_solver(parameters, batches, X.shape[0], 0, sides))
     solver.require(loss, X)
     limits = dataclasses.replace(
-        limits_of(parameters, n_steps + 1), max_time=None, verbose=0
+        limits_of(parameters, n_steps + 1, silent=True), max_time=None
     )
     return Plan(
         X=X,
@@ -158,7 +159,7 @@ def plan_rows(
         parameters = dataclasses.replace(parameters, solver=EXACT, n_components=k)
         return plan(X, parameters, fixed=fixed, out=out)
     solver = FixedHMultiplicative(parameters.tol)
-    limits = limits_of(parameters, _most_for_W(parameters))
+    limits = limits_of(parameters, _most_for_W(parameters), silent=True)
     return Plan(
         X=X,
         parameters=parameters,
@@ -166,7 +167,7 @@ def plan_rows(
         solver=solver,
         start=Start(FIXED, positive=True, fixed=fixed),
         k=k,
-        limits=dataclasses.replace(limits, verbose=0, callback=None),
+        limits=dataclasses.replace(limits, callback=None),
         memory=plan_memory(X, Demand(k, solver.arrays), None),
         update_H=False,
         task=ROWS,
@@ -242,7 +243,7 @@ def _solver(
         fresh_max_iter=parameters.fresh_restarts_max_iter,
         final_max_iter=_most_for_W(parameters),
         n_steps=n_steps,
-        verbose=bool(parameters.verbose),
+        verbose=bool(parameters.verbose) and parameters.verbose != PROGRESS,
         box_H=None if sides is None else sides.H.box,
     )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from ..base.arrays import Array
+from ..base.live_bar import PROGRESS, LiveBar
 from ..base.observed import Observation
 from ..base.records import Iteration, StopReason
 from ..base.validation import as_numbers
@@ -79,17 +81,23 @@ def fit_stream(model: Any, blocks: Iterable[Any], H: Any = None) -> None:
 
     worker.callback = called_back if model.callback is not None else None
     worker._parameters()  # refuses invalid parameters before the first block is taken
+    bar = LiveBar() if model.verbose == PROGRESS else None
     reason, n_rows = StopReason.MAX_ITER, 0
     try:
-        for batch in batches_of(blocks, model.batch_size):
-            _learn(worker, batch, n_rows, H)
-            n_rows += batch.shape[0]
-            if wants_stop:
-                reason = StopReason.CALLBACK
-                break
-            if model.max_time and time.perf_counter() - start >= model.max_time:
-                reason = StopReason.MAX_TIME
-                break
+        with bar or nullcontext():
+            for batch in batches_of(blocks, model.batch_size):
+                _learn(worker, batch, n_rows, H)
+                n_rows += batch.shape[0]
+                seconds = time.perf_counter() - start
+                if bar is not None:
+                    part = min(1.0, seconds / model.max_time) if model.max_time else 0.0
+                    bar.show(part, f"step {worker.n_steps_}, {n_rows:,} rows")
+                if wants_stop:
+                    reason = StopReason.CALLBACK
+                    break
+                if model.max_time and seconds >= model.max_time:
+                    reason = StopReason.MAX_TIME
+                    break
     except KeyboardInterrupt:
         reason = StopReason.INTERRUPTED
         raise

@@ -85,6 +85,8 @@ class NMFCV(
         Entries of X that are missing, as of `NMF`; with "speckled" alone.
     random_state : int, RandomState instance or None, default=None
         For what is held out and for all starts.
+    verbose : {0, "progress"}, default=0
+        "progress" shows a live bar with the time left, in a terminal or notebook.
     n_threads : int or None, default=None
         Threads to use, as of `NMF`. The result doesn't depend on it.
     max_time : float or None, default=None
@@ -156,6 +158,7 @@ class NMFCV(
         cv_max_iter: int = 60,
         missing_values: Any = None,
         random_state: Any = None,
+        verbose: Literal[0, "progress"] = 0,
         n_threads: int | None = None,
         max_time: float | None = None,
         memory_limit: int | str | None = None,
@@ -182,6 +185,7 @@ class NMFCV(
         self.cv_max_iter = cv_max_iter
         self.missing_values = missing_values
         self.random_state = random_state
+        self.verbose = verbose
         self.n_threads = n_threads
         self.max_time = max_time
         self.memory_limit = memory_limit
@@ -279,7 +283,9 @@ class NMFCV(
             for p in parameters_of(RANK, SELECTION_PARAMETERS)
             if p.name in values
         } | {"tol": self.cv_tol, "max_iter": self.cv_max_iter}
-        of_fit = {name: values[name] for name in ("n_init", *sorted(OF_FITS))}
+        of_fit = {
+            name: values[name] for name in ("n_init", "verbose", *sorted(OF_FITS))
+        }
         of_fit["max_time"] = None
         weighting = {"sample_weight": sample_weight, "weights": weights}
         data, missing_values = spelled_gaps(X, self.missing_values)

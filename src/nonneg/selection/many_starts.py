@@ -17,6 +17,7 @@ from ..analysis.report import component_shares
 from ..base.arrays import Array
 from ..base.declaration import CONSENSUS
 from ..base.interfaces import LossBase, Operand, SolverBase
+from ..base.live_bar import parts_callback
 from ..base.parameters import Parameters
 from ..estimators.given_components import model_of_components
 from ..fitting.checkpoints.fingerprint import fingerprint
@@ -40,6 +41,12 @@ class Group(NamedTuple):
     """Runs done so far."""
     n_runs: int
     seconds: float
+
+
+def describe_group(group: Group) -> tuple[int, int, float, str]:
+    """Return what a progress bar shows: runs done, of how many, seconds, and where it is."""
+    text = f"run {group.runs}/{group.n_runs}"
+    return group.runs, group.n_runs, group.seconds, text
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -140,6 +147,7 @@ def consensus(
     tol: float = 5e-4,
     max_iter: int = 200,
     random_state: Any = None,
+    verbose: Literal[0, "progress"] = 0,
     n_threads: int | None = None,
     max_time: float | None = None,
     memory_limit: int | str | None = None,
@@ -189,6 +197,8 @@ def consensus(
     random_state : int, RandomState instance or None, default=None
         For the seeds of the starts; an int gives the same result each time. An instance is
         not advanced.
+    verbose : {0, "progress"}, default=0
+        "progress" shows a live bar with the time left, in a terminal or notebook.
     n_threads : int or None, default=None
         Threads to use, as of `NMF`. The result doesn't depend on it.
     max_time : float or None, default=None
@@ -253,7 +263,8 @@ def consensus(
     seeds = seeds_of(random_state, n_runs + 1)
     cells = Cells(checkpoint, _facts(operand, parameters, n_runs, seeds), resume)
     try:
-        _run_all(operand, parameters, seeds, cells, callback, max_time)
+        with parts_callback(verbose, callback, describe_group) as told:
+            _run_all(operand, parameters, seeds, cells, told, max_time)
     except KeyboardInterrupt as interrupt:
         if cells.parts:
             vars(interrupt)["result"] = _collected(cells, n_runs)

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from ..base.declaration import RANK
 from ..base.interfaces import LossBase, Operand, SolverBase
+from ..base.live_bar import parts_callback
 from ..base.parameters import Parameters
 from ..base.rules import Rule, is_integer, require
 from ..base.threads import resolve_n_threads
@@ -25,7 +26,7 @@ from .cells import Cells
 from .loading import loaded, spelled_gaps
 from .many_starts import seeds_of
 from .parameters import checked, fit_parameters
-from .rank_cells import Cell, Limit, fit_cells, fit_stability
+from .rank_cells import Cell, Limit, describe_cell, fit_cells, fit_stability
 from .rank_folds import choose_method, make_folds
 from .rank_selection import RankSelection, selection_of
 from .weighted_folds import Gaps, WeightedFolds
@@ -52,6 +53,7 @@ def select_rank(
     weights: Any = None,
     sample_weight: Any = None,
     random_state: Any = None,
+    verbose: Literal[0, "progress"] = 0,
     n_threads: int | None = None,
     max_time: float | None = None,
     memory_limit: int | str | None = None,
@@ -119,6 +121,8 @@ def select_rank(
     random_state : int, RandomState instance or None, default=None
         For what is held out and for the starts, which have streams of their own. An
         instance is not advanced.
+    verbose : {0, "progress"}, default=0
+        "progress" shows a live bar with the time left, in a terminal or notebook.
     n_threads : int or None, default=None
         Threads to use, as of `NMF`. The result doesn't depend on it.
     max_time : float or None, default=None
@@ -198,17 +202,20 @@ def select_rank(
     facts = _facts(operand, parameters, method, n_folds, n_init, start_seeds[0])
     facts |= gaps.facts()
     cells = Cells(checkpoint, facts, resume)
-    limit = Limit(callback, max_time, time.perf_counter(), min(folds, cut.n_folds))
+    used = min(folds, cut.n_folds)
 
     def selected() -> RankSelection:
-        return selection_of(cells, tried, limit.folds, rule, cut.name, why, loss.name)
+        return selection_of(cells, tried, used, rule, cut.name, why, loss.name)
 
     try:
-        ended = fit_cells(cut, parameters, tried, start_seeds[:n_init], cells, limit)
-        if stability and not ended:
-            seeds = [*start_seeds[:stability], partition_seed]
-            whole = cut.fit_whole if isinstance(cut, WeightedFolds) else None
-            fit_stability(operand, parameters, tried, seeds, cells, limit, whole)
+        with parts_callback(verbose, callback, describe_cell) as told:
+            limit = Limit(told, max_time, time.perf_counter(), used)
+            seeds = start_seeds[:n_init]
+            ended = fit_cells(cut, parameters, tried, seeds, cells, limit)
+            if stability and not ended:
+                seeds = [*start_seeds[:stability], partition_seed]
+                whole = cut.fit_whole if isinstance(cut, WeightedFolds) else None
+                fit_stability(operand, parameters, tried, seeds, cells, limit, whole)
     except KeyboardInterrupt as interrupt:
         with contextlib.suppress(ValueError):  # not a single fit has ended
             vars(interrupt)["result"] = selected()

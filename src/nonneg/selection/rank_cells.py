@@ -35,6 +35,12 @@ class Cell(NamedTuple):
     seconds: float
 
 
+def describe_cell(cell: Cell) -> tuple[int, int, float, str]:
+    """Return what a progress bar shows: cells done, of how many, seconds, and where it is."""
+    where = "stability" if cell.fold < 0 else f"fold {cell.fold + 1}"
+    return cell.done, cell.n_cells, cell.seconds, f"{where}, {cell.rank} components"
+
+
 class Limit(NamedTuple):
     """When to end, and whom to tell."""
 

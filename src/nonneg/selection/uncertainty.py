@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,6 +19,8 @@ from sklearn.utils.validation import check_is_fitted
 from ..base.arrays import Array
 from ..base.constraint import as_constraints
 from ..base.declaration import BOOTSTRAP
+from ..base.interfaces import Operand
+from ..base.live_bar import parts_callback
 from ..fitting.preparation import prepare_X
 from .loading import loaded, require_no_gaps
 from .matching import match_units, unit_rows
@@ -119,6 +121,7 @@ def bootstrap(
     tol: float = 3e-4,
     max_iter: int = 200,
     random_state: Any = None,
+    verbose: Literal[0, "progress"] = 0,
     n_threads: int | None = None,
     max_time: float | None = None,
     callback: Callable[[Resample], bool | None] | None = None,
@@ -153,6 +156,8 @@ def bootstrap(
         Largest number of iterations of a fit.
     random_state : int, RandomState instance or None, default=None
         For the draws. An instance is not advanced.
+    verbose : {0, "progress"}, default=0
+        "progress" shows a live bar with the time left, in a terminal or notebook.
     n_threads : int or None, default=None
         Threads to use, as of `NMF`. The result doesn't depend on it.
     max_time : float or None, default=None
@@ -198,7 +203,7 @@ def bootstrap(
     >>> bool((sure.low <= sure.mean).all() and (sure.mean <= sure.high).all())
     True
     """
-    checked(BOOTSTRAP, dict(locals()))
+    values = checked(BOOTSTRAP, dict(locals()))
     check_is_fitted(model, "components_")
     operand = None
     if vars(model).get("missing_values") is None:
@@ -209,11 +214,37 @@ def bootstrap(
     H = _components_for(model, shape[1])
     rng = check_random_state(copy.deepcopy(random_state))
     weights = list(_weights(shape[0], groups, n_resamples, method, rng))
+    with parts_callback(verbose, callback, describe_resample) as told:
+        fitted = _refit_all(model, X, operand, weights, values, told)
+    share = 0.0
+    if method == "jackknife":
+        share = float(np.mean([np.mean(w == 0) for w in weights[: len(fitted)]]))
+    return _summary(H, fitted, method, confidence_level, share)
+
+
+def describe_resample(done: Resample) -> tuple[int, int, float, str]:
+    """Return what a progress bar shows: replicates done, of how many, seconds, and a text."""
+    text = f"replicate {done.done}/{done.n_resamples}"
+    return done.done, done.n_resamples, done.seconds, text
+
+
+def _refit_all(
+    model: Any,
+    X: Any,
+    operand: Operand | None,
+    weights: list[NDArray[np.float64]],
+    values: dict[str, Any],
+    callback: Callable[[Resample], bool | None] | None,
+) -> list[Array]:
+    """Refit the model with each of these weights, as long as the limits let it."""
     start, fitted = time.perf_counter(), []
-    size = max(1, COLUMNS // len(H))
+    size = max(1, COLUMNS // len(model.components_))
+    max_time = values["max_time"]
     for first in range(0, len(weights), size):
         part = weights[first : first + size]
-        fitted += refit_groups(model, X, operand, part, tol, max_iter)
+        fitted += refit_groups(
+            model, X, operand, part, values["tol"], values["max_iter"]
+        )
         seconds = time.perf_counter() - start
         if callback is not None and callback(
             Resample(len(fitted), len(weights), seconds)
@@ -221,10 +252,7 @@ def bootstrap(
             break
         if max_time is not None and seconds >= max_time:
             break
-    share = 0.0
-    if method == "jackknife":
-        share = float(np.mean([np.mean(w == 0) for w in weights[: len(fitted)]]))
-    return _summary(H, fitted, method, confidence_level, share)
+    return fitted
 
 
 def _summary(

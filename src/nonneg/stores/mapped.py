@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
+import threading
 import weakref
 from mmap import ALLOCATIONGRANULARITY
 from typing import Any
@@ -17,6 +19,9 @@ from .base import NUMBERS, DenseStore, register_store, to_factor_dtype
 FAULT_AROUND = 1 << 16
 """Bytes of a mapped file that Linux maps at one fault. One touch of each such stretch costs
 less than MAP_POPULATE, which goes from page to page (D-STORES-FAULT-AROUND)."""
+MOST_AT_ONCE = 1 << 24
+"""Bytes of a read by seeking, which holds a copy of them."""
+_POSITION = threading.Lock()
 ENDS = "the file ends before byte {:,}, where the rows do"
 
 
@@ -96,8 +101,8 @@ class MappedStore(DenseStore):
             raise EOFError(ENDS.format(offset + size))
         begin = offset - offset % ALLOCATIONGRANULARITY
         pages = mmap.mmap(
-            self._file.fileno(), offset - begin + size, offset=begin,
-            flags=mmap.MAP_SHARED, prot=mmap.PROT_READ,
+            self._file.fileno(), offset - begin + size,
+            access=mmap.ACCESS_READ, offset=begin,
         )  # fmt: skip
         touch(np.frombuffer(pages, np.uint8), FAULT_AROUND)
         count = shape[0] * shape[1]
@@ -110,11 +115,27 @@ def read_fully(descriptor: int, out: Array, offset: int) -> int:
     view = out.view(np.uint8).data if out.size else memoryview(b"")
     done = 0
     while done < len(view):
-        n_bytes = os.preadv(descriptor, [view[done:]], offset + done)
+        n_bytes = read_at(descriptor, view[done:], offset + done)
         if n_bytes == 0:
             break
         done += n_bytes
     return done
+
+
+def read_at(descriptor: int, out: memoryview, offset: int) -> int:
+    """Read up to as many bytes as `out` has, at an offset; return how many."""
+    if sys.platform == "win32":
+        return read_by_seeking(descriptor, out, offset)
+    return os.preadv(descriptor, [out], offset)
+
+
+def read_by_seeking(descriptor: int, out: memoryview, offset: int) -> int:
+    """Read as `read_at` where a file has but one position, which threads share: on Windows."""
+    with _POSITION:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        data = os.read(descriptor, min(len(out), MOST_AT_ONCE))
+    out[: len(data)] = data
+    return len(data)
 
 
 def _find_offset(X: Any) -> int:
