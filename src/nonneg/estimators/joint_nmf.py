@@ -66,8 +66,9 @@ class JointNMF(BaseEstimator):  # type: ignore[misc]
         Largest number of iterations.
     random_state : int, RandomState instance or None, default=None
         For the starts; an int gives the same result each time.
-    verbose : int, default=0
-        Above 0, print the residual of each iteration.
+    verbose : int or "progress", default=0
+        Above 0, print the residual of each iteration; "progress" shows a live bar in a
+        terminal or notebook, for each start.
     n_init : int, default=1
         Number of random starts, fitted one after the other; the best one is kept.
     max_time : float or None, default=None
@@ -142,7 +143,7 @@ class JointNMF(BaseEstimator):  # type: ignore[misc]
         tol: float = 1e-4,
         max_iter: int = 500,
         random_state: Any = None,
-        verbose: int = 0,
+        verbose: int | Literal["progress"] = 0,
         n_init: int = 1,
         max_time: float | None = None,
         callback: Callable[[Iteration], bool | None] | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +62,9 @@ class SymmetricNMF(NamedTransformer):
         Largest number of iterations.
     random_state : int, RandomState instance or None, default=None
         For the starts; an int gives the same result each time.
-    verbose : int, default=0
-        Above 0, print the residual of each iteration.
+    verbose : int or "progress", default=0
+        Above 0, print the residual of each iteration; "progress" shows a live bar in a
+        terminal or notebook, for each start.
     n_init : int, default=1
         Number of starts, fitted one after the other; the one with the smallest objective is
         kept. All but the first are random.
@@ -142,7 +143,7 @@ class SymmetricNMF(NamedTransformer):
         tol: float = 1e-4,
         max_iter: int = 500,
         random_state: Any = None,
-        verbose: int = 0,
+        verbose: int | Literal["progress"] = 0,
         n_init: int = 1,
         max_time: float | None = None,
         callback: Callable[[Iteration], bool | None] | None = None,
