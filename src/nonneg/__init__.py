@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 from .base.lazy_names import lazy_names
+from .base.observed import EntryWeights
 from .config import show_config
 from .estimators.functional import non_negative_factorization
 from .estimators.imputer import NMFImputer
@@ -43,6 +44,7 @@ __all__ = [
     "NMF",
     "NMFCV",
     "JointNMF",
+    "EntryWeights",
     "MiniBatchNMF",
     "NMFImputer",
     "SymmetricNMF",

@@ -60,6 +60,32 @@ def test_a_plan_is_what_is_done(storage, solver, loss):
     assert repr(plan) == str(plan)
 
 
+@pytest.mark.parametrize("kind", ["gaps", "unstored", "rows", "entries"])
+def test_gaps_and_weights_are_told(kind):
+    X, weights = data(60, 20) + 0.01, np.ones((60, 20))
+    weights[:30, 3] = 0
+    gappy = np.where(weights > 0, X, np.nan)
+    nmf, arguments, expected = {
+        "gaps": (NMF(K, solver="hals", missing_values=np.nan), (gappy,), "is imputed"),
+        "unstored": (
+            NMF(K, solver="hals", missing_values="unstored"),
+            (sp.csr_array(weights * X),),
+            "each row is solved for on what it shows",
+        ),
+        "rows": (NMF(K, solver="mu"), (X, 1 + np.arange(60)), "rows have weights"),
+        "entries": (
+            NMF(K, solver="hals"),
+            (X, None, weights / 2),
+            "entries have weights",
+        ),
+    }[kind]
+    observation = dict(zip(("X", "sample_weight", "weights"), arguments, strict=False))
+    line = lines(nmf.plan(**observation))["weights"]
+    assert expected in line
+    assert ("30 of 1,200 entries are missing" in line) == (kind != "rows")
+    assert "weights" not in lines(nmf.set_params(missing_values=None).plan(X))
+
+
 def test_a_plan_leaves_the_model_as_it_is(file):
     model = NMF(K, "random", "hals", random_state=np.random.RandomState(0), max_iter=2)
     before = dict(vars(model)), model.random_state.get_state()[1].copy()

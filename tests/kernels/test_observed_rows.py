@@ -9,6 +9,12 @@ from scipy.optimize import nnls
 
 from nonneg import kernels
 from nonneg.kernels import Adaptive, Cyclic, Exact, RowArrays, observed_rows
+from nonneg.kernels.quadratic_steps import (
+    ModelInputs,
+    RowSolve,
+    RowSolveInputs,
+    RowSolveRows,
+)
 from support.tolerances import tol
 
 DTYPES = (np.float32, np.float64)
@@ -62,7 +68,7 @@ def test_clean_rows_hides_nan():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rest", [0, 1])
-@pytest.mark.parametrize("k", [1, 4, 19])
+@pytest.mark.parametrize("k", [1, 4, 19, 67])
 @pytest.mark.parametrize(
     "method", [Cyclic(), Adaptive(5, 0.01, 0.3), Exact(0.2, sweeps=3)], ids=repr
 )
@@ -99,7 +105,7 @@ def test_rows_apart_are_those_of_the_reference(dtype, rest, k, method):
         np.testing.assert_allclose(ours.measures, reference.measures, rtol=100 * bound)
 
 
-@pytest.mark.parametrize("k", [1, 5, 20])
+@pytest.mark.parametrize("k", [1, 5, 20, 66])
 def test_exact_rows_apart_are_those_of_scipy(k):
     """Rows that show fewer entries than components are among them."""
     shape = (60, 25)
@@ -118,3 +124,81 @@ def test_exact_rows_apart_are_those_of_scipy(k):
         _, norm = nnls(root[:, None] * Ht, root * x)
         error = np.linalg.norm(root * (x - Ht @ row))
         assert error == pytest.approx(norm, rel=1e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("zeros", [False, True])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_gaps_are_where_numpy_finds_them(dtype, zeros, order):
+    gap = 0 if zeros else np.nan
+    X = np.random.default_rng(5).random((23, 40)).astype(dtype)
+    X[named_entries(X.shape, dtype, signed=True).toarray() != 0] = gap
+    X[4], X[7] = gap, 1
+    X = np.asarray(X, order=order)
+    indptr, indices = kernels.gap_columns(X, zeros)
+    rows, columns = np.nonzero(X == 0 if zeros else np.isnan(X))
+    np.testing.assert_array_equal(indices, columns)
+    np.testing.assert_array_equal(np.repeat(np.arange(23), np.diff(indptr)), rows)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_clean_product(dtype, index):
+    shape = (70, 45)
+    hidden = named_entries(shape, dtype, signed=True, index=index)
+    X, (_, B) = np.random.default_rng(6).random(shape), factors(shape, 7, dtype)
+    X = np.where(hidden.toarray() != 0, np.nan, X).astype(dtype)
+    product = kernels.clean_product(X, hidden, B)
+    np.testing.assert_allclose(product, np.nan_to_num(X) @ B, rtol=tol(dtype, 45))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("imputes", [False, True])
+def test_imputed_half_steps_are_those_of_x_with_the_entries(
+    dtype, index, scaled, imputes
+):
+    """Two models of different sizes, beside the plain half-step on an X that is filled."""
+    shape, sizes = (300, 75), (5, 18)
+    rng = np.random.default_rng(7)
+    hidden = named_entries(shape, dtype, signed=True, index=index)
+    gaps = hidden.toarray() != 0
+    X = rng.random(shape).astype(dtype)
+    r, c = (rng.random(n) if scaled else np.ones(n) for n in shape)
+    if scaled:
+        r[3] = c[5] = 0
+    method = Adaptive(3, 0.01, 0.5)
+    rows, inputs, expected = [], [], []
+    for k in sizes:
+        A, B = factors(shape, k, dtype, seed=k)
+        A, B = (A * r[:, None]).astype(dtype), (B * c[:, None]).astype(dtype)
+        G = (B.T @ B).astype(float)
+        l1 = np.full(k, 0.1)
+        filled = np.where(gaps, A @ B.T, r[:, None] * X * c)
+        oracle = RowArrays(A, np.empty_like(A), A, np.empty_like(A))
+        report = kernels.solve_rows(oracle, (filled @ B).astype(dtype), G, l1, method)
+        after = oracle.result @ B.T if imputes else np.zeros(shape)
+        rhs = np.where(gaps, after, r[:, None] * X * c).T @ oracle.result
+        expected.append((oracle, report, rhs, float(np.sum(after[gaps] ** 2.0))))
+        scale = r.astype(dtype) if scaled else None
+        rows.append(RowArrays(A, np.empty_like(A), A, np.empty_like(A), scale=scale))
+        inputs.append(ModelInputs((B * c[:, None]).astype(dtype), G, l1))
+    step = RowSolve((method, method), True, imputes)
+    sums = kernels.solve_imputed(
+        np.where(gaps, np.nan, X).astype(dtype), hidden, step,
+        RowSolveRows(tuple(rows)), RowSolveInputs(tuple(inputs)),
+        (r, c) if scaled else (None, None),
+    )  # fmt: skip
+    bound = tol(dtype, 75 * 18, factor=50)  # sweeps add to the products
+    for model, A, (oracle, report, rhs, square) in zip(
+        sums, rows, expected, strict=True
+    ):
+        np.testing.assert_allclose(A.solved, oracle.solved, rtol=bound, atol=bound)
+        np.testing.assert_allclose(A.moved, oracle.moved, rtol=bound, atol=bound)
+        ours = model.rhs * (c[:, None] if scaled else 1)
+        np.testing.assert_allclose(ours, rhs, rtol=bound, atol=bound * rhs.max())
+        gram = oracle.result.T.astype(float) @ oracle.result
+        np.testing.assert_allclose(model.gram, gram, rtol=bound)
+        assert model.report.decrease == pytest.approx(report.decrease, rel=100 * bound)
+        assert model.imputed == (pytest.approx(square, rel=bound) if imputes else None)

@@ -18,6 +18,9 @@ def terms(X: Array, Y: Array, beta: float) -> tuple[Array, Array]:
     if beta == 1:
         log = np.log(np.where(X > 0, X, 1) / Y)
         return np.where(X > 0, X * log, 0) - X + Y, 1 - X / Y
+    if beta == 0:
+        ratio = np.where(X > 0, X, 1) / Y
+        return np.where(X > 0, ratio - np.log(ratio) - 1, 0), 1 / Y - X / Y**2
     whole = X**beta + (beta - 1) * Y**beta - beta * X * Y ** (beta - 1)
     return whole / (beta * (beta - 1)), Y ** (beta - 1) - X * Y ** (beta - 2)
 

@@ -5,45 +5,11 @@
 #include <vector>
 
 #include "binding/arguments.hpp"
-#include "binding/options.hpp"
+#include "binding/models.hpp"
 #include "drivers/half_step.hpp"
 
 namespace nonneg {
 namespace {
-
-nb::tuple report(const SolveSums &sums) {
-  return nb::make_tuple(sums.violation, sums.cross, sums.decrease, sums.sweeps);
-}
-
-template <class T>
-FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_columns) {
-  FusedModel<T> fused{};
-  const RowArrays<T> rows = rows_of<T>(arrays.rows);
-  const Index k = rows.solved.cols;
-  fused.model.rows = rows;
-  fused.model.solve = solve_of<T>(nb::cast<const SolveOptions &>(arrays.options),
-                                  static_cast<size_t>(k));
-  fused.Ht = view<const T>(nb::cast<In<T>>(arrays.Ht, false));
-  require(rows.solved.rows == n_rows && fused.Ht.rows == n_columns && fused.Ht.cols == k,
-          "the shapes of X and the factors do not fit");
-  if (!arrays.rhs.is_none()) {
-    fused.rhs = view<T>(nb::cast<Out<T>>(arrays.rhs, false));
-    require(fused.rhs.rows == n_columns && fused.rhs.cols == k && !arrays.gram.is_none(),
-            "the sums do not fit the factors");
-  }
-  const nb::object scale = nb::getattr(arrays.rows, "scale", nb::none());
-  if (!scale.is_none())
-    fused.model.scale = vector_of<T>(scale, static_cast<size_t>(n_rows), "a scale for each row is needed");
-  const nb::object extra = nb::getattr(arrays.rows, "extra", nb::none());
-  if (!extra.is_none()) {
-    fused.model.extra = view<const T>(nb::cast<In<T>>(extra, false));
-    require(fused.model.extra.rows == n_rows && fused.model.extra.cols == k,
-            "the additions do not fit the factor");
-  }
-  fused.gram = square_of(arrays.gram, k, k);
-  fused.measures = square_of(arrays.measures, 2, k);
-  return fused;
-}
 
 template <class T> void bind_solve(nb::module_ &m) {
   m.def(sizeof(T) == 4 ? "solve32" : "solve64",
@@ -75,24 +41,12 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
   m.def(update_name.c_str(),
         [](typename Arg::Arrays X, nb::list models, Index n_columns, int n_threads) {
           const auto x = Arg::view_of(X, n_columns);
-          std::vector<FusedModel<T>> fused;
-          for (nb::handle item : models) {
-            const auto &arrays = nb::cast<const ModelArrays &>(item);
-            fused.push_back(fused_model<T>(arrays, x.rows, n_columns));
-          }
-          require(!fused.empty(), "there must be a model");
-          require(fused.size() <= kMostComponents, "there are too many models for one pass");
-          for (const FusedModel<T> &model : fused)
-            require(!model.rhs.data == !fused[0].rhs.data,
-                    "either all models want sums or none");
+          std::vector<FusedModel<T>> fused = fused_models<T>(models, x.rows, n_columns);
           call(n_threads, [&](Run run) {
             return update(kernels<T>(), x, fused.data(), static_cast<int>(fused.size()),
                           run);
           });
-          nb::list reports;
-          for (const FusedModel<T> &model : fused)
-            reports.append(report(model.sums));
-          return reports;
+          return reports_of(fused);
         },
         nb::arg("X").noconvert(), nb::arg("models"), nb::arg("n_columns"),
         nb::arg("n_threads"));

@@ -1,14 +1,19 @@
 // Python bindings of the kernels for missing and weighted entries.
 #include <nanobind/stl/string.h>
 
+#include <limits>
 #include <string>
 
 #include "binding/arguments.hpp"
+#include "binding/models.hpp"
 #include "binding/options.hpp"
 #include "drivers/observed.hpp"
 
 namespace nonneg {
 namespace {
+
+template <class I>
+using Writable = nb::ndarray<I, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 // A vector of n numbers, or null for None.
 const double *shares_of(const nb::object &array, Index n) {
@@ -88,6 +93,69 @@ template <class T, class I> void bind_csr(nb::module_ &m, const char *index) {
         nb::arg("named").noconvert(), nb::arg("rows"), nb::arg("Ht").noconvert(),
         nb::arg("P").noconvert(), nb::arg("options"), nb::arg("measures"),
         nb::arg("n_threads"));
+  m.def(("update_imputed" + suffix).c_str(),
+        [](In<T> X, nb::tuple hidden, nb::list models, nb::object row_scales,
+           nb::object column_scales, bool in_sums, int n_threads) {
+          const auto x = view<const T>(X);
+          const auto scales = [](const nb::object &array, Index n) {
+            return array.is_none() ? nullptr
+                                   : vector_of<T>(array, static_cast<size_t>(n),
+                                                  "a scale for each row and column is needed");
+          };
+          const Gaps<T, I> gaps{Arg::view_of(hidden, x.cols),
+                                {scales(row_scales, x.rows), scales(column_scales, x.cols)},
+                                in_sums};
+          require(gaps.named.rows == x.rows, "there must be a row of gaps for each row of X");
+          std::vector<FusedModel<T>> fused = fused_models<T>(models, x.rows, x.cols);
+          for (const FusedModel<T> &model : fused)
+            require(model.measures != nullptr, "each model needs room for its measures");
+          std::vector<double> squares(fused.size());
+          call(n_threads, [&](Run run) {
+            return update_imputed(kernels<T>(), x, gaps, fused.data(), squares.data(),
+                                  static_cast<int>(fused.size()), run);
+          });
+          nb::list sums;
+          for (double square : squares)
+            sums.append(square);
+          return nb::make_tuple(reports_of(fused), sums);
+        },
+        nb::arg("X").noconvert(), nb::arg("hidden").noconvert(), nb::arg("models"),
+        nb::arg("row_scales").none(), nb::arg("column_scales").none(), nb::arg("in_sums"),
+        nb::arg("n_threads"));
+  m.def(("clean_product" + suffix).c_str(),
+        [](In<T> X, nb::tuple named, In<T> B, Out<T> out, int n_threads) {
+          const auto x = view<const T>(X), b = view<const T>(B);
+          const auto o = view<T>(out);
+          const auto d = Arg::view_of(named, x.cols);
+          require(d.rows == x.rows && o.rows == x.rows && b.rows == x.cols && b.cols == o.cols,
+                  "the shapes of X and the factors do not fit");
+          call(n_threads,
+               [&](Run run) { return clean_product(kernels<T>(), x, d, b, o, run); });
+        },
+        nb::arg("X").noconvert(), nb::arg("named").noconvert(), nb::arg("B").noconvert(),
+        nb::arg("out").noconvert(), nb::arg("n_threads"));
+  m.def(("clean_summary" + suffix).c_str(),
+        [](In<T> X, nb::tuple named, int n_threads) {
+          const auto x = view<const T>(X);
+          const auto d = Arg::view_of(named, x.cols);
+          require(d.rows == x.rows, "there must be a row of gaps for each row of X");
+          Summary sums;
+          call(n_threads, [&](Run run) { return clean_summary(kernels<T>(), x, d, sums, run); });
+          return nb::make_tuple(sums.sum, sums.square, sums.least);
+        },
+        nb::arg("X").noconvert(), nb::arg("named").noconvert(), nb::arg("n_threads"));
+  m.def(("list_gaps" + suffix).c_str(),
+        [](In<T> X, bool zeros, Vector<I> indptr, Writable<I> columns, int n_threads) {
+          const auto x = view<const T>(X);
+          require(indptr.shape(0) == X.shape(0) + 1 &&
+                      static_cast<size_t>(indptr.data()[X.shape(0)]) == columns.shape(0),
+                  "there must be room for the gaps of each row");
+          call(n_threads, [&](Run run) {
+            return list_gaps(x, zeros, indptr.data(), columns.data(), run);
+          });
+        },
+        nb::arg("X").noconvert(), nb::arg("zeros"), nb::arg("indptr").noconvert(),
+        nb::arg("columns").noconvert(), nb::arg("n_threads"));
   m.def(("clean_rows" + suffix).c_str(),
         [](In<T> X, nb::tuple named, Index first, Out<T> out, int n_threads) {
           const auto x = view<const T>(X);
@@ -118,6 +186,22 @@ void bind_observed(nb::module_ &m) {
           nb::arg("quadratic").none(), nb::arg("order"), nb::arg("method"), nb::arg("sweeps"),
           nb::arg("settled"), nb::arg("momentum"), nb::arg("narrow"));
   for_dtypes([&]<class T>(T) {
+    m.def(sizeof(T) == 4 ? "extremes32" : "extremes64",
+          [](In<T> X, int n_threads) {
+            const auto x = view<const T>(X);
+            double least = std::numeric_limits<double>::infinity(), most = -least;
+            call(n_threads, [&](Run run) { return extremes(x, least, most, run); });
+            return nb::make_tuple(least, most);
+          },
+          nb::arg("X").noconvert(), nb::arg("n_threads"));
+    m.def(sizeof(T) == 4 ? "count_gaps32" : "count_gaps64",
+          [](In<T> X, bool zeros, Writable<int64_t> counts, int n_threads) {
+            const auto x = view<const T>(X);
+            require(counts.shape(0) == X.shape(0), "there must be a count for each row");
+            call(n_threads, [&](Run run) { return count_gaps(x, zeros, counts.data(), run); });
+          },
+          nb::arg("X").noconvert(), nb::arg("zeros"), nb::arg("counts").noconvert(),
+          nb::arg("n_threads"));
     bind_csr<T, int32_t>(m, "32");
     bind_csr<T, int64_t>(m, "64");
   });

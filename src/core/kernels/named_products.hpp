@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/elementary.hpp"
+#include "kernels/observed_interface.hpp"
 #include "kernels/packed_rows.hpp"
 #include "kernels/simd.hpp"
 #include "kernels/views.hpp"

@@ -1,4 +1,5 @@
 // The family "observed", compiled once per instruction set.
+#include "kernels/imputed_rows.hpp"
 #include "kernels/named_products.hpp"
 #include "kernels/observed_interface.hpp"
 #include "kernels/rows_apart.hpp"
@@ -6,7 +7,7 @@
 namespace nonneg::NONNEG_ISA {
 
 template <class T, class I> static constexpr CsrObserved<T, I> csr_table() {
-  return {named_product<T, I>, named_square<T, I>, rows_apart<T, I>};
+  return {named_product<T, I>, named_square<T, I>, rows_apart<T, I>, impute<T, I>};
 }
 
 template <class T> static constexpr ObservedKernels<T> table() {

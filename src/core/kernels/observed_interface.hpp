@@ -32,6 +32,12 @@ struct ApartSums {
   double *measures;
 };
 
+// The reciprocals of what the rows and columns of X are scaled by, 0 where that is 0; null
+// for ones.
+template <class T> struct GapScales {
+  const T *rows, *columns;
+};
+
 template <class T, class I> struct CsrObserved {
   // out = (named o A B') C for the rows [first, last); B and C packed, of kb and kc numbers.
   void (*product)(const CsrView<T, I> &named, Index first, Index last, MatrixView<const T> A,
@@ -43,6 +49,13 @@ template <class T, class I> struct CsrObserved {
   void (*solve)(const CsrView<T, I> &named, Index first, Index last, const T *B, int kp,
                 const Apart &, const RowArrays<T> &, MatrixView<const T> P, ApartSums &,
                 void *scratch);
+  // Copies X to Z, if X.data, puts A B' into Z where an entry is named, B packed rows of kb
+  // numbers, and returns the sum of squares of what it put in, scaled. Row 0 of X, Z and A is
+  // row `first` of `named`. With `fetch`, X has the rows after these, which are fetched into
+  // the cache and not copied.
+  double (*impute)(const CsrView<T, I> &named, Index first, MatrixView<const T> A, const T *B,
+                   int kb, const GapScales<T> &, MatrixView<const T> X, bool fetch,
+                   MatrixView<T> Z, void *scratch);
 };
 
 template <class T> struct ObservedKernels {

@@ -58,10 +58,9 @@ static void add_rank(const I *columns, const T *weights, Index n_named, const T 
     for (int row = 0; row < n; ++row) {
       const T *h = B + static_cast<Index>(columns[e + row]) * kp;
       A *const to = gathered + row * width;
-      for (int t = 0; t < k; ++t)
-        to[t] = static_cast<A>(h[t]);
-      for (int t = k; t < width; ++t)
-        to[t] = 0;
+      // packed rows are padded with zeros, and as wide
+      for (int t = 0; t < width; t += L)
+        store(to + t, __builtin_convertvector(load<typename VectorOf<T, L>::type>(h + t), Vec<A>));
       weight[row] = static_cast<A>(weights[e + row]);
     }
     for (int i = 0; i < k; i += kRankTile) {

@@ -1,6 +1,9 @@
-// Rows of a factor that have Gram matrices of their own, one after the other.
+// Rows of a factor that have Gram matrices of their own: side by side, or one after the other
+// where the matrices are too large.
 #pragma once
 
+#include "kernels/apart_tile.hpp"
+#include "kernels/block_scratch.hpp"
 #include "kernels/observed_interface.hpp"
 #include "kernels/packed_rows.hpp"
 #include "kernels/pivoting.hpp"
@@ -12,11 +15,24 @@ namespace nonneg::NONNEG_ISA {
 
 template <class T> constexpr double kRowTolerance = sizeof(T) == 4 ? 1e-8 : 1e-12;
 
-// Bytes of scratch for one row.
+// Components up to which rows are solved for side by side: their Gram matrices must stay in
+// the cache (D-CORE-APART-TILES).
+constexpr int kMostTiled = 64;
+// Sweeps before pivoting at most: more of them cost more than the passive sets that they spare
+// (D-CORE-APART-SWEEPS).
+constexpr int kTiledSweeps = 2;
+
+NONNEG_INLINE size_t tile_bytes(int k) {
+  const size_t width = static_cast<size_t>(row_gram_width<double>(k)) + 16;
+  return k > kMostTiled ? 0 : NONNEG_VECTOR_BYTES * (4 * width * width + 16 * width);
+}
+
+// Bytes of scratch for one row, and for a tile of rows behind it.
 static size_t apart_bytes(int k) {
   const size_t width = static_cast<size_t>(row_gram_width<double>(k)) + 16;
-  return sizeof(double) * (3 * width * width + (kRankRows + 16) * (width + 1) + 64) +
-         exact_scratch(k);
+  return rounded(sizeof(double) * (3 * width * width + (kRankRows + 16) * (width + 1) + 64) +
+                 exact_scratch(k)) +
+         tile_bytes(k);
 }
 
 template <class A> struct ApartMemory {
@@ -123,6 +139,66 @@ NONNEG_INLINE void solve_own(const Apart &apart, ApartMemory<A> &cuts, ApartSums
   sums.sums.decrease += before - row_value(row);
 }
 
+// Gram matrices of the rows with their penalties.
+template <class T, class I, class A> struct RowGrams {
+  const CsrView<T, I> &named;
+  const T *B;
+  int kp;
+  const Apart &apart;
+  A *gathered;
+  bool bent; // whether there is a quadratic penalty
+
+  RowGrams(const CsrView<T, I> &n, const T *b, int width, const Apart &a, A *memory)
+      : named(n), B(b), kp(width), apart(a), gathered(memory), bent(false) {
+    for (int t = 0; t < a.k * a.k; ++t)
+      bent |= a.Q[t] != 0;
+  }
+
+  double quadratic(Index i) const { return apart.quadratic ? apart.quadratic[i] : 1; }
+
+  // The base in the rows' precision, with zeros beside it.
+  void widen(A *wide) const {
+    const int k = apart.k, width = row_gram_width<A>(k);
+    for (int r = 0; r < width; ++r)
+      for (int t = 0; t < width; ++t)
+        wide[r * width + t] = r < k && t < k ? static_cast<A>(apart.base[r * k + t]) : A(0);
+  }
+
+  // G, which is the base, becomes the matrix of row i, on and above the diagonal.
+  void add(Index i, A *G) const {
+    const int k = apart.k;
+    const Index from = named.indptr[i];
+    add_rank<A>(named.indices + from, named.values + from,
+                static_cast<Index>(named.indptr[i + 1]) - from, B, kp, k, G, gathered);
+  }
+
+  void penalise(Index i, A *G) const {
+    const int k = apart.k, width = row_gram_width<A>(k);
+    for (int r = 0; bent && r < k; ++r)
+      for (int t = 0; t < k; ++t)
+        G[r * width + t] += static_cast<A>(quadratic(i) * apart.Q[r * k + t]);
+  }
+
+  // The linear term of a row's problem, entry t.
+  A linear(Index i, int t, T p) const {
+    const double share = apart.linear ? apart.linear[i] : 1;
+    return static_cast<A>(static_cast<double>(p) - share * apart.l1[t]);
+  }
+
+  // Writes the row a of numbers `step` apart, and adds <p, a> and the quadratic penalty.
+  void write(Index i, const A *a, Index step, const T *p, T *out, ApartSums &sums) const {
+    double penalty = 0;
+    for (int t = 0; t < apart.k; ++t) {
+      const double x = static_cast<double>(a[t * step]);
+      out[t] = static_cast<T>(a[t * step]);
+      sums.sums.cross += static_cast<double>(p[t]) * x;
+      for (int s = 0; bent && s < apart.k; ++s)
+        penalty += x * apart.Q[t * apart.k + s] * static_cast<double>(a[s * step]);
+    }
+    sums.square -= quadratic(i) * penalty;
+  }
+};
+
 template <class T, class I, class A>
 static void rows_apart_in(const CsrView<T, I> &named, Index first, Index last, const T *B,
                           int kp, const Apart &apart, const RowArrays<T> &rows,
@@ -130,53 +206,187 @@ static void rows_apart_in(const CsrView<T, I> &named, Index first, Index last, c
   const int k = apart.k;
   ApartMemory<A> cuts = cut_apart<A>(scratch, k);
   const int width = cuts.row.width;
+  const RowGrams<T, I, A> grams(named, B, kp, apart, cuts.gathered);
   for (Index i = first; i < last; ++i) {
-    for (int r = 0; r < width; ++r)
-      for (int t = 0; t < width; ++t)
-        cuts.G[r * width + t] =
-            r < k && t < k ? static_cast<A>(apart.base[r * k + t]) : A(0);
-    const Index from = named.indptr[i];
-    add_rank<A>(named.indices + from, named.values + from,
-                static_cast<Index>(named.indptr[i + 1]) - from, B, kp, k, cuts.G, cuts.gathered);
+    grams.widen(cuts.G);
+    grams.add(i, cuts.G);
     close_gram(k, cuts.G);
-    const double quadratic = apart.quadratic ? apart.quadratic[i] : 1;
-    const double linear = apart.linear ? apart.linear[i] : 1;
-    for (int r = 0; r < k; ++r)
-      for (int t = 0; t < k; ++t)
-        cuts.G[r * width + t] += static_cast<A>(quadratic * apart.Q[r * k + t]);
+    grams.penalise(i, cuts.G);
     const T *a = rows.start.data + i * rows.start.stride, *p = P.data + i * P.stride;
     for (int t = 0; t < width; ++t) {
-      cuts.q[t] = t < k ? static_cast<A>(static_cast<double>(p[t]) - linear * apart.l1[t]) : A(0);
+      cuts.q[t] = t < k ? grams.linear(i, t, p[t]) : A(0);
       cuts.row.a[t] = t < k ? static_cast<A>(a[t]) : A(0);
     }
     solve_own<T, A>(apart, cuts, sums);
-    T *out = rows.solved.data + i * rows.solved.stride;
-    double penalty = 0;
-    for (int t = 0; t < k; ++t) {
-      const T solved = static_cast<T>(cuts.row.a[t]);
-      out[t] = solved;
-      sums.sums.cross += static_cast<double>(p[t]) * static_cast<double>(cuts.row.a[t]);
+    for (int t = 0; t < k; ++t)
       sums.square += static_cast<double>(cuts.row.a[t]) *
                      (static_cast<double>(cuts.row.g[t]) + static_cast<double>(cuts.q[t]));
-      double bent = 0;
-      for (int s = 0; s < k; ++s)
-        bent += apart.Q[t * k + s] * static_cast<double>(cuts.row.a[s]);
-      penalty += static_cast<double>(cuts.row.a[t]) * bent;
-    }
-    sums.square -= quadratic * penalty;
+    grams.write(i, cuts.row.a, 1, p, rows.solved.data + i * rows.solved.stride, sums);
   }
-  if (rows.moved.data)
-    extrapolate(block_of(rows, first, last), static_cast<T>(apart.momentum));
+}
+
+// ---- rows side by side -----------------------------------------------------------------
+
+// Memory of a tile behind that of a row.
+template <class A> struct TiledMemory {
+  A *grams; // of each row, `size` apart
+  Index size;
+  ApartTile<A> tile;
+  LanePivot pivot;
+};
+
+template <class A> static TiledMemory<A> cut_tile(void *rest, int k) {
+  constexpr int L = kLanes<A>;
+  const Index width = row_gram_width<A>(k), size = width * width;
+  A *memory = static_cast<A *>(rest);
+  const auto take = [&](Index n) NONNEG_LAMBDA {
+    A *const place = memory;
+    memory += n * L;
+    return place;
+  };
+  TiledMemory<A> cuts{};
+  cuts.grams = take(size);
+  cuts.size = size;
+  cuts.tile.k = k;
+  cuts.tile.G = take(size);
+  for (A **array : {&cuts.tile.inverse, &cuts.tile.q, &cuts.tile.a, &cuts.tile.g})
+    *array = take(width);
+  if constexpr (sizeof(A) == sizeof(double)) {
+    LanePivot &p = cuts.pivot;
+    p.factor = take(size);
+    p.scaled = take(size);
+    for (double **array : {&p.inverse, &p.z, &p.unit, &p.passive, &p.wrong})
+      *array = take(width);
+  }
+  return cuts;
+}
+
+// The objectives of the rows without their constant, summed.
+template <class A> NONNEG_INLINE double tile_value(const ApartTile<A> &tile) {
+  WideVec<A> value = fill<WideVec<A>>(0.0);
+  for (int t = 0; t < tile.k; ++t)
+    value += widened<A>(lanes_of(tile.a, t)) *
+             (widened<A>(lanes_of(tile.g, t)) - widened<A>(lanes_of(tile.q, t)));
+  return 0.5 * sum_lanes<double>(value);
+}
+
+// Solves for n rows whose problems are in the tile.
+template <class T, class A>
+static void solve_tile(const Apart &apart, const TiledMemory<A> &cuts, ApartMemory<A> &own, int n,
+                       ApartSums &sums) {
+  constexpr int L = kLanes<A>;
+  const ApartTile<A> &tile = cuts.tile;
+  const int k = apart.k;
+  const A least = sizeof(A) == 4 ? A(1.17549435e-38f) : A(2.2250738585072014e-308);
+  set_inverses(tile, least);
+  set_lane_gradients(tile);
+  using D = WideVec<A>;
+  const D zero = fill<D>(0.0);
+  for (int t = 0; t < k; ++t) {
+    const D gradient = widened<A>(lanes_of(tile.g, t)), linear = widened<A>(lanes_of(tile.q, t));
+    const D clipped = gradient < zero ? gradient : zero;
+    const D projected = widened<A>(lanes_of(tile.a, t)) > zero ? gradient : clipped;
+    if (apart.method == Method::exact)
+      sums.measures[t] += sum_lanes<double>(projected * projected);
+    sums.measures[k + t] += sum_lanes<double>(linear * linear);
+  }
+  const Vec<A> all = fill<Vec<A>>(A(1));
+  if (apart.method == Method::sweep) {
+    sums.sums.violation +=
+        sum_lanes<double>(sweep_lanes(tile, apart.order, all, nullptr).violation);
+    return;
+  }
+  const double before = tile_value(tile);
+  if (apart.method == Method::adaptive) {
+    sums.sums.sweeps +=
+        adapt_lanes(tile, apart.order, apart.most, apart.settled, n, sums.measures);
+  } else if constexpr (sizeof(A) == sizeof(double)) {
+    const int most = smaller(apart.most, kTiledSweeps);
+    adapt_lanes(tile, apart.order, most, apart.settled, n, nullptr);
+    const Vec<double> left =
+        pivot_lanes(tile, cuts.pivot, kRowTolerance<T>, n, sums.sums.sweeps);
+    for (int l = 0; l < n; ++l) {
+      if (!(left[l] > 0))
+        continue;
+      close_gram(k, cuts.grams + l * cuts.size);
+      own.row.G = cuts.grams + l * cuts.size;
+      for (int t = 0; t < k; ++t) {
+        own.row.a[t] = tile.a[t * L + l];
+        own.q[t] = tile.q[t * L + l];
+      }
+      finish_row(own);
+      for (int t = 0; t < k; ++t) {
+        tile.a[t * L + l] = own.row.a[t];
+        tile.g[t * L + l] = own.row.g[t];
+      }
+    }
+  }
+  sums.sums.decrease += before - tile_value(tile);
+}
+
+template <class T, class I, class A>
+static void tiles_apart_in(const CsrView<T, I> &named, Index first, Index last, const T *B,
+                           int kp, const Apart &apart, const RowArrays<T> &rows,
+                           MatrixView<const T> P, ApartSums &sums, void *scratch) {
+  constexpr int L = kLanes<A>;
+  const int k = apart.k;
+  ApartMemory<A> own = cut_apart<A>(scratch, k);
+  const size_t row_bytes = apart_bytes(k) - tile_bytes(k);
+  const TiledMemory<A> cuts = cut_tile<A>(static_cast<char *>(scratch) + row_bytes, k);
+  const ApartTile<A> &tile = cuts.tile;
+  const RowGrams<T, I, A> grams(named, B, kp, apart, own.gathered);
+  grams.widen(own.G);
+  for (int t = 0; t < own.row.width; ++t)
+    own.row.a[t] = own.q[t] = 0;
+  for (Index i = first; i < last; i += L) {
+    const int n = static_cast<int>(smaller<Index>(L, last - i));
+    for (int l = 0; l < L; ++l) {
+      A *const G = cuts.grams + l * cuts.size;
+      if (l >= n) {
+        for (Index t = 0; t < cuts.size; ++t)
+          G[t] = 0;
+        for (int t = 0; t < k; ++t)
+          tile.q[t * L + l] = tile.a[t * L + l] = 0;
+        continue;
+      }
+      __builtin_memcpy(G, own.G, sizeof(A) * static_cast<size_t>(cuts.size));
+      grams.add(i + l, G);
+      grams.penalise(i + l, G);
+      const T *a = rows.start.data + (i + l) * rows.start.stride;
+      const T *p = P.data + (i + l) * P.stride;
+      for (int t = 0; t < k; ++t) {
+        tile.q[t * L + l] = grams.linear(i + l, t, p[t]);
+        tile.a[t * L + l] = static_cast<A>(a[t]);
+      }
+    }
+    turn_grams(cuts.grams, cuts.size, own.row.width, tile);
+    solve_tile<T>(apart, cuts, own, n, sums);
+    WideVec<A> square = fill<WideVec<A>>(0.0);
+    for (int t = 0; t < k; ++t)
+      square += widened<A>(lanes_of(tile.a, t)) *
+                (widened<A>(lanes_of(tile.g, t)) + widened<A>(lanes_of(tile.q, t)));
+    sums.square += sum_lanes<double>(square);
+    for (int l = 0; l < n; ++l)
+      grams.write(i + l, tile.a + l, L, P.data + (i + l) * P.stride,
+                  rows.solved.data + (i + l) * rows.solved.stride, sums);
+  }
 }
 
 template <class T, class I>
 static void rows_apart(const CsrView<T, I> &named, Index first, Index last, const T *B, int kp,
                        const Apart &apart, const RowArrays<T> &rows, MatrixView<const T> P,
                        ApartSums &sums, void *scratch) {
-  if (apart.narrow && apart.method != Method::exact)
+  const bool narrow = apart.narrow && apart.method != Method::exact;
+  if (apart.k <= kMostTiled && narrow)
+    tiles_apart_in<T, I, T>(named, first, last, B, kp, apart, rows, P, sums, scratch);
+  else if (apart.k <= kMostTiled)
+    tiles_apart_in<T, I, double>(named, first, last, B, kp, apart, rows, P, sums, scratch);
+  else if (narrow)
     rows_apart_in<T, I, T>(named, first, last, B, kp, apart, rows, P, sums, scratch);
   else
     rows_apart_in<T, I, double>(named, first, last, B, kp, apart, rows, P, sums, scratch);
+  if (rows.moved.data)
+    extrapolate(block_of(rows, first, last), static_cast<T>(apart.momentum));
 }
 
 } // namespace nonneg::NONNEG_ISA

@@ -20,9 +20,10 @@ from .penalty import Penalty as Penalty  # noqa: PLC0414  (its public home is he
 from .records import Stretch
 from .stats import Stats as Stats  # noqa: PLC0414
 from .steps import RowsT, SharedT, Step, SumsT
+from .weighted_operand import WeightedOperand
 
 
-class Operand:
+class Operand(WeightedOperand):
     """Base of operands: a matrix that is only ever seen block of rows by block of rows.
 
     What an operand can do is declared here, with a default; nobody asks for more.
@@ -36,11 +37,6 @@ class Operand:
     """float32 or float64: the dtype of the factors."""
     by_columns: bool = False
     """Whether a pass over the columns (over `T`) is the natural one."""
-    shared_gram: bool = True
-    """Whether half-steps have one Gram matrix for all rows, also by imputation of gaps."""
-    is_weighted: bool = False
-    """Whether entries are missing or weighted."""
-    weight_bytes: int = 0  # of entries, with those of the transpose
     column_access: bool = True
     """Whether columns can be gathered without reading all of X."""
     in_parts: bool = False
@@ -73,6 +69,10 @@ class Operand:
     def stats(self) -> Stats:
         """Sum, sum of squares and number of observed entries."""
         raise NotImplementedError
+
+    def has_zeros(self) -> bool:
+        """Whether an entry that counts is 0, or below."""
+        return not self.stats().smallest > 0
 
     def run_pass(
         self, step: Step[RowsT, SharedT, SumsT], rows: RowsT, shared: SharedT
@@ -118,24 +118,6 @@ class Operand:
         An operand is overwritten when the next one is asked for, where X is read.
         """
         yield self
-
-    def majorised(
-        self,
-        start: Any,  # noqa: ARG002
-        other: Any,  # noqa: ARG002
-        rhs: Any,
-        gram: Any,
-        penalty: Penalty,
-    ) -> tuple[Any, Any, Any]:
-        """Return right-hand side, Gram matrix and l1 of a half-step, where `rhs` is X·other.
-
-        With weights they belong to a majoriser that touches the objective at `start`.
-        """
-        return rhs, gram + penalty.Q, penalty.l1
-
-    def square(self, W: Any, Ht: Any, gram_W: Any, gram_H: Any) -> float | None:  # noqa: ARG002
-        """Return ‖WH‖² over the observed entries; None: by Gram matrices, or by a pass."""
-        return None
 
     def configured(
         self,

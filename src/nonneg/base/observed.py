@@ -14,6 +14,46 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
+WITH_GAPS = (
+    "weights=EntryWeights(...) weighs every entry of X, but X has missing ones. Give these a "
+    "stored weight of 0, and pass missing_values=None."
+)
+
+
+class EntryWeights(NamedTuple):
+    """Weights of all entries of X: some by name, and one weight for all others.
+
+    It is for implicit feedback, where the entries that a sparse X does not store are zeros
+    of which one is less sure than of those that it stores [1]_: pass it as `weights` of a
+    fit or a transform. Neither time nor memory grow with the number of other entries.
+
+    Parameters
+    ----------
+    stored : sparse matrix of shape (n_samples, n_features)
+        Weights of the entries that it stores, at least 0. A stored 0 leaves its entry out.
+    elsewhere : float, default=1.0
+        The weight of every entry that `stored` does not store, at least 0.
+
+    References
+    ----------
+    .. [1] Hu, Koren & Volinsky, "Collaborative filtering for implicit feedback datasets",
+       ICDM 2008, 263-272, https://doi.org/10.1109/ICDM.2008.22
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> from nonneg import NMF, EntryWeights
+    >>> clicks = sp.random_array((50, 30), density=0.1, format="csr", rng=0)
+    >>> confidence = clicks.copy()
+    >>> confidence.data = 1 + 40 * confidence.data
+    >>> model = NMF(3, solver="hals", alpha_W=0.1)
+    >>> W = model.fit_transform(clicks.astype(bool), weights=EntryWeights(confidence))
+    >>> model.n_observed_
+    1500
+    """
+
+    stored: Any
+    elsewhere: float = 1.0
 
 
 class Observation(NamedTuple):
@@ -34,6 +74,8 @@ class Observation(NamedTuple):
         weights = self.weights
         if weights is None:
             return self._replace(weights=observed)
+        if isinstance(weights, EntryWeights):
+            raise ValueError(WITH_GAPS)
         if sp.issparse(weights):
             return self._replace(weights=weights.multiply(observed))
         if sp.issparse(observed):
@@ -55,8 +97,9 @@ class Weights:
         (n_rows, n_columns).
     rows, columns : ndarray of shape (n_rows,) and (n_columns,), float64, or None
         None stands for ones.
-    rest : int
-        What an entry weighs that `named` does not name, before rows and columns: 0 or 1.
+    rest : float
+        What an entry weighs that `named` does not name, before rows and columns: 0 or 1, or
+        another number where X is sparse.
     named : csr_array, ndarray or None
         What is added to `rest`, of this shape: a CSR, or an array with a `rest` of 0.
     """
@@ -64,7 +107,7 @@ class Weights:
     shape: tuple[int, int]
     rows: Vector | None = None
     columns: Vector | None = None
-    rest: int = 1
+    rest: float = 1
     named: Any = None
 
     @property
@@ -102,6 +145,18 @@ class Weights:
             tile *= self.columns
         return tile
 
+    def of_stored(self, A: Any, rows: bool = True) -> Vector:
+        """Weights of the entries that a CSR stores; `rows` applies those of lines, too."""
+        i = np.repeat(np.arange(A.shape[0]), np.diff(A.indptr))
+        weights = np.full(A.nnz, float(self.rest))
+        if self.named is not None:
+            weights += np.asarray(self.named[i, A.indices]).ravel()
+        if rows and self.rows is not None:
+            weights *= self.rows[i]
+        if rows and self.columns is not None:
+            weights *= self.columns[A.indices]
+        return weights
+
     @cached_property
     def most(self) -> float:
         """Largest weight of an entry before rows and columns."""
@@ -138,20 +193,21 @@ class Weights:
         n_rows = self.shape[0]
         kept = n_columns if columns is None else int(np.count_nonzero(columns))
         if self.named is None:
-            counts = np.full(n_rows, kept * self.rest)
+            counts = np.full(n_rows, kept if self.rest else 0)
         elif not sp.issparse(self.named):
             positive = self.named > 0
             counts = np.count_nonzero(
                 positive if columns is None else positive & columns, axis=1
             )
         else:
-            marks = self.named.copy()
-            if self.rest:
-                marks.data = (marks.data <= -1).astype(np.float64)
+            marks = self.named.data <= -self.rest if self.rest else self.named.data > 0
+            if columns is not None:
+                marks &= columns[self.named.indices]
+            if marks.all():
+                marked = np.diff(self.named.indptr).astype(np.int64)
             else:
-                marks.data = (marks.data > 0).astype(np.float64)
-            ones = np.ones(n_columns) if columns is None else columns.astype(float)
-            marked = np.rint(marks @ ones).astype(np.int64)
+                ends = np.concatenate([[0], np.cumsum(marks, dtype=np.int64)])
+                marked = np.diff(ends[self.named.indptr])
             counts = kept - marked if self.rest else marked
         if self.rows is not None:
             counts = np.where(self.rows > 0, counts, 0)
@@ -161,6 +217,21 @@ class Weights:
     def n_observed(self) -> int:
         """Number of entries that weigh something."""
         return int(self.observed_in_rows.sum())
+
+    @property
+    def text(self) -> str:
+        """Missing and weighted entries in words, as in "3 of 40 entries are missing"."""
+        size = self.shape[0] * self.shape[1]
+        missing = size - self.n_observed
+        told = [f"{missing:,} of {size:,} entries are missing"] if missing else []
+        for name, weights in (("rows", self.rows), ("columns", self.columns)):
+            if weights is not None:
+                told.append(f"{name} have weights")
+        entries = self.named if not sp.issparse(self.named) else self.named.data
+        plain = {-self.rest, 0} if self.rest else {0, 1}
+        if entries is not None and not set(np.unique(entries).tolist()) <= plain:
+            told.append("entries have weights")
+        return "; ".join(told)
 
     @property
     def n_bytes(self) -> int:

@@ -182,7 +182,7 @@ def non_negative_factorization(
         Weight of each column in the loss, at least 0.
     weights : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
         Weight of each entry in the loss, at least 0; 0 leaves it out. What a sparse
-        matrix does not store has weight 0.
+        matrix does not store has weight 0; `EntryWeights` gives it another one.
 
     Returns
     -------

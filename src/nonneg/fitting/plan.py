@@ -191,6 +191,7 @@ class Plan:
             "compression": self.compress,
             "reading": self._reading(),
             "W": self._place_of_W(),
+            "weights": X.weights_text(),
             "window": memory.window_bytes,
             "threads": n_threads,
         }
@@ -212,6 +213,7 @@ class Plan:
             },
             "n_init": parameters.n_init,
             "bytes_of_X": X.stored_bytes,
+            "bytes_of_weights": X.weight_bytes,
             "window_bytes": memory.window_bytes,
             "passes": self.count_passes(),
             "steps_per_pass": self.steps_per_pass,

@@ -136,7 +136,7 @@ def as_weighted(
         return X.taken_by(1.0, False), "rows and columns are scaled by their weights"
     if "quadratic" not in loss.provides or not kind.imputes:
         shared = kind.requires == {"quadratic"} and X.weights.named is None
-        return X.taken_by(kind.weight_power, shared), "by the rows"
+        return X.taken_by(kind.weight_power, shared), "each entry counts by its weight"
     shared, reason = imputation(X)
     return X.taken_by(kind.weight_power, shared), reason
 
@@ -145,13 +145,16 @@ def imputation(X: ObservedOperand) -> tuple[bool, str]:
     """Return whether half-steps impute missing entries, and the reason."""
     weights = X.weights
     if weights.named is None:
-        return True, "rows and columns have weights, single entries have none"
-    if weights.rest == 0 and not X.in_parts:
+        return True, "X and the factors are scaled by their roots"
+    if (weights.rest == 0 or weights.most > weights.rest) and not X.in_parts:
         return (
             False,
-            "few entries are observed: each row is solved for on what it shows",
+            "each row is solved for on what it shows, by k²/2 multiply-adds an observed entry",
         )
-    return True, "few entries are missing: they are imputed in each half-step"
+    return (
+        True,
+        "what is missing is imputed in each half-step, by 2·k multiply-adds a gap",
+    )
 
 
 def reading_reason(X: Operand) -> str:

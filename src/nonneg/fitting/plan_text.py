@@ -38,6 +38,7 @@ def plan_text(facts: Mapping[str, Any]) -> str:
         "start": _choice(facts, "start") + _several(facts["n_init"]),
         "compression": _choice(facts, "compression"),
         "X": _choice(facts, "reading") + _windows(facts),
+        "weights": _weights(facts),
         "passes": _passes(facts),
         "end": _end(facts),
         "memory": _memory(facts),
@@ -70,6 +71,17 @@ def _windows(facts: Mapping[str, Any]) -> str:
         return ""
     size = size_text(min(window["value"], facts["bytes_of_X"]))
     return f"; {size} at a time: {window['reason']}"
+
+
+def _weights(facts: Mapping[str, Any]) -> str:
+    """Return what is missing or weighted, how that is treated, and what it takes."""
+    choice = facts["choices"].get("weights")
+    if choice is None or not choice["value"]:
+        return ""
+    text = _choice(facts, "weights")
+    if facts["bytes_of_weights"]:
+        text += f"; {size_text(facts['bytes_of_weights'])} for which entries they are"
+    return text
 
 
 def _passes(facts: Mapping[str, Any]) -> str:

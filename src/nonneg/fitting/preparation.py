@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 import scipy.sparse as sp
 
-from .. import stores  # noqa: F401  (the import registers the stores)
+from .. import (
+    kernels,
+    stores,  # noqa: F401  (the import registers the stores)
+)
 from ..base import validation
 from ..base.added_parameters import MISSING
 from ..base.gate import admit_sparse
@@ -86,10 +89,16 @@ def _prepare_observed(
         isinstance(observation.missing_values, float)
         and math.isnan(observation.missing_values)
     )
-    X = validation.check_X(X, whom, allow_nan=may_have_nan)
-    smallest = np.nanmin(X.data if sp.issparse(X) else X, initial=0)
+    if not (may_have_nan and validation.is_plain_matrix(X)):
+        X = validation.check_X(X, whom, allow_nan=may_have_nan)
+    if sp.issparse(X):
+        smallest = np.nanmin(X.data, initial=0)
+    else:
+        smallest, largest = kernels.extremes(X, n_threads)
+        if math.isinf(largest) or smallest == -math.inf:  # or all are NaN
+            X = validation.check_X(X, whom, allow_nan=may_have_nan)
     if not any_sign:
-        validation.require_non_negative(smallest, f"{whom} (input X)")
+        validation.require_non_negative(min(0.0, smallest), f"{whom} (input X)")
     return observe(X, observation, n_threads, whom)
 
 

@@ -35,7 +35,8 @@ from ..initialization.given_start import (
 from ..initialization.svd_start import INITS
 from ..operands.imputed import ImputedOperand
 from ..operands.low_rank import compressed
-from ..operands.observed import ObservedOperand, factors_of, with_shares
+from ..operands.observed import ObservedOperand
+from ..operands.observed_factors import factors_of, with_shares
 from ..solvers.composed.compressed_start import CompressedStart
 from ..solvers.composed.many_starts import ManyStarts
 from ..solvers.steps.batch_problem import LossAtScale
@@ -333,8 +334,7 @@ def _problem(plan: Plan, k: int) -> Problem:
     penalty_W, penalty_H = plan.units.penalties(*penalties)
     if isinstance(X, ObservedOperand):
         counted = plan.parameters.alpha == 0
-        penalty_W = with_shares(penalty_W, X, counted)
-        penalty_H = with_shares(penalty_H, X.T, counted)
+        penalty_W, penalty_H = with_shares(X, penalty_W, penalty_H, counted)
         fixed = None  # its Gram matrix is that of H without scales
     return Problem(
         X,

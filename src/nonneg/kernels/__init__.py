@@ -68,12 +68,17 @@ if os.environ.get("NONNEG_SIMD") != "reference":
         )
 
 
+clean_product = (_native_observed or observed_rows).clean_product
+clean_summary = (_native_observed or observed_rows).clean_summary
+extremes = (_native_observed or observed_rows).extremes
+gap_columns = (_native_observed or observed_rows).gap_columns
 clean_rows = (_native_observed or observed_rows).clean_rows
 named_product = (_native_observed or observed_rows).named_product
 named_square = (_native_observed or observed_rows).named_square
 nearest_monotone = shaped_columns.nearest_monotone
 nearest_unimodal = shaped_columns.nearest_unimodal
 solve_within = (_native_bounded or bounded_rows).solve_within
+solve_imputed = (_native_observed or observed_rows).solve_imputed
 solve_apart = (_native_observed or observed_rows).solve_apart
 coordinate_sweep = (native or reference).coordinate_sweep
 exact_solve = (native or block_pivoting).exact_solve
@@ -144,10 +149,14 @@ __all__ = [
     "RowArrays",
     "SolveReport",
     "SweepReport",
+    "clean_product",
     "clean_rows",
+    "clean_summary",
     "column_sums",
     "coordinate_sweep",
     "exact_solve",
+    "extremes",
+    "gap_columns",
     "gather_scaled",
     "gram",
     "inner",
@@ -159,6 +168,7 @@ __all__ = [
     "nearest_monotone",
     "nearest_unimodal",
     "solve_apart",
+    "solve_imputed",
     "solve_on_sets",
     "solve_rows",
     "solve_within",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -289,11 +289,28 @@ def _rmatmul(
     return ProductSum(out)
 
 
-def _row_solve(
-    operand: Any, step: RowSolve, rows: RowSolveRows, shared: RowSolveInputs
-) -> RowSolveSums:
-    dtype, n_columns = operand.dtype, operand.shape[1]
-    models, sums = [], []
+class FusedArrays(NamedTuple):
+    """The arrays of a model in a half-step, as the core takes them, and of its results."""
+
+    model: _core.ModelArrays
+    measures: Array
+    rhs: Array | None
+    gram: Array | None
+
+    def sums(self, report: _core.Report) -> ModelSums:
+        """Return the sums that the half-step has left in the arrays."""
+        return ModelSums(SolveReport(*report, self.measures), self.rhs, self.gram)
+
+
+def fused_arrays(
+    dtype: Any,
+    n_columns: int,
+    step: RowSolve,
+    rows: RowSolveRows,
+    shared: RowSolveInputs,
+) -> list[FusedArrays]:
+    """Return the arrays of each model of a half-step."""
+    models = []
     for method, A, inputs in zip(step.methods, rows.models, shared.models, strict=True):
         k = A.solved.shape[1]
         measures = np.empty((2, k))
@@ -303,21 +320,24 @@ def _row_solve(
             gram = np.empty((k, k))
         options = solve_options(inputs.gram, inputs.l1, dtype, method)
         Ht = as_contiguous(inputs.Ht, dtype)
-        models.append(
-            _core.ModelArrays(
-                rows=A, Ht=Ht, options=options, rhs=rhs, gram=gram, measures=measures
-            )
+        model = _core.ModelArrays(
+            rows=A, Ht=Ht, options=options, rhs=rhs, gram=gram, measures=measures
         )
-        sums.append((measures, rhs, gram))
+        models.append(FusedArrays(model, measures, rhs, gram))
+    return models
+
+
+def _row_solve(
+    operand: Any, step: RowSolve, rows: RowSolveRows, shared: RowSolveInputs
+) -> RowSolveSums:
+    dtype, n_columns = operand.dtype, operand.shape[1]
+    arrays = fused_arrays(dtype, n_columns, step, rows, shared)
     suffix, X = source_of(operand)
     update = binding(f"update{8 * dtype.itemsize}_{suffix}")
+    models = [part.model for part in arrays]
     reports: list[_core.Report] = update(X, models, n_columns, operand.n_threads)
-    return RowSolveSums(
-        tuple(
-            ModelSums(SolveReport(*report, measures), rhs, gram)
-            for report, (measures, rhs, gram) in zip(reports, sums, strict=True)
-        )
-    )
+    sums = (part.sums(report) for part, report in zip(arrays, reports, strict=True))
+    return RowSolveSums(tuple(sums))
 
 
 KINDS = ("dense", "csr", *IN_PARTS)

@@ -11,8 +11,18 @@ import scipy.sparse as sp
 from .. import _core
 from ..base.arrays import Array
 from . import observed_rows
-from .native import as_contiguous, binding
-from .row_methods import Adaptive, Cyclic, Exact, Method, RowArrays, SolveReport
+from .native import as_contiguous, binding, fused_arrays
+from .observed_rows import inverse_of
+from .quadratic_steps import ModelSums, RowSolve, RowSolveInputs, RowSolveRows
+from .row_methods import (
+    Adaptive,
+    Cyclic,
+    Exact,
+    Method,
+    RowArrays,
+    SolveReport,
+    Summary,
+)
 
 ENTRIES = 1 << 20
 """Most weights of an array that are taken as a sparse matrix at a time."""
@@ -59,6 +69,50 @@ def clean_rows(
     binding(f"clean_rows{suffix}")(X, arrays, start, out, n_threads)
 
 
+def clean_product(X: Array, hidden: Any, B: Array, n_threads: int = 1) -> Array:
+    """Compiled twin of `observed_rows.clean_product`."""
+    if X.strides[1] != X.itemsize:
+        return observed_rows.clean_product(X, hidden, B)
+    suffix, arrays = _csr(hidden, X.dtype)
+    out = np.empty((len(X), B.shape[1]), X.dtype)
+    B = as_contiguous(B, X.dtype)
+    binding(f"clean_product{suffix}")(X, arrays, B, out, n_threads)
+    return out
+
+
+def clean_summary(X: Array, hidden: Any, n_threads: int = 1) -> Summary:
+    """Compiled twin of `observed_rows.clean_summary`."""
+    if X.strides[1] != X.itemsize:
+        return observed_rows.clean_summary(X, hidden)
+    suffix, arrays = _csr(hidden, X.dtype)
+    return Summary(*binding(f"clean_summary{suffix}")(X, arrays, n_threads))
+
+
+def extremes(X: Array, n_threads: int = 1) -> tuple[float, float]:
+    """Compiled twin of `observed_rows.extremes`."""
+    X = X if X.strides[1] == X.itemsize else X.T
+    if X.strides[1] != X.itemsize:
+        return observed_rows.extremes(X)
+    least, most = binding(f"extremes{8 * X.itemsize}")(X, n_threads)
+    return least, most
+
+
+def gap_columns(X: Array, zeros: bool, n_threads: int = 1) -> tuple[Array, Array]:
+    """Compiled twin of `observed_rows.gap_columns`."""
+    if X.strides[1] != X.itemsize:
+        return observed_rows.gap_columns(X, zeros)
+    bits = 8 * X.itemsize
+    counts = np.empty(len(X), dtype=np.int64)
+    binding(f"count_gaps{bits}")(X, zeros, counts, n_threads)
+    indptr = np.zeros(len(X) + 1, dtype=np.int64)
+    np.cumsum(counts, out=indptr[1:])
+    index = observed_rows.index_type(max(X.shape[1], indptr[-1]))
+    indptr, indices = indptr.astype(index), np.empty(indptr[-1], dtype=index)
+    suffix = f"{bits}_csr{8 * np.dtype(index).itemsize}"
+    binding(f"list_gaps{suffix}")(X, zeros, indptr, indices, n_threads)
+    return indptr, indices
+
+
 def named_product(
     named: Any, A: Array, B: Array, C: Array, n_threads: int = 1
 ) -> Array:
@@ -81,6 +135,36 @@ def named_square(named: Any, A: Array, B: Array, n_threads: int = 1) -> float:
         suffix, arrays = _csr(part, A.dtype)
         square += binding(f"named_square{suffix}")(arrays, A[rows], B, n_threads)
     return square
+
+
+def solve_imputed(
+    X: Array,
+    hidden: Any,
+    step: RowSolve,
+    rows: RowSolveRows,
+    shared: RowSolveInputs,
+    scales: tuple[Any, Any] = (None, None),
+    n_threads: int = 1,
+) -> tuple[ModelSums, ...]:
+    """Compiled twin of `observed_rows.solve_imputed`."""
+    dtype = X.dtype
+    arrays = fused_arrays(dtype, X.shape[1], step, rows, shared)
+    suffix, named = _csr(hidden, dtype)
+    row_scale, column_scale = (
+        None if scale is None else as_contiguous(inverse_of(scale), dtype)
+        for scale in scales
+    )
+    reports, squares = binding(f"update_imputed{suffix}")(
+        X, named, [part.model for part in arrays], row_scale, column_scale,
+        step.imputes, n_threads,
+    )  # fmt: skip
+    sums = tuple(
+        part.sums(report) for part, report in zip(arrays, reports, strict=True)
+    )
+    if step.imputes:
+        for model, square in zip(sums, squares, strict=True):
+            model.imputed = square
+    return sums
 
 
 def solve_apart(

@@ -14,7 +14,8 @@ import scipy.sparse as sp
 
 from ..base.arrays import Array
 from . import reference
-from .row_methods import Method, RowArrays, SolveReport
+from .quadratic_steps import ModelSums, RowSolve, RowSolveInputs, RowSolveRows
+from .row_methods import Method, RowArrays, SolveReport, Summary
 
 TILE = 1 << 18
 """Most numbers of a tile of W·H, or of Gram matrices, that exist at a time."""
@@ -33,6 +34,73 @@ def clean_rows(
     first, last = hidden.indptr[start], hidden.indptr[stop]
     rows = np.repeat(np.arange(len(X)), np.diff(hidden.indptr[start : stop + 1]))
     out[rows, hidden.indices[first:last]] = 0
+
+
+def clean_product(
+    X: Array,
+    hidden: Any,
+    B: Array,
+    n_threads: int = 1,  # noqa: ARG001
+) -> Array:
+    """Return X·B, of shape (n_rows, k), with 0 in the place of hidden entries of X."""
+    out = np.empty((len(X), B.shape[1]), X.dtype)
+    size = max(1, TILE // max(1, X.shape[1]))
+    for start in range(0, len(X), size):
+        rows = slice(start, min(start + size, len(X)))
+        Z = np.empty_like(X[rows])
+        clean_rows(X[rows], hidden, start, Z)
+        out[rows] = Z @ B
+    return out
+
+
+def gap_columns(
+    X: Array,
+    zeros: bool,
+    n_threads: int = 1,  # noqa: ARG001
+) -> tuple[Array, Array]:
+    """Return where the entries of X are NaN, or 0, as `indptr` and `indices` of a CSR."""
+    n_rows, n_columns = X.shape
+    counts = np.zeros(n_rows + 1, dtype=np.int64)
+    size = max(1, TILE // max(1, n_columns))
+    index = index_type(n_columns)
+    parts = [np.zeros(0, dtype=index)]
+    for start in range(0, n_rows, size):
+        part = X[start : start + size]
+        gaps = part == 0 if zeros else np.isnan(part)
+        counts[start + 1 : start + 1 + len(part)] = np.count_nonzero(gaps, axis=1)
+        parts.append((np.flatnonzero(gaps) % n_columns).astype(index))
+    indptr = np.cumsum(counts)
+    index = index_type(max(n_columns, indptr[-1]))
+    return indptr.astype(index), np.concatenate(parts).astype(index, copy=False)
+
+
+def clean_summary(
+    X: Array,
+    hidden: Any,
+    n_threads: int = 1,  # noqa: ARG001
+) -> Summary:
+    """Return the summary of X with 0 in the place of hidden entries."""
+    total = Summary(0.0, 0.0, float("inf"))
+    size = max(1, TILE // max(1, X.shape[1]))
+    for start in range(0, len(X), size):
+        Z = np.empty_like(X[start : start + size])
+        clean_rows(X[start : start + size], hidden, start, Z)
+        total = total.joined(reference.summary(Z))
+    return total
+
+
+def extremes(
+    X: Array,
+    n_threads: int = 1,  # noqa: ARG001
+) -> tuple[float, float]:
+    """Return the smallest and the largest entry of an array, NaN left out."""
+    least = np.fmin.reduce(X, axis=None, initial=np.inf)
+    return float(least), float(np.fmax.reduce(X, axis=None, initial=-np.inf))
+
+
+def index_type(count: int) -> Any:
+    """Return the type of the indices of a CSR of so many entries."""
+    return np.int32 if count < 2**31 else np.int64
 
 
 def named_product(
@@ -103,6 +171,72 @@ def _cuts(named: Any, k: int) -> Iterator[slice]:
         last = min(max(last - 1, first + 1), n_rows)
         yield slice(first, last)
         first = last
+
+
+def inverse_of(scale: Array) -> Array:
+    """Return the reciprocals of numbers that are not negative, 0 for 0."""
+    return np.divide(1, scale, out=np.zeros(len(scale)), where=scale > 0)
+
+
+def solve_imputed(
+    X: Array,
+    hidden: Any,
+    step: RowSolve,
+    rows: RowSolveRows,
+    shared: RowSolveInputs,
+    scales: tuple[Any, Any] = (None, None),
+    n_threads: int = 1,  # noqa: ARG001
+) -> tuple[ModelSums, ...]:
+    """Do the half-step of `step` with what is hidden imputed by the start of each model.
+
+    The sums for the other half-step have it imputed by the results, where `step.imputes`,
+    and `ModelSums.imputed` is then the sum of its squares; otherwise they have 0 in its
+    place.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_columns)
+        Whatever is in the place of a hidden entry, such as NaN, is not looked at.
+    hidden : csr_array of shape (n_rows, n_columns)
+        Which entries are hidden.
+    step : RowSolve
+    rows : RowSolveRows
+        With the scale of the rows of X, where they have one.
+    shared : RowSolveInputs
+        The other factors, multiplied by the scale of the columns of X.
+    scales : tuple of ndarray or None
+        What rows and columns of X are multiplied by, (n_rows,) and (n_columns,).
+    """
+    row_scale, column_scale = (
+        np.ones(n) if scale is None else inverse_of(scale)
+        for n, scale in zip(X.shape, scales, strict=True)
+    )
+    size = max(1, TILE // max(1, X.shape[1]))
+    models = range(len(rows.models))
+    total: list[ModelSums | None] = [None for _ in models]
+    for first in range(0, len(X), size):
+        part = slice(first, min(first + size, len(X)))
+        block, Z = rows.block(part.start, part.stop), X[part].copy()
+        named = hidden[part]
+        i, j = np.repeat(np.arange(len(Z)), np.diff(named.indptr)), named.indices
+        for m in models:
+            A, inputs = block.models[m], shared.models[m]
+            products = _products(named, A.start, inputs.Ht) * column_scale[j]
+            Z[i, j] = products * column_scale[j] * row_scale[part][i]
+            one = RowSolve((step.methods[m],), False)
+            sums = one(Z, None, RowSolveRows((A,)), RowSolveInputs((inputs,))).models[0]
+            if step.accumulate:
+                products = np.zeros(len(i), X.dtype)
+                if step.imputes:
+                    products = _products(named, A.result, inputs.Ht) * column_scale[j]
+                    wide = products.astype(np.float64)
+                    sums.imputed = float(wide @ wide)
+                Z[i, j] = products * column_scale[j] * row_scale[part][i]
+                scaled = A.result if A.scale is None else A.result * A.scale[:, None]
+                sums.rhs, sums.gram = Z.T @ scaled, reference.gram(A.result)
+            so_far = total[m]
+            total[m] = sums if so_far is None else so_far + sums
+    return tuple(sums for sums in total if sums is not None)
 
 
 def solve_apart(

@@ -109,6 +109,9 @@ class ModelSums(StepSums):
     """Xᵀ·result, (n_features, k), if asked for."""
     gram: Any = None
     """resultᵀ·result in float64, (k, k), if asked for."""
+    imputed: Any = None
+    """Sum of squares of the missing entries that `rhs` has imputed by result·Htᵀ; None: it has
+    0 in their place."""
 
 
 @dataclass(slots=True, eq=False)
@@ -146,12 +149,15 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
     accumulate : bool
         Whether `rhs` and `gram` are wanted. With a mask they can't be had: the rows of
         either factor have Gram matrices of their own, and each takes a pass.
+    imputes : bool
+        Whether `rhs` may have missing entries imputed, see `ModelSums.imputed`.
     """
 
     name = "row_solve"
     needs_products_alone = True
     methods: tuple[Method, ...]
     accumulate: bool = True
+    imputes: bool = False
 
     def __call__(
         self,

@@ -15,9 +15,9 @@ from .beta_terms import Terms
 
 TILE = 1 << 18
 """Most entries of W·H, or of rows gathered for entries of it, that exist at a time."""
-GATHERED = 1 / 16
+GATHERED = 1 / 64
 """Share of the entries of a block below which single entries of W·H are computed: a product of
-matrices makes some ten times as many entries in the same time."""
+matrices makes some fifty times as many in the same time (D-KERNELS-GATHERED)."""
 
 
 @dataclass(slots=True, eq=False)

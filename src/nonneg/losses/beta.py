@@ -56,10 +56,11 @@ class BetaDivergence(LossBase):
     def require(self, X: Operand) -> None:
         """Refuse zeros that make the divergence infinite, and powers that overflow."""
         stats, beta = X.stats(), rounded(self.beta, X.dtype)
-        if beta <= 0 and not stats.smallest > 0:
+        if beta <= 0 and X.has_zeros():
             msg = (
                 "When beta_loss <= 0 and X contains zeros, the solver may diverge. "
-                "Please add small values to X, or use a positive beta_loss."
+                "Please add small values to X, or use a positive beta_loss; if a zero is a "
+                "missing entry, pass missing_values=0."
             )
             raise ValueError(msg)
         if not stats.mean > 0:

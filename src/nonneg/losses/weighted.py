@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from ..base.arrays import Array
 from ..base.gate import admit_sparse
 from ..base.interfaces import LossBase, Operand, Stats
+from ..base.observed import EntryWeights
 from ..base.steps import OtherFactor
 from ..base.validation import check_array_like
 from ..kernels.csr_format import canonical
@@ -56,6 +57,12 @@ def check_weights(weights: Any, shape: tuple[int, ...], whom: str) -> Any:
     ValueError
         If their shape is not that of X, one is negative or not finite, or all are 0.
     """
+    if isinstance(weights, EntryWeights):
+        msg = (
+            f"{whom} takes weights as an array or a sparse matrix; got EntryWeights. Pass "
+            "those of the entries that are to count."
+        )
+        raise ValueError(msg)
     checked: Any = check_array_like(
         weights, "weights", whom, accept_sparse=("csr", "csc"),
         dtype=[np.bool_, np.float64, np.float32],

@@ -12,14 +12,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
+from ..base import deadline
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Stats
+from ..kernels.quadratic_steps import MatMul
 from ..kernels.row_methods import Summary
 from .base import Block, BlockedOperand, TransposedOperand
 from .streamed.prefetch import TaskBlocks, schedule_reads
 
 WINDOW_BYTES = 4 << 20
-"""Bytes of a window, so few that it stays in the cache from its copy to its use."""
+"""Bytes of a window, so few that it stays in the cache from its copy to its use
+(D-OPERANDS-CLEAN-WINDOW)."""
 STREAMS = 16
 """Tasks of a pass that have rows in a window."""
 
@@ -65,6 +68,16 @@ class CleanDense(BlockedOperand):
     def T(self) -> Operand:
         """The transpose, for products alone."""
         return CleanColumns(self)
+
+    @property
+    def imputable(self) -> bool:
+        """Whether X is what the kernels for hidden entries take, without scales or factors."""
+        return (
+            self.hidden is not None
+            and self.factors is None
+            and all(scale is None for scale in self.scales)
+            and self.X.strides[1] == self.X.itemsize
+        )
 
     def cut_rows(self, rows: slice) -> CleanDense:
         """Return these rows, which share the memory of X."""
@@ -119,6 +132,12 @@ class CleanDense(BlockedOperand):
 
     def run_pass(self, step: Any, rows: Any, shared: Any) -> Any:
         """Run `step` on all rows."""
+        if isinstance(step, MatMul) and self.imputable:
+            deadline.check()
+            rows.out[...] = kernels.clean_product(
+                self.X, self.hidden, shared.Ht, self.n_threads
+            )
+            return None
         self._schedule = None  # an interrupted pass may have left one
         return super().run_pass(step, rows, shared)
 
@@ -159,6 +178,11 @@ class CleanDense(BlockedOperand):
     @cached_property
     def summary(self) -> Summary:
         """Sum, sum of squares and smallest of the cleaned entries, from one pass."""
+        if self.imputable:
+            summary: Summary = kernels.clean_summary(
+                self.X, self.hidden, self.n_threads
+            )
+            return summary
         total = Summary(0.0, 0.0, float("inf"))
         for block in self.blocks():
             total = total.joined(kernels.summary(block.X, self.n_threads))

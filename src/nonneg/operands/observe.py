@@ -7,25 +7,28 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from .. import kernels
 from ..base.arrays import Array
 from ..base.interfaces import Operand
-from ..base.observed import Observation, Vector, Weights
+from ..base.observed import WITH_GAPS, EntryWeights, Observation, Weights
 from .clean_dense import CleanDense
 from .dense import DenseOperand
 from .observed import ObservedOperand
 from .registration import as_operand
 from .sparse import SparseOperand
+from .weight_checks import checked_weights, weight_vector
 
 UNSTORED = "unstored"
 MOST_HIDDEN = 0.5
-"""Share of missing entries of a dense X from which the others are kept as a sparse matrix."""
+"""Share of missing entries of a dense X from which the others are kept as a sparse matrix, and
+rows are solved for on what they show (D-OPERANDS-MOST-HIDDEN)."""
 
 
 class Pattern(NamedTuple):
     """Weights of entries, as `Weights` has them, and the X that goes with them."""
 
     X: Any
-    rest: int = 1
+    rest: float = 1
     named: Any = None
 
 
@@ -49,7 +52,7 @@ def observe(
         If weights don't fit X, are negative or not finite, or leave no entry; or if X has
         NaN where it must not.
     """
-    pattern = _by_values(X, observation.missing_values, whom)
+    pattern = _by_values(X, observation.missing_values, n_threads, whom)
     if observation.weights is not None:
         pattern = _weighted(pattern, observation.weights, whom)
     pattern = _simplest(pattern)
@@ -78,7 +81,7 @@ def require_observed(weights: Weights) -> None:
         raise ValueError(msg)
 
 
-def _by_values(X: Any, missing_values: Any, whom: str) -> Pattern:
+def _by_values(X: Any, missing_values: Any, n_threads: int, whom: str) -> Pattern:
     """Return the entries that are missing by their values in X."""
     if isinstance(missing_values, str):
         if not sp.issparse(X):
@@ -93,18 +96,18 @@ def _by_values(X: Any, missing_values: Any, whom: str) -> Pattern:
     if missing_values is None:
         return Pattern(X)
     if np.isnan(missing_values):
-        return _by_nan(X)
+        return _by_nan(X, n_threads)
     _refuse_nan(X, whom)
     if sp.issparse(X):
         X = X.copy()
         X.eliminate_zeros()
         return Pattern(X, 0, _ones_like(X))
-    return Pattern(X, 1, hidden_entries(X == 0, X.dtype))
+    return Pattern(X, 1, _gaps(X, True, n_threads))
 
 
-def _by_nan(X: Any) -> Pattern:
+def _by_nan(X: Any, n_threads: int) -> Pattern:
     if not sp.issparse(X):
-        return Pattern(X, 1, hidden_entries(np.isnan(X), X.dtype))
+        return Pattern(X, 1, _gaps(X, False, n_threads))
     missing = np.isnan(X.data)
     if not missing.any():
         return Pattern(X)
@@ -125,6 +128,18 @@ def _refuse_nan(X: Any, whom: str) -> None:
             "Pass missing_values=numpy.nan if NaN are missing entries, or fill them."
         )
         raise ValueError(msg)
+
+
+def _gaps(X: Array, zeros: bool, n_threads: int) -> Any:
+    """Return a CSR with -1 where a dense X is NaN, or 0; None without any."""
+    if X.flags.f_contiguous and not X.flags.c_contiguous:
+        turned = _gaps(X.T, zeros, n_threads)
+        return None if turned is None else turned.T.tocsr()
+    indptr, indices = kernels.gap_columns(X, zeros, n_threads)
+    if not indices.size:
+        return None
+    data = np.full(indices.size, -1, dtype=X.dtype)
+    return sp.csr_array((data, indices, indptr), shape=X.shape)
 
 
 def hidden_entries(missing: Array, dtype: Any) -> Any:
@@ -160,6 +175,10 @@ def _csr(X: Any) -> Any:
 def _weighted(pattern: Pattern, weights: Any, whom: str) -> Pattern:
     """Return the pattern with the weights of single entries."""
     X, rest, named = pattern
+    if isinstance(weights, EntryWeights):
+        if rest != 1 or named is not None:
+            raise ValueError(WITH_GAPS)
+        return _with_entries(X, weights, whom)
     weights = checked_weights(weights, X)
     if sp.issparse(weights):
         if rest == 0:
@@ -179,6 +198,48 @@ def _weighted(pattern: Pattern, weights: Any, whom: str) -> Pattern:
         weights[rows, indices] = 0
     _refuse_weighted_nan(X, weights, whom)
     return Pattern(X, 0, weights)
+
+
+def _with_entries(X: Any, weights: EntryWeights, whom: str) -> Pattern:
+    """Return the pattern of an X with weights of some entries and one of all others."""
+    elsewhere = weights.elsewhere
+    is_number = isinstance(elsewhere, int | float | np.number)
+    if not (is_number and np.isfinite(elsewhere) and elsewhere >= 0):
+        msg = (
+            "`elsewhere` of EntryWeights must be a finite number of at least 0; got "
+            f"{elsewhere!r}."
+        )
+        raise ValueError(msg)
+    if not sp.issparse(weights.stored):
+        msg = (
+            "`stored` of EntryWeights must be a sparse matrix; got a "
+            f"{type(weights.stored).__name__}. Pass an array of weights as `weights` itself."
+        )
+        raise ValueError(msg)
+    stored = checked_weights(weights.stored, X)
+    if elsewhere == 0:
+        return _weighted(Pattern(X), stored, whom)
+    if not sp.issparse(X):
+        full = np.full(X.shape, elsewhere, dtype=X.dtype)
+        rows = np.repeat(np.arange(X.shape[0]), np.diff(stored.indptr))
+        full[rows, stored.indices] = stored.data
+        return _weighted(Pattern(X), full, whom)
+    _refuse_nan(X, whom)
+    return Pattern(
+        X, elsewhere, _with_data(stored, stored.data - X.dtype.type(elsewhere))
+    )
+
+
+def _with_data(A: Any, data: Array) -> Any:
+    """Return a CSR of the entries of A with other numbers."""
+    return sp.csr_array((data, A.indices, A.indptr), shape=A.shape)
+
+
+def _values_at(A: Any, places: Any) -> Array:
+    """Return the entries of a CSR at the places of another one, 0 where it has none."""
+    rows = np.repeat(np.arange(places.shape[0]), np.diff(places.indptr))
+    values: Array = np.asarray(A[rows, places.indices]).ravel()
+    return values
 
 
 def _refuse_weighted_nan(X: Any, weights: Array, whom: str) -> None:
@@ -204,34 +265,6 @@ def _binary(named: Any) -> Any:
     marks = named.copy()
     marks.data = np.ones_like(named.data)
     return marks
-
-
-def checked_weights(weights: Any, X: Any) -> Any:
-    """Return entry weights as an array or CSR of the dtype of X."""
-    if sp.issparse(weights):
-        weights = _csr(weights).astype(X.dtype)
-        weights.sum_duplicates()
-        entries = weights.data
-    else:
-        weights = entries = np.asarray(weights)
-        if weights.dtype.kind not in "fiub":
-            msg = f"weights must be numbers; got an array of dtype {weights.dtype}."
-            raise ValueError(msg)
-        weights = entries = weights.astype(X.dtype, copy=False)
-    if weights.shape != tuple(X.shape):
-        msg = (
-            f"weights has shape {weights.shape}, but X has shape {tuple(X.shape)}. Pass a "
-            "weight for each entry of X; 0 leaves an entry out."
-        )
-        raise ValueError(msg)
-    if entries.size and not (np.isfinite(entries.sum()) and entries.min() >= 0):
-        msg = (
-            "weights must be finite and at least 0; got "
-            f"{entries[~(np.isfinite(entries) & (entries >= 0))][0]:g}. Pass 0 to leave an "
-            "entry out."
-        )
-        raise ValueError(msg)
-    return weights
 
 
 def _simplest(pattern: Pattern) -> Pattern:
@@ -269,6 +302,15 @@ def _operands(pattern: Pattern, n_threads: int) -> tuple[Operand, Operand]:
     if named is None:
         raw = as_operand(X, n_threads)
         return raw, raw
+    if rest != 0 and not np.all((named.data == -rest) | (named.data == 0)):
+        # only what X stores is read; entries that weigh nothing are 0 in both
+        shown = _csr(X).copy()
+        shown.sort_indices()
+        extra = _values_at(named, shown)
+        weight = X.dtype.type(rest) + extra
+        shown = _with_data(shown, np.where(weight > 0, shown.data, 0))
+        weighted = _with_data(shown, shown.data * weight)
+        return SparseOperand(shown, n_threads), SparseOperand(weighted, n_threads)
     if rest == 1:
         raw = _hiding(X, named, n_threads)
         return raw, raw
@@ -315,25 +357,3 @@ def _hiding(X: Any, named: Any, n_threads: int) -> Operand:
     if not X.flags.c_contiguous:
         X = DenseOperand(X).X
     return CleanDense(X, named, n_threads=n_threads)
-
-
-def weight_vector(values: Any, name: str, size: int) -> Vector | None:
-    """Return weights of rows or columns in float64, None where all are 1."""
-    if values is None:
-        return None
-    array = np.asarray(values)
-    length = "n_samples" if name == "sample_weight" else "n_features"
-    if array.ndim == 0 or array.dtype.kind not in "fiub" or array.shape != (size,):
-        msg = (
-            f"{name} must be a vector of {size} numbers ({length}); got "
-            f"{'a scalar' if array.ndim == 0 else f'shape {array.shape}'} of dtype "
-            f"{array.dtype}. Pass a weight for each, or None."
-        )
-        raise ValueError(msg)
-    vector = array.astype(np.float64)
-    if not (np.isfinite(vector).all() and vector.min() >= 0 and vector.max() > 0):
-        bad = vector[~(np.isfinite(vector) & (vector >= 0))]
-        got = f"{bad[0]:g}" if bad.size else "zeros alone"
-        msg = f"{name} must be finite and at least 0, and not all 0; got {got}."
-        raise ValueError(msg)
-    return None if np.all(vector == 1) else vector

@@ -13,16 +13,11 @@ from ..base.observed import Observation, Weights
 from ..stores.base import find_store
 from ..stores.sliced import SlicedStore
 from .dask.operand import is_dask
-from .observe import (
-    checked_weights,
-    hidden_entries,
-    observe,
-    require_observed,
-    weight_vector,
-)
+from .observe import hidden_entries, observe, require_observed
 from .observed import ObservedOperand
 from .streamed.clean_rows import CleanStream, hidden_where
 from .streamed.operand import StreamedOperand, streamed_operand
+from .weight_checks import checked_weights, weight_vector
 
 
 class ComputedRows:

@@ -197,6 +197,23 @@ class ObservedOperand(BlockedOperand):
         total = self.weights.total
         return Stats(sums.sum, sums.sum_sq, max(total, 1e-300), sums.smallest)
 
+    def has_zeros(self) -> bool:
+        """Whether an observed entry is 0; the hidden ones are 0 in `raw`."""
+        if not super().has_zeros():
+            return False
+        if self.raw.sparse and self.weights.rest == 0:
+            shown = self.raw.stored_by_rows().native()  # stores what is observed, alone
+            return not shown.data.min(initial=np.inf) > 0
+        for start, stop, X in small_blocks(self.raw.stored_by_rows()):
+            part = X.toarray() if sp.issparse(X) else X
+            if np.any((part <= 0) & (self.weights.tile(start, stop) > 0)):
+                return True
+        return False
+
+    def weights_text(self) -> str:
+        """Missing and weighted entries in words."""
+        return self.weights.text
+
     def windows(self, unit: int) -> Iterator[Operand]:
         """Yield all rows in order, of an X in parts some at a time."""
         if not self.in_parts:
@@ -319,15 +336,30 @@ class ObservedOperand(BlockedOperand):
             square += kernels.named_square(weights.named, W, Ht, self.n_threads)
         return max(0.0, square)
 
+    def imputed_square(
+        self, W: Any, Ht: Any, start: Any, gram_W: Any, gram_H: Any, imputed: float
+    ) -> float:
+        """Return the square that completes the objective beside an imputed product."""
+        # ½‖Z − W·H‖² with the imputed Z is too large by ½Σ (w·(h − start))²
+        named, n = self.weights.named, self.n_threads
+        excess = kernels.named_square(named, W, Ht - start, n)
+        return float(np.sum(gram_W * gram_H)) + imputed + excess
+
     def majorised(
-        self, start: Any, other: Any, rhs: Any, gram: Any, penalty: Penalty
+        self,
+        start: Any,
+        other: Any,
+        rhs: Any,
+        gram: Any,
+        penalty: Penalty,
+        imputed: bool = False,
     ) -> tuple[Any, Any, Any]:
         """Impute what is missing by start·otherᵀ, and the penalties of missing entries.
 
         Without a right-hand side, return what is to be added to it.
         """
         weights, most, extra = self.weights, self.weights.most, None
-        if weights.named is not None:
+        if weights.named is not None and not imputed:
             n = self.n_threads
             extra = -kernels.named_product(weights.named, start, other, other, n)
             if most != weights.rest:
@@ -344,39 +376,11 @@ class ObservedOperand(BlockedOperand):
         return joined(rhs, extra), most * gram + Q, l1
 
 
-def with_shares(penalty: Penalty, X: ObservedOperand, counted: bool) -> Penalty:
-    """Return the penalty on the rows of X with the shares of the rows."""
-    if penalty.is_zero:
-        return penalty
-    linear, quadratic = X.penalty_shares(counted)
-    weights, shares = [penalty.l1, penalty.Q], [linear, quadratic]
-    for i, share in enumerate(shares):
-        if share is not None and share.min() == share.max():  # alike for all rows
-            weights[i], shares[i] = weights[i] * share[0], None
-    return Penalty(*weights, *shares)
-
-
 def _power(weights: Vector | None, power: float) -> Vector | None:
     if weights is None or power == 0:
         return None
     scale: Vector = np.where(weights > 0, weights, 0.0) ** power
     return scale
-
-
-def factors_of(
-    X: ObservedOperand, factors: tuple[Array, Array], update_H: bool
-) -> tuple[Array, Array]:
-    """Return factors of X by those that the solver has, 0 where nothing is observed."""
-    W, Ht = X.unscaled(*factors)
-    return _cleared(X, W), _cleared(X.T, Ht) if update_H else Ht
-
-
-def _cleared(X: ObservedOperand, A: Array) -> Array:
-    """Return a factor of the rows of X with 0 in rows of X without observed entries."""
-    shows = X.weights.observed_in_rows > 0
-    if X.weights.named is None or shows.all():
-        return A
-    return np.where(shows[:, None], A, 0)
 
 
 def _over(A: Array, scale: Vector | None) -> Array:

@@ -91,6 +91,10 @@ def sum_of_logs(values: Operand, raw: Operand, weights: Weights) -> float:
     """Return Σ weight·x·log(entry weight), which the divergence of scaled X lacks."""
     if values is raw:
         return 0.0
+    if raw.sparse and not raw.in_parts:
+        A = raw.native().tocsr()
+        entries, M = weights.of_stored(A) * A.data, weights.of_stored(A, rows=False)
+        return float(np.sum(entries * np.log(np.where(entries > 0, M, 1.0))))
     total = 0.0
     step = max(1, (1 << 20) // max(1, weights.shape[1]))
     assert isinstance(raw, BlockedOperand)

@@ -22,6 +22,7 @@ from ..kernels.quadratic_steps import (
     RowSolveRows,
     RowSolveSums,
 )
+from .clean_dense import CleanDense
 
 
 class WeightedRows(Protocol):
@@ -43,7 +44,13 @@ class WeightedRows(Protocol):
         """X times all weights times B."""
 
     def majorised(
-        self, start: Any, other: Any, rhs: Any, gram: Any, penalty: Penalty
+        self,
+        start: Any,
+        other: Any,
+        rhs: Any,
+        gram: Any,
+        penalty: Penalty,
+        imputed: bool = False,
     ) -> tuple[Any, Any, Any]:
         """Right-hand side, Gram matrix and l1 that all rows share."""
 
@@ -100,12 +107,12 @@ def _solve_apart(
 
 
 def _majorised(
-    X: WeightedRows, rows: RowArrays, inputs: ModelInputs
+    X: WeightedRows, rows: RowArrays, inputs: ModelInputs, imputed: bool = False
 ) -> tuple[Any, Any, Any]:
     """Return additions to the right-hand sides, Gram matrix and l1 for all rows."""
     penalty = Penalty(inputs.l1, inputs.Q, rows.linear, rows.quadratic)
     gram = inputs.gram - inputs.Q
-    return X.majorised(rows.start, inputs.Ht, None, gram, penalty)
+    return X.majorised(rows.start, inputs.Ht, None, gram, penalty, imputed)
 
 
 def _solve_by_products(
@@ -130,16 +137,24 @@ def _solve_in_one_pass(
 ) -> tuple[ModelSums, ...]:
     """Solve for the rows of all models with one reading of X."""
     inner_rows, inner_inputs = [], []
-    scale = X.row_scale
+    scale, values = X.row_scale, X.values
+    in_blocks = isinstance(values, CleanDense) and values.imputable
     for A, inputs in zip(rows.models, shared.models, strict=True):
-        extra, gram, l1 = _majorised(X, A, inputs)
+        extra, gram, l1 = _majorised(X, A, inputs, in_blocks)
         rows_scale = None if scale is None else scale.astype(X.dtype)
         inner_rows.append(dataclasses.replace(A, scale=rows_scale, extra=extra))
         B = times_rows(inputs.Ht, X.column_scale)
         inner_inputs.append(ModelInputs(B, gram, l1))
-    sums: tuple[ModelSums, ...] = X.values.run_pass(
-        step, RowSolveRows(tuple(inner_rows)), RowSolveInputs(tuple(inner_inputs))
-    ).models
+    scaled = RowSolveRows(tuple(inner_rows)), RowSolveInputs(tuple(inner_inputs))
+    sums: tuple[ModelSums, ...]
+    if in_blocks:
+        assert isinstance(values, CleanDense)
+        scales = scale, X.column_scale
+        sums = kernels.solve_imputed(
+            values.X, values.hidden, step, *scaled, scales, X.n_threads
+        )
+    else:
+        sums = values.run_pass(dataclasses.replace(step, imputes=False), *scaled).models
     for model in sums:
         if model.rhs is not None:
             model.rhs = times_rows(model.rhs, X.column_scale, copy=False)

@@ -39,6 +39,11 @@ def sum_up(raw: Operand, weights: Weights, binary: bool) -> ObservedSums:
         stats = raw.stats()
         return ObservedSums(stats.sum, stats.sum_sq, stats.smallest)
     total, squares = 0.0, 0.0
+    if raw.sparse and not raw.in_parts:
+        A = raw.native().tocsr()
+        weighted = weights.of_stored(A) * A.data
+        total, squares = float(weighted.sum()), float(weighted @ A.data)
+        return ObservedSums(total, squares, raw.stats().smallest)
     for start, stop, X in small_blocks(raw):
         M = weights.tile(start, stop)
         part = X.toarray() if sp.issparse(X) else X

@@ -158,7 +158,10 @@ class _TableStore(DenseStore):
             return missing  # with NaN
         if column.null_count:
             row = low + column.is_null().to_pylist().index(True)
-            msg = f"Row {row} of {self.where} has no value in column {name!r}."
+            msg = (
+                f"Row {row} of {self.where} has no value in column {name!r}. Fill it, or pass "
+                "missing_values=numpy.nan to leave the missing ones out of a fit."
+            )
             raise StoreError(msg)
         kind = str(column.type)
         if kind.startswith("decimal") or "dictionary" in kind:

@@ -104,8 +104,13 @@ def require_numbers(rows: Array, first: int, indptr: Array | None) -> None:
     what = "Input X contains NaN" if np.isnan(value) else "Input X contains infinity"
     if value < 0:
         what = "Negative values in data passed to NMF (input X)"
+    way_out = ""
+    if np.isnan(value):
+        way_out = (
+            " Pass missing_values=numpy.nan to leave the missing ones out of a fit."
+        )
     msg = (
         f"{what}: row {row:,}, counted from 0, holds {value:g}. Entries must be finite and "
-        "not negative."
+        f"not negative.{way_out}"
     )
     raise ValueError(msg)

@@ -38,6 +38,8 @@ class HalfStep(NamedTuple):
     """The other factor is (n_features, k) or, by columns, (n_samples, k)."""
     method: Method
     accumulate: bool
+    imputes: bool = False
+    """Whether the sums may have missing entries imputed, see `ModelSums.imputed`."""
 
 
 HalfStepProgram: TypeAlias = Generator[HalfStep, ModelSums, Progress]
@@ -52,11 +54,12 @@ def half_step(
     *,
     by_columns: bool = False,
     accumulate: bool = True,
+    imputes: bool = False,
 ) -> HalfStep:
     """Build the request for a factor with the given rows and penalty."""
     inputs = ModelInputs(other, gram_other + penalty.Q, penalty.l1, penalty.Q)
     rows = with_shares(rows, penalty)
-    return HalfStep(by_columns, rows, inputs, method, accumulate)
+    return HalfStep(by_columns, rows, inputs, method, accumulate, imputes)
 
 
 def with_shares(rows: RowArrays, penalty: Penalty) -> RowArrays:
@@ -93,14 +96,16 @@ def solve_half_of(
     method: Method,
     grams: bool = False,
     by_columns: bool = False,
+    imputed: bool = False,
 ) -> SolveReport:
     """Do a half-step whose product of X and `other` is known already, without X.
 
-    It is for the rows of W or, by columns, for those of Ht.
+    It is for the rows of W or, by columns, for those of Ht. The product may have missing
+    entries imputed by the start of the rows.
     """
     if by_columns and X.is_weighted:
         X = X.T
-    problem = X.majorised(rows.start, other, rhs, gram_other, penalty)
+    problem = X.majorised(rows.start, other, rhs, gram_other, penalty, imputed)
     rhs_of_rows = as_dtype(problem[0], rows.solved.dtype)
     report: SolveReport = solve_rows(
         rows, rhs_of_rows, problem[1], problem[2], method, grams, X.n_threads
@@ -161,7 +166,8 @@ def run_together(X: Operand, iterations: Sequence[HalfStepProgram]) -> list[Prog
 
 def _serve(X: Operand, requests: Sequence[HalfStep]) -> tuple[ModelSums, ...]:
     """Serve half-steps of one kind by one pass over X."""
-    step = RowSolve(tuple(q.method for q in requests), requests[0].accumulate)
+    imputes = all(q.imputes for q in requests)
+    step = RowSolve(tuple(q.method for q in requests), requests[0].accumulate, imputes)
     rows = RowSolveRows(tuple(q.rows for q in requests))
     inputs = RowSolveInputs(tuple(q.inputs for q in requests))
     X = X.T if requests[0].by_columns else X

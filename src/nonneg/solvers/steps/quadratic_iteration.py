@@ -105,10 +105,13 @@ def solve_pair(
     X, n = problem.X, problem.X.n_threads
     if not X.shared_gram:
         return (yield from _solve_pair_apart(problem, start, rows_W, rows_H, method))
-    by_columns = X.by_columns
+    by_columns, imputed = X.by_columns, None
     if start.product is None:
-        sums = yield half_step(rows_W, start.Ht, start.gram, problem.penalty_W, method)
+        sums = yield half_step(
+            rows_W, start.Ht, start.gram, problem.penalty_W, method, imputes=True
+        )
         report_W, gram_W, rhs = sums.report, sums.gram, sums.rhs
+        imputed = sums.imputed
     else:
         report_W = solve_half_of(
             X, rows_W, start.Ht, start.product, start.gram, problem.penalty_W, method,
@@ -125,12 +128,19 @@ def solve_pair(
         report_H, product, gram_Hx = sums.report, sums.rhs, sums.gram
         gram_Hn = gram(rows_H.solved, n)
     else:
+        # the solve may overwrite what the missing entries were imputed with
+        start_H = None if imputed is None else rows_H.start.copy()
         report_H = solve_half_of(
             X, rows_H, rows_W.result, rhs, gram_W, problem.penalty_H, method,
-            grams=True, by_columns=True,
+            grams=True, by_columns=True, imputed=imputed is not None,
         )  # fmt: skip
         gram_Hn, gram_Hx = report_H.gram_solved, report_H.gram_result
-    square = square_of(X, rows_W.result, rows_H.solved, gram_W, gram_Hn)
+    if imputed is None:
+        square = square_of(X, rows_W.result, rows_H.solved, gram_W, gram_Hn)
+    else:
+        square = X.imputed_square(
+            rows_W.result, rows_H.solved, start_H, gram_W, gram_Hn, imputed
+        )
     loss = problem.loss.from_products(X, float(report_H.cross), square)
     objective = loss + penalties(problem, rows_W.result, rows_H.solved, gram_W, gram_Hn)
     return Pair(
