@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 __all__ = [
     "NMF",
     "NMFCV",
-    "JointNMF",
     "EntryWeights",
+    "JointNMF",
     "MiniBatchNMF",
     "NMFImputer",
     "SymmetricNMF",

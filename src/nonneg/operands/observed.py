@@ -342,7 +342,7 @@ class ObservedOperand(BlockedOperand):
         """Return the square that completes the objective beside an imputed product."""
         # ½‖Z − W·H‖² with the imputed Z is too large by ½Σ (w·(h − start))²
         named, n = self.weights.named, self.n_threads
-        excess = kernels.named_square(named, W, Ht - start, n)
+        excess: float = kernels.named_square(named, W, Ht - start, n)
         return float(np.sum(gram_W * gram_H)) + imputed + excess
 
     def majorised(
