@@ -153,7 +153,7 @@ def imputation(X: ObservedOperand) -> tuple[bool, str]:
         )
     return (
         True,
-        "what is missing is imputed in each half-step, by 2·k multiply-adds a gap",
+        "what is missing is imputed in each half-step, by 3·k multiply-adds a gap",
     )
 
 
