@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from nonneg import NMF
+from nonneg import (
+    NMF,
+    beta_divergence,
+    initialize,
+    nls_subproblem,
+    nnls,
+    reconstruction_error,
+)
 from nonneg.anndata import nmf
 from support.children import printed_by
 
@@ -49,6 +56,33 @@ def test_factors_are_those_of_the_matrix(kind, marked, tmp_path):
     assert adata.uns["nmf"]["params"]["use_highly_variable"] == marked
     if kind == "backed":
         adata.file.close()
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+def test_functions_take_one_in_memory(kind, tmp_path):
+    adata = make(kind, tmp_path)
+    W, H = initialize(adata, 3, "random", random_state=0)
+    for A, B in zip((W, H), initialize(X, 3, "random", random_state=0), strict=True):
+        np.testing.assert_array_equal(A, B)
+    assert reconstruction_error(adata, W, H) == pytest.approx(
+        reconstruction_error(X, W, H)
+    )
+    assert beta_divergence(adata, W, H, 1) == pytest.approx(beta_divergence(X, W, H, 1))
+    np.testing.assert_allclose(nnls(W, adata), nnls(W, X), atol=1e-12)
+    np.testing.assert_allclose(nnls(adata, W), nnls(X, W), atol=1e-9)
+    gradient = [nls_subproblem(A, W, H, 1e-3, 9999)[0] for A in (adata, X)]
+    np.testing.assert_allclose(*gradient, rtol=1e-9)
+
+
+def test_functions_say_what_to_pass_of_one_on_disk(tmp_path):
+    adata = make("backed", tmp_path)
+    W = np.ones((40, 2))
+    calls = [lambda: nnls(W, adata), lambda: nnls(adata, W)]
+    calls += [lambda: initialize(adata, 2), lambda: nls_subproblem(adata, W, W, 1, 1)]
+    for call in calls:
+        with pytest.raises(ValueError, match=r"Pass .*\.to_memory\(\)"):
+            call()
+    adata.file.close()
 
 
 def test_entries_survive_a_file(tmp_path):

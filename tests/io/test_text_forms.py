@@ -266,3 +266,20 @@ def test_lines_above_the_table(tmp_path):
     with pytest.raises(ValueError, match="'x' in line 5, column 'b'"):
         read_matrix(path, skip=2)
     assert read_matrix(path, skip=2, drop=["b"]).X.tolist() == [[1], [3]]
+
+
+def test_a_header_that_ends_with_a_separator_below_a_title(tmp_path):
+    """As the tables of the Bureau of Labor Statistics have it."""
+    path = tmp_path / "rate.csv"
+    path.write_text(
+        "Series Id:           LNS14000000Q\n\nSeasonally Adjusted\n"
+        "Series id,Year,Period,Value,\nLNS,1959,Q01,5.8\nLNS,1959,Q02,5.1\n\n"
+    )
+    with pytest.raises(ValueError, match=r"\(--skip N\)"):
+        read_matrix(path)
+    with pytest.raises(ValueError, match=r"column 'Period'.*\(--drop Period\)"):
+        read_matrix(path, skip=3)
+    table = read_matrix(path, skip=3, drop=["Period"])
+    np.testing.assert_array_equal(table.X, [[1959, 5.8], [1959, 5.1]])
+    assert table.column_names == ["Year", "Value"]
+    assert table.row_names == ["LNS", "LNS"]

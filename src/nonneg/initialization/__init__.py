@@ -12,6 +12,7 @@ from ..base.rules import Rule, is_real, require
 from ..base.threads import resolve_n_threads, single_threaded_blas
 from ..base.validation import check_non_negative, check_X
 from ..operands.registration import as_operand
+from ..stores.anndata_store import whole_matrix
 from .svd_start import INITS, initial_factors
 
 __all__ = ["initialize"]
@@ -95,7 +96,7 @@ def initialize(
     parameters = parameters.validated(("cd",), INITS, ("frobenius",))
     positive = "a float in the range [0.0, inf)"
     require("eps", eps, Rule(is_real, positive, "Pass 0 to keep every entry."))
-    X = check_X(X)
+    X = check_X(whole_matrix(X, "X", "initialize"))
     check_non_negative(X, "NMF initialization")
     k = parameters.n_components
     operand = as_operand(X, n_threads=resolve_n_threads(None))

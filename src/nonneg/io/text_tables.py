@@ -59,6 +59,8 @@ class _Layout:
             msg = "has a header, but no rows"
             raise RefusedFile(msg)
         width = len(rows[0])
+        if header and len(first) == width + 1 and not first[-1].strip():
+            first = first[:-1]  # it ends with a separator, and the rows don't
         if row_names is None:
             row_names = width > 1 and self._has_row_names(first, rows, header)
         self.separator = separator

@@ -21,6 +21,7 @@ from ..operands.base import rmatmul
 from ..operands.registration import as_operand
 from ..solvers.pg import LIMIT_MESSAGE, sparseness_terms
 from ..solvers.steps.projection import Subproblem, gram_for
+from ..stores.anndata_store import whole_matrix
 
 Solution = tuple[NDArray[Any], NDArray[Any], int]
 """(factor, gradient, n_iter)."""
@@ -340,7 +341,7 @@ def _prepared(
     X: Any, W: Any, H: Any, name: str, owner: str, start: str = "H"
 ) -> tuple[Operand, Array, Array]:
     """Return the operand of X and both factors, checked against each other."""
-    X = validation.check_X(X, owner, name)
+    X = validation.check_X(whole_matrix(X, name, owner), owner, name)
     W, H = (_converted(A, X.dtype, key, owner) for key, A in (("W", W), ("H", H)))
     require_shapes(X, W, H, name)
     validation.check_non_negative(W if start == "W" else H, f"{owner} (input {start})")

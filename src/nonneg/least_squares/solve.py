@@ -15,6 +15,7 @@ from ..base import validation
 from ..base.arrays import Array
 from ..base.rules import WEIGHT, Rule, is_bool, require, show
 from ..base.threads import resolve_n_threads, single_threaded_blas
+from ..stores.anndata_store import whole_matrix
 from .normal_equations import (
     EPS,
     Fit,
@@ -189,6 +190,7 @@ def nnls(
     require("l2", l2, WEIGHT, WHOM)
     require("return_info", return_info, _FLAG, WHOM)
     n_threads = resolve_n_threads(n_threads)
+    A, B = whole_matrix(A, "A", WHOM), whole_matrix(B, "B", WHOM)
     A = validation.check_X(A, WHOM, "A")
     B, is_vector = _right_hand_sides(B, A.shape[0])
     m, n = A.shape

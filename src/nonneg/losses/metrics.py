@@ -16,6 +16,7 @@ from ..base.rules import BOOL, or_instance, require
 from ..base.threads import resolve_n_threads, single_threaded_blas
 from ..operands.registration import as_operand, has_own_operand
 from ..operands.units import in_unit, times_power, unit_of
+from ..stores.anndata_store import matrix_in_memory
 from .beta import NAMES, make_loss
 from .frobenius import in_units
 from .weighted import Chosen, check_chosen, weighted_loss
@@ -244,6 +245,7 @@ def _checked(
     X: Any, W: Any, H: Any, whom: str, weights: Any, where: Any
 ) -> tuple[Operand, Array, Array, Chosen]:
     """Check all; return the entries that count, and operand, W and Hᵀ of one dtype."""
+    X = matrix_in_memory(X)
     has_operand = has_own_operand(X)
     n_threads = resolve_n_threads(None)
     if has_operand:

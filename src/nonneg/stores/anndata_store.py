@@ -15,6 +15,25 @@ def matrix_in_memory(X: Any) -> Any:
     return X
 
 
+def whole_matrix(X: Any, name: str, whom: str) -> Any:
+    """Return the matrix of an AnnData for a function that needs it in memory.
+
+    Anything else is returned itself.
+
+    Raises
+    ------
+    ValueError
+        If it is on disk.
+    """
+    if is_instance(X, "anndata", "AnnData") and X.isbacked:
+        msg = (
+            f"{whom} needs {name} in memory, and it is an AnnData that is backed by a file. "
+            f"Pass {name}.to_memory().X."
+        )
+        raise ValueError(msg)
+    return matrix_in_memory(X)
+
+
 @register_store(lambda X: is_instance(X, "anndata", "AnnData"))
 def open_annotated(adata: Any) -> StoreBase:
     """Return the store for the X of a backed AnnData, with the names of its variables.
