@@ -16,6 +16,11 @@ BENCH := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks
 BENCH_ARGS ?=
 BASE ?=
 TO ?= build/recording.json
+SEED ?= 0
+INPUTS ?= 20000
+# what starts threads, forks, and ends beside them
+THREADS := tests/base/test_thread_ends.py tests/base/test_threads.py \
+	tests/fitting/test_callback_changes_X.py tests/fitting/test_interrupt.py
 SOURCES := pyproject.toml README.md LICENSE $(wildcard CMakeLists.txt) \
 	$(shell find src -name __pycache__ -prune -o ! -name '*.so' -print)
 
@@ -26,7 +31,7 @@ unexport PYTHONPATH
 .PHONY: help check venv install demo test test-slow lint format docs \
 	bench bench-quick bench-floors bench-sweeps bench-mu bench-minibatch bench-passes \
 	bench-map bench-tables bench-out-of-core bench-disk-rows bench-dask bench-gaps bench-constraints bench-gate \
-	record symbols stress-tsan clean
+	record symbols stress-tsan fuzz sanitize clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +47,17 @@ test: $(VENV)/.test ## set up, then run the test suite
 
 test-slow: $(VENV)/.test ## the long tests: many Hypothesis examples, big files
 	$(PYTEST) -n $(JOBS) -m "slow or not slow" --hypothesis-profile=slow $(PYTEST_ARGS)
+	$(MAKE) fuzz
+
+fuzz: ## forged matrices and files under the address sanitizer; SEED=, INPUTS=
+	tools/sanitized_tests.sh .venv-asan --python -m support.fuzz \
+		--seed $(SEED) --inputs $(INPUTS)
+
+sanitize: ## tests of the core under each sanitizer that GCC and Clang have (an hour)
+	tools/sanitized_tests.sh .venv-asan
+	CHECKS=undefined tools/sanitized_tests.sh .venv-ubsan
+	CHECKS=clang tools/sanitized_tests.sh .venv-clang
+	CHECKS=thread tools/sanitized_tests.sh .venv-tsan $(THREADS)
 
 lint: $(VENV)/.lint ## style, types and docstrings
 	$(BIN)/ruff check

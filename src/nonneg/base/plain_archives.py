@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from typing import IO, Any
@@ -9,6 +10,9 @@ from typing import IO, Any
 import numpy as np
 
 from .arrays import Array
+
+_MAGIC_BYTES = 8
+"""Bytes at the front of an .npy file, before the length of its header."""
 
 
 def require_plain(archive: zipfile.ZipFile, n_bytes: int) -> None:
@@ -40,7 +44,7 @@ def require_plain(archive: zipfile.ZipFile, n_bytes: int) -> None:
             raise ValueError(msg)
         total += member.file_size
         with archive.open(member) as file:
-            shape, dtype = read_array_header(file)
+            shape, dtype = read_array_header(file, member.file_size)
             expected = file.tell() + math.prod(shape) * dtype.itemsize
         if dtype.hasobject or expected != member.file_size:
             msg = (
@@ -53,16 +57,70 @@ def require_plain(archive: zipfile.ZipFile, n_bytes: int) -> None:
         raise ValueError(msg)
 
 
-def read_array_header(file: IO[bytes] | Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Read the header of an .npy file; return shape and dtype."""
-    version = np.lib.format.read_magic(file)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, _, dtype = read(file)
+def read_array_header(
+    file: IO[bytes] | Any, n_bytes: int
+) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read the header of an .npy file; return shape and dtype.
+
+    NumPy's readers rely on what a header says, and take memory for it.
+
+    Parameters
+    ----------
+    file : binary file
+        It is read from its beginning to the end of the header.
+    n_bytes : int
+        Length of the file.
+
+    Raises
+    ------
+    ValueError
+        If it is no such header. The text ends a sentence about the file.
+    """
+    front = file.read(_MAGIC_BYTES)
+    try:
+        version = np.lib.format.read_magic(io.BytesIO(front))
+        front += file.read(2 if version == (1, 0) else 4)
+        length = int.from_bytes(front[_MAGIC_BYTES:], "little")
+        if length > n_bytes - len(front):
+            msg = (
+                f"its header is said to have {length} bytes, and the file has {n_bytes}"
+            )
+            raise ValueError(msg)
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(io.BytesIO(front[_MAGIC_BYTES:] + file.read(length)))
+    except Exception as error:
+        # NumPy evaluates the text of the header, which raises errors of any class
+        reason = " ".join(str(error).split()).rstrip(".")
+        msg = f"is damaged: {reason or 'its header can not be read'}"
+        raise ValueError(msg) from error
+    if not all(type(n) is int and n >= 0 for n in shape):
+        msg = f"is damaged: its header says that the array has shape {shape}"
+        raise ValueError(msg)
     return shape, dtype
+
+
+def require_whole_array(file: IO[bytes] | Any, n_bytes: int) -> None:
+    """Refuse an .npy file that has fewer bytes than its shape and dtype say.
+
+    The header is read, and the file is left behind it.
+
+    Raises
+    ------
+    ValueError
+        Its text ends a sentence about the file.
+    """
+    shape, dtype = read_array_header(file, n_bytes)
+    expected = file.tell() + math.prod(shape) * dtype.itemsize
+    if not dtype.hasobject and expected > n_bytes:
+        msg = (
+            f"is damaged or incomplete: it has {n_bytes} bytes, but an array of shape "
+            f"{shape} and dtype {dtype} has {expected}"
+        )
+        raise ValueError(msg)
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> Array:

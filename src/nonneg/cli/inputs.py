@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.memory_size import parse_size
+from ..base.plain_archives import require_whole_array
 from ..base.threads import resolve_n_threads
 from ..io.readers import Table, read_matrix, select_columns
 from ..operands.registration import as_operand, is_operand
@@ -161,6 +162,8 @@ def read_weights(path: Path, n_samples: int) -> NDArray[np.float64]:
     """
     try:
         if path.suffix == ".npy":
+            with path.open("rb") as file:
+                require_whole_array(file, path.stat().st_size)
             stored: Any = np.load(path, allow_pickle=False)
         else:
             stored = [float(t) for t in path.read_text(encoding="utf-8-sig").split()]

@@ -16,7 +16,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ..base.gate import admit_sparse
+from ..base.plain_archives import read_array_header, require_whole_array
 from ..stores.matrix_market import read_market
+from ..stores.read_errors import describe_lack
 from .column_choice import choose_columns, name_options
 from .text_forms import RefusedFile, TextForm
 from .text_tables import read_text
@@ -168,9 +171,11 @@ def _explain_damage(path: Path) -> Iterator[None]:
     except RefusedFile as error:
         msg = f"{str(path)!r} {error}."
         raise ValueError(msg) from None
+    except MemoryError as error:  # by its shape, which may be damaged
+        raise MemoryError(describe_lack(path, error)) from error
     except Exception as error:
         is_damage = isinstance(error, gzip.BadGzipFile)
-        if isinstance(error, OSError | MemoryError) and not is_damage:
+        if isinstance(error, OSError) and not is_damage:
             raise
         reason = " ".join(str(error).split()).rstrip(".")
         msg = f"{str(path)!r} can't be read: {reason or type(error).__name__}."
@@ -196,24 +201,24 @@ def _read_npy(path: Path) -> Table:
                 msg = "is not a .npy file"
                 raise RefusedFile(msg)
             file.seek(0)
-            if _holds_objects(file):
+            n_bytes = os.fstat(file.fileno()).st_size
+            if read_array_header(file, n_bytes)[1].hasobject:
                 msg = (
                     "holds Python objects, which only pickle could read, and a pickle "
                     "can run any code; save an array of numbers instead"
                 )
                 raise RefusedFile(msg)
+            file.seek(0)
+            _require_whole(file, n_bytes)
         return Table(_require_numbers(np.load(path, mmap_mode="r", allow_pickle=False)))
 
 
-def _holds_objects(file: IO[bytes]) -> bool:
-    """Return whether the header of a .npy file announces an array of Python objects."""
-    number = np.lib.format.read_magic(file)
-    read_header = (
-        np.lib.format.read_array_header_1_0
-        if number == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    return bool(read_header(file)[2].hasobject)
+def _require_whole(file: IO[bytes] | Any, n_bytes: int) -> None:
+    """Refuse an array that is shorter than its header says, before memory is taken for it."""
+    try:
+        require_whole_array(file, n_bytes)
+    except ValueError as error:
+        raise RefusedFile(str(error)) from error
 
 
 def _read_npz(path: Path) -> Table:
@@ -223,10 +228,12 @@ def _read_npz(path: Path) -> Table:
             raise RefusedFile(msg)
         with np.load(path, allow_pickle=False) as archive:
             names = set(archive.files)
+            for member in archive.zip.infolist():
+                with archive.zip.open(member) as file:
+                    _require_whole(file, member.file_size)
             if {"format", "shape", "data"} <= names:
-                X = sp.load_npz(path)
-                kept = X.format in ("csr", "csc")
-                return Table(_require_numbers(X if kept else X.tocsr()))
+                # checked first: SciPy's conversions rely on the indices
+                return Table(_require_numbers(admit_sparse(sp.load_npz(path), "it")))
             if {"header", "components_"} <= names:
                 msg = "is a model, not data; `nonneg info` shows what it holds"
                 raise RefusedFile(msg)

@@ -66,7 +66,7 @@ class CompressedRows(StoreBase):
         where: str,
     ) -> None:
         self.where = where
-        self.shape = require_matrix(tuple(int(n) for n in shape), where)
+        self.shape = require_matrix(read_shape_vector(shape, where), where)
         self.dtype = to_factor_dtype(dtype, where)
         self._indices, self._data, self._lengths = indices, data, lengths
         pointers = np.asarray(indptr)
@@ -162,6 +162,21 @@ class CompressedRows(StoreBase):
             f"there are {n_features} columns. The file is damaged, or its shape wrong."
         )
         raise StoreError(msg)
+
+
+def read_shape_vector(stored: Any, where: str) -> tuple[int, ...]:
+    """Return a stored shape as integers.
+
+    Raises
+    ------
+    ValueError
+        If it is no vector of integers that can be lengths.
+    """
+    vector = np.asarray(stored)
+    if vector.ndim != 1 or vector.dtype.kind not in "iu" or (vector < 0).any():
+        msg = f"The shape that {where} stores is {stored!r}; it must be two lengths."
+        raise ValueError(msg)
+    return tuple(int(n) for n in vector)
 
 
 def build_canonical_csr(

@@ -17,10 +17,16 @@ from numpy.typing import NDArray
 
 from ..base.arrays import Array
 from .csr_folder import CsrFolder
-from .hdf5 import SHAPES, find_matrix, is_group, read_format
+from .hdf5 import (
+    find_matrix,
+    is_group,
+    read_format,
+    read_stored_shape,
+    require_vectors,
+)
 from .mapped import read_fully
 from .matrix_market import Entries, MatrixMarket
-from .read_errors import StoreError, is_instance
+from .read_errors import StoreError, is_instance, require_matrix
 
 MEMORY = 256 << 20
 """Default for the bytes of memory that a conversion may take for entries."""
@@ -114,15 +120,28 @@ class CscEntries:
 
     def __init__(self, group: Any, n_entries: int) -> None:
         self.where = f"{group.name!r}"
-        shape = next(tuple(group.attrs[name]) for name in SHAPES if name in group.attrs)
-        self.shape = (int(shape[0]), int(shape[1]))
-        self.dtype = np.dtype(group["data"].dtype)
-        self._group = group
+        self.shape = require_matrix(read_stored_shape(group, self.where), self.where)
+        self._data, self._indices, indptr = require_vectors(group, self.where)
+        self.dtype = np.dtype(self._data.dtype)
+        self._indptr = self._checked(indptr[:])
         self._n_entries = n_entries
 
+    def _checked(self, indptr: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the column pointers, which lead through all entries from the first on."""
+        n_stored = min(self._data.shape[0], self._indices.shape[0])
+        kinds = self._indices.dtype.kind + indptr.dtype.kind
+        is_sound = indptr.size == self.shape[1] + 1 and not kinds.strip("iu")
+        is_sound = is_sound and indptr[0] == 0 and indptr[-1] <= n_stored
+        if not is_sound or (indptr[1:] < indptr[:-1]).any():
+            msg = (
+                f"The column pointers of {self.where} do not rise from 0 to its {n_stored} "
+                f"entries, one for each of {self.shape[1]} columns. The file is damaged."
+            )
+            raise StoreError(msg)
+        return indptr.astype(np.int64)
+
     def __iter__(self) -> Iterator[Entries]:
-        data, indices = self._group["data"], self._group["indices"]
-        indptr = self._group["indptr"][:].astype(np.int64)
+        data, indices, indptr = self._data, self._indices, self._indptr
         for first in range(0, int(indptr[-1]), self._n_entries):
             last = min(first + self._n_entries, int(indptr[-1]))
             # the columns of these entries; an empty column has the pointer of the next

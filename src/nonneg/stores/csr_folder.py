@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.arrays import Array
+from ..base.plain_archives import read_array_header, require_whole_array
 from .base import register_store
 from .compressed_rows import CompressedRows
 from .mapped import read_fully
@@ -33,13 +35,8 @@ class NpyVector:
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
             try:
-                version = np.lib.format.read_magic(file)
-                read_header = (
-                    np.lib.format.read_array_header_1_0
-                    if version == (1, 0)
-                    else np.lib.format.read_array_header_2_0
-                )
-                shape, _, self.dtype = read_header(file)
+                n_bytes = os.fstat(file.fileno()).st_size
+                shape, self.dtype = read_array_header(file, n_bytes)
             except ValueError as error:
                 msg = f"{str(path)!r} is no .npy file: {error}"
                 raise ValueError(msg) from error
@@ -98,6 +95,8 @@ class CsrFolder(CompressedRows):
 
 def _load(path: Path) -> NDArray[Any]:
     try:
+        with path.open("rb") as file:
+            require_whole_array(file, os.fstat(file.fileno()).st_size)
         vector: NDArray[Any] = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
         msg = f"{str(path)!r} can't be read: {error}. The file may be cut off."

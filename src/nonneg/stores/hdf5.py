@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from ..base.arrays import Array
 from .base import DenseStore, StoreBase, register_store, to_factor_dtype
-from .compressed_rows import BY_COLUMNS, CompressedRows
+from .compressed_rows import BY_COLUMNS, CompressedRows, read_shape_vector
+from .interrupts import keeping_interrupts
 from .read_errors import is_instance, naming_rows, require_matrix
 
 PARTS = ("data", "indices", "indptr")
@@ -20,9 +22,31 @@ MOST_LEVELS = 8
 """Most groups inside each other that are searched for a matrix: links can form a loop."""
 SHOWN = 6
 """Most matrices that a message lists."""
+AT_ONCE = 32 << 20
+"""Bytes that are read by one call of HDF5, which can't be interrupted."""
 SIDE_TABLES = ("obsm", "obsp", "varm", "varp", "uns")
 """Members of an AnnData that describe its rows and columns."""
 SHAPES = ("shape", "h5sparse_shape")
+
+
+def cut(
+    start: int, stop: int, most: int, chunk: int | None
+) -> Iterator[tuple[int, int]]:
+    """Yield ranges from start to stop that end with a chunk, about `most` long.
+
+    Ctrl-C is heard between two reads, and HDF5 unzips whole chunks.
+    """
+    chunk = chunk or 1
+    size = max(1, most // chunk) * chunk
+    while start < stop:
+        end = min(stop, (start // size + 1) * size)
+        yield start, end
+        start = end
+
+
+def _read_entries(vector: Any, first: int, last: int) -> Any:
+    with keeping_interrupts():
+        return vector[first:last]
 
 
 def describe(X: Any) -> str:
@@ -68,6 +92,7 @@ class Hdf5Store(DenseStore):
         self.dtype = to_factor_dtype(X.dtype, self.where)
         self.chunk_rows = int(X.chunks[0]) if X.chunks else None
         self._X = X
+        self._at_once = AT_ONCE // max(1, self.shape[1] * self.dtype.itemsize)
         self._size = FileSize(X)
 
     def read(self, start: int, stop: int, out: Array | None = None) -> Array:
@@ -75,13 +100,18 @@ class Hdf5Store(DenseStore):
         if out is None:
             out = np.empty((stop - start, self.shape[1]), dtype=self.dtype)
         with naming_rows(self.where, start, stop, self._rows, self.chunk_rows):
+            for first, last in cut(start, stop, self._at_once, self.chunk_rows):
+                self._read_some(first, last, out[first - start : last - start])
+            self._size.require_whole()
+        return out
+
+    def _read_some(self, start: int, stop: int, out: Array) -> None:
+        with keeping_interrupts():
             # HDF5 has bools as an enumeration, which it does not convert to numbers
             if self._X.dtype.kind != "b" and out.flags.c_contiguous:
                 self._X.read_direct(out, np.s_[start:stop])
             else:
                 out[...] = self._rows(start, stop)
-            self._size.require_whole()
-        return out
 
     def read_shape(self) -> tuple[int, ...]:
         """Return the shape that the data set has now."""
@@ -105,6 +135,39 @@ def read_format(group: Any) -> str | None:
         if value in ("csr" + suffix, "csc" + suffix):
             return str(value)[:3]
     return "10x" if "barcodes" in group and "shape" in group else None
+
+
+def require_vectors(group: Any, where: str) -> list[Any]:
+    """Return the data sets of values, indices and row pointers of a sparse group.
+
+    Raises
+    ------
+    ValueError
+        If one of them is no vector.
+    """
+    vectors = [group[name] for name in PARTS]
+    for name, vector in zip(PARTS, vectors, strict=True):
+        if is_group(vector) or len(getattr(vector, "shape", None) or ()) != 1:
+            msg = f"{where} is damaged: its {name!r} is no vector. Write it anew."
+            raise ValueError(msg)
+    return vectors
+
+
+def read_stored_shape(group: Any, where: str) -> tuple[int, ...]:
+    """Return the shape that a sparse group has as an attribute or, of 10x, as a member.
+
+    Raises
+    ------
+    ValueError
+        If it has none, or one that is no vector of lengths.
+    """
+    name = next((name for name in SHAPES if name in group.attrs), None)
+    if name is not None:
+        return read_shape_vector(group.attrs[name], where)
+    if "shape" in group and not is_group(group["shape"]):
+        return read_shape_vector(group["shape"][()], where)
+    msg = f"{where} does not say its shape; it needs the attribute {SHAPES[0]!r}."
+    raise ValueError(msg)
 
 
 def find_matrix(X: Any) -> Any:
@@ -204,23 +267,23 @@ class Hdf5CsrStore(CompressedRows):
             raise ValueError(msg)
         if kind == "csc":
             raise ValueError(BY_COLUMNS.format(where=where))
+        data, indices, indptr = require_vectors(group, where)
+        shape = read_stored_shape(group, where)
         if kind == "10x":  # columns are cells: the transpose is CSR of cells × features
-            shape = tuple(group["shape"][:][::-1])
-        else:
-            shape = next(
-                tuple(group.attrs[name]) for name in SHAPES if name in group.attrs
-            )
-        data, indices = group["data"], group["indices"]
+            shape = shape[::-1]
         size = FileSize(group)
 
         def read(vector: Any, first: int, last: int) -> Any:
-            entries = vector[first:last]
+            chunk = vector.chunks[0] if vector.chunks else None
+            at_once = AT_ONCE // vector.dtype.itemsize
+            ranges = list(cut(first, last, at_once, chunk)) or [(first, first)]
+            parts = [_read_entries(vector, begin, end) for begin, end in ranges]
             size.require_whole()
-            return entries
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
         super().__init__(
             shape,
-            group["indptr"][:],
+            indptr[:],
             partial(read, indices),
             partial(read, data),
             lambda: (data.shape[0], indices.shape[0]),

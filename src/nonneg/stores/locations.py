@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +16,15 @@ from ..base.gate import admit_sparse
 from .base import StoreBase, as_store, register_store
 from .conversion import by_rows
 from .csr_folder import CsrFolder, is_csr_folder
-from .hdf5 import SHAPES, find_matrix, is_group, read_format
+from .hdf5 import (
+    PARTS,
+    find_matrix,
+    is_group,
+    read_format,
+    read_stored_shape,
+    require_vectors,
+)
+from .read_errors import describe_lack, require_matrix
 from .table_names import RAW, read_column_names, read_names_of_rows
 
 INSIDE = "::"
@@ -103,12 +113,18 @@ def open_store(name: str | os.PathLike[str]) -> StoreBase:
             "a zarr folder, or a folder with the .npy files of a CSR."
         )
         raise ValueError(msg)
-    try:
+    with _explain_errors(name):
         return _OPEN[kind](location)
-    except (
-        KeyError,
-        RuntimeError,
-    ) as error:  # links that lead nowhere, or to themselves
+
+
+@contextmanager
+def _explain_errors(name: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn errors about links that lead nowhere, or about memory, into a sentence."""
+    try:
+        yield
+    except MemoryError as error:
+        raise MemoryError(describe_lack(name, error)) from error
+    except (KeyError, RuntimeError) as error:
         reason = " ".join(str(error.args[0] if error.args else error).split())
         msg = f"{os.fspath(name)!r} can't be read: {reason}."
         raise ValueError(msg) from error
@@ -134,9 +150,12 @@ def _find_in_hdf5(location: Location) -> tuple[Any, Any]:
 
 def _require_inside(matrix: Any) -> None:
     """Raise ValueError if the numbers of an HDF5 matrix are in a file of any other kind."""
-    data_sets = matrix.values() if is_group(matrix) else [matrix]
+    data_sets = [matrix]
+    if is_group(matrix):
+        names = [name for name in PARTS if name in matrix]
+        data_sets = [matrix[name] for name in names]
     for data_set in data_sets:
-        if not is_group(data_set) and data_set.external:
+        if not is_group(data_set) and getattr(data_set, "external", None):
             msg = (
                 f"{data_set.name!r} in {data_set.file.filename!r} has its numbers in "
                 f"another file, {data_set.external[0][0]!r}. Pass the data set itself, "
@@ -203,14 +222,21 @@ def read_columns(
     kind = detect_kind(location)
     if kind not in ("hdf5", "zarr") or not location.path.exists():
         return None
+    with _explain_errors(location.path):
+        return _read_columns(kind, location, limit)
+
+
+def _read_columns(
+    kind: str, location: Location, limit: float
+) -> tuple[Any, list[str] | None] | None:
     root, matrix = (_find_in_hdf5 if kind == "hdf5" else _find_in_zarr)(location)
     if not is_group(matrix) or read_format(matrix) != "csc":
         return None
-    vectors = [matrix[name] for name in ("data", "indices", "indptr")]
+    vectors = require_vectors(matrix, repr(str(location.path)))
     if sum(vector.shape[0] * vector.dtype.itemsize for vector in vectors) > limit:
         return None
-    shape = next(matrix.attrs[name] for name in SHAPES if name in matrix.attrs)
-    shape = (int(shape[0]), int(shape[1]))
+    where = repr(str(location.path))
+    shape = require_matrix(read_stored_shape(matrix, where), where)
     try:
         X = sp.csc_array(tuple(vector[:] for vector in vectors), shape=shape)
     except (OSError, ValueError) as error:
@@ -222,7 +248,8 @@ def read_columns(
 
 def read_row_names(location: Location, n_rows: int) -> list[str] | None:
     """Return the names of the rows in a file of anndata or 10x, if there are n_rows of them."""
-    names = _find_row_names(location)
+    with _explain_errors(location.path):
+        names = _find_row_names(location)
     return None if names is None or len(names) != n_rows else names
 
 
@@ -248,7 +275,7 @@ def estimate_market_bytes(path: Path) -> int:
 
     try:
         n_rows, n_columns, n_entries, layout, *_ = scipy.io.mminfo(path)
-    except (ValueError, EOFError, OSError):
+    except (ValueError, OverflowError, EOFError, OSError, zlib.error):
         return 0  # the reader of the file says what is wrong
     if layout == "array":
         return int(n_rows) * int(n_columns) * 8

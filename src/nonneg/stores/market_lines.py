@@ -10,26 +10,26 @@ from numpy.typing import NDArray
 
 DIGITS = b"0123456789"
 SKELETON = bytes.maketrans(b"E\1", b"e?")
-"""Translation of a line without its digits to the form that `_is_ordinary` compares."""
-CLASSES = bytes(
-    # 0 digit, 1 blank, 2 line end, 3 point, 4 e, 5 minus, 6 plus, 7 anything else
-    {**dict.fromkeys(DIGITS, 0), 32: 1, 10: 2, 46: 3, 101: 4, 69: 4, 45: 5, 43: 6}.get(
-        c, 7
-    )
-    for c in range(256)
-)
-"""Translation of characters to their classes."""
-ALLOWED_PAIRS = bytes(
-    8 * first + second
-    for first, seconds in enumerate(
-        ((0, 1, 2, 3, 4), (0, 5), (0, 2, 5), (0, 1, 2, 4), (0, 5, 6), (0,), (0,), ())
-    )
-    for second in seconds
-)
-"""Pairs of classes that may follow each other, each as 8·first + second."""
+"""Translation of a line without its digits to the form that `_has_plain_forms` compares."""
 SIGNS = (b"", b"-")
 POINTS = (b"", b".")
 EXPONENTS = (b"", b"e", b"e-", b"e+")
+
+
+def _table(characters: bytes) -> NDArray[np.bool_]:
+    """Return for each character whether it is one of these."""
+    table = np.zeros(256, dtype=bool)
+    table[list(characters)] = True
+    return table
+
+
+NEIGHBOURS = (
+    (b"-", _table(b" \neE"), _table(DIGITS + b".")),
+    (b"+", _table(b"eE"), _table(DIGITS)),
+    (b"e", _table(DIGITS + b"."), _table(DIGITS + b"+-")),
+    (b"E", _table(DIGITS + b"."), _table(DIGITS + b"+-")),
+)
+"""Characters inside a number, each with those that may be before and behind it."""
 
 REAL = rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?|[+-]?(?:nan|inf|infinity)"
 INTEGER = rb"[+-]?\d+"
@@ -60,14 +60,21 @@ def check_lines(lines: bytes, *, n_indices: int, field: str) -> bytes:
     ValueError
         If a line does not hold such numbers. `args[1]` is its number, from 0.
     """
-    n_values = n_indices + {"pattern": 0, "complex": 2}.get(field, 1)
-    integers = "integer" in field
+    n_values = _count_values(n_indices, field)
     plain = lines.replace(b"\r\n", b"\n") if b"\r" in lines else lines
-    if _has_plain_pairs(plain):
-        if _has_plain_forms(plain, n_values, integers):
-            return lines
-    elif _is_ordinary(plain, n_values, integers):
+    if _is_plain(plain, n_values, "integer" in field):
         return lines
+    match_lines(lines, n_indices=n_indices, field=field)
+    changed = re.sub(rb"[dD](?=[+-]?\d)", b"e", lines)
+    return lines if changed == lines else changed
+
+
+def match_lines(lines: bytes, *, n_indices: int, field: str) -> None:
+    """Refuse the first line that does not hold its numbers, as `check_lines` does.
+
+    It reads each line by itself, which takes some times as long as SciPy's reader.
+    """
+    n_values = _count_values(n_indices, field)
     value = INTEGER if "integer" in field else REAL
     numbers = [rb"\d+"] * n_indices + [rb"(?:" + value + rb")"] * (n_values - n_indices)
     pattern = re.compile(rb"\s*" + rb"\s+".join(numbers) + rb"\s*", re.IGNORECASE)
@@ -76,21 +83,10 @@ def check_lines(lines: bytes, *, n_indices: int, field: str) -> bytes:
             text = line.strip()[:60].decode("ascii", "backslashreplace")
             msg = f"{text!r} is not {n_values} numbers"
             raise ValueError(msg, number)
-    changed = re.sub(rb"[dD](?=[+-]?\d)", b"e", lines)
-    return lines if changed == lines else changed
 
 
-def _has_plain_pairs(lines: bytes) -> bool:
-    """Return whether each two neighbouring characters can be so in numbers.
-
-    Numbers that begin with a point are left to `_is_ordinary`, since only a third character
-    tells them from a point alone.
-    """
-    classes = (
-        np.frombuffer(b"\n" + lines.translate(CLASSES) + b"\n", dtype=np.uint8) & 7
-    )
-    pairs = (classes[:-1] << 3) | classes[1:]
-    return not pairs.tobytes().translate(None, ALLOWED_PAIRS)
+def _count_values(n_indices: int, field: str) -> int:
+    return n_indices + {"pattern": 0, "complex": 2}.get(field, 1)
 
 
 def _has_plain_forms(lines: bytes, n_values: int, integers: bool) -> bool:
@@ -109,38 +105,25 @@ def _has_plain_forms(lines: bytes, n_values: int, integers: bool) -> bool:
     return not skeleton.strip(b"\1")
 
 
-def _is_ordinary(plain: bytes, n_values: int, integers: bool) -> bool:
-    """Return whether all lines hold n_values numbers, one blank apart.
+def _is_plain(lines: bytes, n_values: int, integers: bool) -> bool:
+    """Return whether SciPy reads all of each line, or none of one of its numbers.
 
-    It may say no of a correct line, which `check_lines` then matches by itself.
+    Where it reads none, it raises an error itself. It may say no of a correct line, which
+    `match_lines` then looks at. Only a sign or an exponent can end a number too early once
+    the characters that are no digits come in the right order, so that they alone are looked
+    up beside their neighbours.
     """
-    if not _has_plain_forms(plain, n_values, integers):
+    lines = b"\n" + lines.removesuffix(b"\n") + b"\n"
+    if any(pair in lines for pair in (b"  ", b"\n ", b" \n")):
         return False
-    plain = plain.removesuffix(b"\n")
-    padded = np.frombuffer(b"\n" + plain + b"\n", dtype=np.uint8)
-    is_blank = padded <= ord(" ")
-    # n_values - 1 single blanks inside each line, each before a number
-    if (is_blank[1:] & is_blank[:-1]).any():
+    if not _has_plain_forms(lines[1:], n_values, integers):
         return False
-    for sign, before in (("-", b" \neE"), ("+", b"eE")):
-        places = np.flatnonzero(padded == ord(sign))
-        if not _are_in(padded[places - 1], before):
-            return False
-        if not _are_in(padded[places + 1], DIGITS + b"."):
-            return False
-    places = np.flatnonzero(padded == ord("."))
-    alone = ~_is_digit(padded[places - 1]) & ~_is_digit(padded[places + 1])
-    places = np.flatnonzero((padded | 32) == ord("e"))
-    if not _are_in(padded[places - 1], DIGITS + b"."):
-        return False
-    return not alone.any() and _are_in(padded[places + 1], DIGITS + b"-+")
-
-
-def _are_in(characters: NDArray[np.uint8], allowed: bytes) -> bool:
-    """Return whether all characters are allowed."""
-    return bool(np.isin(characters, list(allowed)).all())
-
-
-def _is_digit(characters: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which characters are digits."""
-    return (characters >= ord("0")) & (characters <= ord("9"))
+    characters = np.frombuffer(lines, dtype=np.uint8)
+    for mark, before, after in NEIGHBOURS:
+        if mark in lines:
+            places = np.flatnonzero(characters == mark[0])
+            if not before[characters[places - 1]].all():
+                return False
+            if not after[characters[places + 1]].all():
+                return False
+    return True

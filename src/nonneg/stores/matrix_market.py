@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..base.arrays import Array
-from .market_lines import check_lines
+from .market_lines import check_lines, match_lines
 from .read_errors import StoreError
 
 FIELDS = {
@@ -24,8 +26,8 @@ FIELDS = {
 """Kinds of values, each with the dtype that SciPy reads it as."""
 
 
-PIECE_BYTES = 16 << 20
-"""Bytes of text that are checked at a time before a file is read whole."""
+PIECE_BYTES = 1 << 19
+"""Bytes of text that are parsed at a time, so that they stay in a cache (D-MARKET-PIECES)."""
 
 
 def open_market(path: Path) -> IO[bytes]:
@@ -56,6 +58,23 @@ def iterate_lines(file: IO[bytes], n_bytes: int) -> Iterator[bytes]:
         yield rest
 
 
+def require_square(n_rows: int, n_columns: int, symmetry: str) -> None:
+    """Refuse a matrix that is symmetric, but not square.
+
+    SciPy's reader writes the other half of such a matrix beyond its memory.
+    """
+    if symmetry != "general" and n_rows != n_columns:
+        msg = f"it is {symmetry} by its header, but has {n_rows} rows and {n_columns} columns"
+        raise ValueError(msg)
+
+
+def require_entries(n_rows: int, n_columns: int) -> None:
+    """Refuse a dense matrix without rows or columns, by whose length SciPy divides."""
+    if n_rows < 1 or n_columns < 1:
+        msg = f"it has {n_rows} rows and {n_columns} columns by its header"
+        raise ValueError(msg)
+
+
 def read_market(path: Path) -> Any:
     """Read a Matrix Market file whole, as a sparse matrix or an array.
 
@@ -66,26 +85,23 @@ def read_market(path: Path) -> Any:
     """
     import scipy.io
 
-    *_, layout, field, _symmetry = scipy.io.mminfo(path)
-    n_indices = 2 if layout == "coordinate" else 0
-    changed = False
-    pieces = []
+    n_rows, n_columns, _, layout, field, symmetry = scipy.io.mminfo(path)
+    require_square(n_rows, n_columns, symmetry)
+    if layout == "coordinate" and field in FIELDS:
+        rows, columns, values = _join(list(MatrixMarket(path, PIECE_BYTES)), field)
+        return sp.coo_matrix((values, (rows, columns)), shape=(n_rows, n_columns))
+    require_entries(n_rows, n_columns)
     with open_market(path) as file:
         header = read_header(file)
-        n_lines = header.count(b"\n")
+        n_lines, pieces = header.count(b"\n"), []
         for lines in iterate_lines(file, PIECE_BYTES):
             try:
-                checked = check_lines(lines, n_indices=n_indices, field=field)
+                pieces.append(check_lines(lines, n_indices=0, field=field))
             except ValueError as error:
                 text, number = error.args
                 msg = f"line {n_lines + 1 + number}: {text}"
                 raise ValueError(msg) from error
             n_lines += lines.count(b"\n")
-            changed = changed or checked is not lines
-            pieces.append(checked)
-    if not changed and path.suffix != ".gz":  # which would be unzipped once more
-        del pieces
-        return scipy.io.mmread(path)
     return scipy.io.mmread(io.BytesIO(header + b"".join(pieces)))
 
 
@@ -95,6 +111,15 @@ class Entries(NamedTuple):
     rows: Array
     columns: Array
     values: Array
+
+
+def _join(parts: list[Entries], field: str) -> Entries:
+    """Return the entries of all parts, and let go of each part."""
+    vectors = []
+    for place, dtype in enumerate((np.int32, np.int32, FIELDS[field])):
+        pieces = [part[place] for part in parts]
+        vectors.append(np.concatenate(pieces) if pieces else np.zeros(0, dtype))
+    return Entries(*vectors)
 
 
 class MatrixMarket:
@@ -119,7 +144,10 @@ class MatrixMarket:
         self.path, self._n_bytes = path, n_bytes
         try:
             header = scipy.io.mminfo(path)
-        except (ValueError, EOFError, gzip.BadGzipFile) as error:
+            require_square(header[0], header[1], header[-1])
+        except (
+            ValueError, OverflowError, EOFError, gzip.BadGzipFile, zlib.error,
+        ) as error:  # fmt: skip
             msg = f"{str(path)!r} is no Matrix Market file: {error}"
             raise ValueError(msg) from error
         n_rows, n_columns, self._n_lines, layout, self._field, self._symmetry = header
@@ -145,7 +173,7 @@ class MatrixMarket:
                     entries, n_lines = self._parse(lines, n_header + done)
                     yield entries
                     done += n_lines
-            except (EOFError, gzip.BadGzipFile) as error:
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 msg = f"{str(self.path)!r} is cut off after {done} entries: {error}"
                 raise StoreError(msg) from error
         if done != self._n_lines:
@@ -157,12 +185,7 @@ class MatrixMarket:
 
     def _parse(self, lines: bytes, before: int) -> tuple[Entries, int]:
         """Return the entries of some lines, and the number of lines that hold one."""
-        try:
-            lines = check_lines(lines, n_indices=2, field=self._field)
-        except ValueError as error:
-            text, number = error.args
-            msg = f"Line {before + 1 + number} of {str(self.path)!r} can't be read: {text}."
-            raise StoreError(msg) from error
+        lines = self._require_numbers(check_lines, lines, before)
         n_lines = lines.count(b"\n") + (not lines.endswith(b"\n"))
         try:
             return self._read(lines, n_lines), n_lines
@@ -171,12 +194,24 @@ class MatrixMarket:
         try:
             return self._read(lines, n_lines), n_lines
         except (ValueError, OverflowError) as error:
+            self._require_numbers(match_lines, lines, before)
             text = " ".join(str(error).split())
             first, last = before + 1, before + n_lines
             msg = (
                 f"Lines {first} to {last} of {str(self.path)!r} can't be read "
                 f"({text}; counted from {first - 2})."
             )
+            raise StoreError(msg) from error
+
+    def _require_numbers(
+        self, check: Callable[..., Any], lines: bytes, before: int
+    ) -> Any:
+        """Return what a check of `market_lines` does, or name the line that it refuses."""
+        try:
+            return check(lines, n_indices=2, field=self._field)
+        except ValueError as error:
+            text, number = error.args
+            msg = f"Line {before + 1 + number} of {str(self.path)!r} can't be read: {text}."
             raise StoreError(msg) from error
 
     def _read(self, lines: bytes, n_lines: int) -> Entries:

@@ -15,6 +15,15 @@ class StoreError(OSError, ValueError):
     """
 
 
+def describe_lack(where: object, error: MemoryError) -> str:
+    """Return the sentence about a file whose matrix needs more memory than there is."""
+    reason = " ".join(str(error).split()).rstrip(".") or "there is no memory left"
+    return (
+        f"{str(where)!r} can't be read: {reason}. Its shape needs more memory than there "
+        "is, unless it is damaged."
+    )
+
+
 def describe_rows(start: int, stop: int) -> str:
     """Return rows start:stop in words."""
     return f"Row {start}" if stop == start + 1 else f"Rows {start} to {stop - 1}"

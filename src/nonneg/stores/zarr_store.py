@@ -9,7 +9,13 @@ import numpy as np
 from ..base.arrays import Array
 from .base import DenseStore, StoreBase, register_store, to_factor_dtype
 from .compressed_rows import BY_COLUMNS, CompressedRows
-from .hdf5 import SHAPES, describe_members, is_group, read_format
+from .hdf5 import (
+    describe_members,
+    is_group,
+    read_format,
+    read_stored_shape,
+    require_vectors,
+)
 from .read_errors import is_instance, naming_rows, require_matrix
 
 
@@ -97,13 +103,13 @@ class ZarrCsrStore(CompressedRows):
         where = describe(group)
         if read_format(group) != "csr":
             raise ValueError(BY_COLUMNS.format(where=where))
-        data, indices = group["data"], group["indices"]
-        shape = next(tuple(group.attrs[name]) for name in SHAPES if name in group.attrs)
+        data, indices, indptr = require_vectors(group, where)
+        shape = read_stored_shape(group, where)
         if shape[1] > 1:
             _require_chunks(indices, where)
         super().__init__(
             shape,
-            group["indptr"][:],
+            indptr[:],
             lambda first, last: indices[first:last],
             lambda first, last: data[first:last],
             lambda: (read_shape(data)[0], read_shape(indices)[0]),

@@ -20,6 +20,7 @@ from ...base.records import History
 from ...base.validation import warn
 from ...operands.dask.worker_files import RowFiles
 from ...operands.streamed.disk_rows import DiskRows, giving_back
+from .state_checks import find_fault
 from .state_tree import Load, from_table, names_elsewhere, to_table
 
 FORMAT = 2
@@ -149,8 +150,10 @@ class Checkpoints:
         for path in (self.path, self.path.with_name(self.path.name + PREVIOUS)):
             try:
                 header, table = _read(path, X)
+                _require_sound_header(header)
                 self._require_same(path, header)
                 past = _past(header, table, self._loader(X))
+                _require_sound(past, X)
             except FileNotFoundError:
                 continue
             except DamagedError as error:
@@ -329,6 +332,9 @@ def _built(header: dict[str, Any], table: dict[str, Any], load: Load) -> Past:
     for column in dataclasses.fields(History):
         stored = table[f"history/{column.name}"]
         values = list(stored) if stored.ndim > 1 else stored.tolist()
+        if not isinstance(values, list):
+            msg = f"its history has a single {column.name!r}"
+            raise ValueError(msg)
         vars(history)[column.name].extend(values)
     state = from_table(
         {
@@ -339,6 +345,34 @@ def _built(header: dict[str, Any], table: dict[str, Any], load: Load) -> Past:
         load,
     )
     return Past(state, history, header["seconds"], header["converged_at"])
+
+
+def _require_sound_header(header: Any) -> None:
+    """Raise DamagedError unless the header has its entries, each of its kind."""
+    kinds: dict[str, Any] = {
+        "fingerprint": dict, "seconds": int | float, "converged_at": int | float | None
+    }  # fmt: skip
+    if not isinstance(header, dict):
+        msg = "its header is no record"
+        raise DamagedError(msg)
+    for name, kind in kinds.items():
+        # files of another format are refused by their number
+        if header.get("format") == FORMAT and not isinstance(
+            header.get(name, ""), kind
+        ):
+            msg = f"its header has {header.get(name)!r} as {name!r}"
+            raise DamagedError(msg)
+
+
+def _require_sound(past: Past, X: Operand | None) -> None:
+    """Raise DamagedError unless the parts of a past fit each other, and X."""
+    for name, column in vars(past.history).items():
+        if not all(isinstance(v, float | np.floating | np.ndarray) for v in column):
+            msg = f"its history has {name!r} that are no numbers"
+            raise DamagedError(msg)
+    fault = None if X is None else find_fault(past.state, X.shape, X.dtype)
+    if fault is not None:
+        raise DamagedError(fault)
 
 
 def _tell_damage(path: Path, error: BaseException) -> None:

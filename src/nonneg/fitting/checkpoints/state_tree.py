@@ -89,8 +89,7 @@ def _put(
         table[f"{path}/{FORM}"] = np.array([value.dtype.name, str(value.shape[1])])
         return
     if not isinstance(value, Stored):
-        leaf = dataclasses.make_dataclass("Leaf", ["item"])(value)
-        for key, array in state_arrays.to_arrays(leaf).items():
+        for key, array in state_arrays.to_arrays(_Leaf(value)).items():
             table[path + key.removeprefix("item")] = array
         return
     table[f"{path}/{CLASS}"] = np.array(value.key())
