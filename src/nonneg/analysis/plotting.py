@@ -60,7 +60,10 @@ def plot_history(
         raise ValueError(msg)
     n_iter = len(history["objective"])
     if not n_iter:
-        msg = "The history is empty: the fit ended before its first sweep."
+        msg = (
+            "The history is empty: the fit ended before its first sweep. Pass a model that "
+            "was fitted with more time (`max_time`)."
+        )
         raise ValueError(msg)
     ax = get_axes(ax)
     x = np.arange(1, n_iter + 1)

@@ -176,7 +176,7 @@ def align_columns(model: NMF, table: Table) -> Any:
     if table.X.shape[1] != n_features:
         msg = (
             f"The matrix has {table.X.shape[1]} columns, but the model was fitted with "
-            f"{n_features} features."
+            f"{n_features} features. Pass a matrix with the columns of the fit."
         )
         raise ValueError(msg)
     expected = report.fitted_names(model)
@@ -194,7 +194,8 @@ def align_columns(model: NMF, table: Table) -> Any:
     if len(place) < n_features:
         twice = next(name for j, name in enumerate(names) if place[name] != j)
         msg = (
-            f"Two columns of the matrix are named {twice!r}; their order is not known."
+            f"Two columns of the matrix are named {twice!r}; their order is not known. "
+            "Name them apart."
         )
         raise ValueError(msg)
     if is_operand(table.X) and table.X.in_parts:

@@ -105,7 +105,9 @@ def fit_stream(model: Any, blocks: Iterable[Any], H: Any = None) -> None:
         if n_rows:
             _adopt(model, worker, reason)
     if not n_rows:
-        msg = "The stream has no rows: it yielded no block. Was it read before?"
+        msg = (
+            "The stream has no rows: it yielded no block. Pass it anew if it was read."
+        )
         raise ValueError(msg)
 
 

@@ -263,7 +263,7 @@ def _split_attributes(
             plain = value.item() if isinstance(value, np.generic) else value
             if plain is not None and not isinstance(plain, bool | int | float | str):
                 msg = f"The attribute {name} of type {type(value).__name__} can't be "
-                msg += "stored in a model file."
+                msg += "stored in a model file. Delete it before saving."
                 raise ValueError(msg)
             scalars[name] = plain
     if model._state is not None:

@@ -201,7 +201,7 @@ def _find_layout(
         separator = find_separator(whole, usual)
     head = list(split_rows(whole, separator))
     if not head:
-        msg = "is empty"
+        msg = "is empty; it must hold rows of numbers"
         raise RefusedFile(msg)
     if all(len(row) == 1 and not is_number(row[0]) for row in head[1:]) and head[1:]:
         msg = (

@@ -167,7 +167,10 @@ def _refuse(sums: ValueSums, whom: str, signed: bool) -> None:
         )
         raise ValueError(msg)
     if not sums.weight > 0:
-        msg = f"The entries that are left for {whom} to count all have the weight 0."
+        msg = (
+            f"The entries that are left for {whom} to count all have the weight 0. Choose "
+            "one with a weight above 0 by `where`."
+        )
         raise ValueError(msg)
 
 
