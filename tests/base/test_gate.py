@@ -163,11 +163,59 @@ def test_rows_that_are_no_rows_are_refused(change):
         NMF(K, **QUICK).fit(spoilt(change))
 
 
-@pytest.mark.parametrize("format", ["coo", "bsr"])
-def test_other_formats_are_looked_at_before_they_are_converted(format):
+def spoil_coo(X):
+    X.coords[1][3] = 77
+
+
+def spoil_bsr(X):
+    X.indices[3] = 77
+
+
+def turn_bsr(X):
+    X.indptr[2], X.indptr[-1] = -(2**31), 0
+
+
+def lose_diagonals(X):
+    X.data = X.data[:2]
+
+
+def half_offsets(X):
+    X.offsets = X.offsets + 0.5
+
+
+def flatten_diagonals(X):
+    X.data = X.data.ravel()
+
+
+def spoil_lil(X):
+    X.rows[2][0] = 77
+
+
+def lose_a_list(X):
+    X.rows = X.rows[:-1]
+
+
+def lose_a_column(X):
+    X.rows[2].pop()
+
+
+def spoil_dok(X):
+    X.setdefault((0, 77), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("format", "spoil_it"),
+    [
+        ("coo", spoil_coo), ("bsr", spoil_bsr), ("bsr", turn_bsr), ("dia", lose_diagonals),
+        ("dia", half_offsets), ("dia", flatten_diagonals), ("lil", spoil_lil),
+        ("lil", lose_a_list), ("lil", lose_a_column), ("dok", spoil_dok),
+    ],
+)  # fmt: skip
+def test_other_formats_are_looked_at_before_they_are_converted(format, spoil_it):
     X = matrix("csr").asformat(format)
-    (X.indices if format == "bsr" else X.coords[1])[3] = 77
-    with pytest.raises(ValueError, match=r"^X is no valid sparse matrix"):
+    assert fit_all(X) == fit_all(matrix("csr"))
+    spoil_it(X)
+    with pytest.raises(ValueError, match=r"^X .*(is no valid|has an entry in row)"):
         NMF(K, **QUICK).fit(X)
 
 
@@ -180,7 +228,7 @@ def test_spare_room_behind_the_entries_is_left_out():
 
 
 def test_a_sound_matrix_is_returned_itself():
-    for X in map(matrix, ("csr", "csc", "coo")):
+    for X in map(matrix, ("csr", "csc")):
         assert admit_sparse(X, "X") is X
 
 

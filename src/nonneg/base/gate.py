@@ -29,7 +29,7 @@ def admit_sparse(X: Any, name: str) -> Any:
     ----------
     X : sparse matrix of any format
         It is not written to. A CSR or CSC is returned itself, or as one that shares the
-        arrays which need no other type.
+        arrays which need no other type; other formats are returned as CSR.
     name : str
         Name of X for the messages.
 
@@ -39,11 +39,9 @@ def admit_sparse(X: Any, name: str) -> Any:
         If an index lies outside the matrix, lengths don't fit together, or the numbers of
         entries before each row fall.
     """
-    if X.format in ("csr", "csc"):
-        return _admit_compressed(X, name)
-    if X.format in ("bsr", "coo"):  # SciPy converts the others from their own checks
-        _require_sound(X, name)
-    return X
+    if X.format not in ("csr", "csc"):
+        X = _to_csr(X, name)
+    return _admit_compressed(X, name)
 
 
 @contextmanager
@@ -69,15 +67,58 @@ def unwritable(arrays: tuple[Array, ...]) -> Iterator[None]:
             link.flags.writeable = True
 
 
-def _require_sound(X: Any, name: str) -> None:
+def _to_csr(X: Any, name: str) -> Any:
+    """Return a matrix of another format as CSR, once its parts are known to fit together.
+
+    SciPy's conversions rely on that, and read or write beyond the arrays where they don't.
+    """
+    if X.format == "bsr":
+        _require_sound_blocks(X, name)
     try:
-        if X.format == "bsr":
-            X.check_format(full_check=True)
-        else:
-            sp.coo_array((X.data, (X.row, X.col)), shape=X.shape)
-    except ValueError as error:
-        msg = f"{name} is no valid sparse matrix: {error}. Pass its right shape."
+        if X.format == "dia":
+            if X.offsets.dtype.kind not in "iu":
+                msg = f"its offsets are {X.offsets.dtype}"
+                raise ValueError(msg)
+            X = sp.dia_array((X.data, X.offsets), shape=X.shape)
+        elif X.format == "coo":
+            if any(index.dtype.kind not in "iu" for index in X.coords):
+                msg = f"its indices are {X.row.dtype} and {X.col.dtype}"
+                raise ValueError(msg)
+            X = sp.coo_array((X.data, (X.row, X.col)), shape=X.shape)
+        elif X.format == "lil":
+            _require_sound_lists(X)
+        return X.tocsr()
+    except (ValueError, TypeError, IndexError, AttributeError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        msg = f"{name} is no valid sparse matrix: {reason}. Pass its right shape."
         raise ValueError(msg) from error
+
+
+def _require_sound_blocks(X: Any, name: str) -> None:
+    """Refuse a BSR whose indices don't lead to blocks, of which each is one entry here."""
+    name = f"{name} in blocks"
+    shape = X.data.shape[1:]
+    if X.data.ndim != 3 or 0 in shape or X.shape[0] % shape[0] or X.shape[1] % shape[1]:
+        msg = (
+            f"{name} is no valid BSR matrix: its data have shape {X.data.shape}, and its "
+            f"own is {X.shape}. Build it anew, e.g. by scipy.sparse.bsr_array."
+        )
+        raise ValueError(msg)
+    blocks = sp.csr_array((X.shape[0] // shape[0], X.shape[1] // shape[1]))
+    blocks.data, blocks.indices, blocks.indptr = X.data[:, 0, 0], X.indices, X.indptr
+    _require_lengths(blocks, name)
+    _require_inside(blocks, X.indices[: X.indptr[-1]], name)
+
+
+def _require_sound_lists(X: Any) -> None:
+    """Refuse a matrix of lists of which one belongs to no row, or to a longer or shorter one."""
+    if len(X.rows) != X.shape[0] or len(X.data) != X.shape[0]:
+        msg = f"it has {len(X.rows)} lists of columns for {X.shape[0]} rows"
+        raise ValueError(msg)
+    for row, (columns, values) in enumerate(zip(X.rows, X.data, strict=True)):
+        if len(columns) != len(values):
+            msg = f"its row {row} has {len(columns)} columns for {len(values)} values"
+            raise ValueError(msg)
 
 
 def _admit_compressed(X: Any, name: str) -> Any:
@@ -121,7 +162,10 @@ def _require_lengths(X: Any, name: str) -> None:
     problem = None
     if not kinds <= {"i", "u"}:
         problem = f"its indices are {indices.dtype} and its indptr {indptr.dtype}"
-    elif indices.ndim != 1 or indptr.ndim != 1 or len(indptr) != n_lines + 1:
+    elif X.data.ndim != 1 or indices.ndim != 1 or indptr.ndim != 1:
+        ndims = X.data.ndim, indices.ndim, indptr.ndim
+        problem = f"its data, indices and indptr have {ndims} dimensions, not 1 each"
+    elif len(indptr) != n_lines + 1:
         problem = f"its indptr has {indptr.size} numbers for {n_lines} lines"
     elif indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any():
         problem = "its indptr must rise from 0"
