@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import dask
 import dask.array as da
 import numpy as np
@@ -14,11 +16,12 @@ from nonneg import (
     MiniBatchNMF,
     beta_divergence,
     initialize,
+    kernels,
     nls_subproblem,
     nnls,
     reconstruction_error,
 )
-from nonneg.base.gate import admit_dense, admit_sparse
+from nonneg.base.gate import admit_dense, admit_sparse, aligned
 from nonneg.solvers.registry import solvers
 
 SHAPE, K = (30, 20), 2
@@ -241,6 +244,38 @@ def test_an_array_that_is_not_aligned():
     assert admit_dense(odd).flags.aligned
     assert admit_dense(X) is X
     assert fit_all(odd) == fit_all(X)
+
+
+def off_by_a_byte(array):
+    """A copy that begins at an odd place, as arrays do that came in one message."""
+    odd = (
+        np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    )
+    odd[...] = array
+    return odd
+
+
+def test_blocks_that_were_sent_between_workers_are_aligned():
+    X = matrix("csr")
+    assert aligned(X) is X
+    odd = copy.copy(X)
+    odd.data, odd.indices, odd.indptr = map(
+        off_by_a_byte, (X.data, X.indices, X.indptr)
+    )
+    sound = aligned(odd)
+    for part in (sound.data, sound.indices, sound.indptr):
+        assert part.flags.aligned
+    assert (sound != X).nnz == 0
+    assert not odd.data.flags.aligned
+    dense = off_by_a_byte(X.toarray())
+    assert not dense.flags.aligned
+    assert aligned(dense).flags.aligned
+    np.testing.assert_array_equal(aligned(dense), dense)
+    for factor in (W, H.T):  # kernels take what comes with a step from any place
+        odd = off_by_a_byte(factor)
+        np.testing.assert_array_equal(
+            kernels.gram(odd, 1), kernels.gram(factor.copy(), 1)
+        )
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

@@ -12,12 +12,12 @@ using Doubles = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
 using Constants = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 template <class T> SweptFactor<T> swept(const SweptArrays &arrays, Index n_rows) {
-  const auto rows = view<T>(nb::cast<Out<T>>(arrays.rows, false));
+  const auto rows = view<T>(array_of<Out<T>>(arrays.rows, "a factor"));
   require(rows.rows == n_rows, "the shapes of X and the factors do not fit");
-  const auto Q = nb::cast<Constants>(arrays.Q, false);
+  const auto Q = array_of<Constants>(arrays.Q, "Q");
   const size_t k = static_cast<size_t>(rows.cols);
   require(Q.shape(0) == k && Q.shape(1) == k, "Q must be k x k");
-  return {rows, Q.data(),
+  return {rows, data_of(Q),
           vector_of<T>(arrays.l1, k, "l1 must have k entries")};
 }
 
@@ -32,7 +32,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
           const auto p = view<T>(rhs);
           const Index k = p.cols;
           const auto x = Arg::view_of(X, p.rows);
-          const auto reports = nb::cast<Doubles>(measures, false);
+          const auto reports = array_of<Doubles>(measures, "measures");
           require(reports.ndim() == 2 && reports.shape(1) == 2, "measures must be n x 2");
           const Index most = static_cast<Index>(reports.shape(0));
           const Index square = k * k;
@@ -49,16 +49,18 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
                            tol,
                            rounding,
                            most,
-                           reports.data(),
-                           grams.data(),
+                           data_of(reports),
+                           data_of(grams),
                            nullptr};
+          require_components(static_cast<size_t>(k));
+          require(a.gram_inner && a.gram_outer, "the Gram matrices must be there");
           require(x.cols == p.rows && a.inner.rows.cols == k && a.outer.rows.cols == k,
                   "the shapes of X and the factors do not fit");
           if (!sums.is_none()) {
-            const auto of_columns = nb::cast<Doubles>(sums, false);
+            const auto of_columns = array_of<Doubles>(sums, "sums");
             require(static_cast<Index>(of_columns.size()) == 2 * most * k,
                     "there must be 2 k sums for each iteration");
-            a.sums = of_columns.data();
+            a.sums = data_of(of_columns);
           }
           std::vector<int64_t> order(static_cast<size_t>(k));
           for (size_t t = 0; t < order.size(); ++t)

@@ -1,47 +1,22 @@
 // Common means of the bindings: array types, checks, and calls without the GIL.
 #pragma once
 
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-
 #include <algorithm>
 
+#include "binding/checked_arrays.hpp"
 #include "binding/interpreter_exit.hpp"
 #include "drivers/float_mode.hpp"
 #include "drivers/run.hpp"
-#include "drivers/storage.hpp"
 #include "drivers/streams.hpp"
 #include "kernels/dispatch.hpp"
 
-namespace nb = nanobind;
-
 namespace nonneg {
-
-template <class T> using In = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
-template <class T> using Out = nb::ndarray<T, nb::ndim<2>, nb::device::cpu>;
-template <class T>
-using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 template <class T> const Kernels<T> &kernels() {
   if constexpr (sizeof(T) == 4)
     return kernel_table().f32;
   else
     return kernel_table().f64;
-}
-
-template <class T, class A> MatrixView<T> view(const A &array) {
-  if (array.shape(0) > 0 && array.shape(1) > 1 && array.stride(1) != 1)
-    throw nb::value_error("the rows of a matrix must be contiguous");
-  // a single row may come with any stride, and BLAS insists on one of at least its length
-  const Index stride = array.shape(0) > 1 ? static_cast<Index>(array.stride(0))
-                                          : static_cast<Index>(array.shape(1));
-  return {array.data(), static_cast<Index>(array.shape(0)),
-          static_cast<Index>(array.shape(1)), stride};
-}
-
-inline void require(bool ok, const char *what) {
-  if (!ok)
-    throw nb::value_error(what);
 }
 
 // k x k matrices are counted through by int.
@@ -99,30 +74,44 @@ template <class F> void call(int n_threads, F &&f) {
 
 template <class T> struct DenseArg {
   using Arrays = In<T>;
+  static Arrays arrays_of(nb::handle X) { return array_of<Arrays>(X, "a part of X"); }
   static auto view_of(const Arrays &X, Index) { return view<const T>(X); }
   static size_t rows(const Arrays &X) { return X.shape(0); }
 };
 
+// Whether row pointers lead through at most so many entries, row after row.
+template <class I> bool leads_through(const I *pointers, size_t rows, size_t entries) {
+  return pointers[0] >= 0 && std::is_sorted(pointers, pointers + rows + 1) &&
+         static_cast<size_t>(pointers[rows]) <= entries;
+}
+
 template <class T, class I> struct CsrArg {
-  using Arrays = nb::tuple; // values, indices, indptr
+  using Arrays = nb::tuple; // values, indices, indptr, number of columns
+  static Arrays arrays_of(nb::handle X) {
+    require(nb::isinstance<nb::tuple>(X), "a part of X is no tuple of arrays");
+    return nb::cast<nb::tuple>(X);
+  }
   static CsrView<T, I> view_of(const Arrays &X, Index cols) {
-    const auto values = nb::cast<Vector<T>>(X[0], false);
-    const auto indices = nb::cast<Vector<I>>(X[1], false);
-    const auto indptr = nb::cast<Vector<I>>(X[2], false);
-    require(indptr.shape(0) >= 1 && values.shape(0) == indices.shape(0) &&
-                static_cast<size_t>(indptr.data()[indptr.shape(0) - 1]) <=
-                    values.shape(0),
-            "the three arrays of the CSR matrix do not belong together");
-    return {values.data(), indices.data(), indptr.data(),
-            static_cast<Index>(indptr.shape(0)) - 1, cols};
+    const auto what = "the three arrays of the CSR matrix do not belong together";
+    require(nb::len(X) == 4 && nb::isinstance<nb::int_>(X[3]), what);
+    // base/gate.py found the indices to be below this number; another look would cost a pass
+    require(nb::cast<Index>(X[3]) == cols, "the columns of X do not fit the other factor");
+    const auto values = array_of<Vector<T>>(X[0], "the values of X");
+    const auto indices = array_of<Vector<I>>(X[1], "the indices of X");
+    const auto indptr = array_of<Vector<I>>(X[2], "the row pointers of X");
+    require(indptr.shape(0) >= 1 && values.shape(0) == indices.shape(0), what);
+    const I *const pointers = data_of(indptr), rows = static_cast<I>(indptr.shape(0) - 1);
+    require(leads_through(pointers, static_cast<size_t>(rows), values.shape(0)), what);
+    return {data_of(values), data_of(indices), pointers, static_cast<Index>(rows), cols};
   }
 };
 
 // A dense X of any strides.
 template <class T> struct StridedArg {
   using Arrays = In<T>;
+  static Arrays arrays_of(nb::handle X) { return array_of<Arrays>(X, "a part of X"); }
   static StridedView<T> view_of(const Arrays &X, Index) {
-    return {X.data(), static_cast<Index>(X.shape(0)), static_cast<Index>(X.shape(1)),
+    return {data_of(X), static_cast<Index>(X.shape(0)), static_cast<Index>(X.shape(1)),
             static_cast<Index>(X.stride(0)), static_cast<Index>(X.stride(1))};
   }
 };
@@ -142,9 +131,12 @@ template <class Arg> struct StreamArg {
       const nb::object parts = from.attr("next")(n_tasks, block);
       if (parts.is_none())
         return false;
+      require(nb::isinstance<nb::list>(parts), "the parts of X are no list");
       for (nb::handle item : nb::cast<nb::list>(parts)) {
+        require(nb::isinstance<nb::tuple>(item) && nb::len(item) == 5,
+                "a part of X is no tuple of its task, blocks, row and numbers");
         const auto piece = nb::cast<nb::tuple>(item);
-        const auto x = Arg::view_of(nb::cast<typename Arg::Arrays>(piece[4]), cols);
+        const auto x = Arg::view_of(Arg::arrays_of(piece[4]), cols);
         const auto number = [&](size_t place) { return nb::cast<Index>(piece[place]); };
         const Index rows = number(2) * block - number(3);
         require(x.cols == cols && number(3) == number(1) * block && x.rows <= rows &&
@@ -170,19 +162,20 @@ template <class View> struct ArgOf<Stream<View>> : StreamArg<ArgOf<View>> {};
 // The rows of a factor: an object with `start`, `solved`, and `previous` and `moved` or None.
 template <class T> RowArrays<T> rows_of(nb::handle arrays) {
   const auto array = [&](const char *name) { return nb::object(arrays.attr(name)); };
-  const auto solved = nb::cast<Out<T>>(array("solved"), false);
+  const auto solved = array_of<Out<T>>(array("solved"), "the factor that is solved for");
   const auto like_solved = [&](const auto &rows) {
     require_rows(rows, solved);
     require_columns(rows, solved);
     return rows;
   };
   RowArrays<T> rows{};
-  rows.start = view<const T>(like_solved(nb::cast<In<T>>(array("start"), false)));
+  rows.start = view<const T>(like_solved(array_of<In<T>>(array("start"), "the start")));
   rows.solved = view<T>(solved);
   const nb::object moved = array("moved");
   if (!moved.is_none()) {
-    rows.previous = view<const T>(like_solved(nb::cast<In<T>>(array("previous"), false)));
-    rows.moved = view<T>(like_solved(nb::cast<Out<T>>(moved, false)));
+    rows.previous =
+        view<const T>(like_solved(array_of<In<T>>(array("previous"), "the factor before")));
+    rows.moved = view<T>(like_solved(array_of<Out<T>>(moved, "the moved factor")));
   }
   return rows;
 }

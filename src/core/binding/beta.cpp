@@ -13,7 +13,7 @@ template <class T>
 MatrixView<T> optional_rows(nb::handle array, Index rows, Index cols) {
   if (array.is_none())
     return {};
-  const auto out = view<T>(nb::cast<Out<T>>(array, false));
+  const auto out = view<T>(array_of<Out<T>>(array, "an array of a factor"));
   require(out.rows == rows && out.cols == cols, "an array does not fit the factors");
   return out;
 }
@@ -42,7 +42,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
                            optional_rows<T>(denominator, x.cols, k),
                            wants_value ? &value : nullptr};
           if (!after.is_none()) {
-            const auto array = nb::cast<In<T>>(after, false);
+            const auto array = array_of<In<T>>(after, "after");
             require_rows(array, Ht);
             require_columns(array, Ht);
             pass.after = view<const T>(array);
@@ -69,7 +69,7 @@ template <class T> void bind_factors(nb::module_ &m) {
           }
           MatrixView<const T> below{};
           if (!denominator.is_none()) {
-            const auto array = nb::cast<In<T>>(denominator, false);
+            const auto array = array_of<In<T>>(denominator, "the denominator");
             require_rows(array, solved);
             require_columns(array, solved);
             below = view<const T>(array);
@@ -88,7 +88,7 @@ template <class T> void bind_factors(nb::module_ &m) {
            int n_threads) {
           require(sums.shape(0) == A.shape(1), "there must be a sum for each column");
           call(n_threads, [&](Run run) {
-            return column_sums(kernels<T>(), view<const T>(A), sums.data(), run);
+            return column_sums(kernels<T>(), view<const T>(A), data_of(sums), run);
           });
         },
         nb::arg("A").noconvert(), nb::arg("sums").noconvert(), nb::arg("n_threads"));
@@ -99,8 +99,9 @@ using Sums = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 // Every row number must be one of the n_rows of the factor.
 void require_rows_of(const Features &features, size_t n_rows) {
+  const int64_t *const numbers = data_of(features);
   for (size_t i = 0; i < features.shape(0); ++i)
-    require(features.data()[i] >= 0 && static_cast<size_t>(features.data()[i]) < n_rows,
+    require(numbers[i] >= 0 && static_cast<size_t>(numbers[i]) < n_rows,
             "a row number is out of range");
 }
 
@@ -114,8 +115,8 @@ template <class T> void bind_scaled(nb::module_ &m) {
                   "the features, the scale and the sums must fit the rows");
           require_rows_of(features, base.shape(0));
           call(n_threads, [&](Run run) {
-            return gather_scaled(kernels<T>(), view<const T>(base), features.data(),
-                                 scale.data(), view<T>(out), sums.data(), run);
+            return gather_scaled(kernels<T>(), view<const T>(base), data_of(features),
+                                 data_of(scale), view<T>(out), data_of(sums), run);
           });
         },
         nb::arg("base").noconvert(), nb::arg("features").noconvert(),
@@ -134,12 +135,12 @@ template <class T> void bind_scaled(nb::module_ &m) {
                       sums.shape(0) == 4 * k,
                   "the features, the vectors and the sums must fit the rows");
           require_rows_of(features, base.shape(0));
-          const ScaledMove<T> move{kept.data(), inverse.data(), over_scale.data(),
+          const ScaledMove<T> move{data_of(kept), data_of(inverse), data_of(over_scale),
                                    static_cast<T>(least)};
           call(n_threads, [&](Run run) {
             return move_scaled(kernels<T>(), move, view<const T>(before),
-                               view<const T>(numerator), features.data(), view<T>(base),
-                               sums.data(), run);
+                               view<const T>(numerator), data_of(features), view<T>(base),
+                               data_of(sums), run);
           });
         },
         nb::arg("base").noconvert(), nb::arg("features").noconvert(),

@@ -30,15 +30,15 @@ template <class T> void bind_dtype(nb::module_ &m) {
                       measures.shape(0) == 2 && measures.shape(1) == k &&
                       (!total || total->shape(0) == n),
                   "the Gram matrix, l1, totals, flags or measures have a wrong length");
-          const BoxMethod method{gram.data(), l1.data(), static_cast<int>(k), exact,
+          const BoxMethod method{data_of(gram), data_of(l1), static_cast<int>(k), exact,
                                  most,        settled,   vanishing,           ridge,
                                  tolerance,   at_most};
           const BoxRows<T> rows{view<const T>(start), view<const T>(P),
                                 view<const T>(lower), view<const T>(upper),
-                                view<T>(solved),      total ? total->data() : nullptr,
+                                view<T>(solved),      total ? data_of(*total) : nullptr,
                                 unsolved.data()};
           BoxSums sums;
-          sums.measures = measures.data();
+          sums.measures = data_of(measures);
           call(n_threads, [&](Run run) {
             return solve_bounded(kernels<T>(), method, rows, sums, run);
           });

@@ -23,12 +23,12 @@ template <class T> void bind_dtype(nb::module_ &m) {
           require(gram.shape(0) == k * k && l1.shape(0) == k &&
                       gradient.shape(0) == k && (!upper || upper->shape(0) == k),
                   "the Gram matrix, l1, upper and gradient must all have k entries a side");
-          const Exact e{gram.data(), l1.data(), upper ? upper->data() : nullptr,
+          const Exact e{data_of(gram), data_of(l1), upper ? data_of(*upper) : nullptr,
                         static_cast<int>(k), fixed, asked_to_stop};
           const auto a = view<T>(A);
           const auto p = view<const T>(P);
           ExactSums sums;
-          sums.gradient = gradient.data();
+          sums.gradient = data_of(gradient);
           call(n_threads,
                [&](Run run) { return exact(kernels<T>(), e, a, p, sums, run); });
           return nb::make_tuple(sums.cross, sums.fallbacks, sums.factorizations);

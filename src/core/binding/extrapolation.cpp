@@ -17,9 +17,9 @@ using Roles = nb::ndarray<int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 TurningRows<T> turning(const nb::list &arrays, const Roles &roles, Index n_rows, Index k) {
   require(arrays.size() == 3 && roles.shape(0) == 5, "a factor has three arrays and five roles");
-  TurningRows<T> rows{{}, roles.data()};
+  TurningRows<T> rows{{}, data_of(roles)};
   for (size_t i = 0; i < 3; ++i) {
-    rows.arrays[i] = view<T>(nb::cast<Out<T>>(arrays[i], false));
+    rows.arrays[i] = view<T>(array_of<Out<T>>(arrays[i], "a factor"));
     require(rows.arrays[i].rows == n_rows && rows.arrays[i].cols == k,
             "the shapes of X and the factors do not fit");
     require(roles.data()[i] >= 0 && roles.data()[i] < 3, "a role is the number of an array");
@@ -29,7 +29,7 @@ TurningRows<T> turning(const nb::list &arrays, const Roles &roles, Index n_rows,
 
 double *numbers(const Doubles &array, Index n, const char *what) {
   require(static_cast<Index>(array.size()) == n, what);
-  return array.data();
+  return data_of(array);
 }
 
 nb::tuple report(const SolveSums &sums) {
@@ -43,12 +43,15 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
            nb::object gram_H, Doubles state, Flags restarts, Doubles decreases, Doubles values,
            const MomentumRule &rule, int sweeps, double settled, double half_square, double least,
            Doubles reports, nb::object grams, nb::object measures, int n_threads) {
-          const auto first_H = view<T>(nb::cast<Out<T>>(H[0], false));
+          require(H.size() == 3, "a factor has three arrays and five roles");
+          const auto first_H = view<T>(array_of<Out<T>>(H[0], "a factor"));
           const Index k = first_H.cols;
           const auto x = Arg::view_of(X, first_H.rows);
           require_components(static_cast<size_t>(k));
           require(x.cols == first_H.rows, "the shapes of X and the factors do not fit");
           require(reports.ndim() == 2 && reports.shape(1) == 4, "reports must be n x 4");
+          require(!gram_H.is_none() && !grams.is_none() && !measures.is_none(),
+                  "the Gram matrices and the measures must be there");
           require(restarts.shape(0) > 0 && decreases.size() > 0, "there must be a memory");
           MomentumState now;
           double *const kept = numbers(state, 7, "the state must have seven numbers");
@@ -58,7 +61,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
                                    square_of(gram_H, k, k),
                                    &now,
                                    restarts.data(),
-                                   decreases.data(),
+                                   data_of(decreases),
                                    numbers(values, static_cast<Index>(decreases.size()),
                                            "values and decreases must be as many"),
                                    static_cast<Index>(restarts.shape(0)),
@@ -69,7 +72,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
                                    half_square,
                                    least,
                                    static_cast<Index>(reports.shape(0)),
-                                   reports.data(),
+                                   data_of(reports),
                                    square_of(grams, 3 * k, k),
                                    square_of(measures, 4, k)};
           ExtrapolationEnd end;

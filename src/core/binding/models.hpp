@@ -18,13 +18,14 @@ FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_colum
   const RowArrays<T> rows = rows_of<T>(arrays.rows);
   const Index k = rows.solved.cols;
   fused.model.rows = rows;
+  require(nb::isinstance<SolveOptions>(arrays.options), "options must be SolveOptions");
   fused.model.solve = solve_of<T>(nb::cast<const SolveOptions &>(arrays.options),
                                   static_cast<size_t>(k));
-  fused.Ht = view<const T>(nb::cast<In<T>>(arrays.Ht, false));
+  fused.Ht = view<const T>(array_of<In<T>>(arrays.Ht, "Ht"));
   require(rows.solved.rows == n_rows && fused.Ht.rows == n_columns && fused.Ht.cols == k,
           "the shapes of X and the factors do not fit");
   if (!arrays.rhs.is_none()) {
-    fused.rhs = view<T>(nb::cast<Out<T>>(arrays.rhs, false));
+    fused.rhs = view<T>(array_of<Out<T>>(arrays.rhs, "rhs"));
     require(fused.rhs.rows == n_columns && fused.rhs.cols == k && !arrays.gram.is_none(),
             "the sums do not fit the factors");
   }
@@ -33,7 +34,7 @@ FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_colum
     fused.model.scale = vector_of<T>(scale, static_cast<size_t>(n_rows), "a scale for each row is needed");
   const nb::object extra = nb::getattr(arrays.rows, "extra", nb::none());
   if (!extra.is_none()) {
-    fused.model.extra = view<const T>(nb::cast<In<T>>(extra, false));
+    fused.model.extra = view<const T>(array_of<In<T>>(extra, "the additions"));
     require(fused.model.extra.rows == n_rows && fused.model.extra.cols == k,
             "the additions do not fit the factor");
   }
@@ -45,8 +46,10 @@ FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_colum
 template <class T>
 std::vector<FusedModel<T>> fused_models(const nb::list &models, Index n_rows, Index n_columns) {
   std::vector<FusedModel<T>> fused;
-  for (nb::handle item : models)
+  for (nb::handle item : models) {
+    require(nb::isinstance<ModelArrays>(item), "models must be ModelArrays");
     fused.push_back(fused_model<T>(nb::cast<const ModelArrays &>(item), n_rows, n_columns));
+  }
   require(!fused.empty(), "there must be a model");
   require(fused.size() <= kMostComponents, "there are too many models for one pass");
   for (const FusedModel<T> &model : fused)

@@ -22,7 +22,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
                   "the shapes of X and the factors do not fit");
           Newton<T> steps = newton_of<T>(options, Ht.shape(1));
           if (!options.linear.is_none()) {
-            const auto linear = view<const T>(nb::cast<In<T>>(options.linear, false));
+            const auto linear = view<const T>(array_of<In<T>>(options.linear, "linear"));
             require(linear.rows == x.rows && linear.cols == steps.k &&
                         (linear.rows < 2 || linear.stride == linear.cols),
                     "each row needs k contiguous numbers of its own");

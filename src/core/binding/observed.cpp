@@ -25,6 +25,8 @@ const double *shares_of(const nb::object &array, Index n) {
 Apart apart_of(const ApartOptions &options, Index n_rows, Index k) {
   constexpr Method methods[] = {Method::sweep, Method::adaptive, Method::exact};
   require(options.method >= 0 && options.method < 3, "there is no such method");
+  require_components(static_cast<size_t>(k));
+  require(!options.base.is_none() && !options.Q.is_none(), "base and Q must be there");
   const auto what = "l1 and order must have k entries";
   const int64_t *const order = vector_of<int64_t>(options.order, static_cast<size_t>(k), what);
   for (Index c = 0; c < k; ++c)
@@ -147,12 +149,14 @@ template <class T, class I> void bind_csr(nb::module_ &m, const char *index) {
   m.def(("list_gaps" + suffix).c_str(),
         [](In<T> X, bool zeros, Vector<I> indptr, Writable<I> columns, int n_threads) {
           const auto x = view<const T>(X);
-          require(indptr.shape(0) == X.shape(0) + 1 &&
-                      static_cast<size_t>(indptr.data()[X.shape(0)]) == columns.shape(0),
-                  "there must be room for the gaps of each row");
-          call(n_threads, [&](Run run) {
-            return list_gaps(x, zeros, indptr.data(), columns.data(), run);
-          });
+          const auto what = "there must be room for the gaps of each row";
+          require(indptr.shape(0) == X.shape(0) + 1, what);
+          const I *const pointers = data_of(indptr);
+          I *const out = data_of(columns);
+          require(leads_through(pointers, X.shape(0), columns.shape(0)) &&
+                      static_cast<size_t>(pointers[X.shape(0)]) == columns.shape(0),
+                  what);
+          call(n_threads, [&](Run run) { return list_gaps(x, zeros, pointers, out, run); });
         },
         nb::arg("X").noconvert(), nb::arg("zeros"), nb::arg("indptr").noconvert(),
         nb::arg("columns").noconvert(), nb::arg("n_threads"));
@@ -198,7 +202,8 @@ void bind_observed(nb::module_ &m) {
           [](In<T> X, bool zeros, Writable<int64_t> counts, int n_threads) {
             const auto x = view<const T>(X);
             require(counts.shape(0) == X.shape(0), "there must be a count for each row");
-            call(n_threads, [&](Run run) { return count_gaps(x, zeros, counts.data(), run); });
+            int64_t *const out = data_of(counts);
+            call(n_threads, [&](Run run) { return count_gaps(x, zeros, out, run); });
           },
           nb::arg("X").noconvert(), nb::arg("zeros"), nb::arg("counts").noconvert(),
           nb::arg("n_threads"));

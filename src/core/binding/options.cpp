@@ -5,12 +5,11 @@ namespace nonneg {
 double *square_of(nb::handle array, Index rows, Index cols) {
   if (array.is_none())
     return nullptr;
-  const auto A =
-      nb::cast<nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu>>(array,
-                                                                               false);
+  const auto A = array_of<nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu>>(
+      array, "a Gram matrix or the measures");
   require(static_cast<Index>(A.shape(0)) == rows && static_cast<Index>(A.shape(1)) == cols,
           "a Gram matrix must be k x k, the measures 2 x k");
-  return A.data();
+  return data_of(A);
 }
 
 void bind_options(nb::module_ &m) {

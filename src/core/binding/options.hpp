@@ -53,9 +53,9 @@ struct SweptArrays {
 
 // A vector of k numbers.
 template <class T> const T *vector_of(const nb::object &array, size_t k, const char *what) {
-  const auto vector = nb::cast<Vector<T>>(array, false);
+  const auto vector = array_of<Vector<T>>(array, "a vector of the step");
   require(vector.shape(0) == k, what);
-  return vector.data();
+  return data_of(vector);
 }
 
 // A contiguous array of the given shape, or null for None.
@@ -64,7 +64,7 @@ double *square_of(nb::handle array, Index rows, Index cols);
 template <class T> Sweep<T> sweep_of(const SolveOptions &options, size_t k) {
   require_components(k);
   const auto what = "the Gram matrix, its diagonal, l1 and order must all have k entries a side";
-  const auto gram = nb::cast<In<T>>(options.gram, false);
+  const auto gram = array_of<In<T>>(options.gram, "the Gram matrix");
   require(gram.shape(0) == k && gram.shape(1) == k, what);
   require(view<const T>(gram).stride == static_cast<Index>(k) || k == 1,
           "the Gram matrix must be contiguous");
@@ -72,7 +72,7 @@ template <class T> Sweep<T> sweep_of(const SolveOptions &options, size_t k) {
   for (size_t c = 0; c < k; ++c)
     require(order[c] >= 0 && order[c] < static_cast<int64_t>(k),
             "order must hold coordinates in [0, k)");
-  return {gram.data(), vector_of<T>(options.inverse_diagonal, k, what),
+  return {data_of(gram), vector_of<T>(options.inverse_diagonal, k, what),
           vector_of<T>(options.l1, k, what), order, static_cast<int>(k)};
 }
 

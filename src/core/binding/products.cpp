@@ -26,7 +26,7 @@ template <class T> void bind_sums(nb::module_ &m) {
                        G.stride(0) == static_cast<int64_t>(A.shape(1))),
                   "G must be a contiguous k x k array");
           const auto a = view<const T>(A);
-          double *const g = G.data();
+          double *const g = data_of(G);
           call(n_threads, [&](Run run) { return gram(kernels<T>(), a, g, run); });
         },
         nb::arg("A").noconvert(), nb::arg("G").noconvert(), nb::arg("n_threads"));

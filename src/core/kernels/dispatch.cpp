@@ -20,11 +20,16 @@ namespace nonneg {
   }                                                                                        \
   }
 
-#if defined(__x86_64__)
+#ifdef NONNEG_HAS_x86_64_v2
 NONNEG_SET(x86_64_v2)
+#endif
+#ifdef NONNEG_HAS_x86_64_v3
 NONNEG_SET(x86_64_v3)
+#endif
+#ifdef NONNEG_HAS_x86_64_v4
 NONNEG_SET(x86_64_v4)
-#else
+#endif
+#ifdef NONNEG_HAS_generic
 NONNEG_SET(generic)
 #endif
 
@@ -39,12 +44,17 @@ struct Candidate {
 // The processor and the operating system must both support a set.
 std::vector<Candidate> candidates() {
 #if defined(__x86_64__)
-  const bool v2 = supports_x86_level(2);
-  const bool v3 = supports_x86_level(3);
-  const bool v4 = supports_x86_level(4);
-  return {{"x86-64-v4", x86_64_v4::table, v4},
-          {"x86-64-v3", x86_64_v3::table, v3},
-          {"x86-64-v2", x86_64_v2::table, v2}};
+  return {
+#ifdef NONNEG_HAS_x86_64_v4
+      {"x86-64-v4", x86_64_v4::table, supports_x86_level(4)},
+#endif
+#ifdef NONNEG_HAS_x86_64_v3
+      {"x86-64-v3", x86_64_v3::table, supports_x86_level(3)},
+#endif
+#ifdef NONNEG_HAS_x86_64_v2
+      {"x86-64-v2", x86_64_v2::table, supports_x86_level(2)},
+#endif
+  };
 #else
   return {{"generic", generic::table, true}};
 #endif

@@ -22,6 +22,21 @@ def admit_dense(A: Array) -> Array:
     return A if A.flags.aligned else np.array(A, order="K")
 
 
+def aligned(X: Any) -> Any:
+    """Return an array or a checked CSR that is aligned to its numbers: itself, or a copy.
+
+    Of what was sent between workers, an array begins at any byte of the message.
+    """
+    if not sp.issparse(X):
+        return admit_dense(X)
+    vectors = (X.data, X.indices, X.indptr)
+    if all(vector.flags.aligned for vector in vectors):
+        return X
+    X = copy.copy(X)
+    X.data, X.indices, X.indptr = map(admit_dense, vectors)
+    return X
+
+
 def admit_sparse(X: Any, name: str) -> Any:
     """Return a sparse matrix whose structure is sound and has types that kernels take.
 

@@ -97,8 +97,10 @@ def _inverse_diagonal(gram: Array) -> Array:
 
 
 def as_contiguous(array: Array, dtype: Any) -> Array:
-    """Return an array of a dtype with contiguous rows, as the kernels take it."""
-    return np.ascontiguousarray(array, dtype=dtype)
+    """Return an array of a dtype with contiguous, aligned rows, as the kernels take it."""
+    array = np.ascontiguousarray(array, dtype=dtype)
+    # what came over a network or was mapped from a file may begin at any byte
+    return array if array.flags.aligned else array.copy()
 
 
 def coordinate_sweep(
@@ -242,7 +244,7 @@ def touch(pages: Array, step: int) -> None:
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
     """Compiled twin of `reference.gram`."""
     out = np.empty((A.shape[1], A.shape[1]))
-    _core.gram(np.ascontiguousarray(A), out, n_threads)
+    _core.gram(as_contiguous(A, A.dtype), out, n_threads)
     return out
 
 
@@ -258,11 +260,11 @@ def source_of(operand: Any) -> tuple[str, Any]:
     X = operand.X
     if operand.kind == "dense":
         # an X read by columns has no contiguous rows, but then callers pass its transpose
-        return "dense", X if X.strides[1] == X.itemsize else np.ascontiguousarray(X)
+        return "dense", X if X.strides[1] == X.itemsize else as_contiguous(X, X.dtype)
     X = X if X.format == "csr" else X.tocsr()
     suffix = "csr32" if X.indices.dtype == np.int32 else "csr64"
     indptr = X.indptr.astype(X.indices.dtype, copy=False)
-    return suffix, (X.data, X.indices, indptr)
+    return suffix, (X.data, X.indices, indptr, X.shape[1])
 
 
 def _matmul(

@@ -65,7 +65,7 @@ def multiplied(
 def column_sums(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
     """Compiled twin of `reference.column_sums`."""
     sums = np.empty(A.shape[1])
-    _core.column_sums(np.ascontiguousarray(A), sums, n_threads)
+    _core.column_sums(as_contiguous(A, A.dtype), sums, n_threads)
     return sums
 
 

@@ -28,14 +28,14 @@ ENTRIES = 1 << 20
 """Most weights of an array that are taken as a sparse matrix at a time."""
 
 
-def _csr(named: Any, dtype: Any) -> tuple[str, tuple[Array, Array, Array]]:
-    """Return the suffix of the bindings for a CSR, and its arrays."""
+def _csr(named: Any, dtype: Any) -> tuple[str, tuple[Array, Array, Array, int]]:
+    """Return the suffix of the bindings for a CSR, and its arrays and number of columns."""
     indices = named.indices
     suffix = "csr32" if indices.dtype == np.int32 else "csr64"
     indptr = named.indptr.astype(indices.dtype, copy=False)
     return (
         f"{8 * np.dtype(dtype).itemsize}_{suffix}",
-        (as_contiguous(named.data, dtype), indices, indptr),
+        (as_contiguous(named.data, dtype), indices, indptr, named.shape[1]),
     )
 
 
@@ -119,8 +119,8 @@ def named_product(
     """Compiled twin of `observed_rows.named_product`."""
     out = np.empty((A.shape[0], C.shape[1]), A.dtype)
     same = B is C
-    A, B = (np.ascontiguousarray(factor) for factor in (A, B))
-    C = B if same else np.ascontiguousarray(C)
+    A, B = (as_contiguous(factor, factor.dtype) for factor in (A, B))
+    C = B if same else as_contiguous(C, C.dtype)
     for rows, part in _parts(named):
         suffix, arrays = _csr(part, A.dtype)
         binding(f"named_product{suffix}")(arrays, A[rows], B, C, out[rows], n_threads)
@@ -129,7 +129,7 @@ def named_product(
 
 def named_square(named: Any, A: Array, B: Array, n_threads: int = 1) -> float:
     """Compiled twin of `observed_rows.named_square`."""
-    A, B = (np.ascontiguousarray(factor) for factor in (A, B))
+    A, B = (as_contiguous(factor, factor.dtype) for factor in (A, B))
     square = 0.0
     for rows, part in _parts(named):
         suffix, arrays = _csr(part, A.dtype)

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from ... import kernels
 from ...base.arrays import Array
+from ...base.gate import aligned
 from ...base.interfaces import Operand, Stats
 from ...base.steps import RowsT, SharedT, Step, SumsT
 from ...kernels.row_methods import Summary
@@ -232,13 +233,13 @@ def prepared(X_b: Any, dtype: Any, first: int) -> Any:
             "SciPy sparse matrices."
         )
         raise TypeError(msg)
-    block = np.ascontiguousarray(X_b, dtype=dtype)
+    block: Array = aligned(np.ascontiguousarray(X_b, dtype=dtype))
     require_numbers(block, first, None)
     return block
 
 
 def _summarized(X_b: Any) -> dict[str, Any]:
-    sparse = sp.issparse(X_b)
+    sparse, X_b = sp.issparse(X_b), aligned(X_b)
     entries = X_b.data if sparse else X_b
     return {
         "summary": kernels.summary(entries, 1),

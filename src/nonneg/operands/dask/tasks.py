@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...base import deadline
+from ...base.gate import aligned
 from ...base.steps import UPDATED, WRITTEN, Step, StepRows, StepShared, added
 from ..registration import as_operand
 from . import buffer_pool
@@ -59,7 +60,9 @@ def work_on(common: Common, n_rows: int, places: Any, X_b: Any, *results: Any) -
     therefore new, even if the step also reads the old one.
     """
     old: list[Any] = [
-        np.zeros((n_rows, k), dtype) if place is None else picked(results, *place)
+        np.zeros((n_rows, k), dtype)
+        if place is None
+        else aligned(picked(results, *place))
         for place, (k, dtype) in zip(places, common.forms, strict=True)
     ]
     new = {
@@ -77,7 +80,7 @@ def work_on(common: Common, n_rows: int, places: Any, X_b: Any, *results: Any) -
         if X_b is None:
             sums = common.step(None, None, rows, common.shared)
         else:
-            X = as_operand(X_b, common.n_threads)
+            X = as_operand(aligned(X_b), common.n_threads)
             sums = X.run_pass(common.step, rows, common.shared)
     return (sums, *new.values())
 

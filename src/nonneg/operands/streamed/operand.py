@@ -335,7 +335,7 @@ class StreamedOperand(BlockedOperand):
         """Return rows, as they are read, as an array or CSR."""
         if not self.sparse:
             return rows
-        data, indices, indptr = rows
+        data, indices, indptr, _ = rows
         return known_canonical(data, indices, indptr, (len(indptr) - 1, self.shape[1]))
 
     def _parts(self, block: int) -> Iterator[Any]:

@@ -220,4 +220,4 @@ def read_rows(store: StoreBase, start: int, stop: int, out: Array | None) -> Any
     indices, indptr = (
         A.astype(np.int32, copy=False) for A in (rows.indices, rows.indptr)
     )
-    return rows.data, indices, indptr
+    return rows.data, indices, indptr, store.shape[1]
