@@ -231,3 +231,73 @@ def test_a_signal_ends_a_long_fit(storage, solver):
     assert out.split("\n")[1] == "True True"
     # a tenth of a second on an idle machine; the rest is room for a busy one
     assert float(ended) - sent < 5
+
+
+WRITER = """
+import faulthandler, io, os, signal, sys, time
+import numpy as np
+from nonneg import NMF
+
+faulthandler.dump_traceback_later(60, exit=True)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+path, moment = sys.argv[1:]
+X = np.random.default_rng(0).random((60, 30))
+module, name = {"half": (np, "savez"), "sync": (os, "fsync"), "link": (os, "link")}[moment]
+whole, calls = getattr(module, name), []
+
+def pause():
+    print("writing", flush=True)
+    time.sleep(50)
+
+def held_up(*arguments, **members):
+    calls.append(0)
+    # a checkpoint syncs its file and its folder; the first has none before it to link to
+    if len(calls) < {"half": 3, "sync": 5, "link": 2}[moment]:
+        return whole(*arguments, **members)
+    if moment == "half":
+        file, content = arguments[0], io.BytesIO()
+        whole(content, **members)
+        file.write(content.getvalue()[: content.tell() // 2])
+        file.flush()
+    else:
+        whole(*arguments)
+    pause()
+
+setattr(module, name, held_up)
+model = NMF(4, "random", "hals", tol=0, max_iter=9, random_state=0, checkpoint=path,
+            checkpoint_every=1)
+try:
+    model.fit(X)
+except KeyboardInterrupt:
+    print(model.stop_reason_, model.n_iter_, flush=True)
+    sys.exit(0)
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("moment", ["half", "sync", "link"])
+def test_a_signal_while_a_checkpoint_is_written_leaves_the_one_before(moment, tmp_path):
+    """The third is being written: half of it, all of it, or the second is to be kept."""
+
+    def contents():
+        return {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    child = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", WRITER, str(tmp_path / "fit"), moment],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert child.stdout.readline().strip() == "writing"
+        before = contents()
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=30)
+    finally:
+        child.kill()
+        child.wait()
+    partial = {"fit.partial"} | (
+        {"fit.previous.partial"} if moment == "link" else set()
+    )
+    assert before.keys() == {"fit", "fit.previous"} | partial
+    assert child.returncode == 0, out
+    assert out.split() == ["interrupted", "3"]
+    assert contents() == {name: before[name] for name in ("fit", "fit.previous")}

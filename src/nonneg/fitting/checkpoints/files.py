@@ -128,6 +128,7 @@ class Checkpoints:
             self._failed = True
         except BaseException:
             _remove(partial)
+            _remove(self._spare)
             raise
         else:
             self._missing, self._keeps = False, True
@@ -215,11 +216,16 @@ class Checkpoints:
             **{f"state{key}": array for key, array in state.items()},
         }
 
+    @property
+    def _spare(self) -> Path:
+        """A second name of the checkpoint, until it is that of the previous one."""
+        return self.path.with_name(self.path.name + PREVIOUS + PARTIAL)
+
     def _put_in_place(self, partial: Path) -> None:
         """Put the new file in place and keep the one before; at any moment a file is there."""
         if self.path.exists() and self._keeps:
             before = self.path.with_name(self.path.name + PREVIOUS)
-            spare = self.path.with_name(self.path.name + PREVIOUS + PARTIAL)
+            spare = self._spare
             with contextlib.suppress(FileNotFoundError):
                 spare.unlink()
             try:
