@@ -20,7 +20,8 @@ WITH_GAPS = (
 )
 
 
-class EntryWeights(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class EntryWeights:
     """Weights of all entries of X: some by name, and one weight for all others.
 
     It is for implicit feedback, where the entries that a sparse X does not store are zeros
