@@ -10,7 +10,6 @@ from .base.lazy_names import lazy_names
 from .base.observed import EntryWeights
 from .config import show_config
 from .estimators.functional import non_negative_factorization
-from .estimators.imputer import NMFImputer
 from .estimators.minibatch_nmf import MiniBatchNMF
 from .estimators.nmf import NMF
 from .initialization import initialize
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
         poisson_log_likelihood,
         topic_distributions,
     )
+    from .estimators.imputer import NMFImputer
     from .estimators.joint_nmf import JointNMF
     from .estimators.symmetric_nmf import SymmetricNMF
     from .io.model_files import load, save
@@ -77,6 +77,7 @@ __all__ = [
 _ON_DEMAND = {
     "JointNMF": ".estimators.joint_nmf",
     "NMFCV": ".selection.estimator",
+    "NMFImputer": ".estimators.imputer",
     "SymmetricNMF": ".estimators.symmetric_nmf",
     "anndata": ".anndata",
     "bootstrap": ".selection.uncertainty",

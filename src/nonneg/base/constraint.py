@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
+import scipy.sparse as sp
 
 from .arrays import Array
 from .registry import Registry
@@ -194,7 +195,7 @@ class ConstraintBase:
             if value is None or isinstance(value, bool | int | float | str):
                 parts.append(f"{name}={value!r}")
                 continue
-            if hasattr(value, "tocsr"):
+            if sp.issparse(value):
                 value = value.tocsr()
                 arrays = [value.data, value.indices, value.indptr]
             else:

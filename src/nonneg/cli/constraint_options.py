@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import scipy.sparse as sp
 import typer
 
 from ..constraints import ConstraintBase, Fixed, Simplex, Smooth
@@ -96,7 +97,7 @@ def read_known_parts(path: Path, table: Table, n_components: Any) -> Fixed:
         If the file has more components than the fit, or other columns than the table.
     """
     parts = read_matrix(path, empty=math.nan)
-    X = np.asarray(parts.X.toarray() if hasattr(parts.X, "toarray") else parts.X)
+    X = np.asarray(parts.X.toarray() if sp.issparse(parts.X) else parts.X)
     n_features = table.X.shape[1]
     if isinstance(n_components, int) and len(X) > n_components:
         msg = (

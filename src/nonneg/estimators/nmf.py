@@ -202,6 +202,8 @@ class NMF(FactorizationEstimator):
     See Also
     --------
     non_negative_factorization : A fit as a function, also with H fixed.
+    nonneg.anndata.nmf : A fit that writes its factors into an AnnData; `fit` takes one as its
+        matrix.
 
     Notes
     -----
