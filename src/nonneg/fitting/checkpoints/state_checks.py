@@ -49,7 +49,8 @@ def _find_odd_field(record: Any, path: str) -> str | None:
     if not isinstance(record, Stored):
         return f"it has a {type(record).__name__} as {path.strip('.') or 'its state'}"
     hints = _hints(type(record))
-    for field in dataclasses.fields(record):  # type: ignore[arg-type]
+    stored: Any = record  # a dataclass, as all states are
+    for field in dataclasses.fields(stored):
         value, name = vars(record)[field.name], f"{path}{field.name}"
         if field.metadata.get("scratch"):
             continue
