@@ -197,7 +197,7 @@ newton_entry(const Newton<T> &options, int t, SweepLanes<N> &rows,
 template <class T, int R>
 static void newton_sweep(const Newton<T> &options, const NewtonGroup<T> &g, NewtonRows<T, R> &rows,
                          double *violation, double *slack) {
-  constexpr int N = R > 1 ? R : 2;
+  static constexpr int N = R > 1 ? R : 2; // static: Clang wants a capture otherwise
   using D = typename VectorOf<double, N>::type;
   const auto lanes_of = [](const auto *numbers) NONNEG_LAMBDA {
     alignas(64) double lanes[N] = {};
