@@ -113,6 +113,9 @@ def test_all_parts_known_is_the_exact_transform():
 
 @pytest.mark.parametrize("solver", ["mu", "sn"])
 @pytest.mark.parametrize("at_most", [False, True])
+@pytest.mark.filterwarnings(
+    "ignore:Values in x were outside bounds:RuntimeWarning"
+)  # SciPy 1.13
 def test_rows_are_those_of_slsqp(solver, at_most):
     constraint = Simplex(0.8, at_most=at_most)
     model = NMF(K, solver=solver, beta_loss=1, constraints_W=constraint, tol=1e-7,
@@ -146,6 +149,9 @@ def test_sums_of_H_cost_nothing_where_W_is_free():
 
 @pytest.mark.parametrize("quadratic", [False, True])
 @pytest.mark.parametrize("at_most", [False, True])
+@pytest.mark.filterwarnings(
+    "ignore:Values in x were outside bounds:RuntimeWarning"
+)  # SciPy 1.13
 def test_rows_minimise_the_majoriser_within_a_box(quadratic, at_most):
     rng = np.random.default_rng(0)
     n, k = 12, 4

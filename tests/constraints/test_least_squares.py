@@ -163,6 +163,9 @@ def test_all_of_W_fixed_is_a_regression_on_H(solver):
 
 @pytest.mark.parametrize("constraint", [Simplex(), Simplex(0.7, at_most=True)])
 @pytest.mark.parametrize("upper", [np.inf, 0.5])
+@pytest.mark.filterwarnings(
+    "ignore:Values in x were outside bounds:RuntimeWarning"
+)  # SciPy 1.13
 def test_rows_are_those_of_slsqp(constraint, upper):
     listed = [constraint] if np.isinf(upper) else [constraint, Bounds(upper=upper)]
     W = NMF(K, solver="hals", constraints_W=listed).fit(TRUE.X)

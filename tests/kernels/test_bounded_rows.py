@@ -73,6 +73,9 @@ def test_exact_rows_fulfil_the_optimality_conditions(k, kind, sums, dtype):
 
 
 @pytest.mark.parametrize(("kind", "sums"), covering(KINDS, SUMS))
+@pytest.mark.filterwarnings(
+    "ignore:Values in x were outside bounds:RuntimeWarning"
+)  # SciPy 1.13
 def test_rows_are_those_of_slsqp(kind, sums):
     k = 4
     G, P, box, rows = make_rows(k, kind, *sums, np.float64, seed=3)

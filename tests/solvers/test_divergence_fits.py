@@ -334,7 +334,7 @@ def test_what_is_no_loss_is_refused(beta_loss):
 def test_sn_sweeps_as_often_as_measured(shape, density, k, sweeps):
     """Few components, or long rows of a sparse X, see D-SN-SWEEPS."""
     for kind in (np.asarray, sp.csr_array):
-        X = kind(sp.random_array(shape, density=density, rng=0).toarray())
+        X = kind(sp.random_array(shape, density=density, random_state=0).toarray())
         model = NMF(k, "random", "sn", beta_loss=1, max_iter=3, random_state=0).fit(X)
         assert model.history_["sweeps"][0] == sweeps
 

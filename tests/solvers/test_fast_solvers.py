@@ -523,7 +523,7 @@ def test_the_best_scale():
 )
 def test_hals_sweeps_as_often_as_measured(shape, entries, sweeps):
     """At most twice where X stores fewer than k entries a row, see D-HALS-SWEEPS."""
-    X = sp.random_array(shape, density=entries / shape[1], rng=0, format="csr")
+    X = sp.random_array(shape, density=entries / shape[1], random_state=0, format="csr")
     model, same = (
         NMF(10, "random", solver, random_state=0, max_iter=5, tol=0).fit(X)
         for solver in ("hals", Hals(tol=0, sweeps=sweeps))

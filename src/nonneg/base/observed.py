@@ -44,7 +44,7 @@ class EntryWeights:
     --------
     >>> import scipy.sparse as sp
     >>> from nonneg import NMF, EntryWeights
-    >>> clicks = sp.random_array((50, 30), density=0.1, format="csr", rng=0)
+    >>> clicks = sp.random_array((50, 30), density=0.1, format="csr", random_state=0)
     >>> confidence = clicks.copy()
     >>> confidence.data = 1 + 40 * confidence.data
     >>> model = NMF(3, solver="hals", alpha_W=0.1)
