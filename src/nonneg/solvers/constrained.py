@@ -17,11 +17,11 @@ from ..operands.base import matmul, square_of
 from ..operands.observed import ObservedOperand
 from ..operands.observed_half_steps import majorised_by_rows
 from .hals import DOUBTFUL, MOST_REVIVALS, Hals, is_blind
-from .steps.factor_constraints import FactorConstraints
+from .steps.factor_constraints import FactorConstraints, objective_within
 from .steps.half_steps import solve_in_a_pass
 from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
 from .steps.partial_sweeps import solve_in_parts
-from .steps.quadratic_iteration import Pair, factor_penalties, penalties
+from .steps.quadratic_iteration import Pair, penalties
 from .steps.revival import dead_components, revived
 
 EXACT_ENOUGH = 0.01
@@ -326,12 +326,7 @@ class ConstrainedLeastSquares(SolverBase):
         return self._value(problem, W, Ht, problem.loss.value(X, W, Ht))
 
     def _value(self, problem: Problem, W: Array, Ht: Array, loss: float) -> float:
-        n = problem.X.n_threads
-        value = loss + factor_penalties(problem, W, Ht)
-        for side, A in ((self.W, W), (self.H, Ht)):
-            if side.has_penalty:
-                value += side.value(A, gram(A, n))
-        return float(value)
+        return objective_within((self.W, self.H), problem, W, Ht, loss)
 
     def _solve_W(self, problem: Problem, state: ConstrainedState) -> Progress:
         """Do a half-step for W beside a fixed H: the last one, if that is exact."""

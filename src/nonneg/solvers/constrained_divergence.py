@@ -28,9 +28,8 @@ from ..kernels.newton_steps import NewtonUpdate
 from ..kernels.term_records import TermRows, TermSums, by_shares
 from ..operands.base import matmul
 from .sn import ScalarNewton
-from .steps.factor_constraints import FactorConstraints
+from .steps.factor_constraints import FactorConstraints, objective_within
 from .steps.mu_steps import apply_sums, by_products, sums_for, terms_of
-from .steps.quadratic_iteration import factor_penalties
 from .steps.separable_rows import Separable, minimise_within
 
 NEWTON_REPEATS = 2
@@ -264,12 +263,7 @@ class ConstrainedDivergence(SolverBase):
         return float(np.sum(np.abs(left) * np.abs(a)))
 
     def _value(self, problem: Problem, W: Array, Ht: Array, loss: float) -> float:
-        n = problem.X.n_threads
-        value = loss + factor_penalties(problem, W, Ht)
-        for side, A in ((self.W, W), (self.H, Ht)):
-            if side.has_penalty:
-                value += side.value(A, gram(A, n))
-        return float(value)
+        return objective_within((self.W, self.H), problem, W, Ht, loss)
 
 
 def _is_plain_ratio(terms: Any) -> bool:

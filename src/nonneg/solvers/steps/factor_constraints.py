@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...base.arrays import Array
 from ...base.constraint import ConstraintBase, Factor, Majoriser
+from ...base.interfaces import Problem
 from ...kernels import Adaptive, Exact, Method, RowArrays, SolveReport, solve_rows
 from ...kernels import gram as gram_of
 from ...kernels import solve_within as solve_box
@@ -25,6 +26,8 @@ from .constraint_composition import (
 
 LEVEL = 0.05
 """Share of level rows in a start without zeros."""
+from .quadratic_iteration import factor_penalties
+
 COLUMN_SWEEPS = 8
 """Most sweeps over columns in the place of an exact solve."""
 
@@ -321,3 +324,18 @@ class FactorConstraints:
 def _is_simple(box: Box) -> bool:
     no_sum = box.total is None
     return bool(no_sum and not np.any(box.lower) and np.isposinf(box.upper).all())
+
+
+def objective_within(
+    sides: tuple[FactorConstraints, FactorConstraints],
+    problem: Problem,
+    W: Array,
+    Ht: Array,
+    loss: float,
+) -> float:
+    """Return the loss with the penalties of a problem and those of constraints on W and H."""
+    value = loss + factor_penalties(problem, W, Ht)
+    for side, A in zip(sides, (W, Ht), strict=True):
+        if side.has_penalty:
+            value += side.value(A, gram_of(A, problem.X.n_threads))
+    return float(value)
