@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -92,6 +94,18 @@ def test_other_arrays_in_the_callers_matrix_change_nothing(solver, storage, chan
     fitted = model(solver, callback=lambda iteration: change(X)).fit(X)
     np.testing.assert_array_equal(fitted.components_, expected.components_)
     assert fitted.reconstruction_err_ == expected.reconstruction_err_
+
+
+@pytest.mark.parametrize(
+    ("solver", "storage"), covering(["cd", "sn", "hals"], ["csr", "csc"])
+)
+def test_unpickled_arrays_stay_the_callers(solver, storage):
+    """NumPy can't lock them for a while: their memory is that of bytes."""
+    expected = model(solver).fit(matrix(storage))
+    X = pickle.loads(pickle.dumps(matrix(storage)))
+    fitted = model(solver, callback=lambda iteration: far_index(X)).fit(X)
+    np.testing.assert_array_equal(fitted.components_, expected.components_)
+    assert X.indices.flags.writeable
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -59,6 +59,20 @@ def admit_sparse(X: Any, name: str) -> Any:
     return _admit_compressed(X, name)
 
 
+def lockable(array: Array) -> Array:
+    """Return an array, or a copy where NumPy would not make it writable again.
+
+    An unpickled array is such a one: its memory is that of a `bytes`.
+    """
+    if not array.flags.writeable:
+        return array
+    try:
+        array.flags.writeable = True
+    except ValueError:
+        return array.copy()
+    return array
+
+
 @contextmanager
 def unwritable(arrays: tuple[Array, ...]) -> Iterator[None]:
     """Refuse writes to arrays inside the block, as NumPy does for read-only ones.

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .. import kernels
-from ..base.gate import unwritable
+from ..base.gate import lockable, unwritable
 from ..base.interfaces import Operand, Stats
 from ..kernels.csr_format import canonical, known_canonical
 from ..kernels.row_methods import Summary
@@ -83,10 +83,15 @@ class SparseOperand(BlockedOperand):
     def held(self) -> AbstractContextManager[None]:
         """Keep the caller's code from writing to the indices, on which memory depends.
 
-        It may give its matrix other arrays, as this operand then has a matrix of its own.
+        It may give its matrix other arrays, as this operand then has a matrix of its own,
+        and write to arrays that can't be locked, as the matrix then has copies.
         """
         if not self._is_own:
             self.X, self._is_own = copy.copy(self.X), True
+            self.X.indices, self.X.indptr = map(
+                lockable, (self.X.indices, self.X.indptr)
+            )
+            vars(self).pop("T", None)  # it has the arrays of before
         return unwritable((self.X.indices, self.X.indptr))
 
     def native(self) -> Any:
