@@ -237,7 +237,8 @@ def call_named_product(f, index, a):
 
 def call_named_square(f, index, a):
     W, Ht, _ = a.factors
-    f(csr(a, index), a("A", W), a("B", Ht), 1)
+    named = csr(a, index)
+    f(named, a("values", sp.csr_array(DENSE).data), a("A", W), a("B", Ht), 1)
 
 
 def call_imputed(f, index, a):

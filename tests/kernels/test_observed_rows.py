@@ -53,6 +53,13 @@ def test_named_products(dtype, index, k):
     square = kernels.named_square(named, A, B)
     expected = np.sum(named.toarray() * (A @ B.T).astype(float) ** 2)
     assert square == pytest.approx(expected, rel=tol(dtype, 45 * k))
+    x = np.random.default_rng(7).random(named.nnz).astype(dtype)
+    errors = named.toarray()
+    errors[named.nonzero()] = x
+    errors = named.toarray() * (errors - A @ B.T).astype(float) ** 2
+    error = kernels.named_square(named, A, B, values=x)
+    size = tol(dtype, 45 * k) * np.abs(errors).sum()
+    assert error == pytest.approx(errors.sum(), abs=size)
     dense = kernels.named_product(named.toarray(), A, B, B)
     np.testing.assert_allclose(dense, product, rtol=tol(dtype, 45 * k))
 

@@ -63,17 +63,22 @@ template <class T, class I> void bind_csr(nb::module_ &m, const char *index) {
         nb::arg("named").noconvert(), nb::arg("A").noconvert(), nb::arg("B").noconvert(),
         nb::arg("C").noconvert(), nb::arg("out").noconvert(), nb::arg("n_threads"));
   m.def(("named_square" + suffix).c_str(),
-        [](nb::tuple named, In<T> A, In<T> B, int n_threads) {
+        [](nb::tuple named, nb::object values, In<T> A, In<T> B, int n_threads) {
           const auto d = Arg::view_of(named, static_cast<Index>(B.shape(0)));
           const auto a = view<const T>(A), b = view<const T>(B);
           require(d.rows == a.rows && a.cols == b.cols, "the shapes of the factors do not fit");
+          const T *const x =
+              values.is_none()
+                  ? nullptr
+                  : vector_of<T>(values, static_cast<size_t>(d.indptr[d.rows]),
+                                 "a value for each named entry is needed");
           double sum = 0;
           call(n_threads,
-               [&](Run run) { return named_square(kernels<T>(), d, a, b, sum, run); });
+               [&](Run run) { return named_square(kernels<T>(), d, x, a, b, sum, run); });
           return sum;
         },
-        nb::arg("named").noconvert(), nb::arg("A").noconvert(), nb::arg("B").noconvert(),
-        nb::arg("n_threads"));
+        nb::arg("named").noconvert(), nb::arg("values").none(), nb::arg("A").noconvert(),
+        nb::arg("B").noconvert(), nb::arg("n_threads"));
   m.def(("solve_apart" + suffix).c_str(),
         [](nb::tuple named, nb::handle rows, In<T> Ht, In<T> P, const ApartOptions &options,
            nb::handle measures, int n_threads) {

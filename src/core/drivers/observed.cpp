@@ -63,8 +63,8 @@ bool named_product(const Kernels<T> &K, const CsrView<T, I> &named, MatrixView<c
 }
 
 template <class T, class I>
-bool named_square(const Kernels<T> &K, const CsrView<T, I> &named, MatrixView<const T> A,
-                  MatrixView<const T> B, double &sum, Run run) {
+bool named_square(const Kernels<T> &K, const CsrView<T, I> &named, const T *x,
+                  MatrixView<const T> A, MatrixView<const T> B, double &sum, Run run) {
   const PackedFactor<T> b(K, B, run);
   const int k = static_cast<int>(A.cols);
   const Index n_tasks = tasks_for(A.rows);
@@ -72,7 +72,7 @@ bool named_square(const Kernels<T> &K, const CsrView<T, I> &named, MatrixView<co
   const bool done = b.done && for_rows(
       K, A.rows, k, entries(named) * k,
       [&](Index i, Index first, Index last, void *scratch) {
-        csr_of(K.observed, named).square(named, first, last, A, b.rows.get(), b.width,
+        csr_of(K.observed, named).square(named, x, first, last, A, b.rows.get(), b.width,
                                          parts[static_cast<size_t>(i)], scratch);
       },
       run, n_tasks);
@@ -444,7 +444,7 @@ bool clean_rows(MatrixView<const T> X, const CsrView<T, I> &named, Index first,
   template bool named_product<T, I>(const Kernels<T> &, const CsrView<T, I> &,             \
                                     MatrixView<const T>, MatrixView<const T>,              \
                                     MatrixView<const T>, MatrixView<T>, Run);              \
-  template bool named_square<T, I>(const Kernels<T> &, const CsrView<T, I> &,              \
+  template bool named_square<T, I>(const Kernels<T> &, const CsrView<T, I> &, const T *,   \
                                    MatrixView<const T>, MatrixView<const T>, double &,     \
                                    Run);                                                   \
   template bool solve_apart<T, I>(const Kernels<T> &, const CsrView<T, I> &, const Apart &,\

@@ -16,10 +16,10 @@ template <class T, class I>
 bool named_product(const Kernels<T> &, const CsrView<T, I> &named, MatrixView<const T> A,
                    MatrixView<const T> B, MatrixView<const T> C, MatrixView<T> out, Run);
 
-// The sum of named (a b)^2.
+// The sum of named (x - a b)^2, x of the named entries, or null for zeros.
 template <class T, class I>
-bool named_square(const Kernels<T> &, const CsrView<T, I> &named, MatrixView<const T> A,
-                  MatrixView<const T> B, double &sum, Run);
+bool named_square(const Kernels<T> &, const CsrView<T, I> &named, const T *x,
+                  MatrixView<const T> A, MatrixView<const T> B, double &sum, Run);
 
 // Solves for rows that have Gram matrices of their own, by right-hand sides P.
 template <class T, class I>

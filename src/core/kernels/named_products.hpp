@@ -58,7 +58,7 @@ static void named_product(const CsrView<T, I> &named, Index first, Index last,
 }
 
 template <class T, class I>
-static void named_square(const CsrView<T, I> &named, Index first, Index last,
+static void named_square(const CsrView<T, I> &named, const T *x, Index first, Index last,
                          MatrixView<const T> A, const T *B, int kb, double &sum,
                          void *scratch) {
   using V = Vec<T>;
@@ -72,7 +72,9 @@ static void named_square(const CsrView<T, I> &named, Index first, Index last,
     const Index end = named.indptr[i + 1];
     for (Index e = named.indptr[i]; e < end; e += L) {
       const Index n = smaller<Index>(L, end - e);
-      const D dots = __builtin_convertvector(named_dots(a, B, kb, named.indices + e, n), D);
+      D dots = __builtin_convertvector(named_dots(a, B, kb, named.indices + e, n), D);
+      if (x)
+        dots -= __builtin_convertvector(n == L ? load<V>(x + e) : load_some(x + e, n), D);
       const V weights = n == L ? load<V>(named.values + e) : load_some(named.values + e, n);
       total += __builtin_convertvector(weights, D) * dots * dots;
     }

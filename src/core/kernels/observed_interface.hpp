@@ -42,9 +42,10 @@ template <class T, class I> struct CsrObserved {
   // out = (named o A B') C for the rows [first, last); B and C packed, of kb and kc numbers.
   void (*product)(const CsrView<T, I> &named, Index first, Index last, MatrixView<const T> A,
                   const T *B, int kb, const T *C, int kc, MatrixView<T> out, void *scratch);
-  // Adds named (a b)^2 over the rows [first, last).
-  void (*square)(const CsrView<T, I> &named, Index first, Index last, MatrixView<const T> A,
-                 const T *B, int kb, double &sum, void *scratch);
+  // Adds named (x - a b)^2 over the rows [first, last), x of the named entries, or null for
+  // zeros.
+  void (*square)(const CsrView<T, I> &named, const T *x, Index first, Index last,
+                 MatrixView<const T> A, const T *B, int kb, double &sum, void *scratch);
   // Solves for the rows [first, last), B packed rows of kp numbers.
   void (*solve)(const CsrView<T, I> &named, Index first, Index last, const T *B, int kp,
                 const Apart &, const RowArrays<T> &, MatrixView<const T> P, ApartSums &,

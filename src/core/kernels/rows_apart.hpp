@@ -30,7 +30,7 @@ NONNEG_INLINE size_t tile_bytes(int k) {
 // Bytes of scratch for one row, and for a tile of rows behind it.
 static size_t apart_bytes(int k) {
   const size_t width = static_cast<size_t>(row_gram_width<double>(k)) + 16;
-  return rounded(sizeof(double) * (3 * width * width + (kRankRows + 16) * (width + 1) + 64) +
+  return rounded(sizeof(double) * (3 * width * width + (2 * kRankRows + 16) * width + 64) +
                  exact_scratch(k)) +
          tile_bytes(k);
 }
@@ -55,7 +55,7 @@ template <class A> static ApartMemory<A> cut_apart(void *scratch, int k) {
   cuts.G = take(static_cast<Index>(width) * width);
   cuts.q = take(width);
   cuts.row = {cuts.G, cuts.q, take(width), take(width), k, width};
-  cuts.gathered = take(static_cast<Index>(kRankRows) * (width + 1));
+  cuts.gathered = take(static_cast<Index>(2 * kRankRows) * width);
   if constexpr (sizeof(A) == sizeof(double)) {
     cuts.pivot.factor = take(static_cast<Index>(width) * width);
     for (double **array : {&cuts.pivot.scaled, &cuts.pivot.inverse, &cuts.pivot.z, &cuts.pivot.unit})
@@ -146,12 +146,14 @@ template <class T, class I, class A> struct RowGrams {
   int kp;
   const Apart &apart;
   A *gathered;
-  bool bent; // whether there is a quadratic penalty
+  bool bent, mixed; // whether there is a quadratic penalty, and one that ties components
 
   RowGrams(const CsrView<T, I> &n, const T *b, int width, const Apart &a, A *memory)
-      : named(n), B(b), kp(width), apart(a), gathered(memory), bent(false) {
-    for (int t = 0; t < a.k * a.k; ++t)
-      bent |= a.Q[t] != 0;
+      : named(n), B(b), kp(width), apart(a), gathered(memory), bent(false), mixed(false) {
+    for (int r = 0; r < a.k; ++r)
+      for (int t = 0; t < a.k; ++t)
+        (r == t ? bent : mixed) |= a.Q[r * a.k + t] != 0;
+    bent |= mixed;
   }
 
   double quadratic(Index i) const { return apart.quadratic ? apart.quadratic[i] : 1; }
@@ -165,17 +167,17 @@ template <class T, class I, class A> struct RowGrams {
   }
 
   // G, which is the base, becomes the matrix of row i, on and above the diagonal.
-  void add(Index i, A *G) const {
-    const int k = apart.k;
-    const Index from = named.indptr[i];
-    add_rank<A>(named.indices + from, named.values + from,
-                static_cast<Index>(named.indptr[i + 1]) - from, B, kp, k, G, gathered);
+  // Rows before `last` are fetched while this one is summed.
+  void add(Index i, Index last, A *G) const {
+    const Index from = named.indptr[i], end = named.indptr[i + 1];
+    add_rank<A>(named.indices + from, named.values + from, end - from,
+                static_cast<Index>(named.indptr[last]) - from, B, kp, apart.k, G, gathered);
   }
 
   void penalise(Index i, A *G) const {
     const int k = apart.k, width = row_gram_width<A>(k);
     for (int r = 0; bent && r < k; ++r)
-      for (int t = 0; t < k; ++t)
+      for (int t = mixed ? 0 : r; t < (mixed ? k : r + 1); ++t)
         G[r * width + t] += static_cast<A>(quadratic(i) * apart.Q[r * k + t]);
   }
 
@@ -192,7 +194,7 @@ template <class T, class I, class A> struct RowGrams {
       const double x = static_cast<double>(a[t * step]);
       out[t] = static_cast<T>(a[t * step]);
       sums.sums.cross += static_cast<double>(p[t]) * x;
-      for (int s = 0; bent && s < apart.k; ++s)
+      for (int s = mixed ? 0 : t; bent && s < (mixed ? apart.k : t + 1); ++s)
         penalty += x * apart.Q[t * apart.k + s] * static_cast<double>(a[s * step]);
     }
     sums.square -= quadratic(i) * penalty;
@@ -209,7 +211,7 @@ static void rows_apart_in(const CsrView<T, I> &named, Index first, Index last, c
   const RowGrams<T, I, A> grams(named, B, kp, apart, cuts.gathered);
   for (Index i = first; i < last; ++i) {
     grams.widen(cuts.G);
-    grams.add(i, cuts.G);
+    grams.add(i, last, cuts.G);
     close_gram(k, cuts.G);
     grams.penalise(i, cuts.G);
     const T *a = rows.start.data + i * rows.start.stride, *p = P.data + i * P.stride;
@@ -350,7 +352,7 @@ static void tiles_apart_in(const CsrView<T, I> &named, Index first, Index last, 
         continue;
       }
       __builtin_memcpy(G, own.G, sizeof(A) * static_cast<size_t>(cuts.size));
-      grams.add(i + l, G);
+      grams.add(i + l, last, G);
       grams.penalise(i + l, G);
       const T *a = rows.start.data + (i + l) * rows.start.stride;
       const T *p = P.data + (i + l) * P.stride;

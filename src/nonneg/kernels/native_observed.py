@@ -127,13 +127,16 @@ def named_product(
     return out
 
 
-def named_square(named: Any, A: Array, B: Array, n_threads: int = 1) -> float:
+def named_square(
+    named: Any, A: Array, B: Array, n_threads: int = 1, values: Array | None = None
+) -> float:
     """Compiled twin of `observed_rows.named_square`."""
     A, B = (as_contiguous(factor, factor.dtype) for factor in (A, B))
+    x = None if values is None else as_contiguous(values, A.dtype)
     square = 0.0
     for rows, part in _parts(named):
         suffix, arrays = _csr(part, A.dtype)
-        square += binding(f"named_square{suffix}")(arrays, A[rows], B, n_threads)
+        square += binding(f"named_square{suffix}")(arrays, x, A[rows], B, n_threads)
     return square
 
 

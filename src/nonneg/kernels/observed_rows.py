@@ -136,12 +136,19 @@ def named_square(
     A: Array,
     B: Array,
     n_threads: int = 1,  # noqa: ARG001
+    values: Array | None = None,
 ) -> float:
-    """Return Σ named·(a·b)² over the named entries, in float64."""
+    """Return Σ named·(x − a·b)² over the named entries, in float64.
+
+    `values`, for a CSR alone, are the x of its entries; None stands for zeros.
+    """
     square = 0.0
     for rows in _cuts(named, A.shape[1]):
         part = named[rows]
         products = _products(part, A[rows], B)
+        if values is not None:
+            first, last = named.indptr[rows.start], named.indptr[rows.stop]
+            products = values[first:last] - products.astype(np.float64)
         weights = part.data if sp.issparse(part) else part
         weighted = np.multiply(weights, products, dtype=np.float64)
         square += float(np.sum(weighted * products))

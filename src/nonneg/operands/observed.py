@@ -27,6 +27,7 @@ from ..kernels.quadratic_steps import (
     ProductSum,
     RMatMul,
     RowSolve,
+    SquaredError,
 )
 from .base import Block, BlockedOperand, matmul
 from .observed_divergence import (
@@ -36,7 +37,7 @@ from .observed_divergence import (
     sum_of_logs,
     terms_pass,
 )
-from .observed_half_steps import joined, solve_for_rows, times_rows
+from .observed_half_steps import joined, named_error, solve_for_rows, times_rows
 from .observed_sums import ObservedSums, small_blocks, sum_up
 
 
@@ -289,6 +290,8 @@ class ObservedOperand(BlockedOperand):
             return self._matmul if isinstance(step, MatMul) else self._rmatmul
         if isinstance(step, RowSolve):
             run = solve_for_rows
+        elif isinstance(step, SquaredError):
+            return named_error(self, self.raw, self.power)
         elif self.power == 1 and isinstance(step, NewtonUpdate):
             run = newton_pass
         elif self.power == 1 and isinstance(step, NewtonSums):

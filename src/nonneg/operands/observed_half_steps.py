@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .. import kernels
@@ -13,6 +15,7 @@ from ..base.arrays import Array
 from ..base.interfaces import Operand
 from ..base.observed import Weights
 from ..base.penalty import Penalty
+from ..base.steps import OtherFactor, RowsOfW
 from ..kernels import Exact, Method, RowArrays, SolveReport
 from ..kernels.quadratic_steps import (
     ModelInputs,
@@ -21,8 +24,11 @@ from ..kernels.quadratic_steps import (
     RowSolveInputs,
     RowSolveRows,
     RowSolveSums,
+    SquaredError,
 )
 from .clean_dense import CleanDense
+from .observed_divergence import scale_values
+from .sparse import SparseOperand
 
 
 class WeightedRows(Protocol):
@@ -104,6 +110,33 @@ def _solve_apart(
         inputs.l1, method, X.n_threads,
     )  # fmt: skip
     return report
+
+
+def named_error(X: Any, raw: Operand, power: float) -> Callable[..., float] | None:
+    """Return the squared error as a pass over the entries of a scaled X that are named.
+
+    None where others count, too, or where X does not store those in the same order.
+    """
+    weights, n = X.weights, X.n_threads
+    named, lines = weights.named, (weights.rows, weights.columns)
+    if (
+        weights.rest != 0
+        or not sp.issparse(named)
+        or not isinstance(raw, SparseOperand)
+    ):
+        return None
+    if raw.by_columns or (power == 0 and any(line is not None for line in lines)):
+        return None
+    A = raw.X
+    for first, second in ((A.indptr, named.indptr), (A.indices, named.indices)):
+        if not np.array_equal(first, second):
+            return None
+    x = scale_values(raw, X.row_scale, X.column_scale).native().data
+
+    def run(_: SquaredError, rows: RowsOfW, shared: OtherFactor) -> float:
+        return float(kernels.named_square(named, rows.W, shared.Ht, n, x))
+
+    return run
 
 
 def _majorised(

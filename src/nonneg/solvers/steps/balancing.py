@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ...base.arrays import Array
 from ...base.penalty import Penalty
-from ...kernels import column_sums, inner
+from ...kernels import column_sums, gram, inner
 
 Vector = NDArray[np.float64]
 
@@ -19,14 +19,20 @@ def shared_sums(
     penalty: Penalty, A: Array, gram_A: Array, n_threads: int = 1
 ) -> tuple[Array, Array]:
     """Return column sums and Gram matrix of A by the shares of a penalty on its rows."""
-    if penalty.linear is None:
+    if not penalty.l1.any():
+        sums = np.zeros(A.shape[1])
+    elif penalty.linear is None:
         sums = column_sums(A, n_threads)
     else:
-        sums = np.asarray(penalty.linear @ A, dtype=np.float64)
-    if penalty.quadratic is not None:
-        rows = A.astype(np.float64, copy=False)
-        gram_A = rows.T @ (penalty.quadratic[:, None] * rows)
+        sums = column_sums(_by_shares(A, penalty.linear), n_threads)
+    if penalty.quadratic is not None and penalty.Q.any():
+        gram_A = gram(_by_shares(A, np.sqrt(penalty.quadratic)), n_threads)
     return sums, gram_A
+
+
+def _by_shares(A: Array, shares: Array) -> Array:
+    product: Array = A * shares[:, None].astype(A.dtype)
+    return product
 
 
 def best_scale(
