@@ -34,51 +34,100 @@ template <class T> NONNEG_INLINE const void *beyond(const T *X, Index i) {
                                         static_cast<uintptr_t>(i) * sizeof(T));
 }
 
-// out[r,:] = sum_j X[r,j] B[j,:] for H rows and N vectors.
-template <int H, int N, class T>
+// The first half of a vector, which costs half a vector's time to compute with where the
+// processor splits its widest vectors.
+constexpr int one_or(int n) { return n > 1 ? n : 1; }
+template <class T> constexpr int kHalf = one_or(kLanes<T> / 2);
+template <class T> using HalfVec = typename VectorOf<T, kHalf<T>>::type;
+template <class V, size_t... I>
+NONNEG_INLINE auto first_lanes(V v, std::index_sequence<I...>) {
+  return __builtin_shufflevector(v, v, static_cast<int>(I)...);
+}
+template <class T> NONNEG_INLINE HalfVec<T> first_half(Vec<T> v) {
+  return first_lanes(v, std::make_index_sequence<kHalf<T>>{});
+}
+
+// Whether half of the last vector of packed rows is padding, and not to be computed
+// (D-CORE-HALF-VECTORS).
+template <class T> NONNEG_INLINE bool ends_by_half(int k, int kp) {
+  return kManyRegisters && kp - k >= kHalf<T>;
+}
+
+// out[r,:] = sum_j X[r,j] B[j,:] for H rows and N vectors, of the last one by its first half
+// alone if `half`.
+template <int H, int N, bool half, class T>
 static void product_tile(const T *X, Index stride, Index cols, const T *B, int kp, T *out) {
   using V = Vec<T>;
-  constexpr int L = kLanes<T>;
-  V sum[H * N];
-  unroll<H * N>([&](auto i) NONNEG_LAMBDA { sum[i] = fill<V>(T(0)); });
+  using HV = HalfVec<T>;
+  constexpr int L = kLanes<T>, Whole = half ? N - 1 : N;
+  V sum[one_or(H * Whole)];
+  HV rest[half ? H : 1];
+  unroll<H * Whole>([&](auto i) NONNEG_LAMBDA { sum[i] = fill<V>(T(0)); });
+  unroll<half ? H : 1>([&](auto i) NONNEG_LAMBDA { rest[i] = fill<HV>(T(0)); });
   constexpr Index line = 64 / sizeof(T);
   for (Index j = 0; j < cols; ++j) {
     if (j % line == 0)
       unroll<H>([&](auto r) NONNEG_LAMBDA {
         __builtin_prefetch(beyond(X, (r + H) * stride + j), 0, 2);
       });
-    V b[N];
-    unroll<N>([&](auto v) NONNEG_LAMBDA { b[v] = load<V>(B + j * kp + v * L); });
+    V b[one_or(Whole)];
+    unroll<Whole>([&](auto v) NONNEG_LAMBDA { b[v] = load<V>(B + j * kp + v * L); });
+    HV last = fill<HV>(T(0));
+    if constexpr (half)
+      last = load<HV>(B + j * kp + Whole * L);
     unroll<H>([&](auto r) NONNEG_LAMBDA {
       const V x = fill<V>(X[r * stride + j]);
-      unroll<N>([&](auto v) NONNEG_LAMBDA { sum[r * N + v] += x * b[v]; });
+      unroll<Whole>([&](auto v) NONNEG_LAMBDA { sum[r * Whole + v] += x * b[v]; });
+      if constexpr (half)
+        rest[r] += first_half<T>(x) * last;
     });
   }
   unroll<H>([&](auto r) NONNEG_LAMBDA {
-    unroll<N>([&](auto v) NONNEG_LAMBDA { store(out + r * kp + v * L, sum[r * N + v]); });
+    unroll<Whole>([&](auto v) NONNEG_LAMBDA {
+      store(out + r * kp + v * L, sum[r * Whole + v]);
+    });
+    if constexpr (half) {
+      store(out + r * kp + Whole * L, rest[r]);
+      store(out + r * kp + Whole * L + kHalf<T>, fill<HV>(T(0)));
+    }
   });
 }
 
-// out[j,:] += sum_i X[i,j] A[i,:] for H columns and N vectors.
-template <int H, int N, class T>
+// out[j,:] += sum_i X[i,j] A[i,:] for H columns and N vectors, as above.
+template <int H, int N, bool half, class T>
 static void transposed_tile(const T *X, Index stride, Index rows, const T *A, int kp,
                             T *out) {
   using V = Vec<T>;
-  constexpr int L = kLanes<T>;
-  V sum[H * N];
+  using HV = HalfVec<T>;
+  constexpr int L = kLanes<T>, Whole = half ? N - 1 : N;
+  V sum[one_or(H * Whole)];
+  HV rest[half ? H : 1];
   unroll<H>([&](auto r) NONNEG_LAMBDA {
-    unroll<N>([&](auto v) NONNEG_LAMBDA { sum[r * N + v] = load<V>(out + r * kp + v * L); });
+    unroll<Whole>([&](auto v) NONNEG_LAMBDA {
+      sum[r * Whole + v] = load<V>(out + r * kp + v * L);
+    });
+    if constexpr (half)
+      rest[r] = load<HV>(out + r * kp + Whole * L);
   });
   for (Index i = 0; i < rows; ++i) {
-    V a[N];
-    unroll<N>([&](auto v) NONNEG_LAMBDA { a[v] = load<V>(A + i * kp + v * L); });
+    V a[one_or(Whole)];
+    unroll<Whole>([&](auto v) NONNEG_LAMBDA { a[v] = load<V>(A + i * kp + v * L); });
+    HV last = fill<HV>(T(0));
+    if constexpr (half)
+      last = load<HV>(A + i * kp + Whole * L);
     unroll<H>([&](auto r) NONNEG_LAMBDA {
       const V x = fill<V>(X[i * stride + r]);
-      unroll<N>([&](auto v) NONNEG_LAMBDA { sum[r * N + v] += x * a[v]; });
+      unroll<Whole>([&](auto v) NONNEG_LAMBDA { sum[r * Whole + v] += x * a[v]; });
+      if constexpr (half)
+        rest[r] += first_half<T>(x) * last;
     });
   }
   unroll<H>([&](auto r) NONNEG_LAMBDA {
-    unroll<N>([&](auto v) NONNEG_LAMBDA { store(out + r * kp + v * L, sum[r * N + v]); });
+    unroll<Whole>([&](auto v) NONNEG_LAMBDA {
+      store(out + r * kp + v * L, sum[r * Whole + v]);
+    });
+    if constexpr (half)
+      store(out + r * kp + Whole * L, rest[r]);
   });
 }
 
@@ -118,6 +167,21 @@ NONNEG_INLINE bool own_product(const Blas &blas, MatrixView<const T> X, int kp) 
   return f == nullptr || !fits || X.cols * kp * static_cast<Index>(sizeof(T)) <= kOwnBytes;
 }
 
+// Calls f with the number of vectors of each chunk of packed rows, whether half of its last
+// one is padding, and its first vector.
+template <class T, class F> NONNEG_INLINE void for_chunks(int k, int kp, F f) {
+  const int vectors = kp / kLanes<T>;
+  const bool by_half = ends_by_half<T>(k, kp);
+  for_balanced<kMostDense>(vectors, [&](auto count, int vector) NONNEG_LAMBDA {
+    if constexpr (kManyRegisters)
+      if (by_half && vector + count == vectors) {
+        f(count, std::true_type{}, vector);
+        return;
+      }
+    f(count, std::false_type{}, vector);
+  });
+}
+
 // P (packed rows of kp numbers, k of them wanted) = X B.
 template <class T>
 void dense_product_packed(MatrixView<const T> X, const T *B, int k, int kp, T *P,
@@ -127,15 +191,16 @@ void dense_product_packed(MatrixView<const T> X, const T *B, int k, int kp, T *P
     gemm<T>(blas, 'N', k, X.rows, X.cols, B, kp, X.data, X.stride, T(0), P, kp);
     return;
   }
-  for_balanced<kMostDense>(kp / L, [&](auto count, int vector) NONNEG_LAMBDA {
+  for_chunks<T>(k, kp, [&](auto count, auto half, int vector) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value, H = kProductHeight<N>;
+    constexpr bool by_half = decltype(half)::value;
     Index i = 0;
     for (; i + H <= X.rows; i += H)
-      product_tile<H, N>(X.data + i * X.stride, X.stride, X.cols, B + vector * L, kp,
-                         P + i * kp + vector * L);
+      product_tile<H, N, by_half>(X.data + i * X.stride, X.stride, X.cols, B + vector * L, kp,
+                                  P + i * kp + vector * L);
     for (; i < X.rows; ++i)
-      product_tile<1, N>(X.data + i * X.stride, X.stride, X.cols, B + vector * L, kp,
-                         P + i * kp + vector * L);
+      product_tile<1, N, by_half>(X.data + i * X.stride, X.stride, X.cols, B + vector * L, kp,
+                                  P + i * kp + vector * L);
   });
 }
 
@@ -148,15 +213,16 @@ void dense_transposed_packed(MatrixView<const T> X, const T *A, int k, int kp,
     gemm<T>(blas, 'T', k, X.cols, X.rows, A, kp, X.data, X.stride, T(1), sum, kp);
     return;
   }
-  for_balanced<kMostDense>(kp / L, [&](auto count, int vector) NONNEG_LAMBDA {
+  for_chunks<T>(k, kp, [&](auto count, auto half, int vector) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value, H = kTransposedHeight<N>;
+    constexpr bool by_half = decltype(half)::value;
     Index j = 0;
     for (; j + H <= X.cols; j += H)
-      transposed_tile<H, N>(X.data + j, X.stride, X.rows, A + vector * L, kp,
-                            sum + j * kp + vector * L);
+      transposed_tile<H, N, by_half>(X.data + j, X.stride, X.rows, A + vector * L, kp,
+                                     sum + j * kp + vector * L);
     for (; j < X.cols; ++j)
-      transposed_tile<1, N>(X.data + j, X.stride, X.rows, A + vector * L, kp,
-                            sum + j * kp + vector * L);
+      transposed_tile<1, N, by_half>(X.data + j, X.stride, X.rows, A + vector * L, kp,
+                                     sum + j * kp + vector * L);
   });
 }
 
