@@ -185,6 +185,17 @@ class LossBase:
         """Loss at W·H, without penalties, in float64."""
         raise NotImplementedError
 
+    def value_beside(
+        self,
+        X: Operand,
+        W: Array,
+        Ht: Array,
+        product: Array,  # noqa: ARG002
+        gram_H: Array,  # noqa: ARG002
+    ) -> float:
+        """Loss at W·H where X·Ht and HHᵀ are known, which a quadratic loss can use."""
+        return self.value(X, W, Ht)
+
     def error(self, value: float) -> float:
         """Return the `reconstruction_err_` of a loss value: sqrt(2·value) by default."""
         return math.sqrt(2.0 * max(value, 0.0))  # in this order NaN stays NaN
@@ -192,6 +203,13 @@ class LossBase:
     def from_products(self, X: Operand, cross: float, square: float) -> float:
         """Loss from ⟨X, WH⟩ and ‖WH‖² over the observed entries, if it is quadratic."""
         raise NotImplementedError
+
+    def each_from_products(
+        self, X: Operand, cross: Array, square: Array
+    ) -> list[float]:
+        """Losses from arrays of ⟨X, WH⟩ and ‖WH‖², (n,) each, if it is quadratic."""
+        pairs = zip(cross.tolist(), square.tolist(), strict=True)
+        return [self.from_products(X, *pair) for pair in pairs]
 
     def terms(self, X: Operand) -> Any:
         """Terms at the scale of X (see `kernels.beta_terms`), if it is a sum over entries."""

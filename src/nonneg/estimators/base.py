@@ -154,7 +154,8 @@ class FactorizationEstimator(NamedTransformer):
         -----
         Each row is solved for by the entries that it shows. The Notes of the class say how exact W is, and how often X is read.
         """
-        check_is_fitted(self, "components_")
+        if "components_" not in vars(self):  # scikit-learn's look takes longer
+            check_is_fitted(self, "components_")
         observation = self._observation(
             None, vars(self).get("feature_weight_"), weights
         )

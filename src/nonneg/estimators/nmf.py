@@ -360,12 +360,11 @@ class NMF(FactorizationEstimator):
         )  # fmt: skip
         if parameters.solver == AUTO:
             parameters = dataclasses.replace(parameters, solver=self.solver_)
-        if not solvers.class_of(parameters.solver).solves_W_exactly:
-            H = self.components_.astype(X.dtype, copy=False)
-            return plan(X, parameters, H=H, update_H=False)
         fixed = fixed_factor(
             self, self.components_, X.dtype, X.n_threads, takes_any_sign(self)
         )
+        if not solvers.class_of(parameters.solver).solves_W_exactly:
+            out = None  # W is written at the end
         return plan(X, parameters, fixed=fixed, out=out)
 
     def _set_fitted(self, X: Operand, result: FactorizationResult, plan: Plan) -> None:

@@ -15,7 +15,7 @@ SECONDS = 5e-3
 D-FITTING-STRETCH."""
 NEAR = 10
 """Within so many stretches of the end of the call's time each iteration is a call."""
-GROWTH = 8
+GROWTH = 64
 """Most times that a stretch is as long as the one before."""
 
 

@@ -69,8 +69,11 @@ class Start:
     @property
     def has_zero_H(self) -> bool:
         """Whether H is fixed and is 0."""
-        H = self.H if self.fixed is None else self.fixed.Ht
-        return self.init == FIXED and not np.any(H)
+        if self.init != FIXED:
+            return False
+        if self.fixed is not None:
+            return not self.fixed.Ht.any()
+        return not np.any(self.H)
 
 
 @dataclass(frozen=True)

@@ -48,15 +48,21 @@ class Frobenius(LossBase):
             scaled = in_unit(X, exponent), *in_units(W, Ht, exponent)
             return float(times_power(self.value(*scaled), 2 * exponent))
         if X.shared_gram or X.is_weighted:
-            cross = inner(matmul(X, Ht), W)
-            gram_W, gram_H = gram(W, X.n_threads), gram(Ht, X.n_threads)
-            square = square_of(X, W, Ht, gram_W, gram_H)
-            value = self.from_products(X, cross, square)
-            # factors of both signs may cancel, too
-            products = float(np.abs(gram_W * gram_H).sum())
-            size = 0.5 * (X.stats().sum_sq + products)
-            if value > RELIABLE[X.dtype] * (1 if X.sparse else 10) * size:
+            value = _by_products(X, W, Ht, matmul(X, Ht), gram(Ht, X.n_threads))
+            if value is not None:
                 return value
+        return self._by_entries(X, W, Ht)
+
+    def value_beside(
+        self, X: Operand, W: Array, Ht: Array, product: Array, gram_H: Array
+    ) -> float:
+        """Return ½‖X − WH‖² as `value` does, beside X·Ht and HHᵀ that are known."""
+        if not X.shared_gram or unit_of(X):
+            return self.value(X, W, Ht)
+        value = _by_products(X, W, Ht, product, gram_H)
+        return self._by_entries(X, W, Ht) if value is None else value
+
+    def _by_entries(self, X: Operand, W: Array, Ht: Array) -> float:
         if X.by_columns:
             X, W, Ht = X.T, Ht, W
         return 0.5 * X.run_pass(SquaredError(), RowsOfW(W), OtherFactor(Ht))
@@ -65,6 +71,29 @@ class Frobenius(LossBase):
         """Return ½‖X‖² − ⟨X, WH⟩ + ½‖WH‖², at least 0."""
         # in this order NaN stays NaN
         return max(0.5 * X.stats().sum_sq - cross + 0.5 * square, 0.0)
+
+    def each_from_products(
+        self, X: Operand, cross: Array, square: Array
+    ) -> list[float]:
+        """Return ½‖X‖² − ⟨X, WH⟩ + ½‖WH‖², at least 0, for each pair."""
+        values = np.maximum(0.5 * X.stats().sum_sq - cross + 0.5 * square, 0.0)
+        losses: list[float] = values.tolist()
+        return losses
+
+
+def _by_products(
+    X: Operand, W: Array, Ht: Array, product: Array, gram_H: Array
+) -> float | None:
+    """Return ½‖X − WH‖² by the expanded square, or None if that has too few digits."""
+    cross, gram_W = inner(product, W), gram(W, X.n_threads)
+    square = square_of(X, W, Ht, gram_W, gram_H)
+    sum_sq = X.stats().sum_sq
+    value = max(0.5 * sum_sq - cross + 0.5 * square, 0.0)  # NaN stays NaN
+    # factors of both signs may cancel, too
+    products = float(np.abs(gram_W * gram_H).sum())
+    size = 0.5 * (sum_sq + products)
+    is_reliable = value > RELIABLE[X.dtype] * (1 if X.sparse else 10) * size
+    return value if is_reliable else None
 
 
 def in_units(W: Array, Ht: Array, exponent: int) -> tuple[Array, Array]:

@@ -136,11 +136,13 @@ class MultiplicativeUpdates(SolverBase):
         """Return the state before the first iteration; `tol` > 0 costs one more pass."""
         state = MultiplicativeState(W, Ht)
         X, loss = problem.X, problem.loss
-        if self.tol > 0:
-            state.error_init = state.error = loss.error(loss.value(X, W, Ht))
         if self._by_one_product(problem):
-            state.numerator, state.denominator = matmul(X, Ht), gram(Ht, X.n_threads)
-        elif X.by_columns:
+            known = problem.gram_H
+            state.numerator = matmul(X, Ht)
+            state.denominator = gram(Ht, X.n_threads) if known is None else known
+        if self.tol > 0:
+            state.error_init = state.error = loss.error(self._value(problem, state))
+        if X.by_columns and state.numerator is None:
             self._carry(state, sums_for(loss, X.T, Ht, W))
         if self.accelerate:
             state.before_W, state.before_H = W, Ht
@@ -197,9 +199,17 @@ class MultiplicativeUpdates(SolverBase):
 
     def _test(self, problem: Problem, state: MultiplicativeState) -> tuple[float, bool]:
         """Return the objective, and whether the fit has converged."""
-        value = problem.loss.value(problem.X, state.W, state.Ht)
+        value = self._value(problem, state)
         objective = float(value + factor_penalties(problem, state.W, state.Ht))
         return objective, self._converged(problem, state, value, objective)
+
+    def _value(self, problem: Problem, state: MultiplicativeState) -> float:
+        """Return the loss, by the products that the state holds if it holds them."""
+        X, W, Ht, loss = problem.X, state.W, state.Ht, problem.loss
+        if not self._by_one_product(problem):
+            return loss.value(X, W, Ht)
+        known = self._carried(state)
+        return loss.value_beside(X, W, Ht, known.numerator, known.denominator)
 
     def _by_one_product(self, problem: Problem) -> bool:
         """Whether X·Hᵀ of a fixed H gives the terms, so that X is not read again."""

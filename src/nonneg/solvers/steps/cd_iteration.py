@@ -49,7 +49,9 @@ def start(problem: Problem, W: Array, Ht: Array) -> AlternationState:
     X = problem.X
     carried = X.shared_gram and (X.by_columns or not problem.update_H)
     product = matmul(X, Ht) if carried else None
-    return AlternationState(W, Ht, product=product, gram_H=gram(Ht, X.n_threads))
+    known = problem.gram_H
+    gram_H = gram(Ht, X.n_threads) if known is None else known
+    return AlternationState(W, Ht, product=product, gram_H=gram_H)
 
 
 Alternation = Generator[HalfStep, ModelSums, Alternated]
@@ -144,8 +146,7 @@ def advance(
     )
     n_iter, (first, tol, rounding) = len(done.violation), rule
     squares = (done.gram_W * done.gram_H).reshape(n_iter, -1).sum(axis=1)
-    pairs = zip(done.cross.tolist(), squares.tolist(), strict=True)
-    objective = [problem.loss.from_products(X, *pair) for pair in pairs]
+    objective = problem.loss.each_from_products(X, done.cross, squares)
     if done.sums is not None:
         for i, (sums_W, sums_H) in enumerate(done.sums):
             parts = (penalties[0], sums_W, done.gram_W[i]), (

@@ -36,6 +36,8 @@ def unstick(problem: Problem, state: State, objective: float) -> bool:
     that is tried.
     """
     W, Ht = state.W, state.Ht
+    if not (_may_have_zeros(W) or (problem.update_H and _may_have_zeros(Ht))):
+        return False
     sums_W, sums_H = _sums_for_both(problem, W, Ht)
     stuck_W = _stuck(W, sums_W, problem.penalty_W)
     stuck_H = _stuck(Ht, sums_H, problem.penalty_H) & problem.update_H
@@ -50,9 +52,15 @@ def unstick(problem: Problem, state: State, objective: float) -> bool:
         value += factor_penalties(problem, *tried)
         if value < objective:
             copy_rows(W, tried[0])
-            copy_rows(Ht, tried[1])
+            if problem.update_H:
+                copy_rows(Ht, tried[1])
             return True
     return False
+
+
+def _may_have_zeros(A: Array) -> bool:
+    """Whether a factor has zeros, for one that is an array in memory."""
+    return type(A) is not np.ndarray or not A.all()
 
 
 def _sums_for_both(problem: Problem, W: Array, Ht: Array) -> tuple[TermSums, TermSums]:
