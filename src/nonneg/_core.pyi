@@ -139,6 +139,22 @@ class _Solve(Protocol):
 solve32: _Solve
 solve64: _Solve
 
+class _Repeat(Protocol):
+    def __call__(
+        self,
+        rows: SolvedArrays,
+        P: Array,
+        options: SolveOptions,
+        first_violation: float,
+        tol: float,
+        rounding: float,
+        violations: Array,
+        n_threads: int,
+    ) -> int: ...
+
+repeat32: _Repeat
+repeat64: _Repeat
+
 class SweptArrays:
     def __init__(self, *, rows: Array, Q: Array, l1: Array) -> None: ...
 
@@ -326,6 +342,37 @@ newton32_dense_parts: _Newton
 newton32_csr_parts: _Newton
 newton64_dense_parts: _Newton
 newton64_csr_parts: _Newton
+
+class _NewtonStretch(Protocol):
+    def __call__(
+        self,
+        X: Any,
+        Xt: Any,
+        W: list[Array],
+        roles_W: Array,
+        H: list[Array],
+        roles_H: Array,
+        state: Array,
+        restarts: Array,
+        decreases: Array,
+        values: Array,
+        rule: MomentumRule,
+        floor: float,
+        unit: float,
+        sweeps: int,
+        warm_up: float,
+        total: float,
+        least: float,
+        reports: Array,
+        n_threads: int,
+    ) -> tuple[int, bool, bool, float, float]: ...
+
+newton_stretch32_dense: _NewtonStretch
+newton_stretch32_csr32: _NewtonStretch
+newton_stretch32_csr64: _NewtonStretch
+newton_stretch64_dense: _NewtonStretch
+newton_stretch64_csr32: _NewtonStretch
+newton_stretch64_csr64: _NewtonStretch
 
 class _Multiply(Protocol):
     def __call__(

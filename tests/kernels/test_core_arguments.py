@@ -55,11 +55,15 @@ class Arrays:
 
 
 def csr(a, index, A=DENSE):
+    return csr_of(a, "X", index, A)
+
+
+def csr_of(a, name, index, A):
     X = sp.csr_array(A)
     return (
-        a("X.data", X.data),
-        a("X.indices", X.indices, index),
-        a("X.indptr", X.indptr, index),
+        a(f"{name}.data", X.data),
+        a(f"{name}.indices", X.indices, index),
+        a(f"{name}.indptr", X.indptr, index),
         A.shape[1],
     )
 
@@ -137,6 +141,14 @@ def call_solve(f, a):
         a.empty("gram_solved", K, K, dtype=np.float64),
         a.empty("gram_result", K, K, dtype=np.float64),
         a.empty("measures", 2, K, dtype=np.float64), 1,
+    )  # fmt: skip
+
+
+def call_repeat(f, a):
+    W, _, gram = a.factors
+    f(
+        rows_of(a, W), a("P", W), solve_options(a, gram), 1.0, 0.0, 0.0,
+        a.empty("violations", 2, dtype=np.float64), 1,
     )  # fmt: skip
 
 
@@ -279,18 +291,45 @@ def call_bounded(f, a):
     )  # fmt: skip
 
 
-def call_extrapolate(f, X, a):
-    W, Ht, gram = a.factors
-    rule = core.MomentumRule(
-        growth=1.05, cap_growth=1.01, shrinkage=1.5, tol=0.0, nearly=1.0, least_decrease=0.0,
-        pause=1, reset=1,
+def turning(a):
+    return [
+        part
+        for name, A in zip("WH", FACTORS, strict=True)
+        for part in (
+            [a(f"{name}{i}", A) for i in range(3)],
+            a(f"roles_{name}", [0, 0, 0, 1, 2], np.int64),
+        )
+    ]
+
+
+def momentum(a):
+    return (
+        a("state", np.ones(7), np.float64), a.empty("restarts", 10, dtype=np.uint8),
+        a("decreases", np.ones(5), np.float64), a("values", np.ones(5), np.float64),
+        core.MomentumRule(
+            growth=1.05, cap_growth=1.01, shrinkage=1.5, tol=0.0, nearly=1.0,
+            least_decrease=0.0, pause=1, reset=1,
+        ),
     )  # fmt: skip
+
+
+def call_newton_stretch(f, X, a):
+    X = X(a)
+    if isinstance(X, tuple):
+        index = np.int32 if X[2] is None else X[2].dtype
+        Xt = csr_of(a, "Xt", index, DENSE.T)
+    else:
+        Xt = a("Xt", DENSE.T)
     f(
-        X(a), [a(f"W{i}", W) for i in range(3)], a("roles_W", [0, 0, 0, 1, 2], np.int64),
-        [a(f"H{i}", Ht) for i in range(3)], a("roles_H", [0, 0, 0, 1, 2], np.int64),
-        a("gram_H", gram, np.float64), a("state", np.ones(7), np.float64),
-        a.empty("restarts", 10, dtype=np.uint8), a("decreases", np.ones(5), np.float64),
-        a("values", np.ones(5), np.float64), rule, 2, 0.1, 1.0, 0.0,
+        X, Xt, *turning(a), *momentum(a), 1e-9, 1.0, 1, 3.0, 1.0, 0.0,
+        a.empty("reports", 1, 3, dtype=np.float64), 1,
+    )  # fmt: skip
+
+
+def call_extrapolate(f, X, a):
+    _, _, gram = a.factors
+    f(
+        X(a), *turning(a), a("gram_H", gram, np.float64), *momentum(a), 2, 0.1, 1.0, 0.0,
         a.empty("reports", 1, 4, dtype=np.float64), a.empty("grams", 3 * K, K, dtype=np.float64),
         a.empty("measures", 4, K, dtype=np.float64), 1,
     )  # fmt: skip
@@ -299,7 +338,7 @@ def call_extrapolate(f, X, a):
 ON_X = {
     "matmul": call_matmul, "rmatmul": call_rmatmul, "update": call_update,
     "alternate": call_alternate, "beta": call_beta, "newton": call_newton,
-    "extrapolate": call_extrapolate,
+    "extrapolate": call_extrapolate, "newton_stretch": call_newton_stretch,
 }  # fmt: skip
 ON_NAMED = {
     "clean_rows": call_clean, "solve_apart": call_apart, "named_product": call_named_product,
@@ -309,7 +348,7 @@ ON_NAMED = {
 }  # fmt: skip
 ALONE = {
     "solve": call_solve, "multiply": call_multiply, "exact_solve": call_exact,
-    "solve_bounded": call_bounded,
+    "solve_bounded": call_bounded, "repeat": call_repeat,
     "gather_scaled": call_gather, "move_scaled": call_move,
     "summary": lambda f, a: f(a("X", DENSE), 1),
     "extremes": lambda f, a: f(a("X", DENSE), 1),
@@ -386,6 +425,10 @@ MUST_REFUSE = {"dtype": other_dtype, "byte order": other_order, "dimensions": fl
 MUST_REFUSE |= {"alignment": off_by_a_byte, "a row too few": lambda array: array[:-1]}
 MAY_TAKE = {"strides": strided, "nothing": lambda array: None}
 SHORT = "a row too few"
+MOMENTUM = {
+    ("reports", SHORT),
+    *((name, "dimensions") for name in ("state", "decreases", "values")),
+}
 ALLOWED = {
     # sums over one array of any length, in either dtype
     "summary": {("X", SHORT), ("X", "dtype")},
@@ -394,12 +437,9 @@ ALLOWED = {
     "extremes": {("X", SHORT)},
     # room for the sums of several iterations: only its size counts
     "alternate": {("grams", "dimensions"), ("sums", "dimensions")},
-    "extrapolate": {
-        ("reports", SHORT),
-        ("state", "dimensions"),
-        ("decreases", "dimensions"),
-        ("values", "dimensions"),
-    },
+    "repeat": {("violations", SHORT), ("violations", "dimensions")},
+    "extrapolate": MOMENTUM,
+    "newton_stretch": MOMENTUM,
     # any rows, if those that are asked for are among them
     "gather_scaled": {("base", SHORT)},
     "move_scaled": {("base", SHORT)},

@@ -28,6 +28,7 @@ FITS: dict[str, dict[str, Any]] = {
     "cd": {"solver": "cd"},
     "cd shuffled": {"solver": "cd", "shuffle": True},
     "hals": {"solver": "hals"},
+    "sn": {"solver": "sn", "beta_loss": 1},
     "mu": {"solver": "mu"},
     "mu KL": {"solver": "mu", "beta_loss": 1},
     "mu 1.5": {"solver": "mu", "beta_loss": 1.5},
@@ -82,11 +83,12 @@ def test_nobody_who_listens_changes_a_fit(
         np.testing.assert_array_equal(value, outcomes[1][name], err_msg=name)
 
 
-@pytest.mark.parametrize("rank", [1, 2, 4])
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-@pytest.mark.parametrize("tol", [0, 1e-5])
+@pytest.mark.parametrize(
+    ("fit", "rank", "dtype", "tol"),
+    covering(["hals", "sn"], [1, 2, 4], ["f4", "f8"], [0, 1e-5]),
+)
 def test_nearly_exact_pairs_and_dead_components_are_judged_alike(
-    rank: int, dtype: str, tol: float
+    fit: str, rank: int, dtype: str, tol: float
 ) -> None:
     """The core leaves them to Python in the midst of a stretch."""
     rng = np.random.default_rng(rank)
@@ -96,7 +98,7 @@ def test_nearly_exact_pairs_and_dead_components_are_judged_alike(
     outcomes = []
     for callback in (None, lambda _: False):
         model = NMF(
-            4, init="custom", solver="hals", tol=tol, max_iter=150, callback=callback
+            4, init="custom", tol=tol, max_iter=150, callback=callback, **FITS[fit]
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -21,6 +21,31 @@ template <class T> SweptFactor<T> swept(const SweptArrays &arrays, Index n_rows)
           vector_of<T>(arrays.l1, k, "l1 must have k entries")};
 }
 
+template <class T> void bind_repetition(nb::module_ &m) {
+  m.def(sizeof(T) == 4 ? "repeat32" : "repeat64",
+        [](nb::handle rows, In<T> P, const SolveOptions &options, double first_violation,
+           double tol, double rounding, Doubles violations, int n_threads) {
+          const RowArrays<T> r = rows_of<T>(rows);
+          const auto p = view<const T>(P);
+          require(p.rows == r.solved.rows && p.cols == r.solved.cols,
+                  "the right-hand side must have the shape of the factor");
+          const Repetition<T> repetition{solve_of<T>(options, static_cast<size_t>(p.cols)),
+                                         r,
+                                         p,
+                                         first_violation,
+                                         tol,
+                                         rounding,
+                                         static_cast<Index>(violations.size()),
+                                         data_of(violations)};
+          Index done = 0;
+          call(n_threads, [&](Run run) { return repeat(kernels<T>(), repetition, done, run); });
+          return done;
+        },
+        nb::arg("rows"), nb::arg("P").noconvert(), nb::arg("options"),
+        nb::arg("first_violation"), nb::arg("tol"), nb::arg("rounding"),
+        nb::arg("violations").noconvert(), nb::arg("n_threads"));
+}
+
 template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suffix) {
   const std::string name =
       std::string(sizeof(T) == 4 ? "alternate32_" : "alternate64_") + suffix;
@@ -86,6 +111,7 @@ void bind_alternation(nb::module_ &m) {
            },
            nb::kw_only(), nb::arg("rows"), nb::arg("Q"), nb::arg("l1"));
   for_dtypes([&]<class T>(T) {
+    bind_repetition<T>(m);
     bind_storage<T, DenseArg<T>>(m, "dense");
     bind_storage<T, CsrArg<T, int32_t>>(m, "csr32");
     bind_storage<T, CsrArg<T, int64_t>>(m, "csr64");

@@ -199,6 +199,7 @@ void bind_extrapolation(nb::module_ &);
 void bind_exact(nb::module_ &);
 void bind_beta(nb::module_ &);
 void bind_newton(nb::module_ &);
+void bind_newton_stretch(nb::module_ &);
 void bind_observed(nb::module_ &);
 void bind_bounded(nb::module_ &);
 

@@ -5,32 +5,11 @@
 
 #include "binding/arguments.hpp"
 #include "binding/options.hpp"
+#include "binding/turns.hpp"
 #include "drivers/extrapolation.hpp"
 
 namespace nonneg {
 namespace {
-
-using Doubles = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
-using Flags = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Roles = nb::ndarray<int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-template <class T>
-TurningRows<T> turning(const nb::list &arrays, const Roles &roles, Index n_rows, Index k) {
-  require(arrays.size() == 3 && roles.shape(0) == 5, "a factor has three arrays and five roles");
-  TurningRows<T> rows{{}, data_of(roles)};
-  for (size_t i = 0; i < 3; ++i) {
-    rows.arrays[i] = view<T>(array_of<Out<T>>(arrays[i], "a factor"));
-    require(rows.arrays[i].rows == n_rows && rows.arrays[i].cols == k,
-            "the shapes of X and the factors do not fit");
-    require(roles.data()[i] >= 0 && roles.data()[i] < 3, "a role is the number of an array");
-  }
-  return rows;
-}
-
-double *numbers(const Doubles &array, Index n, const char *what) {
-  require(static_cast<Index>(array.size()) == n, what);
-  return data_of(array);
-}
 
 nb::tuple report(const SolveSums &sums) {
   return nb::make_tuple(sums.violation, sums.cross, sums.decrease, sums.sweeps);
@@ -52,37 +31,21 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
           require(reports.ndim() == 2 && reports.shape(1) == 4, "reports must be n x 4");
           require(!gram_H.is_none() && !grams.is_none() && !measures.is_none(),
                   "the Gram matrices and the measures must be there");
-          require(restarts.shape(0) > 0 && decreases.size() > 0, "there must be a memory");
-          MomentumState now;
-          double *const kept = numbers(state, 7, "the state must have seven numbers");
-          std::copy_n(kept, 7, &now.momentum);
-          const Extrapolation<T> e{turning<T>(W, roles_W, x.rows, k),
-                                   turning<T>(H, roles_H, x.cols, k),
-                                   square_of(gram_H, k, k),
-                                   &now,
-                                   restarts.data(),
-                                   data_of(decreases),
-                                   numbers(values, static_cast<Index>(decreases.size()),
-                                           "values and decreases must be as many"),
-                                   static_cast<Index>(restarts.shape(0)),
-                                   static_cast<Index>(decreases.size()),
-                                   rule,
-                                   sweeps,
-                                   static_cast<T>(settled),
-                                   half_square,
-                                   least,
-                                   static_cast<Index>(reports.shape(0)),
-                                   data_of(reports),
-                                   square_of(grams, 3 * k, k),
-                                   square_of(measures, 4, k)};
+          KeptState kept(state);
+          const Extrapolation<T> e{
+              turns_of(turning<T>(W, roles_W, x.rows, k), turning<T>(H, roles_H, x.cols, k),
+                       kept.now, restarts, decreases, values, rule),
+              square_of(gram_H, k, k),
+              sweeps,
+              static_cast<T>(settled),
+              half_square,
+              least,
+              static_cast<Index>(reports.shape(0)),
+              data_of(reports),
+              square_of(grams, 3 * k, k),
+              square_of(measures, 4, k)};
           ExtrapolationEnd end;
-          try {
-            call(n_threads, [&](Run run) { return extrapolate(kernels<T>(), x, e, end, run); });
-          } catch (...) {
-            std::copy_n(&now.momentum, 7, kept);
-            throw;
-          }
-          std::copy_n(&now.momentum, 7, kept);
+          call(n_threads, [&](Run run) { return extrapolate(kernels<T>(), x, e, end, run); });
           return nb::make_tuple(end.done, end.converged, end.pending, report(end.W), report(end.H));
         },
         nb::arg("X").noconvert(), nb::arg("W"), nb::arg("roles_W").noconvert(), nb::arg("H"),

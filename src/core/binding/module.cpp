@@ -89,6 +89,7 @@ NB_MODULE(_core, m) {
   bind_exact(m);
   bind_beta(m);
   bind_newton(m);
+  bind_newton_stretch(m);
   bind_observed(m);
   bind_bounded(m);
 }

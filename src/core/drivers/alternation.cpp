@@ -55,7 +55,25 @@ bool write_sums(const Kernels<T> &K, const Alternation<T> &a, double *sums, Run 
          column_sums(K, constant(H.rows), sums + W.rows.cols, run);
 }
 
+bool is_settled(double violation, double first, double tol, double rounding) {
+  const double ratio = first != 0 ? violation / first : 0.0;
+  return ratio <= tol || violation <= rounding;
+}
+
 } // namespace
+
+template <class T>
+bool repeat(const Kernels<T> &K, const Repetition<T> &r, Index &done, Run run) {
+  for (done = 0; done < r.most;) {
+    SolveSums sums;
+    if (!solve(K, r.solve, r.rows, r.products, nullptr, nullptr, nullptr, sums, run))
+      return false;
+    r.violations[done++] = sums.violation;
+    if (is_settled(sums.violation, r.first_violation, r.tol, r.rounding))
+      break;
+  }
+  return true;
+}
 
 template <class T, class X>
 bool alternate(const Kernels<T> &K, const X &x, const Alternation<T> &a, Index &done,
@@ -93,8 +111,7 @@ bool alternate(const Kernels<T> &K, const X &x, const Alternation<T> &a, Index &
     if (a.sums && !write_sums(K, a, a.sums + 2 * k * done, run))
       return false;
     ++done;
-    const double ratio = a.first_violation != 0 ? violation / a.first_violation : 0.0;
-    if (ratio <= a.tol || violation <= a.rounding)
+    if (is_settled(violation, a.first_violation, a.tol, a.rounding))
       break;
   }
   return true;
@@ -107,6 +124,7 @@ bool alternate(const Kernels<T> &K, const X &x, const Alternation<T> &a, Index &
                                           const Alternation<T> &, Index &, Run);
 
 #define NONNEG_DTYPE(T)                                                                    \
+  template bool repeat<T>(const Kernels<T> &, const Repetition<T> &, Index &, Run);        \
   NONNEG_STORAGE(T, MatrixView<const T>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int64_t>)

@@ -30,7 +30,22 @@ template <class T> struct Alternation {
   double *measures, *grams, *sums;
 };
 
-// Returns false if the run was asked to stop. `done` counts whole iterations.
+// Solves for the rows of a factor beside a fixed one, time after time.
+template <class T> struct Repetition {
+  Solve<T> solve;
+  RowArrays<T> rows;
+  MatrixView<const T> products; // of X with the fixed factor
+  // The stopping rule as above; no violation is at most a tol and a `rounding` below 0.
+  double first_violation, tol, rounding;
+  Index most;         // solves
+  double *violations; // of each
+};
+
+// Each returns false if the run was asked to stop. `done` counts whole iterations.
+
+template <class T>
+bool repeat(const Kernels<T> &, const Repetition<T> &, Index &done, Run);
+
 template <class T, class X>
 bool alternate(const Kernels<T> &, const X &, const Alternation<T> &, Index &done, Run);
 

@@ -12,34 +12,6 @@ namespace nonneg {
 
 namespace {
 
-enum Role { kStart, kPlain, kBest, kSolved, kMoved };
-
-template <class T> MatrixView<const T> constant(const MatrixView<T> &A) {
-  return {A.data, A.rows, A.cols, A.stride};
-}
-
-template <class T> const MatrixView<T> &array_of(const TurningRows<T> &A, Role role) {
-  return A.arrays[A.roles[role]];
-}
-
-// The next solve writes over no array that it reads later, and not over the best one.
-template <class T> RowArrays<T> arrays_of_solve(const TurningRows<T> &A) {
-  int64_t *const roles = A.roles;
-  const auto other_than = [](int64_t a, int64_t b, int64_t c) {
-    int64_t i = 0;
-    while (i == a || i == b || i == c)
-      ++i;
-    return i;
-  };
-  const bool is_taken = roles[kStart] == roles[kBest] || roles[kStart] == roles[kPlain];
-  roles[kSolved] = is_taken ? other_than(roles[kStart], roles[kPlain], roles[kBest]) : roles[kStart];
-  roles[kMoved] = roles[kPlain] == roles[kBest]
-                      ? other_than(roles[kSolved], roles[kBest], roles[kBest])
-                      : roles[kPlain];
-  return {constant(array_of(A, kStart)), constant(array_of(A, kPlain)), array_of(A, kSolved),
-          array_of(A, kMoved)};
-}
-
 // Sweeps beside a Gram matrix, in the precision of X.
 template <class T> class SweepsBeside {
 public:
@@ -71,32 +43,6 @@ private:
   Solve<T> solve_{};
 };
 
-// The sum of a[i] b[i] in NumPy's order, so that restarts are the same ones.
-double pairwise(const double *a, const double *b, Index n) {
-  if (n < 8) {
-    double sum = 0;
-    for (Index i = 0; i < n; ++i)
-      sum += a[i] * b[i];
-    return sum;
-  }
-  if (n > 128) {
-    Index half = n / 2;
-    half -= half % 8;
-    return pairwise(a, b, half) + pairwise(a + half, b + half, n - half);
-  }
-  double r[8];
-  for (int j = 0; j < 8; ++j)
-    r[j] = a[j] * b[j];
-  Index i = 8;
-  for (; i < n - n % 8; i += 8)
-    for (int j = 0; j < 8; ++j)
-      r[j] += a[i + j] * b[i + j];
-  double sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
-  for (; i < n; ++i)
-    sum += a[i] * b[i];
-  return sum;
-}
-
 // The numbers of an iteration that its judgement needs.
 template <class T> class Iteration {
 public:
@@ -106,13 +52,14 @@ public:
         inverse_(size_t(k)) {}
 
   double momentum() const {
-    MomentumState &s = *e_.state;
+    MomentumState &s = *e_.turns.state;
     if (s.pause > 0) {
       s.pause -= 1;
       return 0;
     }
     const Index n = static_cast<Index>(s.n_iter);
-    return e_.rule.reset > 0 && n > 0 && n % e_.rule.reset == 0 ? 0 : s.momentum;
+    const Index reset = static_cast<Index>(e_.turns.rule.reset);
+    return reset > 0 && n > 0 && n % reset == 0 ? 0 : s.momentum;
   }
 
   double objective(double cross) const {
@@ -145,56 +92,12 @@ public:
 
   // Sets where the next iteration starts; returns whether the fit has converged.
   bool accept(double objective, double residual, double decrease) const {
-    MomentumState &s = *e_.state;
-    int64_t *const W = e_.W.roles, *const H = e_.H.roles;
-    const Index n_iter = static_cast<Index>(s.n_iter), slot = n_iter % e_.n_settled;
-    e_.decreases[slot] = decrease;
-    const bool restart = objective > s.last;
-    s.last = objective;
-    e_.restarts[n_iter % e_.n_recent] = restart;
-    const bool is_best = objective <= s.best;
-    if (is_best)
-      s.best = objective;
-    const int64_t best_W = is_best ? W[kMoved] : W[kBest], best_H = is_best ? H[kSolved] : H[kBest];
-    W[kStart] = W[kMoved];
-    W[kPlain] = restart ? W[kMoved] : W[kSolved];
-    H[kStart] = restart ? H[kSolved] : H[kMoved];
-    H[kPlain] = H[kSolved];
-    W[kBest] = best_W;
-    H[kBest] = best_H;
+    const bool restart = nonneg::accept(e_.turns, objective, decrease);
     std::copy_n(restart ? gram_Hn : gram_Hx, k_ * k_, e_.gram_H);
-    if (restart) {
-      s.cap = s.momentum;
-      s.momentum /= e_.rule.shrinkage;
-      if (std::count(e_.restarts, e_.restarts + e_.n_recent, 1) > e_.n_recent / 2) {
-        s.pause = static_cast<double>(e_.rule.pause);
-        std::fill_n(e_.restarts, e_.n_recent, 0);
-      }
-    } else {
-      s.momentum = std::min(s.cap, e_.rule.growth * s.momentum);
-      s.cap = std::min(1.0, e_.rule.cap_growth * s.cap);
-    }
-    const double gained = e_.values[slot] - s.best;
-    e_.values[slot] = s.best;
-    s.n_iter += 1;
-    return is_settled(gained, residual, restart);
+    return is_settled(e_.turns, residual, restart);
   }
 
 private:
-  bool is_settled(double gained, double residual, bool restart) const {
-    MomentumState &s = *e_.state;
-    if (e_.rule.tol == 0)
-      return false;
-    s.quiet = residual <= e_.rule.tol && !restart ? s.quiet + 1 : 0;
-    const double least = e_.rule.least_decrease * s.best;
-    double sum = 0;
-    for (Index i = 0; i < e_.n_settled; ++i)
-      sum += e_.decreases[i];
-    const bool still = sum <= least && gained <= least;
-    const bool slow = gained <= e_.rule.nearly * e_.rule.tol * s.best;
-    return (s.quiet >= 2 && slow) || still;
-  }
-
   const Extrapolation<T> &e_;
   Index k_;
 
@@ -210,20 +113,21 @@ private:
 template <class T, class X>
 bool extrapolate(const Kernels<T> &K, const X &x, const Extrapolation<T> &e, ExtrapolationEnd &end,
                  Run run) {
-  const Index k = e.W.arrays[0].cols, n_rows = e.W.arrays[0].rows, n_columns = e.H.arrays[0].rows;
+  const TurningRows<T> &W = e.turns.W, &H = e.turns.H;
+  const Index k = W.arrays[0].cols, n_rows = W.arrays[0].rows, n_columns = H.arrays[0].rows;
   std::vector<T> rhs(static_cast<size_t>(n_columns * k));
   const MatrixView<T> products{rhs.data(), n_columns, k, k};
   SweepsBeside<T> beside(e, static_cast<size_t>(k));
   Iteration<T> now(e, k);
   while (end.done < e.most && !end.converged) {
     const double momentum = now.momentum();
-    FusedModel<T> model{{beside.beside(e.gram_H, momentum), arrays_of_solve(e.W), 0},
-                        constant(array_of(e.H, kStart)), products, now.gram_W, now.measures_W, {}};
+    FusedModel<T> model{{beside.beside(e.gram_H, momentum), arrays_of_solve(W), 0},
+                        constant(array_of(H, kStart)), products, now.gram_W, now.measures_W, {}};
     if (!update(K, x, &model, 1, run))
       return false;
     end.W = model.sums;
     end.H = {};
-    if (!solve(K, beside.beside(now.gram_W, momentum), arrays_of_solve(e.H), constant(products),
+    if (!solve(K, beside.beside(now.gram_W, momentum), arrays_of_solve(H), constant(products),
                now.gram_Hn, now.gram_Hx, now.measures_H, end.H, run))
       return false;
     const double objective = now.objective(end.H.cross);

@@ -2,41 +2,13 @@
 // lies between two half-steps takes longer than the half-steps.
 #pragma once
 
-#include <cstdint>
-
-#include "drivers/run.hpp"
-#include "kernels/interface.hpp"
+#include "drivers/turns.hpp"
 
 namespace nonneg {
 
-// The three arrays of a factor, and what is in them, by their numbers: the start of the next solve,
-// the plain iterate, the best one; then where the last solve went, before and after extrapolation.
-template <class T> struct TurningRows {
-  MatrixView<T> arrays[3];
-  int64_t *roles; // start, plain, best, solved, moved
-};
-
-// Numbers that iterations hand on.
-struct MomentumState {
-  double momentum, cap, last, best;
-  double pause, quiet, n_iter; // whole numbers
-};
-
-// How the momentum goes, and when a fit has converged; see solvers/steps/momentum.py.
-struct MomentumRule {
-  double growth, cap_growth, shrinkage;
-  double tol, nearly, least_decrease;
-  int64_t pause, reset; // iterations of a pause; every so many go without momentum, 0: none
-};
-
 template <class T> struct Extrapolation {
-  TurningRows<T> W, H;
+  Turns<T> turns;
   double *gram_H; // k x k, of the start of H; that of the next start in the end
-  MomentumState *state;
-  uint8_t *restarts; // of the last n_recent iterations
-  double *decreases, *values; // of the last n_settled iterations
-  Index n_recent, n_settled;
-  MomentumRule rule;
   int sweeps;
   T settled;
   double half_square; // 1/2 |X|^2

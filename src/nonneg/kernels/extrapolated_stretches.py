@@ -12,6 +12,7 @@ from .. import _core
 from ..base.arrays import Array
 from ..base.interfaces import Operand
 from .native import binding, source_of
+from .native_beta import floor_and_unit, newton_source
 from .row_methods import Adaptive, SolveReport
 
 
@@ -140,3 +141,79 @@ def extrapolate(
         SolveReport(*report_H, measures[2:]),
         grams.reshape(3, k, k),
     )
+
+
+class NewtonRule(NamedTuple):
+    """Rule of the sweeps of iterations, and of the objectives that are left to the caller.
+
+    `floor` is the smallest W·H that is divided by; the first `warm_up` iterations of a fit go
+    without momentum, `total` is the sum of X, and `least` the objective that has to be exceeded.
+    """
+
+    floor: float
+    sweeps: int
+    warm_up: int
+    total: float
+    least: float
+
+
+class NewtonStretch(NamedTuple):
+    """Reports of iterations of Newton sweeps.
+
+    `pending` says that one more iteration than `reports` has was solved for, whose objective
+    the caller has to judge: `value` and `violation` are of the last one.
+    """
+
+    reports: NDArray[np.float64]
+    """Objective, residual and decrease, of shape (n, 3)."""
+    converged: bool
+    pending: bool
+    value: float
+    violation: float
+
+
+def newton_stretch(
+    X: tuple[Operand, Operand],
+    factors: tuple[Turning, Turning],
+    momentum: Momentum,
+    rule: dict[str, Any],
+    sweeps: NewtonRule,
+    most: int,
+) -> NewtonStretch | None:
+    """Do at most so many iterations, in place, or return None if the core can't.
+
+    Parameters
+    ----------
+    X : Operand of shape (n_samples, n_features) and of its transpose
+        Dense or sparse, in memory; where they are sparse, by rows.
+    factors : Turning of W and of Ht
+    momentum : Momentum
+    rule : dict
+        Arguments of `_core.MomentumRule`.
+    sweeps : NewtonRule
+    most : int
+    """
+    (suffix, source), (suffix_t, source_t) = (newton_source(part) for part in X)
+    if suffix != suffix_t:
+        return None
+    reports = np.empty((most, 3))
+    W, H = factors
+    floor, unit = floor_and_unit(X[0], sweeps.floor)
+    call = binding(f"newton_stretch{8 * X[0].dtype.itemsize}_{suffix}")
+    done, *end = call(
+        X=source,
+        Xt=source_t,
+        W=W.arrays,
+        roles_W=W.roles,
+        H=H.arrays,
+        roles_H=H.roles,
+        state=momentum.numbers,
+        restarts=momentum.restarts.view(np.uint8),
+        decreases=momentum.decreases,
+        values=momentum.values,
+        rule=_core.MomentumRule(**rule),
+        **sweeps._asdict() | {"floor": floor, "unit": unit},
+        reports=reports,
+        n_threads=X[0].n_threads,
+    )
+    return NewtonStretch(reports[:done], *end)

@@ -39,19 +39,18 @@ class RowUpdates:
     def __init__(
         self, rows: Array, product: Array, gram: Array, penalty: Penalty, n_threads: int
     ) -> None:
-        dtype, k = rows.dtype, rows.shape[1]
+        dtype = rows.dtype
         self._rows, self._sums = rows, (product, gram)
         self._product = as_contiguous(product, dtype)
         self._n_threads = n_threads
-        self._measures = np.empty((2, k))
-        self._solve = _core.solve32 if dtype == np.float32 else _core.solve64
+        self._repeat = _core.repeat32 if dtype == np.float32 else _core.repeat64
         self._options = multiplicative_options(
             as_contiguous(gram + penalty.Q, dtype), penalty, dtype
         )
 
-    def move(self) -> None:
-        """Update the factor in place."""
-        self.move_to(self._rows, self._rows)
+    def move(self, times: int) -> None:
+        """Update the factor in place, so many times."""
+        self._move(RowArrays(self._rows, self._rows), times)
 
     def carry(self, numerator: Array, denominator: Array) -> None:
         """Do nothing: these are the product and the Gram matrix, which stay."""
@@ -62,10 +61,13 @@ class RowUpdates:
 
     def move_to(self, start: Array, solved: Array) -> None:
         """Write the update of `start` into `solved`, which may be the same array."""
-        self._solve(
-            RowArrays(start, solved), self._product, self._options, None, None,
-            self._measures, self._n_threads,
-        )  # fmt: skip
+        self._move(RowArrays(start, solved), 1)
+
+    def _move(self, rows: RowArrays, times: int) -> None:
+        rule = 0.0, -1.0, -1.0  # which ends nothing
+        self._repeat(
+            rows, self._product, self._options, *rule, np.empty(times), self._n_threads
+        )
 
 
 def multiplicative_options(gram: Array, penalty: Penalty, dtype: Any) -> Any:
@@ -131,14 +133,15 @@ class _Updates:
         vectors = column_sums, factor.penalty.l1, factor.penalty.Q.diagonal()
         return beta_options(self.terms, factor.least, True, self.dtype, *vectors)
 
-    def move(self) -> None:
-        """Update W, then H."""
-        if self._outer_first:
-            self.move_outer()
-            self.move_inner()
-        else:
-            self.move_inner()
-            self.move_outer()
+    def move(self, times: int) -> None:
+        """Update W, then H, so many times."""
+        for _ in range(times):
+            if self._outer_first:
+                self.move_outer()
+                self.move_inner()
+            else:
+                self.move_inner()
+                self.move_outer()
 
     def move_inner(self) -> None:
         """Update the inner factor, and sum up for the outer one."""

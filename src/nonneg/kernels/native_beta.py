@@ -162,6 +162,21 @@ def _beta_update(
     return sums
 
 
+def floor_and_unit(operand: Any, floor: float) -> tuple[float, float]:
+    """Return the least y of Newton sweeps, and a power of two of about 1 over the mean of X."""
+    mean, most = operand.stats().mean, 1000 if operand.dtype == np.float64 else 100
+    size = math.frexp(mean)[1] if math.isfinite(mean) else 0
+    unit = 2.0 ** -max(-most, min(most, size))
+    # 1/y begins from a reciprocal in float32, of y·unit
+    return max(floor, LEAST_INVERTED / unit), unit
+
+
+def newton_source(operand: Any) -> tuple[str, Any]:
+    """Return the suffix of the bindings of Newton sweeps, and X as they take it."""
+    # a dense X may have any strides here
+    return ("dense", operand.X) if operand.kind == "dense" else source_of(operand)
+
+
 def _newton_options(
     operand: Any, step: Any, rows: RowArrays, shared: TermShared
 ) -> _core.NewtonOptions:
@@ -170,9 +185,7 @@ def _newton_options(
     column_sums, l1, l2 = (
         as_contiguous(v, dtype) for v in (shared.column_sums, shared.l1, shared.l2)
     )
-    mean, most = operand.stats().mean, 1000 if dtype == np.float64 else 100
-    size = math.frexp(mean)[1] if math.isfinite(mean) else 0
-    unit = 2.0 ** -max(-most, min(most, size))
+    floor, unit = floor_and_unit(operand, step.floor)
     linear, bent = None, rows.quadratic
     if rows.sums is not None or rows.linear is not None:
         sums = shared.column_sums if rows.sums is None else rows.sums
@@ -182,8 +195,6 @@ def _newton_options(
         linear = as_contiguous(by_rows, dtype)
     if bent is not None:
         bent = as_contiguous(bent, np.float64)
-    # 1/y begins from a reciprocal in float32, of y·unit
-    floor = max(step.floor, LEAST_INVERTED / unit)
     return _core.NewtonOptions(
         floor=floor,
         unit=unit,
@@ -213,15 +224,17 @@ def _newton_on(
 def _newton(
     operand: Any, step: Any, rows: RowArrays, shared: TermShared
 ) -> NewtonReport:
-    # a dense X may have any strides here
-    suffix, X = ("dense", operand.X) if operand.kind == "dense" else source_of(operand)
+    suffix, X = newton_source(operand)
     report = _newton_on(operand, step, X, suffix, rows, shared)
     if step.value:
         if rows.sums is not None:
             report.value += inner(rows.sums, rows.solved)
         else:
-            both = (column_sums(A, operand.n_threads) for A in (rows.solved, shared.Ht))
-            report.value += float(np.dot(*both))
+            sums, others = (
+                column_sums(A, operand.n_threads) for A in (rows.solved, shared.Ht)
+            )
+            # added up in the order of `_core.newton_stretch`
+            report.value += float((sums * others).sum())
     return report
 
 

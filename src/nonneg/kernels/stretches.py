@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from .. import _core
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Penalty
-from .extrapolated_stretches import Extrapolated, Momentum, Turning, extrapolate
+from .extrapolated_stretches import (
+    Extrapolated,
+    Momentum,
+    NewtonRule,
+    NewtonStretch,
+    Turning,
+    extrapolate,
+    newton_stretch,
+)
 from .mu_stretches import Moving, ProductUpdates, RowUpdates, TermUpdates
 from .native import as_contiguous, binding, solve_options, source_of
 from .row_methods import Cyclic, RowArrays
@@ -20,6 +28,8 @@ __all__ = [
     "Extrapolated",
     "Momentum",
     "Moving",
+    "NewtonRule",
+    "NewtonStretch",
     "ProductUpdates",
     "RowSweeps",
     "RowUpdates",
@@ -29,6 +39,7 @@ __all__ = [
     "alternate",
     "extrapolate",
     "is_in_memory",
+    "newton_stretch",
 ]
 
 
@@ -129,20 +140,19 @@ class RowSweeps:
     def __init__(
         self, rows: Array, product: Array, gram: Array, penalty: Penalty, n_threads: int
     ) -> None:
-        dtype, k = rows.dtype, rows.shape[1]
+        dtype = rows.dtype
         self._rows, self._n_threads = RowArrays(rows, rows), n_threads
         self._product = as_contiguous(product, dtype)
-        self._measures = np.empty((2, k))
-        self._solve = _core.solve32 if dtype == np.float32 else _core.solve64
+        self._repeat = _core.repeat32 if dtype == np.float32 else _core.repeat64
         self._options = solve_options(gram + penalty.Q, penalty.l1, dtype, Cyclic())
 
-    def sweep(self) -> float:
-        """Sweep once over each row; return the violation."""
-        report = self._solve(
-            self._rows, self._product, self._options, None, None, self._measures,
-            self._n_threads,
-        )  # fmt: skip
-        return report[0]
+    def sweep(self, rule: StopRule, most: int) -> NDArray[np.float64]:
+        """Sweep over each row, `most` times at most; return the violations."""
+        violations = np.empty(most)
+        done = self._repeat(
+            self._rows, self._product, self._options, *rule, violations, self._n_threads
+        )
+        return violations[:done]
 
 
 def is_in_memory(X: Operand, *factors: Any) -> bool:

@@ -177,13 +177,15 @@ class MultiplicativeUpdates(SolverBase):
         converged, lifts = False, state.lifts
         # zeros that are lifted end the stretch: the sums are then others
         while len(residuals) < most and not converged and state.lifts == lifts:
-            objective = math.nan
-            updates.move()
-            if (state.n_iter + len(residuals) + 1) % EVERY == 0:
+            to_test = EVERY - (state.n_iter + len(residuals)) % EVERY
+            times = min(to_test, most - len(residuals))
+            updates.move(times)
+            objectives += [math.nan] * times
+            residuals += [state.residual] * times
+            if times == to_test:
                 state.numerator, state.denominator = updates.carried()
-                objective, converged = self._test(problem, state)
-            objectives.append(objective)
-            residuals.append(state.residual)
+                objectives[-1], converged = self._test(problem, state)
+                residuals[-1] = state.residual
         if state.lifts == lifts:
             state.numerator, state.denominator = updates.carried()
         return Stretch(objectives, residuals, converged)

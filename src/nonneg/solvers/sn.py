@@ -13,12 +13,14 @@ from ..base.arrays import Array
 from ..base.interfaces import Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
 from ..base.penalty import Penalty
+from ..base.records import Stretch
 from ..base.validation import warn
 from ..kernels import RowArrays
 from ..kernels.beta_steps import TermsUpdate, beside
 from ..kernels.newton_steps import NewtonSums, NewtonUpdate
 from ..kernels.row_methods import NewtonReport
 from .registry import solvers
+from .steps import newton_stretch
 from .steps.half_steps import with_shares
 from .steps.majorizer_step import diagonal_step, residual_of
 from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
@@ -98,6 +100,7 @@ class ScalarNewton(SolverBase):
     positive_start: ClassVar[bool] = True
     solves_W_exactly: ClassVar[bool] = True
     by_parts: ClassVar[bool] = True
+    advances: ClassVar[bool] = True
     weight_power: ClassVar[float | None] = 1.0
     tol: float = 1e-4
     sweeps: int | None = None
@@ -146,9 +149,39 @@ class ScalarNewton(SolverBase):
         report_H = self._half(
             problem, X.T, rows_H, rows_W.result, problem.penalty_H, momentum=momentum
         )
+        violation = report_W.residual + report_H.residual
+        return self._accept(problem, state, (rows_W, rows_H), violation, report_H.value)
+
+    def advance(
+        self, problem: Problem, state: ExtrapolatedState, most: int
+    ) -> Stretch | None:
+        """Do at most so many iterations in one call of the core."""
+        if not (problem.update_H and state.n_iter):
+            return None
+        X, terms = problem.X, terms_of(problem)
+        total = X.stats().sum
+        sweeps = self._sweeps(problem)
+        least = ROUNDING[X.dtype] * total
+        numbers = terms.floor, sweeps, WARM_UP, total, least
+
+        def accept(rows: tuple[RowArrays, RowArrays], *sums: float) -> Progress:
+            return self._accept(problem, state, rows, *sums)
+
+        return newton_stretch.advance(problem, state, self.tol, numbers, accept, most)
+
+    def _accept(
+        self,
+        problem: Problem,
+        state: ExtrapolatedState,
+        rows: tuple[RowArrays, RowArrays],
+        violation: float,
+        value: float,
+    ) -> Progress:
+        """Keep the pair if it is the best one, and set where the next iteration starts."""
+        rows_W, rows_H = rows
         W, Ht = rows_W.result, rows_H.solved
-        objective = report_H.value + factor_penalties(problem, W, Ht)
-        residual = _relative(problem, report_W.residual + report_H.residual)
+        objective = value + factor_penalties(problem, W, Ht)
+        residual = _relative(problem, violation)
         gained = max(0.0, state.last - objective)
         state.decreases[state.n_iter % SETTLED_WITHIN] = gained
         restart = state.advance(rows_W, rows_H, objective)

@@ -144,7 +144,7 @@ def advance(
     done = core.alternate(
         X, (W, Ht), penalties, state.gram_H, state.product, core.StopRule(*rule), most
     )
-    n_iter, (first, tol, rounding) = len(done.violation), rule
+    n_iter = len(done.violation)
     squares = (done.gram_W * done.gram_H).reshape(n_iter, -1).sum(axis=1)
     objective = problem.loss.each_from_products(X, done.cross, squares)
     if done.sums is not None:
@@ -153,9 +153,7 @@ def advance(
                 penalties[1], sums_H, done.gram_H[i],
             )  # fmt: skip
             objective[i] += sum(p.value(*facts) for p, *facts in parts if not p.is_zero)
-    violation = done.violation.tolist()
-    residual = [value / first if first else 0.0 for value in violation]
-    converged = residual[-1] <= tol or violation[-1] <= rounding
+    residual, converged = _judged(done.violation.tolist(), rule)
     return Stretch(objective, residual, converged)
 
 
@@ -171,14 +169,18 @@ def _advance_rows(
     sweeps = stretches.RowSweeps(
         state.W, state.product, state.gram_H, problem.penalty_W, problem.X.n_threads
     )
-    first, tol, rounding = rule
-    residual: list[float] = []
-    converged = False
-    while len(residual) < most and not converged:
-        violation = sweeps.sweep()
-        residual.append(violation / first if first else 0.0)
-        converged = residual[-1] <= tol or violation <= rounding
+    violation = sweeps.sweep(stretches.StopRule(*rule), most).tolist()
+    residual, converged = _judged(violation, rule)
     return Stretch([math.nan] * len(residual), residual, converged)
+
+
+def _judged(
+    violation: list[float], rule: tuple[float, float, float]
+) -> tuple[list[float], bool]:
+    """Return the residuals of iterations, and whether the last one has converged."""
+    first, tol, rounding = rule
+    residual = [value / first if first else 0.0 for value in violation]
+    return residual, residual[-1] <= tol or violation[-1] <= rounding
 
 
 def _by_columns(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -54,33 +55,16 @@ def advance(
     core = stretches
     if core is None or not _is_possible(problem, state, judged[1]):
         return None
-    momentum = core.Momentum(
-        _numbers(state),
-        state.restarts,
-        state.decreases,
-        state.values,
-    )
-    turning_W, turning_H = (
-        core.Turning.of(*state.roles(factor), state.free(factor)) for factor in "WH"
-    )
-    try:
+    with taking_turns(state) as (factors, momentum):
         done = core.extrapolate(
-            problem.X, (turning_W, turning_H), state.gram_H, momentum,
-            _rule(problem.X, *rule), method, judged, most,
+            problem.X, factors, state.gram_H, momentum, rule_of(problem.X, *rule),
+            method, judged, most,
         )  # fmt: skip
-    finally:
-        # also where an interrupt ends the call: the best arrays have taken turns
-        for factor, turning in (("W", turning_W), ("H", turning_H)):
-            state.go_on(factor, turning[START], turning[PLAIN], turning[BEST])
-        state.momentum, state.cap, state.last, state.best = momentum.numbers[
-            :4
-        ].tolist()
-        state.pause, state.quiet = map(int, momentum.numbers[4:6])
     objective, residual, _, sweeps = (column.tolist() for column in done.reports.T)
     converged = done.converged
     if done.pending:
         state.n_iter += len(objective)
-        progress = accept(_pair(problem, done, turning_W, turning_H))
+        progress = accept(_pair(problem, done, *factors))
         state.n_iter -= len(objective)
         assert progress.objective is not None
         objective.append(float(progress.objective[0]))
@@ -88,6 +72,34 @@ def advance(
         sweeps.append(progress.sweeps)
         converged = bool(progress.converged[0])
     return Stretch(objective, residual, converged, sweeps)
+
+
+@contextmanager
+def taking_turns(state: ExtrapolatedState) -> Iterator[tuple[tuple[Any, Any], Any]]:
+    """Give out the arrays and the momentum of a state, and take them back from the core.
+
+    Also where an interrupt ends the call: the best arrays have taken turns.
+    """
+    core = stretches
+    momentum = core.Momentum(
+        _numbers(state), state.restarts, state.decreases, state.values
+    )
+    turning_W, turning_H = (
+        core.Turning.of(*state.roles(factor), state.free(factor)) for factor in "WH"
+    )
+    try:
+        yield (turning_W, turning_H), momentum
+    finally:
+        for factor, turning in (("W", turning_W), ("H", turning_H)):
+            state.go_on(factor, turning[START], turning[PLAIN], turning[BEST])
+        numbers = momentum.numbers.tolist()
+        state.momentum, state.cap, state.last, state.best = numbers[:4]
+        state.pause, state.quiet = map(int, numbers[4:6])
+
+
+def solved_rows(turning: Any) -> RowArrays:
+    """Return the arrays of the last solve of a factor."""
+    return RowArrays(turning[START], turning[SOLVED], turning[PLAIN], turning[MOVED])
 
 
 def _numbers(state: ExtrapolatedState) -> NDArray[np.float64]:
@@ -111,7 +123,8 @@ def _is_possible(problem: Problem, state: ExtrapolatedState, least: float) -> bo
     )
 
 
-def _rule(X: Operand, tol: float, reset: int) -> dict[str, Any]:
+def rule_of(X: Operand, tol: float, reset: int = 0) -> dict[str, Any]:
+    """Return how the momentum goes and when a fit has converged, as the core takes it."""
     return {
         "growth": GROWTH,
         "cap_growth": CAP_GROWTH,
@@ -127,9 +140,7 @@ def _rule(X: Operand, tol: float, reset: int) -> dict[str, Any]:
 def _pair(problem: Problem, done: Any, W: Any, H: Any) -> Pair:
     """Return the pair that the core has left to be judged."""
     gram_W, gram_Hn, gram_Hx = done.grams
-    rows_W, rows_H = (
-        RowArrays(A[START], A[SOLVED], A[PLAIN], A[MOVED]) for A in (W, H)
-    )
+    rows_W, rows_H = solved_rows(W), solved_rows(H)
     square = float(np.sum(gram_W * gram_Hn))
     objective = problem.loss.from_products(problem.X, done.H.cross, square)
     return Pair(
