@@ -7,8 +7,9 @@ import pytest
 import scipy.sparse as sp
 
 from nonneg import NMF, bootstrap, match_components
+from nonneg.constraints import Bounds, Fixed
 from nonneg.fitting.preparation import prepare_X
-from nonneg.selection.replicates import refit_groups
+from nonneg.selection.replicates import refits
 
 
 def planted(seed, n=200, noise=0.03):
@@ -33,7 +34,8 @@ def fitted(X, **options):
 
 
 def refit(model, X, *weights, tol=1e-9):
-    return refit_groups(model, X, prepare_X(X, 1), list(weights), tol, 5000)
+    again = refits(model, X, prepare_X(X, 1), tol, 5000)
+    return list(again.each(weights))
 
 
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array, sp.csc_array])
@@ -63,17 +65,19 @@ def test_09_weights_are_repeated_rows(penalties):
     np.testing.assert_allclose(first, second, atol=1e-3 * first.max())
 
 
-def test_09_replicates_together_are_those_alone():
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+def test_09_refits_in_float32_are_those_in_float64(storage):
+    """Data too large for squares in float32 are refitted in float64."""
     X, _ = planted(2)
-    model = fitted(X)
-    weights = [
-        np.random.default_rng(r).integers(3, size=len(X)) * 1.0 for r in range(3)
-    ]
-    together = refit(model, X, *weights, tol=1e-4)
-    for r, H in zip(weights, together, strict=True):
-        (alone,) = refit(model, X, r, tol=1e-4)
-        # a product for several is the sum of the same terms, in blocks of another width
-        np.testing.assert_allclose(H, alone, rtol=1e-6, atol=1e-8)
+    model, large = fitted(X), fitted(X)
+    large.components_ = model.components_ * 1e10
+    options = {"n_resamples": 4, "random_state": 0}
+    single, double = (
+        bootstrap(m, storage(A), **options).replicates
+        for m, A in ((model, X), (large, X * 1e20))
+    )
+    assert not np.array_equal(single, double)
+    np.testing.assert_allclose(single, double, atol=1e-4)
 
 
 def test_09_intervals_cover_what_was_planted():
@@ -143,10 +147,10 @@ def test_threads_float32_limits_and_the_callback():
         random_state=0,
         callback=lambda r: told.append(r) or True,
     )
-    assert len(few.replicates) == told[0].done == 64
+    assert len(few.replicates) == told[0].done == 1
     few = bootstrap(model, X, n_resamples=100, random_state=0, max_time=1e-9)
-    assert len(few.replicates) == 64
-    assert "3 components, 64 replicates" in repr(few)
+    assert len(few.replicates) == 1
+    assert "3 components, 1 replicates" in repr(few)
 
 
 @pytest.mark.parametrize(
@@ -201,6 +205,22 @@ def test_replicates_of_data_with_gaps_leave_these_out(form):
     again.fit(rows, W=np.ones((len(rows), 3)), H=model.components_.copy())
     H = again.components_ / again.components_.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(sure.replicates[0], H, atol=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["frobenius", "kullback-leibler"])
+def test_replicates_obey_the_constraints_of_the_model(loss):
+    X, _ = planted(3, 60)
+    known = np.full((3, 12), np.nan)
+    known[0, :4] = 0
+    solver = "hals" if loss == "frobenius" else "mu"
+    model = fitted(
+        X, init="random", beta_loss=loss, solver=solver, tol=1e-4,
+        constraints_H=Fixed(known), constraints_W=Bounds(0, 0.5),
+    )  # fmt: skip
+    sure = bootstrap(model, X, n_resamples=3, random_state=0)
+    assert np.all(sure.replicates[:, 0, :4] == 0)
+    assert sure.components.matched.min() > 0.9
+    assert sure.components.sd.max() > 0
 
 
 def test_a_masked_array_is_refused_where_the_model_knows_no_gaps():

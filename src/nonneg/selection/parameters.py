@@ -107,7 +107,7 @@ _OF_ALL = (
         When a fit stops, as of `NMF`; the default stops earlier, where most components of
         "hals" are within a cosine of 0.999 of their limits.
         """},
-            BOOTSTRAP: {"default": 3e-4, "text": """
+            BOOTSTRAP: {"default": 5e-4, "text": """
         When the refit of a replicate stops, as of `NMF`. One that stops early stays near
         the model, and the intervals are too narrow: by 0 to 4 % at the default, by up to 2 %
         at 1e-4 and 7 % at 1e-3.
@@ -205,8 +205,8 @@ _OF_ALL = (
         True, the consensus is of the runs so far.
         """},
             BOOTSTRAP: {"annotation": "Callable[[Resample], bool | None] | None", "text": """
-        Called after each group of replicates with a record (done, n_resamples, seconds); if
-        it returns True, the result is of the replicates so far.
+        Called after each replicate with a record (done, n_resamples, seconds); if it returns
+        True, the result is of the replicates so far.
         """},
         },
     ),

@@ -1,84 +1,108 @@
-"""Refits of a model on weighted rows, for least squares several of them in the same passes.
-
-A weight r of a row is a factor √r of the row of X and of that of W, which a pass over X
-multiplies by as it goes.
-"""
+"""Refits of a model on weighted rows; those of least squares on the drawn rows alone."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import clone
 
 from ..base.arrays import Array
-from ..base.interfaces import Operand
+from ..base.constraint import as_constraints
+from ..base.interfaces import Operand, Penalty, Problem
 from ..base.penalties import scaled_penalties
 from ..base.threads import single_threaded_blas
+from ..fitting import loop
+from ..fitting.checkpoints.files import Past
 from ..fitting.run import WEIGHTS
-from ..kernels import Adaptive, Exact, RowArrays, column_sums, gram
-from ..kernels.quadratic_steps import (
-    ModelInputs,
-    ModelSums,
-    RowSolve,
-    RowSolveInputs,
-    RowSolveRows,
-)
+from ..kernels import Exact, RowArrays, gram
 from ..losses.beta import make_loss
 from ..operands.base import matmul
+from ..operands.registration import as_operand
+from ..solvers.hals import Hals
 from ..solvers.steps.half_steps import solve_half
-from ..solvers.steps.momentum import SETTLED_WITHIN, ExtrapolatedState
-from ..solvers.steps.quadratic_iteration import Pair
 
-Weights = list[NDArray[np.float64]]
+Weights: TypeAlias = NDArray[np.float64]
+Refit: TypeAlias = Callable[[Weights], Array]
+"""Returns the components (k, n_features) of the refit by weights of the rows (n_samples,)."""
+WORKERS = 4
+"""Most replicates at a time, of which each has a copy of the rows that are drawn."""
+LARGE = 1e8
+"""Stored entries of X times k from which a pass keeps all threads busy by itself."""
 
-
-@dataclasses.dataclass(eq=False)
-class _Replicate:
-    """The weights of a replicate, its state, and whether it still moves.
-
-    W in the state is that of X with its rows times √r.
-    """
-
-    root: Array
-    """√r, (n_samples,)."""
-    square: float
-    """Σ r_i·‖x_i‖²."""
-    state: ExtrapolatedState
-    active: bool = True
+LEAST_TOL = 1e-5
+"""Smallest `tol` that refits in float32 reach; with a smaller one they are in the dtype of X
+(D-BOOTSTRAP-FLOAT32)."""
+LARGEST = 1e15
+"""Norm of X or of a component, or one over it, above which float32 has no room for squares."""
 
 
-def refit_groups(
-    model: Any,
-    X: Any,
-    operand: Operand | None,
-    weights: Weights,
-    tol: float,
-    max_iter: int,
-) -> list[Array]:
-    """Return the components (k, n_features) of the refit for each vector of weights.
+class Refits(NamedTuple):
+    """The refit of a model, and how many may run at a time."""
+
+    refit: Refit
+    workers: int = 1
+
+    def each(self, weights: Iterable[Weights]) -> Generator[Array, None, None]:
+        """Yield the components by each of these weights, in order."""
+        if self.workers == 1:  # here, where an interrupt ends it within an iteration
+            yield from map(self.refit, weights)
+            return
+        with ThreadPoolExecutor(self.workers) as pool:
+            pending: deque[Future[Array]] = deque()
+            try:
+                for r in weights:
+                    pending.append(pool.submit(self.refit, r))
+                    if len(pending) > self.workers:
+                        yield pending.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+def refits(
+    model: Any, X: Any, operand: Operand | None, tol: float, max_iter: int
+) -> Refits:
+    """Return the refits of a model from where it stands.
 
     Parameters
     ----------
     model : NMF
-        The fitted model that the refits start from.
+        The fitted model.
     X : object
         Data as the caller gave them.
     operand : Operand or None
-        The same data in memory; None for a model of data with missing entries, whose
-        replicates are fits of their own.
-    weights : list of ndarray of shape (n_samples,)
-        Weights of the rows, which may be 0.
+        The same data in memory; None for a model of data with missing entries.
     tol : float
         A refit has ended when its residual is at most this.
     max_iter : int
     """
-    loss = make_loss(model.beta_loss)
-    if operand is not None and "quadratic" in loss.provides:
-        with single_threaded_blas():
-            return _Replicates(model, operand, weights).refit(tol, max_iter)
+    known = vars(model)
+    is_constrained = any(as_constraints(known.get(f"constraints_{f}")) for f in "WH")
+    is_quadratic = "quadratic" in make_loss(model.beta_loss).provides
+    if operand is not None and is_quadratic and not is_constrained:
+        values = {name: vars(model)[name] for name in WEIGHTS}
+        penalties = scaled_penalties(len(model.components_), operand.shape, **values)
+        # a row times √r would have its L1 penalty times √r as well
+        if not np.any(penalties[0].l1):
+            H = model.components_
+            is_large = operand.entries * len(H) >= LARGE
+            # iterations on a small X are too short for several threads
+            workers = 1 if is_large else min(operand.n_threads, WORKERS)
+            n_threads = max(1, operand.n_threads // workers)
+            refit = _OfDrawnRows(H, operand, penalties, (tol, max_iter), n_threads)
+            return Refits(refit, workers)
+    return Refits(_weighted_fits(model, X, tol, max_iter))
+
+
+def _weighted_fits(model: Any, X: Any, tol: float, max_iter: int) -> Refit:
+    """Return refits by `sample_weight`, for any loss and penalty, and X with gaps."""
     refitted = clone(model)
     W = model.transform(X)
     W = np.maximum(W, np.finfo(W.dtype).tiny)
@@ -88,108 +112,75 @@ def refit_groups(
         callback=None, checkpoint=None, resume=False, compress=False,
     )  # fmt: skip
     H = np.where(H > 0, H, H.max(axis=1, keepdims=True) * 1e-6).astype(H.dtype)
-    fitted = []
-    for r in weights:
-        refitted.fit(X, W=W, H=H, sample_weight=r)
-        fitted.append(refitted.components_)
-    return fitted
+
+    def refit(r: Weights) -> Array:
+        components: Array = refitted.fit(X, W=W, H=H, sample_weight=r).components_
+        return components
+
+    return refit
 
 
-class _Replicates:
-    """Replicates of one model that read X together, each with extrapolation of its own."""
+class _OfDrawnRows:
+    """Least-squares refits on the rows that are drawn, each times the root of its weight.
 
-    def __init__(self, model: Any, X: Operand, weights: Weights) -> None:
-        self.X, self.n_threads = X.stored_by_rows(), X.n_threads
-        H = np.ascontiguousarray(model.components_, dtype=X.dtype)
-        values = {name: vars(model)[name] for name in WEIGHTS}
-        penalties = scaled_penalties(len(H), X.shape, **values)
-        self.penalty_W, self.penalty_H = penalties
-        Ht = np.ascontiguousarray(H.T)
-        gram_H = gram(Ht, X.n_threads)
-        W = np.zeros((X.shape[0], len(H)), dtype=X.dtype)
-        exact = Exact(sweeps=16)
-        rows = RowArrays(W, W)
-        solve_half(rows, matmul(X, Ht), gram_H, self.penalty_W, exact, X.n_threads)
-        squares = _row_squares(X)
-        self.all = []
-        for r in weights:
-            root = np.sqrt(r).astype(X.dtype)
-            state = _state(W * root[:, None], Ht.copy(), gram_H)
-            self.all.append(_Replicate(root, float(r @ squares), state))
+    A bootstrap draws 63 % of the rows, and sampling moves the components by far more than
+    float32 rounds them.
+    """
 
-    def refit(self, tol: float, max_iter: int) -> list[Array]:
-        """Iterate until all have ended; return their components."""
-        for _ in range(max_iter):
-            active = [one for one in self.all if one.active]
-            if not active:
-                break
-            rows = [self._rows_W(one) for one in active]
-            sums = self._solve_W(active, rows)
-            for one, rows_W, of_one in zip(active, rows, sums, strict=True):
-                self._move_H(one, rows_W, of_one, tol)
-        return [np.ascontiguousarray(one.state.Ht.T) for one in self.all]
-
-    def _rows_W(self, one: _Replicate) -> RowArrays:
-        """Return the rows of W, with √r for the rows of X and for the L1 penalty of each."""
-        rows, l1 = one.state.arrays("W"), self.penalty_W.l1
-        extra = None
-        if np.any(l1):
-            extra = -np.outer(one.root, l1).astype(self.X.dtype)
-        return dataclasses.replace(rows, scale=one.root, extra=extra)
-
-    def _solve_W(
-        self, active: list[_Replicate], rows: list[RowArrays]
-    ) -> tuple[ModelSums, ...]:
-        """Solve for W of all in one pass, which leaves XᵀRW and WᵀRW of each."""
-        penalty = self.penalty_W
-        none = np.zeros_like(penalty.l1)  # it is in the rows
-        methods, inputs = [], []
-        for one in active:
-            state = one.state
-            assert state.gram_H is not None
-            methods.append(Adaptive(momentum=state.momentum))
-            curvature = state.gram_H + penalty.Q
-            inputs.append(ModelInputs(state.start_H, curvature, none, penalty.Q))
-        step = RowSolve(tuple(methods))
-        rows_of_all = RowSolveRows(tuple(rows))
-        return self.X.run_pass(step, rows_of_all, RowSolveInputs(tuple(inputs))).models
-
-    def _move_H(
-        self, one: _Replicate, rows_W: RowArrays, sums: ModelSums, tol: float
+    def __init__(
+        self,
+        H: Array,
+        X: Operand,
+        penalties: tuple[Penalty, Penalty],
+        limits: tuple[float, int],
+        n_threads: int,
     ) -> None:
-        """Solve for H beside W; set where the next iteration starts, or whether to end."""
-        state, gram_W = one.state, sums.gram
-        rows_H = state.arrays("H")
-        report = solve_half(
-            rows_H, sums.rhs, gram_W, self.penalty_H, Adaptive(momentum=state.momentum),
-            self.n_threads, True,
-        )  # fmt: skip
-        square = float(np.sum(gram_W * report.gram_solved))
-        objective = 0.5 * (one.square + square) - float(report.cross)
-        objective += self.penalty_H.value(
-            column_sums(rows_H.solved), report.gram_solved
-        )
-        objective += self.penalty_W.value(one.root @ rows_W.result, gram_W)
-        pair = Pair(
-            rows_W, rows_H, sums.report, report, gram_W, report.gram_solved,
-            report.gram_result, None, objective,
-        )  # fmt: skip
-        state.decreases[state.n_iter % SETTLED_WITHIN] = pair.decrease
-        restart = state.advance(rows_W, rows_H, objective)
-        state.gram_H = pair.gram_Hn if restart else pair.gram_Hx
-        one.active = not state.is_settled(pair.residual(), restart, tol)
-        state.n_iter += 1
+        X, (tol, max_iter) = X.stored_by_rows(), limits
+        single = tol >= LEAST_TOL and _has_room(X, H)
+        dtype = np.dtype(np.float32) if single else X.dtype
+        native = X.native()
+        self._rows: Any = native.astype(dtype, copy=False)
+        if not X.sparse:
+            self._rows = np.ascontiguousarray(self._rows)
+        self._penalties = penalties
+        self._n_threads = n_threads
+        self._limits = loop.Limits(max_iter, tol)
+        self._Ht = np.ascontiguousarray(H.T, dtype=dtype)
+        with single_threaded_blas():
+            self._gram_H = gram(self._Ht, X.n_threads)
+            self._W = np.zeros((X.shape[0], len(H)), dtype=dtype)
+            product = matmul(as_operand(self._rows, X.n_threads), self._Ht)
+            rows = RowArrays(self._W, self._W)
+            solve_half(rows, product, self._gram_H, penalties[0], Exact(sweeps=16),
+                       X.n_threads)  # fmt: skip
+
+    def __call__(self, r: Weights) -> Array:
+        drawn = np.flatnonzero(r)
+        root = np.sqrt(r[drawn]).astype(self._W.dtype)
+        X = as_operand(_scaled_rows(self._rows[drawn], root), self._n_threads)
+        problem = Problem(X, make_loss("frobenius"), *self._penalties)
+        solver = Hals(tol=self._limits.tol)
+        with single_threaded_blas():
+            W = self._W[drawn] * root[:, None]
+            state = solver.go_on(problem, W, self._Ht.copy(), self._gram_H, np.inf)
+            outcome = loop.run(solver, problem, Past(state), self._limits)
+        if outcome.interrupt is not None:
+            raise outcome.interrupt
+        components: Array = np.ascontiguousarray(outcome.state.Ht.T)
+        return components
 
 
-def _state(W: Array, Ht: Array, gram_H: Array) -> ExtrapolatedState:
-    return ExtrapolatedState.from_start(W, Ht, gram_H)
+def _has_room(X: Operand, H: Array) -> bool:
+    """Whether X, H and their squares are far within the range of float32."""
+    squares = np.einsum("tj,tj->t", H, H, dtype=np.float64)
+    norms = np.sqrt([X.stats().sum_sq, *squares[squares > 0]])
+    return bool(np.all((norms > 1 / LARGEST) & (norms < LARGEST)))
 
 
-def _row_squares(X: Operand) -> NDArray[np.float64]:
-    """Return the sum of squares of each row of an X in memory."""
-    native = X.native()
-    if X.sparse:
-        squares = native.multiply(native)
-        return np.asarray(squares.sum(axis=1), dtype=np.float64).ravel()
-    dense: NDArray[np.float64] = np.einsum("ij,ij->i", native, native, dtype=np.float64)
-    return dense
+def _scaled_rows(rows: Any, scale: Array) -> Any:
+    """Multiply each row, in place."""
+    if sp.issparse(rows):
+        rows.data *= np.repeat(scale, np.diff(rows.indptr))
+    else:
+        rows *= scale[:, None]
+    return rows
