@@ -102,7 +102,7 @@ def read_market(path: Path) -> Any:
                 msg = f"line {n_lines + 1 + number}: {text}"
                 raise ValueError(msg) from error
             n_lines += lines.count(b"\n")
-    return scipy.io.mmread(io.BytesIO(header + b"".join(pieces)))
+    return scipy.io.mmread(io.BytesIO(header + b"".join(pieces)), spmatrix=False)
 
 
 class Entries(NamedTuple):
@@ -221,5 +221,5 @@ class MatrixMarket:
             f"%%MatrixMarket matrix coordinate {self._field} {self._symmetry}\n"
             f"{self.shape[0]} {self.shape[1]} {n_lines}\n"
         )
-        X = scipy.io.mmread(io.BytesIO(header.encode() + lines))
+        X = scipy.io.mmread(io.BytesIO(header.encode() + lines), spmatrix=False)
         return Entries(X.row, X.col, X.data)
