@@ -16,7 +16,11 @@ import threadpoolctl
 
 import nonneg
 from nonneg import kernels
-from nonneg.base.threads import resolve_n_threads, single_threaded_blas
+from nonneg.base.threads import (
+    held_blas,
+    resolve_n_threads,
+    single_threaded_blas,
+)
 from nonneg.operands.base import matmul, rmatmul
 from nonneg.operands.registration import as_operand
 from support.cases import (
@@ -200,6 +204,18 @@ def three_blas_threads():
         assert 1 not in before
         yield before
         assert blas_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("shape", "k", "held"),
+    [((1, 60), 4, False), ((60, 96), 4, False), ((96, 60), 12, True),
+     ((200, 60), 1, True), ((30, 20), 300, True)],
+)  # fmt: skip
+def test_blas_is_left_alone_where_products_are_small(
+    three_blas_threads, shape, k, held
+):
+    with held_blas(shape, k):
+        assert set(blas_threads()) == {1 if held else 3}
 
 
 def test_blas_is_held_to_one_thread(three_blas_threads):

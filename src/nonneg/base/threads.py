@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from numbers import Integral
 from typing import Any
@@ -15,6 +15,9 @@ from threadpoolctl import ThreadpoolController
 
 MOST_THREADS = 1 << 15
 """Most threads that may be asked for; more are a mistake, and systems refuse them."""
+SMALL_PRODUCT, SMALL_PRODUCTS = 1 << 13, 1 << 16
+"""Entries of a matrix, and multiply-adds of a product, below which BLAS takes one thread:
+OpenBLAS does below 9,216 and 262,144 (D-THREADS-SMALL)."""
 _ENVIRONMENT = ("NONNEG_NUM_THREADS", "OMP_NUM_THREADS")
 
 
@@ -155,3 +158,17 @@ def single_threaded_blas() -> Iterator[None]:
         yield
     finally:
         _hold.release()
+
+
+def held_blas(shape: tuple[int, int], k: int) -> AbstractContextManager[None]:
+    """Hold every BLAS to one thread inside the block, for products with k columns.
+
+    Nothing is held where each product is so small that BLAS itself takes one thread: to look up
+    every BLAS of the process takes longer than a small fit (D-THREADS-SMALL).
+    """
+    short, long = sorted(shape)
+    is_small = (
+        long * max(short, k) < SMALL_PRODUCT
+        and long * max(short, k) * k < SMALL_PRODUCTS
+    )
+    return nullcontext() if is_small else single_threaded_blas()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from ..fitting.fit_plan import plan
 from ..fitting.fixed_factor import fixed_factor
 from ..fitting.plan import Plan
 from ..fitting.plan_checks import AUTO
+from ..fitting.transform import parameters_of_transform
 from ..least_squares.projected_gradient import measure_sparseness
 from ..operands.registration import lazy_transform
 from ..solvers.registry import solvers
@@ -354,12 +354,9 @@ class NMF(FactorizationEstimator):
         return plan(X, self._parameters(), W, H, out=out)
 
     def _plan_transform(self, X: Operand, out: Any = None) -> Plan:
-        parameters = dataclasses.replace(
-            self._parameters(), n_components=self.components_.shape[0],
-            callback=None, checkpoint=None, resume=False,
-        )  # fmt: skip
-        if parameters.solver == AUTO:
-            parameters = dataclasses.replace(parameters, solver=self.solver_)
+        parameters = self._parameters()
+        name = self.solver_ if parameters.solver == AUTO else parameters.solver
+        parameters = parameters_of_transform(parameters, len(self.components_), name)
         fixed = fixed_factor(
             self, self.components_, X.dtype, X.n_threads, takes_any_sign(self)
         )

@@ -16,7 +16,7 @@ D-FITTING-STRETCH."""
 NEAR = 10
 """Within so many stretches of the end of the call's time each iteration is a call."""
 GROWTH = 64
-"""Most times that a stretch is as long as the one before."""
+"""Most times that a stretch is as long as the one before; see D-FITTING-STRETCH."""
 
 
 @dataclass(eq=False)

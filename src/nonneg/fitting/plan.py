@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,12 @@ import numpy as np
 from ..base.interfaces import LossBase, Operand, SolverBase, State
 from ..base.parameters import Parameters
 from ..base.passes import Passes
-from ..base.threads import reason_for_default, resolve_n_threads
+from ..base.threads import (
+    held_blas,
+    reason_for_default,
+    resolve_n_threads,
+    single_threaded_blas,
+)
 from ..initialization.svd_start import count_products
 from ..operands.low_rank import SKETCH_PASSES
 from ..operands.streamed.row_batches import RowBatches
@@ -28,6 +34,8 @@ from .units import ORDINARY, Units
 
 FIXED = "fixed H"
 """Name of the start of W beside a fixed H."""
+PLAIN_STARTS = ("custom", "random", FIXED)
+"""Starts that take no decomposition."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +175,13 @@ class Plan:
             and self.X.shared_gram
             and self.parameters.n_init == 1
         )
+
+    def held_blas(self) -> AbstractContextManager[None]:
+        """Hold BLAS to one thread inside the block, where it might take more."""
+        made = self.start.init in PLAIN_STARTS or self.start.state is not None
+        if made and self.parameters.n_init == 1:
+            return held_blas(self.X.shape, self.k)
+        return single_threaded_blas()
 
     def on_rows(self, X: Operand) -> Plan:
         """Return the plan for some rows of X, beside the same fixed H."""

@@ -24,7 +24,6 @@ from ..base.records import (
     StopReason,
     with_result,
 )
-from ..base.threads import single_threaded_blas
 from ..initialization.given_start import (
     CUSTOM,
     level_start,
@@ -74,7 +73,7 @@ def run(plan: Plan) -> FactorizationResult:
         If the time limit passes before X has been read once.
     """
     plan = _with_held_X(plan).stored_by_rows()
-    with single_threaded_blas(), deadline.time_limit(plan.limits.max_time):
+    with plan.held_blas(), deadline.time_limit(plan.limits.max_time):
         plan = in_units(plan)
         outcome, factors, loss = _carry_out(plan)
     if plan.units:

@@ -13,7 +13,7 @@ from ..base.inherited_parameters import loss_rule
 from ..base.interfaces import LossBase, Operand
 from ..base.missing import check_with_gaps
 from ..base.rules import BOOL, or_instance, require
-from ..base.threads import resolve_n_threads, single_threaded_blas
+from ..base.threads import held_blas, resolve_n_threads, single_threaded_blas
 from ..operands.registration import as_operand, has_own_operand
 from ..operands.units import in_unit, times_power, unit_of
 from ..stores.anndata_store import matrix_in_memory
@@ -24,7 +24,7 @@ from .weighted import Chosen, check_chosen, weighted_loss
 
 def error_of(loss: LossBase, X: Operand, W: Array, Ht: Array) -> float:
     """Return the error of checked factors: ‖X − W·H‖, or sqrt(2·β-divergence)."""
-    with single_threaded_blas():
+    with held_blas(X.shape, Ht.shape[1]):
         exponent = unit_of(X) if "quadratic" in loss.provides else 0
         if exponent:
             # the square of the error may be beyond float64, the error not
