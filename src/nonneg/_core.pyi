@@ -250,6 +250,27 @@ alternate64_dense: _Alternate
 alternate64_csr32: _Alternate
 alternate64_csr64: _Alternate
 
+class _MultiplyBoth(Protocol):
+    def __call__(
+        self,
+        X: Any,
+        inner: SweptArrays,
+        outer: Array,
+        options: BetaOptions,
+        numerator: Array,
+        denominator: Array,
+        outer_first: bool,
+        times: int,
+        n_threads: int,
+    ) -> None: ...
+
+multiply_both32_dense: _MultiplyBoth
+multiply_both32_csr32: _MultiplyBoth
+multiply_both32_csr64: _MultiplyBoth
+multiply_both64_dense: _MultiplyBoth
+multiply_both64_csr32: _MultiplyBoth
+multiply_both64_csr64: _MultiplyBoth
+
 class MomentumRule:
     def __init__(
         self,

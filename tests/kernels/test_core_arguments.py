@@ -170,6 +170,14 @@ def call_alternate(f, X, a):
     )  # fmt: skip
 
 
+def call_multiply_both(f, X, a):
+    W, Ht, _ = a.factors
+    f(
+        X(a), swept(a, "inner", W), a("outer", Ht), beta_options(a), a("numerator", Ht),
+        a("denominator", Ht), True, 2, 1,
+    )  # fmt: skip
+
+
 def call_beta(f, X, a):
     W, Ht, _ = a.factors
     f(
@@ -339,6 +347,7 @@ ON_X = {
     "matmul": call_matmul, "rmatmul": call_rmatmul, "update": call_update,
     "alternate": call_alternate, "beta": call_beta, "newton": call_newton,
     "extrapolate": call_extrapolate, "newton_stretch": call_newton_stretch,
+    "multiply_both": call_multiply_both,
 }  # fmt: skip
 ON_NAMED = {
     "clean_rows": call_clean, "solve_apart": call_apart, "named_product": call_named_product,

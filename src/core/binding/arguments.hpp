@@ -198,6 +198,7 @@ void bind_alternation(nb::module_ &);
 void bind_extrapolation(nb::module_ &);
 void bind_exact(nb::module_ &);
 void bind_beta(nb::module_ &);
+void bind_multiplication(nb::module_ &);
 void bind_newton(nb::module_ &);
 void bind_newton_stretch(nb::module_ &);
 void bind_observed(nb::module_ &);

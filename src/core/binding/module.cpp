@@ -88,6 +88,7 @@ NB_MODULE(_core, m) {
   bind_extrapolation(m);
   bind_exact(m);
   bind_beta(m);
+  bind_multiplication(m);
   bind_newton(m);
   bind_newton_stretch(m);
   bind_observed(m);

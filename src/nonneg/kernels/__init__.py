@@ -90,6 +90,7 @@ summary = (native or reference).summary
 touch = (native or reference).touch
 _column_sums = (_native_beta or reference).column_sums
 _gram = (native or reference).gram
+_times = (native or reference).times
 _solve_rows = (native or reference).solve_rows
 
 
@@ -107,6 +108,11 @@ def gram(A: Any, n_threads: int = 1) -> NDArray[np.float64]:
         return A.gram(n_threads)
     product: NDArray[np.float64] = _gram(A, n_threads)
     return product
+
+
+def times(A: Any, G: Array, n_threads: int = 1) -> Any:
+    """Return A·G for a small matrix G of the dtype of A."""
+    return A.times(G) if isinstance(A, FactorRows) else _times(A, G, n_threads)
 
 
 def inner(A: Any, B: Any) -> float:
@@ -174,5 +180,6 @@ __all__ = [
     "solve_within",
     "stretches",
     "summary",
+    "times",
     "touch",
 ]

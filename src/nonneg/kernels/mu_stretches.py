@@ -220,34 +220,22 @@ class ProductUpdates(_Updates):
     """Updates for the quadratic loss, by products with X and Gram matrices."""
 
     def _allocate(self) -> None:
-        inner, outer = self.inner, self.outer
-        k, dtype = self.k, self.dtype
-        self._gram, self._beside_outer = np.empty((k, k)), np.empty((k, k), dtype)
-        self._of_inner = np.empty((k, k), dtype)
-        self.denominator = np.empty_like(outer.rows)
-        self._update = self.binding("update")
-        self._options = self.options(outer, np.zeros(k))
-        self._models = [
-            _core.ModelArrays(
-                rows=RowArrays(inner.rows, inner.rows),
-                Ht=outer.rows,
-                options=multiplicative_options(
-                    self._beside_outer, inner.penalty, dtype
-                ),
-                rhs=self.numerator,
-                gram=self._gram,
-                measures=np.empty((2, k)),
-            )
-        ]
+        inner, dtype = self.inner, self.dtype
+        self.denominator = np.empty_like(self.outer.rows)
+        self._both = self.binding("multiply_both")
+        self._options = self.options(self.outer, np.zeros(self.k))
+        self._swept = _core.SweptArrays(
+            rows=inner.rows,
+            Q=as_contiguous(inner.penalty.Q, np.float64),
+            l1=as_contiguous(inner.penalty.l1, dtype),
+        )
 
-    def move_inner(self) -> None:
-        """Update the inner factor, and sum up for the outer one."""
-        n_threads = self.n_threads
-        _core.gram(self.outer.rows, self._gram, n_threads)
-        np.add(self._gram, self.inner.penalty.Q, out=self._beside_outer)
-        self._update(self.source, self._models, len(self.numerator), n_threads)
-        np.copyto(self._of_inner, self._gram)
-        np.matmul(self.outer.rows, self._of_inner, out=self.denominator)
+    def move(self, times: int) -> None:
+        """Update W, then H, so many times, in one call of the core."""
+        self._both(
+            self.source, self._swept, self.outer.rows, self._options, self.numerator,
+            self.denominator, self._outer_first, times, self.n_threads,
+        )  # fmt: skip
 
     def below(self) -> Array:
         """Return the denominators for the outer factor."""

@@ -248,6 +248,14 @@ def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
     return out
 
 
+def times(A: Array, G: Array, n_threads: int = 1) -> Array:
+    """Compiled twin of `reference.times`."""
+    A = as_contiguous(A, A.dtype)
+    out = np.empty_like(A)
+    _core.matmul_dense(A, as_contiguous(G, A.dtype), out, n_threads)
+    return out
+
+
 def binding(name: str) -> Any:
     """Return the function of the core with this name, which ends with a kind of X."""
     return vars(_core)[name]

@@ -175,6 +175,12 @@ def _exactly(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveReport
     return SolveReport(0.0, cross, decrease, float(factorizations), measures)
 
 
+def times(A: Array, G: Array, n_threads: int = 1) -> Array:  # noqa: ARG001
+    """Return A·G for a small matrix G of the dtype of A."""
+    product: Array = A @ G
+    return product
+
+
 def inner(A: Array, B: Array) -> float:
     """Return ⟨A, B⟩ summed in float64, by blocks of rows."""
     total = 0.0

@@ -16,6 +16,7 @@ from ...kernels import (
     inner,
     multiplied,
     stretches,
+    times,
 )
 from ...kernels.beta_steps import TermsUpdate, beside
 from ...kernels.beta_terms import BetaTerms
@@ -116,7 +117,8 @@ def _products_at(
     if value:
         square = float(np.sum(gram_A * gram(Ht, X.n_threads)))
         loss_value = loss.from_products(X, inner(rhs, Ht), square)
-    return TermSums(rhs, Ht @ gram_A.astype(Ht.dtype), loss_value)
+    gram_narrow = gram_A.astype(Ht.dtype, copy=False)
+    return TermSums(rhs, times(Ht, gram_narrow, X.n_threads), loss_value)
 
 
 def sums_for(
