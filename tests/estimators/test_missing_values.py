@@ -38,6 +38,11 @@ FITS = {
 }
 """Solvers with the β that they minimise."""
 EXACT = ["hals", "bpp", "sn"]
+TYPED = [
+    *((fit, np.float64) for fit in FITS),
+    *((fit, np.float32) for fit in ("hals", "cd", "mu-kl", "sn")),
+]
+"""Each solver in float64, and one of each kind in float32."""
 K = 3
 
 
@@ -60,6 +65,11 @@ def start(shape, k=K, dtype=np.float64, seed=1):
         "W": rng.uniform(0.1, 1, (shape[0], k)).astype(dtype),
         "H": rng.uniform(0.1, 1, (k, shape[1])).astype(dtype),
     }
+
+
+def within(dtype, rtol, single=2e-3):
+    """A relative tolerance, which is `single` in float32."""
+    return rtol if dtype == np.float64 else single
 
 
 def positive(fit):
@@ -92,15 +102,15 @@ def test_1_nothing_missing_is_the_plain_fit(fit, dtype):
 
 
 @pytest.mark.parametrize(
-    ("fit", "init"),
-    covering(list(FITS), [name for name in INITS if name != "custom"]),
+    ("fit", "init", "dtype"),
+    covering(list(FITS), [name for name in INITS if name != "custom"], DTYPES),
 )
-def test_2_values_under_gaps_change_no_bit(fit, init):
+def test_2_values_under_gaps_change_no_bit(fit, init, dtype):
     """Not from any start: none may know what is hidden."""
-    X, V = data_for(fit, shape=(20, 13))
+    X, V = data_for(fit, shape=(20, 13), dtype=dtype)
     bits = []
     for hidden in (0.5, 1e6, 0.0, np.nan):
-        other = np.where(V, X, hidden)
+        other = np.where(V, X, hidden).astype(dtype)
         options = {"init": init, "max_iter": 6}
         if not np.isnan(hidden):
             masked = np.ma.array(other, mask=~V)
@@ -120,19 +130,23 @@ def test_2_several_starts_know_nothing_of_what_is_hidden(spelling):
 
 
 WEIGHTED = covering(
-    list(FITS), ["none", "nan", "unstored-csr", "nan-csr"], [0.0, 0.1], [0.0, 0.5]
+    list(FITS),
+    ["none", "nan", "unstored-csr", "nan-csr"],
+    [0.0, 0.1],
+    [0.0, 0.5],
+    DTYPES,
 )
 
 
-@pytest.mark.parametrize(("fit", "spelling", "alpha", "l1_ratio"), WEIGHTED)
-def test_3_integer_weights_are_repetitions(fit, spelling, alpha, l1_ratio):
-    X, V = data_for(fit, share=0.0 if spelling == "none" else 0.25)
+@pytest.mark.parametrize(("fit", "spelling", "alpha", "l1_ratio", "dtype"), WEIGHTED)
+def test_3_integer_weights_are_repetitions(fit, spelling, alpha, l1_ratio, dtype):
+    X, V = data_for(fit, share=0.0 if spelling == "none" else 0.25, dtype=dtype)
     n, m = X.shape
     rng = np.random.default_rng(5)
     r, c = rng.integers(1, 4, n), rng.integers(1, 4, m)
     options = {"alpha_W": alpha, "alpha_H": alpha, "l1_ratio": l1_ratio}
     options |= {"init": "custom", "max_iter": 1 if fit == "cd" else 5}
-    begin = start(X.shape)
+    begin = start(X.shape, dtype=dtype)
 
     def run(rows, columns, **arguments):
         A, B = (np.ascontiguousarray(M[rows][:, columns]) for M in (X, V))
@@ -158,20 +172,22 @@ def test_3_integer_weights_are_repetitions(fit, spelling, alpha, l1_ratio):
         # an entry of H is free where its component is 0 in all rows that show the column
         shown = V[rows][:, columns]
         np.testing.assert_allclose(
-            (W_v[rows] @ H_v[:, columns])[shown], (W @ H)[shown], rtol=1e-5, atol=1e-6
-        )
-        np.testing.assert_allclose(weighted, objectives, rtol=1e-6)
+            (W_v[rows] @ H_v[:, columns])[shown], (W @ H)[shown],
+            rtol=within(dtype, 1e-5, 1e-2), atol=within(dtype, 1e-6, 1e-2),
+        )  # fmt: skip
+        np.testing.assert_allclose(weighted, objectives, rtol=within(dtype, 1e-6))
 
 
-@pytest.mark.parametrize("fit", FITS)
-def test_3_weights_of_entries_are_those_of_rows_and_columns(fit):
-    X, V = data_for(fit, share=0.0)
+@pytest.mark.parametrize(("fit", "dtype"), TYPED)
+def test_3_weights_of_entries_are_those_of_rows_and_columns(fit, dtype):
+    X, V = data_for(fit, share=0.0, dtype=dtype)
     rng = np.random.default_rng(5)
     r, c = rng.uniform(0.5, 2, X.shape[0]), rng.uniform(0.5, 2, X.shape[1])
     options = {"alpha_W": 0.01, "max_iter": 100, "init": "custom"}
     by_lines = model(fit, **options)
-    by_lines.fit(X, sample_weight=r, feature_weight=c, **start(X.shape))
-    by_entry = model(fit, **options).fit(X, weights=np.outer(r, c), **start(X.shape))
+    begin = start(X.shape, dtype=dtype)
+    by_lines.fit(X, sample_weight=r, feature_weight=c, **begin)
+    by_entry = model(fit, **options).fit(X, weights=np.outer(r, c), **begin)
     ends = [m.history_["objective"][-1] for m in (by_lines, by_entry)]
     # other algorithms, which may end in other local minima of nearly the same height
     assert ends[0] == pytest.approx(ends[1], rel=2e-2)
@@ -184,51 +200,56 @@ def test_3_weights_of_entries_are_those_of_rows_and_columns(fit):
         assert value == pytest.approx(ends[0], rel=1e-3)
 
 
-@pytest.mark.parametrize("fit", FITS)
-def test_3_a_row_of_weight_0_is_left_out_and_transformed(fit):
-    X, V = data_for(fit)
+@pytest.mark.parametrize(("fit", "dtype"), TYPED)
+def test_3_a_row_of_weight_0_is_left_out_and_transformed(fit, dtype):
+    X, V = data_for(fit, dtype=dtype)
     r = np.ones(len(X))
     r[[0, 7, 8]] = 0
-    begin = start(X.shape)
+    begin = start(X.shape, dtype=dtype)
     options = {"init": "custom", "missing_values": np.nan, "max_iter": 8}
-    N = np.where(V, X, np.nan)
+    N = np.where(V, X, np.nan).astype(dtype)
     weighted = model(fit, **options)
     W = weighted.fit_transform(N, sample_weight=r, **begin)
     kept = r > 0
     other = model(fit, **options)
     W_kept = other.fit_transform(N[kept], W=begin["W"][kept], H=begin["H"])
-    close = {"rtol": 1e-6, "atol": 1e-9}
+    close = {"rtol": within(dtype, 1e-6), "atol": within(dtype, 1e-9)}
     np.testing.assert_allclose(weighted.components_, other.components_, **close)
     np.testing.assert_allclose(W[kept], W_kept, **close)
     if fit in EXACT:
-        rtol = 1e-2 if fit == "sn" else 1e-6
+        rtol = 1e-2 if fit == "sn" else within(dtype, 1e-6)
         rows = other.transform(N[~kept])
-        np.testing.assert_allclose(W[~kept], rows, rtol=rtol, atol=1e-3 * rtol)
+        np.testing.assert_allclose(
+            W[~kept], rows, rtol=rtol, atol=within(dtype, 1e-3 * rtol)
+        )
 
 
 @pytest.mark.parametrize(
-    ("fit", "spelling"), covering(["hals", "bpp", "sn"], list(SPELLINGS))
+    ("fit", "spelling", "dtype"),
+    covering(["hals", "bpp", "sn"], list(SPELLINGS), DTYPES),
 )
-def test_4_one_component_has_a_closed_form(fit, spelling):
-    X, V = incomplete()
+def test_4_one_component_has_a_closed_form(fit, spelling, dtype):
+    X, V = incomplete(dtype=dtype)
     nmf, W = fitted(fit, spelling, X, V, k=1, max_iter=3)
     h = nmf.components_[0]
     numerator, square = (V * X) @ h, V @ h**2
     if fit == "sn":
         numerator, square = (V * X).sum(axis=1), V @ h
-    np.testing.assert_allclose(W[:, 0], numerator / square, rtol=1e-6)
+    rtol = within(dtype, 1e-6, 1e-4)
+    np.testing.assert_allclose(W[:, 0], numerator / square, rtol=rtol)
 
 
 @pytest.mark.parametrize(
-    ("fit", "spelling"), covering(["hals", "bpp", "cd"], ["nan", "unstored-csr"])
+    ("fit", "spelling", "dtype"),
+    covering(["hals", "bpp", "cd"], ["nan", "unstored-csr"], DTYPES),
 )
-def test_5_hidden_entries_of_an_exact_product_come_back(fit, spelling):
+def test_5_hidden_entries_of_an_exact_product_come_back(fit, spelling, dtype):
     rng = np.random.default_rng(3)
     W, H = (rng.random((n, K)) * (rng.random((n, K)) < 0.5) for n in (60, 50))
-    X = W @ H.T
+    X = (W @ H.T).astype(dtype)
     V = rng.random(X.shape) > 0.3
     nmf, W = fitted(fit, spelling, X, V, max_iter=1000)
-    assert np.abs(W @ nmf.components_ - X)[~V].max() < 1e-6 * X.max()
+    assert np.abs(W @ nmf.components_ - X)[~V].max() < within(dtype, 1e-6) * X.max()
 
 
 @pytest.mark.parametrize(
@@ -290,16 +311,17 @@ def test_7_transform_gives_the_rows_of_the_fit(fit, spelling, dtype):
     np.testing.assert_allclose(again, W, rtol=rtol, atol=rtol)
 
 
-@pytest.mark.parametrize("fit", FITS)
-def test_8_all_spellings_are_one_problem(fit):
-    X, V = data_for(fit)
+@pytest.mark.parametrize(("fit", "dtype"), TYPED)
+def test_8_all_spellings_are_one_problem(fit, dtype):
+    X, V = data_for(fit, dtype=dtype)
+    rel = within(dtype, 1e-6)
     ends, errors, shapes = {}, {}, set()
     for spelling in SPELLINGS:
         nmf, W = fitted(fit, spelling, X, V, max_iter=150)
         beta = FITS[fit][1]
         value = gaps.objective(X, V * 1.0, W, nmf.components_, beta)
-        assert nmf.history_["objective"][-1] == pytest.approx(value, rel=1e-6)
-        assert nmf.reconstruction_err_ == pytest.approx(np.sqrt(2 * value), rel=1e-6)
+        assert nmf.history_["objective"][-1] == pytest.approx(value, rel=rel)
+        assert nmf.reconstruction_err_ == pytest.approx(np.sqrt(2 * value), rel=rel)
         assert nmf.n_observed_ == V.sum()
         shapes.add(W.shape)
         ends[spelling], errors[spelling] = value, nmf.reconstruction_err_
@@ -310,14 +332,15 @@ def test_8_all_spellings_are_one_problem(fit):
 
 
 @pytest.mark.parametrize(
-    ("fit", "spelling"),
-    covering(["hals", "mu", "mu-kl", "sn"], ["nan", "unstored-csr"]),
+    ("fit", "spelling", "dtype"),
+    covering(["hals", "mu", "mu-kl", "sn"], ["nan", "unstored-csr"], DTYPES),
 )
-def test_8_permutations_and_the_transpose(fit, spelling):
-    X, V = incomplete()
+def test_8_permutations_and_the_transpose(fit, spelling, dtype):
+    X, V = incomplete(dtype=dtype)
     rng = np.random.default_rng(2)
     p, q = rng.permutation(X.shape[0]), rng.permutation(X.shape[1])
-    begin, options = start(X.shape), {"init": "custom", "max_iter": 5}
+    begin, options = start(X.shape, dtype=dtype), {"init": "custom", "max_iter": 5}
+    close = {"rtol": within(dtype, 1e-6), "atol": within(dtype, 1e-8)}
     missing = SPELLINGS[spelling](X, V)[1]
     nmf = model(fit, missing_values=missing, **options)
     W = nmf.fit_transform(SPELLINGS[spelling](X, V)[0], **begin)
@@ -326,10 +349,8 @@ def test_8_permutations_and_the_transpose(fit, spelling):
         SPELLINGS[spelling](X[p][:, q], V[p][:, q])[0],
         W=begin["W"][p], H=begin["H"][:, q],
     )  # fmt: skip
-    np.testing.assert_allclose(W_p, W[p], rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(
-        other.components_, nmf.components_[:, q], rtol=1e-6, atol=1e-8
-    )
+    np.testing.assert_allclose(W_p, W[p], **close)
+    np.testing.assert_allclose(other.components_, nmf.components_[:, q], **close)
     sizes = [
         model(fit, missing_values=missing, max_iter=150)
         .fit(SPELLINGS[spelling](A, B)[0])
@@ -339,8 +360,9 @@ def test_8_permutations_and_the_transpose(fit, spelling):
     assert sizes[0] == pytest.approx(sizes[1], rel=5e-2)
 
 
-def test_9_imputed_and_gathered_half_steps_reach_the_same_objective():
-    X, V = incomplete(shape=(60, 40), share=0.3)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_9_imputed_and_gathered_half_steps_reach_the_same_objective(dtype):
+    X, V = incomplete(shape=(60, 40), share=0.3, dtype=dtype)
     ends = [
         fitted("hals", spelling, X, V, max_iter=400)[0].history_["objective"][-1]
         for spelling in ("nan", "unstored-csr")
@@ -349,13 +371,15 @@ def test_9_imputed_and_gathered_half_steps_reach_the_same_objective():
 
 
 @pytest.mark.parametrize(
-    ("fit", "spelling"),
+    ("fit", "spelling", "dtype"),
     covering(
-        ["cd", "mu", "mu-kl", "mu-0.5", "mu-3"], ["nan", "unstored-csr", "nan-csr"]
+        ["cd", "mu", "mu-kl", "mu-0.5", "mu-3"],
+        ["nan", "unstored-csr", "nan-csr"],
+        DTYPES,
     ),
 )
-def test_9_the_objective_never_rises(fit, spelling):
-    X, V = data_for(fit)
+def test_9_the_objective_never_rises(fit, spelling, dtype):
+    X, V = data_for(fit, dtype=dtype)
     seen, options = [], {"alpha_W": 0.01, "alpha_H": 0.02, "l1_ratio": 0.3}
     for n in (1, 2, 3, 5, 8, 13):
         nmf, W = fitted(fit, spelling, X, V, max_iter=n, **options)
@@ -363,13 +387,16 @@ def test_9_the_objective_never_rises(fit, spelling):
         seen.append(
             gaps.objective(X, V * 1.0, W, nmf.components_, beta, 0.01, 0.02, 0.3)
         )
-    assert (np.diff(seen) <= 1e-9 * seen[0]).all(), seen
+    assert (np.diff(seen) <= within(dtype, 1e-9, 1e-5) * seen[0]).all(), seen
 
 
 @pytest.mark.filterwarnings("ignore:.* observed entr:UserWarning")
-@pytest.mark.parametrize("fit", ["hals", "sn", "mu-kl"])
-def test_10_stored_zeros_count(fit):
-    X, V = incomplete()
+@pytest.mark.parametrize(
+    ("fit", "dtype"),
+    [("hals", np.float64), ("sn", np.float32), ("mu-kl", np.float64)],
+)
+def test_10_stored_zeros_count(fit, dtype):
+    X, V = incomplete(dtype=dtype)
     values = SPELLINGS["unstored-csr"](X, V)[0]
     assert (values.data == 0).any()
     nmf, W = fitted(fit, "unstored-csr", X, V, max_iter=100)
@@ -385,17 +412,20 @@ def test_10_stored_zeros_count(fit):
     assert values.nnz == V.sum()  # the caller's matrix keeps them
 
 
-@pytest.mark.parametrize("fit", FITS)
-def test_11_weights_of_another_unit(fit):
-    X, V = data_for(fit)
+@pytest.mark.parametrize(("fit", "dtype"), TYPED)
+def test_11_weights_of_another_unit(fit, dtype):
+    X, V = data_for(fit, dtype=dtype)
+    begin, close = start(X.shape, dtype=dtype), {"rtol": within(dtype, 1e-5)}
     v = V * np.random.default_rng(4).uniform(0.2, 3, V.shape)
     options = {"alpha_W": 0.01, "alpha_H": 0.02, "init": "custom", "max_iter": 6}
-    one = model(fit, **options).fit(X, weights=v, **start(X.shape))
-    seven = model(fit, **options).fit(X, weights=7 * v, **start(X.shape))
-    np.testing.assert_allclose(seven.components_, one.components_, rtol=1e-5, atol=1e-8)
+    one = model(fit, **options).fit(X, weights=v, **begin)
+    seven = model(fit, **options).fit(X, weights=7 * v, **begin)
+    close["atol"] = within(dtype, 1e-8)
+    np.testing.assert_allclose(seven.components_, one.components_, **close)
     np.testing.assert_allclose(
-        seven.history_["objective"], 7 * one.history_["objective"], rtol=1e-6
-    )
+        seven.history_["objective"], 7 * one.history_["objective"],
+        rtol=within(dtype, 1e-6, 1e-4),
+    )  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:.* observed entr:UserWarning")
@@ -465,10 +495,11 @@ def test_14_ratings_are_no_zeros():
 
 
 @pytest.mark.parametrize(
-    ("fit", "spelling"), covering(list(FITS), ["nan", "unstored-csr", "weights"])
+    ("fit", "spelling", "dtype"),
+    covering(list(FITS), ["nan", "unstored-csr", "weights"], DTYPES),
 )
-def test_15_lines_without_observations(fit, spelling):
-    X, V = data_for(fit)
+def test_15_lines_without_observations(fit, spelling, dtype):
+    X, V = data_for(fit, dtype=dtype)
     V[[2, 5]] = False
     V[:, 3] = False
     with pytest.warns(UserWarning, match="no observed entry") as record:
@@ -483,12 +514,12 @@ def test_15_lines_without_observations(fit, spelling):
     assert nmf.n_observed_ == V.sum()
 
 
-@pytest.mark.parametrize("fit", FITS)
-def test_15_fewer_observations_than_components(fit):
-    X, V = data_for(fit)
+@pytest.mark.parametrize(("fit", "dtype"), TYPED)
+def test_15_fewer_observations_than_components(fit, dtype):
+    X, V = data_for(fit, dtype=dtype)
     V[4] = np.arange(V.shape[1]) == 6
     V[9] = np.arange(V.shape[1]) < 2
-    N = np.where(V, X, np.nan)
+    N = np.where(V, X, np.nan).astype(dtype)
     with pytest.warns(UserWarning, match="fewer observed entries than the 3"):
         nmf = model(fit, missing_values=np.nan).fit(N)
     assert np.isfinite(nmf.components_).all()
@@ -505,9 +536,9 @@ def test_15_nothing_observed_is_refused():
         model("hals", missing_values=np.nan).fit(np.full((4, 3), np.nan))
 
 
-@pytest.mark.parametrize("fit", FITS)
-def test_15_one_observation(fit):
-    X = np.full((4, 5), np.nan)
+@pytest.mark.parametrize(("fit", "dtype"), TYPED)
+def test_15_one_observation(fit, dtype):
+    X = np.full((4, 5), np.nan, dtype=dtype)
     X[1, 2] = 3.0
     nmf = model(fit, 1, missing_values=np.nan, max_iter=100)
     with pytest.warns(UserWarning, match="no observed entry"):
