@@ -13,6 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .alike_rows import AlikeRows, alike_rows
+
 Vector = NDArray[np.float64]
 WITH_GAPS = (
     "weights=EntryWeights(...) weighs every entry of X, but X has missing ones. Give these a "
@@ -179,6 +181,11 @@ class Weights:
         # sums of -1 and 1 are exact, those of other weights leave rounding
         positive: Vector = np.maximum(counts, 0.0)
         return positive
+
+    @cached_property
+    def alike(self) -> AlikeRows | None:
+        """Groups of rows that name the same entries; None where there are few."""
+        return alike_rows(self.named) if sp.issparse(self.named) else None
 
     @cached_property
     def total(self) -> float:

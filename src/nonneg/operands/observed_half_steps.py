@@ -16,7 +16,7 @@ from ..base.interfaces import Operand
 from ..base.observed import Weights
 from ..base.penalty import Penalty
 from ..base.steps import OtherFactor, RowsOfW
-from ..kernels import Exact, Method, RowArrays, SolveReport
+from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport
 from ..kernels.quadratic_steps import (
     ModelInputs,
     ModelSums,
@@ -29,6 +29,10 @@ from ..kernels.quadratic_steps import (
 from .clean_dense import CleanDense
 from .observed_divergence import scale_values
 from .sparse import SparseOperand
+
+LEAST_TOGETHER = 65
+"""Components from which an exact solve, too, looks for rows that show the same entries
+(D-OPERANDS-ALIKE-ROWS)."""
 
 
 class WeightedRows(Protocol):
@@ -105,10 +109,87 @@ def _solve_apart(
 ) -> SolveReport:
     """Solve for the rows of a model, each on what it shows."""
     base = X.weights.rest * (inputs.gram - inputs.Q)
-    report: SolveReport = kernels.solve_apart(
-        rows, X.product(inputs.Ht), X.weights.named, inputs.Ht, base, inputs.Q,
-        inputs.l1, method, X.n_threads,
+    rhs, named = X.product(inputs.Ht), X.weights.named
+    shared = inputs.Ht, base, inputs.Q, inputs.l1, method
+    repeated = isinstance(method, Adaptive)
+    together = repeated or (isinstance(method, Exact) and len(base) >= LEAST_TOGETHER)
+    alike = X.weights.alike if together else None
+    if alike is None:
+        return _solve_named(rows, rhs, named, *shared, X.n_threads)
+    total: SolveReport | None = None
+    for numbers in (*alike.groups, alike.others):
+        if not numbers.size:
+            continue
+        part = _taken(rows, numbers)
+        if numbers is alike.others:
+            report = _solve_named(part, rhs[numbers], alike.named, *shared, X.n_threads)
+        else:
+            one = named[numbers[:1]]
+            report = _solve_alike(part, rhs[numbers], one, *shared, X.n_threads)
+        rows.solved[numbers] = part.solved
+        if rows.moved is not None:
+            rows.moved[numbers] = part.moved
+        total = report if total is None else total + report
+    assert total is not None
+    return total
+
+
+def _taken(rows: RowArrays, numbers: Any) -> RowArrays:
+    """Return copies of some rows."""
+    arrays = (
+        rows.start, rows.solved, rows.previous, rows.moved, rows.linear, rows.quadratic
     )  # fmt: skip
+    return RowArrays(*(None if A is None else A[numbers] for A in arrays))
+
+
+def _solve_named(
+    rows: RowArrays,
+    rhs: Array,
+    named: Any,
+    Ht: Array,
+    base: Array,
+    Q: Array,
+    l1: Array,
+    method: Method,
+    n_threads: int,
+) -> SolveReport:
+    report: SolveReport = kernels.solve_apart(
+        rows, rhs, named, Ht, base, Q, l1, method, n_threads
+    )
+    return report
+
+
+def _solve_alike(
+    rows: RowArrays,
+    rhs: Array,
+    named: Any,
+    Ht: Array,
+    base: Array,
+    Q: Array,
+    l1: Array,
+    method: Method,
+    n_threads: int,
+) -> SolveReport:
+    """Solve for rows that show the same entries, which `named` has, by one Gram matrix."""
+    shares = [
+        1.0 if share is None else float(share[0]) if np.ptp(share) == 0 else None
+        for share in (rows.linear, rows.quadratic)
+    ]
+    if None in shares:  # weights of rows differ
+        repeated = sp.vstack([named] * len(rhs), format="csr")
+        return _solve_named(rows, rhs, repeated, Ht, base, Q, l1, method, n_threads)
+    linear, quadratic = shares
+    gram = base.copy()
+    for sign in (1, -1):
+        counts = sign * named.data > 0
+        root = np.sqrt(np.abs(named.data[counts]))
+        part = times_rows(Ht[named.indices[counts]], root)
+        gram += sign * kernels.gram(part, n_threads)
+    np.fill_diagonal(gram, np.maximum(gram.diagonal(), 0))
+    report = kernels.solve_rows(
+        rows, rhs, gram + quadratic * Q, linear * l1, method, False, n_threads
+    )
+    report.square = float(np.sum(kernels.gram(rows.solved, n_threads) * gram))
     return report
 
 
