@@ -275,6 +275,21 @@ def test_10_a_killed_selection_goes_on(tmp_path):
         select_rank(X, [2], resume=True)
 
 
+def test_10_another_stability_is_measured_anew(tmp_path):
+    X = counts(1, 4, (60, 30))
+    options = {"random_state": 0, "max_iter": 5, "folds": 2}
+    kept = {"checkpoint": tmp_path / "cells", "resume": True}
+    tables = [
+        select_rank(X, [2, 3], stability=n, **options, **kept).table for n in (3, 5, 0)
+    ]
+    for n, table in zip((3, 5), tables[:2], strict=True):
+        alone = select_rank(X, [2, 3], stability=n, **options).table
+        for column in ("error", "silhouette_min", "dispersion"):
+            assert np.array_equal(table[column], alone[column])
+    assert not np.array_equal(tables[0]["dispersion"], tables[1]["dispersion"])
+    assert "dispersion" not in tables[2]
+
+
 def test_no_checkpoint_replaces_a_file_of_another_kind(tmp_path):
     path = tmp_path / "letters.txt"
     path.write_text("dear all")
@@ -333,6 +348,27 @@ def test_a_failed_rank_is_nan_with_its_message(monkeypatch):
     assert np.isfinite(selection.errors[:, [0, 2]]).all()
     assert selection.messages["fold 0, rank 3"] == "no room for 3 components"
     assert "4 of 12 fits are missing" in selection.reason
+
+
+def test_starts_without_room_side_by_side_are_fitted_alone(monkeypatch):
+    from nonneg.selection import rank_cells
+
+    fit = rank_cells.fit_models
+
+    def fails(X, parameters, starts, sketch):
+        if len(starts) > 1 or starts[0].k == 3:
+            raise MemoryError(f"no room for {len(starts)} of {starts[0].k}")
+        return fit(X, parameters, starts, sketch)
+
+    options = {"random_state": 0, "stability": 3, "max_iter": 5, "folds": 2}
+    X = counts(0, 6, (60, 30))
+    whole = select_rank(X, [2, 3], **options).table["dispersion"]
+    monkeypatch.setattr(rank_cells, "fit_models", fails)
+    selection = select_rank(X, [2, 3], **options)
+    assert np.isfinite(selection.errors).all()
+    assert selection.table["dispersion"][0] == whole[0]
+    assert np.isnan(selection.table["dispersion"][1])
+    assert selection.messages == {"stability, rank 3, 3 starts": "no room for 1 of 3"}
 
 
 def test_max_time_and_callback_end_it():

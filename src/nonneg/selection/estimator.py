@@ -206,7 +206,8 @@ class NMFCV(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Non-negative data. The selection reads an X in a store into memory.
+            Non-negative data. The selection reads an X in a store into memory, or window by
+            window where `memory_limit` leaves no room for that.
         y : ignored
             Not used; there for scikit-learn's interface.
         sample_weight : array-like of shape (n_samples,), default=None

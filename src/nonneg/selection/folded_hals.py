@@ -73,8 +73,8 @@ def _products(
 ) -> tuple[float, float]:
     """Return ⟨X, WH⟩ and ‖WH‖² over what is not held out."""
     cross, square = 0.0, 0.0
-    for a, part in enumerate(X.partition.parts):
-        W_a = np.ascontiguousarray(W[X.partition.rows.ranges[a]])
+    for a, rows, part in X.partition.parts():
+        W_a = np.ascontiguousarray(W[rows])
         seen = Ht.copy()
         seen[X.held_columns[a]] = 0
         cross += float(np.sum(matmul(part, seen) * W_a, dtype=np.float64))

@@ -8,6 +8,7 @@ classes are ranges of rows and of columns.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -23,7 +24,6 @@ from ..kernels.quadratic_steps import (
     ModelSums,
     RowSolve,
     RowSolveInputs,
-    RowSolveRows,
     RowSolveSums,
 )
 from ..operands.base import matmul
@@ -54,6 +54,16 @@ def random_classes(n: int, n_classes: int, rng: np.random.RandomState) -> Classe
     return Classes(order, ranges)
 
 
+class Part(NamedTuple):
+    """Rows of one class, in memory, with the columns in the order of their classes."""
+
+    number: int
+    """The class."""
+    rows: slice
+    """Place of the rows in the order of the partition."""
+    X: Operand
+
+
 class LatinPartition:
     """X in classes of rows and columns, with the sums over each pair of classes.
 
@@ -68,11 +78,24 @@ class LatinPartition:
         self.n_folds = n_folds
         self.rows = random_classes(X.shape[0], n_folds, rng)
         self.columns = random_classes(X.shape[1], n_folds, rng)
-        permuted = _permuted(X, self.rows.order, self.columns.order)
+        permuted = permuted_copy(X, self.rows.order, self.columns.order)
         self.X = as_operand(permuted, X.n_threads)
         cut = [self.X.cut_rows(rows) for rows in self.rows.ranges]
-        self.parts = [part for part in cut if part is not None]
-        self.sums, self.squares = _class_sums(permuted, self.rows, self.columns)
+        self._parts = [
+            Part(a, rows, part)
+            for a, (rows, part) in enumerate(zip(self.rows.ranges, cut, strict=True))
+            if part is not None
+        ]
+        sums = [class_sums(permuted[rows], self.columns) for rows in self.rows.ranges]
+        self.sums, self.squares = (np.stack(table) for table in zip(*sums, strict=True))
+
+    def parts(self) -> Iterator[Part]:
+        """Yield all rows in the order of the partition, class by class."""
+        yield from self._parts
+
+    def in_order(self, W: Array) -> Array:
+        """Return rows, which are ordered by their classes, in the order of the partition."""
+        return W
 
     @property
     def sizes(self) -> NDArray[np.float64]:
@@ -130,22 +153,32 @@ class FoldedOperand(Operand):
         )
         return Stats(total, squares, round(entries))
 
+    def to_rows_of_X(self, W: Array) -> Array:
+        """Return a start, whose rows are ordered by their classes, in the order of passes."""
+        return self.partition.in_order(W)
+
     def run_pass(self, step: Any, rows: Any, shared: Any) -> Any:
         """Run a half-step on each class of rows beside what it sees of the other factor."""
         assert isinstance(step, RowSolve)
         total: RowSolveSums | None = None
-        grams: list[list[Array]] = [[] for _ in step.methods]
-        for a, part in enumerate(self.partition.parts):
-            sums = part.run_pass(step, self._rows(rows, a), self._inputs(shared, a))
+        grams: list[dict[int, Array]] = [{} for _ in step.methods]
+        for a, part, X in self.partition.parts():
+            rows_a = rows.block(part.start, part.stop)
+            sums = X.run_pass(step, rows_a, self._inputs(shared, a))
             for number, model in enumerate(sums.models):
                 if model.gram is not None:
-                    grams[number].append(model.gram)
+                    before = grams[number].get(a)
+                    grams[number][a] = (
+                        model.gram if before is None else before + model.gram
+                    )
                     model.rhs[self.held_columns[a]] = 0
                     model.gram = None
             total = sums if total is None else total + sums
         assert total is not None
         return RowSolveSums(tuple(
-            ModelSums(model.report, model.rhs, np.stack(of) if of else None)
+            ModelSums(
+                model.report, model.rhs, np.stack([of[a] for a in sorted(of)]) if of else None
+            )
             for model, of in zip(total.models, grams, strict=True)
         ))  # fmt: skip
 
@@ -163,10 +196,6 @@ class FoldedOperand(Operand):
             by_column[b] = total - grams[a]
         return by_column
 
-    def _rows(self, rows: RowSolveRows, a: int) -> RowSolveRows:
-        part = self.partition.rows.ranges[a]
-        return rows.block(part.start, part.stop)
-
     def _inputs(self, shared: RowSolveInputs, a: int) -> RowSolveInputs:
         models = []
         for model in shared.models:
@@ -180,8 +209,8 @@ class FoldedOperand(Operand):
     def held_out_square(self, W: Array, Ht: Array) -> float:
         """Return Σ(x − y)² over what is held out, by one product with X."""
         value = self.partition.held_sum(self.partition.squares, self.fold)
-        for a, part in enumerate(self.partition.parts):
-            columns, rows = self.held_columns[a], self.partition.rows.ranges[a]
+        for a, rows, part in self.partition.parts():
+            columns = self.held_columns[a]
             hidden = np.zeros_like(Ht)
             hidden[columns] = Ht[columns]
             W_a = np.ascontiguousarray(W[rows])
@@ -192,7 +221,7 @@ class FoldedOperand(Operand):
         return max(0.0, value)
 
 
-def _permuted(X: Operand, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Any:
+def permuted_copy(X: Operand, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Any:
     """Return a copy of X, by rows, in the order of its classes."""
     native = X.native()
     if not X.sparse:
@@ -201,27 +230,18 @@ def _permuted(X: Operand, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> 
     return sp.csr_array(native.tocsc()[:, columns].tocsr()[rows])
 
 
-def _class_sums(
-    permuted: Any, rows: Classes, columns: Classes
+def class_sums(
+    block: Any, columns: Classes
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the sums and the sums of squares of X over each pair of classes."""
-    n = len(rows.ranges)
-    sums, squares = np.zeros((n, n)), np.zeros((n, n))
+    """Return the sums and the sums of squares of a block over each class of columns."""
+    if sp.issparse(block):
+        n = block.shape[1]
+        by_column = np.bincount(block.indices, block.data, minlength=n)
+        squared = np.bincount(
+            block.indices, block.data.astype(np.float64) ** 2, minlength=n
+        )
+    else:
+        by_column = block.sum(axis=0, dtype=np.float64)
+        squared = np.einsum("ij,ij->j", block, block, dtype=np.float64)
     starts = [part.start for part in columns.ranges]
-    for a, part in enumerate(rows.ranges):
-        block = permuted[part]
-        if sp.issparse(block):
-            by_column = np.bincount(
-                block.indices, block.data, minlength=permuted.shape[1]
-            )
-            squared = np.bincount(
-                block.indices,
-                block.data.astype(np.float64) ** 2,
-                minlength=permuted.shape[1],
-            )
-        else:
-            by_column = block.sum(axis=0, dtype=np.float64)
-            squared = np.einsum("ij,ij->j", block, block, dtype=np.float64)
-        sums[a] = np.add.reduceat(by_column, starts)
-        squares[a] = np.add.reduceat(squared, starts)
-    return sums, squares
+    return np.add.reduceat(by_column, starts), np.add.reduceat(squared, starts)

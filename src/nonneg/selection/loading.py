@@ -9,9 +9,12 @@ import numpy as np
 from ..base.interfaces import Operand
 from ..base.memory_size import bytes_of
 from ..base.missing import UNSTORED, spell_missing
-from ..fitting.memory_plan import size_text
+from ..fitting.memory_plan import LEAST_WINDOW, size_text
 from ..fitting.preparation import validate_entries
 
+WINDOW_SHARE = 10
+"""A window may take 1/WINDOW_SHARE of the limit: some are in memory at a time, and copies of one
+in another order."""
 COPIES = 2
 """Copies of X that cross-validation holds beside an X in memory: a permuted or thinned one, and
 one that is being made."""
@@ -34,12 +37,13 @@ def loaded(
             "memory. Pass some of its rows, computed: X[:100_000].compute(), say."
         )
         raise ValueError(msg)
-    copies = COPIES + X.in_parts
-    if memory_limit is not None and copies * X.stored_bytes > bytes_of(memory_limit):
+    if not fits(X, memory_limit):
+        size = size_text((COPIES + X.in_parts) * X.stored_bytes)
         msg = (
-            f"memory_limit={memory_limit!r} is too small: {whom} holds {copies} copies of X "
-            f"in memory, {size_text(copies * X.stored_bytes)}. Raise it, or pass fewer "
-            "rows of X."
+            f"memory_limit={memory_limit!r} is too small: {whom} holds "
+            f"{COPIES + X.in_parts} copies of X in memory, {size}. Raise it, or pass fewer "
+            "rows of X, or X in a store with method='speckled', the Frobenius norm and "
+            "solver='hals', which reads windows of it."
         )
         raise ValueError(msg)
     if not X.in_parts:
@@ -52,6 +56,21 @@ def loaded(
     read = X.cut_rows(slice(0, X.shape[0]))
     assert read is not None
     return read
+
+
+def fits(X: Operand, memory_limit: int | str | None) -> bool:
+    """Whether the copies of X that cross-validation holds are within the limit."""
+    copies = COPIES + X.in_parts
+    return memory_limit is None or copies * X.stored_bytes <= bytes_of(memory_limit)
+
+
+def in_windows(X: Operand, memory_limit: int | str | None) -> Operand:
+    """Return X in a store, read in windows that are far below the limit."""
+    assert memory_limit is not None
+    window = max(LEAST_WINDOW, bytes_of(memory_limit) // WINDOW_SHARE)
+    X = X.configured(window_bytes=window)
+    validate_entries(X)
+    return X
 
 
 def is_nan(missing_values: Any) -> bool:

@@ -183,7 +183,8 @@ _OF_ALL = (
     ),
     _of_nmf(
         "memory_limit", MANY_FITS, text="""
-        Memory that the selection may take; it holds two copies of X beside X.
+        Memory that the selection may take; it holds two copies of X beside X. Where these
+        don't fit, "speckled" folds that share passes read an X in a store in windows.
         """,
         variants={
             NMFCV: {"text": """

@@ -23,11 +23,11 @@ from ..fitting.preparation import prepare_X
 from ..losses.beta import make_loss
 from ..operands.registration import as_operand, has_own_operand
 from .cells import Cells
-from .loading import loaded, spelled_gaps
+from .loading import fits, in_windows, loaded, spelled_gaps
 from .many_starts import seeds_of
 from .parameters import checked, fit_parameters
 from .rank_cells import Cell, Limit, describe_cell, fit_cells, fit_stability
-from .rank_folds import choose_method, make_folds
+from .rank_folds import choose_method, make_folds, reads_windows
 from .rank_selection import RankSelection, selection_of
 from .weighted_folds import Gaps, WeightedFolds
 
@@ -69,7 +69,8 @@ def select_rank(
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Non-negative data. An X in a store is read into memory.
+        Non-negative data. An X in a store is read into memory, or window by window where
+        `memory_limit` leaves no room for that.
     ranks : iterable of int
         Numbers of components to try. They are sorted; repeated ones count once.
     method : {"auto", "speckled", "thinning", "bcv"}, default="auto"
@@ -128,7 +129,8 @@ def select_rank(
     max_time : float or None, default=None
         Seconds after which no further fits are begun; the result is by those that are there.
     memory_limit : int, str or None, default=None
-        Memory that the selection may take; it holds two copies of X beside X.
+        Memory that the selection may take; it holds two copies of X beside X. Where these
+        don't fit, "speckled" folds that share passes read an X in a store in windows.
     callback : callable or None, default=None
         Called after each fold and rank with a record (fold, rank, error, done, n_cells,
         seconds); if it returns True, the pick is made from what is there.
@@ -191,8 +193,9 @@ def select_rank(
     parameters = fit_parameters(tried[-1], values)
     X, missing_values = spelled_gaps(X, missing_values)
     gaps = Gaps(missing_values, weights, sample_weight)
-    operand = _prepared(X, gaps, n_threads, memory_limit)
     loss = make_loss(beta_loss)
+    by_windows = reads_windows(method, loss, parameters.solver)
+    operand = _prepared(X, gaps, n_threads, memory_limit, by_windows)
     method, why = choose_method(method, operand, loss, gaps)
     # the parts that are held out and the starts must not come from one stream
     partition_seed, *start_seeds = seeds_of(random_state, 1 + max(n_init, stability))
@@ -205,7 +208,9 @@ def select_rank(
     used = min(folds, cut.n_folds)
 
     def selected() -> RankSelection:
-        return selection_of(cells, tried, used, rule, cut.name, why, loss.name)
+        return selection_of(
+            cells, tried, used, rule, cut.name, why, loss.name, stability
+        )
 
     try:
         with parts_callback(verbose, callback, describe_cell) as told:
@@ -224,11 +229,21 @@ def select_rank(
 
 
 def _prepared(
-    X: Any, gaps: Gaps, n_threads: int | None, memory_limit: int | str | None
+    X: Any,
+    gaps: Gaps,
+    n_threads: int | None,
+    memory_limit: int | str | None,
+    by_windows: bool,
 ) -> Operand:
-    """Return X in memory; one with gaps is checked by the fits, which know of them."""
+    """Return X in memory, or in windows where these alone are within the limit.
+
+    An X with gaps is checked by the fits, which know of them.
+    """
     if gaps.is_empty:
         operand = prepare_X(X, n_threads, memory_limit=memory_limit)
+        is_stored = operand.in_parts and not operand.on_workers
+        if by_windows and is_stored and not fits(operand, memory_limit):
+            return in_windows(operand, memory_limit)
         return loaded(operand, memory_limit, RANK)
     if has_own_operand(X):  # in a store
         stored = as_operand(X, resolve_n_threads(n_threads))

@@ -22,6 +22,10 @@ COLUMNS = 192
 """Most columns of W of all models that share a pass."""
 
 
+FAILURES = (ArithmeticError, MemoryError, ValueError, np.linalg.LinAlgError)
+"""Errors of fits that leave the other fits alone."""
+
+
 class Cell(NamedTuple):
     """A rank of a fold that has ended; the argument of a `callback`."""
 
@@ -67,9 +71,9 @@ def cell_name(fold: int, rank: int) -> str:
     return f"fold {fold}, rank {rank}"
 
 
-def stability_name(rank: int) -> str:
-    """Return the name of the starts of a rank on all of X."""
-    return f"stability, rank {rank}"
+def stability_name(rank: int, n_starts: int) -> str:
+    """Return the name of so many starts of a rank on all of X."""
+    return f"stability, rank {rank}, {n_starts} starts"
 
 
 def null_name(fold: int) -> str:
@@ -133,7 +137,7 @@ def _fit_group(
     """Return train error, held-out error and message of each rank."""
     try:
         return _fit_together(cut, fold, parameters, ranks, seeds)
-    except (ArithmeticError, MemoryError, ValueError, np.linalg.LinAlgError) as error:
+    except FAILURES as error:
         if len(ranks) > 1:
             fitted: Fitted = {}
             for k in ranks:
@@ -162,6 +166,24 @@ def _objective(model: FittedModel) -> float:
     return model.objective
 
 
+def _fit_starts(
+    fit: Callable[[list[ModelStart]], list[FittedModel]], starts: list[ModelStart]
+) -> list[FittedModel]:
+    """Fit starts of one rank, as many side by side as share passes and have room."""
+    models: list[FittedModel] = []
+    size = max(1, COLUMNS // starts[0].k)
+    for first in range(0, len(starts), size):
+        group = starts[first : first + size]
+        try:
+            models += fit(group)
+        except FAILURES:
+            if len(group) == 1:
+                raise
+            for start in group:
+                models += fit([start])
+    return models
+
+
 FitWhole: TypeAlias = Callable[[Parameters, list[ModelStart]], list[FittedModel]]
 
 
@@ -182,17 +204,26 @@ def fit_stability(
     each = dataclasses.replace(parameters, max_time=None, callback=None)
     *starts, seed_of_sketch = seeds
     for number, k in enumerate(ranks):
-        if stability_name(k) not in cells:
+        name = stability_name(k, len(starts))
+        if name not in cells:
             sketch = None if fit_whole else sketch_for(X, each, k, seed_of_sketch)
-            models: list[FittedModel] = []
-            size = max(1, COLUMNS // k)
-            for first in range(0, len(starts), size):
-                group = [ModelStart(k, seed) for seed in starts[first : first + size]]
+
+            def fit(
+                group: list[ModelStart], sketch: Operand | None = sketch
+            ) -> list[FittedModel]:
                 if fit_whole:
-                    models += fit_whole(each, group)
-                else:
-                    models += fit_models(X, each, group, sketch)
-            cells.add(stability_name(k), measures=_measures(models, k))
+                    return fit_whole(each, group)
+                return fit_models(X, each, group, sketch)
+
+            try:
+                models = _fit_starts(fit, [ModelStart(k, seed) for seed in starts])
+                cells.add(name, measures=_measures(models, k))
+            except FAILURES as error:
+                cells.add(
+                    name,
+                    measures=(np.nan, np.nan),
+                    message=" ".join(str(error).split()),
+                )
         cell = Cell(-1, k, np.nan, number + 1, len(ranks), limit.seconds)
         if limit.ends(cell):
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from ..base.interfaces import LossBase, Operand
 from ..base.parameters import Parameters
@@ -45,6 +46,18 @@ def choose_method(
     return method, reason
 
 
+def reads_windows(method: str, loss: LossBase, solver: Any) -> bool:
+    """Whether folds by this method can be fitted to an X that is read window by window."""
+    is_speckled = method == "speckled" or (
+        method == "auto" and "poisson" not in loss.provides
+    )
+    return is_speckled and _shares_passes(loss, solver)
+
+
+def _shares_passes(loss: LossBase, solver: Any) -> bool:
+    return "quadratic" in loss.provides and solver in FAST
+
+
 def make_folds(
     method: str,
     X: Operand,
@@ -66,7 +79,7 @@ def make_folds(
     """
     kind = METHODS[method]
     kind.require(X, ranks[-1], n_folds)
-    is_fast = "quadratic" in loss.provides and parameters.solver in FAST
+    is_fast = _shares_passes(loss, parameters.solver)
     if kind is SpeckledFolds and not (is_fast and gaps.is_empty):
         return WeightedFolds(X.native(), parameters.beta_loss, n_folds, seed, gaps)
     if kind is BlockFolds:

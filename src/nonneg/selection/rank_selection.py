@@ -172,6 +172,7 @@ def selection_of(
     method: str,
     method_reason: str,
     loss: str,
+    stability: int,
 ) -> RankSelection:
     """Return the selection by the cells that are there.
 
@@ -209,11 +210,14 @@ def selection_of(
     reason = pick.reason
     if messages:
         reason += f" {len(messages)} of {errors.size} fits are missing."
-    table = _table(cells, ranks, train, counted, seconds, null)
+    table = _table(cells, ranks, train, counted, seconds, null, stability)
     if table["error"][ranks.index(pick.rank)] > mean_of_known(null):
         reason += WORSE
     elif exploded.any():
         reason += EXPLODED.format(count=int(exploded.sum()), total=errors.size)
+    for name in (stability_name(k, stability) for k in ranks):
+        if name in cells and "message" in cells[name]:
+            messages[name] = str(cells[name]["message"])
     return RankSelection(
         pick.rank, reason, pick.status, table, errors, null, messages, method,
         method_reason, loss,
@@ -227,6 +231,7 @@ def _table(
     errors: Vector,
     seconds: Vector,
     null: Vector,
+    stability: int,
 ) -> dict[str, NDArray[Any]]:
     summary = summarize_errors(errors)
     constant = float(mean_of_known(null))
@@ -241,12 +246,12 @@ def _table(
         "train": mean_of_known(train),
         "gain": gain,
     }
-    known = [stability_name(k) for k in ranks if stability_name(k) in cells]
-    if known:
+    names = [stability_name(k, stability) for k in ranks]
+    if any(name in cells for name in names):
         measures = np.full((len(ranks), 2), np.nan)
-        for number, k in enumerate(ranks):
-            if stability_name(k) in cells:
-                measures[number] = cells[stability_name(k)]["measures"]
+        for number, name in enumerate(names):
+            if name in cells:
+                measures[number] = cells[name]["measures"]
         table["silhouette_min"], table["dispersion"] = measures.T
     table["seconds"] = np.nansum(seconds, axis=0)
     return table

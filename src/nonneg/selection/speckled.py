@@ -13,6 +13,7 @@ from ..fitting.model_group import FittedModel, ModelStart, fit_models
 from .folded_hals import FoldedHals
 from .folds import Folds, Losses, require_two
 from .latin import FoldedOperand, LatinPartition
+from .windows import WindowedPartition
 
 
 class SpeckledFolds(Folds):
@@ -36,7 +37,8 @@ class SpeckledFolds(Folds):
 
     def __init__(self, X: Operand, loss: LossBase, n_folds: int, seed: int) -> None:
         self.n_folds, self._loss = min(n_folds, *X.shape), loss
-        self._partition = LatinPartition(X, self.n_folds, np.random.RandomState(seed))
+        kind = WindowedPartition if X.in_parts else LatinPartition
+        self._partition = kind(X, self.n_folds, np.random.RandomState(seed))
 
     @classmethod
     def require(cls, X: Operand, largest: int, n_folds: int) -> None:  # noqa: ARG003
