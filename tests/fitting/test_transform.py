@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -194,3 +196,28 @@ def test_memory_does_not_grow_with_w(tmp_path):
     assert total == pytest.approx(float(X[:, :32].sum(dtype=float)), rel=1e-5)
     # W alone would take 51 MB, X 64 MB
     assert peak <= 45e6
+
+
+def test_transforms_after_another_one_are_those_of_a_new_model():
+    """What is kept for the next call goes by parameters, shape, dtype and components."""
+    rng = np.random.default_rng(3)
+    X, H = rng.random((8, 6)), rng.random((2, 6))
+    model = NMF(2, solver="cd", tol=1e-6).fit(X)
+    changes = [
+        (X[:1], H, {}),
+        (X[1:2], H, {}),
+        (X[:3], H, {}),
+        (X[:1].astype(np.float32), H, {}),
+        (X[:1], 2 * H, {}),
+        (X[:1], H, {"alpha_W": 0.1}),
+        (X[:1], H, {"solver": "mu"}),
+        (X[:1], H, {"solver": "hals"}),
+        (X[:1], H, {"solver": "mu", "beta_loss": 1}),
+        (np.asfortranarray(X[:3]), H, {}),
+    ]
+    plain = model.get_params()
+    for rows, components, parameters in changes:
+        model.set_params(**plain | parameters)
+        model.components_ = components
+        other = copy.deepcopy(model)
+        np.testing.assert_array_equal(model.transform(rows), other.transform(rows))

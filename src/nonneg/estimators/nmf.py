@@ -10,7 +10,7 @@ from ..base.constraint import ConstraintBase, as_constraints, takes_any_sign
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.records import FactorizationResult, Iteration
 from ..fitting.fit_plan import plan
-from ..fitting.fixed_factor import fixed_factor
+from ..fitting.fixed_factor import fixed_factor, planned
 from ..fitting.plan import Plan
 from ..fitting.plan_checks import AUTO
 from ..fitting.transform import parameters_of_transform
@@ -362,7 +362,13 @@ class NMF(FactorizationEstimator):
         )
         if not solvers.class_of(parameters.solver).solves_W_exactly:
             out = None  # W is written at the end
-        return plan(X, parameters, fixed=fixed, out=out)
+        if out is not None:
+            return plan(X, parameters, fixed=fixed, out=out)
+
+        def make() -> Plan:
+            return plan(X, parameters, fixed=fixed)
+
+        return planned(self, X, parameters, fixed, make)
 
     def _set_fitted(self, X: Operand, result: FactorizationResult, plan: Plan) -> None:
         super()._set_fitted(X, result, plan)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -9,8 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.arrays import Array
+from ..base.interfaces import Operand
 from ..base.validation import check_matrix, check_non_negative
 from ..kernels import gram
+
+QUADRATIC = ("frobenius", 2)
+"""Values of `beta_loss` for which a plan does not look at the entries of X."""
 
 
 class FixedFactor(NamedTuple):
@@ -18,6 +25,45 @@ class FixedFactor(NamedTuple):
 
     Ht: Array
     gram: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class KnownPlan:
+    """The last plan of transforms by a fixed H, without its X, and its circumstances."""
+
+    circumstances: tuple[Any, ...]
+    fixed: FixedFactor
+    plan: Any
+
+
+_plans: WeakKeyDictionary[Any, KnownPlan] = WeakKeyDictionary()
+
+
+def planned(
+    owner: Any, X: Operand, parameters: Any, fixed: FixedFactor, make: Callable[[], Any]
+) -> Any:
+    """Return a plan for another X of the same kind and shape, or `make` one.
+
+    Plans of an estimator are kept for a dense X and a quadratic loss, of which nothing but
+    kind and shape matters: for a row or two, planning takes longer than the solve.
+    """
+    if X.kind != "dense" or parameters.beta_loss not in QUADRATIC:
+        return make()
+    circumstances = (
+        parameters, type(X), X.shape, X.dtype, X.by_columns, X.n_threads, X.is_weighted
+    )  # fmt: skip
+    known = _plans.get(owner)
+    if (
+        known is not None
+        and known.fixed is fixed
+        and known.circumstances == circumstances
+    ):
+        return dataclasses.replace(known.plan, X=X)
+    plan = make()
+    if plan.X is X and plan.constraints is None:
+        kept = dataclasses.replace(plan, X=None)
+        _plans[owner] = KnownPlan(circumstances, fixed, kept)
+    return plan
 
 
 _caches: WeakKeyDictionary[Any, FixedFactorCache] = WeakKeyDictionary()
