@@ -368,7 +368,8 @@ class NMF(FactorizationEstimator):
         def make() -> Plan:
             return plan(X, parameters, fixed=fixed)
 
-        return planned(self, X, parameters, fixed, make)
+        known: Plan = planned(self, X, parameters, fixed, make)
+        return known
 
     def _set_fitted(self, X: Operand, result: FactorizationResult, plan: Plan) -> None:
         super()._set_fitted(X, result, plan)
