@@ -6,6 +6,7 @@ import dataclasses
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from nonneg.operands.registration import as_operand
 from nonneg.solvers.hals import Hals
 from nonneg.solvers.registry import make_solver
 from nonneg.solvers.steps import balancing
+from nonneg.solvers.steps.sweep_costs import most_sweeps
 from support import oracles
 from support.cases import DTYPES, MAIN_STORAGES, STORAGES, data, factors, make_problem
 from support.properties import fit
@@ -518,18 +520,40 @@ def test_the_best_scale():
 
 
 @pytest.mark.parametrize(
-    ("shape", "entries", "sweeps"),
-    [((500, 420), 9, 2), ((500, 420), 11, 8), ((40, 30), 9, 16)],
+    ("shape", "entries", "k", "sweeps"),
+    [
+        ((2000, 1700), 7, 30, 2),  # short rows: a product costs little beside a sweep
+        ((2000, 1700), 28, 30, 4),
+        ((2000, 1700), 200, 30, 16),
+        ((300, 200), 5, 60, 2),
+        ((40, 30), 9, 10, 16),  # calls cost more than either
+    ],
 )
-def test_hals_sweeps_as_often_as_measured(shape, entries, sweeps):
-    """At most twice where X stores fewer than k entries a row, see D-HALS-SWEEPS."""
+def test_hals_sweeps_by_the_costs_of_a_product_and_a_sweep(shape, entries, k, sweeps):
+    """Gillis and Glineur's rule with costs of a model, see D-HALS-SWEEPS."""
     X = sp.random_array(shape, density=entries / shape[1], random_state=0, format="csr")
-    model, same = (
-        NMF(10, "random", solver, random_state=0, max_iter=5, tol=0).fit(X)
+    models = [
+        NMF(k, "random", solver, random_state=0, max_iter=5, tol=0)
         for solver in ("hals", Hals(tol=0, sweeps=sweeps))
-    )
+    ]
+    model, same = (one.fit(X) for one in models)
     np.testing.assert_array_equal(model.components_, same.components_)
     assert (same.history_["sweeps"] <= sweeps).all()
+    told, asked = (one.plan(X).as_dict()["choices"]["sweeps"] for one in models)
+    assert told["value"] == asked["value"] == sweeps
+    assert "sweeps" in told["reason"]
+    assert "sweeps      " in str(models[0].plan(X))
+
+
+def test_hals_sweeps_more_the_more_a_product_costs():
+    for k in (2, 10, 50):
+        for shape in ((50, 40), (2000, 300), (100_000, 20_000)):
+            X = SimpleNamespace(shape=shape, sparse=True)
+            counts = []
+            for X.product_entries in np.array([1, 5, 25, 125]) * shape[0]:
+                counts.append(most_sweeps(X, k))
+            assert counts == sorted(counts)
+            assert 1 <= counts[0] <= counts[-1] <= 16
 
 
 def test_auto_says_what_it_picked():

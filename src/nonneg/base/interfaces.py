@@ -137,6 +137,11 @@ class Operand(WeightedOperand):
         return float(self.shape[0]) * self.shape[1]
 
     @property
+    def product_entries(self) -> float:
+        """Number of entries that a product with X reads."""
+        return self.entries
+
+    @property
     def stored_entries(self) -> float:
         """Number of stored entries without a pass over X; it may be an estimate."""
         return self.entries
@@ -342,6 +347,10 @@ class SolverBase:
 
     def require(self, loss: LossBase, X: Operand) -> None:
         """Raise ValueError, before any work, where the options don't go with loss or X."""
+
+    def sweeps_for(self, X: Operand, k: int) -> tuple[int, str] | None:  # noqa: ARG002
+        """Return how many sweeps it does between two products, and why; None: no choice."""
+        return None
 
     def iteration_limit(self, update_H: bool) -> int | None:  # noqa: ARG002
         """Limit in place of `max_iter`, of which it warns itself; None: `max_iter` holds."""

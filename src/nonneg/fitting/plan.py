@@ -214,6 +214,10 @@ class Plan:
             "threads": n_threads,
         }
         reasons = self.reasons | {"W": memory.reason, "threads": self._why_threads()}
+        # a store's entries are not known before it is read
+        sweeps = None if X.in_parts else self.solver.sweeps_for(X, self.k)
+        if sweeps is not None and self.update_H:
+            chosen["sweeps"], reasons["sweeps"] = sweeps
         if memory.window_bytes:
             reasons["window"] = memory.window_reason
         return {

@@ -34,6 +34,7 @@ def plan_text(facts: Mapping[str, Any]) -> str:
     )
     lines = {
         "solver": _choice(facts, "solver"),
+        "sweeps": _choice(facts, "sweeps"),
         "blocks": _choice(facts, "blocks"),
         "start": _choice(facts, "start") + _several(facts["n_init"]),
         "compression": _choice(facts, "compression"),

@@ -60,6 +60,11 @@ class CompressedOperand(BlockedOperand):
         """The transpose, without a copy."""
         return CompressedOperand(self.Bt.X, self.Q.X, self._stats, self.n_threads)
 
+    @property
+    def product_entries(self) -> float:
+        """Number of entries of Q and B."""
+        return float(self.Q.entries + self.Bt.entries)
+
     def stats(self) -> Stats:
         """Sums over X itself."""
         return self._stats

@@ -34,13 +34,8 @@ from .steps.quadratic_iteration import (
     start_value,
 )
 from .steps.revival import can_revive, dead_components, revived
+from .steps.sweep_costs import cost_ratio, most_sweeps
 
-SWEEPS, SMALL_SWEEPS, SMALL = 8, 16, 2e6
-SHORT_SWEEPS = 2
-"""Most sweeps for a row in a half-step: SMALL_SWEEPS if n_samples·n_features·k is below
-SMALL, where an iteration costs more in calls than in sweeps; SHORT_SWEEPS where X stores fewer
-than k entries a row, so that a sweep costs more than its product; else SWEEPS
-(D-HALS-SWEEPS)."""
 COLD = Exact(sweeps=16)
 """Method for rows that start from zero."""
 RESET_FLOAT32 = 50
@@ -75,8 +70,8 @@ class Hals(SolverBase):
         decreased the objective by at most 0.3·`tol` of it; or when they have by less than
         1e-7 of it (float32: 1e-6).
     sweeps : int or None
-        Most sweeps for a row in a half-step; None takes 8, 16 where X is small, or 2 where it
-        stores fewer than k entries a row.
+        Most sweeps for a row in a half-step; None takes 2 to 16, the more the more a product
+        with X costs beside a sweep [1]_.
     settled : float
         A row is done after a sweep whose squared step is at most this share of the
         squared step of its first sweep.
@@ -223,15 +218,18 @@ class Hals(SolverBase):
         self, problem: Problem, momentum: float, state: ExtrapolatedState
     ) -> Method:
         """Return the method of the half-steps of an iteration."""
-        sweeps = self.sweeps or self._most_sweeps(problem, state)
+        sweeps = self.sweeps or most_sweeps(problem.X, state.Ht.shape[1])
         return Adaptive(sweeps, self.settled, momentum)
 
-    def _most_sweeps(self, problem: Problem, state: ExtrapolatedState) -> int:
-        n_features, k = state.Ht.shape
-        if len(state.W) * n_features * k < SMALL:
-            return SMALL_SWEEPS
-        is_short = problem.X.entries < k * len(state.W)
-        return SHORT_SWEEPS if is_short else SWEEPS
+    def sweeps_for(self, X: Operand, k: int) -> tuple[int, str] | None:
+        """Return the most sweeps for a row in a half-step, and the reason."""
+        if self.sweeps:
+            return self.sweeps, "as asked for"
+        ratio = cost_ratio(X, k)
+        return most_sweeps(X, k), (
+            "at most for a row in a half-step: the rest of an iteration costs about "
+            f"{ratio - 1:.2g} sweeps"
+        )
 
     def _polishing(self, problem: Problem, state: ExtrapolatedState) -> HalfStepProgram:
         W, Ht, n = state.W, state.Ht, problem.X.n_threads

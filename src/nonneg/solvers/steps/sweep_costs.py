@@ -1,0 +1,40 @@
+"""Sweeps that pay between two products with X, by a model of their costs."""
+
+from __future__ import annotations
+
+from ...base.interfaces import Operand
+
+SHARE, MOST = 0.5, 16
+"""Gillis and Glineur's share of the time that sweeps may take, and a cap, as rows stop when
+they are settled (D-HALS-SWEEPS)."""
+DENSE, STORED = 1.1, 7.0
+"""Cost of an entry of X and a component in one product, in multiply-adds of a sweep: that of a
+dense X, and of a stored entry of a sparse one, which a gather finds (D-HALS-SWEEPS)."""
+STEP, CALL = 6, 7e5
+"""Multiply-adds that a step costs beside its gradient, and an iteration in calls
+(D-HALS-SWEEPS)."""
+
+
+def cost_ratio(X: Operand, k: int) -> float:
+    """Return the cost of the products of an iteration and of a sweep over that of a sweep.
+
+    The costs are those of a model, not measured on the way, so that a fit does the same on
+    every machine.
+    """
+    rows = sum(X.shape)
+    product = X.product_entries * k * (STORED if X.sparse else DENSE)
+    fixed = 2 * product + rows * k * k / 2 + CALL  # with the Gram matrices
+    sweep = rows * k * (k + STEP)
+    return 1 + fixed / sweep
+
+
+def most_sweeps(X: Operand, k: int) -> int:
+    """Return the most sweeps that a half-step should give a row [1]_.
+
+    References
+    ----------
+    .. [1] Gillis & Glineur, "Accelerated multiplicative updates and hierarchical ALS
+       algorithms for nonnegative matrix factorization", Neural Computation 24 (2012)
+       1085-1105, https://doi.org/10.1162/NECO_a_00256
+    """
+    return int(min(MOST, 1 + SHARE * cost_ratio(X, k)))
