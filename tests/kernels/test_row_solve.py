@@ -370,3 +370,30 @@ def test_a_penalty_ends_what_has_no_curvature(module, method):
         np.testing.assert_allclose(report.decrease, gained, rtol=1e-10)
         if l1.any() or method == "few":
             np.testing.assert_array_equal(rows.solved[:, 1], expected)
+
+
+@pytest.mark.parametrize("moving", [range(6), range(11, 20), range(7, 13), [2, 17]])
+@pytest.mark.parametrize("storage", ["dense-C", "csr-array"])
+@dtypes
+def test_known_components_need_no_products(moving, storage, dtype):
+    """Their right-hand sides come with the rows; the sums of the others are as ever."""
+    rng = np.random.default_rng(1)
+    n, m, k = 70, 23, 20
+    X, Ht = rng.random((n, m)).astype(dtype), rng.random((m, k)).astype(dtype)
+    fixed = ~np.isin(np.arange(k), moving)
+    extra = np.ascontiguousarray(np.where(fixed, X @ Ht, 0).astype(dtype))
+    rows = {
+        "start": rng.random((n, k)).astype(dtype),
+        "solved": np.empty((n, k), dtype),
+    }
+    options = {"gram": (Ht.T @ Ht).astype(np.float64), "l1": np.zeros(k)}
+    operand = as_operand(STORAGES[storage](X), 1)
+    (plain,) = solve_models(operand, [Adaptive()], [rows], [{"Ht": Ht} | options])
+    expected = rows["solved"].copy()
+    others = np.where(fixed, 0, Ht).astype(dtype)
+    reach = np.array([moving[0], moving[-1] + 1])
+    shared = {"Ht": others, "reach": reach} | options
+    (sums,) = solve_models(operand, [Adaptive()], [rows | {"extra": extra}], [shared])
+    assert_close(rows["solved"], expected, dtype, m * k)
+    assert_close(sums["gram"], plain["gram"], dtype, n * k)
+    assert_close(sums["rhs"][:, ~fixed], plain["rhs"][:, ~fixed], dtype, n * k)

@@ -38,6 +38,13 @@ FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_colum
     require(fused.model.extra.rows == n_rows && fused.model.extra.cols == k,
             "the additions do not fit the factor");
   }
+  if (!arrays.reach.is_none()) {
+    const int64_t *reach = vector_of<int64_t>(arrays.reach, 2, "a reach has two ends");
+    require(fused.model.extra.data && 0 <= reach[0] && reach[0] < reach[1] && reach[1] <= k,
+            "the reach is not within the components, or there are no additions");
+    fused.model.reach = static_cast<int>(reach[0]);
+    fused.model.end = static_cast<int>(reach[1]);
+  }
   fused.gram = square_of(arrays.gram, k, k);
   fused.measures = square_of(arrays.measures, 2, k);
   return fused;

@@ -56,12 +56,12 @@ void bind_options(nb::module_ &m) {
       .def(
           "__init__",
           [](ModelArrays *self, nb::object rows, nb::object Ht, nb::object options,
-             nb::object rhs, nb::object gram, nb::object measures) {
-            new (self) ModelArrays{rows, Ht, options, rhs, gram, measures};
+             nb::object rhs, nb::object gram, nb::object measures, nb::object reach) {
+            new (self) ModelArrays{rows, Ht, options, rhs, gram, measures, reach};
           },
           nb::kw_only(), nb::arg("rows"), nb::arg("Ht"), nb::arg("options"),
           nb::arg("rhs") = nb::none(), nb::arg("gram") = nb::none(),
-          nb::arg("measures") = nb::none());
+          nb::arg("measures") = nb::none(), nb::arg("reach") = nb::none());
 }
 
 } // namespace nonneg

@@ -191,7 +191,7 @@ void dense_product_packed(MatrixView<const T> X, const T *B, int k, int kp, T *P
     gemm<T>(blas, 'N', k, X.rows, X.cols, B, kp, X.data, X.stride, T(0), P, kp);
     return;
   }
-  for_chunks<T>(k, kp, [&](auto count, auto half, int vector) NONNEG_LAMBDA {
+  for_chunks<T>(k, padded<T>(k), [&](auto count, auto half, int vector) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value, H = kProductHeight<N>;
     constexpr bool by_half = decltype(half)::value;
     Index i = 0;
@@ -213,7 +213,7 @@ void dense_transposed_packed(MatrixView<const T> X, const T *A, int k, int kp,
     gemm<T>(blas, 'T', k, X.cols, X.rows, A, kp, X.data, X.stride, T(1), sum, kp);
     return;
   }
-  for_chunks<T>(k, kp, [&](auto count, auto half, int vector) NONNEG_LAMBDA {
+  for_chunks<T>(k, padded<T>(k), [&](auto count, auto half, int vector) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value, H = kTransposedHeight<N>;
     constexpr bool by_half = decltype(half)::value;
     Index j = 0;

@@ -86,17 +86,28 @@ static void solve_only(const Solve<T> &solve, const RowArrays<T> &rows,
   solve_rows(solve, rows, P, sums, measures, tile);
 }
 
-// P = scale P + extra, for the rows from `first` on of a model that has either.
+// P = scale P + extra, for the rows from `first` on of a model that has either; components
+// without products have `extra` alone.
 template <class T>
 NONNEG_INLINE void adjust_rows(const Model<T> &model, Index first, Index n_rows, T *P,
-                               int width) {
+                               int width, bool is_alone) {
   const int k = model.solve.sweep.k;
+  const bool partly = is_alone && model.end;
   for (Index i = 0; i < n_rows; ++i) {
-    T *const p = P + i * width;
+    T *__restrict const p = P + i * width;
+    for (int t = 0; partly && t < model.reach; ++t)
+      p[t] = T(0);
+    for (int t = model.end; partly && t < width; ++t)
+      p[t] = T(0);
     const T scale = model.scale ? model.scale[first + i] : T(1);
-    const T *extra = model.extra.data ? model.extra.data + (first + i) * model.extra.stride : nullptr;
-    for (int t = 0; t < k; ++t)
-      p[t] = scale * p[t] + (extra ? extra[t] : T(0));
+    if (model.extra.data) {
+      const T *__restrict const extra = model.extra.data + (first + i) * model.extra.stride;
+      for (int t = 0; t < k; ++t)
+        p[t] = scale * p[t] + extra[t];
+    } else {
+      for (int t = 0; t < k; ++t)
+        p[t] = scale * p[t];
+    }
   }
 }
 
@@ -117,7 +128,7 @@ NONNEG_INLINE void solve_block(const Model<T> *models, ModelSums *sums, int n_mo
     const RowArrays<T> rows = block_of(model.rows, first, last);
     T *const P = scratch.block.rows + model.offset;
     if (model.scale || model.extra.data)
-      adjust_rows(model, first, last - first, P, width);
+      adjust_rows(model, first, last - first, P, width, n_models == 1);
     solve_rows(model.solve, rows,
                MatrixView<const T>{P, last - first, model.solve.sweep.k, width},
                sums[m].sums, sums[m].measures, scratch.tile);
@@ -132,9 +143,18 @@ NONNEG_INLINE void solve_block(const Model<T> *models, ModelSums *sums, int n_mo
   }
 }
 
-// Components that a product must reach: all but the padding behind the last model.
-template <class T> NONNEG_INLINE int reach(const Model<T> *models, int n_models) {
-  return models[n_models - 1].offset + models[n_models - 1].solve.sweep.k;
+// Components that a product must reach: those of a model that names them, from a whole vector
+// on, else all but the padding behind the last model.
+struct Reach {
+  int first, count;
+};
+
+template <class T> NONNEG_INLINE Reach reach(const Model<T> *models, int n_models) {
+  if (n_models == 1 && models->end) {
+    const int first = models->reach / kLanes<T> * kLanes<T>;
+    return {first, models->end - first};
+  }
+  return {0, models[n_models - 1].offset + models[n_models - 1].solve.sweep.k};
 }
 
 template <class T>
@@ -151,11 +171,12 @@ static void dense_update(MatrixView<const T> X, Index first, const T *B, int wid
                          const Model<T> *models, ModelSums *sums, int n_models, T *rhs,
                          const Blas &blas, void *scratch) {
   const UpdateScratch<T> cuts = cut_for(scratch, X.rows, width, models, n_models);
-  const int k = reach(models, n_models);
-  dense_product_packed(X, B, k, width, cuts.block.rows, blas);
+  const Reach part = reach(models, n_models);
+  T *const P = cuts.block.rows + part.first;
+  dense_product_packed(X, B + part.first, part.count, width, P, blas);
   solve_block(models, sums, n_models, first, first + X.rows, width, rhs != nullptr, cuts);
   if (rhs)
-    dense_transposed_packed(X, cuts.block.rows, k, width, rhs, blas);
+    dense_transposed_packed(X, P, part.count, width, rhs + part.first, blas);
 }
 
 template <class T, class I>

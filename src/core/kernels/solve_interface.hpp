@@ -66,6 +66,9 @@ template <class T> struct Model {
   // to the former; null for nothing.
   const T *scale = nullptr;
   MatrixView<const T> extra{};
+  // Components [reach, end) whose products are made; the right-hand sides of the others are
+  // those of `extra`. An end of 0: all.
+  int reach = 0, end = 0;
 };
 
 // Sums of a model that a block adds to: the Gram matrix of its result (k x k, or null) and

@@ -89,6 +89,13 @@ class ConstraintBase:
     """Whether the majoriser's Q is positive semi-definite."""
     shrinks: ClassVar[bool] = False
     """Whether the penalty falls as the whole factor becomes smaller."""
+    separable: ClassVar[bool] = False
+    """Whether rows are constrained one by one, each by its row of `row_arrays`; with `of_gram`,
+    what rows on the workers of a cluster can obey."""
+    of_gram: ClassVar[bool] = False
+    """Whether the penalty and its majoriser depend on AᵀA alone."""
+    row_arrays: ClassVar[tuple[str, ...]] = ()
+    """Fields that may be arrays with a row for each row of the factor, once prepared."""
 
     @property
     def row_wise(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -50,6 +50,8 @@ class Fixed(ConstraintBase):
     array([2., 1., 1.])
     """
 
+    separable: ClassVar[bool] = True
+    row_arrays: ClassVar[tuple[str, ...]] = ("values",)
     values: Any
 
     def prepared(self, factor: Factor) -> Self:
@@ -128,6 +130,8 @@ class Bounds(ConstraintBase):
     True
     """
 
+    separable: ClassVar[bool] = True
+    row_arrays: ClassVar[tuple[str, ...]] = ("lower", "upper")
     lower: Any = 0.0
     upper: Any = np.inf
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 from ..base.constraint import ConstraintBase, Factor, RowSum, register_constraint
 from ..base.rules import is_bool, is_real
@@ -42,6 +42,7 @@ class Simplex(ConstraintBase):
     True
     """
 
+    separable: ClassVar[bool] = True
     total: float = 1.0
     at_most: bool = False
 

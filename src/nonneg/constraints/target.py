@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class Target(ConstraintBase):
     True
     """
 
+    separable: ClassVar[bool] = True
+    row_arrays: ClassVar[tuple[str, ...]] = ("target",)
     target: Any
     weight: float = 1.0
 

@@ -61,6 +61,7 @@ class MinVolume(ConstraintBase):
     """
 
     shrinks: ClassVar[bool] = True
+    of_gram: ClassVar[bool] = True
     weight: float = 1.0
     delta: float = 1.0
 
@@ -118,6 +119,7 @@ class Group(ConstraintBase):
     """
 
     shrinks: ClassVar[bool] = True
+    of_gram: ClassVar[bool] = True
     weight: float = 1.0
 
     @property
@@ -175,6 +177,7 @@ class Orthogonal(ConstraintBase):
     """
 
     shrinks: ClassVar[bool] = True
+    of_gram: ClassVar[bool] = True
     convex: ClassVar[bool] = False
     definite: ClassVar[bool] = False
     weight: float = 1.0

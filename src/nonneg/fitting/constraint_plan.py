@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.constraint import ConstraintBase, Factor, as_constraints
+from ..base.factor_rows import FactorRows
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
 from ..base.validation import warn
@@ -18,6 +19,7 @@ from ..solvers.mu import MultiplicativeUpdates
 from ..solvers.registry import solver_name
 from ..solvers.sn import ScalarNewton
 from ..solvers.steps.factor_constraints import FactorConstraints
+from ..solvers.steps.scattered_constraints import ScatteredConstraints
 
 GROWS = (
     "{name} on {factor} has no minimum: the penalty falls as {factor} shrinks, and nothing "
@@ -179,13 +181,17 @@ def require_constrainable(
         or any(vars(parameters)[name] for name in ("alpha", "alpha_W"))
         or parameters.alpha_H not in ("same", 0)
     )
+    whole_columns = X.on_workers and not sides.W.by_blocks
     for refused, what, instead in (
         (not (possible or _is_divergence(solver)), f"solver={name!r}",
          f"solver={able}, or 'auto'"),
         (parameters.compress is True, "compress=True", "compress=False"),
         (parameters.blocks is not None, f"blocks={parameters.blocks}", "blocks=None"),
         (parameters.accelerate, "accelerate=True", "accelerate=False"),
-        (X.on_workers, "a Dask array", "X in memory, or in a store"),
+        (whole_columns, "a Dask array where they tie rows of W together",
+         "constraints of single rows, or X in memory or in a store"),
+        (X.on_workers and name != "hals", f"a Dask array and solver={name!r}",
+         "solver='hals'"),
         (scaled, "weights of rows or columns beside penalties or solver 'sn'",
          "solver='mu', or constraints and weights without penalties"),
     ):  # fmt: skip
@@ -257,12 +263,19 @@ def constrained_solver(solver: SolverBase, sides: Constraints | None) -> SolverB
 
 
 def started_within(
-    sides: Constraints | None, W: Any, Ht: Any, update_H: bool, positive: bool
+    X: Operand,
+    sides: Constraints | None,
+    W: Any,
+    Ht: Any,
+    update_H: bool,
+    positive: bool,
 ) -> tuple[Any, Any]:
     """Return a start that fulfils the constraints, if `positive` without needless zeros."""
     if sides is None:
         return W, Ht
-    return sides.W.start(W, positive), sides.H.start(Ht, positive) if update_H else Ht
+    on_workers = isinstance(W, FactorRows)
+    side = ScatteredConstraints.of(X, sides.W) if on_workers else sides.W
+    return side.start(W, positive), sides.H.start(Ht, positive) if update_H else Ht
 
 
 def kept_within(

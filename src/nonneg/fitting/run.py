@@ -294,7 +294,7 @@ def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:
     X, start = plan.X, plan.start
     if start.fixed is not None:
         W, Ht = level_start(X, plan.k, start.positive), start.fixed.Ht
-        W, Ht = started_within(plan.constraints, W, Ht, False, start.positive)
+        W, Ht = started_within(X, plan.constraints, W, Ht, False, start.positive)
         return X.scaled(W, Ht) if isinstance(X, ObservedOperand) else (W, Ht)
     if start.state is None:
         parameters = plan.parameters
@@ -310,7 +310,7 @@ def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:
         Ht = start.state.Ht
     if plan.task.is_step:  # the step solves for its rows anew
         W = np.zeros((X.shape[0], Ht.shape[1]), X.dtype)
-    return started_within(plan.constraints, W, Ht, plan.update_H, start.positive)
+    return started_within(X, plan.constraints, W, Ht, plan.update_H, start.positive)
 
 
 def _scaled_start(
@@ -370,7 +370,9 @@ def _several(
                 n_components=first[1].shape[1],
             )  # fmt: skip
             W, Ht = _scaled_start(problem.X, start_parameters, None, None, True)
-            W, Ht = started_within(plan.constraints, W, Ht, True, plan.start.positive)
+            W, Ht = started_within(
+                problem.X, plan.constraints, W, Ht, True, plan.start.positive
+            )
             starts.append((problem.X.to_rows_of_X(W), Ht))
     return ManyStarts(solver, [problem, *others], starts)
 

@@ -331,8 +331,9 @@ def fused_arrays(
         options = solve_options(inputs.gram, inputs.l1, dtype, method)
         Ht = as_contiguous(inputs.Ht, dtype)
         model = _core.ModelArrays(
-            rows=A, Ht=Ht, options=options, rhs=rhs, gram=gram, measures=measures
-        )
+            rows=A, Ht=Ht, options=options, rhs=rhs, gram=gram, measures=measures,
+            reach=inputs.reach,
+        )  # fmt: skip
         models.append(FusedArrays(model, measures, rhs, gram))
     return models
 

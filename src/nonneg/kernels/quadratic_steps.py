@@ -97,6 +97,9 @@ class ModelInputs(StepShared):
     """Linear penalty weights, (k,)."""
     Q: Any = None
     """The penalty's Q, (k, k), for operands whose rows have Gram matrices of their own."""
+    reach: Any = None
+    """The first of the components whose columns of Ht are not 0, and the end of them, (2,):
+    products with the others need not be made."""
 
 
 @dataclass(slots=True, eq=False)

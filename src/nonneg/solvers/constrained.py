@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.interfaces import SCRATCH, Operand, Problem, Progress, SolverBase
+from ..base.interfaces import Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
 from ..base.penalty import Penalty
-from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram, inner
+from ..kernels import Exact, Method, RowArrays, SolveReport, gram, inner
+from ..kernels.factor_rows import scale_columns
 from ..operands.base import matmul, square_of
 from ..operands.observed import ObservedOperand
 from ..operands.observed_half_steps import majorised_by_rows
 from .hals import DOUBTFUL, MOST_REVIVALS, Hals, is_blind
+from .steps.constrained_state import ConstrainedState
 from .steps.factor_constraints import FactorConstraints, objective_within
 from .steps.half_steps import solve_in_a_pass
-from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
-from .steps.partial_sweeps import solve_in_parts
+from .steps.known_products import saves_by_reach, solve_beside_known
+from .steps.momentum import SETTLED_WITHIN
 from .steps.quadratic_iteration import Pair, penalties
 from .steps.revival import dead_components, revived
 
@@ -28,16 +30,6 @@ EXACT_ENOUGH = 0.01
 """Share of `tol` at which W beside a fixed H is done, where no single solve is exact."""
 LEAST_DECREASE = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-6}
 """Share of the objective by which a half-step must decrease it, or else that W is done."""
-
-
-@dataclass(eq=False)
-class ConstrainedState(ExtrapolatedState):
-    """The state of an extrapolated solver, with products that fixed components keep."""
-
-    known_W: Array | None = field(default=None, metadata=SCRATCH)
-    """X times the fixed components of H, (n_samples, number of them)."""
-    known_H: Array | None = field(default=None, metadata=SCRATCH)
-    """Xᵀ times the fixed components of W, (n_features, number of them)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +44,9 @@ class ConstrainedLeastSquares(SolverBase):
 
     Notes
     -----
-    An iteration reads X twice, once for each product, or once where W has no constraints. Components of which one factor is
-    known are multiplied by X once for all iterations. The objective is that of the best
+    An iteration reads X twice, once for each product, or once where W has no constraints or
+    its rows are on workers. Components of which one factor is known are multiplied by X once
+    for all iterations. The objective is that of the best
     pair so far, so it never rises.
     """
 
@@ -62,6 +55,7 @@ class ConstrainedLeastSquares(SolverBase):
     measure: ClassVar[str] = "residual"
     arrays: ClassVar[int] = 8
     by_parts: ClassVar[bool] = True
+    rows_on_workers: ClassVar[bool] = True
     weight_power: ClassVar[float | None] = 0.5
     imputes: ClassVar[bool] = True
     base: Hals
@@ -81,7 +75,8 @@ class ConstrainedLeastSquares(SolverBase):
         X, n = problem.X, problem.X.n_threads
         if not problem.update_H:
             gram_H = gram(Ht, n) if problem.gram_H is None else problem.gram_H
-            return ConstrainedState.from_start(W, Ht, gram_H, matmul(X, Ht))
+            product = None if X.on_workers else matmul(X, Ht)
+            return ConstrainedState.from_start(W, Ht, gram_H, product)
         product = matmul(X, Ht)
         gram_W, gram_H = gram(W, n), gram(Ht, n)
         square = square_of(X, W, Ht, gram_W, gram_H)
@@ -90,11 +85,15 @@ class ConstrainedLeastSquares(SolverBase):
         no_penalty = problem.penalty_W.is_zero and problem.penalty_H.is_zero
         if no_penalty and scale > 0 and math.isfinite(scale):
             if not self.W.has_scale:
-                W *= W.dtype.type(scale)
+                scale_columns(W, np.full(Ht.shape[1], scale, W.dtype))
             elif not self.H.has_scale:
                 Ht *= Ht.dtype.type(scale)
-        value = self._value(problem, W, Ht, problem.loss.value(X, W, Ht))
-        return ConstrainedState.from_start(W, Ht, value=value)
+        state = ConstrainedState.from_start(W, Ht)
+        loss = problem.loss.value(X, W, Ht)
+        value = self._value(problem, state, W, Ht, loss)
+        return replace(
+            ConstrainedState.from_start(W, Ht, value=value), scattered=state.scattered
+        )
 
     def iterate(self, problem: Problem, state: ConstrainedState) -> Progress:
         """Do one half-step in W and one in H, with extrapolation."""
@@ -131,10 +130,13 @@ class ConstrainedLeastSquares(SolverBase):
         X, W, Ht = problem.X, state.W, state.Ht
         rows = RowArrays(W, state.other("W"))
         gram_H = gram(Ht, X.n_threads)
-        rhs = self._product(problem, state, "W", Ht)
-        report = self._half(problem, self.W, X, rows, Ht, rhs, gram_H, Exact())
-        cross = self._cross(problem, state, rows.solved, Ht, rhs)
-        objective = self._measured(problem, rows.solved, Ht, cross, gram_H)
+        if X.on_workers:
+            report, cross = self._solve_there(problem, state, rows, Ht, gram_H, Exact())
+        else:
+            rhs = self._product(problem, state, "W", Ht)
+            report = self._half(problem, self.W, X, rows, Ht, rhs, gram_H, Exact())
+            cross = self._cross(problem, state, rows.solved, Ht, rhs)
+        objective = self._measured(problem, state, rows.solved, Ht, cross, gram_H)
         if math.isfinite(objective):
             # above the best objective by rounding at most; `transform` finds this W again
             state.W, state.best = rows.solved, objective
@@ -165,8 +167,10 @@ class ConstrainedLeastSquares(SolverBase):
             return False
         state.revivals += 1
         W, Ht, _ = revived(problem, pair.rows_W.result, pair.rows_H.solved, dead)
-        W, Ht = self.W.start(W), self.H.start(Ht)
-        value = self._value(problem, W, Ht, problem.loss.value(problem.X, W, Ht))
+        there = state.placed(problem.X, self.W)
+        W, Ht = (there or self.W).start(W), self.H.start(Ht)
+        loss = problem.loss.value(problem.X, W, Ht)
+        value = self._value(problem, state, W, Ht, loss)
         if not value < state.best:
             return False
         state.begin_anew(W, Ht, value)
@@ -188,16 +192,18 @@ class ConstrainedLeastSquares(SolverBase):
             for rows, side in ((rows_W, self.W), (rows_H, self.H))
         )
         Ht, gram_H = rows_H.start, gram(rows_H.start, n)
-        W = rows_W.result
+        W, there = rows_W.result, state.placed(problem.X, self.W)
         if self._shares_a_pass(X):
             sums = solve_in_a_pass(X, rows_W, Ht, gram_H, problem.penalty_W, method)
             report_W, gram_W, rhs = sums.report, sums.gram, sums.rhs
-        elif self._splits(X, method):
-            known = self._known(state, "W", X, Ht)
-            report_W, rhs = solve_in_parts(
+        elif there is not None:
+            within = there.solve(rows_W, Ht, gram_H, problem.penalty_W, method)
+            report_W, gram_W, rhs = within.report, within.gram, within.rhs
+        elif self._knows_some(X):
+            known = state.of_known(X, "W", Ht, self.H.fixed)
+            report_W, gram_W, rhs = solve_beside_known(
                 X, rows_W, Ht, gram_H, problem.penalty_W, method, self.H.fixed, known
             )
-            gram_W = gram(W, n)
         else:
             product = self._product(problem, state, "W", Ht)
             report_W = self._half(
@@ -207,19 +213,39 @@ class ConstrainedLeastSquares(SolverBase):
         report_H = self._half(problem, self.H, X.T, rows_H, W, rhs, gram_W, method)
         gram_H = gram(rows_H.solved, n)
         cross = self._cross(problem, state, W, rows_H.solved, rhs, of_H=True)
-        objective = self._measured(problem, W, rows_H.solved, cross, gram_H, gram_W)
+        objective = self._measured(
+            problem, state, W, rows_H.solved, cross, gram_H, gram_W
+        )
         return Pair(
             rows_W, rows_H, report_W, report_H, gram_W, gram_H, gram_H, None, objective
         )
 
     def _shares_a_pass(self, X: Operand) -> bool:
         """Whether both products of an iteration come from one pass over X, as in "hals"."""
-        return self._is_free(X) and not X.by_columns and not self.H.fixed.any()
+        all_move = not self.H.fixed.any() or X.on_workers
+        return self._is_free(X) and not X.by_columns and all_move
 
-    def _splits(self, X: Operand, method: Method) -> bool:
-        """Whether W is swept in two parts: beside the known components, and the others."""
+    def _knows_some(self, X: Operand) -> bool:
+        """Whether such a pass is multiplied by the components of H that are not known."""
         some = self.H.fixed.any() and not self.H.fixed.all()
-        return bool(self._is_free(X) and some and isinstance(method, Adaptive))
+        if not (some and self._is_free(X)) or X.by_columns:
+            return False
+        return X.in_parts or saves_by_reach(self.H.fixed)
+
+    def _solve_there(
+        self,
+        problem: Problem,
+        state: ConstrainedState,
+        rows: RowArrays,
+        Ht: Array,
+        gram_H: Array,
+        method: Method,
+    ) -> tuple[SolveReport, float]:
+        """Solve for W on workers; return the report, and ⟨X, WH⟩."""
+        there = state.placed(problem.X, self.W)
+        assert there is not None
+        sums = there.solve(rows, Ht, gram_H, problem.penalty_W, method)
+        return sums.report, inner(sums.rhs, Ht)
 
     def _is_free(self, X: Operand) -> bool:
         return X.shared_gram and not X.is_weighted and self.W.is_trivial
@@ -249,37 +275,7 @@ class ConstrainedLeastSquares(SolverBase):
     def _product(
         self, problem: Problem, state: ConstrainedState, factor: str, other: Array
     ) -> Array:
-        """Return X·other or Xᵀ·other, 0 in columns of components that are fixed in `factor`.
-
-        Columns of `other` that are fixed are multiplied once in a fit.
-        """
-        this, beside = (self.W, self.H) if factor == "W" else (self.H, self.W)
-        X = problem.X if factor == "W" else problem.X.T
-        if not this.fixed.any() and not beside.fixed.any():
-            return matmul(X, other)
-        product = np.zeros((X.shape[0], other.shape[1]), X.dtype)
-        moving = ~this.fixed & ~beside.fixed
-        if moving.any():
-            product[:, moving] = matmul(X, np.ascontiguousarray(other[:, moving]))
-        if beside.fixed.any():
-            known = self._known(state, factor, X, other)
-            kept = ~this.fixed[beside.fixed]
-            product[:, beside.fixed & ~this.fixed] = known[:, kept]
-        return product
-
-    def _known(
-        self, state: ConstrainedState, factor: str, X: Operand, other: Array
-    ) -> Array:
-        """Return X times the fixed columns of `other`."""
-        known = state.known_W if factor == "W" else state.known_H
-        if known is None:
-            fixed = self.H.fixed if factor == "W" else self.W.fixed
-            known = matmul(X, np.ascontiguousarray(other[:, fixed]))
-            if factor == "W":
-                state.known_W = known
-            else:
-                state.known_H = known
-        return known
+        return state.product_of(problem.X, factor, other, self.W.fixed, self.H.fixed)
 
     def _cross(
         self,
@@ -297,9 +293,9 @@ class ConstrainedLeastSquares(SolverBase):
             return inner(matmul(problem.X, Ht), W)
         total = inner(rhs, Ht)
         fixed = self.H.fixed
-        if fixed.any():
-            known = self._known(state, "W", problem.X, Ht)
-            total += inner(known, W[:, fixed])
+        if fixed.any() and not problem.X.on_workers:
+            known = state.of_known(problem.X, "W", Ht, fixed)
+            total += inner(known, W)
         return total
 
     # ---- what it is worth
@@ -307,6 +303,7 @@ class ConstrainedLeastSquares(SolverBase):
     def _measured(
         self,
         problem: Problem,
+        state: ConstrainedState,
         W: Array,
         Ht: Array,
         cross: float,
@@ -319,30 +316,44 @@ class ConstrainedLeastSquares(SolverBase):
         square = square_of(X, W, Ht, gram_W, gram_H)
         loss = problem.loss.from_products(X, cross, square)
         objective = loss + penalties(problem, W, Ht, gram_W, gram_H)
-        objective += self.W.value(W, gram_W) + self.H.value(Ht, gram_H)
+        there = state.placed(problem.X, self.W) or self.W
+        objective += there.value(W, gram_W) + self.H.value(Ht, gram_H)
         doubtful = DOUBTFUL[X.dtype] * 0.5 * X.stats().sum_sq
         if X.is_sketch or not objective < doubtful:
             return float(objective)
-        return self._value(problem, W, Ht, problem.loss.value(X, W, Ht))
+        return self._value(problem, state, W, Ht, problem.loss.value(X, W, Ht))
 
-    def _value(self, problem: Problem, W: Array, Ht: Array, loss: float) -> float:
-        return objective_within((self.W, self.H), problem, W, Ht, loss)
+    def _value(
+        self,
+        problem: Problem,
+        state: ConstrainedState,
+        W: Array,
+        Ht: Array,
+        loss: float,
+    ) -> float:
+        there = state.placed(problem.X, self.W) or self.W
+        return objective_within((there, self.H), problem, W, Ht, loss)
 
     def _solve_W(self, problem: Problem, state: ConstrainedState) -> Progress:
         """Do a half-step for W beside a fixed H: the last one, if that is exact."""
         X, W, Ht = problem.X, state.W, state.Ht
         assert state.gram_H is not None
-        assert state.product is not None
         is_last = self.W.is_solved_exactly
         method: Any = Exact() if is_last else self.base.method(problem, 0.0, state)
         rows = RowArrays(W, W)
-        report = self._half(
-            problem, self.W, X, rows, Ht, state.product, state.gram_H, method
-        )
+        if X.on_workers:
+            report, cross = self._solve_there(
+                problem, state, rows, Ht, state.gram_H, method
+            )
+        else:
+            assert state.product is not None
+            report = self._half(
+                problem, self.W, X, rows, Ht, state.product, state.gram_H, method
+            )
+            cross = inner(state.product, W)
         objective = math.nan
         if problem.needs_objective:
-            cross = inner(state.product, W)
-            objective = self._measured(problem, W, Ht, cross, state.gram_H)
+            objective = self._measured(problem, state, W, Ht, cross, state.gram_H)
         residual = 0.0 if is_last else _share(report)
         # of a nearly exact fit only rounding is left
         left = objective + 1e-6 * 0.5 * X.stats().sum_sq

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,12 +146,22 @@ class FactorConstraints:
         has_penalty = kind.majoriser is not ConstraintBase.majoriser
         return not has_penalty and part.row_sum() is None
 
-    def start(self, A: Array, positive: bool = False) -> Array:
+    @property
+    def by_blocks(self) -> bool:
+        """Whether blocks of rows can be solved for apart, beside the Gram matrix of all."""
+        return all(part.separable or part.of_gram for part in self.parts)
+
+    def start(
+        self, A: Array, positive: bool = False, mean: float | None = None
+    ) -> Array:
         """Return the rows that fulfil the constraints and are nearest to A, or near it.
 
-        With `positive` they are mixed with level rows, so that few entries are 0.
+        With `positive` they are mixed with level rows, of the mean of A, so that few entries
+        are 0.
         """
-        level = np.full_like(A, np.abs(A).mean() if A.size else 0)
+        if mean is None:
+            mean = float(np.abs(A).mean()) if A.size else 0.0
+        level = np.full_like(A, mean)
         A = project(A, self.box)
         if positive and not self.is_plain:
             level = project(level, self.box)
@@ -327,7 +338,7 @@ def _is_simple(box: Box) -> bool:
 
 
 def objective_within(
-    sides: tuple[FactorConstraints, FactorConstraints],
+    sides: tuple[Any, FactorConstraints],
     problem: Problem,
     W: Array,
     Ht: Array,
