@@ -131,6 +131,13 @@ class ConstraintBase:
         """
         return None, None
 
+    def expected(self) -> Any:
+        """Return the values that entries have, or about, (n_rows, k), NaN for none; or None.
+
+        A start puts its components where they are most like these.
+        """
+        return None
+
     def row_sum(self) -> RowSum | None:
         """Return the sum of each row, if it is constrained."""
         return None

@@ -69,6 +69,10 @@ class Fixed(ConstraintBase):
         """Return the known values as both bounds, NaN elsewhere."""
         return self.values, self.values
 
+    def expected(self) -> Any:
+        """Return the known values."""
+        return self.values
+
     def _known(self) -> Array:
         known: Array = np.nan_to_num(np.asarray(self.values, dtype=np.float64)) != 0
         return known

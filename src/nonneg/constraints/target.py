@@ -69,6 +69,10 @@ class Target(ConstraintBase):
             raise ValueError(msg)
         return dataclasses.replace(self, target=target.astype(factor.dtype))
 
+    def expected(self) -> Any:
+        """Return the target."""
+        return self.target
+
     def majoriser(self, A: Array, gram: Array) -> Majoriser:  # noqa: ARG002
         """Return the penalty; entries without a target stay where they are in it."""
         missing = np.isnan(self.target)

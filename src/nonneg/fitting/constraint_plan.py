@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.constraint import ConstraintBase, Factor, as_constraints
-from ..base.factor_rows import FactorRows
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
 from ..base.validation import warn
@@ -19,7 +18,6 @@ from ..solvers.mu import MultiplicativeUpdates
 from ..solvers.registry import solver_name
 from ..solvers.sn import ScalarNewton
 from ..solvers.steps.factor_constraints import FactorConstraints
-from ..solvers.steps.scattered_constraints import ScatteredConstraints
 
 GROWS = (
     "{name} on {factor} has no minimum: the penalty falls as {factor} shrinks, and nothing "
@@ -190,8 +188,8 @@ def require_constrainable(
         (parameters.accelerate, "accelerate=True", "accelerate=False"),
         (whole_columns, "a Dask array where they tie rows of W together",
          "constraints of single rows, or X in memory or in a store"),
-        (X.on_workers and name != "hals", f"a Dask array and solver={name!r}",
-         "solver='hals'"),
+        (X.on_workers and _is_divergence(solver), f"a Dask array and solver={name!r}",
+         "solver='hals' or 'bpp'"),
         (scaled, "weights of rows or columns beside penalties or solver 'sn'",
          "solver='mu', or constraints and weights without penalties"),
     ):  # fmt: skip
@@ -260,28 +258,3 @@ def constrained_solver(solver: SolverBase, sides: Constraints | None) -> SolverB
     if isinstance(solver, Hals):
         return ConstrainedLeastSquares(solver, sides.W, sides.H)
     return ConstrainedDivergence(solver, sides.W, sides.H)
-
-
-def started_within(
-    X: Operand,
-    sides: Constraints | None,
-    W: Any,
-    Ht: Any,
-    update_H: bool,
-    positive: bool,
-) -> tuple[Any, Any]:
-    """Return a start that fulfils the constraints, if `positive` without needless zeros."""
-    if sides is None:
-        return W, Ht
-    on_workers = isinstance(W, FactorRows)
-    side = ScatteredConstraints.of(X, sides.W) if on_workers else sides.W
-    return side.start(W, positive), sides.H.start(Ht, positive) if update_H else Ht
-
-
-def kept_within(
-    sides: Constraints | None, W: Any, Ht: Any, update_H: bool
-) -> tuple[Any, Any]:
-    """Return factors whose rows that show nothing fulfil the constraints, too."""
-    if sides is None:
-        return W, Ht
-    return sides.W.restored(W), sides.H.restored(Ht) if update_H else Ht

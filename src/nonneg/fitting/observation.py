@@ -12,6 +12,7 @@ from ..base.observed import Weights
 from ..base.records import FactorizationResult
 from ..base.validation import warn
 from ..operands.observed import ObservedOperand
+from ..solvers.steps.factor_constraints import FactorConstraints
 from .fit_plan import plan as plan_fit
 from .plan import Plan
 from .run import run
@@ -57,21 +58,22 @@ def warn_of_gaps(X: Operand, plan: Plan) -> None:
     """Warn of rows and columns that show too little to be solved for, once for each kind."""
     if not isinstance(X, ObservedOperand):
         return
-    seen = X.weights.observed_in_rows
+    seen, sides = X.weights.observed_in_rows, plan.constraints
     counted = X.weights.rows is None or X.weights.rows > 0
     empty = int(np.count_nonzero(np.logical_and(seen == 0, counted)))
     if empty:
         warn(
             f"{empty} of {X.shape[0]} rows of X have no observed entry; their rows of W "
-            "are 0.",
+            f"{_ends(sides and sides.W)}.",
             UserWarning,
         )
     if plan.update_H:
-        _warn_of_columns(X.weights)
+        _warn_of_columns(X.weights, sides and sides.H)
     parameters = plan.parameters
     free = parameters.alpha_W == 0 and (
         parameters.alpha == 0 or parameters.regularization in (None, "components")
     )
+    free = free and not (sides is not None and sides.W.bounded)
     few = int(np.count_nonzero((seen > 0) & (seen < plan.k)))
     if few and free:
         warn(
@@ -82,13 +84,18 @@ def warn_of_gaps(X: Operand, plan: Plan) -> None:
         )
 
 
-def _warn_of_columns(weights: Weights) -> None:
+def _ends(side: FactorConstraints | None) -> str:
+    """Return what becomes of rows that show nothing."""
+    return "are 0" if side is None or side.is_trivial else "obey the constraints alone"
+
+
+def _warn_of_columns(weights: Weights, side: FactorConstraints | None) -> None:
     seen = weights.T.observed_in_rows
     counted = weights.columns is None or weights.columns > 0
     empty = int(np.count_nonzero(np.logical_and(seen == 0, counted)))
     if empty:
         warn(
             f"{empty} of {weights.shape[1]} columns of X have no observed entry; their "
-            "columns of H are 0.",
+            f"columns of H {_ends(side)}.",
             UserWarning,
         )

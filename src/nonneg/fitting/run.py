@@ -43,7 +43,7 @@ from ..solvers.steps.quadratic_iteration import factor_penalties
 from . import loop
 from .checkpoints.files import Checkpoints, Past
 from .checkpoints.fingerprint import fingerprint
-from .constraint_plan import kept_within, started_within
+from .constraint_start import kept_within, started_within
 from .dead_components import warn_of_dead
 from .loop import Outcome
 from .plan import FIXED, Plan
@@ -293,8 +293,8 @@ def _starting_factors(plan: Plan) -> tuple[Array, Array]:
 def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:
     X, start = plan.X, plan.start
     if start.fixed is not None:
-        W, Ht = level_start(X, plan.k, start.positive), start.fixed.Ht
-        W, Ht = started_within(X, plan.constraints, W, Ht, False, start.positive)
+        level = level_start(X, plan.k, start.positive)
+        W, Ht = started_within(plan, level, start.fixed.Ht)
         return X.scaled(W, Ht) if isinstance(X, ObservedOperand) else (W, Ht)
     if start.state is None:
         parameters = plan.parameters
@@ -307,10 +307,10 @@ def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:
             given_W, Ht = plan.units.inside(W, Ht)
             W = given_W if start.init == CUSTOM else W
     else:
-        Ht = start.state.Ht
+        Ht, init = start.state.Ht, CUSTOM
     if plan.task.is_step:  # the step solves for its rows anew
         W = np.zeros((X.shape[0], Ht.shape[1]), X.dtype)
-    return started_within(X, plan.constraints, W, Ht, plan.update_H, start.positive)
+    return started_within(plan, W, Ht, init)
 
 
 def _scaled_start(
@@ -370,9 +370,7 @@ def _several(
                 n_components=first[1].shape[1],
             )  # fmt: skip
             W, Ht = _scaled_start(problem.X, start_parameters, None, None, True)
-            W, Ht = started_within(
-                problem.X, plan.constraints, W, Ht, True, plan.start.positive
-            )
+            W, Ht = started_within(plan, W, Ht)
             starts.append((problem.X.to_rows_of_X(W), Ht))
     return ManyStarts(solver, [problem, *others], starts)
 

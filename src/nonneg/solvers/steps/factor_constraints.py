@@ -133,6 +133,14 @@ class FactorConstraints:
         return any(part.keeps_from_growing(self.factor.k) for part in self.parts)
 
     @property
+    def bounded(self) -> bool:
+        """Whether entries can't become arbitrarily large."""
+        is_simplex = (
+            self.box.total is not None and (np.asarray(self.box.lower) >= 0).all()
+        )
+        return bool(is_simplex or np.isfinite(self.box.upper).all())
+
+    @property
     def has_scale(self) -> bool:
         """Whether multiplying the factor by a number may break a constraint, or cost."""
         return not self.is_trivial

@@ -43,17 +43,11 @@ class Stencil:
     def of(cls, side: FactorConstraints) -> tuple[Self, list[Array]]:
         """Return the stencil of constraints, and the arrays for its places."""
         penalised = [part for part in side.parts if not side.says_bounds_alone(part)]
-        records: list[tuple[int, Any, Sequence[str]]] = [
-            (BOX, side.box, ("lower", "upper"))
-        ]
-        records += [(i, part, part.row_arrays) for i, part in enumerate(penalised)]
-        places, arrays = [], []
-        for number, record, names in records:
-            for name in names:
-                array = getattr(record, name)
-                if np.ndim(array) == 2:
-                    places.append((number, name))
-                    arrays.append(array)
+        fields = {(BOX, "lower"): side.box.lower, (BOX, "upper"): side.box.upper}
+        for i, part in enumerate(penalised):
+            fields |= {(i, name): vars(part)[name] for name in part.row_arrays}
+        held = {place: A for place, A in fields.items() if np.ndim(A) == 2}
+        places, arrays = list(held), list(held.values())
         side = dataclasses.replace(side, parts=tuple(penalised))
         stencil = cls(side, tuple(places))
         return cls(stencil.filled([None] * len(arrays)), stencil.places), arrays
@@ -204,5 +198,5 @@ class ScatteredConstraints:
         return A.map(_started, A, level if positive else -1.0, self.stencil, *arrays)
 
 
-def _started(A: Array, level: float, stencil: Any, *arrays: Array) -> Array:
+def _started(A: Array, level: float, stencil: Stencil, *arrays: Array) -> Array:
     return stencil.filled(arrays).start(A, level >= 0, level)
