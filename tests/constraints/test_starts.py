@@ -45,17 +45,6 @@ def test_what_is_known_of_samples_places_components_too():
     assert model.reconstruction_err_**2 < 4 * 0.01**2 / 12 * X.size
 
 
-def test_starts_that_know_nothing_are_as_ever():
-    X, _, known = planted(1)
-    options = {"solver": "hals", "max_iter": 1, "tol": 0, "random_state": 0}
-    free = NMF(6, constraints_W=Bounds(upper=1e9), **options).fit(X)
-    void = np.full_like(known, np.nan)
-    told = NMF(
-        6, constraints_W=Bounds(upper=1e9), constraints_H=Target(void), **options
-    )
-    np.testing.assert_allclose(told.fit(X).components_, free.components_, rtol=1e-9)
-
-
 @pytest.mark.parametrize("constraint", [Simplex(), Bounds(0.1, 2)])
 def test_rows_that_show_nothing_are_said_to_obey(constraint):
     X, _, _ = planted(2)

@@ -62,7 +62,7 @@ def matched_start(sides: Constraints, W: Any, Ht: Array) -> tuple[Any, Array]:
     pairs = [(v, A) for v, A in ((known_H, Ht), (known_W, W)) if v is not None]
     if not pairs:
         return W, Ht
-    likeness = sum(_cosines(values, A) for values, A in pairs)
+    likeness = np.sum([_cosines(values, A) for values, A in pairs], axis=0)
     order = _assigned(likeness)
     W, Ht = map_rows(_columns, W, order), _columns(Ht, order)
     scale = _scales(known_H, Ht)
