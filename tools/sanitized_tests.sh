@@ -2,7 +2,8 @@
 # Builds the core with sanitizers into an environment of its own, and runs tests there.
 # Usage: sanitized_tests.sh ENVIRONMENT [TESTS...]
 #        sanitized_tests.sh ENVIRONMENT --python ARGUMENTS...
-# CHECKS=address (by default), undefined, clang or thread says which sanitizers.
+# CHECKS=address (by default), undefined, clang or thread says which sanitizers; SETS="..."
+# builds these instruction sets alone.
 set -euo pipefail
 venv=$1
 shift
@@ -17,7 +18,7 @@ cheap=alignment,bool,bounds,builtin,enum,float-cast-overflow,integer-divide-by-z
 cheap=$cheap,return,shift,signed-integer-overflow,unreachable
 # float-divide-by-zero is in neither: the kernels divide by curvatures and by entries of W·H
 # that may be 0, and IEEE 754's infinity is what their comparisons are written for
-sets= preload=
+sets=${SETS:-} preload=
 # one set is enough where each takes minutes to compile
 [ "$(uname -m)" != x86_64 ] || one=x86-64-v3
 case ${CHECKS:=address} in
@@ -57,8 +58,10 @@ else
         LD_PRELOAD="$LD_PRELOAD $("$CXX" -print-file-name="$library")"
     done
 fi
-# the interpreter itself never frees all it allocates; a forged size is no reason to end
+# the interpreter itself never frees all it allocates; a forged size is no reason to end, nor
+# to take the memory of everybody else
 export ASAN_OPTIONS="detect_leaks=0:abort_on_error=1:allocator_may_return_null=1"
+export ASAN_OPTIONS="$ASAN_OPTIONS:max_allocation_size_mb=4096"
 export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
 # neither Python nor the BLAS are built with the thread sanitizer: what they lock, it misses
 export TSAN_OPTIONS="suppressions=$PWD/tools/tsan.supp:ignore_noninstrumented_modules=1"

@@ -19,6 +19,7 @@ from nonneg.base.interfaces import Progress, SolverBase, State
 from nonneg.base.records import StopReason
 from nonneg.fitting.checkpoints import files
 from nonneg.fitting.checkpoints.files import Checkpoints, Past
+from nonneg.fitting.checkpoints.state_checks import find_fault
 from nonneg.fitting.checkpoints.state_tree import to_table
 from nonneg.fitting.loop import Limits, run
 from support.cases import data
@@ -113,6 +114,23 @@ def test_a_checkpoint_that_unpacks_to_more_than_it_has_is_not_read(tmp_path):
         np.savez_compressed(file, **members)
     with pytest.warns(RuntimeWarning, match=r"not used: .* is compressed"):
         assert read(path) is None
+
+
+@pytest.mark.parametrize(
+    ("solver", "name", "value"),
+    [
+        ("pg", "projected_W", -1.0),
+        ("pg", "initial", -np.inf),
+        ("mu", "nesterov", 1e300),
+    ],
+)
+def test_a_number_that_no_fit_reaches_is_noticed(solver, name, value, tmp_path):
+    """Its root or square would be an error of another class."""
+    path = tmp_path / "fit"
+    stopped(path, solver=solver)
+    past = read(path)
+    setattr(past.state, name, value)
+    assert f"its {name} is {value:g}" == find_fault(past.state, X.shape, X.dtype)
 
 
 @pytest.mark.parametrize("exists", [True, False])

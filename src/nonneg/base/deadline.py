@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from .rules import is_real
+
+T = TypeVar("T")
 
 
 class OutOfTime(Exception):
@@ -26,17 +28,19 @@ _limit = _Limit()
 
 
 @contextmanager
-def time_limit(seconds: Any) -> Iterator[None]:
+def time_limit(seconds: Any, start: float | None = None) -> Iterator[None]:
     """Let `check` raise after so many seconds, on this thread and inside the block.
 
     Parameters
     ----------
     seconds : float or None
         None, and what is no number, are no limit. Inside another limit the earlier end holds.
+    start : float or None
+        When the seconds began, by `now`; None: with the block.
     """
     before = _limit.end
     if is_real(seconds) and seconds < math.inf:
-        end = time.monotonic() + float(seconds)
+        end = (now() if start is None else start) + float(seconds)
         _limit.end = end if before is None else min(before, end)
     try:
         yield
@@ -54,12 +58,30 @@ def no_limit() -> Iterator[None]:
         _limit.end = before
 
 
+def now() -> float:
+    """Return the time by the clock of limits."""
+    return time.monotonic()
+
+
+def in_time(call: Callable[[], T]) -> T | None:
+    """Return what a call returns, or None if the limit of this thread passed before it ended.
+
+    A fit that was cut short in it counts as one that has not ended.
+    """
+    try:
+        result = call()
+        check()
+    except OutOfTime:
+        return None
+    return result
+
+
 def check() -> None:
     """Raise `OutOfTime` if the limit of this thread has passed."""
-    if _limit.end is not None and time.monotonic() >= _limit.end:
+    if _limit.end is not None and now() >= _limit.end:
         raise OutOfTime
 
 
 def seconds_left() -> float | None:
     """Return the seconds until the limit of this thread, at least 0; None without one."""
-    return None if _limit.end is None else max(0.0, _limit.end - time.monotonic())
+    return None if _limit.end is None else max(0.0, _limit.end - now())

@@ -265,14 +265,12 @@ def transform(
             write(file, W, table.row_names, model.get_feature_names_out().tolist())
         facts = {"model": str(model_file), "data": str(data), "output": str(output)}
         size = {"n_samples": W.shape[0], "n_components": W.shape[1], "seconds": seconds}
-        text = (
+        text = to_json("transform", {**facts, **size}) if as_json else (
             f"{W.shape[0]:,} × {W.shape[1]} matrix W in {report.format_seconds(seconds)}, "
             f"written to {output}"
-        )
+        )  # fmt: skip
         files.publish()
-    if as_json:
-        echo(to_json("transform", {**facts, **size}))
-    elif not quiet:
+    if as_json or not quiet:
         echo(text)
 
 
@@ -308,20 +306,19 @@ def impute(
         names = report.fitted_names(model) or table.column_names
         with files.open(output) as file:
             write(file, filled, table.row_names, names)
-        files.publish()
-    size = {
-        "n_samples": filled.shape[0],
-        "n_features": filled.shape[1],
-        "n_filled": n_filled,
-    }
-    if as_json:
+        size = {
+            "n_samples": filled.shape[0],
+            "n_features": filled.shape[1],
+            "n_filled": n_filled,
+        }
         facts = {"model": str(model_file), "data": str(data), "output": str(output)}
-        echo(to_json("impute", {**facts, **size}))
-    elif not quiet:
-        echo(
+        text = to_json("impute", {**facts, **size}) if as_json else (
             f"{filled.shape[0]:,} × {filled.shape[1]:,} matrix, {n_filled:,} entries filled, "
             f"written to {output}"
-        )
+        )  # fmt: skip
+        files.publish()
+    if as_json or not quiet:
+        echo(text)
 
 
 @app.command(cls=PlainCommand)

@@ -107,15 +107,22 @@ def write_report(
                 title=title or f"{TITLE}: {model_file.stem}",
                 data=str(data or notes.get("data", "")), notes=notes,
             )  # fmt: skip
+        content = page.html.encode()
         with files.open(output) as file:
-            file.write(page.html.encode())
+            file.write(content)
+        text = f"Report of {len(content) / 1e3:,.0f} kB written to {output}"
+        if as_json:
+            facts = {
+                "model": str(model_file),
+                "output": str(output),
+                "bytes": len(content),
+            }
+            text = to_json(
+                "report", {**facts, "data": None if data is None else str(data)}
+            )
         files.publish()
-    size = len(page.html.encode())
-    if as_json:
-        facts = {"model": str(model_file), "output": str(output), "bytes": size}
-        echo(to_json("report", {**facts, "data": None if data is None else str(data)}))
-    elif not quiet:
-        echo(f"Report of {size / 1e3:,.0f} kB written to {output}")
+    if as_json or not quiet:
+        echo(text)
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -125,11 +125,12 @@ def rank(
                 selection, interrupted = so_far, True
         if not interrupted:
             _write_selection(files, selection, output, plot, kind)
+        facts = {"data": str(data), **selection.as_dict()}
+        text = to_json("rank", facts) if as_json else str(selection)
+        if not interrupted:
             files.publish()
-    if as_json:
-        echo(to_json("rank", {"data": str(data), **selection.as_dict()}))
-    elif not quiet:
-        echo(str(selection))
+    if as_json or not quiet:
+        echo(text)
     if interrupted:
         kept = f"; {checkpoint} has them, for --resume" if checkpoint else ""
         say(
@@ -236,13 +237,22 @@ def run_consensus(
         norm = report.frobenius_norm(table.X)
         summary = report.summarize(model, n_samples=len(agreed.W), norm=norm)
         components = report.list_components(model, shares=shares, n_top=top)
+        if as_json:
+            facts = {
+                "data": str(data),
+                "model": str(output),
+                "consensus": _facts(agreed),
+            }
+            text = to_json("consensus", facts, summary, components)
+        else:
+            listed = report.format_components(components, measure_width())
+            text = (
+                f"{agreed}\n\n{listed}\n\n{_stability_lines(agreed)}\n\n"
+                f"Model written to {output}"
+            )
         files.publish()
-    if as_json:
-        facts = {"data": str(data), "model": str(output), "consensus": _facts(agreed)}
-        echo(to_json("consensus", facts, summary, components))
-    elif not quiet:
-        echo(f"{agreed}\n\n{report.format_components(components, measure_width())}")
-        echo(f"\n{_stability_lines(agreed)}\n\nModel written to {output}")
+    if as_json or not quiet:
+        echo(text)
 
 
 def _facts(agreed: Consensus) -> dict[str, Any]:

@@ -260,6 +260,8 @@ class FactorizationEstimator(NamedTransformer):
             with nullcontext() if X.in_parts else deadline.no_limit():
                 return make(X, *arguments)
         except deadline.OutOfTime:
+            if vars(self).get("max_time") is None:
+                raise
             msg = NOTHING_READ.format(max_time=vars(self)["max_time"])
             raise TimeoutError(msg) from None
 

@@ -10,9 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.deadline import OutOfTime
 from ..base.interfaces import Operand, Problem, SolverBase
 from ..base.parameters import Parameters
 from ..base.penalties import scaled_penalties
+from ..base.records import StopReason
 from ..base.threads import single_threaded_blas
 from ..initialization.given_start import starting_factors
 from ..losses.beta import make_loss
@@ -87,8 +89,8 @@ def fit_models(
 
     Raises
     ------
-    KeyboardInterrupt
-        If the fits are interrupted; their factors are lost.
+    KeyboardInterrupt, OutOfTime
+        If the fits are interrupted, or the time of the call is over; their factors are lost.
     """
     fit = _plan_of(X, parameters, models).stored_by_rows()
     with single_threaded_blas():
@@ -111,6 +113,8 @@ def _iterated(
     outcome = loop.run(solver, problems[0], past, fit.limits)
     if outcome.interrupt is not None:
         raise outcome.interrupt
+    if outcome.stop_reason is StopReason.MAX_TIME:
+        raise OutOfTime
     return solver, outcome.state
 
 

@@ -91,7 +91,8 @@ def run(plan: Plan) -> FactorizationResult:
 def _advice(plan: Plan, result: FactorizationResult) -> str | None:
     """Return the sentence about an end without convergence, if it deserves one."""
     limits, reason = plan.limits, result.stop_reason
-    if reason is StopReason.MAX_TIME:
+    # a limit of a call around this one is for that call to tell of
+    if reason is StopReason.MAX_TIME and limits.max_time is not None:
         if not plan.update_H:
             return ROWS_LEFT.format(max_time=limits.max_time)
         if result.n_iter == 0:
@@ -286,6 +287,8 @@ def _starting_factors(plan: Plan) -> tuple[Array, Array]:
             with nullcontext() if plan.X.in_parts else deadline.no_limit():
                 return _made_start(plan, quick)
         except deadline.OutOfTime:
+            if plan.limits.max_time is None:
+                raise
             msg = NOTHING_READ.format(max_time=plan.limits.max_time)
             raise TimeoutError(msg) from None
 

@@ -64,6 +64,8 @@ def transform(plan: Plan, out: Any = None) -> Any:
     try:
         return solve_by_rows(plan.X, lambda rows: run(plan.on_rows(rows)), size, out)
     except OutOfTime:
+        if plan.limits.max_time is None:
+            raise
         warn(ROWS_LEFT.format(max_time=plan.limits.max_time), ConvergenceWarning)
         return out
 

@@ -203,7 +203,7 @@ def _build(contents: Contents) -> NMF | MiniBatchNMF:
         if contents.state:
             model._state = from_table(contents.state)
         fault = find_fault(model)
-    except (IndexError, ValueError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         fault = f"its state can't be used, {error}"
     if fault is not None:
         msg = f"is damaged: {fault}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,16 @@ class Cells:
                     "another path."
                 )
                 raise ValueError(msg)
+
+
+def require_one(parts: Collection[Any], max_time: float | None) -> None:
+    """Raise TimeoutError if not a single part has ended in the time there was."""
+    if not parts:
+        msg = (
+            f"max_time={max_time} was over before the first fits had ended, so there is no "
+            "result. Raise it, or pass fewer or smaller ranks."
+        )
+        raise TimeoutError(msg)
 
 
 def _read(path: Path) -> dict[str, Any]:

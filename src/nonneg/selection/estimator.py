@@ -90,7 +90,8 @@ class NMFCV(
     n_threads : int or None, default=None
         Threads to use, as of `NMF`. The result doesn't depend on it.
     max_time : float or None, default=None
-        Seconds for the selection, after which no further fits are begun.
+        Seconds for the selection, by the fits that have ended by then; the last fit is
+        beyond them. If none has, a TimeoutError.
     memory_limit : int, str or None, default=None
         Memory of the selection, and of the last fit.
     callback : callable or None, default=None

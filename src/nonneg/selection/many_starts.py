@@ -15,19 +15,20 @@ from sklearn.utils import check_random_state
 
 from ..analysis.report import component_shares
 from ..base.arrays import Array
+from ..base.deadline import in_time, no_limit, now, time_limit
 from ..base.declaration import CONSENSUS
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.live_bar import parts_callback
 from ..base.parameters import Parameters
 from ..estimators.given_components import model_of_components
 from ..fitting.checkpoints.fingerprint import fingerprint
-from ..fitting.model_group import FittedModel, ModelStart, fit_models, sketch_for
+from ..fitting.model_group import ModelStart, fit_models, sketch_for
 from ..fitting.preparation import prepare_X
-from .cells import Cells
+from .cells import Cells, require_one
 from .loading import require_no_gaps
 from .parameters import checked, fit_parameters
 from .spectra import SpectraConsensus, spectra_consensus
-from .stability import cophenetic_correlation, dispersion
+from .stability import cophenetic_correlation, dispersion, labels_of
 
 GROUP_COLUMNS = 128
 """Most columns of W of all models that share a pass: of a sparse X a gathered row of Hᵀ for
@@ -202,7 +203,8 @@ def consensus(
     n_threads : int or None, default=None
         Threads to use, as of `NMF`. The result doesn't depend on it.
     max_time : float or None, default=None
-        Seconds after which no further fits are begun; the result is by those that are there.
+        Seconds for the fits. Those that are under way by then are given up; the result is by
+        those that have ended. If there is none, a TimeoutError.
     memory_limit : int, str or None, default=None
         Memory of each group of runs, as of `NMF`.
     callback : callable or None, default=None
@@ -256,19 +258,24 @@ def consensus(
     >>> found.components_.shape, bool(found.silhouette.min() > 0.9)
     ((3, 20), True)
     """
+    values, begun = checked(CONSENSUS, dict(locals())), now()
     require_no_gaps(X, CONSENSUS)
-    parameters = fit_parameters(n_components, checked(CONSENSUS, dict(locals())))
+    parameters = fit_parameters(n_components, values)
     operand = prepare_X(X, n_threads, memory_limit=memory_limit)
     _require_in_reach(operand)
     seeds = seeds_of(random_state, n_runs + 1)
     cells = Cells(checkpoint, _facts(operand, parameters, n_runs, seeds), resume)
     try:
-        with parts_callback(verbose, callback, describe_group) as told:
-            _run_all(operand, parameters, seeds, cells, told, max_time)
+        with (
+            parts_callback(verbose, callback, describe_group) as told,
+            time_limit(max_time, begun),
+        ):
+            _run_all(operand, parameters, seeds, cells, told)
     except KeyboardInterrupt as interrupt:
         if cells.parts:
             vars(interrupt)["result"] = _collected(cells, n_runs)
         raise
+    require_one(cells.parts, max_time)
     runs = _collected(cells, n_runs)
     agreed = spectra_consensus(
         runs.spectra, density_threshold=density_threshold, neighbors=neighbors,
@@ -316,7 +323,6 @@ def _run_all(
     seeds: list[int],
     cells: Cells,
     callback: Callable[[Group], bool | None] | None,
-    max_time: float | None,
 ) -> None:
     """Fit all runs that `cells` doesn't have, in groups that share passes over X.
 
@@ -327,12 +333,16 @@ def _run_all(
     *starts, seed_of_sketch = seeds
     size = max(1, GROUP_COLUMNS // k)
     each = dataclasses.replace(parameters, max_time=None, callback=None)
-    sketch = sketch_for(X, each, k, seed_of_sketch)
+    sketch = in_time(lambda: [sketch_for(X, each, k, seed_of_sketch)])
     for first in range(0, len(starts), size):
         name = str(first)
         group = [ModelStart(k, seed) for seed in starts[first : first + size]]
         if name not in cells:
-            models = fit_models(X, each, group, sketch)
+            models = sketch and in_time(
+                lambda: fit_models(X, each, group, *sketch)  # noqa: B023
+            )
+            if not models:
+                return
             cells.add(
                 name,
                 spectra=np.stack([np.ascontiguousarray(m.Ht.T) for m in models]),
@@ -341,23 +351,9 @@ def _run_all(
             )
         seconds = time.perf_counter() - start
         done = min(first + size, len(starts))
-        if callback is not None and callback(Group(done, len(starts), seconds)):
-            return
-        if max_time is not None and seconds >= max_time:
-            return
-
-
-def labels_of(model: FittedModel) -> NDArray[Any]:
-    """Return the component with the largest share of each row of W·H."""
-    k = model.Ht.shape[1]
-    sums = model.Ht.sum(axis=0, dtype=np.float64)
-    dtype = np.min_scalar_type(k)
-    labels = np.empty(model.W.shape[0], dtype=dtype)
-    size = max(1, (1 << 20) // k)
-    for start in range(0, len(labels), size):
-        part = np.asarray(model.W[start : start + size]) * sums
-        labels[start : start + size] = part.argmax(axis=1)
-    return labels
+        with no_limit():
+            if callback is not None and callback(Group(done, len(starts), seconds)):
+                return
 
 
 def _collected(cells: Cells, n_runs: int) -> Runs:

@@ -175,10 +175,12 @@ _OF_ALL = (
         """),
     _of_nmf(
         "max_time", EVERY_OWNER, text="""
-        Seconds after which no further fits are begun; the result is by those that are there.
+        Seconds for the fits. Those that are under way by then are given up; the result is by
+        those that have ended. If there is none, a TimeoutError.
         """,
         variants={NMFCV: {"text": """
-        Seconds for the selection, after which no further fits are begun.
+        Seconds for the selection, by the fits that have ended by then; the last fit is
+        beyond them. If none has, a TimeoutError.
         """}},
     ),
     _of_nmf(

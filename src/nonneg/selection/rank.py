@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
+from ..base.deadline import OutOfTime, now, time_limit
 from ..base.declaration import RANK
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.live_bar import parts_callback
@@ -22,11 +23,11 @@ from ..fitting.checkpoints.fingerprint import fingerprint
 from ..fitting.preparation import prepare_X
 from ..losses.beta import make_loss
 from ..operands.registration import as_operand, has_own_operand
-from .cells import Cells
+from .cells import Cells, require_one
 from .loading import fits, in_windows, loaded, spelled_gaps
 from .many_starts import seeds_of
 from .parameters import checked, fit_parameters
-from .rank_cells import Cell, Limit, describe_cell, fit_cells, fit_stability
+from .rank_cells import Cell, Limit, describe_cell, fit_cells, fit_stability, null_name
 from .rank_folds import choose_method, make_folds, reads_windows
 from .rank_selection import RankSelection, selection_of
 from .weighted_folds import Gaps, WeightedFolds
@@ -127,7 +128,8 @@ def select_rank(
     n_threads : int or None, default=None
         Threads to use, as of `NMF`. The result doesn't depend on it.
     max_time : float or None, default=None
-        Seconds after which no further fits are begun; the result is by those that are there.
+        Seconds for the fits. Those that are under way by then are given up; the result is by
+        those that have ended. If there is none, a TimeoutError.
     memory_limit : int, str or None, default=None
         Memory that the selection may take; it holds two copies of X beside X. Where these
         don't fit, "speckled" folds that share passes read an X in a store in windows.
@@ -187,7 +189,7 @@ def select_rank(
     >>> selection.n_components, selection.status
     (4, 'inside')
     """
-    values = checked(RANK, dict(locals()))
+    values, begun = checked(RANK, dict(locals())), now()
     tried = _checked_ranks(ranks)
     _require_enough_folds(folds, n_folds, rule)
     parameters = fit_parameters(tried[-1], values)
@@ -213,8 +215,12 @@ def select_rank(
         )
 
     try:
-        with parts_callback(verbose, callback, describe_cell) as told:
-            limit = Limit(told, max_time, time.perf_counter(), used)
+        with (
+            parts_callback(verbose, callback, describe_cell) as told,
+            contextlib.suppress(OutOfTime),
+            time_limit(max_time, begun),
+        ):
+            limit = Limit(told, time.perf_counter(), used)
             seeds = start_seeds[:n_init]
             ended = fit_cells(cut, parameters, tried, seeds, cells, limit)
             if stability and not ended:
@@ -225,6 +231,7 @@ def select_rank(
         with contextlib.suppress(ValueError):  # not a single fit has ended
             vars(interrupt)["result"] = selected()
         raise
+    require_one([name for name in cells.parts if name != null_name(0)], max_time)
     return selected()
 
 

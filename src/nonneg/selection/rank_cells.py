@@ -9,14 +9,15 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from ..base.deadline import check as check_time
+from ..base.deadline import in_time, no_limit
 from ..base.interfaces import Operand
 from ..base.parameters import Parameters
 from ..fitting.model_group import FittedModel, ModelStart, fit_models, sketch_for
 from .cells import Cells
 from .folds import Folds
-from .many_starts import labels_of
 from .matching import unit_rows
-from .stability import cluster_runs, dispersion, silhouettes
+from .stability import cluster_runs, dispersion, labels_of, silhouettes
 
 COLUMNS = 192
 """Most columns of W of all models that share a pass."""
@@ -46,19 +47,17 @@ def describe_cell(cell: Cell) -> tuple[int, int, float, str]:
 
 
 class Limit(NamedTuple):
-    """When to end, and whom to tell."""
+    """When to end, beside the end of time, and whom to tell."""
 
     callback: Callable[[Cell], bool | None] | None
-    max_time: float | None
     start: float
     folds: int
     """Folds that are used."""
 
     def ends(self, cell: Cell) -> bool:
         """Tell of a finished cell; return whether to end."""
-        if self.callback is not None and self.callback(cell):
-            return True
-        return self.max_time is not None and cell.seconds >= self.max_time
+        with no_limit():
+            return self.callback is not None and bool(self.callback(cell))
 
     @property
     def seconds(self) -> float:
@@ -101,10 +100,17 @@ def fit_cells(
         if not missing:
             continue
         if null_name(fold) not in cells:
-            cells.add(null_name(fold), losses=cut.null(fold))
+            null = in_time(lambda: cut.null(fold))  # noqa: B023
+            if null is None:
+                return True
+            cells.add(null_name(fold), losses=null)
         for group in _groups(missing, len(seeds)):
             before = time.perf_counter()
-            fitted = _fit_group(cut, fold, parameters, group, seeds)
+            fitted = in_time(
+                lambda: _fit_group(cut, fold, parameters, group, seeds)  # noqa: B023
+            )
+            if fitted is None:
+                return True
             seconds = (time.perf_counter() - before) / sum(group)
             for k, (train, error, message) in fitted.items():
                 done += 1
@@ -217,6 +223,7 @@ def fit_stability(
 
             try:
                 models = _fit_starts(fit, [ModelStart(k, seed) for seed in starts])
+                check_time()
                 cells.add(name, measures=_measures(models, k))
             except FAILURES as error:
                 cells.add(

@@ -12,10 +12,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from ..base import deadline
 from ..base.arrays import Array
 from ..base.constraint import as_constraints
 from ..base.interfaces import Operand, Penalty, Problem
 from ..base.penalties import scaled_penalties
+from ..base.records import StopReason
 from ..base.threads import single_threaded_blas
 from ..fitting import loop
 from ..fitting.checkpoints.files import Past
@@ -57,13 +59,19 @@ class Refits(NamedTuple):
             pending: deque[Future[Array]] = deque()
             try:
                 for r in weights:
-                    pending.append(pool.submit(self.refit, r))
+                    # the limit of the call is one of its thread
+                    left = deadline.seconds_left()
+                    pending.append(pool.submit(self._refit_within, left, r))
                     if len(pending) > self.workers:
                         yield pending.popleft().result()
                 while pending:
                     yield pending.popleft().result()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+
+    def _refit_within(self, seconds: float | None, r: Weights) -> Array:
+        with deadline.time_limit(seconds):
+            return self.refit(r)
 
 
 def refits(
@@ -105,6 +113,7 @@ def _weighted_fits(model: Any, X: Any, tol: float, max_iter: int) -> Refit:
     """Return refits by `sample_weight`, for any loss and penalty, and X with gaps."""
     refitted = clone(model)
     W = model.transform(X)
+    deadline.check()
     W = np.maximum(W, np.finfo(W.dtype).tiny)
     H = model.components_.astype(W.dtype, copy=False)
     refitted.set_params(
@@ -115,6 +124,7 @@ def _weighted_fits(model: Any, X: Any, tol: float, max_iter: int) -> Refit:
 
     def refit(r: Weights) -> Array:
         components: Array = refitted.fit(X, W=W, H=H, sample_weight=r).components_
+        deadline.check()
         return components
 
     return refit
@@ -166,6 +176,8 @@ class _OfDrawnRows:
             outcome = loop.run(solver, problem, Past(state), self._limits)
         if outcome.interrupt is not None:
             raise outcome.interrupt
+        if outcome.stop_reason is StopReason.MAX_TIME:
+            raise deadline.OutOfTime
         components: Array = np.ascontiguousarray(outcome.state.Ht.T)
         return components
 

@@ -15,6 +15,7 @@ from scipy.spatial.distance import pdist
 from sklearn.metrics import silhouette_samples
 
 from ..base.arrays import Array
+from ..fitting.model_group import FittedModel
 from .matching import match_units
 
 MATCHED = 0.9
@@ -217,3 +218,16 @@ def mean_nearest_distance(units: Array, n_nearest: int) -> Vector:
     nearest = np.partition(distances, n_nearest, axis=1)[:, : n_nearest + 1]
     means: Vector = nearest.sum(axis=1) / n_nearest  # the distance to itself is 0
     return means
+
+
+def labels_of(model: FittedModel) -> NDArray[Any]:
+    """Return the component with the largest share of each row of W·H."""
+    k = model.Ht.shape[1]
+    sums = model.Ht.sum(axis=0, dtype=np.float64)
+    dtype = np.min_scalar_type(k)
+    labels = np.empty(model.W.shape[0], dtype=dtype)
+    size = max(1, (1 << 20) // k)
+    for start in range(0, len(labels), size):
+        part = np.asarray(model.W[start : start + size]) * sums
+        labels[start : start + size] = part.argmax(axis=1)
+    return labels

@@ -18,10 +18,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.arrays import Array
+from ..base.deadline import OutOfTime, no_limit, now, time_limit
 from ..base.declaration import BOOTSTRAP
 from ..base.interfaces import Operand
 from ..base.live_bar import parts_callback
 from ..fitting.preparation import prepare_X
+from .cells import require_one
 from .loading import loaded, require_no_gaps
 from .matching import match_units, unit_rows
 from .parameters import checked
@@ -159,7 +161,8 @@ def bootstrap(
     n_threads : int or None, default=None
         Threads to use, as of `NMF`. The result doesn't depend on it.
     max_time : float or None, default=None
-        Seconds after which no further fits are begun; the result is by those that are there.
+        Seconds for the fits. Those that are under way by then are given up; the result is by
+        those that have ended. If there is none, a TimeoutError.
     callback : callable or None, default=None
         Called after each replicate with a record (done, n_resamples, seconds); if it returns
         True, the result is of the replicates so far.
@@ -204,7 +207,7 @@ def bootstrap(
     >>> bool((sure.low <= sure.mean).all() and (sure.mean <= sure.high).all())
     True
     """
-    values = checked(BOOTSTRAP, dict(locals()))
+    values, begun = checked(BOOTSTRAP, dict(locals())), now()
     check_is_fitted(model, "components_")
     operand = None
     if vars(model).get("missing_values") is None:
@@ -215,8 +218,12 @@ def bootstrap(
     H = _components_for(model, shape[1])
     rng = check_random_state(copy.deepcopy(random_state))
     weights = list(_weights(shape[0], groups, n_resamples, method, rng))
-    with parts_callback(verbose, callback, describe_resample) as told:
+    with (
+        parts_callback(verbose, callback, describe_resample) as told,
+        time_limit(max_time, begun),
+    ):
         fitted = _refit_all(model, X, operand, weights, values, told)
+    require_one(fitted, max_time)
     share = 0.0
     if method == "jackknife":
         share = float(np.mean([np.mean(w == 0) for w in weights[: len(fitted)]]))
@@ -238,18 +245,18 @@ def _refit_all(
     callback: Callable[[Resample], bool | None] | None,
 ) -> list[Array]:
     """Refit the model with each of these weights, as long as the limits let it."""
-    start, fitted = time.perf_counter(), []
-    max_time = values["max_time"]
-    several = refits(model, X, operand, values["tol"], values["max_iter"])
-    with contextlib.closing(several.each(weights)) as replicates:
-        for components in replicates:
-            fitted.append(components)
-            seconds = time.perf_counter() - start
-            done = Resample(len(fitted), len(weights), seconds)
-            if callback is not None and callback(done):
-                break
-            if max_time is not None and seconds >= max_time:
-                break
+    start = time.perf_counter()
+    fitted: list[Array] = []
+    with contextlib.suppress(OutOfTime):
+        several = refits(model, X, operand, values["tol"], values["max_iter"])
+        with contextlib.closing(several.each(weights)) as replicates:
+            for components in replicates:
+                fitted.append(components)
+                seconds = time.perf_counter() - start
+                done = Resample(len(fitted), len(weights), seconds)
+                with no_limit():
+                    if callback is not None and callback(done):
+                        break
     return fitted
 
 

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from ..base.deadline import check as check_time
 from ..base.parameters import Parameters
 from ..estimators.nmf import NMF
 from ..fitting.model_group import FittedModel, ModelStart
@@ -105,6 +106,7 @@ class WeightedFolds(Folds):
                 W = model.fit_transform(
                     self._X, sample_weight=self._gaps.sample_weight, weights=weights
                 )
+            check_time()
             Ht = np.ascontiguousarray(model.components_.T)
             objective = float(np.nanmin(model.history_["objective"]))
             models.append(FittedModel(W, Ht, objective, objective, model.n_iter_, True))

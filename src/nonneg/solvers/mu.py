@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -58,7 +58,7 @@ class MultiplicativeState(State):
     lifts: int = 0
     before_W: Array | None = None
     before_H: Array | None = None
-    nesterov: float = 1.0
+    nesterov: float = field(default=1.0, metadata={"range": (1.0, 1e100)})
     last: float = math.inf
     """Objective measured in the last accelerated iteration."""
 

@@ -6,7 +6,7 @@ Its iterates are those of scikit-learn 0.18's solver "pg", to rounding.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..base.arrays import Array
-from ..base.interfaces import Operand, Problem, Progress, SolverBase, State
+from ..base.interfaces import POSITIVE, Operand, Problem, Progress, SolverBase, State
 from ..base.passes import Passes
 from ..base.penalty import Penalty
 from ..base.validation import warn
@@ -44,21 +44,21 @@ def sparseness_terms(
 class ProjectedGradientState(State):
     """The factors, the tolerances of the subproblems and the norms for the stopping test."""
 
-    initial: float = 0.0
+    initial: float = field(default=0.0, metadata=POSITIVE)
     """Squared norm of both gradients at the start, without any penalty."""
-    floor: float = 0.0
+    floor: float = field(default=0.0, metadata=POSITIVE)
     """Squared norm of gradients that are rounding alone; below it they count as zero."""
-    projected_W: float = 0.0
-    projected_H: float = 0.0
-    tol_W: float = 0.0
-    tol_H: float = 0.0
+    projected_W: float = field(default=0.0, metadata=POSITIVE)
+    projected_H: float = field(default=0.0, metadata=POSITIVE)
+    tol_W: float = field(default=0.0, metadata=POSITIVE)
+    tol_H: float = field(default=0.0, metadata=POSITIVE)
     objective: float = float("nan")
     limit_reached: bool = False
     product: Array | None = None
     """X·Ht of the current Ht, kept at the start, and always where H is fixed."""
     gram_H: NDArray[np.float64] | None = None
     """HHᵀ of the current H; for a masked X one for each of its rows."""
-    step: float = 1.0
+    step: float = field(default=1.0, metadata=POSITIVE)
     """Step size that a fit with fixed H tries next."""
     last_decrease: float = 0.0
     """Decrease of the objective in the last step of a fit with fixed H."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
 import sys
 import time
@@ -28,7 +29,10 @@ REFUSALS = {
 A TypeError is one for what reaches the gate from memory, and a MemoryError if it says which
 file has so large a shape."""
 SECONDS = 20.0
-"""Seconds after which an input counts as a hang."""
+"""Seconds of computing after which an input counts as a hang; a run that is stopped for a
+while by someone else has none."""
+BLOCKED = 400.0
+"""Seconds on the clock after which an input counts as blocked."""
 SHORTEST = 20
 """Fewest characters of a sentence."""
 
@@ -61,17 +65,28 @@ def is_refusal(name: str, error: BaseException) -> bool:
     return is_allowed and len(text) >= SHORTEST and "\0" not in text
 
 
-def drive_all(names: list[str], seed: int, first: int, count: int) -> Report:
-    """Drive targets with inputs; each depends on the seed, its target and its number alone."""
+def drive_all(
+    names: list[str], seed: int, first: int, count: int, last: str | None = None
+) -> Report:
+    """Drive targets with inputs; each depends on the seed, its target and its number alone.
+
+    A file with the name `last` tells which of them is at work.
+    """
     report, shown = Report(), set()
     # a hang inside a library does not return to Python: the process ends with its stacks
     faulthandler.enable()
-    faulthandler.register(signal.SIGALRM, all_threads=True, chain=True)
-    with TemporaryDirectory(dir=_memory()) as folder:
+    for alarm in (signal.SIGPROF, signal.SIGALRM):
+        faulthandler.register(alarm, all_threads=True, chain=True)
+    with (
+        TemporaryDirectory(dir=_memory()) as folder,
+        open(last or os.devnull, "wb") as now,
+    ):
         for name, number in inputs(names, first, count):
+            repetition = f"--target {name} --seed {seed} --first {number} --inputs 1\n"
+            os.pwrite(now.fileno(), repetition.ljust(80).encode(), 0)
             random = Random(f"{name}-{seed}-{number}")
             drawn = quietly(lambda: TARGETS[name].make(random, Path(folder)))  # noqa: B023
-            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            _set_alarms(SECONDS, BLOCKED)
             outcome = "read"
             try:
                 quietly(lambda: TARGETS[name].drive(drawn, random))  # noqa: B023
@@ -81,13 +96,15 @@ def drive_all(names: list[str], seed: int, first: int, count: int) -> Report:
                 kind = (name, type(error), lines[-2])
                 if outcome == "finding" and kind not in shown:
                     shown.add(kind)
-                    report.findings.append(
-                        f"--target {name} --seed {seed} --first {number} --inputs 1\n"
-                        + "".join(lines)
-                    )
-            signal.setitimer(signal.ITIMER_REAL, 0)
+                    report.findings.append(repetition + "".join(lines))
+            _set_alarms(0, 0)
             report.outcomes[name, outcome] += 1
     return report
+
+
+def _set_alarms(computing: float, waiting: float) -> None:
+    signal.setitimer(signal.ITIMER_PROF, computing)
+    signal.setitimer(signal.ITIMER_REAL, waiting)
 
 
 def _memory() -> str | None:

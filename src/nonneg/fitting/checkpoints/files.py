@@ -329,7 +329,7 @@ def _member(archive: Any, name: str, X: Operand | None) -> Any:
 def _past(header: dict[str, Any], table: dict[str, Any], load: Load) -> Past:
     try:
         return _built(header, table, load)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise DamagedError(str(error)) from error
 
 

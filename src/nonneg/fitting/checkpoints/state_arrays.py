@@ -138,19 +138,28 @@ def _decode(name: str, parts: Arrays) -> Any:
         }
         if suffix in decoders:
             return decoders[suffix]()
-        if suffix in _PYTHON_SCALARS and array.shape == ():
-            return _PYTHON_SCALARS[suffix][0](array.item())
+        python, dtype = _PYTHON_SCALARS.get(suffix, (None, None))
+        if python and array.shape == () and array.dtype.kind == np.dtype(dtype).kind:
+            return python(array.item())
     msg = f"The stored field {name!r} is damaged: its parts are {sorted(parts)}."
     raise ValueError(msg)
 
 
 def _decode_random_state(name: str, parts: Arrays) -> np.random.RandomState:
-    key, pos = parts["key"], int(parts["pos"])
-    # NumPy does not check these, and would read beyond the key
-    if key.shape != (_MT19937_WORDS,) or not 0 <= pos <= _MT19937_WORDS:
+    key, numbers = parts["key"], (parts["pos"], parts["has_gauss"])
+    gauss = parts["gauss"]
+    # NumPy does not check these: it would read beyond the key, and narrow numbers to int
+    if (
+        (key.shape, key.dtype.kind) != ((_MT19937_WORDS,), "u")
+        or any((n.shape, n.dtype.kind) != ((), "i") for n in numbers)
+        or (gauss.shape, gauss.dtype.kind) != ((), "f")
+        or not 0 <= numbers[0] <= _MT19937_WORDS
+        or not 0 <= numbers[1] <= 1
+    ):
         msg = f"The stored random state {name!r} is damaged."
         raise ValueError(msg)
     random_state = np.random.RandomState()
-    gauss = (int(parts["has_gauss"]), float(parts["gauss"]))
-    random_state.set_state(("MT19937", key.astype(np.uint32), pos, *gauss))
+    pos, has_gauss = (int(n) for n in numbers)
+    words = key.astype(np.uint32)
+    random_state.set_state(("MT19937", words, pos, has_gauss, float(gauss)))
     return random_state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from types import NoneType, UnionType
 from typing import Any
@@ -56,6 +57,9 @@ def _find_odd_field(record: Any, path: str) -> str | None:
             continue
         if not _is_of(value, hints.get(field.name, Any)):
             return f"its {name} is a {_describe(value)}"
+        low, high = field.metadata.get("range", (-math.inf, math.inf))
+        if isinstance(value, float) and (value < low or value > high):
+            return f"its {name} is {value:g}"
         items = value if isinstance(value, list) else [value]
         for i, item in enumerate(items):
             if isinstance(item, Stored):
