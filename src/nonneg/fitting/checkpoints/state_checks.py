@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import typing
 from types import NoneType, UnionType
 from typing import Any
@@ -57,8 +56,7 @@ def _find_odd_field(record: Any, path: str) -> str | None:
             continue
         if not _is_of(value, hints.get(field.name, Any)):
             return f"its {name} is a {_describe(value)}"
-        low, high = field.metadata.get("range", (-math.inf, math.inf))
-        if isinstance(value, float) and (value < low or value > high):
+        if not _is_in_range(value, field.metadata.get("range")):
             return f"its {name} is {value:g}"
         items = value if isinstance(value, list) else [value]
         for i, item in enumerate(items):
@@ -68,6 +66,13 @@ def _find_odd_field(record: Any, path: str) -> str | None:
                 if fault is not None:
                     return fault
     return None
+
+
+def _is_in_range(value: Any, limits: tuple[float, float] | None) -> bool:
+    """Return whether a number is not outside of limits; NaN is not."""
+    if limits is None or not isinstance(value, float):
+        return True
+    return not (value < limits[0] or value > limits[1])
 
 
 def _hints(cls: type[Any]) -> dict[str, Any]:
