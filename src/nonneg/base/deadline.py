@@ -27,6 +27,16 @@ class _Limit(threading.local):
 _limit = _Limit()
 
 
+def nothing_read(max_time: float | None) -> Exception:
+    """Return the exception where not even a start was made; None: in the limit of an outer call."""
+    if max_time is None:
+        return OutOfTime()
+    return TimeoutError(
+        f"max_time={max_time:g} s passed before X was read once, so that nothing could be "
+        "fitted. Pass more seconds."
+    )
+
+
 @contextmanager
 def time_limit(seconds: Any, start: float | None = None) -> Iterator[None]:
     """Let `check` raise after so many seconds, on this thread and inside the block.

@@ -275,8 +275,6 @@ class Progress(Stored):
 
 SCRATCH = {"scratch": True}
 """Metadata of a state's field whose content need not outlive an iteration."""
-POSITIVE = {"range": (0.0, math.inf)}
-"""Metadata of a number of a state that is never below 0; a file in which it is, is damaged."""
 
 
 @dataclass(eq=False)

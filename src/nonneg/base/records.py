@@ -37,11 +37,6 @@ ROWS_LEFT = (
     "reached are as they started. Pass more seconds."
 )
 """Sentence for a solve for W alone that was cut short."""
-NOTHING_READ = (
-    "max_time={max_time:g} s passed before X was read once, so that nothing could be fitted. "
-    "Pass more seconds."
-)
-"""Sentence of the TimeoutError where there is not even a start."""
 
 
 @dataclass

@@ -20,7 +20,7 @@ from ..base.interfaces import Operand, State
 from ..base.memory_size import is_limit
 from ..base.observed import NOTHING, Observation
 from ..base.parameters import Parameters
-from ..base.records import NOTHING_READ, FactorizationResult, result_of
+from ..base.records import FactorizationResult, result_of
 from ..base.validation import check_X, is_plain_sparse
 from ..fitting.observation import complete, observed_in, warn_of_gaps
 from ..fitting.plan import Plan
@@ -260,10 +260,7 @@ class FactorizationEstimator(NamedTransformer):
             with nullcontext() if X.in_parts else deadline.no_limit():
                 return make(X, *arguments)
         except deadline.OutOfTime:
-            if vars(self).get("max_time") is None:
-                raise
-            msg = NOTHING_READ.format(max_time=vars(self)["max_time"])
-            raise TimeoutError(msg) from None
+            raise deadline.nothing_read(vars(self).get("max_time")) from None
 
     def _fit(
         self,

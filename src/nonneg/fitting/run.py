@@ -16,7 +16,6 @@ from ..base.parameters import Parameters
 from ..base.penalties import scaled_penalties
 from ..base.records import (
     ADVICE,
-    NOTHING_READ,
     ROWS_LEFT,
     FactorizationResult,
     History,
@@ -287,10 +286,7 @@ def _starting_factors(plan: Plan) -> tuple[Array, Array]:
             with nullcontext() if plan.X.in_parts else deadline.no_limit():
                 return _made_start(plan, quick)
         except deadline.OutOfTime:
-            if plan.limits.max_time is None:
-                raise
-            msg = NOTHING_READ.format(max_time=plan.limits.max_time)
-            raise TimeoutError(msg) from None
+            raise deadline.nothing_read(plan.limits.max_time) from None
 
 
 def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..base.arrays import Array
-from ..base.interfaces import POSITIVE, Operand, Problem, Progress, SolverBase, State
+from ..base.interfaces import Operand, Problem, Progress, SolverBase, State
 from ..base.passes import Passes
 from ..base.penalty import Penalty
 from ..base.validation import warn
@@ -23,6 +23,8 @@ from ..operands.base import matmul, rmatmul
 from .registry import solvers
 from .steps.projection import Subproblem, gram_for
 
+POSITIVE = {"range": (0.0, math.inf)}
+"""Metadata of a number that is never below 0: a checkpoint in which it is, is damaged."""
 LIMIT_MESSAGE = "Iteration limit reached in nls subproblem."
 
 
