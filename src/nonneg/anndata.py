@@ -127,7 +127,8 @@ def _choose_variables(adata: Any, use_highly_variable: bool | None) -> Any:
 def _find_matrix(adata: Any, layer: str | None, chosen: Any) -> Any:
     """Return the matrix to factorize; a backed AnnData itself, if all of it is used."""
     if layer is not None and layer not in adata.layers:
-        names = ", ".join(adata.layers) or "none"
+        # anndata 0.13 lists X among them, by the name None
+        names = ", ".join(name for name in adata.layers if name is not None) or "none"
         msg = f"adata has no layer {layer!r}; its layers are: {names}."
         raise ValueError(msg)
     if layer is not None:

@@ -217,7 +217,7 @@ def test_names_belong_to_their_matrix(inside):
     if inside.startswith("mod"):
         h5py = pytest.importorskip("h5py")
         with h5py.File("x.h5mu", "w") as file:
-            anndata.io.write_elem(file, "mod/rna", data)
+            anndata.io.write_elem(file.create_group("mod"), "rna", data)
             file["mod/other/X"] = X
     else:
         data.write_h5ad("x.h5ad")

@@ -569,12 +569,12 @@ def frame_with(column):
             "contains NA. Every",
         ),
         (
-            lambda: frame_with(pd.date_range("2020", periods=2)),
+            lambda: frame_with(pd.date_range("2020", periods=2, unit="ns")),
             TypeError,
             "columns of other kinds: 'a' (datetime64[ns]). Drop them",
         ),
         (
-            lambda: frame_with(pd.date_range("2020", periods=2)).assign(
+            lambda: frame_with(pd.date_range("2020", periods=2, unit="ns")).assign(
                 c=pd.Categorical(["x", "y"]), d=pd.array([1, 2], dtype="Int64")
             ),
             TypeError,
