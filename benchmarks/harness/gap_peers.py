@@ -68,14 +68,14 @@ def wnmf(data: Any) -> dict[str, float]:
     X = data["X"].astype(np.float64)
     weights = (~np.isnan(X)).astype(np.float64)
     model = wNMF(
-        n_components=int(data["k"]), max_iter=int(data["iterations"]), tolerance=0,
-        n_run=1, rng=np.random.default_rng(0), verbose=0, track_error=False,
+        n_components=int(data["k"]), max_iter=int(data["iterations"]), tol=1e-300,
+        random_state=0, verbose=0,
     )  # fmt: skip
     X = np.where(weights > 0, X, 0)
     began = time.perf_counter()
     model.fit(X.T, weights.T)
     seconds = time.perf_counter() - began
-    product = np.asarray(model.U_all_[0] @ model.V_all_[0])
+    product = np.asarray(model.components_ @ model.coefficients_)
     return {
         "seconds": seconds,
         "objective": 0.5 * float(np.sum(weights.T * (X.T - product) ** 2)),
