@@ -189,3 +189,13 @@ def test_the_seeds_are_sound(tmp_path):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 assert min(read_matrix(path).X.shape) > 0
+
+
+def test_a_library_that_quotes_the_file_controls_no_terminal(tmp_path):
+    """SciPy names the unknown format, which held a NUL or an escape sequence."""
+    path = tmp_path / "X.npz"
+    members = unpack(seeds.plain_files()[".npz"][3])
+    members["format.npy"] = npy(np.array("c\x1b[31m\0r"))
+    path.write_bytes(pack(members))
+    with pytest.raises(ValueError, match=r"can't be read: Unknown format .*c\?\[31m"):
+        read_matrix(path)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..base.gate import admit_sparse
 from ..base.plain_archives import read_array_header, require_whole_array
 from ..stores.matrix_market import read_market
-from ..stores.read_errors import describe_lack
+from ..stores.read_errors import describe_lack, describe_reason
 from .column_choice import choose_columns, name_options
 from .text_forms import RefusedFile, TextForm
 from .text_tables import read_text
@@ -177,7 +177,7 @@ def _explain_damage(path: Path) -> Iterator[None]:
         is_damage = isinstance(error, gzip.BadGzipFile)
         if isinstance(error, OSError) and not is_damage:
             raise
-        reason = " ".join(str(error).split()).rstrip(".")
+        reason = describe_reason(error)
         msg = f"{str(path)!r} can't be read: {reason or type(error).__name__}."
         raise ValueError(msg) from error
 

@@ -15,9 +15,18 @@ class StoreError(OSError, ValueError):
     """
 
 
+def describe_reason(error: BaseException) -> str:
+    """Return the text of another library's error in a line, without its full stop.
+
+    It may quote the file, which must not control a terminal.
+    """
+    line = " ".join(str(error).split()).rstrip(".")
+    return "".join(c if c.isprintable() else "?" for c in line)
+
+
 def describe_lack(where: object, error: MemoryError) -> str:
     """Return the sentence about a file whose matrix needs more memory than there is."""
-    reason = " ".join(str(error).split()).rstrip(".") or "there is no memory left"
+    reason = describe_reason(error) or "there is no memory left"
     return (
         f"{str(where)!r} can't be read: {reason}. Its shape needs more memory than there "
         "is, unless it is damaged."
@@ -57,7 +66,7 @@ def naming_rows(
     except Exception as error:
         if again is not None:
             start, stop = _find_unreadable(again, start, stop, size or 1)
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        reason = describe_reason(error) or type(error).__name__
         msg = (
             f"{describe_rows(start, stop)} of {where} can't be read: {reason}. "
             "The file may be damaged or cut off, or was changed."

@@ -20,6 +20,7 @@ from ...base.records import History
 from ...base.validation import warn
 from ...operands.dask.worker_files import RowFiles
 from ...operands.streamed.disk_rows import DiskRows, giving_back
+from ...stores.read_errors import describe_reason
 from .state_checks import find_fault
 from .state_tree import Load, from_table, names_elsewhere, to_table
 
@@ -244,7 +245,7 @@ class Checkpoints:
     def _require_same(self, path: Path, header: dict[str, Any]) -> None:
         if header.get("format") != FORMAT:
             msg = (
-                f"The checkpoint {str(path)!r} is of format {header.get('format')}, and "
+                f"The checkpoint {str(path)!r} is of format {header.get('format')!r}, and "
                 f"this version of nonneg reads {FORMAT}. Go on with the version that "
                 "wrote it, pass resume=False to start afresh, or another path."
             )
@@ -382,7 +383,7 @@ def _require_sound(past: Past, X: Operand | None) -> None:
 
 
 def _tell_damage(path: Path, error: BaseException) -> None:
-    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    reason = describe_reason(error) or type(error).__name__
     warn(
         f"The checkpoint {str(path)!r} is damaged and not used: {reason}.",
         RuntimeWarning,

@@ -15,7 +15,7 @@ from ...base import deadline
 from ...base.arrays import Array
 from ...base.gate import LARGEST_INT32
 from ...stores.base import StoreBase
-from ...stores.read_errors import StoreError
+from ...stores.read_errors import StoreError, describe_reason
 
 POLL = 0.05
 """Seconds after which signals are handled while waiting for a read."""
@@ -196,7 +196,7 @@ def read_rows(store: StoreBase, start: int, stop: int, out: Array | None) -> Any
     except StoreError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        reason = describe_reason(error) or type(error).__name__
         msg = f"Rows {start:,} to {stop:,} of X can't be read: {reason}."
         raise OSError(msg) from error
     if rows.shape != (stop - start, store.shape[1]):
