@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from nonneg import NMF, bootstrap, load, non_negative_factorization, save
+from nonneg import NMF, load, non_negative_factorization, save
 from nonneg.constraints import (
     Bounds,
     ConstraintBase,
@@ -257,12 +257,6 @@ def test_signs_need_least_squares_and_a_free_factor():
         NMF(K, solver="hals", constraints_H=Bounds(upper=3)).fit(X)
     with pytest.raises(ValueError, match="Negative values"):
         NMF(K, solver="mu", beta_loss=1, constraints_H=Bounds(-np.inf)).fit(X)
-
-
-def test_the_bootstrap_takes_no_constraints():
-    model = NMF(K, solver="hals", constraints_W=Simplex(), random_state=0).fit(TRUE.X)
-    with pytest.raises(ValueError, match="constraints_W=None"):
-        bootstrap(model, TRUE.X)
 
 
 @pytest.mark.parametrize(
