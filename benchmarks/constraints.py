@@ -2,7 +2,7 @@
 
     python benchmarks/constraints.py [--threads 2] [--quick] [--peers PYTHON] [--json FILE]
 
-`--peers` names an interpreter that has pymcr and mcrnmf: they need not be in the environment
+`--peers` names an interpreter that has pymcr, mcrnmf and pysptools: they need not be in the environment
 of nonneg. What it lacks is left out.
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from harness import machine
 
-from nonneg import NMF
+from nonneg import NMF, non_negative_factorization
 from nonneg.constraints import Fixed, Simplex, Smooth
 
 HERE = Path(__file__).resolve().parent
@@ -162,6 +162,25 @@ def demo_of_pymcr() -> tuple[Any, Any]:
     return X, 0.75 * S + 0.25 * S[:, ::-1]
 
 
+def unmixing(python: str, folder: Path, n_threads: int) -> list[Row]:
+    """Seconds for the shares of known materials in mixtures, beside those of pysptools."""
+    X, H = mixtures(1000, 200, 10)
+    found = peer(python, "pysptools", folder, X=X, H=H)
+    if found is None:
+        return []
+    seconds = []
+    for _ in range(2 * REPEATS):
+        began = time.perf_counter()
+        W, _, _ = non_negative_factorization(
+            X, H=H, n_components=10, update_H=False, solver="hals",
+            constraints_W=Simplex(), n_threads=n_threads,
+        )  # fmt: skip
+        seconds.append(time.perf_counter() - began)
+    report = row("pysptools, FCLS", median(seconds), found[0]["seconds"], 1.0)
+    loss = float(0.5 * np.sum((X - W @ H) ** 2))
+    return [report | {"loss": loss, "loss beside": found[0]["loss"]}]
+
+
 def peers(python: str, n_threads: int) -> list[Row]:
     """Seconds to the loss of others on their own examples, from their starts."""
     rows: list[Row] = []
@@ -182,6 +201,7 @@ def peers(python: str, n_threads: int) -> list[Row]:
                 return model.fit(X, W=W, H=H)
 
             rows.append(beside("pymcr's demo", found[0], fit, 20))
+        rows += unmixing(python, folder, n_threads)
         found = peer(python, "mcrnmf", folder)
         if found is not None:
             data = found[1]

@@ -48,6 +48,16 @@ def pymcr(path: str) -> Result:
     return {"seconds": seconds, "loss": float(0.5 * np.sum(error**2))}
 
 
+def pysptools(path: str) -> Result:
+    """Shares of known materials that sum up to 1, by pysptools."""
+    from pysptools.abundance_maps.amaps import FCLS
+
+    data = np.load(path)
+    X, H = data["X"], data["H"]
+    seconds, W = timed(lambda: FCLS(X, H))
+    return {"seconds": seconds, "loss": float(0.5 * np.sum((X - W @ H) ** 2))}
+
+
 def mcrnmf(path: str) -> Result:
     """Raman spectra of a reaction, the example of mcrnmf: shares that sum up to at most 1."""
     return _mcrnmf(path, "FroALS")
