@@ -363,7 +363,7 @@ STATES = {
     "missing": lambda a: a.pop("state/gram_W"),
     "class": lambda a: a.update({"state/class": np.array("os.system")}),
     "other record": lambda a: a.update({"state/class": np.array(
-        "nonneg.base.interfaces.Progress")}),
+        "nonneg.base.states.Progress")}),
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +18,10 @@ from .arrays import Array
 from .passes import Passes
 from .penalty import Penalty as Penalty  # noqa: PLC0414  (its public home is here)
 from .records import Stretch
+from .states import SCRATCH as SCRATCH  # noqa: PLC0414
+from .states import Progress as Progress  # noqa: PLC0414
+from .states import State as State  # noqa: PLC0414
+from .states import Stored as Stored  # noqa: PLC0414
 from .stats import Stats as Stats  # noqa: PLC0414
 from .steps import RowsT, SharedT, Step, SumsT
 from .weighted_operand import WeightedOperand
@@ -235,58 +239,6 @@ class Problem:
     """HHᵀ of a fixed H, where it is known already."""
     needs_objective: bool = True
     """Whether an exact solve for W beside a fixed H has to tell the objective."""
-
-
-class Stored:
-    """Base of records that a checkpoint may hold; module and name tell them apart."""
-
-    known: ClassVar[dict[str, type[Any]]] = {}
-    """Classes of records by their key."""
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.known[cls.key()] = cls
-
-    @classmethod
-    def key(cls) -> str:
-        """Module and name of the class, by which a checkpoint finds it again."""
-        return f"{cls.__module__}.{cls.__qualname__}"
-
-
-@dataclass(eq=False)
-class Progress(Stored):
-    """Report of an iteration; each array has an entry for each of R models."""
-
-    objective: NDArray[np.float64] | None
-    """Penalised objective after the iteration, or None when it would cost a pass."""
-    residual: NDArray[np.float64]
-    """The solver's optimality measure, the one its stopping rule compares with tol."""
-    decrease: NDArray[np.float64] | None
-    """Exact decrease of the objective in the iteration, where the kernel knows it."""
-    converged: NDArray[np.bool_]
-    sweeps: float = 1.0
-    """Inner sweeps per half-step, on average."""
-
-    @property
-    def has_converged(self) -> bool:
-        """Whether all models have converged."""
-        return bool(self.converged.all())
-
-
-SCRATCH = {"scratch": True}
-"""Metadata of a state's field whose content need not outlive an iteration."""
-
-
-@dataclass(eq=False)
-class State(Stored):
-    """Base of solver states: named arrays, scalars and random states, nothing else.
-
-    A field with the metadata `SCRATCH` is not stored, and None where it is restored.
-    """
-
-    W: Array
-    Ht: Array
-    n_iter: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)
