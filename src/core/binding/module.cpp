@@ -5,6 +5,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
+#include <stdexcept>
 
 #include "binding/arguments.hpp"
 #include "binding/interpreter_exit.hpp"
@@ -64,7 +65,10 @@ void bind_sizes(nb::module_ &m) {
 
 NB_MODULE(_core, m) {
   using namespace nonneg;
-  choose_set("");
+  if (!choose_set("")) // nanobind makes an ImportError of it
+    throw std::runtime_error(
+        "nonneg's compiled core needs a processor of x86-64-v2 (SSE 4.2) or later, and this one "
+        "has less; set NONNEG_SIMD=reference to compute by NumPy instead.");
   register_exit_handler();
   m.def("available_sets", available_sets);
   m.def("choose_set", choose_set, nb::arg("name"));
