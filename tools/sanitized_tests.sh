@@ -65,7 +65,8 @@ export ASAN_OPTIONS="$ASAN_OPTIONS:max_allocation_size_mb=4096"
 export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
 # neither Python nor the BLAS are built with the thread sanitizer: what they lock, it misses
 export TSAN_OPTIONS="suppressions=$PWD/tools/tsan.supp:ignore_noninstrumented_modules=1"
-export TSAN_OPTIONS="$TSAN_OPTIONS:halt_on_error=1:exitcode=66"
+# and a child of a fork that starts threads is not to die of it
+export TSAN_OPTIONS="$TSAN_OPTIONS:halt_on_error=1:exitcode=66:die_after_fork=0"
 export LD_PRELOAD
 if [ "$1" = --python ]; then
     shift
