@@ -226,7 +226,8 @@ def test_a_fit_goes_on_without_threads_that_cant_be_started(tmp_path):
     assert core.pool_size() == 3  # the pool is as good as new
     print("fitted")
     """
-    done = run(code, LD_PRELOAD=str(shim))
+    loaded = os.environ.get("LD_PRELOAD", "")  # a sanitizer's run-time comes first
+    done = run(code, LD_PRELOAD=f"{loaded} {shim}".strip())
     assert (done.returncode, done.stdout) == (0, "fitted\n"), done.stderr
 
 

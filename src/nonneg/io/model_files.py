@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..estimators.minibatch_nmf import MiniBatchNMF
 from ..estimators.nmf import NMF
 from ..fitting.checkpoints.state_tree import from_table, to_table
+from ..stores.read_errors import describe_reason
 from .model_archive import (
     CLASSES,
     FORMAT,
@@ -204,7 +205,7 @@ def _build(contents: Contents) -> NMF | MiniBatchNMF:
             model._state = from_table(contents.state)
         fault = find_fault(model)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        fault = f"its state can't be used, {error}"
+        fault = f"its state can't be used, {describe_reason(error)}"
     if fault is not None:
         msg = f"is damaged: {fault}"
         raise UnusableFile(msg)
