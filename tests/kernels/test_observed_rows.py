@@ -64,6 +64,37 @@ def test_named_products(dtype, index, k):
     np.testing.assert_allclose(dense, product, rtol=tol(dtype, 45 * k))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("method", [Cyclic(), Adaptive(4, 0.0, 0.3)], ids=repr)
+def test_rows_of_no_one_and_many_entries(dtype, method):
+    """Rows of more entries than components go another way than those of fewer."""
+    k, shape = 100, (12, 300)
+    entries = np.array([0, 1, 2, 15, 16, 17, 99, 100, 101, 200, 0, 3])
+    rng = np.random.default_rng(5)
+    named = np.zeros(shape)
+    for i, n in enumerate(entries):
+        named[i, rng.choice(300, n, replace=False)] = rng.choice([1.0, 0.3, 2.5], n)
+    start, Ht = factors(shape, k, dtype)
+    start[:, ::7] = 0
+    rhs = ((named * rng.random(shape)) @ Ht).astype(dtype)
+    named = sp.csr_array(named.astype(dtype))
+    results = []
+    for solve in (kernels.solve_apart, observed_rows.solve_apart):
+        arrays = {name: np.empty_like(start) for name in ("solved", "moved")}
+        rows = RowArrays(start.copy(), previous=start, **arrays)
+        report = solve(
+            rows, rhs, named, Ht, np.zeros((k, k)), 0.2 * np.eye(k), np.full(k, 0.1), method
+        )
+        results.append((rows.solved, report))
+    (ours, report), (reference, expected) = results
+    bound = tol(dtype, 300 * k, factor=50)  # sweeps add to the products
+    np.testing.assert_allclose(ours, reference, rtol=bound, atol=bound)
+    for name in ("violation", "cross", "square", "decrease", "sweeps"):
+        assert getattr(report, name) == pytest.approx(
+            getattr(expected, name), rel=100 * bound, abs=100 * bound
+        )
+
+
 def test_clean_rows_hides_nan():
     hidden = named_entries((30, 20), np.float64, signed=True)
     X = np.random.default_rng(2).random((30, 20))
@@ -75,7 +106,7 @@ def test_clean_rows_hides_nan():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rest", [0, 1])
-@pytest.mark.parametrize("k", [1, 4, 19, 67])
+@pytest.mark.parametrize("k", [1, 4, 19, 67, 101])
 @pytest.mark.parametrize(
     "method", [Cyclic(), Adaptive(5, 0.01, 0.3), Exact(0.2, sweeps=3)], ids=repr
 )

@@ -28,6 +28,12 @@ template <class A> NONNEG_INLINE void add_column(const OwnRow<A> &row, int t, A 
     store(row.g + s, load<V>(row.g + s) + d * load<V>(column + s));
 }
 
+template <class A> NONNEG_INLINE A gradient_of(const OwnRow<A> &row, int t) { return row.g[t]; }
+
+template <class A> NONNEG_INLINE A curvature_of(const OwnRow<A> &row, int t) {
+  return row.G[static_cast<Index>(t) * row.width + t];
+}
+
 template <class A> NONNEG_INLINE void set_gradient(const OwnRow<A> &row) {
   for (int t = 0; t < row.width; ++t)
     row.g[t] = -row.q[t];
@@ -36,20 +42,22 @@ template <class A> NONNEG_INLINE void set_gradient(const OwnRow<A> &row) {
       add_column(row, t, row.a[t]);
 }
 
+// Brings the gradient up to date after sweeps, which keep it so.
+template <class A> NONNEG_INLINE void close_sweeps(const OwnRow<A> &) {}
+
 struct RowSweep {
   double squares = 0, violation = 0, decrease = 0;
 };
 
 // One sweep over the coordinates in their order; `squares`, if any, gets the squared projected
-// gradient of each, just before its step.
-template <class A>
-NONNEG_INLINE RowSweep sweep_row(const OwnRow<A> &row, const int64_t *order, A least,
+// gradient of each, just before its step. A row is an `OwnRow` or a `FittedRow`.
+template <class Row, class A>
+NONNEG_INLINE RowSweep sweep_row(const Row &row, const int64_t *order, A least,
                                  double *squares = nullptr) {
   RowSweep done;
   for (int c = 0; c < row.k; ++c) {
     const int t = static_cast<int>(order[c]);
-    const A gradient = row.g[t], old = row.a[t];
-    const A curvature = row.G[static_cast<Index>(t) * row.width + t];
+    const A gradient = gradient_of(row, t), old = row.a[t], curvature = curvature_of(row, t);
     const A projected = old > A(0) || gradient < A(0) ? gradient : A(0);
     done.violation += static_cast<double>(projected < A(0) ? -projected : projected);
     if (squares)

@@ -8,7 +8,7 @@
 #include "kernels/packed_rows.hpp"
 #include "kernels/pivoting.hpp"
 #include "kernels/row_arrays.hpp"
-#include "kernels/row_gram.hpp"
+#include "kernels/row_problems.hpp"
 #include "kernels/row_solve.hpp"
 
 namespace nonneg::NONNEG_ISA {
@@ -18,6 +18,10 @@ template <class T> constexpr double kRowTolerance = sizeof(T) == 4 ? 1e-8 : 1e-1
 // Components up to which rows are solved for side by side: their Gram matrices must stay in
 // the cache (D-CORE-APART-TILES).
 constexpr int kMostTiled = 64;
+// Components from which sweeps over a row of at most as many entries go by the values that it
+// fits; below, side by side is quicker (D-CORE-FITTED-ROWS).
+template <class A> constexpr int kLeastFitted = sizeof(A) == 4 ? 96 : kMostTiled + 1;
+
 // Sweeps before pivoting at most: more of them cost more than the passive sets that they spare
 // (D-CORE-APART-SWEEPS).
 constexpr int kTiledSweeps = 2;
@@ -70,7 +74,7 @@ template <class A> static ApartMemory<A> cut_apart(void *scratch, int k) {
 }
 
 // The objective without its constant: 1/2 a (g - q).
-template <class A> NONNEG_INLINE double row_value(const OwnRow<A> &row) {
+template <class Row> NONNEG_INLINE double row_value(const Row &row) {
   double value = 0;
   for (int t = 0; t < row.k; ++t)
     value += static_cast<double>(row.a[t]) *
@@ -78,9 +82,9 @@ template <class A> NONNEG_INLINE double row_value(const OwnRow<A> &row) {
   return 0.5 * value;
 }
 
-template <class A>
-static void adapt_row(const OwnRow<A> &row, const Apart &apart, int most, double settled,
-                      A least, double &sweeps, double *squares = nullptr) {
+template <class Row, class A>
+static void adapt_row(const Row &row, const Apart &apart, int most, double settled, A least,
+                      double &sweeps, double *squares = nullptr) {
   double first = 0;
   for (int number = 0; number < most; ++number) {
     const RowSweep done = sweep_row(row, apart.order, least, number == 0 ? squares : nullptr);
@@ -108,98 +112,56 @@ static void finish_row(ApartMemory<double> &cuts) {
   set_gradient(row);
 }
 
+template <class A> constexpr A kLeastCurvature = sizeof(A) == 4 ? A(1.17549435e-38f)
+                                                            : A(2.2250738585072014e-308);
+
+// Adds what is measured before a solve.
+template <class Row>
+NONNEG_INLINE void measure_row(const Row &row, const Apart &apart, ApartSums &sums) {
+  for (int t = 0; t < row.k; ++t) {
+    const double gradient = static_cast<double>(row.g[t]);
+    const double projected = row.a[t] > 0 || gradient < 0 ? gradient : 0;
+    const double linear = static_cast<double>(row.q[t]);
+    if (apart.method == Method::exact)
+      sums.measures[t] += projected * projected;
+    sums.measures[row.k + t] += linear * linear;
+  }
+}
+
+// Sweeps over a row whose gradient is set, once or adaptively.
+template <class Row, class A>
+NONNEG_INLINE void sweep_own(const Apart &apart, const Row &row, A least, ApartSums &sums) {
+  measure_row(row, apart, sums);
+  if (apart.method == Method::sweep) {
+    sums.sums.violation += sweep_row(row, apart.order, least).violation;
+    close_sweeps(row);
+    return;
+  }
+  const double before = row_value(row);
+  adapt_row(row, apart, apart.most, apart.settled, least, sums.sums.sweeps, sums.measures);
+  close_sweeps(row);
+  sums.sums.decrease += before - row_value(row);
+}
+
 // Solves for the row whose problem is in `cuts`.
 template <class T, class A>
 NONNEG_INLINE void solve_own(const Apart &apart, ApartMemory<A> &cuts, ApartSums &sums) {
   const OwnRow<A> &row = cuts.row;
-  const int k = row.k;
-  const A least = sizeof(A) == 4 ? A(1.17549435e-38f) : A(2.2250738585072014e-308);
   set_gradient(row);
-  for (int t = 0; t < k; ++t) {
-    const double gradient = static_cast<double>(row.g[t]);
-    const double projected = row.a[t] > A(0) || gradient < 0 ? gradient : 0;
-    const double linear = static_cast<double>(row.q[t]);
-    if (apart.method == Method::exact)
-      sums.measures[t] += projected * projected;
-    sums.measures[k + t] += linear * linear;
-  }
-  if (apart.method == Method::sweep) {
-    sums.sums.violation += sweep_row(row, apart.order, least).violation;
+  if (apart.method != Method::exact) {
+    sweep_own(apart, row, kLeastCurvature<A>, sums);
     return;
   }
-  const double before = row_value(row);
-  if (apart.method == Method::adaptive) {
-    adapt_row(row, apart, apart.most, apart.settled, least, sums.sums.sweeps, sums.measures);
-  } else if constexpr (sizeof(A) == sizeof(double)) {
+  if constexpr (sizeof(A) == sizeof(double)) {
+    measure_row(row, apart, sums);
+    const double before = row_value(row);
     double unused = 0;
-    adapt_row(row, apart, apart.most, apart.settled, least, unused);
+    adapt_row(row, apart, apart.most, apart.settled, kLeastCurvature<A>, unused);
     if (!pivot_row(row, cuts.pivot, kRowTolerance<T>, sums.sums.sweeps))
       finish_row(cuts);
+    sums.sums.decrease += before - row_value(row);
   }
-  sums.sums.decrease += before - row_value(row);
 }
-
-// Gram matrices of the rows with their penalties.
-template <class T, class I, class A> struct RowGrams {
-  const CsrView<T, I> &named;
-  const T *B;
-  int kp;
-  const Apart &apart;
-  A *gathered;
-  bool bent, mixed; // whether there is a quadratic penalty, and one that ties components
-
-  RowGrams(const CsrView<T, I> &n, const T *b, int width, const Apart &a, A *memory)
-      : named(n), B(b), kp(width), apart(a), gathered(memory), bent(false), mixed(false) {
-    for (int r = 0; r < a.k; ++r)
-      for (int t = 0; t < a.k; ++t)
-        (r == t ? bent : mixed) |= a.Q[r * a.k + t] != 0;
-    bent |= mixed;
-  }
-
-  double quadratic(Index i) const { return apart.quadratic ? apart.quadratic[i] : 1; }
-
-  // The base in the rows' precision, with zeros beside it.
-  void widen(A *wide) const {
-    const int k = apart.k, width = row_gram_width<A>(k);
-    for (int r = 0; r < width; ++r)
-      for (int t = 0; t < width; ++t)
-        wide[r * width + t] = r < k && t < k ? static_cast<A>(apart.base[r * k + t]) : A(0);
-  }
-
-  // G, which is the base, becomes the matrix of row i, on and above the diagonal.
-  // Rows before `last` are fetched while this one is summed.
-  void add(Index i, Index last, A *G) const {
-    const Index from = named.indptr[i], end = named.indptr[i + 1];
-    add_rank<A>(named.indices + from, named.values + from, end - from,
-                static_cast<Index>(named.indptr[last]) - from, B, kp, apart.k, G, gathered);
-  }
-
-  void penalise(Index i, A *G) const {
-    const int k = apart.k, width = row_gram_width<A>(k);
-    for (int r = 0; bent && r < k; ++r)
-      for (int t = mixed ? 0 : r; t < (mixed ? k : r + 1); ++t)
-        G[r * width + t] += static_cast<A>(quadratic(i) * apart.Q[r * k + t]);
-  }
-
-  // The linear term of a row's problem, entry t.
-  A linear(Index i, int t, T p) const {
-    const double share = apart.linear ? apart.linear[i] : 1;
-    return static_cast<A>(static_cast<double>(p) - share * apart.l1[t]);
-  }
-
-  // Writes the row a of numbers `step` apart, and adds <p, a> and the quadratic penalty.
-  void write(Index i, const A *a, Index step, const T *p, T *out, ApartSums &sums) const {
-    double penalty = 0;
-    for (int t = 0; t < apart.k; ++t) {
-      const double x = static_cast<double>(a[t * step]);
-      out[t] = static_cast<T>(a[t * step]);
-      sums.sums.cross += static_cast<double>(p[t]) * x;
-      for (int s = mixed ? 0 : t; bent && s < (mixed ? apart.k : t + 1); ++s)
-        penalty += x * apart.Q[t * apart.k + s] * static_cast<double>(a[s * step]);
-    }
-    sums.square -= quadratic(i) * penalty;
-  }
-};
 
 template <class T, class I, class A>
 static void rows_apart_in(const CsrView<T, I> &named, Index first, Index last, const T *B,
@@ -209,17 +171,25 @@ static void rows_apart_in(const CsrView<T, I> &named, Index first, Index last, c
   ApartMemory<A> cuts = cut_apart<A>(scratch, k);
   const int width = cuts.row.width;
   const RowGrams<T, I, A> grams(named, B, kp, apart, cuts.gathered);
+  const bool may_fit = apart.narrow && apart.method != Method::exact && !grams.mixed &&
+                       k >= kLeastFitted<A>;
   for (Index i = first; i < last; ++i) {
-    grams.widen(cuts.G);
-    grams.add(i, last, cuts.G);
-    close_gram(k, cuts.G);
-    grams.penalise(i, cuts.G);
     const T *a = rows.start.data + i * rows.start.stride, *p = P.data + i * P.stride;
     for (int t = 0; t < width; ++t) {
       cuts.q[t] = t < k ? grams.linear(i, t, p[t]) : A(0);
       cuts.row.a[t] = t < k ? static_cast<A>(a[t]) : A(0);
     }
-    solve_own<T, A>(apart, cuts, sums);
+    if (may_fit && grams.entries(i) <= k) {
+      const FittedRow<A> row = grams.fitted(i, cuts.row, cuts.G);
+      set_gradient(row);
+      sweep_own(apart, row, kLeastCurvature<A>, sums);
+    } else {
+      grams.widen(cuts.G);
+      grams.add(i, last, cuts.G);
+      close_gram(k, cuts.G);
+      grams.penalise(i, cuts.G);
+      solve_own<T, A>(apart, cuts, sums);
+    }
     for (int t = 0; t < k; ++t)
       sums.square += static_cast<double>(cuts.row.a[t]) *
                      (static_cast<double>(cuts.row.g[t]) + static_cast<double>(cuts.q[t]));
@@ -279,8 +249,7 @@ static void solve_tile(const Apart &apart, const TiledMemory<A> &cuts, ApartMemo
   constexpr int L = kLanes<A>;
   const ApartTile<A> &tile = cuts.tile;
   const int k = apart.k;
-  const A least = sizeof(A) == 4 ? A(1.17549435e-38f) : A(2.2250738585072014e-308);
-  set_inverses(tile, least);
+  set_inverses(tile, kLeastCurvature<A>);
   set_lane_gradients(tile);
   using D = WideVec<A>;
   const D zero = fill<D>(0.0);
