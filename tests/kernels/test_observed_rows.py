@@ -83,7 +83,14 @@ def test_rows_of_no_one_and_many_entries(dtype, method):
         arrays = {name: np.empty_like(start) for name in ("solved", "moved")}
         rows = RowArrays(start.copy(), previous=start, **arrays)
         report = solve(
-            rows, rhs, named, Ht, np.zeros((k, k)), 0.2 * np.eye(k), np.full(k, 0.1), method
+            rows,
+            rhs,
+            named,
+            Ht,
+            np.zeros((k, k)),
+            0.2 * np.eye(k),
+            np.full(k, 0.1),
+            method,
         )
         results.append((rows.solved, report))
     (ours, report), (reference, expected) = results
