@@ -180,7 +180,9 @@ BAD_TEXTS = {
     "texts alone": ("one\ntwo\n", "by `separator` (--separator)"),
     "may be a header": ("x,1,2\ny,3,4\n", "--no-header"),
     "thousands": ('s,x,y\na,"1,234",7\n', "'1,234' in line 2, column 'x'"),
-    "thousands in every row": ('"1,234","5,678"\n' * 2, "'5,678' in line 2"),
+    "thousands in every row": ('"1,234","5,678"\n' * 2, "in line 1"),
+    "thousands in the first cell": ('"1,234",7\n3,4\n', "'1,234' in line 1"),
+    "thousands in the first row": ('a,"1,234",7\nb,3,4\n', "'1,234' in line 1"),
     "quoted thousands below": ("1,2\n" * 200 + '1,"2,345"\n', "'2,345' in line 201"),
     "decimal underscore": ("1,1_0\n2,3\n2,4_0\n", "4_0"),
 }

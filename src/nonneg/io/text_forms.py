@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -156,6 +157,14 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+_GROUPED = re.compile(r"[+-]?(\d{1,3}([,' .]\d{3})+([.,]\d+)?|\d+,\d+)")
+
+
+def looks_like_number(cell: str) -> bool:
+    """Return whether a cell is a number, or one with marks between its digits: 1,234."""
+    return is_number(cell) or _GROUPED.fullmatch(cell.strip()) is not None
 
 
 def find_separator(lines: list[str], usual: str) -> str:

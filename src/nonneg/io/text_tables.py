@@ -18,6 +18,7 @@ from .text_forms import (
     TextForm,
     find_separator,
     is_number,
+    looks_like_number,
     open_text,
     parse_separator,
     split_rows,
@@ -91,8 +92,9 @@ class _Layout:
     def _looks_like_header(self, first: list[str], below: list[list[str]]) -> bool:
         values = [cell for cell in first[1:] if cell.strip().lower() not in self.words]
         if not all(is_number(cell) for cell in values):
-            return True
-        if is_number(first[0]):
+            # a row of 1,234 and numbers is refused as data, not left out as names
+            return not all(looks_like_number(cell) for cell in values)
+        if looks_like_number(first[0]):
             return False
         only_names = not any(is_number(row[0]) for row in below)
         if first[0].strip() and only_names and len(first) > 1:
