@@ -20,6 +20,7 @@ from nonneg import (
 )
 from nonneg.base import deadline
 from nonneg.base.interfaces import SolverBase
+from nonneg.constraints import Bounds, Simplex, Smooth
 from nonneg.initialization.svd_start import INITS
 from nonneg.losses import metrics
 from nonneg.solvers.registry import solvers
@@ -94,6 +95,51 @@ def test_a_fit_may_be_cut_anywhere(solver, storage, looks, over_after):
             else np.sqrt(2 * metrics.beta_divergence(data(), W, H, 1))
         )
         np.testing.assert_allclose(model.reconstruction_err_, error, rtol=1e-6)
+
+
+def with_gaps(X):
+    X = X.copy()
+    X[::3, ::4] = np.nan
+    return X
+
+
+KNOWN = {
+    "NaN": (with_gaps, {"missing_values": np.nan}),
+    "unstored": (sp.csr_array, {"missing_values": "unstored"}),
+    "simplex": (np.array, {"constraints_W": [Simplex()]}),
+    "smooth": (
+        np.array,
+        {"constraints_H": [Smooth(1.0)], "alpha_W": 0.1, "alpha_H": 0.1},
+    ),
+    "signed": (lambda X: X - 0.5, {"constraints_W": [Bounds(-np.inf)]}),
+    "simplex, NaN": (
+        with_gaps,
+        {"constraints_W": [Simplex()], "missing_values": np.nan},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("known", "solver", "looks"), covering(list(KNOWN), ("hals", "bpp", "mu"), LOOKS)
+)
+def test_a_fit_with_gaps_or_constraints_may_be_cut_anywhere(
+    known, solver, looks, over_after
+):
+    make, options = KNOWN[known]
+    if known == "signed" and solver == "mu":
+        solver = "auto"
+    clock = over_after(looks)
+    model = NMF(
+        3, "random", solver, random_state=0, max_time=1, tol=0, max_iter=100_000,
+        **options,
+    )  # fmt: skip
+    W = quietly(lambda: model.fit_transform(make(data())))
+    assert model.stop_reason_ == "max_time"
+    assert clock.looks <= looks + FEW
+    assert np.isfinite(W).all()
+    assert np.isfinite(model.components_).all()
+    if "simplex" in known:
+        np.testing.assert_allclose(W.sum(axis=1), 1, rtol=1e-12)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
