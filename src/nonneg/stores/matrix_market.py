@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import io
 import zlib
 from collections.abc import Callable, Iterator
@@ -28,6 +29,16 @@ FIELDS = {
 
 PIECE_BYTES = 1 << 19
 """Bytes of text that are parsed at a time, so that they stay in a cache (D-MARKET-PIECES)."""
+
+
+def parse_market(text: bytes) -> Any:
+    """Return the matrix of a text in the Matrix Market format, as SciPy reads it."""
+    import scipy.io
+
+    # from the version on that has the parameter, its default is to change
+    can_choose = "spmatrix" in inspect.signature(scipy.io.mmread).parameters
+    options = {"spmatrix": False} if can_choose else {}
+    return scipy.io.mmread(io.BytesIO(text), **options)
 
 
 def open_market(path: Path) -> IO[bytes]:
@@ -102,7 +113,7 @@ def read_market(path: Path) -> Any:
                 msg = f"line {n_lines + 1 + number}: {text}"
                 raise ValueError(msg) from error
             n_lines += lines.count(b"\n")
-    return scipy.io.mmread(io.BytesIO(header + b"".join(pieces)), spmatrix=False)
+    return parse_market(header + b"".join(pieces))
 
 
 class Entries(NamedTuple):
@@ -215,11 +226,9 @@ class MatrixMarket:
             raise StoreError(msg) from error
 
     def _read(self, lines: bytes, n_lines: int) -> Entries:
-        import scipy.io
-
         header = (
             f"%%MatrixMarket matrix coordinate {self._field} {self._symmetry}\n"
             f"{self.shape[0]} {self.shape[1]} {n_lines}\n"
         )
-        X = scipy.io.mmread(io.BytesIO(header.encode() + lines), spmatrix=False)
+        X = parse_market(header.encode() + lines)
         return Entries(X.row, X.col, X.data)
