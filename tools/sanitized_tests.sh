@@ -25,7 +25,8 @@ case ${CHECKS:=address} in
 address)
     CXX=${CXX:-g++} checks=address,$cheap preload="libasan.so libstdc++.so" ;;
 undefined)
-    CXX=${CXX:-g++} checks=undefined,float-cast-overflow,bounds-strict
+    # not bounds-strict: Python's own tuples end in an array of one that is longer
+    CXX=${CXX:-g++} checks=undefined,float-cast-overflow
     preload=libubsan.so sets=${SETS:-${one:-}} ;;
 clang)
     CXX=${CXX:-$(compgen -c clang++ | sort -V | tail -1)}
@@ -72,4 +73,7 @@ if [ "$1" = --python ]; then
     shift
     PYTHONPATH=$PWD/tests exec "$venv/bin/python" "$@"
 fi
+# of fewer sets than the processor has, the test of their list knows nothing
+[ -z "$sets" ] || set -- "$@" --deselect \
+    tests/kernels/test_kernels.py::test_the_sets_are_those_that_the_system_says_the_processor_has
 exec "$venv/bin/python" -m pytest -q -p no:cacheprovider "$@"
