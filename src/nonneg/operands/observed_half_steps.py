@@ -114,15 +114,19 @@ def _solve_apart(
     repeated = isinstance(method, Adaptive)
     together = repeated or (isinstance(method, Exact) and len(base) >= LEAST_TOGETHER)
     alike = X.weights.alike if together else None
+    report: SolveReport
     if alike is None:
-        return _solve_named(rows, rhs, named, *shared, X.n_threads)
+        report = kernels.solve_apart(rows, rhs, named, *shared, X.n_threads)
+        return report
     total: SolveReport | None = None
     for numbers in (*alike.groups, alike.others):
         if not numbers.size:
             continue
         part = _taken(rows, numbers)
         if numbers is alike.others:
-            report = _solve_named(part, rhs[numbers], alike.named, *shared, X.n_threads)
+            report = kernels.solve_apart(
+                part, rhs[numbers], alike.named, *shared, X.n_threads
+            )
         else:
             one = named[numbers[:1]]
             report = _solve_alike(part, rhs[numbers], one, *shared, X.n_threads)
@@ -142,23 +146,6 @@ def _taken(rows: RowArrays, numbers: Any) -> RowArrays:
     return RowArrays(*(None if A is None else A[numbers] for A in arrays))
 
 
-def _solve_named(
-    rows: RowArrays,
-    rhs: Array,
-    named: Any,
-    Ht: Array,
-    base: Array,
-    Q: Array,
-    l1: Array,
-    method: Method,
-    n_threads: int,
-) -> SolveReport:
-    report: SolveReport = kernels.solve_apart(
-        rows, rhs, named, Ht, base, Q, l1, method, n_threads
-    )
-    return report
-
-
 def _solve_alike(
     rows: RowArrays,
     rhs: Array,
@@ -175,9 +162,13 @@ def _solve_alike(
         1.0 if share is None else float(share[0]) if np.ptp(share) == 0 else None
         for share in (rows.linear, rows.quadratic)
     ]
+    report: SolveReport
     if None in shares:  # weights of rows differ
         repeated = sp.vstack([named] * len(rhs), format="csr")
-        return _solve_named(rows, rhs, repeated, Ht, base, Q, l1, method, n_threads)
+        report = kernels.solve_apart(
+            rows, rhs, repeated, Ht, base, Q, l1, method, n_threads
+        )
+        return report
     linear, quadratic = shares
     gram = base.copy()
     for sign in (1, -1):
