@@ -251,10 +251,13 @@ def constrained_kind(solver: str | SolverBase) -> type[SolverBase]:
     return ConstrainedDivergence if _is_divergence(solver) else ConstrainedLeastSquares
 
 
-def constrained_solver(solver: SolverBase, sides: Constraints | None) -> SolverBase:
+def constrained_solver(
+    solver: SolverBase, sides: Constraints | None, loss: LossBase
+) -> SolverBase:
     """Return the solver that obeys the constraints: itself, where there are none."""
     if sides is None:
         return solver
     if isinstance(solver, Hals):
         return ConstrainedLeastSquares(solver, sides.W, sides.H)
-    return ConstrainedDivergence(solver, sides.W, sides.H)
+    flat = "poisson" in loss.provides
+    return ConstrainedDivergence(solver, sides.W, sides.H, flat)

@@ -107,7 +107,7 @@ def plan(
         X = X.checked_as_read()
     solver = _solver(X, parameters, blocks)
     solver.require(loss, X)
-    solver = constrained_solver(solver, sides)
+    solver = constrained_solver(solver, sides, loss)
     own_limit = solver.iteration_limit(update_H)
     return Plan(
         X=X,

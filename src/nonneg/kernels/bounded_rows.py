@@ -134,7 +134,8 @@ class BoxRows:
 
     Entries at a bound move off it where their gradient asks for it, and free entries beyond
     a bound move onto it, many at a time. The multiplier of a row's sum is solved for together
-    with the free entries, by one more right-hand side.
+    with the free entries, by one more right-hand side. G is (k, k), or (n, k, k) where each
+    row has its own.
 
     References
     ----------
@@ -144,8 +145,8 @@ class BoxRows:
     """
 
     def __init__(self, G: Float, p: Float, start: Float, box: Box, dtype: Any) -> None:
-        k = G.shape[0]
-        self.G = G + RIDGE * max(G.diagonal().max(initial=0), 1e-300) * np.eye(k)
+        largest = G.diagonal(axis1=-2, axis2=-1).max(axis=-1, initial=1e-300)
+        self.G = G + RIDGE * largest[..., None, None] * np.eye(G.shape[-1])
         self.p, self.box = p, box
         total = 0.0 if box.total is None else box.total
         self.total = np.broadcast_to(np.asarray(total, dtype=np.float64), len(p))
@@ -170,7 +171,10 @@ class BoxRows:
     def run(self) -> None:
         """Exchange until no sign is wrong; rows that take too long go to the active set."""
         if self.box.is_free:
-            self.x = np.linalg.solve(self.G, self.p.T).T
+            if self.G.ndim == 2:
+                self.x = np.linalg.solve(self.G, self.p.T).T
+            else:
+                self.x = np.linalg.solve(self.G, self.p[:, :, None])[:, :, 0]
             self.n_factorizations += 1
             return
         n, k = self.p.shape
@@ -206,9 +210,10 @@ class BoxRows:
         )
         held = self.at_low[rows] | self.at_high[rows]
         bound[~held] = 0.0
-        rest = np.where(held, 0.0, self.p[rows] - bound @ self.G)
-        M = self.G * (~held[:, :, None] & ~held[:, None, :])
-        diagonal = np.arange(self.G.shape[0])
+        rest = np.where(held, 0.0, self.p[rows] - self._times(bound, rows))
+        G = self.G if self.G.ndim == 2 else self.G[rows]
+        M = G * (~held[:, :, None] & ~held[:, None, :])
+        diagonal = np.arange(self.G.shape[-1])
         M[:, diagonal, diagonal] += held
         tight = self.tight[rows]
         if self.box.total is None or not tight.any():
@@ -224,7 +229,12 @@ class BoxRows:
             self.multiplier[rows] = multiplier
             x = both[:, :, 0] + multiplier[:, None] * both[:, :, 1]
         self.x[rows] = np.where(held, bound, x)
-        self.y[rows] = self.x[rows] @ self.G - self.p[rows]
+        self.y[rows] = self._times(self.x[rows], rows) - self.p[rows]
+
+    def _times(self, x: Float, rows: Any) -> Float:
+        if self.G.ndim == 2:
+            return np.asarray(x @ self.G)
+        return np.asarray((x[:, None, :] @ self.G[rows])[:, 0, :])
 
     def _violated(self, rows: Any) -> tuple[Any, Any]:
         """Return which entries, and which sums, are on the wrong side."""
@@ -269,4 +279,5 @@ class BoxRows:
         low, high = self.low[i], self.high[i]
         total = None if self.box.total is None else float(self.total[i])
         box = Box(low, high, total, self.box.at_most)
-        self.x[i] = active_set(self.G, self.p[i], low, high, box, self.tol)
+        G = self.G if self.G.ndim == 2 else self.G[i]
+        self.x[i] = active_set(G, self.p[i], low, high, box, self.tol)

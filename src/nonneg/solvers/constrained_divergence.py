@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from ..base.arrays import Array
 from ..base.interfaces import (
@@ -20,6 +21,8 @@ from ..base.interfaces import (
 )
 from ..base.passes import Passes
 from ..base.penalty import Penalty
+from ..base.steps import RowsOfW
+from ..base.validation import warn
 from ..kernels import RowArrays, gram
 from ..kernels.beta_steps import TermsUpdate, beside
 from ..kernels.boxes import projected_gradient
@@ -30,6 +33,8 @@ from ..operands.base import matmul
 from .sn import ScalarNewton
 from .steps.factor_constraints import FactorConstraints, objective_within
 from .steps.mu_steps import apply_sums, by_products, sums_for, terms_of
+from .steps.rows_by_newton import SolveByNewton
+from .steps.scattered_constraints import RowsWithin, Stencil
 from .steps.separable_rows import Separable, minimise_within
 
 NEWTON_REPEATS = 2
@@ -38,10 +43,12 @@ WITHIN, NEARLY = 10, 0.3
 """Iterations that must decrease the objective by at most NEARLY·tol of it at the end."""
 LEAST_DECREASE = 1e-7
 """Share of the objective by which they must decrease it, or else the fit has converged."""
-ROWS = 100
-"""Most steps of W alone after the last iteration."""
-ROWS_TOL = 1e-6
-"""Share of the objective by which such a step must decrease it."""
+ROW_TOL = 1e-11
+"""Share of a row's sum that the last step of an exact solve may promise to bring."""
+UNFINISHED = (
+    "{n} of {n_rows} rows of W are not solved for to optimality: components are nearly "
+    "dependent. Fit fewer components, or penalise W."
+)
 
 
 @dataclass(eq=False)
@@ -62,12 +69,15 @@ class ConstrainedDivergence(SolverBase):
 
     The majoriser is that of the multiplicative update [1]_. A row with a given sum takes the
     multiplier of the sum by bisection. With "sn" a factor without constraints is swept by
-    Newton steps. No step raises the objective.
+    Newton steps. No step raises the objective. At the end, and beside a fixed H, rows of W
+    that are apart are solved for exactly, where the loss is flat.
 
     Parameters
     ----------
     base : MultiplicativeUpdates or ScalarNewton
     W, H : FactorConstraints
+    flat : bool
+        Whether the loss is the Kullback-Leibler divergence.
 
     References
     ----------
@@ -86,15 +96,25 @@ class ConstrainedDivergence(SolverBase):
     base: Any
     W: FactorConstraints
     H: FactorConstraints
+    flat: bool
 
     @property
     def tol(self) -> float:
         """Tolerance of the solver that it stands for."""
         return float(self.base.tol)
 
+    @property
+    def solves_for_W(self) -> bool:
+        """Whether W beside a fixed H is solved for exactly."""
+        return self.flat and self.W.is_solved_exactly
+
+    def iteration_limit(self, update_H: bool) -> int | None:
+        """Limit the fit to one iteration where that solves for W exactly."""
+        return None if update_H or not self.solves_for_W else 1
+
     def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
         """Return two passes an iteration, or one for W alone."""
-        return Passes(1, 2 if update_H else 1, 1)
+        return Passes(1, 2 if update_H else 1, 2 if self.solves_for_W else 1)
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> DivergenceState:
         """Return the state before the first iteration."""
@@ -105,20 +125,34 @@ class ConstrainedDivergence(SolverBase):
 
     def iterate(self, problem: Problem, state: DivergenceState) -> Progress:
         """Move W, then H unless it is fixed."""
+        if not problem.update_H and self.solves_for_W:
+            return self._solve_W(problem, state)
         violation = self._move(problem, state, "W")
         if problem.update_H:
             violation += self._move(problem, state, "H")
+        return self._told(problem, state, violation, None)
+
+    def _told(
+        self,
+        problem: Problem,
+        state: DivergenceState,
+        violation: float,
+        converged: bool | None,
+    ) -> Progress:
+        """Measure the objective; None: test whether the fit has converged."""
         loss = problem.loss.value(problem.X, state.W, state.Ht)
         objective = self._value(problem, state.W, state.Ht, loss)
         total = problem.X.stats().sum
         residual = violation / total if total > 0 else 0.0
         gained = max(0.0, state.objective - objective)
         state.objective = objective
+        if converged is None:
+            converged = self._is_settled(state, residual)
         return Progress(
             objective=np.array([objective]),
             residual=np.array([residual]),
             decrease=np.array([gained]),
-            converged=np.array([self._is_settled(state, residual)]),
+            converged=np.array([converged]),
         )
 
     def _is_settled(self, state: DivergenceState, residual: float) -> bool:
@@ -133,29 +167,34 @@ class ConstrainedDivergence(SolverBase):
         return bool((state.quiet >= 2 and slow) or gained <= LEAST_DECREASE * size)
 
     def polish(self, problem: Problem, state: DivergenceState) -> Progress | None:
-        """Move W alone until it hardly changes, as "sn" ends, where its rows are apart."""
-        ends = isinstance(self.base, ScalarNewton) and self.W.is_solved_exactly
-        if not (problem.update_H and ends):
+        """Solve for W exactly, where the solver would do so beside a fixed H."""
+        plain = self.W.is_trivial and not isinstance(self.base, ScalarNewton)
+        if not problem.update_H or not self.solves_for_W or plain:
             return None
-        residual, before = 0.0, state.objective
-        for _ in range(ROWS):
-            last = state.objective
-            W = state.W
-            residual = self._move(problem, state, "W")
-            loss = problem.loss.value(problem.X, state.W, state.Ht)
-            objective = self._value(problem, state.W, state.Ht, loss)
-            if not objective <= last:
-                state.W = W
-                break
-            state.objective = objective
-            if last - objective <= ROWS_TOL * abs(last):
-                break
-        return Progress(
-            objective=np.array([state.objective]),
-            residual=np.array([residual / max(problem.X.stats().sum, 1e-300)]),
-            decrease=np.array([before - state.objective]),
-            converged=np.array([True]),
-        )
+        W, before = state.W, state.objective
+        progress = self._solve_W(problem, state)
+        if state.objective > before + ROW_TOL * problem.X.stats().sum:
+            state.W, state.objective = W, before  # of an end that is not finished
+            return None
+        return progress
+
+    def _solve_W(self, problem: Problem, state: DivergenceState) -> Progress:
+        """Solve for W exactly beside the H of now."""
+        X = problem.X
+        stencil, arrays = Stencil.of(self.W)
+        rows = RowArrays(
+            state.W, empty_like(state.W),
+            linear=problem.penalty_W.linear, quadratic=problem.penalty_W.quadratic,
+        )  # fmt: skip
+        step = SolveByNewton(stencil, terms_of(problem).floor, ROW_TOL)
+        within = RowsWithin(rows, tuple(map(RowsOfW, arrays)))
+        shared = beside(state.Ht, X.n_threads, problem.penalty_W)
+        report = X.by_rows.run_pass(step, within, shared)
+        if report.unfinished:
+            text = UNFINISHED.format(n=int(report.unfinished), n_rows=len(state.W))
+            warn(text, ConvergenceWarning)
+        state.W = rows.solved
+        return self._told(problem, state, report.residual, not report.unfinished)
 
     def best_objective(
         self,
