@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nonneg import consensus, select_rank
+from nonneg import NMF, bootstrap, consensus, select_rank
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -40,3 +40,34 @@ def test_the_consensus_has_three_parts():
         "Stability",
     ]
     plt.close(figure)
+
+
+def test_the_uncertainty_has_bars_and_intervals_of_each_component():
+    from matplotlib import pyplot as plt
+
+    model = NMF(3, init="nndsvda", solver="hals", tol=1e-3).fit(X)
+    sure = bootstrap(model, X, n_resamples=6, tol=1e-3, random_state=0)
+    names = [f"feature {j}" for j in range(25)]
+    for lost in (None, 1):
+        if lost is not None:
+            sure.components.low[lost] = sure.components.high[lost] = np.nan
+        figure = sure.plot(names, n_top=4)
+        figure.canvas.draw()
+        for t in range(3):
+            ax = figure.axes[t]
+            top = np.argsort(-sure.components.mean[t])[:4]
+            widths = [bar.get_width() for bar in ax.patches]
+            np.testing.assert_allclose(widths, sure.components.mean[t, top])
+            assert [label.get_text() for label in ax.get_yticklabels()] == [
+                names[j] for j in top
+            ]
+            title = f"component {t}, matched {sure.components.matched[t]:.2f}"
+            if t == lost:
+                assert ax.get_title() == title + "\nnot found again"
+                assert not ax.collections
+                continue
+            assert ax.get_title() == title
+            ends = np.array(ax.collections[0].get_segments())[:, :, 0]
+            expected = sure.components.low[t, top], sure.components.high[t, top]
+            np.testing.assert_allclose(ends, np.stack(expected, axis=1))
+        plt.close(figure)

@@ -22,6 +22,8 @@ class _Limit(threading.local):
     """When the call that runs on a thread has to end, by `time.monotonic`."""
 
     end: float | None = None
+    given_up: threading.Event | None = None
+    """Once it is set, the time counts as over."""
 
 
 _limit = _Limit()
@@ -68,6 +70,16 @@ def no_limit() -> Iterator[None]:
         _limit.end = before
 
 
+@contextmanager
+def given_up_by(event: threading.Event) -> Iterator[None]:
+    """Let the time of this thread be over, inside the block, once another one sets the event."""
+    before, _limit.given_up = _limit.given_up, event
+    try:
+        yield
+    finally:
+        _limit.given_up = before
+
+
 def now() -> float:
     """Return the time by the clock of limits."""
     return time.monotonic()
@@ -88,10 +100,12 @@ def in_time(call: Callable[[], T]) -> T | None:
 
 def check() -> None:
     """Raise `OutOfTime` if the limit of this thread has passed."""
-    if _limit.end is not None and now() >= _limit.end:
+    if seconds_left() == 0:
         raise OutOfTime
 
 
 def seconds_left() -> float | None:
     """Return the seconds until the limit of this thread, at least 0; None without one."""
+    if _limit.given_up is not None and _limit.given_up.is_set():
+        return 0.0
     return None if _limit.end is None else max(0.0, _limit.end - now())

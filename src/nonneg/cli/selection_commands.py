@@ -15,11 +15,12 @@ from ..base.live_bar import part_and_text
 from ..io.model_files import write_model
 from ..io.output_files import OutputFiles
 from ..io.writers import find_writer
-from ..selection.many_starts import Consensus, consensus, describe_group
+from ..selection.many_starts import Consensus, consensus
 from ..selection.parameters import SELECTION_PARAMETERS
 from ..selection.rank import select_rank
 from ..selection.rank_cells import describe_cell
 from ..selection.rank_selection import RankSelection
+from ..selection.run_groups import describe_group
 from . import actions
 from .commands import app
 from .errors import INTERRUPTED, PlainCommand

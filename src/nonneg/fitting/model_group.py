@@ -130,13 +130,18 @@ def sketch_for(
     limited = X.in_parts or parameters.memory_limit is not None or parameters.tol == 0
     if limited or X.is_weighted or X.entries < LEAST_SHARE * numbers:
         return None
-    solver = parameters.solver
-    if solver == AUTO:
-        solver = choose_solver(make_loss(parameters.beta_loss), X).value
-    if not solvers.class_of(solver).compressible:
+    if not solver_class(X, parameters).compressible:
         return None
     with single_threaded_blas():
         return compressed(X, largest, np.random.RandomState(seed))
+
+
+def solver_class(X: Operand, parameters: Parameters) -> type[SolverBase]:
+    """Return the class of the solver, where it is "auto" that of the one it stands for."""
+    solver = parameters.solver
+    if solver == AUTO:
+        solver = choose_solver(make_loss(parameters.beta_loss), X).value
+    return solvers.class_of(solver)
 
 
 def _plan_of(X: Operand, parameters: Parameters, models: Sequence[ModelStart]) -> Plan:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import os
-import time
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,39 +14,20 @@ from sklearn.utils import check_random_state
 
 from ..analysis.report import component_shares
 from ..base.arrays import Array
-from ..base.deadline import in_time, no_limit, now, time_limit
+from ..base.deadline import now, time_limit
 from ..base.declaration import CONSENSUS
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.live_bar import parts_callback
 from ..base.parameters import Parameters
 from ..estimators.given_components import model_of_components
 from ..fitting.checkpoints.fingerprint import fingerprint
-from ..fitting.model_group import ModelStart, fit_models, sketch_for
 from ..fitting.preparation import prepare_X
 from .cells import Cells, require_one
 from .loading import require_no_gaps
 from .parameters import checked, fit_parameters
+from .run_groups import Group, Runs, collected, describe_group, run_groups
 from .spectra import SpectraConsensus, spectra_consensus
-from .stability import cophenetic_correlation, dispersion, labels_of
-
-GROUP_COLUMNS = 128
-"""Most columns of W of all models that share a pass: of a sparse X a gathered row of Hᵀ for
-all of them then stays in the first caches."""
-
-
-class Group(NamedTuple):
-    """Some runs that have ended; the argument of a `callback`."""
-
-    runs: int
-    """Runs done so far."""
-    n_runs: int
-    seconds: float
-
-
-def describe_group(group: Group) -> tuple[int, int, float, str]:
-    """Return what a progress bar shows: runs done, of how many, seconds, and where it is."""
-    text = f"run {group.runs}/{group.n_runs}"
-    return group.runs, group.n_runs, group.seconds, text
+from .stability import cophenetic_correlation, dispersion
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -76,7 +56,7 @@ class Consensus:
     cluster : ndarray of shape (n_runs, k)
         The component that each run's component belongs to, −1 for those that don't count.
     spectra : ndarray of shape (n_runs, k, n_features)
-        Components of each run, as fitted.
+        Components of each run, as fitted: float32 where the runs were, see Notes.
     objective : ndarray of shape (n_runs,)
         Penalised objective of each run, as the iterations ended.
     labels : ndarray of shape (n_runs, n_samples)
@@ -238,7 +218,12 @@ def consensus(
     k + 20 directions, the runs converge on the sketch first, and then on X itself: they
     take half the time, and end in better minima. With `memory_limit` they don't.
 
-    Memory: n_runs·k·n_features numbers for the spectra, (n_runs·k)² for their distances and
+    Runs of least squares ("hals", "cd" or "bpp" with the Frobenius norm) are on a copy of X in
+    float32, and several groups of them at a time: they end further from their limits than
+    float32 rounds. With a `tol` below 1e-5, `memory_limit`, a store or numbers near the ends of
+    the range of float32 they are in the dtype of X. Medians, W and a refit of H are in any case.
+
+    Memory: a copy of X in float32, n_runs·k·n_features numbers for the spectra, (n_runs·k)² for their distances and
     n_runs·n_samples bytes for the labels; nothing of n_samples × n_samples. The result
     does not depend on `n_threads`.
 
@@ -270,27 +255,19 @@ def consensus(
             parts_callback(verbose, callback, describe_group) as told,
             time_limit(max_time, begun),
         ):
-            _run_all(operand, parameters, seeds, cells, told)
+            run_groups(operand, parameters, seeds, cells, told)
     except KeyboardInterrupt as interrupt:
         if cells.parts:
-            vars(interrupt)["result"] = _collected(cells, n_runs)
+            vars(interrupt)["result"] = collected(cells, n_runs)
         raise
     require_one(cells.parts, max_time)
-    runs = _collected(cells, n_runs)
+    runs = collected(cells, n_runs)
     agreed = spectra_consensus(
         runs.spectra, density_threshold=density_threshold, neighbors=neighbors,
         method=method, random_state=seeds[0],
     )  # fmt: skip
     model, W = model_of_components(operand, parameters, agreed.components, refit_H)
     return _result(agreed, runs, model, W, seeds[0])
-
-
-class Runs(NamedTuple):
-    """Results of all runs that have ended."""
-
-    spectra: Array
-    objective: NDArray[np.float64]
-    labels: NDArray[Any]
 
 
 def seeds_of(random_state: Any, n: int) -> list[int]:
@@ -315,54 +292,6 @@ def _facts(
     fixed = dataclasses.replace(parameters, random_state=seeds[0])
     return {**fingerprint(X, fixed), "n_runs": n_runs, "max_iter": parameters.max_iter,
             "tol": parameters.tol}  # fmt: skip
-
-
-def _run_all(
-    X: Operand,
-    parameters: Parameters,
-    seeds: list[int],
-    cells: Cells,
-    callback: Callable[[Group], bool | None] | None,
-) -> None:
-    """Fit all runs that `cells` doesn't have, in groups that share passes over X.
-
-    The last of the seeds is for the sketch of X, on which the runs begin.
-    """
-    start, k = time.perf_counter(), parameters.n_components
-    assert isinstance(k, int)
-    *starts, seed_of_sketch = seeds
-    size = max(1, GROUP_COLUMNS // k)
-    each = dataclasses.replace(parameters, max_time=None, callback=None)
-    sketch = in_time(lambda: [sketch_for(X, each, k, seed_of_sketch)])
-    for first in range(0, len(starts), size):
-        name = str(first)
-        group = [ModelStart(k, seed) for seed in starts[first : first + size]]
-        if name not in cells:
-            models = sketch and in_time(
-                lambda: fit_models(X, each, group, *sketch)  # noqa: B023
-            )
-            if not models:
-                return
-            cells.add(
-                name,
-                spectra=np.stack([np.ascontiguousarray(m.Ht.T) for m in models]),
-                objective=[m.objective for m in models],
-                labels=np.stack([labels_of(m) for m in models]),
-            )
-        seconds = time.perf_counter() - start
-        done = min(first + size, len(starts))
-        with no_limit():
-            if callback is not None and callback(Group(done, len(starts), seconds)):
-                return
-
-
-def _collected(cells: Cells, n_runs: int) -> Runs:
-    parts = [cells[name] for name in sorted(cells.parts, key=int)]
-    spectra, objective, labels = (
-        np.concatenate([part[key] for part in parts])[:n_runs]
-        for key in ("spectra", "objective", "labels")
-    )
-    return Runs(spectra, objective, labels)
 
 
 def _result(

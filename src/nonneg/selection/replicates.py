@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -28,6 +26,8 @@ from ..operands.base import matmul
 from ..operands.registration import as_operand
 from ..solvers.hals import Hals
 from ..solvers.steps.half_steps import solve_half
+from .side_by_side import in_order
+from .single_precision import fits_single
 
 Weights: TypeAlias = NDArray[np.float64]
 Refit: TypeAlias = Callable[[Weights], Array]
@@ -36,12 +36,6 @@ WORKERS = 4
 """Most replicates at a time, of which each has a copy of the rows that are drawn."""
 LARGE = 1e8
 """Stored entries of X times k from which a pass keeps all threads busy by itself."""
-
-LEAST_TOL = 1e-5
-"""Smallest `tol` that refits in float32 reach; with a smaller one they are in the dtype of X
-(D-BOOTSTRAP-FLOAT32)."""
-LARGEST = 1e15
-"""Norm of X or of a component, or one over it, above which float32 has no room for squares."""
 
 
 class Refits(NamedTuple):
@@ -52,26 +46,7 @@ class Refits(NamedTuple):
 
     def each(self, weights: Iterable[Weights]) -> Generator[Array, None, None]:
         """Yield the components by each of these weights, in order."""
-        if self.workers == 1:  # here, where an interrupt ends it within an iteration
-            yield from map(self.refit, weights)
-            return
-        with ThreadPoolExecutor(self.workers) as pool:
-            pending: deque[Future[Array]] = deque()
-            try:
-                for r in weights:
-                    # the limit of the call is one of its thread
-                    left = deadline.seconds_left()
-                    pending.append(pool.submit(self._refit_within, left, r))
-                    if len(pending) > self.workers:
-                        yield pending.popleft().result()
-                while pending:
-                    yield pending.popleft().result()
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
-
-    def _refit_within(self, seconds: float | None, r: Weights) -> Array:
-        with deadline.time_limit(seconds):
-            return self.refit(r)
+        return in_order(self.refit, weights, self.workers)
 
 
 def refits(
@@ -146,7 +121,7 @@ class _OfDrawnRows:
         n_threads: int,
     ) -> None:
         X, (tol, max_iter) = X.stored_by_rows(), limits
-        single = tol >= LEAST_TOL and _has_room(X, H)
+        single = fits_single(X, tol, H)
         dtype = np.dtype(np.float32) if single else X.dtype
         native = X.native()
         self._rows: Any = native.astype(dtype, copy=False)
@@ -180,13 +155,6 @@ class _OfDrawnRows:
             raise deadline.OutOfTime
         components: Array = np.ascontiguousarray(outcome.state.Ht.T)
         return components
-
-
-def _has_room(X: Operand, H: Array) -> bool:
-    """Whether X, H and their squares are far within the range of float32."""
-    squares = np.einsum("tj,tj->t", H, H, dtype=np.float64)
-    norms = np.sqrt([X.stats().sum_sq, *squares[squares > 0]])
-    return bool(np.all((norms > 1 / LARGEST) & (norms < LARGEST)))
 
 
 def _scaled_rows(rows: Any, scale: Array) -> Any:

@@ -1,0 +1,39 @@
+"""X in float32, for fits that end further from their limits than float32 rounds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..base.arrays import Array
+from ..base.interfaces import Operand
+from ..operands.registration import as_operand
+
+LEAST_TOL = 1e-5
+"""Smallest `tol` that fits in float32 reach; with a smaller one they are in the dtype of X
+(D-BOOTSTRAP-FLOAT32, D-CONSENSUS-FLOAT32)."""
+LARGEST = 1e15
+"""Norm of X or of a component, or one over it, above which float32 has no room for squares."""
+
+
+def fits_single(X: Operand, tol: float, H: Array | None = None) -> bool:
+    """Whether least squares of X may be fitted in float32 up to this `tol`.
+
+    X, its squares and those of the components H, if there are any, have to be far within the
+    range of float32.
+    """
+    squares = (
+        np.zeros(0) if H is None else np.einsum("tj,tj->t", H, H, dtype=np.float64)
+    )
+    norms = np.sqrt([X.stats().sum_sq, *squares[squares > 0]])
+    has_room = bool(np.all((norms > 1 / LARGEST) & (norms < LARGEST)))
+    return tol >= LEAST_TOL and has_room
+
+
+def copied(X: Operand, dtype: DTypeLike, n_threads: int) -> Operand:
+    """Return an X in memory of this dtype and with contiguous rows, for so many threads.
+
+    What is so already is shared.
+    """
+    rows = X.stored_by_rows().native()
+    return as_operand(rows.astype(dtype, copy=False), n_threads)
