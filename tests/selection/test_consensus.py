@@ -26,6 +26,7 @@ from nonneg.selection import (
     dispersion,
     silhouettes,
     spectra_consensus,
+    stability,
 )
 from nonneg.selection.matching import unit_rows
 
@@ -107,6 +108,15 @@ def test_07_cophenetic_correlation_is_scipys():
     # of many samples, some; where all runs agree it is 1
     many = np.tile(RNG.integers(0, 3, size=3000), (4, 1))
     assert cophenetic_correlation(many, rng) == pytest.approx(1)
+
+
+def test_07_cophenetic_correlation_where_scipy_joins_a_cluster_twice(monkeypatch):
+    labels = RNG.integers(0, 3, size=(9, 50))
+    plain = cophenetic_correlation(labels, np.random.RandomState(0))
+    # rounding of means that are equal does that to the labels of some fits of digits
+    monkeypatch.setattr(stability, "is_valid_linkage", lambda _: False)
+    broken = cophenetic_correlation(labels, np.random.RandomState(0))
+    assert broken == pytest.approx(plain, abs=0.05)
 
 
 def test_07_amari_distance_by_its_definition():

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import cophenet, linkage
+from scipy.cluster.hierarchy import cophenet, is_valid_linkage, linkage
 from scipy.spatial.distance import pdist
 from sklearn.metrics import silhouette_samples
 
@@ -171,11 +171,24 @@ def cophenetic_correlation(
         labels = labels[:, rows]
     if labels.shape[1] < 3:
         return 1.0
-    # the share of runs that part two samples
-    distances = pdist(labels.T, metric="hamming")
+    # the number of runs that part two samples: means of equal whole numbers are not rounded
+    distances = np.rint(len(labels) * pdist(labels.T, metric="hamming"))
     if np.ptp(distances) == 0:  # all samples alike: nothing to correlate
         return 1.0
-    return float(cophenet(linkage(distances, method="average"), distances)[0])
+    return float(cophenet(_linked(distances), distances)[0])
+
+
+def _linked(distances: Vector) -> Vector:
+    """Return the average linkage by whole numbers, of which many are equal.
+
+    SciPy goes from neighbour to nearest neighbour, and where means that are equal differ by
+    rounding, it may join a cluster twice.
+    """
+    linked: Vector = linkage(distances, method="average")
+    if not is_valid_linkage(linked):
+        apart = np.random.RandomState(0).uniform(0, 1e-6, distances.shape)
+        linked = linkage(distances + apart, method="average")
+    return linked
 
 
 def amari_distance(units: Array) -> float:
