@@ -102,21 +102,47 @@ def project(A: Array, box: Box) -> Array:
     if box.total is None:
         return clipped.astype(A.dtype)
     need = box.total - clipped.sum(axis=1)
-    moving = need < 0 if box.at_most else need != 0
-    size = np.abs(rows).max(initial=0) + np.abs(box.total).max()
+    moving = np.flatnonzero(need < 0 if box.at_most else need != 0)
+    if not moving.size:
+        return clipped.astype(A.dtype)
+    inside = Box(low, high, box.total, box.at_most).block(moving)
+    clipped[moving] = within(_shifted(rows[moving], inside), inside)
+    nearest: Array = clipped.astype(A.dtype)
+    return nearest
+
+
+def _shifted(rows: Float, box: Box) -> Float:
+    """Return rows shifted by a number each, and clipped, so that they have their sums.
+
+    Newton's steps for the shift, which are exact once the free entries stay the same, within
+    brackets that are halved where such a step leaves them.
+    """
+    low, high = box.lower, box.upper
+    total = np.broadcast_to(np.asarray(box.total, dtype=np.float64), len(rows))
+    size = np.abs(rows).max(initial=0) + np.abs(total).max()
     for bounds in (low, high):
         size += np.abs(np.where(np.isfinite(bounds), bounds, 0)).max(initial=0)
     down, up = np.full(len(rows), -2 * size), np.full(len(rows), 2 * size)
-    shift = np.zeros(len(rows))
+    shift, left = np.zeros(len(rows)), np.arange(len(rows))
+    before = np.zeros(rows.shape, dtype=bool)
     for _ in range(STEPS):
-        moved = np.clip(rows + shift[:, None], low, high)
-        excess = moved.sum(axis=1) - box.total
-        if (np.abs(excess) <= 4e-16 * size).all():
+        part = box.block(left)
+        now = shift[left]
+        moved = rows[left] + now[:, None]
+        free = (moved > part.lower) & (moved < part.upper)
+        excess = np.clip(moved, part.lower, part.upper).sum(axis=1) - total[left]
+        up[left] = np.where(excess > 0, now, up[left])
+        down[left] = np.where(excess > 0, down[left], now)
+        n_free = free.sum(axis=1)
+        step = now - excess / np.maximum(n_free, 1)
+        newton = (n_free > 0) & (step > down[left]) & (step < up[left])
+        step = np.where(newton, step, 0.5 * (down[left] + up[left]))
+        # a step from the same free entries again has only rounding to mend
+        done = (free == before[left]).all(axis=1) & newton
+        done |= np.abs(excess) <= 4e-16 * size
+        shift[left] = np.where(done & ~newton, now, step)
+        before[left] = free & newton[:, None]
+        left = left[~done]
+        if not left.size:
             break
-        up, down = np.where(excess > 0, shift, up), np.where(excess > 0, down, shift)
-        n_free = ((moved > low) & (moved < high)).sum(axis=1)
-        step = shift - excess / np.maximum(n_free, 1)
-        inside = (n_free > 0) & (step > down) & (step < up)
-        shift = np.where(inside, step, 0.5 * (down + up))
-    nearest: Array = within(np.where(moving[:, None], moved, clipped), box)
-    return nearest.astype(A.dtype)
+    return np.clip(rows + shift[:, None], low, high)

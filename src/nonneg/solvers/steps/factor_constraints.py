@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ class FactorConstraints:
 
     # ---- what it allows
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether entries only have to be at least 0."""
         box = self.box
@@ -93,13 +94,13 @@ class FactorConstraints:
             and np.isposinf(box.upper).all()
         )
 
-    @property
+    @cached_property
     def has_penalty(self) -> bool:
         """Whether there are penalties."""
         kind = ConstraintBase.majoriser
         return any(type(part).majoriser is not kind for part in self.parts)
 
-    @property
+    @cached_property
     def is_trivial(self) -> bool:
         """Whether there is nothing beside the bound 0."""
         return self.is_plain and not self.has_penalty
@@ -109,13 +110,13 @@ class FactorConstraints:
         """Whether each row is constrained for itself."""
         return all(part.row_wise for part in self.parts)
 
-    @property
+    @cached_property
     def is_solved_exactly(self) -> bool:
         """Whether a single half-step without momentum finds the minimum."""
         simple = all(p.exact and p.convex and p.definite for p in self.parts)
         return simple and self.columns is None
 
-    @property
+    @cached_property
     def takes_momentum(self) -> bool:
         """Whether rows may be extrapolated: cheaply brought back, and towards one minimum."""
         box = self.box
@@ -154,7 +155,7 @@ class FactorConstraints:
         has_penalty = kind.majoriser is not ConstraintBase.majoriser
         return not has_penalty and part.row_sum() is None
 
-    @property
+    @cached_property
     def by_blocks(self) -> bool:
         """Whether blocks of rows can be solved for apart, beside the Gram matrix of all."""
         return all(part.separable or part.of_gram for part in self.parts)
