@@ -122,7 +122,7 @@ class ModelArrays:
         rhs: Array | None = None,
         gram: Array | None = None,
         measures: Array | None = None,
-        reach: Array | None = None,
+        moving: Array | None = None,
     ) -> None: ...
 
 class _Solve(Protocol):

@@ -22,11 +22,12 @@ FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_colum
   fused.model.solve = solve_of<T>(nb::cast<const SolveOptions &>(arrays.options),
                                   static_cast<size_t>(k));
   fused.Ht = view<const T>(array_of<In<T>>(arrays.Ht, "Ht"));
-  require(rows.solved.rows == n_rows && fused.Ht.rows == n_columns && fused.Ht.cols == k,
+  require(rows.solved.rows == n_rows && fused.Ht.rows == n_columns,
           "the shapes of X and the factors do not fit");
   if (!arrays.rhs.is_none()) {
     fused.rhs = view<T>(array_of<Out<T>>(arrays.rhs, "rhs"));
-    require(fused.rhs.rows == n_columns && fused.rhs.cols == k && !arrays.gram.is_none(),
+    require(fused.rhs.rows == n_columns && fused.rhs.cols == fused.Ht.cols &&
+                !arrays.gram.is_none(),
             "the sums do not fit the factors");
   }
   const nb::object scale = nb::getattr(arrays.rows, "scale", nb::none());
@@ -38,13 +39,18 @@ FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_colum
     require(fused.model.extra.rows == n_rows && fused.model.extra.cols == k,
             "the additions do not fit the factor");
   }
-  if (!arrays.reach.is_none()) {
-    const int64_t *reach = vector_of<int64_t>(arrays.reach, 2, "a reach has two ends");
-    require(fused.model.extra.data && 0 <= reach[0] && reach[0] < reach[1] && reach[1] <= k,
-            "the reach is not within the components, or there are no additions");
-    fused.model.reach = static_cast<int>(reach[0]);
-    fused.model.end = static_cast<int>(reach[1]);
+  if (!arrays.moving.is_none()) {
+    const Index n = fused.Ht.cols;
+    const int64_t *moving = vector_of<int64_t>(arrays.moving, static_cast<size_t>(n),
+                                               "each column of Ht is that of a component");
+    require(fused.model.extra.data && n > 0, "there are no additions, or no components");
+    for (Index j = 0; j < n; ++j)
+      require((j ? moving[j - 1] : -1) < moving[j] && moving[j] < k,
+              "the components that move must be some of those there are, in their order");
+    fused.model.moving = moving;
+    fused.model.n_moving = static_cast<int>(n);
   }
+  require(fused.model.packed() == fused.Ht.cols, "the shapes of X and the factors do not fit");
   fused.gram = square_of(arrays.gram, k, k);
   fused.measures = square_of(arrays.measures, 2, k);
   return fused;

@@ -56,12 +56,12 @@ void bind_options(nb::module_ &m) {
       .def(
           "__init__",
           [](ModelArrays *self, nb::object rows, nb::object Ht, nb::object options,
-             nb::object rhs, nb::object gram, nb::object measures, nb::object reach) {
-            new (self) ModelArrays{rows, Ht, options, rhs, gram, measures, reach};
+             nb::object rhs, nb::object gram, nb::object measures, nb::object moving) {
+            new (self) ModelArrays{rows, Ht, options, rhs, gram, measures, moving};
           },
           nb::kw_only(), nb::arg("rows"), nb::arg("Ht"), nb::arg("options"),
           nb::arg("rhs") = nb::none(), nb::arg("gram") = nb::none(),
-          nb::arg("measures") = nb::none(), nb::arg("reach") = nb::none());
+          nb::arg("measures") = nb::none(), nb::arg("moving") = nb::none());
 }
 
 } // namespace nonneg

@@ -43,7 +43,7 @@ struct ApartOptions {
 
 // One of the models that a fused half-step moves together; what is None is not wanted.
 struct ModelArrays {
-  nb::object rows, Ht, options, rhs, gram, measures, reach;
+  nb::object rows, Ht, options, rhs, gram, measures, moving;
 };
 
 // A factor that moves in sweeps, with its penalty.

@@ -104,10 +104,26 @@ void update_block(const Kernels<T> &K, const Block<View> &block, const T *B, int
                  scratch);
 }
 
-template <class T> void scale_rows(MatrixView<const T> A, const T *scale, T *out) {
+// The result of a model as X' is multiplied by it: the components that move, scaled.
+template <class T> void copy_result(const Model<T> &model, T *out) {
+  const MatrixView<const T> A = model.rows.result();
+  const Index n = model.packed();
   for (Index i = 0; i < A.rows; ++i)
-    for (Index t = 0; t < A.cols; ++t)
-      out[i * A.cols + t] = scale[i] * A.data[i * A.stride + t];
+    for (Index j = 0; j < n; ++j) {
+      const T value = A.data[i * A.stride + (model.moving ? model.moving[j] : j)];
+      out[i * n + j] = model.scale ? model.scale[i] * value : value;
+    }
+}
+
+// Numbers of a row of a block beside the packed ones, for the right-hand sides of a model of
+// which some components move.
+template <class T>
+int spread_width(const Kernels<T> &K, const FusedModel<T> *models, int n_models) {
+  int spread = 0;
+  for (int m = 0; m < n_models; ++m)
+    if (models[m].model.moving)
+      spread = std::max(spread, K.products.padded(models[m].model.solve.sweep.k));
+  return spread;
 }
 
 // The half-step without sums over X, or where they would take too much memory.
@@ -120,7 +136,8 @@ bool update_rows(const Kernels<T> &K, const X &x, const T *packed, int width,
   const Index n_blocks = ceil_div(x.rows, block);
   const Index n_tasks = std::min(n_blocks, kMostTasks);
   const int n_threads = threads_for(entries(x) * width, run.n_threads);
-  const Scratch scratch(K.solve.scratch_bytes(block, width, k), n_threads);
+  const int spread = spread_width(K, out, n_models);
+  const Scratch scratch(K.solve.scratch_bytes(block, width + spread, k), n_threads);
   Parts<T> parts(n_tasks, models.data(), n_models, false);
   auto task = [&](Index i, const Block<ViewOf<X>> &rows, int worker) {
     update_block(K, rows, packed, width, models, parts.of(i), static_cast<T *>(nullptr),
@@ -185,7 +202,7 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
   for (int m = 0; m < n_models; ++m) {
     models.push_back(out[m].model);
     models.back().offset = width;
-    width += out[m].model.solve.sweep.k;
+    width += out[m].model.packed();
     k = std::max(k, out[m].model.solve.sweep.k);
   }
   width = K.products.padded(width);
@@ -205,20 +222,23 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
   if (!out->rhs.data || cut.n_slots == 0) {
     bool done = update_rows(K, x, packed.get(), width, models, k, out, run);
     for (int m = 0; done && out->rhs.data && m < n_models; ++m) {
-      const MatrixView<const T> result = models[size_t(m)].rows.result();
-      const T *const scale = models[size_t(m)].scale;
-      const Buffer<T> copy(scale ? static_cast<size_t>(result.rows * result.cols) : 0);
-      if (scale)
-        scale_rows(result, scale, copy.get());
-      const MatrixView<const T> scaled =
-          scale ? MatrixView<const T>{copy.get(), result.rows, result.cols, result.cols} : result;
-      done = gram(K, result, out[m].gram, run) && rmatmul(K, x, scaled, out[m].rhs, run);
+      const Model<T> &model = models[size_t(m)];
+      const MatrixView<const T> result = model.rows.result();
+      const Index n = model.packed();
+      const bool differs = model.scale || model.moving;
+      const Buffer<T> copy(differs ? static_cast<size_t>(result.rows * n) : 0);
+      if (differs)
+        copy_result(model, copy.get());
+      const MatrixView<const T> multiplied =
+          differs ? MatrixView<const T>{copy.get(), result.rows, n, n} : result;
+      done = gram(K, result, out[m].gram, run) && rmatmul(K, x, multiplied, out[m].rhs, run);
     }
     return done;
   }
   const int n_threads = threads_for(2 * entries(x) * width, run.n_threads);
   const Buffer<T> slots(static_cast<size_t>(cut.n_slots * cut.slot_size));
-  const Scratch scratch(K.solve.scratch_bytes(cut.block, width, k), n_threads);
+  const int spread = spread_width(K, out, n_models);
+  const Scratch scratch(K.solve.scratch_bytes(cut.block, width + spread, k), n_threads);
   Parts<T> parts(cut.n_slots, models.data(), n_models, true);
   auto task = [&](Index slot, const Block<ViewOf<X>> &rows, int worker) {
     update_block(K, rows, packed.get(), width, models, parts.of(slot),

@@ -86,19 +86,13 @@ static void solve_only(const Solve<T> &solve, const RowArrays<T> &rows,
   solve_rows(solve, rows, P, sums, measures, tile);
 }
 
-// P = scale P + extra, for the rows from `first` on of a model that has either; components
-// without products have `extra` alone.
+// P = scale P + extra, for the rows from `first` on of a model that has either.
 template <class T>
 NONNEG_INLINE void adjust_rows(const Model<T> &model, Index first, Index n_rows, T *P,
-                               int width, bool is_alone) {
+                               int width) {
   const int k = model.solve.sweep.k;
-  const bool partly = is_alone && model.end;
   for (Index i = 0; i < n_rows; ++i) {
     T *__restrict const p = P + i * width;
-    for (int t = 0; partly && t < model.reach; ++t)
-      p[t] = T(0);
-    for (int t = model.end; partly && t < width; ++t)
-      p[t] = T(0);
     const T scale = model.scale ? model.scale[first + i] : T(1);
     if (model.extra.data) {
       const T *__restrict const extra = model.extra.data + (first + i) * model.extra.stride;
@@ -111,10 +105,38 @@ NONNEG_INLINE void adjust_rows(const Model<T> &model, Index first, Index n_rows,
   }
 }
 
+// Right-hand sides of all components, `stride` apart: products of those that move, and `extra`.
+template <class T>
+NONNEG_INLINE void spread_rows(const Model<T> &model, Index first, Index n_rows, const T *packed,
+                               int width, T *spread, int stride) {
+  const int k = model.solve.sweep.k;
+  for (Index i = 0; i < n_rows; ++i) {
+    T *const p = spread + i * stride;
+    const T *const product = packed + i * width;
+    pack_row(model.extra.data + (first + i) * model.extra.stride, k, stride, p);
+    const T scale = model.scale ? model.scale[first + i] : T(1);
+    for (int j = 0; j < model.n_moving; ++j)
+      p[model.moving[j]] += scale * product[j];
+  }
+}
+
+// The components of A that move, `stride` apart, zeros behind them up to kp numbers.
+template <class T>
+NONNEG_INLINE void pack_moving(const Model<T> &model, MatrixView<const T> A, T *packed,
+                               int stride, int kp) {
+  for (Index i = 0; i < A.rows; ++i) {
+    T *const row = packed + i * stride;
+    for (int j = 0; j < model.n_moving; ++j)
+      row[j] = A.data[i * A.stride + model.moving[j]];
+    for (int j = model.n_moving; j < kp; ++j)
+      row[j] = T(0);
+  }
+}
+
 // Numbers of a packed row that model m writes: its own, and the last one the padding too.
 template <class T>
 NONNEG_INLINE int share(const Model<T> *models, int m, int n_models, int width) {
-  return m + 1 < n_models ? models[m].solve.sweep.k : width - models[m].offset;
+  return m + 1 < n_models ? models[m].packed() : width - models[m].offset;
 }
 
 // Solves for the rows [first, last) of every model by the packed right-hand sides in
@@ -127,43 +149,46 @@ NONNEG_INLINE void solve_block(const Model<T> *models, ModelSums *sums, int n_mo
     const Model<T> &model = models[m];
     const RowArrays<T> rows = block_of(model.rows, first, last);
     T *const P = scratch.block.rows + model.offset;
-    if (model.scale || model.extra.data)
-      adjust_rows(model, first, last - first, P, width, n_models == 1);
-    solve_rows(model.solve, rows,
-               MatrixView<const T>{P, last - first, model.solve.sweep.k, width},
-               sums[m].sums, sums[m].measures, scratch.tile);
+    MatrixView<const T> rhs{P, last - first, model.solve.sweep.k, width};
+    if (model.moving) {
+      T *const spread = scratch.block.rows + (last - first) * width;
+      rhs.stride = padded<T>(model.solve.sweep.k);
+      rhs.data = spread;
+      spread_rows(model, first, last - first, P, width, spread, static_cast<int>(rhs.stride));
+    } else if (model.scale || model.extra.data) {
+      adjust_rows(model, first, last - first, P, width);
+    }
+    solve_rows(model.solve, rows, rhs, sums[m].sums, sums[m].measures, scratch.tile);
     if (sums[m].gram)
       gram<T>(rows.result(), sums[m].gram, scratch.block.gram);
-    if (pack_results)
+    if (pack_results && model.moving)
+      pack_moving(model, rows.result(), P, width, share(models, m, n_models, width));
+    else if (pack_results)
       pack(rows.result(), P, width, share(models, m, n_models, width));
     if (pack_results && model.scale)
       for (Index i = 0; i < last - first; ++i)
-        for (int t = 0; t < model.solve.sweep.k; ++t)
+        for (int t = 0; t < model.packed(); ++t)
           P[i * width + t] *= model.scale[first + i];
   }
 }
 
-// Components that a product must reach: those of a model that names them, from a whole vector
-// on, else all but the padding behind the last model.
-struct Reach {
-  int first, count;
-};
-
-template <class T> NONNEG_INLINE Reach reach(const Model<T> *models, int n_models) {
-  if (n_models == 1 && models->end) {
-    const int first = models->reach / kLanes<T> * kLanes<T>;
-    return {first, models->end - first};
-  }
-  return {0, models[n_models - 1].offset + models[n_models - 1].solve.sweep.k};
+// Numbers of the packed rows but for the padding behind the last model.
+template <class T> NONNEG_INLINE int wanted(const Model<T> *models, int n_models) {
+  return models[n_models - 1].offset + models[n_models - 1].packed();
 }
 
+// With room for the right-hand sides of a model of which some components move, behind the
+// packed rows.
 template <class T>
 NONNEG_INLINE UpdateScratch<T> cut_for(void *scratch, Index n_rows, int width,
                                        const Model<T> *models, int n_models) {
-  int k = 0;
-  for (int m = 0; m < n_models; ++m)
+  int k = 0, spread = 0;
+  for (int m = 0; m < n_models; ++m) {
     k = larger(k, models[m].solve.sweep.k);
-  return cut_update<T>(scratch, n_rows, width, k);
+    if (models[m].moving)
+      spread = larger(spread, padded<T>(models[m].solve.sweep.k));
+  }
+  return cut_update<T>(scratch, n_rows, width + spread, k);
 }
 
 template <class T>
@@ -171,12 +196,11 @@ static void dense_update(MatrixView<const T> X, Index first, const T *B, int wid
                          const Model<T> *models, ModelSums *sums, int n_models, T *rhs,
                          const Blas &blas, void *scratch) {
   const UpdateScratch<T> cuts = cut_for(scratch, X.rows, width, models, n_models);
-  const Reach part = reach(models, n_models);
-  T *const P = cuts.block.rows + part.first;
-  dense_product_packed(X, B + part.first, part.count, width, P, blas);
+  const int n_wanted = wanted(models, n_models);
+  dense_product_packed(X, B, n_wanted, width, cuts.block.rows, blas);
   solve_block(models, sums, n_models, first, first + X.rows, width, rhs != nullptr, cuts);
   if (rhs)
-    dense_transposed_packed(X, P, part.count, width, rhs + part.first, blas);
+    dense_transposed_packed(X, cuts.block.rows, n_wanted, width, rhs, blas);
 }
 
 template <class T, class I>

@@ -66,9 +66,12 @@ template <class T> struct Model {
   // to the former; null for nothing.
   const T *scale = nullptr;
   MatrixView<const T> extra{};
-  // Components [reach, end) whose products are made; the right-hand sides of the others are
-  // those of `extra`. An end of 0: all.
-  int reach = 0, end = 0;
+  // Components whose products are made, n_moving of them in ascending order: these alone are
+  // packed. The right-hand sides of the others are those of `extra`. Null: all.
+  const int64_t *moving = nullptr;
+  int n_moving = 0;
+
+  int packed() const { return moving ? n_moving : solve.sweep.k; }
 };
 
 // Sums of a model that a block adds to: the Gram matrix of its result (k x k, or null) and

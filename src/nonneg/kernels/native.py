@@ -326,13 +326,13 @@ def fused_arrays(
         measures = np.empty((2, k))
         rhs = gram = None
         if step.accumulate:
-            rhs = np.empty((n_columns, k), dtype=dtype)
+            rhs = np.empty((n_columns, inputs.Ht.shape[1]), dtype=dtype)
             gram = np.empty((k, k))
         options = solve_options(inputs.gram, inputs.l1, dtype, method)
         Ht = as_contiguous(inputs.Ht, dtype)
         model = _core.ModelArrays(
             rows=A, Ht=Ht, options=options, rhs=rhs, gram=gram, measures=measures,
-            reach=inputs.reach,
+            moving=inputs.moving,
         )  # fmt: skip
         models.append(FusedArrays(model, measures, rhs, gram))
     return models

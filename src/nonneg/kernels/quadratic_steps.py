@@ -90,16 +90,16 @@ class ModelInputs(StepShared):
 
     multiplied = ("Ht",)
     Ht: Array
-    """The other factor, (n_features, k)."""
+    """The other factor, (n_features, k), or its columns that `moving` names."""
     gram: Array
     """Gram matrix of the other factor plus the penalty's Q, (k, k)."""
     l1: Array
     """Linear penalty weights, (k,)."""
     Q: Any = None
     """The penalty's Q, (k, k), for operands whose rows have Gram matrices of their own."""
-    reach: Any = None
-    """The first of the components whose columns of Ht are not 0, and the end of them, (2,):
-    products with the others need not be made."""
+    moving: Any = None
+    """The components whose columns Ht has, int64 in ascending order, where the right-hand sides
+    of the others come with the rows as `extra`; None: all. Sums are of these alone."""
 
 
 @dataclass(slots=True, eq=False)
@@ -109,7 +109,7 @@ class ModelSums(StepSums):
     multiplied = ("rhs",)
     report: SolveReport
     rhs: Any = None
-    """Xᵀ·result, (n_features, k), if asked for."""
+    """Xᵀ·result, of the shape of `ModelInputs.Ht`, if asked for."""
     gram: Any = None
     """resultᵀ·result in float64, (k, k), if asked for."""
     imputed: Any = None
@@ -199,16 +199,19 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
             return ModelSums(report)
         if rows.scale is not None:
             product = product * rows.scale[:, None]
-        if rows.extra is not None:
+        if inputs.moving is not None:
+            some, product = product, rows.extra.copy()
+            product[:, inputs.moving] += some
+        elif rows.extra is not None:
             product = product + rows.extra
         report = reference.solve_rows(rows, product, gram, inputs.l1, method)
         if not self.accumulate:
             return ModelSums(report)
         A = rows.result
+        multiplied = A if inputs.moving is None else A[:, inputs.moving]
         if rows.scale is not None:
-            scaled = A * rows.scale[:, None]
-            return ModelSums(report, _plain(observed.T @ scaled), reference.gram(A))
-        return ModelSums(report, _plain(observed.T @ A), reference.gram(A))
+            multiplied = multiplied * rows.scale[:, None]
+        return ModelSums(report, _plain(observed.T @ multiplied), reference.gram(A))
 
 
 @dataclass(frozen=True)

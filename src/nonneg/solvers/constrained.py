@@ -12,7 +12,7 @@ from ..base.arrays import Array
 from ..base.interfaces import Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
 from ..base.penalty import Penalty
-from ..kernels import Exact, Method, RowArrays, SolveReport, gram, inner
+from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram, inner
 from ..kernels.factor_rows import scale_columns
 from ..operands.base import matmul, square_of
 from ..operands.observed import ObservedOperand
@@ -21,10 +21,11 @@ from .hals import DOUBTFUL, MOST_REVIVALS, Hals, is_blind
 from .steps.constrained_state import ConstrainedState
 from .steps.factor_constraints import FactorConstraints, objective_within
 from .steps.half_steps import solve_in_a_pass
-from .steps.known_products import saves_by_reach, solve_beside_known
+from .steps.known_products import cross_of_known, solve_beside_known
 from .steps.momentum import SETTLED_WITHIN
 from .steps.quadratic_iteration import Pair, penalties
 from .steps.revival import dead_components, revived
+from .steps.sweep_costs import most_sweeps
 
 EXACT_ENOUGH = 0.01
 """Share of `tol` at which W beside a fixed H is done, where no single solve is exact."""
@@ -88,19 +89,22 @@ class ConstrainedLeastSquares(SolverBase):
                 scale_columns(W, np.full(Ht.shape[1], scale, W.dtype))
             elif not self.H.has_scale:
                 Ht *= Ht.dtype.type(scale)
-        state = ConstrainedState.from_start(W, Ht)
-        loss = problem.loss.value(X, W, Ht)
+                scale_columns(product, np.full(Ht.shape[1], scale, W.dtype))
+                gram_H *= scale * scale
+        # the first iteration takes the product again, where a W here is solved for by it
+        kept = product if X.shared_gram and not X.on_workers else None
+        state = ConstrainedState.from_start(W, Ht, product=kept)
+        loss = problem.loss.value_beside(X, W, Ht, product, gram_H)
         value = self._value(problem, state, W, Ht, loss)
-        return replace(
-            ConstrainedState.from_start(W, Ht, value=value), scattered=state.scattered
-        )
+        begun = ConstrainedState.from_start(W, Ht, product=kept, value=value)
+        return replace(begun, scattered=state.scattered)
 
     def iterate(self, problem: Problem, state: ConstrainedState) -> Progress:
         """Do one half-step in W and one in H, with extrapolation."""
         if not problem.update_H:
             return self._solve_W(problem, state)
         momentum = 0.0 if self.base.pauses(problem, state) else state.momentum
-        method = self.base.method(problem, momentum, state)
+        method = self._method(problem, momentum, state)
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
         pair = self._pair(problem, state, rows_W, rows_H, method)
         X = problem.X
@@ -193,19 +197,21 @@ class ConstrainedLeastSquares(SolverBase):
         )
         Ht, gram_H = rows_H.start, gram(rows_H.start, n)
         W, there = rows_W.result, state.placed(problem.X, self.W)
-        if self._shares_a_pass(X):
+        product, state.product = state.product, None
+        if product is None and self._shares_a_pass(X):
             sums = solve_in_a_pass(X, rows_W, Ht, gram_H, problem.penalty_W, method)
             report_W, gram_W, rhs = sums.report, sums.gram, sums.rhs
         elif there is not None:
             within = there.solve(rows_W, Ht, gram_H, problem.penalty_W, method)
             report_W, gram_W, rhs = within.report, within.gram, within.rhs
-        elif self._knows_some(X):
+        elif product is None and self._knows_some(X):
             known = state.of_known(X, "W", Ht, self.H.fixed)
             report_W, gram_W, rhs = solve_beside_known(
                 X, rows_W, Ht, gram_H, problem.penalty_W, method, self.H.fixed, known
             )
         else:
-            product = self._product(problem, state, "W", Ht)
+            if product is None:
+                product = self._product(problem, state, "W", Ht)
             report_W = self._half(
                 problem, self.W, X, rows_W, Ht, product, gram_H, method
             )
@@ -220,6 +226,18 @@ class ConstrainedLeastSquares(SolverBase):
             rows_W, rows_H, report_W, report_H, gram_W, gram_H, gram_H, None, objective
         )
 
+    def _method(
+        self, problem: Problem, momentum: float, state: ConstrainedState
+    ) -> Method:
+        """Return the method of half-steps, with fewer sweeps where fewer products are made."""
+        X, method = problem.X, self.base.method(problem, momentum, state)
+        known = self.W.fixed | self.H.fixed
+        chosen = isinstance(method, Adaptive) and self.base.sweeps is None
+        if not chosen or not known.any() or X.on_workers:
+            return method
+        n_moving = len(known) - int(np.count_nonzero(known))
+        return replace(method, sweeps=most_sweeps(X, len(known), n_moving))
+
     def _shares_a_pass(self, X: Operand) -> bool:
         """Whether both products of an iteration come from one pass over X, as in "hals"."""
         all_move = not self.H.fixed.any() or X.on_workers
@@ -228,9 +246,7 @@ class ConstrainedLeastSquares(SolverBase):
     def _knows_some(self, X: Operand) -> bool:
         """Whether such a pass is multiplied by the components of H that are not known."""
         some = self.H.fixed.any() and not self.H.fixed.all()
-        if not (some and self._is_free(X)) or X.by_columns:
-            return False
-        return X.in_parts or saves_by_reach(self.H.fixed)
+        return bool(some) and self._is_free(X) and not X.by_columns
 
     def _solve_there(
         self,
@@ -295,7 +311,7 @@ class ConstrainedLeastSquares(SolverBase):
         fixed = self.H.fixed
         if fixed.any() and not problem.X.on_workers:
             known = state.of_known(problem.X, "W", Ht, fixed)
-            total += inner(known, W)
+            total += cross_of_known(known, W, fixed)
         return total
 
     # ---- what it is worth

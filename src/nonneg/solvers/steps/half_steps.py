@@ -55,10 +55,10 @@ def half_step(
     by_columns: bool = False,
     accumulate: bool = True,
     imputes: bool = False,
-    reach: Array | None = None,
+    moving: Array | None = None,
 ) -> HalfStep:
     """Build the request for a factor with the given rows and penalty."""
-    inputs = ModelInputs(other, gram_other + penalty.Q, penalty.l1, penalty.Q, reach)
+    inputs = ModelInputs(other, gram_other + penalty.Q, penalty.l1, penalty.Q, moving)
     rows = with_shares(rows, penalty)
     return HalfStep(by_columns, rows, inputs, method, accumulate, imputes)
 
@@ -123,10 +123,10 @@ def solve_in_a_pass(
     gram_other: Array,
     penalty: Penalty,
     method: Method,
-    reach: Array | None = None,
+    moving: Array | None = None,
 ) -> ModelSums:
     """Do a half-step by a pass over X that makes the sums for the other one as well."""
-    request = half_step(rows, other, gram_other, penalty, method, reach=reach)
+    request = half_step(rows, other, gram_other, penalty, method, moving=moving)
     return _serve(X, [request])[0]
 
 

@@ -11,20 +11,11 @@ from numpy.typing import NDArray
 from ...base.arrays import Array
 from ...base.interfaces import Operand
 from ...base.penalty import Penalty
-from ...kernels import Method, RowArrays, SolveReport
+from ...kernels import Method, RowArrays, SolveReport, inner
 from ...operands.base import matmul
 from .half_steps import solve_in_a_pass
 
 Columns = NDArray[np.bool_]
-WIDEST = 0.75
-"""Share of the components within which the ones that move must be, for products in one pass to
-be those of these alone; else two passes for the ones that move cost less (D-KNOWN-REACH)."""
-
-
-def saves_by_reach(fixed: Columns) -> bool:
-    """Whether the components that move are so near to each other that one pass pays."""
-    moving = np.flatnonzero(~fixed)
-    return bool(moving[-1] + 1 - moving[0] <= WIDEST * len(fixed))
 
 
 def some_products(
@@ -39,6 +30,14 @@ def some_products(
         columns = _as_slice(np.flatnonzero(wanted))
         product[:, columns] = matmul(X, np.ascontiguousarray(other[:, columns]))
     return product
+
+
+def cross_of_known(known: Array, A: Array, columns: Columns) -> float:
+    """Return ⟨known, A⟩, where `known` is 0 but in the columns."""
+    part = _as_slice(np.flatnonzero(columns))
+    if isinstance(part, slice):  # a copy of others takes longer than zeros
+        known, A = known[:, part], A[:, part]
+    return inner(known, A)
 
 
 def solve_beside_known(
@@ -78,12 +77,17 @@ def solve_beside_known(
         Xᵀ times the result, 0 for the components that are fixed.
     """
     moving = np.flatnonzero(~fixed)
-    reach = np.array([moving[0], moving[-1] + 1], np.int64)
-    others = np.where(fixed, 0, Ht).astype(Ht.dtype, copy=False)
     sums = solve_in_a_pass(
-        X, replace(rows, extra=known), others, gram_H, penalty, method, reach
+        X,
+        replace(rows, extra=known),
+        np.ascontiguousarray(Ht[:, moving]),
+        gram_H,
+        penalty,
+        method,
+        moving,
     )
-    rhs = np.where(fixed, 0, sums.rhs).astype(Ht.dtype, copy=False)
+    rhs = np.zeros_like(Ht)
+    rhs[:, moving] = sums.rhs
     return sums.report, sums.gram, rhs
 
 

@@ -15,20 +15,21 @@ STEP, CALL = 6, 7e5
 (D-HALS-SWEEPS)."""
 
 
-def cost_ratio(X: Operand, k: int) -> float:
+def cost_ratio(X: Operand, k: int, n_moving: int | None = None) -> float:
     """Return the cost of the products of an iteration and of a sweep over that of a sweep.
 
-    The costs are those of a model, not measured on the way, so that a fit does the same on
+    Of k components n_moving are multiplied by X in an iteration, or all. The costs are those of a model, not measured on the way, so that a fit does the same on
     every machine.
     """
     rows = sum(X.shape)
-    product = X.product_entries * k * (STORED if X.sparse else DENSE)
+    n_moving = k if n_moving is None else n_moving
+    product = X.product_entries * n_moving * (STORED if X.sparse else DENSE)
     fixed = 2 * product + rows * k * k / 2 + CALL  # with the Gram matrices
     sweep = rows * k * (k + STEP)
     return 1 + fixed / sweep
 
 
-def most_sweeps(X: Operand, k: int) -> int:
+def most_sweeps(X: Operand, k: int, n_moving: int | None = None) -> int:
     """Return the most sweeps that a half-step should give a row [1]_.
 
     References
@@ -37,4 +38,4 @@ def most_sweeps(X: Operand, k: int) -> int:
        algorithms for nonnegative matrix factorization", Neural Computation 24 (2012)
        1085-1105, https://doi.org/10.1162/NECO_a_00256
     """
-    return int(min(MOST, 1 + SHARE * cost_ratio(X, k)))
+    return int(min(MOST, 1 + SHARE * cost_ratio(X, k, n_moving)))
