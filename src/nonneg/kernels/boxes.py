@@ -145,4 +145,5 @@ def _shifted(rows: Float, box: Box) -> Float:
         left = left[~done]
         if not left.size:
             break
-    return np.clip(rows + shift[:, None], low, high)
+    shifted: Float = np.clip(rows + shift[:, None], low, high)
+    return shifted
