@@ -13,21 +13,23 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 import scipy.sparse as sp
 import typer.main
 from typer.testing import CliRunner
 
-from nonneg import NMF, __version__
-from nonneg.cli import (  # noqa: F401  (two of them add commands)
+from nonneg import NMF, JointNMF, SymmetricNMF, __version__
+from nonneg.cli import (  # noqa: F401  (three of them add commands)
     commands,
+    info_command,
     main,
     report_command,
     selection_commands,
 )
 from nonneg.cli.commands import app
-from nonneg.io.model_files import load, read_contents
+from nonneg.io.model_files import load, read_contents, save
 from nonneg.io.readers import read_matrix
 from nonneg.io.writers import write_matrix
 
@@ -257,6 +259,59 @@ class TestTransform:
         done = run("transform", "model", "wide.npy", "-o", "w.npy")
         assert done.exit_code == 2
         assert "9 columns, but the model was fitted with 8 features" in done.stderr
+
+
+class TestOtherModels:
+    """Files of `SymmetricNMF` and `JointNMF`, which no command fits."""
+
+    @pytest.fixture
+    def symmetric(self):
+        S = pd.DataFrame(X @ X.T, columns=ROWS)
+        model = SymmetricNMF(2, random_state=0, tol=0.01).fit(S)
+        save(model, "symmetric")
+        write_matrix("new.csv", S.to_numpy()[:5], ROWS[:5], ROWS)
+        return model
+
+    def joint(self, shared, datasets):
+        model = JointNMF(2, shared=shared, specific=2.0, random_state=0, tol=0.01)
+        save(model.fit(datasets), "joint")
+        return model
+
+    def test_a_symmetric_model_is_shown_and_transforms(self, symmetric):
+        text = ok("info", "symmetric").output
+        assert "30 × 30 matrix, 2 components, solver symmetric" in text
+        ok("transform", "symmetric", "new.csv", "-o", "W.npy")
+        W = symmetric.transform(pd.DataFrame((X @ X.T)[:5], columns=ROWS))
+        np.testing.assert_array_equal(np.load("W.npy"), W)
+        ok("report", "symmetric", "-o", "page.html")
+        done = run("impute", "symmetric", "new.csv", "-o", "filled.csv")
+        assert done.exit_code == 2
+        assert "holds a SymmetricNMF, which nonneg impute can't use." in done.output
+
+    @pytest.mark.parametrize("shared", ["H", "W"])
+    def test_a_joint_model_is_shown(self, shared):
+        datasets = [X[:20], X[20:]] if shared == "H" else [X[:, :5], X[:, 5:]]
+        model = self.joint(shared, datasets)
+        text = ok("info", "joint").output
+        assert f"2 data sets with shared {shared}, 2 components" in text
+        facts = json.loads(ok("info", "joint", "--json").stdout)
+        for i, one in enumerate(facts["datasets"]):
+            V = model.specific_[i]
+            by_rows = shared == "H"
+            specific = model.embeddings_[i] @ V if by_rows else V @ model.components_[i]
+            assert one["specific"] == pytest.approx(np.linalg.norm(specific))
+            assert (one["n_samples"], one["n_features"]) == datasets[i].shape
+            assert one["error"] == model.reconstruction_errs_[i]
+        tables = facts["components"]
+        assert len(tables[0]) == (4 if shared == "H" else 2)
+
+    @pytest.mark.parametrize("command", ["transform", "impute", "report"])
+    def test_commands_of_one_matrix_refuse_a_joint_model(self, command):
+        self.joint("H", [X[:20], X[20:]])
+        done = run(command, "joint", "data.csv", "-o", "out.csv")
+        assert done.exit_code == 2
+        assert f"holds a JointNMF, which nonneg {command} can't use." in done.output
+        assert not Path("out.csv").exists()
 
 
 class TestInfo:

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from nonneg import JointNMF, SymmetricNMF
 from nonneg.estimators.minibatch_nmf import MiniBatchNMF
 from nonneg.estimators.nmf import NMF
 from nonneg.io.model_files import FORMAT_VERSION, load, read_contents, save
@@ -62,6 +63,10 @@ def assert_same(found, expected):
         assert found.keys() == expected.keys()
         for key, value in expected.items():
             assert_same(found[key], value)
+    elif isinstance(expected, list):
+        assert len(found) == len(expected)
+        for part, other in zip(found, expected, strict=True):
+            assert_same(part, other)
     elif isinstance(expected, np.ndarray):
         assert found.dtype == expected.dtype
         np.testing.assert_array_equal(found, expected)
@@ -83,6 +88,70 @@ def test_everything_comes_back(fitted, path):
     assert load(path).n_iter_ == pickle.loads(pickle.dumps(again)).n_iter_
     save(again, path)
     assert_same(load(path).components_, model.components_)
+
+
+SQUARE = X @ X.T
+WIDE = [X[:12].astype(np.float32), sp.csr_array(X[12:].astype(np.float32))]
+TWO_VIEWS = [X[:, :4], X[:, 4:]]
+OTHERS = {
+    "symmetric": (SymmetricNMF(3, random_state=0, n_init=2, tol=1e-3), SQUARE),
+    "symmetric with names": (SymmetricNMF(2, random_state=0, tol=1e-3),
+                             pd.DataFrame(SQUARE, columns=[f"s{i}" for i in range(20)])),
+    "joint": (JointNMF(3, random_state=0, specific=np.inf, max_iter=5, tol=0), WIDE),
+    "joint views": (JointNMF(2, shared="W", dataset_weights=[1.0, 2.5], random_state=0,
+                             tol=0.01), TWO_VIEWS),
+    "joint equal": (JointNMF(2, dataset_weights="equal", random_state=0, tol=0.01), WIDE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_symmetric_and_joint_models_come_back(name, path):
+    model, data = OTHERS[name]
+    model = clone(model).fit(data)
+    save(model, path)
+    again = load(path)
+    assert_same(again.get_params(), model.get_params())
+    assert_same(vars(again), vars(model))
+    assert_same(again.transform(data), model.transform(data))
+    assert_same(clone(again).fit(data).components_, model.components_)
+    assert_same(pickle.loads(pickle.dumps(again)).components_, model.components_)
+
+
+def test_weights_of_data_sets_come_back_as_a_list(path):
+    weights = np.array([1.0, 1 / 3])
+    model = JointNMF(2, dataset_weights=weights, random_state=0, tol=0.01).fit(WIDE)
+    save(model, path)
+    assert load(path).dataset_weights == weights.tolist()
+
+
+PARTS = {
+    "shape": ("joint", lambda a: a.update({"specific_.1": a["specific_.1"][:2]}),
+              "specific parts have shape (2, 9)"),
+    "lost": ("joint", lambda a: a.pop("specific_.0"), "the list 'specific_' it has"),
+    "number": ("joint", lambda a: a.pop("embeddings_.1"), "factors of 1 data sets"),
+    "negative": ("joint", lambda a: a.update({"embeddings_.0": -1 - a["embeddings_.0"]}),
+                 "factors are not all finite and non-negative"),
+    "weights": ("joint", lambda a: a.update(dataset_weights_=np.ones(3)), "not 2 numbers"),
+    "names": ("joint", lambda a: a.update({"specific_.x": np.ones(3)}), "it has the parts"),
+    "views": ("joint views", lambda a: a.update({"components_.0": np.ones((3, 4))}),
+              "factors have shape (3, 4)"),
+    "embedding": ("symmetric", lambda a: a.update(embedding_=a["components_"]),
+                  "embeddings have shape (3, 20)"),
+    "labels": ("symmetric", lambda a: a.update(labels_=np.ones(20)), "labels have shape"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "edit", "message"), PARTS.values(), ids=PARTS)
+def test_wrong_parts_of_symmetric_and_joint_models(path, kind, edit, message):
+    model, data = OTHERS[kind]
+    save(clone(model).fit(data), path)
+
+    def change(header, arrays):
+        edit(arrays)
+        header["members"] = sorted(arrays)
+
+    rewrite(path, change)
+    assert message in refused(path)
 
 
 def test_the_header_is_json_for_other_programs(saved):
@@ -137,7 +206,7 @@ class TestRefusedToSave:
     @pytest.mark.parametrize("other", [object(), type("Mine", (NMF,), {})(2), NMF])
     def test_other_classes(self, path, other):
         with pytest.raises(
-            TypeError, match=r"save takes a fitted NMF or MiniBatchNMF of nonneg; got"
+            TypeError, match=r"save takes a fitted NMF, MiniBatchNMF, .* of nonneg; got"
         ):
             save(other, path)
         assert not path.exists()

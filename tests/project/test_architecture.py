@@ -43,6 +43,7 @@ REQUIRED = {"numpy", "scipy", "sklearn", "threadpoolctl", "nonneg"}
 COMMAND_LINE = {
     "cli/commands",
     "cli/constraint_options",
+    "cli/info_command",
     "cli/report_command",
     "cli/selection_commands",
     "cli/options",

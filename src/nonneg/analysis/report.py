@@ -44,6 +44,8 @@ class Component:
 FROBENIUS = "frobenius"
 MINI_BATCH = "mini-batch"
 """Solver of models that have no `solver_`."""
+SYMMETRIC = "symmetric"
+"""Solver of a `SymmetricNMF`."""
 STEPS = "steps"
 """Reason for the end of a model that was fitted by steps alone."""
 
@@ -143,10 +145,10 @@ def summarize(
 
     Parameters
     ----------
-    model : NMF
+    model : NMF, MiniBatchNMF or SymmetricNMF
         A fitted model.
     n_samples : int, default=None
-        Number of rows of the X of the fit, which a model does not keep.
+        Number of rows of the X of the fit, which only a `SymmetricNMF` keeps.
     norm : float, default=None
         ‖X‖_F of the X of the fit, for the relative error.
     seconds : float, default=None
@@ -163,7 +165,10 @@ def summarize(
     if seconds is None:
         seconds = float(history["seconds"][-1]) if seen else 0.0
     error = fitted.get("reconstruction_err_")
-    loss = name_loss(model.beta_loss)
+    loss = name_loss(fitted.get("beta_loss", FROBENIUS))
+    is_symmetric = "embedding_" in fitted
+    if is_symmetric:
+        n_samples = len(model.embedding_)
     relative = (
         error / norm if error is not None and norm and loss == FROBENIUS else None
     )
@@ -171,7 +176,7 @@ def summarize(
         n_samples=n_samples,
         n_features=int(model.components_.shape[1]),
         n_components=int(model.components_.shape[0]),
-        solver=str(fitted.get("solver_", MINI_BATCH)),
+        solver=str(fitted.get("solver_", SYMMETRIC if is_symmetric else MINI_BATCH)),
         n_iter=int(fitted.get("n_iter_", fitted.get("n_steps_", 0))),
         stop_reason=str(fitted.get("stop_reason_", STEPS)),
         objective=objective if math.isfinite(objective) else None,
@@ -225,8 +230,17 @@ def list_components(
     components : list of Component
         Components, ordered by their shares where these are known.
     """
-    H = model.components_
     names = label_features(model, feature_names)
+    return rank_features(model.components_, names, shares, n_top)
+
+
+def rank_features(
+    H: NDArray[Any],
+    names: Sequence[str],
+    shares: Sequence[float] | NDArray[Any] | None,
+    n_top: int,
+) -> list[Component]:
+    """Return the rows of H as components, by their shares where these are known."""
     components = []
     for t, weights in enumerate(H):
         # features of equal weight stay in their order
@@ -320,16 +334,14 @@ def format_summary(summary: FitSummary) -> str:
     if summary.n_samples is not None:
         size = f"{summary.n_samples:,} × {summary.n_features:,} matrix"
     what = f"{size}, {summary.n_components} components, solver {summary.solver}"
-    word = "step" if summary.stop_reason == STEPS else "iteration"
-    iterations = f"{summary.n_iter} {word}{'' if summary.n_iter == 1 else 's'}"
-    end = _ENDS.get(summary.stop_reason, f"{summary.stop_reason} after {{}} in {{}}")
+    end = format_end(summary.stop_reason, summary.n_iter, summary.seconds)
     if summary.n_observed is not None:
         observed = f"{summary.n_observed:,} entries observed"
         if summary.n_samples is not None:
             share = summary.n_observed / (summary.n_samples * summary.n_features)
             observed += f", {100 * share:.3g} % of the matrix"
         what += f"\n{observed}"
-    lines = [what, end.format(iterations, format_seconds(summary.seconds))]
+    lines = [what, end]
     if summary.reconstruction_err is None:
         return "\n".join(lines)
     error = f"error ‖X − WH‖ = {summary.reconstruction_err:.6g}"
@@ -338,6 +350,14 @@ def format_summary(summary: FitSummary) -> str:
     if summary.relative_err is not None:
         error += f", {100 * summary.relative_err:.2f} % of ‖X‖"
     return "\n".join([*lines, error])
+
+
+def format_end(stop_reason: str, n_iter: int, seconds: float) -> str:
+    """Return how and when a fit ended, in words."""
+    word = "step" if stop_reason == STEPS else "iteration"
+    iterations = f"{n_iter} {word}{'' if n_iter == 1 else 's'}"
+    end = _ENDS.get(stop_reason, f"{stop_reason} after {{}} in {{}}")
+    return end.format(iterations, format_seconds(seconds))
 
 
 def format_seconds(seconds: float) -> str:

@@ -1,9 +1,9 @@
-"""The commands of the command line: `fit`, `transform`, `impute`, `info` and `demo`."""
+"""The commands of the command line: `fit`, `transform`, `impute` and `demo`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +14,8 @@ import typer
 from .. import __version__
 from ..analysis import report
 from ..base.parameters import PARAMETERS
-from ..estimators.minibatch_nmf import MiniBatchNMF
 from ..estimators.nmf import NMF
-from ..io.model_files import load, read_contents, write_model
+from ..io.model_files import write_model
 from ..io.output_files import OutputFiles
 from ..io.readers import Table
 from ..io.writers import find_writer
@@ -25,6 +24,7 @@ from .constraint_options import Fix, SmoothWeights, SumToOne, constrain
 from .dask_client import connect, open_on_workers
 from .errors import INTERRUPTED, OneLineErrors, PlainCommand
 from .inputs import open_matrix, read_weights
+from .models import MatrixModel, load_factor_model, load_matrix_model
 from .options import (
     Data,
     Json,
@@ -40,7 +40,7 @@ from .options import (
 )
 from .outputs import name_beside, open_outputs
 from .progress import Display, show_progress
-from .results import describe_fit, describe_interrupt, format_report, to_json
+from .results import describe_fit, describe_interrupt, to_json
 from .terminal import echo, measure_width, say
 
 
@@ -208,7 +208,7 @@ def _write_fit(
 
 
 def _read_for(
-    model: NMF | MiniBatchNMF,
+    model: MatrixModel,
     data: Path,
     missing_values: Any,
     display: Display,
@@ -249,10 +249,10 @@ def transform(
     """Compute W for a matrix and the components of a model."""
     with open_outputs((data, model_file), (output,)) as files:
         write = find_writer(output)
-        model = load(model_file)
+        model = load_matrix_model(model_file, "transform")
         with show_progress(not quiet) as display:
             table = _read_for(
-                model, data, model.missing_values, display,
+                model, data, model.get_params().get("missing_values"), display,
                 memory_limit=memory_limit, n_threads=threads, **reading_from(options),
             )  # fmt: skip
             model.set_params(callback=display.callback(model.max_time))
@@ -295,7 +295,7 @@ def impute(
     """Fill the missing entries of a matrix with those of W·H."""
     with open_outputs((data, model_file), (output,)) as files:
         write = find_writer(output)
-        model = load(model_file)
+        model = load_factor_model(model_file, "impute")
         by_nan = model.missing_values is None
         with show_progress(not quiet) as display:
             table = _read_for(
@@ -319,49 +319,6 @@ def impute(
         files.publish()
     if as_json or not quiet:
         echo(text)
-
-
-@app.command(cls=PlainCommand)
-def info(
-    model_file: Model,
-    top: Top = 8,
-    as_json: Json = False,
-) -> None:
-    """Show what a model file holds."""
-    header = read_contents(model_file).header
-    model = load(model_file)
-    notes = header["notes"]
-    shares = notes.get("shares")
-    if shares is not None and len(shares) != model.n_components_:
-        shares = None
-    summary = _read_summary(notes) or report.summarize(model)
-    components = report.list_components(model, shares=shares, n_top=top)
-    params = header["params"]
-    if as_json:
-        keys = ("format_version", "nonneg_version", "class", "params", "left_out")
-        facts = {"model": str(model_file), **{key: header[key] for key in keys}}
-        facts["data"] = notes.get("data")
-        # null stands for no missing entries
-        facts["params"] = {
-            k: str(v) if v is not None and k == "missing_values" else v
-            for k, v in params.items()
-        }
-        echo(to_json("info", facts, summary, components))
-        return
-    origin = f", fitted to {notes['data']}" if "data" in notes else ""
-    echo(f"{header['class']} of nonneg {header['nonneg_version']}{origin}")
-    defaults = type(model)().get_params()
-    changed = [f"{k}={v!r}" for k, v in params.items() if v != defaults[k]]
-    echo(f"Parameters: {', '.join(changed) or 'all default'}\n")
-    echo(format_report(summary, components))
-
-
-def _read_summary(notes: Mapping[str, Any]) -> report.FitSummary | None:
-    """Return the summary that `fit` left in the file, if it did."""
-    try:
-        return report.FitSummary(**notes["summary"])
-    except (KeyError, TypeError):
-        return None
 
 
 @app.command(name="demo", cls=PlainCommand)

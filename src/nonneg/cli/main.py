@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if the reader of standard output has gone.
     """
     try:
-        from . import report_command, selection_commands  # noqa: F401  (they add commands)
+        from . import info_command, report_command, selection_commands  # noqa: F401  (they add commands)
         from .commands import app
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in NEEDED:

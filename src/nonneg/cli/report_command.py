@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..io.model_files import load, read_contents
+from ..io.model_files import read_contents
 from ..io.readers import read_matrix
 from ..reporting.page import TITLE
 from ..reporting.page import report as make_report
@@ -16,6 +16,7 @@ from . import actions
 from .commands import app
 from .errors import PlainCommand
 from .inputs import open_matrix
+from .models import load_matrix_model
 from .options import (
     Json,
     MemoryLimit,
@@ -80,7 +81,7 @@ def write_report(
     with open_outputs((model_file, data, weights, rank), (output,)) as files:
         shape = None if image is None else parse_size(image)
         notes = read_contents(model_file).header["notes"]
-        model = load(model_file)
+        model = load_matrix_model(model_file, "report")
         if threads is not None:
             model.set_params(n_threads=threads)
         X, rows, W = None, None, None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis import report
+from ..analysis.joint_report import JointSummary
 from . import actions
 from .terminal import measure_width
 
@@ -56,15 +57,21 @@ def describe_interrupt(
 def to_json(
     command: str,
     facts: Mapping[str, Any],
-    summary: report.FitSummary | None = None,
-    components: list[report.Component] | None = None,
+    summary: report.FitSummary | JointSummary | None = None,
+    components: Sequence[Any] | None = None,
 ) -> str:
-    """Return the results of a command as one JSON object."""
+    """Return the results of a command as one JSON object.
+
+    `components` are `report.Component`, or a list of them for each view.
+    """
     whole = {"command": command, **facts}
     if summary is not None:
         whole |= summary.as_dict()
     if components is not None:
         whole["components"] = [
-            dataclasses.asdict(component) for component in components
+            [dataclasses.asdict(each) for each in one]
+            if isinstance(one, list)
+            else dataclasses.asdict(one)
+            for one in components
         ]
     return json.dumps(actions.to_plain(whole), allow_nan=False)

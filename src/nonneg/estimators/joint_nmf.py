@@ -22,10 +22,10 @@ from ..fitting.starts_run import run_starts
 from ..kernels import Exact
 from ..losses.frobenius import Frobenius
 from ..losses.metrics import error_of
-from ..operands.registration import as_operand, has_own_operand
+from ..operands.registration import as_operand
 from ..operands.units import unit_of
 from ..solvers.joint import JointDescent, JointProblem, solve_W_of
-from .shared_limits import checked_limits
+from .plain_fit import checked_limits, checked_matrix, set_course
 
 SHARED = one_of(("H", "W"), "Pass what the data sets have in common.", none=False)
 SPECIFIC = Rule(
@@ -312,14 +312,7 @@ class JointNMF(BaseEstimator):  # type: ignore[misc]
         n_threads = resolve_n_threads(self.n_threads)
         checked = []
         for i, X_i in enumerate(X):
-            if has_own_operand(X_i) and not isinstance(X_i, np.memmap):
-                msg = (
-                    f"JointNMF takes data sets in memory; X[{i}] is {type(X_i).__name__}. "
-                    "Read it first, e.g. by nonneg.io.read_matrix."
-                )
-                raise TypeError(msg)
-            plain = np.asarray(X_i) if isinstance(X_i, np.memmap) else X_i
-            A = validation.check_X(plain, "JointNMF", f"X[{i}]")
+            A = checked_matrix(X_i, "JointNMF", f"X[{i}]")
             validation.check_non_negative(A, f"JointNMF (input X[{i}])")
             checked.append(A)
         dtype = np.result_type(*(A.dtype for A in checked))
@@ -384,9 +377,7 @@ class JointNMF(BaseEstimator):  # type: ignore[misc]
         self.specific_ = [V.T.copy() if by_rows else V for V in specific]
         self.n_components_ = shared.shape[1]
         self.dataset_weights_ = problem.weights
-        self.n_iter_ = state.n_iter
-        self.history_ = outcome.history.as_dict()
-        self.stop_reason_ = str(outcome.stop_reason)
+        set_course(self, outcome)
         self.reconstruction_errs_ = np.array(
             [
                 error_of(Frobenius(), X, W, shared + V)

@@ -24,11 +24,11 @@ from ..kernels import Exact, RowArrays, gram, solve_rows
 from ..losses.frobenius import Frobenius
 from ..losses.metrics import error_of
 from ..operands.base import matmul
-from ..operands.registration import as_operand, has_own_operand
+from ..operands.registration import as_operand
 from ..operands.units import in_unit, times_power, unit_of
 from ..solvers.symmetric import SymmetricDescent
 from .named_transformer import NamedTransformer
-from .shared_limits import checked_limits
+from .plain_fit import checked_limits, checked_matrix, set_course
 
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "custom")
 
@@ -248,9 +248,9 @@ class SymmetricNMF(NamedTransformer):
             The non-negative minimum of ½‖X − W_new·Wᵀ‖², exact, of the dtype of X.
         """
         check_is_fitted(self, "embedding_")
-        X = self._matrix(X)
+        checked = checked_matrix(X, type(self).__name__)
         validate_data(self, X, reset=False, skip_check_array=True)
-        operand = as_operand(X, resolve_n_threads(self.n_threads))
+        operand = as_operand(checked, resolve_n_threads(self.n_threads))
         other = np.ascontiguousarray(self.embedding_, dtype=operand.dtype)
         k, n = other.shape[1], operand.n_threads
         with single_threaded_blas():
@@ -260,21 +260,9 @@ class SymmetricNMF(NamedTransformer):
             solve_rows(RowArrays(W, W), rhs, G, np.zeros(k), method, False, n)
         return W
 
-    def _matrix(self, X: Any) -> Array:
-        whom = type(self).__name__
-        if isinstance(X, np.memmap):
-            X = np.asarray(X)
-        if has_own_operand(X):
-            msg = (
-                f"{whom} takes X in memory, as an array or a sparse matrix; got "
-                f"{type(X).__name__}. Read it first, e.g. by nonneg.io.read_matrix."
-            )
-            raise TypeError(msg)
-        return validation.check_X(X, whom)
-
     def _checked(self, X: Any) -> Operand:
         """Check X and its names; return its operand."""
-        checked = self._matrix(X)
+        checked = checked_matrix(X, type(self).__name__)
         validate_data(self, X, reset=True, skip_check_array=True)
         require_symmetric(checked, type(self).__name__)
         return as_operand(checked, resolve_n_threads(self.n_threads))
@@ -314,13 +302,11 @@ class SymmetricNMF(NamedTransformer):
         self.components_ = np.ascontiguousarray(W.T)
         self.labels_ = W.argmax(axis=1)
         self.n_components_ = W.shape[1]
-        self.n_iter_ = outcome.state.n_iter
         self.reconstruction_err_ = error_of(Frobenius(), X, W, W)
-        self.history_ = outcome.history.as_dict()
+        set_course(self, outcome)
         self.history_["objective"] = times_power(
             self.history_["objective"], 2 * exponent
         )
-        self.stop_reason_ = str(outcome.stop_reason)
 
     @property
     def _n_features_out(self) -> int:

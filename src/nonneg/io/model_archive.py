@@ -3,8 +3,9 @@
 The file is an .npz archive. Its first member, `header`, is JSON as bytes: the name and
 version of the format, the version of nonneg, the class, the parameters, and every
 fitted attribute that is a number or a text. Each attribute that is an array is a further
-member; `history_` has a member `history_.NAME` for each column, the state of an online
-model a member `state/...` for each of its fields, and the names of the features are JSON.
+member; a list of arrays has a member `NAME.0`, `NAME.1`, … for each, `history_` a member
+`history_.NAME` for each column, the state of an online model a member `state/...` for each
+of its fields, and the names of the features are JSON.
 Nothing in a file is ever executed. Each member carries a checksum.
 """
 
@@ -25,7 +26,7 @@ from ..base.plain_archives import read_member, require_plain
 FORMAT = "nonneg-model"
 FORMAT_VERSION = 1
 """To be raised when older versions of nonneg would misread the file."""
-CLASSES = ("NMF", "MiniBatchNMF")
+CLASSES = ("NMF", "MiniBatchNMF", "SymmetricNMF", "JointNMF")
 """Names of the classes that a file may hold."""
 NAMES = "feature_names_in_"
 HISTORY = "history_"
@@ -46,7 +47,7 @@ class Contents(NamedTuple):
 
     header: dict[str, Any]
     arrays: dict[str, Any]
-    """Fitted attributes that are arrays, or the history, by name."""
+    """Fitted attributes that are arrays, lists of arrays, or the history, by name."""
     state: dict[str, NDArray[Any]] = {}  # noqa: RUF012  (an entry of a tuple, never written to)
     """The table of the state of an online model, as checkpoints have it."""
     constraints: dict[str, NDArray[Any]] = {}  # noqa: RUF012  (likewise)
@@ -177,33 +178,56 @@ def _parse_header(array: NDArray[Any]) -> dict[str, Any]:
     for key in ("params", "attributes", "notes"):
         if not isinstance(header[key], dict):
             raise TypeError(key)
-    _require_plain_values(header["params"], "parameter")
-    _require_plain_values(header["attributes"], "attribute")
+    for name, value in header["params"].items():
+        if not is_plain(value) and not is_numbers(value):
+            msg = f"is damaged: its parameter {name!r} is {value!r}"
+            raise UnusableFile(msg)
+    for name, value in header["attributes"].items():
+        if not is_plain(value):
+            msg = f"is damaged: its attribute {name!r} is {value!r}"
+            raise UnusableFile(msg)
     return header
 
 
-def _require_plain_values(values: dict[str, Any], what: str) -> None:
-    for name, value in values.items():
-        if value is not None and not isinstance(value, bool | int | float | str):
-            msg = f"is damaged: its {what} {name!r} is {value!r}"
-            raise UnusableFile(msg)
+def is_plain(value: Any) -> bool:
+    """Return whether a value is a number, a text, True, False or None."""
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def is_numbers(value: Any) -> bool:
+    """Return whether a value is a list of numbers."""
+    return isinstance(value, list) and all(
+        isinstance(number, int | float) and not isinstance(number, bool)
+        for number in value
+    )
 
 
 def _assemble(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    """Return the attributes: names and history from their members, other arrays as read."""
+    """Return the attributes: names, history and lists from their members, others as read."""
     whole: dict[str, Any] = {}
-    history: dict[str, NDArray[Any]] = {}
+    parts: dict[str, dict[str, NDArray[Any]]] = {}
     for name, array in arrays.items():
-        attribute, dot, column = name.partition(".")
-        if attribute == HISTORY and dot:
-            history[column] = array
+        attribute, dot, part = name.partition(".")
+        if dot:
+            parts.setdefault(attribute, {})[part] = array
         elif name == NAMES:
             whole[name] = _read_names(array)
         else:
             whole[name] = array
-    if history:
-        whole[HISTORY] = history
+    for attribute, members in parts.items():
+        whole[attribute] = (
+            members if attribute == HISTORY else _in_order(attribute, members)
+        )
     return whole
+
+
+def _in_order(attribute: str, members: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return the arrays of a list by their numbers."""
+    try:
+        return [members[str(i)] for i in range(len(members))]
+    except KeyError:
+        msg = f"is damaged: of the list {attribute!r} it has the parts {list(members)}"
+        raise UnusableFile(msg) from None
 
 
 def _read_names(array: NDArray[Any]) -> NDArray[np.object_]:
@@ -219,3 +243,8 @@ def _read_names(array: NDArray[Any]) -> NDArray[np.object_]:
 def split_history(history: dict[str, Sequence[Any]]) -> dict[str, NDArray[Any]]:
     """Return the columns of a history as members of the archive."""
     return {f"{HISTORY}.{key}": np.asarray(column) for key, column in history.items()}
+
+
+def split_list(name: str, arrays: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a list as members of the archive."""
+    return {f"{name}.{i}": array for i, array in enumerate(arrays)}

@@ -9,6 +9,8 @@ import numpy as np
 
 from ..base.constraint import takes_any_sign
 from ..base.interfaces import State
+from ..estimators.joint_nmf import JointNMF
+from ..estimators.symmetric_nmf import SymmetricNMF
 from .model_archive import HISTORY, NAMES
 
 COUNTS = ("n_components_", "n_features_in_", "n_iter_", "n_steps_")
@@ -17,6 +19,11 @@ NEEDED = {
     "NMF": ("n_components_", "n_features_in_", "n_iter_", "history_", "stop_reason_",
             "reconstruction_err_", "solver_"),
     "MiniBatchNMF": ("n_components_", "n_features_in_", "n_steps_"),
+    "SymmetricNMF": ("n_components_", "n_features_in_", "n_iter_", "history_",
+                     "stop_reason_", "reconstruction_err_", "embedding_", "labels_"),
+    "JointNMF": ("n_components_", "n_iter_", "history_", "stop_reason_",
+                 "reconstruction_err_", "reconstruction_errs_", "embeddings_",
+                 "specific_", "dataset_weights_"),
 }  # fmt: skip
 """Attributes that each model has after any fit, besides its components."""
 MEASURES = "measures"
@@ -33,22 +40,75 @@ def find_fault(model: Any) -> str | None:
     fault = _find_odd_value(attributes)
     if fault is not None:
         return fault
+    if isinstance(model, JointNMF):
+        return _find_odd_data_set(model)
     H = model.components_
     shape = (model.n_components_, model.n_features_in_)
-    if not isinstance(H, np.ndarray):
-        return f"its components are a {type(H).__name__}, not an array"
-    if H.dtype not in (np.float32, np.float64) or H.shape != shape:
-        return (
-            f"its components have shape {H.shape} and dtype {H.dtype}, not {shape} and "
-            "float32 or float64"
-        )
-    ends = H.min(), H.max()
-    if not all(map(math.isfinite, ends)) or (ends[0] < 0 and not takes_any_sign(model)):
-        return "its components are not all finite and non-negative"
+    fault = _find_odd_factor("components", H, shape, takes_any_sign(model))
+    if fault is not None:
+        return fault
     names = attributes.get(NAMES)
     if names is not None and np.shape(names) != (H.shape[1],):
         return f"it has {H.shape[1]} features, but {np.size(names)} names"
-    return _find_odd_state(model._state, H)
+    if isinstance(model, SymmetricNMF):
+        labels = np.asarray(model.labels_)
+        if labels.shape != (H.shape[1],) or labels.dtype.kind != "i":
+            return f"its labels have shape {labels.shape} and dtype {labels.dtype}"
+        return _find_odd_factor("embeddings", model.embedding_, shape[::-1])
+    return _find_odd_state(attributes.get("_state"), H)
+
+
+def _find_odd_factor(
+    what: str, A: Any, shape: tuple[int, int], any_sign: bool = False
+) -> str | None:
+    """Return how a factor differs from a finite one of this shape, or None."""
+    if not isinstance(A, np.ndarray):
+        return f"its {what} are a {type(A).__name__}, not an array"
+    if A.dtype not in (np.float32, np.float64) or A.shape != shape:
+        return (
+            f"its {what} have shape {A.shape} and dtype {A.dtype}, not {shape} and "
+            "float32 or float64"
+        )
+    ends = A.min(), A.max()
+    if not all(map(math.isfinite, ends)) or (ends[0] < 0 and not any_sign):
+        return f"its {what} are not all finite and non-negative"
+    return None
+
+
+def _find_odd_data_set(model: JointNMF) -> str | None:
+    """Return how the factors of the data sets contradict each other, or None."""
+    by_rows = model.shared == "H"
+    if not by_rows and model.shared != "W":
+        return f"its parameter 'shared' is {model.shared!r}"
+    whole, parts = model.components_, model.embeddings_
+    if not by_rows:
+        whole, parts = parts, whole
+    if not isinstance(whole, np.ndarray) or whole.ndim != 2:
+        return f"its shared factor is no matrix but a {type(whole).__name__}"
+    n, k = len(model.specific_), model.n_components_
+    for name, values in (
+        ("dataset_weights_", model.dataset_weights_),
+        ("reconstruction_errs_", model.reconstruction_errs_),
+    ):
+        if np.shape(values) != (n,) or not np.isfinite(values).all():
+            return f"its {name} are not {n} numbers, one for each data set"
+    if not isinstance(parts, list) or len(parts) != n:
+        return f"it has factors of {len(parts)} data sets and specific parts of {n}"
+    width = whole.shape[1 if by_rows else 0]
+    shape = (k, width) if by_rows else (width, k)
+    for what, A in [
+        ("shared factors", whole),
+        *(("specific parts", V) for V in model.specific_),
+    ]:
+        fault = _find_odd_factor(what, A, shape)
+        if fault is not None:
+            return fault
+    for A in parts:
+        rows = np.shape(A)[0 if by_rows else -1] if np.ndim(A) == 2 else 0
+        fault = _find_odd_factor("factors", A, (rows, k) if by_rows else (k, rows))
+        if fault is not None:
+            return fault
+    return None
 
 
 def _find_odd_value(attributes: dict[str, Any]) -> str | None:

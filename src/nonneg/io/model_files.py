@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from ..estimators.joint_nmf import JointNMF
 from ..estimators.minibatch_nmf import MiniBatchNMF
 from ..estimators.nmf import NMF
+from ..estimators.symmetric_nmf import SymmetricNMF
 from ..fitting.checkpoints.state_tree import from_table, to_table
 from ..stores.read_errors import describe_reason
 from .model_archive import (
-    CLASSES,
     FORMAT,
     FORMAT_VERSION,
     HISTORY,
@@ -25,8 +26,11 @@ from .model_archive import (
     Contents,
     UnusableFile,
     describe,
+    is_numbers,
+    is_plain,
     read_contents,
     split_history,
+    split_list,
     to_json,
     write_contents,
 )
@@ -34,17 +38,25 @@ from .model_checks import find_fault
 from .model_constraints import PARAMETERS, build_constraints, split_constraints
 from .output_files import replace_file
 
-__all__ = ["FORMAT_VERSION", "load", "read_contents", "save", "write_model"]
+__all__ = ["FORMAT_VERSION", "Model", "load", "read_contents", "save", "write_model"]
 
-MODELS = dict(zip(CLASSES, (NMF, MiniBatchNMF), strict=True))
+Model: TypeAlias = NMF | MiniBatchNMF | SymmetricNMF | JointNMF
+MODELS: dict[str, type[Model]] = {
+    "NMF": NMF,
+    "MiniBatchNMF": MiniBatchNMF,
+    "SymmetricNMF": SymmetricNMF,
+    "JointNMF": JointNMF,
+}
 """Classes that a file may hold, by name."""
 
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*_", re.IGNORECASE)
 _LEFT_OUT = "left_out"
+WEIGHTS = "dataset_weights"
+"""The parameter that may be a list of numbers, which it is after loading."""
 
 
 def save(
-    model: NMF | MiniBatchNMF,
+    model: Model,
     path: str | os.PathLike[str],
     *,
     notes: Mapping[str, Any] | None = None,
@@ -56,7 +68,7 @@ def save(
 
     Parameters
     ----------
-    model : NMF or MiniBatchNMF
+    model : NMF, MiniBatchNMF, SymmetricNMF or JointNMF
         A fitted model; subclasses are refused, since `load` could not rebuild them. Of a
         `MiniBatchNMF` the state is kept, so that `partial_fit` goes on from it to the bit.
     path : str or path-like
@@ -101,7 +113,7 @@ def save(
 
 def write_model(
     file: IO[bytes],
-    model: NMF | MiniBatchNMF,
+    model: Model,
     notes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a fitted model to an open file, as `save` does."""
@@ -136,7 +148,8 @@ def write_model(
 def _describe_other(model: Any) -> str:
     """Return the sentence about what `save` does not take, and what to do with it."""
     kind = type(model)
-    msg = f"save takes a fitted {' or '.join(MODELS)} of nonneg"
+    *others, last = MODELS
+    msg = f"save takes a fitted {', '.join(others)} or {last} of nonneg"
     if isinstance(model, type):
         return (
             f"{msg}; got the class {model.__name__}. Pass an instance that was fitted."
@@ -147,12 +160,12 @@ def _describe_other(model: Any) -> str:
             f"{msg} Fit nonneg.{kind.__name__ if kind.__name__ in MODELS else 'NMF'} with "
             "its parameters, or keep it by joblib.dump."
         )
-    if isinstance(model, NMF | MiniBatchNMF):
+    if isinstance(model, Model):
         return f"{msg} Keep a subclass by joblib.dump, which can rebuild it."
     return f"{msg} Pass a model of nonneg."
 
 
-def load(path: str | os.PathLike[str]) -> NMF | MiniBatchNMF:
+def load(path: str | os.PathLike[str]) -> Model:
     """Read a model that `save` wrote.
 
     Parameters
@@ -162,7 +175,7 @@ def load(path: str | os.PathLike[str]) -> NMF | MiniBatchNMF:
 
     Returns
     -------
-    model : NMF or MiniBatchNMF
+    model : NMF, MiniBatchNMF, SymmetricNMF or JointNMF
         A model with the parameters and all fitted attributes of the saved one, but
         without `checkpoint` and `resume`. Its `transform` gives the same bits, and so does
         the next `partial_fit`.
@@ -186,14 +199,15 @@ def load(path: str | os.PathLike[str]) -> NMF | MiniBatchNMF:
         raise ValueError(describe(path, reason)) from error
 
 
-def _build(contents: Contents) -> NMF | MiniBatchNMF:
+def _build(contents: Contents) -> Model:
     """Return the model of a file, whose parts have been found to agree."""
     header = contents.header
-    # a new fit must not write where a file says
-    params = {**header["params"], "checkpoint": None, "resume": False}
+    params = dict(header["params"])
+    if "checkpoint" in params:  # a new fit must not write where a file says
+        params |= {"checkpoint": None, "resume": False}
     for name, described in header.get("constraints", {}).items():
         params[name] = build_constraints(name, described, contents.constraints)
-    model: NMF | MiniBatchNMF = MODELS[header["class"]](**params)
+    model: Model = MODELS[header["class"]](**params)
     attributes = {**header["attributes"], **contents.arrays}
     for name in attributes:
         if not _ATTRIBUTE.fullmatch(name):
@@ -202,7 +216,7 @@ def _build(contents: Contents) -> NMF | MiniBatchNMF:
     model.__dict__.update(attributes)
     try:
         if contents.state:
-            model._state = from_table(contents.state)
+            model.__dict__.update(_state=from_table(contents.state))
         fault = find_fault(model)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         fault = f"its state can't be used, {describe_reason(error)}"
@@ -213,7 +227,7 @@ def _build(contents: Contents) -> NMF | MiniBatchNMF:
 
 
 def _collect_params(
-    model: NMF | MiniBatchNMF,
+    model: Model,
 ) -> tuple[dict[str, Any], list[str], dict[str, Any], dict[str, NDArray[Any]]]:
     """Return the parameters as JSON takes them, and the names of those left out.
 
@@ -226,7 +240,9 @@ def _collect_params(
     for name, value in model.get_params(deep=False).items():
         plain = value.item() if isinstance(value, np.generic) else value
         plain = os.fspath(plain) if isinstance(plain, os.PathLike) else plain
-        if plain is None or isinstance(plain, bool | int | float | str):
+        plain = plain.tolist() if isinstance(plain, np.ndarray) else plain
+        plain = list(plain) if isinstance(plain, tuple) else plain
+        if is_plain(plain) or (name == WEIGHTS and is_numbers(plain)):
             params[name] = plain
         elif name in PARAMETERS:
             params[name] = None
@@ -246,7 +262,7 @@ def _collect_params(
 
 
 def _split_attributes(
-    model: NMF | MiniBatchNMF,
+    model: Model,
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return the fitted attributes that go into the header, and those that are members."""
     scalars: dict[str, Any] = {}
@@ -258,16 +274,23 @@ def _split_attributes(
             arrays[name] = to_json(name, [str(feature) for feature in value])
         elif name == HISTORY:
             arrays |= split_history(value)
-        elif isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        elif _is_numeric(value):
             arrays[name] = value
+        elif isinstance(value, list) and all(map(_is_numeric, value)):
+            arrays |= split_list(name, value)
         else:
             plain = value.item() if isinstance(value, np.generic) else value
-            if plain is not None and not isinstance(plain, bool | int | float | str):
+            if not is_plain(plain):
                 msg = f"The attribute {name} of type {type(value).__name__} can't be "
                 msg += "stored in a model file. Delete it before saving."
                 raise ValueError(msg)
             scalars[name] = plain
-    if model._state is not None:
-        table = to_table(model._state)
+    state = vars(model).get("_state")
+    if state is not None:
+        table = to_table(state)
         arrays |= {f"{STATE}{key}": array for key, array in table.items()}
     return scalars, arrays
+
+
+def _is_numeric(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biuf"

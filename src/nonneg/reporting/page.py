@@ -73,7 +73,7 @@ def report(
 
     Parameters
     ----------
-    model : NMF, MiniBatchNMF, NMFCV or Consensus
+    model : NMF, MiniBatchNMF, SymmetricNMF, NMFCV or Consensus
         A fitted model; an `NMFCV` brings its rank selection along, the result of
         `nonneg.consensus` its W and its measures of stability.
     X : {array-like, sparse matrix, AnnData, Dask array, store} of shape \
@@ -114,6 +114,8 @@ def report(
         If jinja2 or matplotlib is not installed.
     NotFittedError
         If the model is not fitted.
+    TypeError
+        If the model is a `JointNMF`.
     ValueError
         If names, images, axis or W do not fit the model.
 
@@ -207,7 +209,7 @@ def show(
 
     Parameters
     ----------
-    model : NMF, MiniBatchNMF, NMFCV or Consensus
+    model : NMF, MiniBatchNMF, SymmetricNMF, NMFCV or Consensus
         A fitted model.
     X : {array-like, sparse matrix, AnnData, Dask array, store} of shape \
             (n_samples, n_features), default=None
@@ -228,6 +230,8 @@ def show(
         If jinja2 or matplotlib is not installed.
     NotFittedError
         If the model is not fitted.
+    TypeError
+        If the model is a `JointNMF`.
     ValueError
         If names, images, axis or W do not fit the model.
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..analysis import report as tables
+from ..estimators.joint_nmf import JointNMF
+from ..estimators.symmetric_nmf import SymmetricNMF
 from ..fitting.preparation import prepare_X
 from ..operands.registration import as_operand
 from ..stores.anndata_store import matrix_in_memory
@@ -36,11 +38,21 @@ def read_model(model: Any, W: Any, rank: Any, notes: dict[str, Any]) -> Source:
 
     Raises
     ------
+    TypeError
+        If the model has several data sets.
     ValueError
         If `rank` is no rank selection.
     """
+    if isinstance(model, JointNMF):
+        msg = (
+            "A report is about one matrix, but a JointNMF is a model of several data sets. "
+            "Pass an NMF of one of them, or see `nonneg info` of the saved model."
+        )
+        raise TypeError(msg)
     consensus = notes.get("consensus")
     values = vars(model)
+    if isinstance(model, SymmetricNMF) and "embedding_" in values:
+        W = values["embedding_"] if W is None else W
     if "share_of_runs" in values and "model" in values:
         W = values["W"] if W is None else W
         consensus = {
