@@ -20,7 +20,7 @@ from ..io.output_files import OutputFiles
 from ..io.readers import Table
 from ..io.writers import find_writer
 from . import actions, demo
-from .constraint_options import Fix, SmoothWeights, SumToOne, constrain
+from .constraint_options import Fix, SmoothWeights, SumToOne, constrain, prefer_auto
 from .dask_client import connect, open_on_workers
 from .errors import INTERRUPTED, OneLineErrors, PlainCommand
 from .inputs import open_matrix, read_weights
@@ -141,6 +141,8 @@ def fit(
     ) as files:
         if save_w is not None:
             find_writer(save_w)
+        if fix or sum_to_one or smooth:
+            prefer_auto(ctx, options)
         model = NMF(**parameters_from(options, PARAMETERS))
         actions.check_parameters(model)
         client = None if scheduler is None else ctx.with_resource(connect(scheduler))
@@ -154,7 +156,8 @@ def fit(
                 ) if client is None else open_on_workers(data, client, save_w is not None)  # fmt: skip
             if features is not None:
                 table = actions.name_features(table, features)
-            constrain(model, table, fix, sum_to_one, smooth)
+            with actions.report_warnings(display.say):
+                constrain(model, table, fix, sum_to_one, smooth)
             if not written:
                 _print_plan(model, data, table, as_json)
                 return

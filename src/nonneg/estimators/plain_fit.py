@@ -1,4 +1,4 @@
-"""What `SymmetricNMF` and `JointNMF` share: checks before a fit in memory, results after it."""
+"""Checks before a fit in memory and results after it, of `SymmetricNMF` and `JointNMF`."""
 
 from __future__ import annotations
 
