@@ -131,32 +131,37 @@ def _replaced(name: str, function: Any) -> Iterator[None]:
 
 
 def plain_sklearn(problem: Problem, solver: str, max_iter: int) -> tuple[Any, Any]:
-    update_H = problem.task == "fit"
+    """W and H of scikit-learn's `NMF`, as users call it, or of a solve for W alone."""
+    options = {
+        "n_components": problem.k,
+        "solver": solver,
+        "beta_loss": LOSS_NAMES.get(problem.beta, problem.beta),
+        "tol": 0,
+        "max_iter": max_iter,
+    }
+    if problem.task == "fit":
+        model = _nmf.NMF(init="custom", **options)
+        start = problem.W.copy(), problem.H.copy()
+        W = model.fit_transform(problem.X, W=start[0], H=start[1])
+        return W, model.components_
     W, H, _ = _nmf.non_negative_factorization(
-        problem.X,
-        W=problem.W.copy() if update_H else None,
-        H=problem.H.copy(),
-        n_components=problem.k,
-        init="custom" if update_H else None,
-        update_H=update_H,
-        solver=solver,
-        beta_loss=LOSS_NAMES.get(problem.beta, problem.beta),
-        tol=0,
-        max_iter=max_iter,
+        problem.X, H=problem.H.copy(), init=None, update_H=False, **options
     )
     return W, H
 
 
 def _listened(
-    problem: Problem, limits: Limits, solver: str, name: str, hear: Any
+    problem: Problem, limits: Limits, solver: str, name: str, hear: Any, whole: bool
 ) -> Result:
     """scikit-learn's own function, told to call `hear` in place of its step `name`.
 
     `hear(recorder, original, *args)` does the step and tells the recorder of a
-    finished iteration; the watch stands still while the recorder works.
+    finished iteration; the watch stands still while the recorder works. A `whole` run does
+    all its iterations, and what comes after the last one counts as if it came first.
     """
     original = getattr(_nmf, name)
-    recorder = Recorder(problem, limits)
+    recorder = Recorder(problem, limits, stops=not whole)
+    curve = recorder.curve
 
     def step(*args: Any, **options: Any) -> Any:
         return hear(recorder, original, *args, **options)
@@ -165,12 +170,15 @@ def _listened(
         try:
             recorder.watch.began = time.perf_counter()
             W, H = plain_sklearn(problem, solver, limits.max_iter)
+            after = recorder.watch.now() - curve.end
+            if whole:
+                curve.seconds = [seconds + after for seconds in curve.seconds]
         except Stop as stop:
             W, H = stop.W, stop.H
-    return recorder.curve, W, H, None
+    return curve, W, H, None
 
 
-def run_sklearn_cd(problem: Problem, limits: Limits) -> Result:
+def run_sklearn_cd(problem: Problem, limits: Limits, whole: bool = False) -> Result:
     """scikit-learn's coordinate descent, heard at each half of an iteration."""
     halves = 0
 
@@ -184,10 +192,10 @@ def run_sklearn_cd(problem: Problem, limits: Limits) -> Result:
             recorder.iteration(B, A.T)
         return violation
 
-    return _listened(problem, limits, "cd", "_update_coordinate_descent", hear)
+    return _listened(problem, limits, "cd", "_update_coordinate_descent", hear, whole)
 
 
-def run_sklearn_mu(problem: Problem, limits: Limits) -> Result:
+def run_sklearn_mu(problem: Problem, limits: Limits, whole: bool = False) -> Result:
     """scikit-learn's multiplicative updates, heard after the update of H."""
 
     def hear(recorder: Recorder, original: Any, X: Any, W: Any, H: Any, **options: Any):
@@ -195,7 +203,7 @@ def run_sklearn_mu(problem: Problem, limits: Limits) -> Result:
         recorder.iteration(W, H)
         return H
 
-    return _listened(problem, limits, "mu", "_multiplicative_update_h", hear)
+    return _listened(problem, limits, "mu", "_multiplicative_update_h", hear, whole)
 
 
 def run_again_and_again(

@@ -89,8 +89,8 @@ class Watch:
 class Recorder:
     """Curve of a library that reports no objective: it is computed, the watch stopped."""
 
-    def __init__(self, problem: Problem, limits: Limits) -> None:
-        self.problem, self.limits = problem, limits
+    def __init__(self, problem: Problem, limits: Limits, stops: bool = True) -> None:
+        self.problem, self.limits, self.stops = problem, limits, stops
         self.curve = Curve()
         self.n_iter = 0
         self._next = 1
@@ -106,5 +106,5 @@ class Recorder:
         with self.watch.paused():
             self._next = max(self.n_iter + 1, int(self.n_iter * SPACING))
             self.curve.add(now, self.problem.objective(W, H), self.n_iter)
-            if self.limits.over(self.curve):
+            if self.stops and self.limits.over(self.curve):
                 raise Stop(np.array(W), np.array(H))
