@@ -61,6 +61,8 @@ class BetaOptions:
         beta: float,
         floor: float,
         least: float,
+        rise: float,
+        fall: float,
         column_sums: Array,
         l1: Array,
         l2: Array,

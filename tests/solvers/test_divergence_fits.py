@@ -109,7 +109,7 @@ def test_no_multiplicative_step_raises_the_objective(beta, storage, penalty):
     assert values[-1] < values[0]
 
 
-@pytest.mark.parametrize("beta", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("beta", [0.0, 1.0, 1.5, 2.0])
 @pytest.mark.parametrize("storage", MAIN_STORAGES)
 @pytest.mark.parametrize("seed", range(3))
 def test_acceleration_is_never_worse(beta, storage, seed):
@@ -125,8 +125,8 @@ def test_acceleration_is_never_worse(beta, storage, seed):
 
 
 def test_acceleration_is_refused_where_the_step_is_no_ratio():
-    with pytest.raises(ValueError, match="accelerate=True needs 1 <= beta_loss <= 2"):
-        NMF(2, "random", "mu", beta_loss=0.5, accelerate=True).fit(data())
+    with pytest.raises(ValueError, match="accelerate=True needs 0 <= beta_loss <= 2"):
+        NMF(2, "random", "mu", beta_loss=2.5, accelerate=True).fit(data())
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,12 @@ void bind_options(nb::module_ &m) {
   nb::class_<BetaOptions>(m, "BetaOptions")
       .def(
           "__init__",
-          [](BetaOptions *self, double beta, double floor, double least,
-             nb::object column_sums, nb::object l1, nb::object l2, bool move) {
-            new (self) BetaOptions{beta, floor, least, column_sums, l1, l2, move};
+          [](BetaOptions *self, double beta, double floor, double least, double rise,
+             double fall, nb::object column_sums, nb::object l1, nb::object l2, bool move) {
+            new (self) BetaOptions{beta, floor, least, rise, fall, column_sums, l1, l2, move};
           },
           nb::kw_only(), nb::arg("beta"), nb::arg("floor"), nb::arg("least"),
-          nb::arg("column_sums"), nb::arg("l1"), nb::arg("l2"), nb::arg("move"));
+          nb::arg("rise"), nb::arg("fall"), nb::arg("column_sums"), nb::arg("l1"), nb::arg("l2"), nb::arg("move"));
   nb::class_<NewtonOptions>(m, "NewtonOptions")
       .def(
           "__init__",

@@ -19,7 +19,7 @@ struct SolveOptions {
 
 // A multiplicative step for the β-divergence.
 struct BetaOptions {
-  double beta, floor, least;
+  double beta, floor, least, rise, fall;
   nb::object column_sums, l1, l2;
   bool move;
 };
@@ -100,6 +100,8 @@ template <class T> Beta<T> beta_of(const BetaOptions &options, size_t k) {
   return {options.beta,
           static_cast<T>(options.floor),
           static_cast<T>(options.least),
+          static_cast<T>(options.rise),
+          static_cast<T>(options.fall),
           vector_of<T>(options.column_sums, k, what),
           vector_of<T>(options.l1, k, what),
           vector_of<T>(options.l2, k, what),

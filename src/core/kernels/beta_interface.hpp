@@ -13,6 +13,7 @@ template <class T> struct Beta {
   double beta;
   T floor;              // least y in a negative power
   T least;              // smaller entries of the result become 0
+  T rise, fall;         // powers of the ratio beside the positive and the negative terms
   const T *column_sums; // packed, of the other factor: the positive terms at β = 1
   const T *l1, *l2;     // packed
   int k;

@@ -49,8 +49,7 @@ NONNEG_INLINE void multiply_plainly(const Beta<T> &options, int kp, T *row, cons
 template <class T>
 static void multiply_row(const Beta<T> &options, int kp, T *row, const T *numerator,
                          const T *denominator) {
-  const T beta = static_cast<T>(options.beta);
-  const T rise = beta > 1 ? beta - 1 : 0, fall = beta < 2 ? 2 - beta : 0;
+  const T rise = options.rise, fall = options.fall;
   if (rise + fall == 1 && (rise == 1 || !options.has_l2)) {
     multiply_plainly(options, kp, row, numerator, denominator);
     return;

@@ -203,7 +203,7 @@ ADDED: tuple[Parameter, ...] = (
     Parameter(
         "accelerate", "bool", False, BOOL,
         """
-        Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2.
+        Whether "mu" extrapolates its steps [7]_, for 0 ≤ `beta_loss` ≤ 2.
         """,
         signatures=(NMF, FUNCTION),
         option=Option("Extrapolate the steps (mu).", bool, panel=START),

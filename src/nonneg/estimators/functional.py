@@ -161,7 +161,7 @@ def non_negative_factorization(
         Threads to use; None takes every core that the process may use, at most
         `NONNEG_NUM_THREADS` or `OMP_NUM_THREADS`. The result doesn't depend on it.
     accelerate : bool, default=False
-        Whether "mu" extrapolates its steps, for 1 ≤ `beta_loss` ≤ 2.
+        Whether "mu" extrapolates its steps, for 0 ≤ `beta_loss` ≤ 2.
     missing_values : numpy.nan, "unstored", 0 or None, default=None
         Entries of X that are missing, and left out of the loss: None: none, NaN is
         refused; numpy.nan: NaN, while zeros are observed, also those that a sparse X does

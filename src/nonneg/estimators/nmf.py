@@ -151,7 +151,7 @@ class NMF(FactorizationEstimator):
         takes, such as `max_iter`, `max_time`, `tol` and `n_threads`, may have changed. A
         checkpoint of other data or parameters is refused.
     accelerate : bool, default=False
-        Whether "mu" extrapolates its steps [7]_, for 1 ≤ `beta_loss` ≤ 2.
+        Whether "mu" extrapolates its steps [7]_, for 0 ≤ `beta_loss` ≤ 2.
     missing_values : numpy.nan, "unstored", 0 or None, default=None
         Entries of X that are missing, and left out of the loss: None: none, NaN is
         refused; numpy.nan: NaN, while zeros are observed, also those that a sparse X does

@@ -39,6 +39,7 @@ from .plan_choices import (
     choose_compression,
     choose_init,
     choose_rows_at_once,
+    choose_storage,
     count_components,
     resolve_auto,
 )
@@ -91,6 +92,8 @@ def plan(
     X, sides = constrained(X, parameters, loss, k, update_H)
     blocks = parameters.blocks if update_H else None
     kind = _kind(parameters, blocks, sides)
+    if update_H and kind.advances_by_rows:
+        X, reasons["reading"] = choose_storage(kind, X)
     positive = kind.positive_start
     init, reasons["start"] = _init(parameters, k, X, positive, update_H)
     rows_at_once = None

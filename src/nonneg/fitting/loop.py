@@ -18,7 +18,7 @@ from ..base.interfaces import Problem, Progress, SolverBase
 from ..base.live_bar import PROGRESS, LiveBar, fit_callback
 from ..base.records import History, Iteration, StopReason, Stretch
 from .checkpoints.files import Checkpoints, Past
-from .pace import SECONDS, Pace
+from .pace import Pace
 
 MARGIN = 1.2
 """An iteration may take so many times as long as the one before it."""
@@ -103,7 +103,7 @@ def _iterate(
         if past.converged_at is not None and past.converged_at <= limits.tol:
             return Outcome(state, StopReason.CONVERGED, past.history)
         start, before = time.perf_counter(), past.seconds
-        pace = _pace(solver, limits, checkpoints)
+        pace = _pace(solver, problem, limits, checkpoints)
         while state.n_iter < limits.max_iter:
             whole = False
             left = limits.max_iter - state.n_iter
@@ -172,12 +172,17 @@ def _write_if_due(
     return None
 
 
-def _pace(solver: SolverBase, limits: Limits, checkpoints: Checkpoints | None) -> Pace:
+def _pace(
+    solver: SolverBase,
+    problem: Problem,
+    limits: Limits,
+    checkpoints: Checkpoints | None,
+) -> Pace:
     """Return the pace: single iterations where somebody asks for something after each."""
     heard = limits.callback is not None or checkpoints is not None
     if heard or (limits.verbose and solver.measure):
         return Pace(0.0)
-    return Pace(SECONDS)
+    return Pace.of(problem)
 
 
 def _write_last(

@@ -15,6 +15,9 @@ SECONDS = 5e-3
 D-FITTING-STRETCH."""
 NEAR = 10
 """Within so many stretches of the end of the call's time each iteration is a call."""
+FIRST_WORK = 1e6
+"""Multiply-adds of the products with X for which a fit begins with several iterations in a
+call, as far as the solver can: a fraction of `SECONDS`; see D-FITTING-STRETCH."""
 GROWTH = 64
 """Most times that a stretch is as long as the one before; see D-FITTING-STRETCH."""
 
@@ -25,6 +28,14 @@ class Pace:
 
     seconds: float = SECONDS
     most: int = 1
+    is_first: bool = True
+    """Whether nothing was done yet: a solver may do its first iteration alone."""
+
+    @classmethod
+    def of(cls, problem: Problem) -> Pace:
+        """Return the pace of a fit, which begins with a stretch where X is small."""
+        work = 2 * problem.X.product_entries * len(problem.penalty_W.l1)
+        return cls(SECONDS, max(1, min(int(FIRST_WORK / max(work, 1)), GROWTH)))
 
     def advance(
         self, solver: SolverBase, problem: Problem, state: Any, left: int
@@ -36,7 +47,7 @@ class Pace:
         if stretch is not None:
             self._note(len(stretch.residual), time.perf_counter() - began)
             return stretch
-        if most > 1:
+        if most > 1 and not self.is_first:
             self.seconds, self.most = 0.0, 1  # there is no such call
         progress = solver.iterate(problem, state)
         self._note(1, time.perf_counter() - began)
@@ -48,5 +59,6 @@ class Pace:
         return left is not None and left < NEAR * self.seconds
 
     def _note(self, n_iter: int, seconds: float) -> None:
+        self.is_first = False
         fitting = self.seconds * n_iter / max(seconds, 1e-9)
         self.most = max(1, min(int(fitting), GROWTH * n_iter))

@@ -27,8 +27,13 @@ directions kept; see D-COMPRESS-SIDE."""
 
 EXTRAPOLATED = 12
 """Least number of components for which solver="auto" extrapolates the steps of `mu`, where
-1 < β < 2; see D-AUTO-ACCELERATE."""
+0 < β < 2; see D-AUTO-ACCELERATE."""
+EXTRAPOLATED_ENTRIES = 50_000
+"""Least number of entries for which it does so where β = 0; see D-AUTO-ACCELERATE."""
 
+ROW_COPY_BYTES = 4 << 20
+"""Most bytes of an X that is copied by rows for several iterations in a call of the core; see
+D-ROW-COPY."""
 BATCH_BYTES = 1 << 20
 """Bytes of W that a transform solves for at a time, where rows are independent."""
 WIDE = 1 << 17
@@ -90,10 +95,11 @@ def resolve_auto(
 
 def _extrapolates(loss: LossBase, X: Operand, k: int) -> bool:
     """Whether the steps of `mu` pay when they are extrapolated."""
-    if k < EXTRAPOLATED or X.on_workers or X.window_bytes:
+    if X.on_workers or X.window_bytes or not isinstance(loss, BetaDivergence):
         return False
-    beta = loss.beta if isinstance(loss, BetaDivergence) else 0.0
-    return 1 < beta < 2
+    if loss.beta == 0:
+        return X.shape[0] * X.shape[1] >= EXTRAPOLATED_ENTRIES
+    return 0 < loss.beta < 2 and k >= EXTRAPOLATED
 
 
 def choose_blocks(
@@ -182,6 +188,15 @@ def choose_compression(
         )
         raise ValueError(msg)
     return Chosen(True, "as asked for")
+
+
+def choose_storage(kind: type[SolverBase], X: Operand) -> Chosen:
+    """Choose whether a small X is copied by rows; return X or its copy."""
+    in_memory = not (X.in_parts or X.on_workers or X.is_weighted)
+    is_small = X.by_columns and X.stored_bytes <= ROW_COPY_BYTES
+    if not (kind.advances_by_rows and in_memory and is_small):
+        return Chosen(X, "")
+    return Chosen(X.stored_by_rows(), "a copy, so that several iterations are one call")
 
 
 def choose_rows_at_once(kind: type[SolverBase], X: Operand, k: int) -> int | None:

@@ -57,6 +57,11 @@ class BetaTerms:
     beta : float
     floor : float
         Smallest y in a negative power, so that none is infinite.
+    is_relaxed : bool
+        For 0 ≤ β < 1, whether steps go beyond the minimum of the majoriser, by the ratio itself
+        in place of its root. Without an L2 penalty they do not raise the loss either: the
+        majoriser rises by (r^β − β·r − (1 − β)) / (1 − β) times the positive term, which the
+        inequality of the means keeps from being positive.
 
     References
     ----------
@@ -67,6 +72,7 @@ class BetaTerms:
 
     beta: float
     floor: float
+    is_relaxed: bool = False
 
     @property
     def rise(self) -> float:
@@ -75,7 +81,12 @@ class BetaTerms:
 
     @property
     def fall(self) -> float:
-        """2 − β, or 0 for β > 2, where the part is concave and its tangent is taken."""
+        """2 − β, or 0 for β > 2, where the part is concave and its tangent is taken.
+
+        1 where the step is relaxed: the ratio without a root.
+        """
+        if self.is_relaxed and 0 <= self.beta < 1:
+            return 1.0
         return max(0.0, 2.0 - self.beta)
 
     @property

@@ -30,6 +30,8 @@ def beta_options(
         beta=terms.beta,
         floor=terms.floor,
         least=least,
+        rise=terms.rise,
+        fall=terms.fall,
         column_sums=column_sums,
         l1=l1,
         l2=l2,

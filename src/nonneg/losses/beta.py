@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -45,13 +46,22 @@ class BetaDivergence(LossBase):
 
     name = "beta-divergence"
     provides = frozenset({"terms"})
+    is_relaxed = False
 
     def __init__(self, beta: float) -> None:
         self.beta = beta
 
     def terms(self, X: Operand) -> BetaTerms:
         """Return the terms, with a floor for the scale of X and a β of its dtype."""
-        return BetaTerms(rounded(self.beta, X.dtype), floor_for(X))
+        return BetaTerms(rounded(self.beta, X.dtype), floor_for(X), self.is_relaxed)
+
+    def relaxed(self) -> BetaDivergence:
+        """Return the divergence with steps by the plain ratio for 0 ≤ β < 1."""
+        if not 0 <= self.beta < 1:
+            return self
+        loss = copy.copy(self)
+        loss.is_relaxed = True
+        return loss
 
     def require(self, X: Operand) -> None:
         """Refuse zeros that make the divergence infinite, and powers that overflow."""

@@ -18,6 +18,7 @@ from ..base.interfaces import (
     State,
 )
 from ..base.passes import Passes
+from ..base.penalty import Penalty
 from ..base.records import Stretch
 from ..kernels import Multiplicative, RowArrays, gram
 from ..kernels.beta_terms import EPSILON
@@ -39,6 +40,8 @@ from .steps.zero_lifting import unstick
 
 EVERY = 10
 """The objective is computed, and convergence tested, every so many iterations."""
+WARM_UP = 20
+"""Ordinary updates with which an accelerated fit begins for β < 1 (D-MU-WARM-UP)."""
 MOST_LIFTS = 10
 """Most times that a converged fit goes on because zeros were lifted."""
 EPS = float(np.finfo(np.float64).eps)
@@ -81,7 +84,9 @@ class MultiplicativeUpdates(SolverBase):
     accelerate : bool
         Start each update from the factor extrapolated along its increases [3]_; an
         update that has raised the objective is replaced by an ordinary one. For losses
-        whose update is a plain ratio: β-divergences with 1 ≤ β ≤ 2.
+        whose update is a plain ratio: β-divergences with 0 ≤ β ≤ 2. For β < 1 steps are
+        by the ratio itself, not by its root, unless there is an L2 penalty: they are longer,
+        and don't raise the objective either. The first 20 updates are then ordinary ones.
 
     Notes
     -----
@@ -119,11 +124,11 @@ class MultiplicativeUpdates(SolverBase):
         """Refuse to accelerate where the update is no plain ratio."""
         if not self.accelerate:
             return
-        terms = loss.terms(X)
+        terms = loss.relaxed().terms(X)
         if terms.rise + terms.fall == 1:
             return
         msg = (
-            "accelerate=True needs 1 <= beta_loss <= 2; got the "
+            "accelerate=True needs 0 <= beta_loss <= 2; got the "
             f"{loss.name} loss. Pass accelerate=False."
         )
         raise ValueError(msg)
@@ -150,7 +155,7 @@ class MultiplicativeUpdates(SolverBase):
 
     def iterate(self, problem: Problem, state: MultiplicativeState) -> Progress:
         """Do one update of W and one of H."""
-        if self.accelerate:
+        if self.accelerate and not self._ordinary_left(problem, state):
             self._accelerated(problem, state)
         else:
             self._plain(problem, state)
@@ -168,7 +173,9 @@ class MultiplicativeUpdates(SolverBase):
         self, problem: Problem, state: MultiplicativeState, most: int
     ) -> Stretch | None:
         """Do at most so many updates with the arguments of the core made once."""
-        updates = None if self.accelerate else self._updates(problem, state)
+        if self.accelerate:
+            most = min(most, self._ordinary_left(problem, state))
+        updates = self._updates(problem, state) if most > 0 else None
         if updates is None:
             return None
         updates.carry(state.numerator, state.denominator)
@@ -189,6 +196,12 @@ class MultiplicativeUpdates(SolverBase):
         if state.lifts == lifts:
             state.numerator, state.denominator = updates.carried()
         return Stretch(objectives, residuals, converged)
+
+    @staticmethod
+    def _ordinary_left(problem: Problem, state: MultiplicativeState) -> int:
+        """Return how many ordinary updates come before the first accelerated one."""
+        has_longer = problem.loss.relaxed() is not problem.loss
+        return max(0, WARM_UP - state.n_iter) if has_longer else 0
 
     def _updates(self, problem: Problem, state: MultiplicativeState) -> Any:
         """Return the updates of an iteration with their arguments made once, or None."""
@@ -291,17 +304,18 @@ class MultiplicativeUpdates(SolverBase):
         if problem.update_H:
             from_H = extrapolate(state.Ht, state.before_H, weight)
         penalty_W, penalty_H = problem.penalty_W, problem.penalty_H
+        loss_W, loss_H = (_relaxed(loss, one) for one in (penalty_W, penalty_H))
         least_W, least_H = least_entries(problem)
         if X.by_columns:
             carried = self._carried(state)
-            W = apply_sums(loss, X, from_W, carried, penalty_W, least_W)
+            W = apply_sums(loss_W, X, from_W, carried, penalty_W, least_W)
             # the next update starts from this W extrapolated, and needs the sums there
             at_W = extrapolate(W, state.W, _momentum(following)[0])
             Ht, at_H = empty_like(from_H), from_H
             if problem.update_H:
                 rows = (from_H, Ht)
                 sums = update_rows(
-                    loss, X.T, rows, W, penalty_H,
+                    loss_H, X.T, rows, W, penalty_H,
                     value=True, least=least_H, after=at_W,
                 )  # fmt: skip
                 at_H = Ht
@@ -312,12 +326,12 @@ class MultiplicativeUpdates(SolverBase):
         else:
             W = empty_like(from_W)
             sums = update_rows(
-                loss, X, (from_W, W), state.Ht, penalty_W,
+                loss_W, X, (from_W, W), state.Ht, penalty_W,
                 accumulate=problem.update_H, value=True, least=least_W, after=from_H,
             )  # fmt: skip
             Ht = from_H
             if problem.update_H:
-                Ht = apply_sums(loss, X, from_H, sums, penalty_H, least_H)
+                Ht = apply_sums(loss_H, X, from_H, sums, penalty_H, least_H)
             measured_at = W, from_H
         state.before_W, state.before_H = state.W, state.Ht
         state.W, state.Ht = W, Ht
@@ -358,6 +372,11 @@ def _momentum(nesterov: float) -> tuple[float, float]:
     """Return the weight of the last change and the next number of Nesterov's sequence."""
     following = 0.5 * (1 + math.sqrt(1 + 4 * nesterov**2))
     return (nesterov - 1) / following, following
+
+
+def _relaxed(loss: LossBase, penalty: Penalty) -> LossBase:
+    """Return the loss whose steps may be longer, without an L2 penalty."""
+    return loss if penalty.Q.any() else loss.relaxed()
 
 
 def least_entries(problem: Problem) -> tuple[float, float]:

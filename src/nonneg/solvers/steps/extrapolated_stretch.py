@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...base.arrays import Array
 from ...base.interfaces import Operand, Problem, Progress
 from ...base.records import Stretch
 from ...kernels import Adaptive, RowArrays, stretches
@@ -23,6 +25,8 @@ from .momentum import (
 )
 from .quadratic_iteration import Pair
 
+FIRST_PRODUCT = 5e5
+"""Most multiply-adds of a product that is made twice (D-FITTING-STRETCH)."""
 START, PLAIN, BEST, SOLVED, MOVED = range(5)
 """Roles of the arrays of a factor, as the core numbers them."""
 
@@ -109,17 +113,35 @@ def _numbers(state: ExtrapolatedState) -> NDArray[np.float64]:
     return np.array([state.momentum, state.cap, *objectives, *counts], dtype=np.float64)
 
 
-def _is_possible(problem: Problem, state: ExtrapolatedState, least: float) -> bool:
-    """Whether the core takes this X, and objectives are large enough to be compared there."""
+def begins(problem: Problem, W: Array, Ht: Array) -> bool:
+    """Whether a fit should begin with several iterations in one call of the core.
+
+    The first one then makes the product of the start again, which is so small that a call from
+    Python takes longer.
+    """
+    X = problem.X
+    small = X.product_entries * Ht.shape[1] <= FIRST_PRODUCT
+    return small and stretches is not None and _takes(problem, W, Ht)
+
+
+def _takes(problem: Problem, W: Array, Ht: Array) -> bool:
+    """Whether the core takes this X and these factors."""
     X = problem.X
     return (
-        stretches.is_in_memory(X, state.start_W, state.start_H)
+        stretches.is_in_memory(X, W, Ht)
         and not (X.by_columns or X.is_weighted)
-        and state.product is None
-        and state.gram_H is not None
-        and state.last >= least
         and problem.penalty_W.is_zero
         and problem.penalty_H.is_zero
+    )
+
+
+def _is_possible(problem: Problem, state: ExtrapolatedState, least: float) -> bool:
+    """Whether the core takes this fit, and objectives are large enough to be compared there."""
+    return (
+        _takes(problem, state.start_W, state.start_H)
+        and state.product is None
+        and state.gram_H is not None
+        and least <= state.last < math.inf
     )
 
 
