@@ -6,6 +6,8 @@ import dataclasses
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
 from ..initialization.svd_start import resolve_init
@@ -27,7 +29,10 @@ directions kept; see D-COMPRESS-SIDE."""
 
 EXTRAPOLATED = 12
 """Least number of components for which solver="auto" extrapolates the steps of `mu`, where
-0 < β < 2; see D-AUTO-ACCELERATE."""
+1 < β < 2 and X is float64; see D-AUTO-ACCELERATE."""
+EXTRAPOLATED_CHEAP = 5
+"""Least number of components for which it does so where X is float32 or 0 < β < 1; see
+D-AUTO-ACCELERATE."""
 EXTRAPOLATED_ENTRIES = 50_000
 """Least number of entries for which it does so where β = 0; see D-AUTO-ACCELERATE."""
 
@@ -99,7 +104,10 @@ def _extrapolates(loss: LossBase, X: Operand, k: int) -> bool:
         return False
     if loss.beta == 0:
         return X.shape[0] * X.shape[1] >= EXTRAPOLATED_ENTRIES
-    return 0 < loss.beta < 2 and k >= EXTRAPOLATED
+    if loss.beta == 1 or not 0 < loss.beta < 2:
+        return False
+    is_cheap = loss.beta < 1 or X.dtype == np.float32
+    return k >= (EXTRAPOLATED_CHEAP if is_cheap else EXTRAPOLATED)
 
 
 def choose_blocks(

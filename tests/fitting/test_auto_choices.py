@@ -1,0 +1,99 @@
+"""What solver="auto" takes for random problems is near the best that was recorded for them."""
+
+from __future__ import annotations
+
+import json
+import math
+from statistics import geometric_mean
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nonneg.base.parameters import Parameters
+from nonneg.fitting import plan_choices
+from nonneg.fitting.plan_choices import resolve_auto
+from nonneg.losses.beta import make_loss
+from support.paths import ROOT
+
+RECORD = ROOT / "tests" / "data" / "map.json"
+"""Milliseconds of each solver, from `make bench-map BENCH_ARGS="--record tests/data/map.json"`."""
+NEAR = 1.4
+"""Most that the time of the solver taken may be over that of the fastest."""
+BESIDE = 4
+"""Problems within this factor of a threshold are beside it."""
+LATE = 2
+"""Time of a solver that did not arrive, over that of the slowest one that did."""
+MISSED = {
+    "0/1", "0/6", "0/19", "0/36", "0/39", "1/1", "1/11", "1/15", "1/20", "1/22",
+    "1/23", "1/24", "1/36", "2/21", "2/24", "2/29",
+}  # fmt: skip
+"""Problems, by seed and number, for which it is more; docs/performance.md tells why."""
+
+PROBLEMS: dict[str, dict[str, Any]] = {
+    f"{one['seed']}/{one['number']}": one for one in json.loads(RECORD.read_text())
+}
+
+
+def taken(problem: dict[str, Any]) -> str:
+    """Name of the solver that "auto" takes, as the benchmark calls it."""
+    shape = problem["rows"], problem["columns"]
+    X: Any = SimpleNamespace(
+        shape=shape, on_workers=False, window_bytes=0, shared_gram=True,
+        dtype=np.dtype(problem["dtype"]),
+    )  # fmt: skip
+    parameters = Parameters(solver="auto", beta_loss=problem["beta"])
+    loss = make_loss(problem["beta"])
+    parameters, _ = resolve_auto(X, parameters, loss, problem["k"], False)
+    return f"{parameters.solver}{' accelerated' if parameters.accelerate else ''}"
+
+
+def over_fastest(problem: dict[str, Any]) -> list[float]:
+    """Time of the solver taken over the fastest one's, to each level that anyone reached."""
+    levels = [times for times in problem["milliseconds"].values() if times]
+    name = taken(problem)
+    return [times.get(name, math.inf) / min(times.values()) for times in levels]
+
+
+def test_the_solver_taken_is_near_the_fastest() -> None:
+    far = {name for name, one in PROBLEMS.items() if max(over_fastest(one)) > NEAR}
+    assert far <= MISSED
+
+
+def quantity(problem: dict[str, Any], constant: str) -> float:
+    """What a threshold is compared with; NaN where it does not matter."""
+    beta = problem["beta"]
+    if constant != "EXTRAPOLATED_ENTRIES":
+        is_cheap = beta < 1 or problem["dtype"] == "float32"
+        matters = beta not in (0, 1, 2) and is_cheap == (constant != "EXTRAPOLATED")
+        return float(problem["k"]) if matters else math.nan
+    return float(problem["rows"] * problem["columns"]) if beta == 0 else math.nan
+
+
+@pytest.mark.parametrize(
+    "constant", ["EXTRAPOLATED", "EXTRAPOLATED_CHEAP", "EXTRAPOLATED_ENTRIES"]
+)
+@pytest.mark.parametrize("moved", [0.0, math.inf])
+def test_no_other_threshold_is_better_on_the_problems_beside_it(
+    constant: str, moved: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = getattr(plan_choices, constant)
+    beside = [
+        one
+        for one in PROBLEMS.values()
+        if here / BESIDE <= quantity(one, constant) <= here * BESIDE
+    ]
+    assert beside
+
+    def mean() -> float:
+        """Geometric mean of the times; who did not arrive counts as slower than all."""
+        return geometric_mean(
+            times.get(taken(one), LATE * max(times.values()))
+            for one in beside
+            for times in one["milliseconds"].values()
+        )
+
+    now = mean()
+    monkeypatch.setattr(plan_choices, constant, moved)
+    assert now <= mean()
