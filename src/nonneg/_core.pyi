@@ -142,6 +142,22 @@ class _Solve(Protocol):
 solve32: _Solve
 solve64: _Solve
 
+class _SolveClasses(Protocol):
+    def __call__(
+        self,
+        rows: SolvedArrays,
+        P: Array,
+        options: list[SolveOptions],
+        bounds: Array,
+        grams_solved: Array | None,
+        grams_result: Array | None,
+        measures: Array | None,
+        n_threads: int,
+    ) -> Report: ...
+
+solve_classes32: _SolveClasses
+solve_classes64: _SolveClasses
+
 class _Repeat(Protocol):
     def __call__(
         self,

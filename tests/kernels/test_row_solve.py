@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -397,3 +399,28 @@ def test_known_components_need_no_products(moving, storage, dtype):
     assert_close(rows["solved"], expected, dtype, m * k)
     assert_close(sums["gram"], plain["gram"], dtype, n * k)
     assert_close(sums["rhs"], plain["rhs"][:, ~fixed], dtype, n * k)
+
+
+@dtypes
+def test_rows_in_classes_are_those_of_each_class(dtype):
+    start, previous, rhs, gram, l1 = problem(70, 5, dtype)
+    grams, bounds = np.stack([gram, 3 * gram, 2 * gram]), np.array([0, 30, 30, 70])
+    for module, method in itertools.product(
+        (kernels, reference), (Adaptive(4, 0.01, 0.5), Exact())
+    ):
+        solved, moved = np.empty_like(start), np.empty_like(start)
+        rows = RowArrays(start, solved, previous, moved)
+        done = module.solve_classes(rows, rhs, grams, l1, method, bounds)
+        cross = 0
+        for a in (0, 2):
+            part = slice(bounds[a], bounds[a + 1])
+            alone = RowArrays(*np.empty((4, part.stop - part.start, 5), dtype))
+            alone.start, alone.previous = start[part], previous[part]
+            report = module.solve_rows(alone, rhs[part], grams[a], l1, method, True)
+            assert_close(alone.solved, solved[part], dtype, 40)
+            assert_close(alone.moved, moved[part], dtype, 40)
+            assert_close(report.gram_solved, done.gram_solved[a], dtype, 40)
+            assert_close(report.gram_result, done.gram_result[a], dtype, 40)
+            cross += report.cross
+        np.testing.assert_allclose(done.cross, cross, rtol=1e-12)
+        assert not done.gram_result[1].any()

@@ -24,7 +24,8 @@ from nonneg.kernels import Exact
 from nonneg.losses.beta import make_loss
 from nonneg.selection import RankSelection
 from nonneg.selection.folded_hals import FoldedHals
-from nonneg.selection.latin import FoldedOperand, LatinPartition, random_classes
+from nonneg.selection.folded_operand import FoldedOperand
+from nonneg.selection.latin import LatinPartition, random_classes
 from nonneg.selection.rule import (
     FLAT,
     INSIDE,

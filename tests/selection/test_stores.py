@@ -67,12 +67,13 @@ def test_windows_hold_the_rows_of_each_class(tmp_path):
             )
         )
         seen = np.zeros(len(X), dtype=int)
-        for a, rows, part in windows.parts():
-            seen[rows] += 1
-            assert part.shape[0] == rows.stop - rows.start
-            assert 0 <= a < 5
+        for start, bounds, part in windows.fitted(2):
+            seen[start : start + part.shape[0]] += 1
+            assert bounds[0] == 0
+            assert bounds[-1] == part.shape[0]
+            assert np.all(np.diff(bounds) >= 0)
         assert np.all(seen == 1)
-        assert len(list(windows.parts())) > 5
+        assert len(list(windows.fitted(2))) > 1
     np.testing.assert_allclose(windows.sums, whole.sums, rtol=1e-12)
     np.testing.assert_allclose(windows.squares, whole.squares, rtol=1e-12)
     # the rows of a start go with the rows of X that they go with in memory

@@ -7,6 +7,7 @@
 #include "binding/arguments.hpp"
 #include "binding/models.hpp"
 #include "drivers/half_step.hpp"
+#include "drivers/storage.hpp"
 
 namespace nonneg {
 namespace {
@@ -35,6 +36,64 @@ template <class T> void bind_solve(nb::module_ &m) {
         nb::arg("measures").none(), nb::arg("n_threads"));
 }
 
+// Rows in classes, each of which has a Gram matrix of its own.
+template <class T> struct SolveClass {
+  Solve<T> solve;
+  Index first, last;
+};
+
+template <class T>
+std::vector<SolveClass<T>> classes_of(const nb::list &options, const nb::object &bounds,
+                                      Index n_rows, Index k) {
+  const size_t n = options.size();
+  const int64_t *const ends = vector_of<int64_t>(bounds, n + 1, "a class has two bounds");
+  require(ends[0] == 0 && ends[n] == n_rows, "the classes must hold all rows");
+  std::vector<SolveClass<T>> classes;
+  for (size_t a = 0; a < n; ++a) {
+    require(ends[a] <= ends[a + 1], "the bounds of classes must rise");
+    require(nb::isinstance<SolveOptions>(options[a]), "options must be SolveOptions");
+    classes.push_back({solve_of<T>(nb::cast<const SolveOptions &>(options[a]),
+                                   static_cast<size_t>(k)),
+                       ends[a], ends[a + 1]});
+  }
+  return classes;
+}
+
+template <class T> void bind_solve_classes(nb::module_ &m) {
+  m.def(sizeof(T) == 4 ? "solve_classes32" : "solve_classes64",
+        [](nb::handle rows, In<T> P, nb::list options, nb::object bounds,
+           nb::handle grams_solved, nb::handle grams_result, nb::handle measures,
+           int n_threads) {
+          const RowArrays<T> r = rows_of<T>(rows);
+          const auto p = view<const T>(P);
+          const Index k = r.solved.cols, n = static_cast<Index>(options.size());
+          require(p.rows == r.solved.rows && p.cols == k,
+                  "the right-hand side must have the shape of the factor");
+          const auto classes = classes_of<T>(options, bounds, p.rows, k);
+          double *const g = square_of(grams_solved, n * k, k);
+          double *const h = square_of(grams_result, n * k, k);
+          double *const q = square_of(measures, 2, k);
+          std::vector<double> of_class(static_cast<size_t>(2 * k));
+          SolveSums sums;
+          call(n_threads, [&](Run run) {
+            bool done = true;
+            for (Index a = 0; done && a < n; ++a) {
+              const auto &[s, first, last] = classes[static_cast<size_t>(a)];
+              done = solve(kernels<T>(), s, rows_of(r, first, last), rows_of(p, first, last),
+                           g ? g + a * k * k : nullptr, h ? h + a * k * k : nullptr,
+                           of_class.data(), sums, run);
+              for (Index t = 0; q && t < 2 * k; ++t)
+                q[t] += of_class[static_cast<size_t>(t)];
+            }
+            return done;
+          });
+          return report(sums);
+        },
+        nb::arg("rows"), nb::arg("P").noconvert(), nb::arg("options"), nb::arg("bounds"),
+        nb::arg("grams_solved").none(), nb::arg("grams_result").none(),
+        nb::arg("measures").none(), nb::arg("n_threads"));
+}
+
 template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suffix) {
   const std::string update_name =
       std::string(sizeof(T) == 4 ? "update32_" : "update64_") + suffix;
@@ -57,6 +116,7 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
 void bind_half_step(nb::module_ &m) {
   for_dtypes([&]<class T>(T) {
     bind_solve<T>(m);
+    bind_solve_classes<T>(m);
     NONNEG_BIND_STORAGES(T, MatrixView<const T>)
   });
 }

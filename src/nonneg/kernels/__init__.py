@@ -92,6 +92,7 @@ _column_sums = (_native_beta or reference).column_sums
 _gram = (native or reference).gram
 _times = (native or reference).times
 _solve_rows = (native or reference).solve_rows
+solve_classes = (native or reference).solve_classes
 
 
 def column_sums(A: Any, n_threads: int = 1) -> NDArray[np.float64]:
@@ -174,6 +175,7 @@ __all__ = [
     "nearest_monotone",
     "nearest_unimodal",
     "solve_apart",
+    "solve_classes",
     "solve_imputed",
     "solve_on_sets",
     "solve_rows",

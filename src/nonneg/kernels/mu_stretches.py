@@ -10,8 +10,9 @@ from .. import _core
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Penalty
 from .beta_terms import BetaTerms
-from .native import as_contiguous, binding, source_of
+from .native import binding, source_of
 from .native_beta import beta_options
+from .native_options import as_contiguous
 from .row_methods import RowArrays
 
 

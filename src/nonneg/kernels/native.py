@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from ..base.steps import OtherFactor, RowsOfW
 from . import block_pivoting, reference
 from .block_pivoting import ExactReport
 from .block_sizes import SUMMARY_ENTRIES
+from .native_options import as_contiguous, options_of_classes, solve_options
 from .quadratic_steps import (
     MatMul,
     ModelSums,
@@ -31,9 +31,7 @@ from .quadratic_steps import (
 )
 from .row_methods import (
     Cyclic,
-    Exact,
     Method,
-    Multiplicative,
     RowArrays,
     SolveReport,
     Summary,
@@ -77,32 +75,6 @@ def _obey_environment() -> None:
 _obey_environment()
 
 
-_TINY = {np.dtype(t): np.finfo(t).tiny for t in (np.float32, np.float64)}
-
-
-@lru_cache(maxsize=64)
-def _in_order(k: int) -> Array:
-    return np.arange(k)
-
-
-def _inverse_diagonal(gram: Array) -> Array:
-    """Return 1/G[t,t], or 0 where the coordinate has no curvature and must not move."""
-    diagonal = gram.diagonal()
-    if diagonal.min() > _TINY[diagonal.dtype]:
-        return np.asarray(1 / diagonal)
-    inverse = np.zeros_like(diagonal)
-    # a subnormal curvature has an infinite reciprocal: too flat to step along
-    np.divide(1, diagonal, out=inverse, where=diagonal > _TINY[diagonal.dtype])
-    return inverse
-
-
-def as_contiguous(array: Array, dtype: Any) -> Array:
-    """Return an array of a dtype with contiguous, aligned rows, as the kernels take it."""
-    array = np.ascontiguousarray(array, dtype=dtype)
-    # what came over a network or was mapped from a file may begin at any byte
-    return array if array.flags.aligned else array.copy()
-
-
 def coordinate_sweep(
     A: Array,
     rhs: Array,
@@ -121,38 +93,6 @@ def coordinate_sweep(
 
 IN_PARTS = {"dense-parts": "dense_parts", "csr-parts": "csr_parts"}
 """Suffixes of the bindings for kinds of X that are read in parts."""
-
-
-def solve_options(
-    gram: Array, l1: Array, dtype: Any, method: Method
-) -> _core.SolveOptions:
-    """Return the method with its matrices as the bindings take it."""
-    narrow = as_contiguous(gram, dtype)
-    order = _in_order(narrow.shape[0])
-    row_method = _core.RowMethod.CYCLIC
-    more: dict[str, Any] = {}
-    if isinstance(method, Multiplicative):
-        row_method = _core.RowMethod.MULTIPLICATIVE
-    elif not isinstance(method, Cyclic):
-        row_method = _core.RowMethod.ADAPTIVE
-        more = {
-            "sweeps": method.sweeps,
-            "settled": method.settled,
-            "momentum": method.momentum,
-        }
-    elif method.order is not None:
-        order = np.asarray(method.order, dtype=np.int64)
-    if isinstance(method, Exact):
-        more["exact_gram"] = as_contiguous(gram, np.float64)
-        more["exact_l1"] = as_contiguous(l1, np.float64)
-    return _core.SolveOptions(
-        gram=narrow,
-        inverse_diagonal=_inverse_diagonal(narrow),
-        l1=as_contiguous(l1, dtype),
-        order=order,
-        method=row_method,
-        **more,
-    )
 
 
 def solve_rows(
@@ -183,6 +123,36 @@ def solve_rows(
         n_threads=n_threads,
     )
     return SolveReport(*report, measures, gram_solved, gram_result)
+
+
+def solve_classes(
+    rows: RowArrays,
+    rhs: Array,
+    grams: Array,
+    l1: Array,
+    method: Method,
+    bounds: NDArray[np.int64],
+    n_threads: int = 1,
+    solved: bool = True,
+) -> SolveReport:
+    """Compiled twin of `reference.solve_classes`."""
+    dtype, k = rows.solved.dtype, rows.solved.shape[1]
+    solve = _core.solve_classes32 if dtype == np.float32 else _core.solve_classes64
+    grams_solved, grams_result = (np.empty((len(grams), k, k)) for _ in range(2))
+    measures = np.zeros((2, k))
+    report = solve(
+        rows=rows,
+        P=rhs if rhs.strides[1] == rhs.itemsize else as_contiguous(rhs, dtype),
+        options=options_of_classes(grams, l1, dtype, method),
+        bounds=bounds,
+        grams_solved=grams_solved.reshape(-1, k) if solved else None,
+        grams_result=grams_result.reshape(-1, k),
+        measures=measures,
+        n_threads=n_threads,
+    )
+    return SolveReport(
+        *report, measures, grams_solved if solved else None, grams_result
+    )
 
 
 def exact_solve(

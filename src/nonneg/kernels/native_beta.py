@@ -12,7 +12,8 @@ from .. import _core
 from ..base.arrays import Array
 from .beta_terms import BetaTerms, Terms
 from .beta_terms import multiplied as reference_multiplied
-from .native import KINDS, PASSES, as_contiguous, binding, source_of
+from .native import KINDS, PASSES, binding, source_of
+from .native_options import as_contiguous
 from .reference import inner
 from .row_methods import NewtonReport, RowArrays
 from .term_records import NewtonTermSums, TermRows, TermShared, TermSums, by_shares

@@ -11,7 +11,7 @@ from ..base.arrays import Array
 from . import bounded_rows
 from .bounded_rows import LOOPS, RIDGE, swept
 from .boxes import Box
-from .native import as_contiguous
+from .native_options import as_contiguous
 from .reference import VANISHING
 from .row_methods import Method, RowArrays, SolveReport
 

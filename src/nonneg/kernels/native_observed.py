@@ -11,7 +11,8 @@ import scipy.sparse as sp
 from .. import _core
 from ..base.arrays import Array
 from . import observed_rows
-from .native import as_contiguous, binding, fused_arrays
+from .native import binding, fused_arrays
+from .native_options import as_contiguous
 from .observed_rows import inverse_of
 from .quadratic_steps import ModelSums, RowSolve, RowSolveInputs, RowSolveRows
 from .row_methods import (

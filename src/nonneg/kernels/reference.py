@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,50 @@ def solve_rows(
         return done
     done.gram_solved, done.gram_result = gram_of(rows.solved), gram_of(rows.result)
     return done
+
+
+def solve_classes(
+    rows: RowArrays,
+    rhs: Array,
+    grams: Array,
+    l1: Array,
+    method: Method,
+    bounds: NDArray[np.int64],
+    n_threads: int = 1,  # noqa: ARG001
+    solved: bool = True,
+) -> SolveReport:
+    """Solve for rows in classes, each of which has a Gram matrix of its own.
+
+    Parameters
+    ----------
+    rows : RowArrays of n_rows rows
+    rhs : ndarray of shape (n_rows, k)
+    grams : ndarray of shape (n, k, k)
+    l1 : ndarray of shape (k,)
+    method : Method
+    bounds : ndarray of int64, of shape (n + 1,)
+        Class a has the rows bounds[a]:bounds[a + 1], of which there may be none.
+    n_threads : int, default=1
+    solved : bool, default=True
+        Whether `gram_solved` is asked for.
+
+    Returns
+    -------
+    report : SolveReport
+        Of all rows; the Gram matrices are those of each class, (n, k, k).
+    """
+    total: SolveReport | None = None
+    of_solved, of_result = np.zeros((2, *grams.shape))
+    for a, (start, stop) in enumerate(pairwise(bounds.tolist())):
+        if start == stop:
+            continue
+        own = rows.block(start, stop)
+        report = solve_rows(own, rhs[start:stop], grams[a], l1, method, grams=True)
+        of_solved[a], of_result[a] = report.gram_solved, report.gram_result
+        total = report if total is None else total + report
+    assert total is not None
+    total.gram_solved, total.gram_result = of_solved if solved else None, of_result
+    return total
 
 
 def _multiplied(rows: RowArrays, rhs: Array, gram: Array, l1: Array) -> SolveReport:

@@ -20,7 +20,8 @@ from .extrapolated_stretches import (
     newton_stretch,
 )
 from .mu_stretches import Moving, ProductUpdates, RowUpdates, TermUpdates
-from .native import as_contiguous, binding, solve_options, source_of
+from .native import binding, source_of
+from .native_options import as_contiguous, solve_options
 from .row_methods import Cyclic, RowArrays
 
 __all__ = [

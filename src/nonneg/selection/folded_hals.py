@@ -10,15 +10,15 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.interfaces import Problem, Progress
-from ..kernels import Method, RowArrays, SolveReport, gram
+from ..kernels import Method, RowArrays, SolveReport, gram, solve_classes
 from ..kernels.quadratic_steps import ModelSums
 from ..operands.base import matmul
 from ..solvers.hals import Hals
 from ..solvers.steps import balancing
-from ..solvers.steps.half_steps import HalfStep, half_step, solve_half
+from ..solvers.steps.half_steps import HalfStep, half_step
 from ..solvers.steps.momentum import ExtrapolatedState
 from ..solvers.steps.quadratic_iteration import Pair, penalties
-from .latin import FoldedOperand
+from .folded_operand import FoldedOperand
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class FoldedHals(Hals):
         """Give W its best scale, by one product with X."""
         X = folded(problem)
         gram_H = gram(Ht, X.n_threads)
-        cross, square = _products(X, W, Ht, gram_H)
+        cross = float(np.sum(matmul(X, Ht) * W, dtype=np.float64))
+        square = X.fitted_square(W, Ht, gram_H)
         gram_W = gram(W, X.n_threads)
         penalty = problem.penalty_W
         square += float(np.sum(penalty.Q * gram_W))
@@ -68,20 +69,6 @@ def folded(problem: Problem) -> FoldedOperand:
     return X
 
 
-def _products(
-    X: FoldedOperand, W: Array, Ht: Array, gram_H: Array
-) -> tuple[float, float]:
-    """Return ⟨X, WH⟩ and ‖WH‖² over what is not held out."""
-    cross, square = 0.0, 0.0
-    for a, rows, part in X.partition.parts():
-        W_a = np.ascontiguousarray(W[rows])
-        seen = Ht.copy()
-        seen[X.held_columns[a]] = 0
-        cross += float(np.sum(matmul(part, seen) * W_a, dtype=np.float64))
-        square += float(np.sum(gram(W_a, X.n_threads) * X.row_gram(Ht, gram_H, a)))
-    return cross, square
-
-
 def _solve_pair(
     problem: Problem,
     state: ExtrapolatedState,
@@ -95,23 +82,15 @@ def _solve_pair(
     assert gram_H is not None
     sums = yield half_step(rows_W, state.start_H, gram_H, problem.penalty_W, method)
     grams = X.column_grams(sums.gram)
-    report: SolveReport | None = None
-    square = 0.0
-    for columns, gram_b in zip(X.partition.columns.ranges, grams, strict=True):
-        rows = rows_H.block(columns.start, columns.stop)
-        solved = solve_half(
-            rows, np.ascontiguousarray(sums.rhs[columns]), gram_b, problem.penalty_H,
-            method, n, True,
-        )  # fmt: skip
-        square += float(np.sum(gram_b * solved.gram_solved))
-        report = solved if report is None else report + solved
-    assert report is not None
+    penalty = problem.penalty_H
+    report: SolveReport = solve_classes(
+        rows_H, sums.rhs, grams + penalty.Q, penalty.l1, method, X.column_bounds, n
+    )
+    square = float(np.sum(grams * report.gram_solved))
+    gram_Hn, gram_Hx = report.gram_solved.sum(axis=0), report.gram_result.sum(axis=0)
     gram_W = sums.gram.sum(axis=0)
     loss = problem.loss.from_products(X, float(report.cross), square)
-    objective = loss + penalties(
-        problem, rows_W.result, rows_H.solved, gram_W, report.gram_solved
-    )
+    objective = loss + penalties(problem, rows_W.result, rows_H.solved, gram_W, gram_Hn)
     return Pair(
-        rows_W, rows_H, sums.report, report, gram_W, report.gram_solved,
-        report.gram_result, None, objective,
-    )  # fmt: skip
+        rows_W, rows_H, sums.report, report, gram_W, gram_Hn, gram_Hx, None, objective
+    )

@@ -2,41 +2,32 @@
 
 Row i has a class a_i and column j a class b_j, at random; fold f holds out the entries with
 (a_i + b_j) mod F = f. Rows of one class have the same columns held out, so that they share
-a Gram matrix, and a half-step on a class is an ordinary one. X is permuted once, so that the
-classes are ranges of rows and of columns.
+a Gram matrix. X is permuted once, so that the classes are ranges of rows and of columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..base.arrays import Array
-from ..base.interfaces import Operand, Stats
-from ..kernels import gram
-from ..kernels.quadratic_steps import (
-    ModelInputs,
-    ModelSums,
-    RowSolve,
-    RowSolveInputs,
-    RowSolveSums,
-)
-from ..operands.base import matmul
+from ..base.interfaces import Operand
 from ..operands.registration import as_operand
+from .class_blocks import ClassBlock, Classes, bounds_of, class_block
 
-Ranges = list[slice]
 
+class Part(NamedTuple):
+    """Rows in the order of their classes, without what a fold holds out."""
 
-class Classes(NamedTuple):
-    """An order of rows or columns in which those of one class are neighbours."""
-
-    order: NDArray[np.intp]
-    ranges: Ranges
+    start: int
+    """Place of the first row in the order of the partition."""
+    bounds: NDArray[np.int64]
+    """The rows of class a are bounds[a]:bounds[a + 1], counted from there."""
+    X: Operand
 
 
 def random_classes(n: int, n_classes: int, rng: np.random.RandomState) -> Classes:
@@ -54,16 +45,6 @@ def random_classes(n: int, n_classes: int, rng: np.random.RandomState) -> Classe
     return Classes(order, ranges)
 
 
-class Part(NamedTuple):
-    """Rows of one class, in memory, with the columns in the order of their classes."""
-
-    number: int
-    """The class."""
-    rows: slice
-    """Place of the rows in the order of the partition."""
-    X: Operand
-
-
 class LatinPartition:
     """X in classes of rows and columns, with the sums over each pair of classes.
 
@@ -78,24 +59,30 @@ class LatinPartition:
         self.n_folds = n_folds
         self.rows = random_classes(X.shape[0], n_folds, rng)
         self.columns = random_classes(X.shape[1], n_folds, rng)
-        permuted = permuted_copy(X, self.rows.order, self.columns.order)
-        self.X = as_operand(permuted, X.n_threads)
-        cut = [self.X.cut_rows(rows) for rows in self.rows.ranges]
-        self._parts = [
-            Part(a, rows, part)
-            for a, (rows, part) in enumerate(zip(self.rows.ranges, cut, strict=True))
-            if part is not None
-        ]
-        sums = [class_sums(permuted[rows], self.columns) for rows in self.rows.ranges]
-        self.sums, self.squares = (np.stack(table) for table in zip(*sums, strict=True))
+        self._block = class_block(X, self.rows, self.columns)
+        self.X = as_operand(self._block.X, X.n_threads)
+        self.sums, self.squares = self._block.sums()
+        self._fitted: tuple[int, Part] | None = None
 
-    def parts(self) -> Iterator[Part]:
-        """Yield all rows in the order of the partition, class by class."""
-        yield from self._parts
+    def blocks(self) -> Iterator[tuple[int, ClassBlock]]:
+        """Yield all rows in the order of the partition, each block with its first row."""
+        yield 0, self._block
+
+    def fitted(self, fold: int) -> Iterator[Part]:
+        """Yield all rows without what a fold holds out; a copy is kept for the last fold."""
+        if self._fitted is None or self._fitted[0] != fold:
+            self._fitted = None  # gives its memory free for the next one
+            self._fitted = fold, self._part(0, self._block, fold)
+        yield self._fitted[1]
 
     def in_order(self, W: Array) -> Array:
         """Return rows, which are ordered by their classes, in the order of the partition."""
         return W
+
+    def by_class(self, W: Array) -> Iterator[Array]:
+        """Yield the rows of each class; W has the rows in the order of the partition."""
+        for rows in self.rows.ranges:
+            yield W[rows]
 
     @property
     def sizes(self) -> NDArray[np.float64]:
@@ -114,134 +101,6 @@ class LatinPartition:
         """Return the sum of a table of pairs of classes over what a fold holds out."""
         return float(sum(table[a, b] for a, b in enumerate(self.held(fold))))
 
-
-class FoldedOperand(Operand):
-    """The entries of X that a fold leaves to be fitted, class by class of rows.
-
-    `gram` in the sums of a half-step has a matrix for each class of rows, (F, k, k).
-    """
-
-    kind = "folded"
-    shared_gram = False
-    is_sketch = True  # it has products, no pass over single entries
-
-    def __init__(self, partition: LatinPartition, fold: int) -> None:
-        self.partition, self.fold = partition, fold
-        X = partition.X
-        self.shape, self.dtype, self.n_threads = X.shape, X.dtype, X.n_threads
-        self.held_blocks = partition.held(fold)
-        self.held_columns = [partition.columns.ranges[b] for b in self.held_blocks]
-
-    @property
-    def sparse(self) -> bool:
-        """Whether only entries that are stored are looked at."""
-        return self.partition.X.sparse
-
-    @property
-    def entries(self) -> float:
-        """Number of stored entries of X."""
-        return self.partition.X.entries
-
-    def stats(self) -> Stats:
-        """Sums over the entries that are not held out."""
-        p = self.partition
-        # without what is held out: a difference of sums would let its rounding in
-        seen = np.ones_like(p.sums, dtype=bool)
-        seen[np.arange(p.n_folds), self.held_blocks] = False
-        total, squares, entries = (
-            float(table[seen].sum()) for table in (p.sums, p.squares, p.sizes)
-        )
-        return Stats(total, squares, round(entries))
-
-    def to_rows_of_X(self, W: Array) -> Array:
-        """Return a start, whose rows are ordered by their classes, in the order of passes."""
-        return self.partition.in_order(W)
-
-    def run_pass(self, step: Any, rows: Any, shared: Any) -> Any:
-        """Run a half-step on each class of rows beside what it sees of the other factor."""
-        assert isinstance(step, RowSolve)
-        total: RowSolveSums | None = None
-        grams: list[dict[int, Array]] = [{} for _ in step.methods]
-        for a, part, X in self.partition.parts():
-            rows_a = rows.block(part.start, part.stop)
-            sums = X.run_pass(step, rows_a, self._inputs(shared, a))
-            for number, model in enumerate(sums.models):
-                if model.gram is not None:
-                    before = grams[number].get(a)
-                    grams[number][a] = (
-                        model.gram if before is None else before + model.gram
-                    )
-                    model.rhs[self.held_columns[a]] = 0
-                    model.gram = None
-            total = sums if total is None else total + sums
-        assert total is not None
-        return RowSolveSums(tuple(
-            ModelSums(
-                model.report, model.rhs, np.stack([of[a] for a in sorted(of)]) if of else None
-            )
-            for model, of in zip(total.models, grams, strict=True)
-        ))  # fmt: skip
-
-    def row_gram(self, Ht: Array, gram_H: Array, a: int) -> Array:
-        """Return HHᵀ over the columns that rows of class a are fitted to."""
-        hidden = np.ascontiguousarray(Ht[self.held_columns[a]])
-        rest: Array = gram_H - gram(hidden, self.n_threads)
-        return rest
-
-    def column_grams(self, grams: Array) -> list[Array]:
-        """Return WᵀW for each class of columns, by those of each class of rows."""
-        total = grams.sum(axis=0)
-        by_column = [total] * len(grams)
-        for a, b in enumerate(self.held_blocks):
-            by_column[b] = total - grams[a]
-        return by_column
-
-    def _inputs(self, shared: RowSolveInputs, a: int) -> RowSolveInputs:
-        models = []
-        for model in shared.models:
-            Ht = model.Ht.copy()
-            Ht[self.held_columns[a]] = 0
-            models.append(
-                ModelInputs(Ht, self.row_gram(model.Ht, model.gram, a), model.l1)
-            )
-        return RowSolveInputs(tuple(models))
-
-    def held_out_square(self, W: Array, Ht: Array) -> float:
-        """Return Σ(x − y)² over what is held out, by one product with X."""
-        value = self.partition.held_sum(self.partition.squares, self.fold)
-        for a, rows, part in self.partition.parts():
-            columns = self.held_columns[a]
-            hidden = np.zeros_like(Ht)
-            hidden[columns] = Ht[columns]
-            W_a = np.ascontiguousarray(W[rows])
-            cross = np.sum(matmul(part, hidden) * W_a, dtype=np.float64)
-            H_a = np.ascontiguousarray(Ht[columns])
-            n = self.n_threads
-            value += float(np.sum(gram(W_a, n) * gram(H_a, n)) - 2 * cross)
-        return max(0.0, value)
-
-
-def permuted_copy(X: Operand, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Any:
-    """Return a copy of X, by rows, in the order of its classes."""
-    native = X.native()
-    if not X.sparse:
-        return np.ascontiguousarray(native[rows][:, columns])
-    # two transpositions leave the entries of a row in order, and take less than sorting them
-    return sp.csr_array(native.tocsc()[:, columns].tocsr()[rows])
-
-
-def class_sums(
-    block: Any, columns: Classes
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the sums and the sums of squares of a block over each class of columns."""
-    if sp.issparse(block):
-        n = block.shape[1]
-        by_column = np.bincount(block.indices, block.data, minlength=n)
-        squared = np.bincount(
-            block.indices, block.data.astype(np.float64) ** 2, minlength=n
-        )
-    else:
-        by_column = block.sum(axis=0, dtype=np.float64)
-        squared = np.einsum("ij,ij->j", block, block, dtype=np.float64)
-    starts = [part.start for part in columns.ranges]
-    return np.add.reduceat(by_column, starts), np.add.reduceat(squared, starts)
+    def _part(self, start: int, block: ClassBlock, fold: int) -> Part:
+        X = as_operand(block.without(self.held(fold)), self.X.n_threads)
+        return Part(start, bounds_of(block.ranges), X)

@@ -11,8 +11,9 @@ from ..base.interfaces import LossBase, Operand
 from ..base.parameters import Parameters
 from ..fitting.model_group import FittedModel, ModelStart, fit_models
 from .folded_hals import FoldedHals
+from .folded_operand import FoldedOperand
 from .folds import Folds, Losses, require_two
-from .latin import FoldedOperand, LatinPartition
+from .latin import LatinPartition
 from .windows import WindowedPartition
 
 

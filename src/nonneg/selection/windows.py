@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base.arrays import Array
 from ..base.interfaces import Operand
-from ..operands.registration import as_operand
-from .latin import LatinPartition, Part, class_sums, permuted_copy, random_classes
+from .class_blocks import ClassBlock, Classes, class_block
+from .latin import LatinPartition, Part, random_classes
 
 
 class WindowedPartition(LatinPartition):
@@ -35,28 +36,27 @@ class WindowedPartition(LatinPartition):
             self._class_of_row[self.rows.order[rows]] = number
         self.sums, self.squares = np.zeros((2, n_folds, n_folds))
         self._order: NDArray[np.intp] = np.empty(X.shape[0], dtype=np.intp)
-        for a, _, part in self.parts():
-            sums, squares = class_sums(part.native(), self.columns)
-            self.sums[a] += sums
-            self.squares[a] += squares
+        for _, block in self.blocks():
+            sums, squares = block.sums()
+            self.sums += sums
+            self.squares += squares
 
-    def parts(self) -> Iterator[Part]:
-        """Yield all rows, window by window, and in each class by class."""
+    def blocks(self) -> Iterator[tuple[int, ClassBlock]]:
+        """Yield all rows, window by window, each with its first row."""
         start = 0
         for window in self.X.windows(1):
-            stop = start + window.shape[0]
-            classes = self._class_of_row[start:stop]
+            classes = self._class_of_row[start : start + window.shape[0]]
             order = np.argsort(classes, kind="stable")
-            permuted = permuted_copy(window, order, self.columns.order)
-            X = as_operand(permuted, self.X.n_threads)
-            self._order[start:stop] = start + order
+            self._order[start : start + window.shape[0]] = start + order
             bounds = np.searchsorted(classes[order], np.arange(self.n_folds + 1))
-            for a in range(self.n_folds):
-                rows = slice(int(bounds[a]), int(bounds[a + 1]))
-                part = X.cut_rows(rows) if rows.start < rows.stop else None
-                if part is not None:
-                    yield Part(a, slice(start + rows.start, start + rows.stop), part)
-            start = stop
+            ranges = [slice(int(a), int(b)) for a, b in pairwise(bounds)]
+            yield start, class_block(window, Classes(order, ranges), self.columns)
+            start += window.shape[0]
+
+    def fitted(self, fold: int) -> Iterator[Part]:
+        """Yield all rows without what a fold holds out, window by window."""
+        for start, block in self.blocks():
+            yield self._part(start, block, fold)
 
     def in_order(self, W: Array) -> Array:
         """Return rows, which are ordered by their classes, in the order of the partition."""
@@ -64,3 +64,9 @@ class WindowedPartition(LatinPartition):
         place[self.rows.order] = np.arange(len(place))
         ordered: Array = np.ascontiguousarray(W[place[self._order]])
         return ordered
+
+    def by_class(self, W: Array) -> Iterator[Array]:
+        """Yield the rows of each class; W has the rows in the order of the partition."""
+        classes = self._class_of_row[self._order]
+        for a in range(self.n_folds):
+            yield W[classes == a]
