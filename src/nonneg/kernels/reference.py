@@ -135,8 +135,8 @@ def solve_classes(
     for a, (start, stop) in enumerate(pairwise(bounds.tolist())):
         if start == stop:
             continue
-        own = rows.block(start, stop)
-        report = solve_rows(own, rhs[start:stop], grams[a], l1, method, grams=True)
+        of_class = rows.block(start, stop)
+        report = solve_rows(of_class, rhs[start:stop], grams[a], l1, method, grams=True)
         of_solved[a], of_result[a] = report.gram_solved, report.gram_result
         total = report if total is None else total + report
     assert total is not None

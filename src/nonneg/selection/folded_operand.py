@@ -32,7 +32,8 @@ class FoldedOperand(Operand):
     Notes
     -----
     Products with the entries that are left need nothing else: those that are held out don't
-    take part in them. Only the Gram matrices go by classes, F of k·k for each half-step.
+    take part in them. Only the Gram matrices go by classes, F of k·k for each half-step
+    (D-FOLD-PRODUCTS).
     """
 
     kind = "folded"
@@ -80,11 +81,11 @@ class FoldedOperand(Operand):
         """Run a step on what is left to be fitted; a half-step class by class of rows."""
         total: Any = None
         for part in self.partition.fitted(self.fold):
-            own = rows.block(part.start, part.start + part.X.shape[0])
+            of_part = rows.block(part.start, part.start + part.X.shape[0])
             if isinstance(step, RowSolve):
-                sums: Any = self._solve(part, step, own, shared)
+                sums: Any = self._solve(part, step, of_part, shared)
             else:
-                sums = part.X.run_pass(step, own, shared)
+                sums = part.X.run_pass(step, of_part, shared)
             total = sums if total is None else added(total, sums)
         return total
 
@@ -111,8 +112,8 @@ class FoldedOperand(Operand):
         p, n = self.partition, self.n_threads
         value = p.held_sum(p.squares, self.fold)
         for start, block in p.blocks():
-            own = W[start : start + block.X.shape[0]]
-            value -= 2 * block.held_cross(self.held_blocks, own, Ht, n)
+            of_part = W[start : start + block.X.shape[0]]
+            value -= 2 * block.held_cross(self.held_blocks, of_part, Ht, n)
         for columns, W_a in zip(self.held_columns, p.by_class(W), strict=True):
             value += float(np.sum(gram(W_a, n) * gram(Ht[columns], n)))
         return max(0.0, value)
@@ -129,13 +130,13 @@ class FoldedOperand(Operand):
         )  # fmt: skip
         solved: list[SolveReport] = [
             solve_classes(
-                own, P, self.row_grams(inputs.Ht, inputs.gram), inputs.l1, method,
+                of_part, P, self.row_grams(inputs.Ht, inputs.gram), inputs.l1, method,
                 part.bounds, self.n_threads, False,
             )
-            for method, own, inputs, P in models
+            for method, of_part, inputs, P in models
         ]  # fmt: skip
         del product, models
-        rhs = rmatmul(part.X, _beside([own.result for own in rows.models]))
+        rhs = rmatmul(part.X, _beside([of_part.result for of_part in rows.models]))
         sums = []
         for report, of_model in zip(solved, np.split(rhs, ends, axis=1), strict=True):
             grams, report.gram_result = report.gram_result, None
