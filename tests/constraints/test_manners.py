@@ -366,15 +366,6 @@ def test_weights_of_rows_and_columns(name, with_gaps, solver):
         )
 
 
-def test_weights_beside_penalties_are_refused():
-    for more in ({"constraints_H": Smooth()}, {"alpha_W": 0.1}, {"solver": "sn"}):
-        options = {"solver": "hals", "constraints_W": Simplex()} | more
-        if more.get("solver") == "sn":
-            options["beta_loss"] = 1
-        with pytest.raises(ValueError, match="weights of rows or columns"):
-            NMF(K, **options).fit(TRUE.X, sample_weight=np.arange(18.0) + 1)
-
-
 def test_stores_are_fitted_in_parts(tmp_path):
     store = stored.h5_chunked(tmp_path, TRUE.X)
     for case in ("simplex", "fixed-component", "smooth"):

@@ -16,13 +16,17 @@ _VARIANTS: dict[str, dict[str, Any]] = {
     "solver": {"default": "mu"},
     "constraints_W": {
         "text": """
-        Not taken here: rows of W are updated batch by batch without constraints.
+        What is known about rows of W, by objects of `nonneg.constraints`: `Bounds`,
+        `Simplex`, `Orthogonal`, and in `fit`, where the rows are known, `Fixed` and
+        `Target`. `transform` then solves within them. What ties rows together is refused.
         """
     },
     "constraints_H": {
         "text": """
-        What is known about H, by objects of `nonneg.constraints`: `Bounds` of at least 0
-        and `Fixed`, one or a list of them, with multiplicative steps.
+        What is known about H, by objects of `nonneg.constraints`, one or a list of them:
+        all but `Unimodal`, `Monotone` and free signs, with multiplicative steps. A penalty
+        weighs in a pass over X what it weighs in `NMF`; each `partial_fit` takes its batch
+        for all of X.
         """
     },
     "init": {

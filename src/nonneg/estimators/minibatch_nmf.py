@@ -111,10 +111,14 @@ class MiniBatchNMF(FactorizationEstimator):
         observed; 0: every zero. Penalties by `alpha_W` and `alpha_H` then count for each
         row and column by the share of it that is observed.
     constraints_W : ConstraintBase, list of ConstraintBase or None, default=None
-        Not taken here: rows of W are updated batch by batch without constraints.
+        What is known about rows of W, by objects of `nonneg.constraints`: `Bounds`,
+        `Simplex`, `Orthogonal`, and in `fit`, where the rows are known, `Fixed` and
+        `Target`. `transform` then solves within them. What ties rows together is refused.
     constraints_H : ConstraintBase, list of ConstraintBase or None, default=None
-        What is known about H, by objects of `nonneg.constraints`: `Bounds` of at least 0
-        and `Fixed`, one or a list of them, with multiplicative steps.
+        What is known about H, by objects of `nonneg.constraints`, one or a list of them:
+        all but `Unimodal`, `Monotone` and free signs, with multiplicative steps. A penalty
+        weighs in a pass over X what it weighs in `NMF`; each `partial_fit` takes its batch
+        for all of X.
     exact_statistics : bool, default=False
         For the Frobenius loss: in place of fading batches keep XᵀW and WᵀW exact, by
         correcting them for what a step has changed in its rows [2]_, and solve by

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..base.constraint import ConstraintBase, Factor, as_constraints
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.parameters import Parameters
 from ..base.validation import warn
+from ..losses.beta import make_loss
 from ..operands.observed import ObservedOperand
 from ..solvers.constrained import ConstrainedLeastSquares
 from ..solvers.constrained_divergence import ConstrainedDivergence
@@ -29,8 +28,6 @@ ONE_SIDED = (
     "H grows, and the fit has no minimum to reach. Pass alpha_H='same', or constrain the "
     "scale of H."
 )
-
-OTHERS = "constraints_H other than bounds of at least 0 and known entries"
 
 
 class Constraints(NamedTuple):
@@ -88,25 +85,49 @@ def batch_constraints(X: Operand, parameters: Any, k: int) -> Constraints | None
     Raises
     ------
     ValueError
-        If there are others than bounds and known entries of H, or sums that are kept exact.
+        For those that tie rows of several batches, or columns of H, together, for free signs,
+        and for sums that are kept exact.
     """
     stated = {f: given_constraints(parameters, f) for f in ("W", "H")}
     if not any(stated.values()):
         return None
     sides = _prepared(X, stated, k)
-    box = sides.H.box
-    simple = not sides.H.has_penalty and box.total is None and sides.H.columns is None
-    negative = bool(np.any(np.asarray(box.lower) < 0))
-    for refused, what, instead in (
-        (bool(stated["W"]), "constraints_W", "constraints_W=None"),
-        (not simple or negative, OTHERS, "Bounds or Fixed"),
-        (parameters.exact_statistics, "exact_statistics=True with constraints",
-         "exact_statistics=False"),
-    ):  # fmt: skip
-        if refused:
-            msg = f"MiniBatchNMF does not take {what}. Pass {instead}, or fit NMF."
-            raise ValueError(msg)
+    _require_scale(sides, stated, parameters)
+    if parameters.exact_statistics:
+        msg = (
+            "MiniBatchNMF does not take exact_statistics=True with constraints: its sums "
+            "are those of plain least squares. Pass exact_statistics=False, or fit NMF."
+        )
+        raise ValueError(msg)
+    beta = beta_of(make_loss(parameters.beta_loss))
+    for side, constraints in zip(sides, stated.values(), strict=True):
+        for part, constraint in zip(side.parts, constraints, strict=True):
+            why = _not_by_batches(part, side.factor, beta)
+            if why:
+                msg = (
+                    f"MiniBatchNMF can't obey {type(constraint).__name__} on "
+                    f"{side.factor.name}: {why}. Fit NMF."
+                )
+                raise ValueError(msg)
     return sides
+
+
+def beta_of(loss: LossBase) -> float:
+    """Return the β of a loss, 2 for those that have none."""
+    return float(vars(loss).get("beta", 2.0))
+
+
+def _not_by_batches(part: ConstraintBase, factor: Factor, beta: float) -> str:
+    """Return why mini-batches can't obey a constraint; "" if they can."""
+    if part.constrained_columns(factor.k) is not None:
+        return "a column as a whole can't be moved entry by entry"
+    if part.any_sign:
+        return "multiplicative updates keep signs"
+    if factor.name == "W" and not (part.separable or part.row_wise):
+        return "it ties rows of several batches together"
+    if beta not in (1, 2) and not FactorConstraints.says_bounds_alone(part):
+        return f"with beta_loss={beta:g} there are bounds and known entries alone"
+    return ""
 
 
 def _prepared(X: Operand, stated: dict[str, Any], k: int) -> Constraints:
@@ -172,13 +193,6 @@ def require_constrainable(
     name = solver_name(solver)
     able = "'hals' or 'bpp'" if "quadratic" in loss.provides else "'mu' or 'sn'"
     possible = isinstance(solver, Hals) or name in ("hals", "bpp")
-    scaled = _has_weights(X) and (
-        solver == "sn"
-        or isinstance(solver, ScalarNewton)
-        or any(side.has_penalty for side in sides)
-        or any(vars(parameters)[name] for name in ("alpha", "alpha_W"))
-        or parameters.alpha_H not in ("same", 0)
-    )
     whole_columns = X.on_workers and not sides.W.by_blocks
     for refused, what, instead in (
         (not (possible or _is_divergence(solver)), f"solver={name!r}",
@@ -190,8 +204,6 @@ def require_constrainable(
          "constraints of single rows, or X in memory or in a store"),
         (X.on_workers and _is_divergence(solver), f"a Dask array and solver={name!r}",
          "solver='hals' or 'bpp'"),
-        (scaled, "weights of rows or columns beside penalties or solver 'sn'",
-         "solver='mu', or constraints and weights without penalties"),
     ):  # fmt: skip
         if refused:
             msg = f"Constraints on W or H don't go with {what}; pass {instead}."
@@ -201,7 +213,7 @@ def require_constrainable(
 
 def _require_parts(name: str, loss: LossBase, sides: Constraints) -> None:
     """Refuse constraints that the solver has no half-step for."""
-    beta = getattr(loss, "beta", 2.0)
+    beta = beta_of(loss)
     by_terms = _is_divergence(name)
     of_terms = "a column as a whole can't be moved entry by entry"
     for side in sides:
@@ -240,9 +252,11 @@ def constrained(
     if sides is None:
         return X, None
     require_constrainable(parameters, loss, X, sides)
-    if isinstance(X, ObservedOperand) and not _is_divergence(parameters.solver):
-        # missing entries are imputed in each half-step, and rows are not scaled
-        X = X.taken_by(0.0 if _has_weights(X) else X.power, True)
+    if isinstance(X, ObservedOperand):
+        # rows are not scaled: constraints are those of the rows as they are
+        power = 0.0 if _has_weights(X) else X.power
+        # with least squares, missing entries are imputed in each half-step
+        X = X.taken_by(power, not _is_divergence(parameters.solver) or X.shared_gram)
     return X, sides
 
 

@@ -18,7 +18,13 @@ from ..operands.streamed.row_batches import RowBatch, RowBatches
 from ..solvers.block_least_squares import BlockLeastSquares
 from ..solvers.fixed_h_mu import FixedHMultiplicative
 from ..solvers.minibatch import MiniBatch
-from .constraint_plan import Constraints, batch_constraints, warn_of_one_side
+from ..solvers.steps.batch_constraints import BatchConstraints
+from .constraint_plan import (
+    Constraints,
+    batch_constraints,
+    given_constraints,
+    warn_of_one_side,
+)
 from .fit_plan import limits_of, plan, plan_checkpoint
 from .fixed_factor import FixedFactor
 from .memory_plan import Demand, plan_memory, row_copy_bytes
@@ -152,11 +158,20 @@ def plan_rows(
 ) -> Plan:
     """Plan a solve for W beside a fixed H.
 
-    With `exact_statistics` the solve is exact, else it makes multiplicative updates.
+    With `exact_statistics`, and within constraints on W where the loss is the quadratic one
+    or the Kullback-Leibler divergence, the solve is exact; else it makes multiplicative
+    updates.
     """
     k = fixed.Ht.shape[1]
-    if parameters.exact_statistics:
-        parameters = dataclasses.replace(parameters, solver=EXACT, n_components=k)
+    solver_of_rows = EXACT if parameters.exact_statistics else None
+    if given_constraints(parameters, "W"):
+        provided = make_loss(parameters.beta_loss).provides
+        by_newton = "sn" if "poisson" in provided else "mu"
+        solver_of_rows = EXACT if "quadratic" in provided else by_newton
+    if solver_of_rows is not None:
+        parameters = dataclasses.replace(
+            parameters, solver=solver_of_rows, n_components=k
+        )
         return plan(X, parameters, fixed=fixed, out=out)
     solver = FixedHMultiplicative(parameters.tol)
     limits = limits_of(parameters, _most_for_W(parameters), silent=True)
@@ -244,7 +259,7 @@ def _solver(
         final_max_iter=_most_for_W(parameters),
         n_steps=n_steps,
         verbose=bool(parameters.verbose) and parameters.verbose != PROGRESS,
-        box_H=None if sides is None else sides.H.box,
+        sides=None if sides is None else BatchConstraints(*sides),
     )
 
 

@@ -34,7 +34,7 @@ def complete(
     if not isinstance(X, ObservedOperand) or X.weights.rows is None:
         return result
     left_out = X.weights.rows == 0
-    if not left_out.any():
+    if not left_out.any() or _ties_rows(plan):
         return result
     weights = dataclasses.replace(X.weights, rows=None)
     parameters = dataclasses.replace(
@@ -45,6 +45,14 @@ def complete(
     solved = run(plan_fit(rows, parameters, H=result.H, update_H=False))
     W = np.where(left_out[:, None], solved.W, result.W)
     return dataclasses.replace(result, W=W)
+
+
+def _ties_rows(plan: Plan) -> bool:
+    """Whether rows of weight 0 are part of what is said of W as a whole."""
+    if plan.constraints is None:
+        return False
+    parts = plan.constraints.W.parts
+    return not all(part.row_wise or part.separable for part in parts)
 
 
 def observed_in(X: Operand) -> tuple[int, NDArray[np.float64] | None]:

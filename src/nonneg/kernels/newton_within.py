@@ -186,11 +186,10 @@ def violation_of(problems: RowProblems, A: Float, box: Box) -> float:
 def gathered_tiles(
     X: Any, mask: Any | None, Ht: Float
 ) -> Iterator[tuple[Any, Float, Float, Float | None]]:
-    """Yield (rows, x, h, sums) of tiles of a block of X.
+    """Yield (rows, x, h, weights) of tiles of a block of X.
 
-    `sums` are the sums of Ht over what each row shows, (n, k), or None for its column sums.
     Of sparse rows the stored entries alone are gathered, where these are few; rows of like
-    length share a tile.
+    length share a tile. With a mask x is dense, and `weights` are its rows.
     """
     n, (m, k) = X.shape[0], Ht.shape
     if mask is None and sp.issparse(X):
@@ -210,8 +209,7 @@ def gathered_tiles(
         if mask is None:
             yield rows, x, Ht, None
         else:
-            M = np.asarray(mask[rows], dtype=np.float64)
-            yield rows, x * M, Ht, M @ Ht
+            yield rows, x, Ht, np.asarray(mask[rows], dtype=np.float64)
 
 
 def _padded(

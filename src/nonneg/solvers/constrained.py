@@ -26,6 +26,7 @@ from .steps.momentum import SETTLED_WITHIN
 from .steps.quadratic_iteration import Pair, penalties
 from .steps.revival import dead_components, revived
 from .steps.sweep_costs import most_sweeps
+from .steps.weighted_rows import solve_apart_within, solve_weighted
 
 EXACT_ENOUGH = 0.01
 """Share of `tol` at which W beside a fixed H is done, where no single solve is exact."""
@@ -134,6 +135,8 @@ class ConstrainedLeastSquares(SolverBase):
         X, W, Ht = problem.X, state.W, state.Ht
         rows = RowArrays(W, state.other("W"))
         gram_H = gram(Ht, X.n_threads)
+        if isinstance(X, ObservedOperand):
+            return self._solve_apart(problem, state)
         if X.on_workers:
             report, cross = self._solve_there(problem, state, rows, Ht, gram_H, Exact())
         else:
@@ -148,6 +151,24 @@ class ConstrainedLeastSquares(SolverBase):
             objective=np.array([state.best]),
             residual=np.array([_share(report)]),
             decrease=np.array([float(report.decrease)]),
+            converged=np.array([True]),
+        )
+
+    def _solve_apart(self, problem: Problem, state: ConstrainedState) -> Progress:
+        """Solve for W beside the H of the state, each row on what it shows."""
+        X, before = problem.X, state.best
+        assert isinstance(X, ObservedOperand)
+        solved, square = solve_apart_within(
+            X, self.W, state.W, state.Ht, problem.penalty_W
+        )
+        state.W = solved
+        loss = problem.loss.value(X, solved, state.Ht)
+        state.best = self._value(problem, state, solved, state.Ht, loss)
+        size = X.stats().sum_sq
+        return Progress(
+            objective=np.array([state.best]),
+            residual=np.array([math.sqrt(square / size) if size > 0 else 0.0]),
+            decrease=np.array([max(0.0, before - state.best)]),
             converged=np.array([True]),
         )
 
@@ -281,6 +302,8 @@ class ConstrainedLeastSquares(SolverBase):
         if isinstance(X, ObservedOperand) and X.power == 0:
             rhs, gram_all = majorised_by_rows(X, rows.start, other, rhs)
             l1 = penalty.l1
+            if side.has_penalty or not penalty.is_zero:
+                return solve_weighted(side, rows, rhs, gram_all, penalty, X, method)
         else:
             rhs, gram_all, l1 = X.majorised(rows.start, other, rhs, gram_other, penalty)
         return side.solve(rows, rhs, gram_all, l1, method, n_threads=X.n_threads)
@@ -355,6 +378,8 @@ class ConstrainedLeastSquares(SolverBase):
         X, W, Ht = problem.X, state.W, state.Ht
         assert state.gram_H is not None
         is_last = self.W.is_solved_exactly
+        if is_last and isinstance(X, ObservedOperand):
+            return self._solve_apart(problem, state)
         method: Any = Exact() if is_last else self.base.method(problem, 0.0, state)
         rows = RowArrays(W, W)
         if X.on_workers:

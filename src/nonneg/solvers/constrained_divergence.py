@@ -12,7 +12,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..base.arrays import Array
 from ..base.interfaces import (
-    LossBase,
     Operand,
     Problem,
     Progress,
@@ -21,21 +20,19 @@ from ..base.interfaces import (
 )
 from ..base.passes import Passes
 from ..base.penalty import Penalty
-from ..base.steps import RowsOfW
 from ..base.validation import warn
-from ..kernels import RowArrays, gram
-from ..kernels.beta_steps import TermsUpdate, beside
+from ..kernels import RowArrays
+from ..kernels.beta_steps import beside
 from ..kernels.boxes import projected_gradient
 from ..kernels.factor_rows import empty_like
 from ..kernels.newton_steps import NewtonUpdate
-from ..kernels.term_records import TermRows, TermSums, by_shares
-from ..operands.base import matmul
+from ..kernels.term_records import TermSums, by_shares
 from .sn import ScalarNewton
 from .steps.factor_constraints import FactorConstraints, objective_within
-from .steps.mu_steps import apply_sums, by_products, sums_for, terms_of
-from .steps.rows_by_newton import SolveByNewton
-from .steps.scattered_constraints import RowsWithin, Stencil
-from .steps.separable_rows import Separable, minimise_within
+from .steps.mu_steps import terms_of
+from .steps.rows_by_newton import ROW_TOL, SolveByNewton, solved_rows
+from .steps.scattered_constraints import Stencil
+from .steps.separable_step import moved_within, penalty_gradient, sums_of_rows
 
 NEWTON_REPEATS = 2
 """Steps of a constrained factor in an iteration of "sn", each by sums of its own."""
@@ -43,8 +40,6 @@ WITHIN, NEARLY = 10, 0.3
 """Iterations that must decrease the objective by at most NEARLY·tol of it at the end."""
 LEAST_DECREASE = 1e-7
 """Share of the objective by which they must decrease it, or else the fit has converged."""
-ROW_TOL = 1e-11
-"""Share of a row's sum that the last step of an exact solve may promise to bring."""
 UNFINISHED = (
     "{n} of {n_rows} rows of W are not solved for to optimality: components are nearly "
     "dependent. Fit fewer components, or penalise W."
@@ -182,18 +177,15 @@ class ConstrainedDivergence(SolverBase):
         """Solve for W exactly beside the H of now."""
         X = problem.X
         stencil, arrays = Stencil.of(self.W)
-        rows = RowArrays(
-            state.W, empty_like(state.W),
-            linear=problem.penalty_W.linear, quadratic=problem.penalty_W.quadratic,
-        )  # fmt: skip
         step = SolveByNewton(stencil, terms_of(problem).floor, ROW_TOL)
-        within = RowsWithin(rows, tuple(map(RowsOfW, arrays)))
         shared = beside(state.Ht, X.n_threads, problem.penalty_W)
-        report = X.by_rows.run_pass(step, within, shared)
+        solved, report = solved_rows(
+            X, step, arrays, state.W, problem.penalty_W, shared
+        )
         if report.unfinished:
             text = UNFINISHED.format(n=int(report.unfinished), n_rows=len(state.W))
             warn(text, ConvergenceWarning)
-        state.W = rows.solved
+        state.W = solved
         return self._told(problem, state, report.residual, not report.unfinished)
 
     def best_objective(
@@ -222,7 +214,7 @@ class ConstrainedDivergence(SolverBase):
         else:
             for number in range(NEWTON_REPEATS if newton else 1):
                 sums = sums_of_rows(problem.loss, X, rows, other)
-                solved = self._step(problem, X, side, rows, sums, penalty)
+                solved = moved_within(problem.loss, X, side, rows, sums, penalty)
                 if number == 0:
                     violation = self._violation(side, rows, sums, penalty)
                 rows = solved
@@ -248,53 +240,11 @@ class ConstrainedDivergence(SolverBase):
         shared = beside(other, X.n_threads, penalty)
         return float(X.by_rows.run_pass(step, arrays, shared).residual)
 
-    def _step(
-        self,
-        problem: Problem,
-        X: Operand,
-        side: FactorConstraints,
-        rows: Array,
-        sums: TermSums,
-        penalty: Penalty,
-    ) -> Array:
-        """Return the rows that minimise the majoriser at `rows`."""
-        terms = terms_of(problem)
-        if terms.rise + terms.fall != 1 or not _is_plain_ratio(terms):
-            moved = apply_sums(problem.loss, X, rows, sums, penalty)
-            return np.clip(moved, side.box.lower, side.box.upper)
-        return minimise_within(
-            self._separable(terms, side, rows, sums, penalty), side.box, rows.dtype
-        )
-
-    def _separable(
-        self,
-        terms: Any,
-        side: FactorConstraints,
-        rows: Array,
-        sums: TermSums,
-        penalty: Penalty,
-    ) -> Separable:
-        a = rows.astype(np.float64)
-        above = np.broadcast_to(np.asarray(sums.denominator, np.float64), a.shape)
-        below = np.asarray(sums.numerator, dtype=np.float64)
-        linear = by_shares(penalty.l1, penalty.linear) + np.zeros_like(a)
-        bend = by_shares(penalty.Q.diagonal(), penalty.quadratic) + np.zeros_like(a)
-        more_bend, more_linear = _penalty_terms(side, rows)
-        linear, bend = linear + more_linear, bend + more_bend
-        if terms.fall == 1:
-            return Separable(linear + above, bend, below * a)
-        # the quadratic loss: above·a/a₀ − below
-        safe = np.where(a > 0, a, 1.0)
-        return Separable(
-            np.where(a > 0, linear - below, np.maximum(linear - below, 0)),
-            bend + np.where(a > 0, above / safe, 1.0), np.zeros_like(a),
-        )  # fmt: skip
-
     def _violation(
         self, side: FactorConstraints, rows: Array, sums: TermSums, penalty: Penalty
     ) -> float:
         a = rows.astype(np.float64)
-        more_bend, more_linear = _penalty_terms(side, rows)
+        more_bend, more_linear = penalty_gradient(side, rows)
         gradient = sums.denominator - np.asarray(sums.numerator, dtype=np.float64)
         gradient = gradient + by_shares(penalty.l1, penalty.linear) + more_linear
         bend = by_shares(penalty.Q.diagonal(), penalty.quadratic) + more_bend
@@ -303,38 +253,3 @@ class ConstrainedDivergence(SolverBase):
 
     def _value(self, problem: Problem, W: Array, Ht: Array, loss: float) -> float:
         return objective_within((self.W, self.H), problem, W, Ht, loss)
-
-
-def _is_plain_ratio(terms: Any) -> bool:
-    """Whether the update is that of the flat or of the quadratic loss."""
-    return bool(terms.rise in (0, 1) and terms.fall in (0, 1))
-
-
-def _penalty_terms(side: FactorConstraints, rows: Array) -> tuple[Any, Any]:
-    """Return the bend and the linear term of penalties, entry by entry."""
-    if not side.has_penalty:
-        return 0.0, 0.0
-    above = side.majoriser(rows, gram(rows))
-    rhs = 0.0 if above.rhs is None else np.asarray(above.rhs, dtype=np.float64)
-    if above.Q is None:
-        return 0.0, -rhs
-    Q = np.asarray(above.Q, dtype=np.float64)
-    if not np.any(Q - np.diag(Q.diagonal())):
-        return Q.diagonal(), -rhs
-    # the largest eigenvalue bounds the form around these rows
-    most = max(0.0, float(np.linalg.eigvalsh(Q)[-1]))
-    a = rows.astype(np.float64)
-    return most, a @ Q - most * a - rhs
-
-
-def sums_of_rows(loss: LossBase, X: Operand, A: Array, Bt: Array) -> TermSums:
-    """Return the sums for the rows A of X beside the other factor."""
-    if by_products(loss, X):
-        product = gram(Bt, X.n_threads).astype(A.dtype)
-        return TermSums(matmul(X, Bt), A @ product)
-    if X.by_columns:
-        return sums_for(loss, X.T, Bt, A)
-    rows = TermRows(A, empty_like(A), empty_like(A))
-    step = TermsUpdate(loss.terms(X), move=False, accumulate=False)
-    X.run_pass(step, rows, beside(Bt, X.n_threads))
-    return TermSums(rows.solved, rows.below)

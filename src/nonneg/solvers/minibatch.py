@@ -15,12 +15,13 @@ from ..base.interfaces import Operand, Problem, Progress, SolverBase, State
 from ..base.passes import Passes
 from ..kernels import column_sums, gram, inner
 from ..kernels.beta_terms import multiplied, quotient
-from ..kernels.boxes import Box
-from ..kernels.term_records import TermSums, by_shares
+from ..kernels.term_records import TermSums
 from ..operands.streamed.row_batches import Narrow, RowBatch
 from .fixed_h_mu import relative_change, settled_rows
 from .mu import least_entries
-from .steps.batch_problem import on_batch, own_state
+from .steps.batch_constraints import BatchConstraints
+from .steps.batch_problem import on_batch, own_state, penalty_on_H
+from .steps.batch_stopping import is_settled
 from .steps.column_scaled import ScaledFactor, whole
 from .steps.mu_steps import by_products, sums_for, terms_of, update_rows
 from .steps.quadratic_iteration import factor_penalties
@@ -95,9 +96,9 @@ class MiniBatch(SolverBase):
         Number of steps of the whole fit, for the printed lines.
     verbose : bool
         Whether to print the cost of each step.
-    box_H : Box or None
-        Bounds of the entries of H. The majoriser is a sum over entries, so its minimiser is
-        brought into them.
+    sides : BatchConstraints or None
+        Constraints on W and H. The majoriser is a sum over entries, and is minimised within
+        them; each batch adds its share of the penalties on H.
 
     Notes
     -----
@@ -128,7 +129,7 @@ class MiniBatch(SolverBase):
     final_max_iter: int = 200
     n_steps: int = 0
     verbose: bool = False
-    box_H: Box | None = None
+    sides: BatchConstraints | None = None
 
     def passes(self, X: Operand, update_H: bool) -> Passes:  # noqa: ARG002
         """Return one pass over a batch."""
@@ -175,7 +176,7 @@ class MiniBatch(SolverBase):
         cost /= n_rows
         # a batch of zeros does not move H, and says nothing about convergence
         moving = change if batch.X.stats().sum_sq > 0 else math.inf
-        converged = self._converged(state, cost, moving, n_rows / (n_samples + 1))
+        converged = is_settled(self, state, cost, moving, n_rows / (n_samples + 1))
         return Progress(
             objective=np.array([cost * n_samples]),
             residual=np.array([change]),
@@ -185,8 +186,11 @@ class MiniBatch(SolverBase):
 
     def polish(self, problem: Problem, state: MiniBatchState) -> None:
         """Solve for W as `transform` does, if the steps solve for rows from fresh starts."""
-        if self.fresh:
-            Ht = _whole(problem, state)
+        Ht = _whole(problem, state)
+        if self.sides is not None and not self.sides.free_W:
+            last = self.final_max_iter, self.tol
+            state.W = self.sides.final_rows(problem, state.W, Ht, *last)
+        elif self.fresh:
             level = problem.X.stats().level(Ht.shape[1])
             state.W = settled_rows(problem, Ht, level, self.tol, self.final_max_iter)
 
@@ -198,7 +202,7 @@ class MiniBatch(SolverBase):
         """Whether a step scales all rows of Hᵀ without entries in its batch alike."""
         return (
             self.rho > 0
-            and self.box_H is None
+            and self.sides is None
             and terms_of(problem).is_flat
             and not problem.penalty_H.Q.any()
             and state.curvature is None
@@ -217,9 +221,12 @@ class MiniBatch(SolverBase):
         before = _whole(problem, state)
         least_W, least_H = least_entries(problem)
         level = batch.X.stats().level(before.shape[1])
-        sums = self._move_rows(batch_problem, rows, before, level, least_W)
+        sums = self._move_rows(batch_problem, rows, before, level, least_W, batch.rows)
         cost = self._objective(batch_problem, sums, rows, before)
-        self._move_H(batch_problem, state, sums, least_H)
+        share = len(rows) / problem.X.shape[0]
+        if self.sides is not None:
+            cost += self.sides.value(batch.rows, rows, before, share)
+        self._move_H(batch_problem, state, sums, least_H, share)
         return cost, relative_change(state.Ht, before)
 
     def _narrow_step(
@@ -271,7 +278,13 @@ class MiniBatch(SolverBase):
         return ScaledFactor(state.Ht, scale, state.total, state.squares)
 
     def _move_rows(
-        self, problem: Problem, rows: Array, Ht: Array, level: float, least: float
+        self,
+        problem: Problem,
+        rows: Array,
+        Ht: Array,
+        level: float,
+        least: float,
+        places: slice | None = None,
     ) -> TermSums:
         """Update the batch's rows in place; return the sums for H.
 
@@ -279,6 +292,15 @@ class MiniBatch(SolverBase):
         """
         X, loss = problem.X, problem.loss
         value = not by_products(loss, X)
+        if self.sides is not None and places is not None and not self.sides.free_W:
+            start, most = rows, 1
+            if self.fresh:
+                start = self.sides.started(places, np.full_like(rows, level))
+                most = self.fresh_max_iter
+            rows[...] = self.sides.moved_rows(
+                problem, places, start, Ht, most, self.tol
+            )
+            return sums_for(loss, X, rows, Ht, value)
         if not self.fresh:
             return update_rows(
                 loss, X, (rows, rows), Ht, problem.penalty_W, value=value, least=least
@@ -300,7 +322,12 @@ class MiniBatch(SolverBase):
         return float(value) + factor_penalties(problem, rows, Ht)
 
     def _move_H(
-        self, problem: Problem, state: MiniBatchState, sums: TermSums, least: float
+        self,
+        problem: Problem,
+        state: MiniBatchState,
+        sums: TermSums,
+        least: float,
+        share: float,
     ) -> None:
         """Add the batch to the sums and minimise over H.
 
@@ -310,7 +337,7 @@ class MiniBatch(SolverBase):
         """
         terms, Ht = terms_of(problem), state.Ht
         power, dtype = terms.rise + terms.fall, Ht.dtype
-        l1, l2 = (a.astype(dtype) for a in _penalty_on_H(problem))
+        l1, l2 = (a.astype(dtype) for a in penalty_on_H(problem))
         kept = (self.rho * state.denominator).astype(dtype, copy=False)
         curvature = state.curvature
         numerator = sums.numerator  # made by this step, so it may be written to
@@ -331,7 +358,14 @@ class MiniBatch(SolverBase):
             elif l2.any():
                 weight = l2 if terms.rise == 0 else l2 * Ht**terms.rise
                 curvature = weight if curvature is None else curvature + weight
-            if curvature is None:
+            within = None
+            if self.sides is not None:
+                within = self.sides.moved_H(
+                    terms, Ht, numerator, denominator, curvature, share
+                )
+            if within is not None:
+                moved = within
+            elif curvature is None:
                 moved = quotient(numerator, denominator, power)
                 if least > 0:
                     moved[moved < least] = 0
@@ -341,42 +375,11 @@ class MiniBatch(SolverBase):
                     ones, numerator, denominator, none, curvature, terms, least
                 )
         state.denominator, state.curvature = denominator, curvature
-        if self.box_H is not None:
-            moved = np.clip(moved, self.box_H.lower, self.box_H.upper)
+        if self.sides is not None and within is None:
+            moved = np.clip(moved, self.sides.H.box.lower, self.sides.H.box.upper)
         state.Ht = moved
         if power != 1:
             state.numerator = numerator
-
-    def _converged(
-        self, state: MiniBatchState, cost: float, change: float, weight: float
-    ) -> bool:
-        """Whether the fit has converged by scikit-learn's rules, from the second step on."""
-        line = f"Minibatch step {state.n_iter + 1}/{self.n_steps}: mean batch cost: "
-        if state.n_iter == 0:
-            self._say(f"{line}{cost}")
-            return False
-        if math.isnan(state.smoothed):
-            state.smoothed = cost
-        else:
-            weight = min(weight, 1.0)
-            state.smoothed = state.smoothed * (1 - weight) + cost * weight
-        self._say(f"{line}{cost}, ewa cost: {state.smoothed}")
-        step_text = f"at step {state.n_iter + 1}/{self.n_steps}"
-        if 0 < self.tol >= change:
-            self._say(f"Converged (small change of H) {step_text}")
-            return True
-        if state.smoothed < state.lowest:
-            state.stale, state.lowest = 0, state.smoothed
-        else:
-            state.stale += 1
-        if self.max_no_improvement is None or state.stale < self.max_no_improvement:
-            return False
-        self._say(f"Converged (the smoothed cost has not improved) {step_text}")
-        return True
-
-    def _say(self, line: str) -> None:
-        if self.verbose:
-            print(line)  # noqa: T201
 
 
 def _whole(problem: Problem, state: MiniBatchState) -> Array:
@@ -388,12 +391,3 @@ def _whole(problem: Problem, state: MiniBatchState) -> Array:
             None,
         )
     return state.Ht
-
-
-def _penalty_on_H(problem: Problem) -> tuple[Array, Array]:
-    """Return the weights of l1 and l2, (k,) or those of each row of Hᵀ."""
-    penalty = problem.penalty_H
-    return (
-        by_shares(penalty.l1, penalty.linear),
-        by_shares(penalty.Q.diagonal(), penalty.quadratic),
-    )

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from ...base.arrays import Array
 from ...base.interfaces import LossBase, Operand, Problem, State
 from ...base.penalty import Penalty
+from ...kernels.term_records import by_shares
 from ...operands.streamed.row_batches import RowBatch
 
 S = TypeVar("S", bound=State)
@@ -54,6 +55,15 @@ def scaled(penalty: Penalty, share: float) -> Penalty:
     if share == 1 or penalty.is_zero:
         return penalty
     return dataclasses.replace(penalty, l1=share * penalty.l1, Q=share * penalty.Q)
+
+
+def penalty_on_H(problem: Problem) -> tuple[Array, Array]:
+    """Return the weights of l1 and l2, (k,) or those of each row of Hᵀ."""
+    penalty = problem.penalty_H
+    return (
+        by_shares(penalty.l1, penalty.linear),
+        by_shares(penalty.Q.diagonal(), penalty.quadratic),
+    )
 
 
 class LossAtScale(LossBase):

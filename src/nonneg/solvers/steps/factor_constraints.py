@@ -250,15 +250,27 @@ class FactorConstraints:
             gram = gram if extra.Q is None else gram + extra.Q
             rhs = rhs if extra.rhs is None else rhs + extra.rhs
         rhs = rhs.astype(dtype, copy=False)
+        report = self.solve_inside(rows, rhs, gram, l1, method, self.box, n_threads)
+        if rows.moved is not None and not self.is_plain:
+            self.extrapolate(rows, method.momentum)
+        return report
+
+    def solve_inside(
+        self,
+        rows: RowArrays,
+        rhs: Array,
+        gram: Array,
+        l1: Array,
+        method: Method,
+        box: Box,
+        n_threads: int,
+    ) -> SolveReport:
+        """Solve for rows, or for some of them within their part of the box."""
         if self.is_plain:
             return solve_rows(rows, rhs, gram, l1, method, n_threads=n_threads)
         if self.fixed.any():
-            report = self._solve_for_rest(rows, rhs, gram, l1, method, n_threads)
-        else:
-            report = self._solve(rows, rhs, gram, l1, method, self.box, n_threads)
-        if rows.moved is not None:
-            self._extrapolate(rows, method.momentum)
-        return report
+            return self._solve_for_rest(rows, rhs, gram, l1, method, box, n_threads)
+        return self._solve(rows, rhs, gram, l1, method, box, n_threads)
 
     def _solve(
         self,
@@ -287,6 +299,7 @@ class FactorConstraints:
         gram: Array,
         l1: Array,
         method: Method,
+        whole: Box,
         n_threads: int,
     ) -> SolveReport:
         """Solve for the components that are not fixed, beside what the others leave over."""
@@ -302,7 +315,8 @@ class FactorConstraints:
         small = RowArrays(
             np.ascontiguousarray(start[:, kept]), np.empty(rest.shape, dtype)
         )
-        box = self._box_of_rest(kept, known)
+        sums = 0.0 if whole.total is None else known.sum(axis=1, dtype=np.float64)
+        box = whole.columns(kept, sums)
         inner_gram = np.ascontiguousarray(gram[np.ix_(kept, kept)])
         if self.columns is None and _is_simple(box):
             plain = method
@@ -322,13 +336,7 @@ class FactorConstraints:
         report.measures = measures
         return report
 
-    def _box_of_rest(self, kept: Array, known: Array) -> Box:
-        box = self.box
-        if box.total is None:
-            return box.columns(kept)
-        return box.columns(kept, known.sum(axis=1, dtype=np.float64))
-
-    def _extrapolate(self, rows: RowArrays, momentum: float) -> None:
+    def extrapolate(self, rows: RowArrays, momentum: float) -> None:
         """Write the rows beyond `solved`, brought back to the constraints."""
         dtype, box = rows.solved.dtype, self.box
         moved = rows.solved + dtype.type(momentum) * (rows.solved - rows.previous)
