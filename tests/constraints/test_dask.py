@@ -49,16 +49,17 @@ def models(case, **options):
 
 
 @pytest.mark.parametrize(
-    ("name", "init", "dtype", "sparse", "solver"),
+    ("name", "init", "dtype", "sparse", "fit"),
     covering(
-        list(HERE), STARTS, [np.float64, np.float32], [False, True], ["hals", "bpp"]
+        list(HERE), STARTS, [np.float64, np.float32], [False, True],
+        [("hals", 2), ("bpp", 2), ("mu", 2), ("mu", 1)],
     ),
-)
-def test_workers_give_the_fit_in_memory(name, init, dtype, sparse, solver):
-    case, X = HERE[name], TRUE.X.astype(dtype)
-    if case.by_sweeps_alone:
-        solver = "hals"
-    here, there = models(case, init=init, solver=solver)
+)  # fmt: skip
+def test_workers_give_the_fit_in_memory(name, init, dtype, sparse, fit):
+    case, X, (solver, beta) = HERE[name], (TRUE.X + 0.01).astype(dtype), fit
+    if (case.by_sweeps_alone and solver == "bpp") or name == "monotone":
+        solver, beta = "hals", 2
+    here, there = models(case, init=init, solver=solver, beta_loss=beta)
     start = {}
     if init == "custom":
         start = {"W": TRUE.W.astype(dtype), "H": TRUE.H.astype(dtype) + 0.1}
@@ -115,6 +116,18 @@ def test_what_ties_rows_of_W_together_is_refused(name):
         models(other)[0].fit(blocks_of(TRUE.X, False))
 
 
-def test_other_solvers_are_refused():
-    with pytest.raises(ValueError, match="solver='hals' or 'bpp'"):
-        models(CASES["simplex"], solver="mu")[0].fit(blocks_of(TRUE.X, False))
+def test_rows_of_least_divergence_are_solved_for_where_they_are():
+    here, there = models(CASES["simplex-bounds"], solver="mu", beta_loss=1)
+    X = TRUE.X + 0.01
+    W, V = here.fit_transform(X), there.fit_transform(blocks_of(X, True)).compute()
+    np.testing.assert_allclose(V, W, atol=1e-9)
+    np.testing.assert_allclose(
+        there.transform(blocks_of(X, False)).compute(), W, atol=1e-9
+    )
+
+
+def test_a_solver_that_needs_X_here_is_refused():
+    with pytest.raises(ValueError, match="pass solver='mu'"):
+        models(CASES["simplex"], solver="sn", beta_loss=1)[0].fit(
+            blocks_of(TRUE.X, False)
+        )

@@ -72,9 +72,7 @@ def test_bounds_and_their_void():
     assert stepped.components_.min() >= 0.1
     free = MiniBatchNMF(K, **options).fit(X)
     for void in ([], [Smooth(0.0)]):
-        model = MiniBatchNMF(
-            K, constraints_W=[], constraints_H=void, **options
-        ).fit(X)
+        model = MiniBatchNMF(K, constraints_W=[], constraints_H=void, **options).fit(X)
         assert np.array_equal(free.components_, model.components_)
 
 

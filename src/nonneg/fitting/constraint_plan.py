@@ -202,8 +202,6 @@ def require_constrainable(
         (parameters.accelerate, "accelerate=True", "accelerate=False"),
         (whole_columns, "a Dask array where they tie rows of W together",
          "constraints of single rows, or X in memory or in a store"),
-        (X.on_workers and _is_divergence(solver), f"a Dask array and solver={name!r}",
-         "solver='hals' or 'bpp'"),
     ):  # fmt: skip
         if refused:
             msg = f"Constraints on W or H don't go with {what}; pass {instead}."
@@ -273,5 +271,5 @@ def constrained_solver(
         return solver
     if isinstance(solver, Hals):
         return ConstrainedLeastSquares(solver, sides.W, sides.H)
-    flat = "poisson" in loss.provides
-    return ConstrainedDivergence(solver, sides.W, sides.H, flat)
+    exact = bool(loss.provides & {"poisson", "quadratic"})
+    return ConstrainedDivergence(solver, sides.W, sides.H, exact)

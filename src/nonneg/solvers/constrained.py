@@ -158,7 +158,7 @@ class ConstrainedLeastSquares(SolverBase):
         """Solve for W beside the H of the state, each row on what it shows."""
         X, before = problem.X, state.best
         assert isinstance(X, ObservedOperand)
-        solved, square = solve_apart_within(
+        solved, violation = solve_apart_within(
             X, self.W, state.W, state.Ht, problem.penalty_W
         )
         state.W = solved
@@ -167,7 +167,7 @@ class ConstrainedLeastSquares(SolverBase):
         size = X.stats().sum_sq
         return Progress(
             objective=np.array([state.best]),
-            residual=np.array([math.sqrt(square / size) if size > 0 else 0.0]),
+            residual=np.array([violation / size if size > 0 else 0.0]),
             decrease=np.array([max(0.0, before - state.best)]),
             converged=np.array([True]),
         )

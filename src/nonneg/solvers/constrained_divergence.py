@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..base.arrays import Array
 from ..base.interfaces import (
+    SCRATCH,
     Operand,
     Problem,
     Progress,
@@ -23,16 +24,15 @@ from ..base.penalty import Penalty
 from ..base.validation import warn
 from ..kernels import RowArrays
 from ..kernels.beta_steps import beside
-from ..kernels.boxes import projected_gradient
 from ..kernels.factor_rows import empty_like
 from ..kernels.newton_steps import NewtonUpdate
-from ..kernels.term_records import TermSums, by_shares
 from .sn import ScalarNewton
 from .steps.factor_constraints import FactorConstraints, objective_within
 from .steps.mu_steps import terms_of
-from .steps.rows_by_newton import ROW_TOL, SolveByNewton, solved_rows
-from .steps.scattered_constraints import Stencil
-from .steps.separable_step import moved_within, penalty_gradient, sums_of_rows
+from .steps.rows_by_newton import ROW_TOL, SolveByNewton, SolveSquares, solved_rows
+from .steps.scattered_constraints import ScatteredConstraints, Stencil
+from .steps.scattered_divergence import move_there
+from .steps.separable_step import moved_within, sums_of_rows, violation_of
 
 NEWTON_REPEATS = 2
 """Steps of a constrained factor in an iteration of "sn", each by sums of its own."""
@@ -56,6 +56,16 @@ class DivergenceState(State):
     )
     """Objectives of the last WITHIN iterations; a ring buffer."""
     quiet: int = 0
+    scattered: ScatteredConstraints | None = field(default=None, metadata=SCRATCH)
+    """The constraints on W, where its rows are on workers."""
+
+    def placed(
+        self, X: Operand, side: FactorConstraints
+    ) -> ScatteredConstraints | None:
+        """Return the constraints on a W on workers; None for a W here."""
+        if self.scattered is None and X.on_workers:
+            self.scattered = ScatteredConstraints.of(X, side)
+        return self.scattered
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +75,14 @@ class ConstrainedDivergence(SolverBase):
     The majoriser is that of the multiplicative update [1]_. A row with a given sum takes the
     multiplier of the sum by bisection. With "sn" a factor without constraints is swept by
     Newton steps. No step raises the objective. At the end, and beside a fixed H, rows of W
-    that are apart are solved for exactly, where the loss is flat.
+    that are apart are solved for exactly with these two losses.
 
     Parameters
     ----------
     base : MultiplicativeUpdates or ScalarNewton
     W, H : FactorConstraints
-    flat : bool
-        Whether the loss is the Kullback-Leibler divergence.
+    exact : bool
+        Whether the loss is the Kullback-Leibler divergence or the quadratic one.
 
     References
     ----------
@@ -87,11 +97,12 @@ class ConstrainedDivergence(SolverBase):
     arrays: ClassVar[int] = 8
     positive_start: ClassVar[bool] = True
     by_parts: ClassVar[bool] = True
+    rows_on_workers: ClassVar[bool] = True
     weight_power: ClassVar[float | None] = 0.0
     base: Any
     W: FactorConstraints
     H: FactorConstraints
-    flat: bool
+    exact: bool
 
     @property
     def tol(self) -> float:
@@ -101,7 +112,7 @@ class ConstrainedDivergence(SolverBase):
     @property
     def solves_for_W(self) -> bool:
         """Whether W beside a fixed H is solved for exactly."""
-        return self.flat and self.W.is_solved_exactly
+        return self.exact and self.W.is_solved_exactly
 
     def iteration_limit(self, update_H: bool) -> int | None:
         """Limit the fit to one iteration where that solves for W exactly."""
@@ -113,8 +124,9 @@ class ConstrainedDivergence(SolverBase):
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> DivergenceState:
         """Return the state before the first iteration."""
-        value = self._value(problem, W, Ht, problem.loss.value(problem.X, W, Ht))
-        state = DivergenceState(W, Ht, objective=value)
+        state = DivergenceState(W, Ht)
+        value = self._value(problem, state, problem.loss.value(problem.X, W, Ht))
+        state.objective = value
         state.objectives[:] = value
         return state
 
@@ -122,9 +134,12 @@ class ConstrainedDivergence(SolverBase):
         """Move W, then H unless it is fixed."""
         if not problem.update_H and self.solves_for_W:
             return self._solve_W(problem, state)
-        violation = self._move(problem, state, "W")
-        if problem.update_H:
-            violation += self._move(problem, state, "H")
+        if problem.X.on_workers:
+            violation = self._move_there(problem, state)
+        else:
+            violation = self._move(problem, state, "W")
+            if problem.update_H:
+                violation += self._move(problem, state, "H")
         return self._told(problem, state, violation, None)
 
     def _told(
@@ -136,7 +151,7 @@ class ConstrainedDivergence(SolverBase):
     ) -> Progress:
         """Measure the objective; None: test whether the fit has converged."""
         loss = problem.loss.value(problem.X, state.W, state.Ht)
-        objective = self._value(problem, state.W, state.Ht, loss)
+        objective = self._value(problem, state, loss)
         total = problem.X.stats().sum
         residual = violation / total if total > 0 else 0.0
         gained = max(0.0, state.objective - objective)
@@ -168,7 +183,7 @@ class ConstrainedDivergence(SolverBase):
             return None
         W, before = state.W, state.objective
         progress = self._solve_W(problem, state)
-        if state.objective > before + ROW_TOL * problem.X.stats().sum:
+        if state.objective > before + LEAST_DECREASE * abs(before):
             state.W, state.objective = W, before  # of an end that is not finished
             return None
         return progress
@@ -176,8 +191,14 @@ class ConstrainedDivergence(SolverBase):
     def _solve_W(self, problem: Problem, state: DivergenceState) -> Progress:
         """Solve for W exactly beside the H of now."""
         X = problem.X
-        stencil, arrays = Stencil.of(self.W)
-        step = SolveByNewton(stencil, terms_of(problem).floor, ROW_TOL)
+        there = state.placed(X, self.W)
+        if there is None:
+            stencil, arrays = Stencil.of(self.W)
+        else:
+            stencil, arrays = there.stencil, [one.W for one in there.arrays]
+        step: Any = SolveSquares(stencil)
+        if terms_of(problem).is_flat:
+            step = SolveByNewton(stencil, terms_of(problem).floor, ROW_TOL)
         shared = beside(state.Ht, X.n_threads, problem.penalty_W)
         solved, report = solved_rows(
             X, step, arrays, state.W, problem.penalty_W, shared
@@ -198,6 +219,18 @@ class ConstrainedDivergence(SolverBase):
 
     # ---- steps
 
+    def _move_there(self, problem: Problem, state: DivergenceState) -> float:
+        """Move W where its rows are, then H by the sums over them, as `_move` does."""
+        there, terms = state.placed(problem.X, self.W), terms_of(problem)
+        assert there is not None
+        state.W, sums = move_there(there, terms, state.W, state.Ht, problem.penalty_W)
+        if not problem.update_H or self.H.fixed.all():
+            return float(sums.violation)
+        args = self.H, state.Ht, sums.terms, problem.penalty_H
+        violation = float(sums.violation) + violation_of(*args)
+        state.Ht = moved_within(terms, *args)
+        return violation
+
     def _move(self, problem: Problem, state: DivergenceState, factor: str) -> float:
         """Replace a factor by a better one; return Σ |projected gradient|·entry before."""
         is_W = factor == "W"
@@ -207,16 +240,16 @@ class ConstrainedDivergence(SolverBase):
         rows, other = (state.W, state.Ht) if is_W else (state.Ht, state.W)
         if side.fixed.all():
             return 0.0
-        newton = isinstance(self.base, ScalarNewton)
+        newton, terms = isinstance(self.base, ScalarNewton), terms_of(problem)
         if newton and side.is_trivial and not problem.X.in_parts:
             solved = empty_like(rows)
             violation = self._sweep(problem, X, rows, solved, other, penalty)
         else:
             for number in range(NEWTON_REPEATS if newton else 1):
                 sums = sums_of_rows(problem.loss, X, rows, other)
-                solved = moved_within(problem.loss, X, side, rows, sums, penalty)
+                solved = moved_within(terms, side, rows, sums, penalty)
                 if number == 0:
-                    violation = self._violation(side, rows, sums, penalty)
+                    violation = violation_of(side, rows, sums, penalty)
                 rows = solved
         if is_W:
             state.W = solved
@@ -240,16 +273,6 @@ class ConstrainedDivergence(SolverBase):
         shared = beside(other, X.n_threads, penalty)
         return float(X.by_rows.run_pass(step, arrays, shared).residual)
 
-    def _violation(
-        self, side: FactorConstraints, rows: Array, sums: TermSums, penalty: Penalty
-    ) -> float:
-        a = rows.astype(np.float64)
-        more_bend, more_linear = penalty_gradient(side, rows)
-        gradient = sums.denominator - np.asarray(sums.numerator, dtype=np.float64)
-        gradient = gradient + by_shares(penalty.l1, penalty.linear) + more_linear
-        bend = by_shares(penalty.Q.diagonal(), penalty.quadratic) + more_bend
-        left = projected_gradient(rows, gradient + bend * a, side.box)
-        return float(np.sum(np.abs(left) * np.abs(a)))
-
-    def _value(self, problem: Problem, W: Array, Ht: Array, loss: float) -> float:
-        return objective_within((self.W, self.H), problem, W, Ht, loss)
+    def _value(self, problem: Problem, state: DivergenceState, loss: float) -> float:
+        there = state.placed(problem.X, self.W) or self.W
+        return objective_within((there, self.H), problem, state.W, state.Ht, loss)

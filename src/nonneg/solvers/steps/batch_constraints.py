@@ -68,7 +68,7 @@ class BatchConstraints:
         for _ in range(most):
             sums = sums_of_rows(loss, X, A, Ht)
             before = A
-            A = moved_within(loss, X, side, A, sums, problem.penalty_W)
+            A = moved_within(loss.terms(X), side, A, sums, problem.penalty_W)
             if most > 1 and np.linalg.norm(A - before) <= tol * np.linalg.norm(A):
                 break
         return A

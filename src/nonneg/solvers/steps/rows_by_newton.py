@@ -100,15 +100,20 @@ class SolveSquares(Step[RowsWithin, TermShared, NewtonReport]):
         """Solve for the block's rows and return its sums."""
         terms, rows = penalty_terms(self.stencil, rows_b, shared), rows_b.rows
         Ht, start = (A.astype(np.float64) for A in (shared.Ht, rows.start))
-        residual, dtype = 0.0, rows.solved.dtype
+        residual, dtype, joint = 0.0, rows.solved.dtype, Ht.T @ Ht
         for part, x, h, weights in gathered_tiles(X_b, mask_b, Ht):
             v = np.ones_like(x) if weights is None else weights
             problems = RowProblems(v, h, terms.linear[part], terms.of(part), 0.0)
             p = problems.weighted_sums(v * x) - problems.linear
             box, A = terms.box.block(part), start[part]
-            G = problems.hessians(np.ones_like(x))
+            if weights is not None:
+                G = problems.hessians(np.ones_like(x))
+            else:  # of sparse rows h has the columns that are stored alone
+                G = joint if problems.Q is None else joint + problems.Q
+                G = np.broadcast_to(G, (len(A), *joint.shape))
             gradient = (G @ A[:, :, None])[:, :, 0] - p
-            residual += float(np.square(projected_gradient(A, gradient, box)).sum())
+            left = projected_gradient(A, gradient, box)
+            residual += float(np.sum(np.abs(left) * np.abs(A)))
             # a row that shows nothing stays where it is
             shown = (np.abs(G).max(axis=(1, 2)) > 0) | (p != 0).any(axis=1)
             solver = BoxRows(G[shown], p[shown], A[shown], box.block(shown), dtype)

@@ -9,13 +9,14 @@ import numpy as np
 from ...base.arrays import Array
 from ...base.interfaces import LossBase, Operand
 from ...base.penalty import Penalty
-from ...kernels import gram
+from ...kernels import gram, multiplied
 from ...kernels.beta_steps import TermsUpdate, beside
+from ...kernels.boxes import projected_gradient
 from ...kernels.factor_rows import empty_like
 from ...kernels.term_records import TermRows, TermSums, by_shares
 from ...operands.base import matmul
 from .factor_constraints import FactorConstraints
-from .mu_steps import apply_sums, by_products, sums_for
+from .mu_steps import by_products, sums_for
 from .separable_rows import Separable, minimise_within
 
 
@@ -33,28 +34,49 @@ def sums_of_rows(loss: LossBase, X: Operand, A: Array, Bt: Array) -> TermSums:
 
 
 def moved_within(
-    loss: LossBase,
-    X: Operand,
+    terms: Any,
     side: FactorConstraints,
     rows: Array,
     sums: TermSums,
     penalty: Penalty,
+    own_gram: Array | None = None,
 ) -> Array:
-    """Return the rows that minimise the majoriser at `rows`, by their sums."""
-    terms = loss.terms(X)
+    """Return the rows that minimise the majoriser at `rows`, by their sums.
+
+    `own_gram` is AᵀA of all rows of the factor, where these are some of them.
+    """
+    l1 = by_shares(penalty.l1, penalty.linear)
+    l2 = by_shares(penalty.Q.diagonal(), penalty.quadratic)
     if not is_plain_ratio(terms):
-        moved = apply_sums(loss, X, rows, sums, penalty)
-        return np.clip(moved, side.box.lower, side.box.upper)
+        moved = multiplied(rows, sums.numerator, sums.denominator, l1, l2, terms)
+        return np.asarray(np.clip(moved, side.box.lower, side.box.upper))
     a = rows.astype(np.float64)
     above = np.broadcast_to(np.asarray(sums.denominator, np.float64), a.shape)
     below = np.asarray(sums.numerator, dtype=np.float64)
-    linear = by_shares(penalty.l1, penalty.linear) + np.zeros_like(a)
-    bend = by_shares(penalty.Q.diagonal(), penalty.quadratic) + np.zeros_like(a)
-    more_bend, more_linear = penalty_gradient(side, rows)
-    majoriser = separable(
-        terms, a, above, below, linear + more_linear, bend + more_bend
+    more_bend, more_linear = penalty_gradient(side, rows, own_gram)
+    linear, bend = (
+        first + second + np.zeros_like(a)
+        for first, second in ((l1, more_linear), (l2, more_bend))
     )
+    majoriser = separable(terms, a, above, below, linear, bend)
     return minimise_within(majoriser, side.box, rows.dtype)
+
+
+def violation_of(
+    side: FactorConstraints,
+    rows: Array,
+    sums: TermSums,
+    penalty: Penalty,
+    own_gram: Array | None = None,
+) -> float:
+    """Return Σ |projected gradient|·entry, by the sums of the rows."""
+    a = rows.astype(np.float64)
+    more_bend, more_linear = penalty_gradient(side, rows, own_gram)
+    gradient = sums.denominator - np.asarray(sums.numerator, dtype=np.float64)
+    gradient = gradient + by_shares(penalty.l1, penalty.linear) + more_linear
+    bend = by_shares(penalty.Q.diagonal(), penalty.quadratic) + more_bend
+    left = projected_gradient(rows, gradient + bend * a, side.box)
+    return float(np.sum(np.abs(left) * np.abs(a)))
 
 
 def is_plain_ratio(terms: Any) -> bool:
@@ -77,11 +99,13 @@ def separable(
     )  # fmt: skip
 
 
-def penalty_gradient(side: FactorConstraints, rows: Array) -> tuple[Any, Any]:
+def penalty_gradient(
+    side: FactorConstraints, rows: Array, own_gram: Array | None = None
+) -> tuple[Any, Any]:
     """Return the bend and the linear term of penalties, entry by entry."""
     if not side.has_penalty:
         return 0.0, 0.0
-    above = side.majoriser(rows, gram(rows))
+    above = side.majoriser(rows, gram(rows) if own_gram is None else own_gram)
     rhs = 0.0 if above.rhs is None else np.asarray(above.rhs, dtype=np.float64)
     if above.Q is None:
         return 0.0, -rhs

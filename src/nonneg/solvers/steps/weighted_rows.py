@@ -116,7 +116,7 @@ def solve_apart_within(
 ) -> tuple[Array, float]:
     """Solve exactly for rows of X from A, each on what it shows.
 
-    Returns the rows, and the sum of squares of their projected gradient before.
+    Returns the rows, and Σ |projected gradient|·|entry| before.
     """
     stencil, arrays = Stencil.of(side)
     shared = beside(Ht, X.n_threads, penalty)
