@@ -21,7 +21,7 @@ from support.records import as_dict
 from support.tolerances import assert_close
 
 pytestmark = pytest.mark.usefixtures("eager_threads")
-BETAS = [-0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
+BETAS = [-0.5, 0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5]
 ROWS = ["dense-C", "dense-row-gaps", "csr-array", "csr-int64", "csr-explicit-zeros"]
 """Storages that are read by rows."""
 

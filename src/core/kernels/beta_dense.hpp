@@ -68,9 +68,11 @@ template <class T> NONNEG_INLINE void clear_behind(T *row, Index n) {
 template <Powers powers, class T>
 static void row_terms(const BetaTerms<T> &terms, const DenseRow<T> &row, T *ratio, T *power) {
   using V = Vec<T>;
+  const BetaTerms<T> own = terms; // a copy: stores might change what a reference refers to
+  const V least = floor_power<powers, T>(own);
   for (Index j = 0; j < row.n; j += kLanes<T>) {
     V negative, positive;
-    both_terms<powers, T>(terms, DenseRow<T>::at(row, j), load<V>(ratio + j), negative, positive);
+    both_terms<powers, T>(own, least, DenseRow<T>::at(row, j), load<V>(ratio + j), negative, positive);
     store(ratio + j, negative);
     if constexpr (powers != Powers::flat)
       store(power + j, positive);
@@ -184,6 +186,7 @@ private:
     case Powers::flat: row_terms<Powers::flat>(terms, x, y, power); break;
     case Powers::inverse: row_terms<Powers::inverse>(terms, x, y, power); break;
     case Powers::root: row_terms<Powers::root>(terms, x, y, power); break;
+    case Powers::quarter: row_terms<Powers::quarter>(terms, x, y, power); break;
     case Powers::any: row_terms<Powers::any>(terms, x, y, power); break;
     }
   }

@@ -28,17 +28,30 @@ static double ratio_with_l2(double n, double d, double c, double low, double hig
   return r;
 }
 
-// The row after its step where that is a plain ratio. All rows are packed.
-template <class T>
+// The powers that ratios are raised to, 1 / (rise + fall).
+enum class Exponent { one, half, any };
+
+template <Exponent exponent, class T> NONNEG_INLINE Vec<T> raised_ratio(Vec<T> ratio, T power) {
+  if constexpr (exponent == Exponent::one)
+    return ratio;
+  else if constexpr (exponent == Exponent::half)
+    return root_of<T>(ratio);
+  else
+    return power_of<T>(ratio, power);
+}
+
+// The row after its step where that is a ratio, raised to a power. All rows are packed.
+template <Exponent exponent, class T>
 NONNEG_INLINE void multiply_plainly(const Beta<T> &options, int kp, T *row, const T *numerator,
-                                    const T *denominator) {
+                                    const T *denominator, T power) {
   using V = Vec<T>;
   const V zero = fill<V>(T(0)), one = fill<V>(T(1));
   const V most = fill<V>(T(1) / FloatLayout<T>::least), least = fill<V>(options.least);
   for (int t = 0; t < kp; t += kLanes<T>) {
     const V a = load<V>(row + t);
     const V below = load<V>(denominator + t) + (load<V>(options.l1 + t) + load<V>(options.l2 + t) * a);
-    V moved = a * (load<V>(numerator + t) / (below > zero ? below : one));
+    const V ratio = load<V>(numerator + t) / (below > zero ? below : one);
+    V moved = a * raised_ratio<exponent, T>(ratio, power);
     moved = moved < most ? moved : most;
     moved = (below > zero) & (a > zero) ? moved : zero; // an infinite numerator moves no zero
     store(row + t, moved < least ? zero : moved);
@@ -50,19 +63,24 @@ template <class T>
 static void multiply_row(const Beta<T> &options, int kp, T *row, const T *numerator,
                          const T *denominator) {
   const T rise = options.rise, fall = options.fall;
-  if (rise + fall == 1 && (rise == 1 || !options.has_l2)) {
-    multiply_plainly(options, kp, row, numerator, denominator);
+  if (rise >= 1 || !options.has_l2) {
+    if (rise + fall == 1)
+      multiply_plainly<Exponent::one>(options, kp, row, numerator, denominator, T(1));
+    else if (rise + fall == 2)
+      multiply_plainly<Exponent::half>(options, kp, row, numerator, denominator, T(0.5));
+    else
+      multiply_plainly<Exponent::any>(options, kp, row, numerator, denominator,
+                                      1 / (rise + fall));
     return;
   }
   const T most = T(1) / FloatLayout<T>::least;
   for (int t = 0; t < options.k; ++t) {
     const T l2 = options.l2[t] * row[t];
     T below = denominator[t] + options.l1[t], ratio;
-    if (rise < 1 && options.l2[t] > 0)
+    if (options.l2[t] > 0)
       ratio = static_cast<T>(ratio_with_l2(numerator[t], below, l2, double(rise + fall),
                                            1 + double(fall)));
     else {
-      below += l2;
       ratio = below > 0 ? numerator[t] / below : T(0);
       if (rise + fall != 1)
         ratio = static_cast<T>(__builtin_pow(double(ratio), 1 / double(rise + fall)));

@@ -6,14 +6,24 @@
 
 namespace nonneg::NONNEG_ISA {
 
-// Ways to make the powers of y: none, 1/y, by its root (β = 1/2 and 3/2), by its logarithm.
-enum class Powers { flat, inverse, root, any };
+// Ways to make the powers of y: none, 1/y, by its root (β = 1/2 and 3/2), by the root of that
+// (β = 1/4, 3/4, 5/4 and 7/4), by its logarithm.
+enum class Powers { flat, inverse, root, quarter, any };
 
 NONNEG_INLINE Powers powers_of(double beta) {
   return beta == 1                  ? Powers::flat
          : beta == 0                ? Powers::inverse
          : beta == 0.5 || beta == 1.5 ? Powers::root
-                                    : Powers::any;
+         : beta > 0 && beta < 2 && beta * 4 == static_cast<int>(beta * 4) ? Powers::quarter
+                                                                          : Powers::any;
+}
+
+// y^power for a power of ±1/4 or ±3/4, by two roots; y is positive.
+template <class T> NONNEG_INLINE Vec<T> quarter_power(Vec<T> y, T power) {
+  const Vec<T> inverse = inverse_root<T>(y), root = y * inverse, quarter = inverse_root<T>(root);
+  const Vec<T> one = power < T(0) ? quarter : root * quarter;
+  const Vec<T> two = power < T(0) ? inverse : root;
+  return power * power > T(0.25) ? one * two : one;
 }
 
 // x y^(β-2), y^(β-1) and the divergence of vectors of x and y. A floor is a least y.
@@ -86,10 +96,26 @@ template <class T> struct BetaTerms {
   }
 };
 
+// y^power for a power between -1 and 1.
+template <Powers powers, class T> NONNEG_INLINE Vec<T> term_power(Vec<T> y, T power) {
+  return powers == Powers::quarter ? quarter_power<T>(y, power) : power_of<T>(y, power);
+}
+
+// The power that takes the place of y's for a y below the floor, where 1 < β < 2. To be made
+// once for many entries.
+template <Powers powers, class T> NONNEG_INLINE Vec<T> floor_power(const BetaTerms<T> &b) {
+  if constexpr (powers == Powers::root)
+    return inverse_root<T>(b.floor);
+  else if constexpr (powers == Powers::quarter || powers == Powers::any)
+    return term_power<powers, T>(b.floor, b.beta - T(1));
+  else
+    return b.floor;
+}
+
 // Both terms of the gradient, by one power of y; at β = 1 the second is not set.
 template <Powers powers, class T>
-NONNEG_INLINE void both_terms(const BetaTerms<T> &b, Vec<T> x, Vec<T> y, Vec<T> &negative,
-                              Vec<T> &positive) {
+NONNEG_INLINE void both_terms(const BetaTerms<T> &b, Vec<T> least, Vec<T> x, Vec<T> y,
+                              Vec<T> &negative, Vec<T> &positive) {
   using V = Vec<T>;
   const V floor = b.floor, safe = b.raised(y, floor);
   if constexpr (powers == Powers::flat) {
@@ -104,15 +130,17 @@ NONNEG_INLINE void both_terms(const BetaTerms<T> &b, Vec<T> x, Vec<T> y, Vec<T> 
     } else {
       const V inverse = inverse_root<T>(y);
       positive = y * inverse;
-      negative = x * (y > floor ? inverse : inverse_root<T>(floor));
+      negative = x * (y > floor ? inverse : least);
     }
-  } else if (b.beta >= T(2)) {
+  } else if (powers == Powers::any && b.beta >= T(2)) {
     const V power = power_of<T>(y, b.beta - T(2));
     negative = x * power;
     positive = y * power;
+  } else if (b.beta < T(1)) {
+    positive = term_power<powers, T>(safe, b.beta - T(1));
+    negative = (x / safe) * positive;
   } else {
-    positive = power_of<T>(b.beta < T(1) ? safe : y, b.beta - T(1));
-    const V least = power_of<T>(floor, b.beta - T(1));
+    positive = term_power<powers, T>(y, b.beta - T(1));
     negative = (x / safe) * (y > floor ? positive : least);
   }
 }

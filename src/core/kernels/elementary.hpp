@@ -40,6 +40,26 @@ template <> struct FloatLayout<double> {
 template <class T>
 using IntVec = typename VectorOf<typename FloatLayout<T>::Int, kLanes<T>>::type;
 
+// The sum of coefficient(i) x^i for i < N, even and odd powers apart: half as many operations
+// wait for each other.
+template <class T, int N, class F> NONNEG_INLINE Vec<T> series_of(Vec<T> x, F coefficient) {
+  using V = Vec<T>;
+  const V square = x * x;
+  V sums[2] = {fill<V>(coefficient(N - 2 + N % 2)), fill<V>(coefficient(N - 1 - N % 2))};
+  unroll<N - 2>([&](auto i) NONNEG_LAMBDA {
+    constexpr int n = N - 3 - decltype(i)::value;
+    sums[n % 2] = sums[n % 2] * square + fill<V>(coefficient(n));
+  });
+  return sums[0] + x * sums[1];
+}
+
+template <class T> constexpr T inverse_factorial(int n) {
+  T product = 1;
+  for (int i = 2; i <= n; ++i)
+    product *= T(i);
+  return 1 / product;
+}
+
 // log x for x >= 0; below the smallest normal number, of that number.
 template <class T> NONNEG_INLINE Vec<T> log_of(Vec<T> x) {
   using V = Vec<T>;
@@ -56,11 +76,8 @@ template <class T> NONNEG_INLINE Vec<T> log_of(Vec<T> x) {
   // log m = 2 (s + s^3/3 + s^5/5 + ...), s = (m - 1)/(m + 1), |s| < 0.172
   const V one = fill<V>(T(1));
   const V s = (m - one) / (m + one), z = s * s;
-  V series = fill<V>(T(1) / T(2 * F::log_terms - 1));
-  unroll<F::log_terms - 2>([&](auto i) NONNEG_LAMBDA {
-    constexpr int n = F::log_terms - 2 - decltype(i)::value;
-    series = series * z + fill<V>(T(1) / T(2 * n + 1));
-  });
+  const V series = series_of<T, F::log_terms - 1>(
+      z, [](int n) NONNEG_LAMBDA { return T(1) / T(2 * n + 3); });
   const V log_m = (s + s) + (s + s) * (z * series);
   return e * fill<V>(F::ln2_high) + (log_m + e * fill<V>(F::ln2_low));
 }
@@ -77,11 +94,8 @@ template <class T> NONNEG_INLINE Vec<T> exp_of(Vec<T> x) {
   const V shifted = x * fill<V>(T(1.44269504088896340736)) + shift;
   const V n = shifted - shift;
   const V r = (x - n * fill<V>(F::ln2_high)) - n * fill<V>(F::ln2_low);
-  V series = fill<V>(T(1));
-  unroll<F::exp_terms - 1>([&](auto i) NONNEG_LAMBDA {
-    constexpr int n = F::exp_terms - 1 - decltype(i)::value;
-    series = series * r * fill<V>(T(1) / T(n)) + fill<V>(T(1));
-  });
+  const V series = series_of<T, F::exp_terms>(
+      r, [](int n) NONNEG_LAMBDA { return inverse_factorial<T>(n); });
   const W exponent = (W)shifted - (W)shift; // n as an integer
   return (V)((W)series + (exponent << F::mantissa_bits));
 }
@@ -105,6 +119,17 @@ template <class T> NONNEG_INLINE Vec<T> inverse_root(Vec<T> x) {
     guess = guess * (most - (half * x * guess) * guess);
   });
   return guess;
+}
+
+// sqrt(x) for x >= 0, rounded as the processor's own.
+NONNEG_INLINE float root_of(float x) { return __builtin_sqrtf(x); }
+NONNEG_INLINE double root_of(double x) { return __builtin_sqrt(x); }
+template <class T> NONNEG_INLINE Vec<T> root_of(Vec<T> x) {
+  alignas(64) T lanes[kLanes<T>];
+  store(lanes, x);
+  for (int i = 0; i < kLanes<T>; ++i)
+    lanes[i] = root_of(lanes[i]);
+  return load<Vec<T>>(lanes);
 }
 
 // Vector of the folds of W vectors of W lanes, one of them a lane.
