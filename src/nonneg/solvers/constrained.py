@@ -11,8 +11,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
-from ..base.penalty import Penalty
-from ..kernels import Adaptive, Exact, Method, RowArrays, SolveReport, gram, inner
+from ..kernels import Exact, Method, RowArrays, SolveReport, gram, inner
 from ..kernels.factor_rows import scale_columns
 from ..operands.base import matmul, square_of
 from ..operands.observed import ObservedOperand
@@ -23,9 +22,9 @@ from .steps.factor_constraints import FactorConstraints, objective_within
 from .steps.half_steps import solve_in_a_pass
 from .steps.known_products import cross_of_known, solve_beside_known
 from .steps.momentum import SETTLED_WITHIN
-from .steps.quadratic_iteration import Pair, penalties
+from .steps.quadratic_iteration import Pair, penalties, share_left
 from .steps.revival import dead_components, revived
-from .steps.sweep_costs import most_sweeps
+from .steps.sweep_costs import with_sweeps_beside
 from .steps.weighted_rows import solve_apart_within, solve_weighted
 
 EXACT_ENOUGH = 0.01
@@ -149,7 +148,7 @@ class ConstrainedLeastSquares(SolverBase):
             state.W, state.best = rows.solved, objective
         return Progress(
             objective=np.array([state.best]),
-            residual=np.array([_share(report)]),
+            residual=np.array([share_left(report)]),
             decrease=np.array([float(report.decrease)]),
             converged=np.array([True]),
         )
@@ -252,12 +251,9 @@ class ConstrainedLeastSquares(SolverBase):
     ) -> Method:
         """Return the method of half-steps, with fewer sweeps where fewer products are made."""
         X, method = problem.X, self.base.method(problem, momentum, state)
-        known = self.W.fixed | self.H.fixed
-        chosen = isinstance(method, Adaptive) and self.base.sweeps is None
-        if not chosen or not known.any() or X.on_workers:
+        if self.base.sweeps is not None or X.on_workers:
             return method
-        n_moving = len(known) - int(np.count_nonzero(known))
-        return replace(method, sweeps=most_sweeps(X, len(known), n_moving))
+        return with_sweeps_beside(X, method, self.W.fixed | self.H.fixed)
 
     def _shares_a_pass(self, X: Operand) -> bool:
         """Whether both products of an iteration come from one pass over X, as in "hals"."""
@@ -298,7 +294,7 @@ class ConstrainedLeastSquares(SolverBase):
         gram_other: Array,
         method: Method,
     ) -> SolveReport:
-        penalty = self._penalty(problem, side)
+        penalty = problem.penalty_W if side is self.W else problem.penalty_H
         if isinstance(X, ObservedOperand) and X.power == 0:
             rhs, gram_all = majorised_by_rows(X, rows.start, other, rhs)
             l1 = penalty.l1
@@ -307,9 +303,6 @@ class ConstrainedLeastSquares(SolverBase):
         else:
             rhs, gram_all, l1 = X.majorised(rows.start, other, rhs, gram_other, penalty)
         return side.solve(rows, rhs, gram_all, l1, method, n_threads=X.n_threads)
-
-    def _penalty(self, problem: Problem, side: FactorConstraints) -> Penalty:
-        return problem.penalty_W if side is self.W else problem.penalty_H
 
     def _product(
         self, problem: Problem, state: ConstrainedState, factor: str, other: Array
@@ -327,9 +320,7 @@ class ConstrainedLeastSquares(SolverBase):
     ) -> float:
         """Return ⟨X, WH⟩, where `rhs` are the products for W or, `of_H`, for H."""
         if not of_H:
-            if not self.W.fixed.any():
-                return inner(rhs, W)
-            return inner(matmul(problem.X, Ht), W)
+            return inner(matmul(problem.X, Ht) if self.W.fixed.any() else rhs, W)
         total = inner(rhs, Ht)
         fixed = self.H.fixed
         if fixed.any() and not problem.X.on_workers:
@@ -395,7 +386,7 @@ class ConstrainedLeastSquares(SolverBase):
         objective = math.nan
         if problem.needs_objective:
             objective = self._measured(problem, state, W, Ht, cross, state.gram_H)
-        residual = 0.0 if is_last else _share(report)
+        residual = 0.0 if is_last else share_left(report)
         # of a nearly exact fit only rounding is left
         left = objective + 1e-6 * 0.5 * X.stats().sum_sq
         still = report.decrease <= LEAST_DECREASE[X.dtype] * left
@@ -407,9 +398,3 @@ class ConstrainedLeastSquares(SolverBase):
             converged=np.array([converged]),
             sweeps=float(report.sweeps) / max(1, len(W)),
         )
-
-
-def _share(report: SolveReport) -> float:
-    """Return the norm of the projected gradient as a share of that of the right-hand sides."""
-    projected, linear = np.asarray(report.measures).sum(axis=1).tolist()
-    return math.sqrt(projected / linear) if linear > 0 else 0.0

@@ -238,3 +238,9 @@ def start_value(
         square = square_of(problem.X, W, Ht, gram_W, gram_H)
         loss = problem.loss.from_products(problem.X, inner(product, W), square)
     return loss + penalties(problem, W, Ht, gram_W, gram_H)
+
+
+def share_left(report: SolveReport) -> float:
+    """Return the norm of the projected gradient as a share of that of the right-hand sides."""
+    projected, linear = np.asarray(report.measures).sum(axis=1).tolist()
+    return math.sqrt(projected / linear) if linear > 0 else 0.0

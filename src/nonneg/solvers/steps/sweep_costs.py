@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
 from ...base.interfaces import Operand
+from ...kernels import Adaptive, Method
 
 SHARE, MOST = 0.5, 16
 """Gillis and Glineur's share of the time that sweeps may take, and a cap, as rows stop when
@@ -18,8 +24,8 @@ STEP, CALL = 6, 7e5
 def cost_ratio(X: Operand, k: int, n_moving: int | None = None) -> float:
     """Return the cost of the products of an iteration and of a sweep over that of a sweep.
 
-    Of k components n_moving are multiplied by X in an iteration, or all. The costs are those of a model, not measured on the way, so that a fit does the same on
-    every machine.
+    Of k components n_moving are multiplied by X in an iteration, or all. The costs are those of
+    a model, not measured on the way, so that a fit does the same on every machine.
     """
     rows = sum(X.shape)
     n_moving = k if n_moving is None else n_moving
@@ -39,3 +45,11 @@ def most_sweeps(X: Operand, k: int, n_moving: int | None = None) -> int:
        1085-1105, https://doi.org/10.1162/NECO_a_00256
     """
     return int(min(MOST, 1 + SHARE * cost_ratio(X, k, n_moving)))
+
+
+def with_sweeps_beside(X: Operand, method: Method, known: NDArray[np.bool_]) -> Method:
+    """Return a method of sweeps with as many as pay where known components take no products."""
+    if not isinstance(method, Adaptive) or not known.any():
+        return method
+    n_moving = int(np.count_nonzero(~known))
+    return replace(method, sweeps=most_sweeps(X, len(known), n_moving))
