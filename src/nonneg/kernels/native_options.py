@@ -1,4 +1,4 @@
-"""How rows are solved for, in arrays and records as the compiled core takes them."""
+"""The options of row solves, in arrays and records as the compiled core takes them."""
 
 from __future__ import annotations
 
