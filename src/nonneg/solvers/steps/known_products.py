@@ -52,6 +52,8 @@ def solve_beside_known(
 ) -> tuple[SolveReport, Array, Array]:
     """Solve for W by one pass over X, which is multiplied by the other components alone.
 
+    Wherever these are: the core packs them side by side (D-KNOWN-COLUMNS).
+
     Parameters
     ----------
     X : Operand of shape (n_samples, n_features)
