@@ -13,6 +13,7 @@
 #include <windows.h>
 #else
 #include <pthread.h>
+#include <time.h>
 #endif
 
 namespace nonneg {
@@ -122,6 +123,17 @@ void *allocate_aligned(size_t bytes) { return std::aligned_alloc(64, bytes); }
 void free_aligned(void *memory) { std::free(memory); }
 
 #endif
+
+std::chrono::milliseconds coarse_time() {
+#if defined(CLOCK_MONOTONIC_COARSE)
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return std::chrono::milliseconds(int64_t(now.tv_sec) * 1000 + now.tv_nsec / 1000000);
+#else
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now);
+#endif
+}
 
 Thread::Thread(Thread &&) noexcept = default;
 Thread::~Thread() = default;

@@ -1,6 +1,7 @@
 // Where operating systems differ: threads with a stack of our size, forks, aligned memory.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -28,6 +29,9 @@ private:
 
 // Bytes of the stack of the calling thread; 0 where the system doesn't tell.
 size_t own_stack_bytes();
+
+// Time since some moment, to a few milliseconds, for a few nanoseconds.
+std::chrono::milliseconds coarse_time();
 
 // Has `call` called in each child of a fork, where there are forks. Returns 0.
 int on_fork_in_child(void (*call)());

@@ -146,12 +146,12 @@ class Poller {
 public:
   // `pooled`: workers of the pool take part in the region.
   Poller(Poll poll, Region &region, bool pooled)
-      : poll_(poll), region_(region), pooled_(pooled), last_(std::chrono::steady_clock::now()) {}
+      : poll_(poll), region_(region), pooled_(pooled), last_(coarse_time()) {}
 
   void maybe() {
     if (!poll_ || stopped || lost_workers)
       return;
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = coarse_time();
     if (now - last_ < kPollInterval)
       return;
     last_ = now;
@@ -169,7 +169,7 @@ private:
   Poll poll_;
   Region &region_;
   bool pooled_;
-  std::chrono::steady_clock::time_point last_;
+  std::chrono::milliseconds last_;
 };
 
 bool run_inline(Region &region, Poll poll) {

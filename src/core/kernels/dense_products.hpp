@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kernels/narrow_products.hpp"
 #include "kernels/packed_products.hpp"
 #include "kernels/packed_rows.hpp"
 #include "kernels/simd.hpp"
@@ -56,7 +57,8 @@ template <class T> NONNEG_INLINE bool ends_by_half(int k, int kp) {
 // out[r,:] = sum_j X[r,j] B[j,:] for H rows and N vectors, of the last one by its first half
 // alone if `half`.
 template <int H, int N, bool half, class T>
-static void product_tile(const T *X, Index stride, Index cols, const T *B, int kp, T *out) {
+NONNEG_NOINLINE static void product_tile(const T *X, Index stride, Index cols, const T *B,
+                                         int kp, T *out) {
   using V = Vec<T>;
   using HV = HalfVec<T>;
   constexpr int L = kLanes<T>, Whole = half ? N - 1 : N;
@@ -95,8 +97,8 @@ static void product_tile(const T *X, Index stride, Index cols, const T *B, int k
 
 // out[j,:] += sum_i X[i,j] A[i,:] for H columns and N vectors, as above.
 template <int H, int N, bool half, class T>
-static void transposed_tile(const T *X, Index stride, Index rows, const T *A, int kp,
-                            T *out) {
+NONNEG_NOINLINE static void transposed_tile(const T *X, Index stride, Index rows, const T *A,
+                                            int kp, T *out) {
   using V = Vec<T>;
   using HV = HalfVec<T>;
   constexpr int L = kLanes<T>, Whole = half ? N - 1 : N;
@@ -192,15 +194,13 @@ void dense_product_packed(MatrixView<const T> X, const T *B, int k, int kp, T *P
     return;
   }
   for_chunks<T>(k, padded<T>(k), [&](auto count, auto half, int vector) NONNEG_LAMBDA {
-    constexpr int N = decltype(count)::value, H = kProductHeight<N>;
+    constexpr int N = decltype(count)::value;
     constexpr bool by_half = decltype(half)::value;
-    Index i = 0;
-    for (; i + H <= X.rows; i += H)
-      product_tile<H, N, by_half>(X.data + i * X.stride, X.stride, X.cols, B + vector * L, kp,
-                                  P + i * kp + vector * L);
-    for (; i < X.rows; ++i)
-      product_tile<1, N, by_half>(X.data + i * X.stride, X.stride, X.cols, B + vector * L, kp,
-                                  P + i * kp + vector * L);
+    for_heights<kProductHeight<N>>(X.rows, [&](auto height, Index i) NONNEG_LAMBDA {
+      product_tile<decltype(height)::value, N, by_half>(X.data + i * X.stride, X.stride, X.cols,
+                                                        B + vector * L, kp,
+                                                        P + i * kp + vector * L);
+    });
   });
 }
 
@@ -213,16 +213,20 @@ void dense_transposed_packed(MatrixView<const T> X, const T *A, int k, int kp,
     gemm<T>(blas, 'T', k, X.cols, X.rows, A, kp, X.data, X.stride, T(1), sum, kp);
     return;
   }
+  Index begin = 0;
+  if (is_narrow<T>(k))
+    for_narrow(k, [&](auto count) NONNEG_LAMBDA {
+      begin = narrow_transposed<decltype(count)::value>(X, A, kp, sum);
+    });
   for_chunks<T>(k, padded<T>(k), [&](auto count, auto half, int vector) NONNEG_LAMBDA {
-    constexpr int N = decltype(count)::value, H = kTransposedHeight<N>;
+    constexpr int N = decltype(count)::value;
     constexpr bool by_half = decltype(half)::value;
-    Index j = 0;
-    for (; j + H <= X.cols; j += H)
-      transposed_tile<H, N, by_half>(X.data + j, X.stride, X.rows, A + vector * L, kp,
-                                     sum + j * kp + vector * L);
-    for (; j < X.cols; ++j)
-      transposed_tile<1, N, by_half>(X.data + j, X.stride, X.rows, A + vector * L, kp,
-                                     sum + j * kp + vector * L);
+    const auto tile = [&](auto height, Index j) NONNEG_LAMBDA {
+      transposed_tile<decltype(height)::value, N, by_half>(X.data + j, X.stride, X.rows,
+                                                           A + vector * L, kp,
+                                                           sum + j * kp + vector * L);
+    };
+    for_heights<kTransposedHeight<N>>(X.cols, tile, begin);
   });
 }
 

@@ -264,8 +264,8 @@ class SolverBase:
     """Whether it could never leave zeros of a start."""
     solves_W_exactly: ClassVar[bool] = False
     """Whether it solves for W exactly beside a fixed H, whatever it starts from."""
-    ends_exactly: ClassVar[bool] = False
-    """Whether its last objective is that of an exact solve, for the factors it returns."""
+    tells_objective: ClassVar[bool] = False
+    """Whether its last objective is that of the factors it returns."""
     reads_once_for_W: ClassVar[bool] = False
     """Whether it solves for W in one pass over X and asks nothing of X before."""
     by_parts: ClassVar[bool] = False
@@ -349,6 +349,10 @@ class SolverBase:
         nothing was done.
         """
         return None
+
+    def first_stretch(self, problem: Problem) -> int:  # noqa: ARG002
+        """Return the most iterations of the first call, of which the pace is not known."""
+        return 1
 
     def iteration(self, problem: Problem, state: Any) -> Any:
         """Return one iteration as half-steps (see `solvers.steps.half_steps`)."""

@@ -13,6 +13,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..base import deadline
 from ..base.interfaces import Problem, Progress, SolverBase
 from ..base.live_bar import PROGRESS, LiveBar, fit_callback
@@ -142,9 +144,9 @@ def _take_in(past: Past, done: Progress | Stretch, seconds: float, tol: float) -
         history.objective.extend(done.objective)
         history.residual.extend(done.residual)
         history.sweeps.extend(done.sweeps or [1.0] * n_iter)
-        share = (seconds - past.seconds) / n_iter
-        history.seconds.extend(past.seconds + share * i for i in range(1, n_iter))
-        history.seconds.append(seconds)
+        history.seconds.extend(
+            np.linspace(past.seconds, seconds, n_iter + 1)[1:].tolist()
+        )
     past.state.n_iter += n_iter
     past.seconds = seconds
     past.converged_at = tol if done.has_converged else None

@@ -163,16 +163,16 @@ class Plan:
     def tells_loss(self) -> bool:
         """Whether the loss comes from the last objective, without another pass over X.
 
-        For solvers that end with an exact solve, both losses agree to rounding. The last
-        objective is used only where X is a store, since a pass over a store takes long.
+        Both agree to rounding. A cluster makes the pass.
         """
-        is_store = self.X.in_parts and not self.X.on_workers
+        X = self.X
         return (
-            is_store
+            not X.on_workers
+            and (X.in_parts or not X.is_weighted)
             and self.update_H
             and self.task.polishes
-            and self.solver.ends_exactly
-            and self.X.shared_gram
+            and self.solver.tells_objective
+            and X.shared_gram
             and self.parameters.n_init == 1
         )
 

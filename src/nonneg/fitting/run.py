@@ -297,7 +297,7 @@ def _made_start(plan: Plan, init: str) -> tuple[Array, Array]:
         return X.scaled(W, Ht) if isinstance(X, ObservedOperand) else (W, Ht)
     if start.state is None:
         parameters = plan.parameters
-        if plan.update_H:
+        if plan.update_H and parameters.init != init:
             parameters = dataclasses.replace(parameters, init=init)
         W, Ht = _scaled_start(
             X, parameters, start.W, start.H, plan.update_H, start.positive

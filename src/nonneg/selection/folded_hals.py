@@ -26,7 +26,7 @@ class FoldedHals(Hals):
     """`Hals` on a `FoldedOperand`; see there."""
 
     name: ClassVar[str] = "hals"
-    ends_exactly: ClassVar[bool] = False
+    tells_objective: ClassVar[bool] = False
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> ExtrapolatedState:
         """Give W its best scale, by one product with X."""

@@ -112,7 +112,7 @@ class BlockLeastSquares(SolverBase):
     name: ClassVar[str] = "incremental"
     requires: ClassVar[frozenset[str]] = frozenset({"quadratic"})
     measure: ClassVar[str] = "residual"
-    ends_exactly: ClassVar[bool] = True
+    tells_objective: ClassVar[bool] = True
     arrays: ClassVar[int] = 6
     batches: Sequence[RowBatch]
     tol: float = 1e-4

@@ -67,6 +67,7 @@ class CoordinateDescent(SolverBase):
     requires: ClassVar[frozenset[str]] = frozenset({"quadratic"})
     measure: ClassVar[str] = "violation"
     arrays: ClassVar[int] = 4
+    tells_objective: ClassVar[bool] = True
     by_parts: ClassVar[bool] = True
     rows_on_disk: ClassVar[bool] = True
     rows_on_workers: ClassVar[bool] = True

@@ -43,7 +43,7 @@ class BlocksFirst(SolverBase):
     name: ClassVar[str] = "blocks-first"
     requires: ClassVar[frozenset[str]] = Hals.requires
     measure: ClassVar[str] = "residual"
-    ends_exactly: ClassVar[bool] = True
+    tells_objective: ClassVar[bool] = True
     arrays: ClassVar[int] = max(BlockLeastSquares.arrays, Hals.arrays)
     first: BlockLeastSquares
     base: SolverBase
