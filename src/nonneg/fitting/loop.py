@@ -144,9 +144,9 @@ def _take_in(past: Past, done: Progress | Stretch, seconds: float, tol: float) -
         history.objective.extend(done.objective)
         history.residual.extend(done.residual)
         history.sweeps.extend(done.sweeps or [1.0] * n_iter)
-        history.seconds.extend(
-            np.linspace(past.seconds, seconds, n_iter + 1)[1:].tolist()
-        )
+        share = (seconds - past.seconds) / n_iter
+        inner = past.seconds + share * np.arange(1, n_iter)
+        history.seconds.extend([*inner.tolist(), seconds])
     past.state.n_iter += n_iter
     past.seconds = seconds
     past.converged_at = tol if done.has_converged else None
