@@ -37,9 +37,8 @@ from .steps.revival import can_revive, dead_components, revived
 from .steps.sweep_costs import cost_ratio, most_sweeps
 
 SMALL, FIRST = 1 << 16, 16
-"""Of an X by rows with at most SMALL entries the first iteration makes its own product, as the
-others do, and is in the core with FIRST - 1 more: a call from Python takes longer
-(D-HALS-SMALL)."""
+"""The first iteration on an X by rows with at most SMALL entries makes its own product, as the
+others do, in one call of the core with FIRST - 1 more: a call takes longer (D-HALS-SMALL)."""
 COLD = Exact(sweeps=16)
 """Method for rows that start from zero."""
 RESET_FLOAT32 = 50
