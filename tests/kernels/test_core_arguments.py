@@ -112,7 +112,9 @@ def solve_options(a, gram):
 
 def beta_options(a):
     vectors = {name: a(name, np.full(K, 0.5)) for name in ("column_sums", "l1", "l2")}
-    return core.BetaOptions(beta=1.0, floor=1e-9, least=0.0, move=True, **vectors)
+    return core.BetaOptions(
+        beta=1.0, floor=1e-9, least=0.0, rise=0.0, fall=1.0, move=True, **vectors
+    )
 
 
 def call_matmul(f, X, a):
@@ -140,6 +142,16 @@ def call_solve(f, a):
         rows_of(a, W), a("P", W), solve_options(a, gram),
         a.empty("gram_solved", K, K, dtype=np.float64),
         a.empty("gram_result", K, K, dtype=np.float64),
+        a.empty("measures", 2, K, dtype=np.float64), 1,
+    )  # fmt: skip
+
+
+def call_solve_classes(f, a):
+    W, _, gram = a.factors
+    f(
+        rows_of(a, W), a("P", W), [solve_options(a, gram)], a("bounds", [0, N_ROWS], np.int64),
+        a.empty("grams_solved", K, K, dtype=np.float64),
+        a.empty("grams_result", K, K, dtype=np.float64),
         a.empty("measures", 2, K, dtype=np.float64), 1,
     )  # fmt: skip
 
@@ -356,7 +368,7 @@ ON_NAMED = {
     "clean_summary": lambda f, index, a: f(a("A", DENSE), csr(a, index), 1),
 }  # fmt: skip
 ALONE = {
-    "solve": call_solve, "multiply": call_multiply, "exact_solve": call_exact,
+    "solve": call_solve, "solve_classes": call_solve_classes, "multiply": call_multiply, "exact_solve": call_exact,
     "solve_bounded": call_bounded, "repeat": call_repeat,
     "gather_scaled": call_gather, "move_scaled": call_move,
     "summary": lambda f, a: f(a("X", DENSE), 1),

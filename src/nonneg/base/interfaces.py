@@ -350,10 +350,6 @@ class SolverBase:
         """
         return None
 
-    def first_stretch(self, problem: Problem) -> int:  # noqa: ARG002
-        """Return the most iterations of the first call, of which the pace is not known."""
-        return 1
-
     def iteration(self, problem: Problem, state: Any) -> Any:
         """Return one iteration as half-steps (see `solvers.steps.half_steps`)."""
         raise NotImplementedError

@@ -92,13 +92,12 @@ def plan(
     X, sides = constrained(X, parameters, loss, k, update_H)
     blocks = parameters.blocks if update_H else None
     kind = _kind(parameters, blocks, sides)
-    if update_H and kind.advances_by_rows:
-        X, reasons["reading"] = choose_storage(kind, X)
+    if update_H:
+        X, reasons["reading"] = choose_storage(kind, X, reasons["reading"])
     positive = kind.positive_start
     init, reasons["start"] = _init(parameters, k, X, positive, update_H)
-    rows_at_once = None
-    if not update_H and out is not None:
-        rows_at_once = choose_rows_at_once(kind, X, k)
+    in_batches = not update_H and out is not None
+    rows_at_once = choose_rows_at_once(kind, X, k) if in_batches else None
     demand = _demand(X, parameters, k, kind, init, rows_at_once)
     compress = False
     if update_H and parameters.compress is not False:

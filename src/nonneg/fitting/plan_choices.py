@@ -198,12 +198,12 @@ def choose_compression(
     return Chosen(True, "as asked for")
 
 
-def choose_storage(kind: type[SolverBase], X: Operand) -> Chosen:
-    """Choose whether a small X is copied by rows; return X or its copy."""
+def choose_storage(kind: type[SolverBase], X: Operand, reason: str) -> Chosen:
+    """Choose whether a small X is copied by rows for a fit; else X stays, with its reason."""
     in_memory = not (X.in_parts or X.on_workers or X.is_weighted)
     is_small = X.by_columns and X.stored_bytes <= ROW_COPY_BYTES
     if not (kind.advances_by_rows and in_memory and is_small):
-        return Chosen(X, "")
+        return Chosen(X, reason)
     return Chosen(X.stored_by_rows(), "a copy, so that several iterations are one call")
 
 

@@ -36,9 +36,6 @@ from .steps.quadratic_iteration import (
 from .steps.revival import can_revive, dead_components, revived
 from .steps.sweep_costs import cost_ratio, most_sweeps
 
-SMALL, FIRST = 1 << 16, 16
-"""The first iteration on an X by rows with at most SMALL entries makes its own product, as the
-others do, in one call of the core with FIRST - 1 more: a call takes longer (D-HALS-SMALL)."""
 COLD = Exact(sweeps=16)
 """Method for rows that start from zero."""
 RESET_FLOAT32 = 50
@@ -196,10 +193,6 @@ class Hals(SolverBase):
             problem, state, method, rule, (half, least), accept, most
         )
 
-    def first_stretch(self, problem: Problem) -> int:
-        """Return some iterations for a small X, which takes less time than a call."""
-        return FIRST if problem.update_H and _is_small(problem.X) else 1
-
     def polish(self, problem: Problem, state: ExtrapolatedState) -> Progress | None:
         """Do one plain iteration from the best pair, then solve for W exactly."""
         if not problem.update_H:
@@ -301,11 +294,6 @@ class Hals(SolverBase):
             converged=np.array([converged]),
             sweeps=pair.sweeps,
         )
-
-
-def _is_small(X: Operand) -> bool:
-    in_memory = X.kind in ("dense", "csr") and X.shared_gram
-    return in_memory and not X.by_columns and X.product_entries <= SMALL
 
 
 def _dead(pair: Pair) -> NDArray[np.bool_]:
