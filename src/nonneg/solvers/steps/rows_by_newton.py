@@ -126,7 +126,7 @@ class SolveSquares(Step[RowsWithin, TermShared, NewtonReport]):
 
 
 class PenaltyTerms(NamedTuple):
-    """What penalties say about each row, and the box that it stays in."""
+    """The terms of each row that penalties add, and the box that the row stays in."""
 
     linear: Float
     """(n_rows, k)."""
