@@ -29,7 +29,6 @@ from nonneg.constraints import (
     constraint_kinds,
     register_constraint,
 )
-from support import stored
 from support.constraint_cases import CASES, SOME, TRUE, K
 from toys.mirror import Mirror
 
@@ -364,21 +363,6 @@ def test_weights_of_rows_and_columns(name, with_gaps, solver):
         assert weighted.reconstruction_err_ == pytest.approx(
             copied.reconstruction_err_, rel=0.02
         )
-
-
-def test_stores_are_fitted_in_parts(tmp_path):
-    store = stored.h5_chunked(tmp_path, TRUE.X)
-    for case in ("simplex", "fixed-component", "smooth"):
-        one = CASES[case]
-        options = {
-            "n_components": K, "solver": "hals", "tol": 0, "max_iter": 15,
-            "constraints_W": one.W, "constraints_H": one.H, "random_state": 0,
-        }  # fmt: skip
-        in_parts, model = NMF(**options), NMF(**options)
-        W, expected = in_parts.fit_transform(store), model.fit_transform(TRUE.X)
-        np.testing.assert_allclose(W, expected, atol=1e-7)
-        assert one.holds_W(W)
-        np.testing.assert_allclose(in_parts.transform(store), W, atol=1e-7)
 
 
 def test_starts_fulfil_the_constraints():
