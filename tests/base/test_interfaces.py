@@ -372,5 +372,9 @@ def test_a_new_kind_of_store_is_fitted_as_an_array(outer, solver):
         nonneg.NMF(3, "random", solver, random_state=0, tol=1e-3).fit(Y)
         for Y in (X, np.multiply.outer(X.a, X.b))
     ]
-    np.testing.assert_array_equal(models[0].components_, models[1].components_)
+    ours, theirs = (model.components_ for model in models)
+    if solver == "hals":  # on a small X in memory it begins with a product of its own
+        np.testing.assert_allclose(ours, theirs, rtol=1e-7)
+    else:
+        np.testing.assert_array_equal(ours, theirs)
     assert models[0].reconstruction_err_ < 0.1 * np.linalg.norm(X.a)

@@ -184,7 +184,7 @@ def _pace(
     heard = limits.callback is not None or checkpoints is not None
     if heard or (limits.verbose and solver.measure):
         return Pace(0.0)
-    return Pace.of(problem)
+    return Pace.of(problem) if solver.advances else Pace()
 
 
 def _write_last(
