@@ -321,15 +321,11 @@ class CountingOperand(DenseOperand):
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("solver", ["cd", "hals", "bpp"])
 @pytest.mark.parametrize("n_init", [1, 3])
-def test_x_is_read_once_an_iteration(solver, order, n_init, monkeypatch):
+def test_x_is_read_once_an_iteration(solver, order, n_init):
     from nonneg.base.parameters import Parameters
-    from nonneg.fitting import plan_choices
     from nonneg.fitting.fit_plan import plan
     from nonneg.fitting.preparation import validated
     from nonneg.fitting.run import run
-
-    # a small X is copied by rows
-    monkeypatch.setattr(plan_choices, "ROW_COPY_BYTES", 0)
 
     def passes(n_iter):
         X = CountingOperand(np.asarray(low_rank(), order=order))

@@ -283,8 +283,6 @@ class SolverBase:
     """Whether it has the option `accelerate`."""
     advances: ClassVar[bool] = False
     """Whether `advance` does several iterations in one call of the core."""
-    advances_by_rows: ClassVar[bool] = False
-    """Whether `advance` needs an X that is stored by rows."""
     ordinary_norms: ClassVar[tuple[float, float] | None] = None
     """Norms of X between which it works as well as at a norm of 1; X is fitted in another
     unit outside of them. None: as far as the dtype goes."""

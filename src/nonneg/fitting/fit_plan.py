@@ -39,7 +39,6 @@ from .plan_choices import (
     choose_compression,
     choose_init,
     choose_rows_at_once,
-    choose_storage,
     count_components,
     resolve_auto,
 )
@@ -92,8 +91,6 @@ def plan(
     X, sides = constrained(X, parameters, loss, k, update_H)
     blocks = parameters.blocks if update_H else None
     kind = _kind(parameters, blocks, sides)
-    if update_H:
-        X, reasons["reading"] = choose_storage(kind, X, reasons["reading"])
     positive = kind.positive_start
     init, reasons["start"] = _init(parameters, k, X, positive, update_H)
     in_batches = not update_H and out is not None

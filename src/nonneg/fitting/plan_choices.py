@@ -36,9 +36,6 @@ D-AUTO-ACCELERATE."""
 EXTRAPOLATED_ENTRIES = 50_000
 """Least number of entries for which it does so where β = 0; see D-AUTO-ACCELERATE."""
 
-ROW_COPY_BYTES = 4 << 20
-"""Most bytes of an X that is copied by rows for several iterations in a call of the core; see
-D-ROW-COPY."""
 BATCH_BYTES = 1 << 20
 """Bytes of W that a transform solves for at a time, where rows are independent."""
 WIDE = 1 << 17
@@ -196,15 +193,6 @@ def choose_compression(
         )
         raise ValueError(msg)
     return Chosen(True, "as asked for")
-
-
-def choose_storage(kind: type[SolverBase], X: Operand, reason: str) -> Chosen:
-    """Choose whether a small X is copied by rows for a fit; else X stays, with its reason."""
-    in_memory = not (X.in_parts or X.on_workers or X.is_weighted)
-    is_small = X.by_columns and X.stored_bytes <= ROW_COPY_BYTES
-    if not (kind.advances_by_rows and in_memory and is_small):
-        return Chosen(X, reason)
-    return Chosen(X.stored_by_rows(), "a copy, so that several iterations are one call")
 
 
 def choose_rows_at_once(kind: type[SolverBase], X: Operand, k: int) -> int | None:

@@ -106,7 +106,6 @@ class Hals(SolverBase):
     shares_passes: ClassVar[bool] = True
     compressible: ClassVar[bool] = True
     advances: ClassVar[bool] = True
-    advances_by_rows: ClassVar[bool] = True
     warms_up_by_blocks: ClassVar[bool] = True
     weight_power: ClassVar[float | None] = 0.5
     imputes: ClassVar[bool] = True
@@ -138,7 +137,7 @@ class Hals(SolverBase):
         value = None
         if problem.update_H:
             value = start_value(problem, W, Ht, product, gram_H)
-        if not X.shared_gram or extrapolated_stretch.begins(problem, W, Ht):
+        if not X.shared_gram:
             product = None  # each iteration makes its own products
         return ExtrapolatedState.from_start(W, Ht, gram_H, product, value)
 
@@ -179,7 +178,7 @@ class Hals(SolverBase):
     ) -> Stretch | None:
         """Do at most so many iterations in one call of the core."""
         method = self.method(problem, 0.0, state)
-        if not (problem.update_H and isinstance(method, Adaptive)):
+        if not (problem.update_H and state.n_iter and isinstance(method, Adaptive)):
             return None
         X = problem.X
         half = 0.5 * X.stats().sum_sq

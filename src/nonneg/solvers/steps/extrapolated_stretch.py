@@ -25,8 +25,6 @@ from .momentum import (
 )
 from .quadratic_iteration import Pair
 
-FIRST_PRODUCT = 5e5
-"""Most multiply-adds of a product that is made twice (D-FITTING-STRETCH)."""
 START, PLAIN, BEST, SOLVED, MOVED = range(5)
 """Roles of the arrays of a factor, as the core numbers them."""
 
@@ -111,17 +109,6 @@ def _numbers(state: ExtrapolatedState) -> NDArray[np.float64]:
     objectives = state.last, state.best
     counts = state.pause, state.quiet, state.n_iter
     return np.array([state.momentum, state.cap, *objectives, *counts], dtype=np.float64)
-
-
-def begins(problem: Problem, W: Array, Ht: Array) -> bool:
-    """Whether a fit should begin with several iterations in one call of the core.
-
-    The first one then makes the product of the start again, which is so small that a call from
-    Python takes longer.
-    """
-    X = problem.X
-    small = X.product_entries * Ht.shape[1] <= FIRST_PRODUCT
-    return small and stretches is not None and _takes(problem, W, Ht)
 
 
 def _takes(problem: Problem, W: Array, Ht: Array) -> bool:
