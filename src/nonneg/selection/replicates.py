@@ -27,7 +27,7 @@ from ..operands.registration import as_operand
 from ..solvers.hals import Hals
 from ..solvers.steps.half_steps import solve_half
 from .side_by_side import in_order
-from .single_precision import fits_single
+from .single_precision import copied, fits_single
 
 Weights: TypeAlias = NDArray[np.float64]
 Refit: TypeAlias = Callable[[Weights], Array]
@@ -123,10 +123,8 @@ class _OfDrawnRows:
         X, (tol, max_iter) = X.stored_by_rows(), limits
         single = fits_single(X, tol, H)
         dtype = np.dtype(np.float32) if single else X.dtype
-        native = X.native()
-        self._rows: Any = native.astype(dtype, copy=False)
-        if not X.sparse:
-            self._rows = np.ascontiguousarray(self._rows)
+        copy = copied(X, dtype, X.n_threads)
+        self._rows: Any = copy.native()
         self._penalties = penalties
         self._n_threads = n_threads
         self._limits = loop.Limits(max_iter, tol)
@@ -134,7 +132,7 @@ class _OfDrawnRows:
         with single_threaded_blas():
             self._gram_H = gram(self._Ht, X.n_threads)
             self._W = np.zeros((X.shape[0], len(H)), dtype=dtype)
-            product = matmul(as_operand(self._rows, X.n_threads), self._Ht)
+            product = matmul(copy, self._Ht)
             rows = RowArrays(self._W, self._W)
             solve_half(rows, product, self._gram_H, penalties[0], Exact(sweeps=16),
                        X.n_threads)  # fmt: skip

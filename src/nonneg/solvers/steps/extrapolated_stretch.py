@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.arrays import Array
 from ...base.interfaces import Operand, Problem, Progress
 from ...base.records import Stretch
 from ...kernels import Adaptive, RowArrays, stretches
@@ -111,24 +109,17 @@ def _numbers(state: ExtrapolatedState) -> NDArray[np.float64]:
     return np.array([state.momentum, state.cap, *objectives, *counts], dtype=np.float64)
 
 
-def _takes(problem: Problem, W: Array, Ht: Array) -> bool:
-    """Whether the core takes this X and these factors."""
+def _is_possible(problem: Problem, state: ExtrapolatedState, least: float) -> bool:
+    """Whether the core takes this X, and objectives are large enough to be compared there."""
     X = problem.X
     return (
-        stretches.is_in_memory(X, W, Ht)
+        stretches.is_in_memory(X, state.start_W, state.start_H)
         and not (X.by_columns or X.is_weighted)
-        and problem.penalty_W.is_zero
-        and problem.penalty_H.is_zero
-    )
-
-
-def _is_possible(problem: Problem, state: ExtrapolatedState, least: float) -> bool:
-    """Whether the core takes this fit, and objectives are large enough to be compared there."""
-    return (
-        _takes(problem, state.start_W, state.start_H)
         and state.product is None
         and state.gram_H is not None
-        and least <= state.last < math.inf
+        and state.last >= least
+        and problem.penalty_W.is_zero
+        and problem.penalty_H.is_zero
     )
 
 
