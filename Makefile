@@ -149,7 +149,10 @@ $(VENV)/.created:
 
 $(VENV)/.installed: $(VENV)/.created $(SOURCES)
 	@echo "Building and installing nonneg (some minutes the first time)"
-	@$(PIP) install --quiet '.[all]'
+	@rm -rf build/wheels
+	@$(PIP) wheel --quiet --no-deps --wheel-dir build/wheels .
+	@$(PIP) install --quiet --no-deps --force-reinstall build/wheels/nonneg-*.whl
+	@$(PIP) install --quiet "$$(echo build/wheels/nonneg-*.whl)[all]"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.installed

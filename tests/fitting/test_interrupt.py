@@ -80,7 +80,10 @@ def test_an_interrupted_fit_keeps_what_it_found(storage, solver):
         assert_close(error, best, np.float64, dense.size, cancelled=cancelled)
     else:
         np.testing.assert_array_equal(model.components_, expected.components_)
-        assert model.reconstruction_err_ == expected.reconstruction_err_
+        # one was found by the last pass of the loop, the other by a pass of its own
+        assert model.reconstruction_err_ == pytest.approx(
+            expected.reconstruction_err_, rel=1e-13
+        )
     # and the model is as good as any other
     assert model.set_params(callback=None, tol=1e-2).transform(X).shape == (23, 4)
     W = model.fit_transform(X)
@@ -175,7 +178,7 @@ else:
     X, k = X.asformat(storage), 30
 model = nonneg.NMF(k, init="random", solver=solver, tol=0, max_iter=10**6,
                    beta_loss=beta_loss,
-                   random_state=0, nls_max_iter=100)
+                   random_state=0, nls_max_iter=20)
 
 def say(iteration):
     if iteration.n_iter == 1:
@@ -196,7 +199,8 @@ sys.exit(3)
     ("storage", "solver"),
     [
         *(("dense", solver) for solver in SOLVERS),
-        *((storage, solver) for storage in ("csr", "csc") for solver in ("hals", "sn")),
+        ("csr", "sn"),
+        ("csc", "hals"),
     ],
 )
 def test_a_signal_ends_a_long_fit(storage, solver):

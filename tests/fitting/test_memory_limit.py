@@ -94,7 +94,7 @@ def fitted_within(path, limit, **options):
 @needs_linux  # reads /proc
 @pytest.mark.parametrize(
     ("solver", "beta", "init"),
-    [("hals", 2, "random"), ("cd", 2, "nndsvd"), ("sn", 1, "random")],
+    [("cd", 2, "nndsvd"), ("sn", 1, "random")],
 )
 def test_three_hundred_megabytes_within_a_hundred(tmp_path, solver, beta, init):
     path = large_file(tmp_path, 150_000, 500)
@@ -108,7 +108,7 @@ def test_three_hundred_megabytes_within_a_hundred(tmp_path, solver, beta, init):
 @needs_linux  # reads /proc
 def test_four_gigabytes_within_one(tmp_path):
     path = large_file(tmp_path, 2_000_000, 500)
-    peak = fitted_within(path, 1_000_000_000)
+    peak = fitted_within(path, 1_000_000_000)  # by hals
     assert path.stat().st_size >= 4_000_000_000
     assert peak <= 1_000_000_000
 

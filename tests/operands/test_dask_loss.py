@@ -77,7 +77,7 @@ class Killer:
 @pytest.mark.parametrize(
     ("solver", "at", "pause"),
     [
-        ("hals", [14], 0),
+        pytest.param("hals", [14], 0, marks=pytest.mark.slow),
         ("mu", [13, 20], 0.3),
         pytest.param("cd", [5, 27], 0.3, marks=pytest.mark.slow),
         pytest.param("bpp", [33], 0, marks=pytest.mark.slow),

@@ -129,7 +129,7 @@ def test_mini_batches_of_a_store(kind, exact):
 
 def test_sums_too_large_for_slots_go_by_panels():
     """More than 48 MB of sums over X: a range of features a thread."""
-    X = sp.random_array((300, 210_000), density=1e-3, random_state=0, format="csr")
+    X = sp.random_array((100, 210_000), density=1e-3, random_state=0, format="csr")
     for solver, beta in (("hals", 2), ("mu", 1)):
         models = [
             NMF(32, "random", solver, random_state=0, beta_loss=beta, max_iter=1, tol=0)
