@@ -308,11 +308,13 @@ class _Extrapolate(Protocol):
     def __call__(
         self,
         X: Any,
+        by_columns: bool,
         W: list[Array],
         roles_W: Array,
         H: list[Array],
         roles_H: Array,
         gram_H: Array,
+        product: Array | None,
         state: Array,
         restarts: Array,
         decreases: Array,

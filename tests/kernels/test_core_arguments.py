@@ -349,7 +349,9 @@ def call_newton_stretch(f, X, a):
 def call_extrapolate(f, X, a):
     _, _, gram = a.factors
     f(
-        X(a), *turning(a), a("gram_H", gram, np.float64), *momentum(a), 2, 0.1, 1.0, 0.0,
+        X(a), False, *turning(a), a("gram_H", gram, np.float64),
+        a("product", FACTORS[0]),
+        *momentum(a), 2, 0.1, 1.0, 0.0,
         a.empty("reports", 1, 4, dtype=np.float64), a.empty("grams", 3 * K, K, dtype=np.float64),
         a.empty("measures", 4, K, dtype=np.float64), 1,
     )  # fmt: skip

@@ -18,24 +18,33 @@ nb::tuple report(const SolveSums &sums) {
 template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suffix) {
   const std::string name = std::string(sizeof(T) == 4 ? "extrapolate32_" : "extrapolate64_") + suffix;
   m.def(name.c_str(),
-        [](typename Arg::Arrays X, nb::list W, Roles roles_W, nb::list H, Roles roles_H,
-           nb::object gram_H, Doubles state, Flags restarts, Doubles decreases, Doubles values,
+        [](typename Arg::Arrays X, bool by_columns, nb::list W, Roles roles_W, nb::list H,
+           Roles roles_H, nb::object gram_H, nb::object product, Doubles state, Flags restarts, Doubles decreases, Doubles values,
            const MomentumRule &rule, int sweeps, double settled, double half_square, double least,
            Doubles reports, nb::object grams, nb::object measures, int n_threads) {
-          require(H.size() == 3, "a factor has three arrays and five roles");
-          const auto first_H = view<T>(array_of<Out<T>>(H[0], "a factor"));
-          const Index k = first_H.cols;
-          const auto x = Arg::view_of(X, first_H.rows);
+          nb::list &of_columns = by_columns ? W : H;
+          require(of_columns.size() == 3, "a factor has three arrays and five roles");
+          const auto first = view<T>(array_of<Out<T>>(of_columns[0], "a factor"));
+          const Index k = first.cols;
+          const auto x = Arg::view_of(X, first.rows);
           require_components(static_cast<size_t>(k));
-          require(x.cols == first_H.rows, "the shapes of X and the factors do not fit");
+          require(x.cols == first.rows, "the shapes of X and the factors do not fit");
+          const Index n_W = by_columns ? x.cols : x.rows, n_H = by_columns ? x.rows : x.cols;
+          MatrixView<T> p{};
+          if (!product.is_none())
+            p = view<T>(array_of<Out<T>>(product, "the product"));
+          require(p.data ? p.rows == n_W && p.cols == k : !by_columns,
+                  "the product must have the shape of W");
           require(reports.ndim() == 2 && reports.shape(1) == 4, "reports must be n x 4");
           require(!gram_H.is_none() && !grams.is_none() && !measures.is_none(),
                   "the Gram matrices and the measures must be there");
           KeptState kept(state);
           const Extrapolation<T> e{
-              turns_of(turning<T>(W, roles_W, x.rows, k), turning<T>(H, roles_H, x.cols, k),
-                       kept.now, restarts, decreases, values, rule),
+              turns_of(turning<T>(W, roles_W, n_W, k), turning<T>(H, roles_H, n_H, k), kept.now,
+                       restarts, decreases, values, rule),
               square_of(gram_H, k, k),
+              by_columns,
+              p,
               sweeps,
               static_cast<T>(settled),
               half_square,
@@ -48,8 +57,9 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
           call(n_threads, [&](Run run) { return extrapolate(kernels<T>(), x, e, end, run); });
           return nb::make_tuple(end.done, end.converged, end.pending, report(end.W), report(end.H));
         },
-        nb::arg("X").noconvert(), nb::arg("W"), nb::arg("roles_W").noconvert(), nb::arg("H"),
-        nb::arg("roles_H").noconvert(), nb::arg("gram_H"), nb::arg("state").noconvert(),
+        nb::arg("X").noconvert(), nb::arg("by_columns"), nb::arg("W"),
+        nb::arg("roles_W").noconvert(), nb::arg("H"), nb::arg("roles_H").noconvert(),
+        nb::arg("gram_H"), nb::arg("product").none(), nb::arg("state").noconvert(),
         nb::arg("restarts").noconvert(), nb::arg("decreases").noconvert(),
         nb::arg("values").noconvert(), nb::arg("rule"), nb::arg("sweeps"), nb::arg("settled"),
         nb::arg("half_square"), nb::arg("least"), nb::arg("reports").noconvert(), nb::arg("grams"),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "drivers/half_step.hpp"
+#include "drivers/products.hpp"
 #include "drivers/storage.hpp"
 
 namespace nonneg {
@@ -90,11 +91,11 @@ public:
     return size > 0 ? gradient / size : 0;
   }
 
-  // Sets where the next iteration starts; returns whether the fit has converged.
-  bool accept(double objective, double residual, double decrease) const {
+  // Sets where the next iteration starts; returns whether it is a restart.
+  bool accept(double objective, double decrease) const {
     const bool restart = nonneg::accept(e_.turns, objective, decrease);
     std::copy_n(restart ? gram_Hn : gram_Hx, k_ * k_, e_.gram_H);
-    return is_settled(e_.turns, residual, restart);
+    return restart;
   }
 
 private:
@@ -108,27 +109,81 @@ private:
   std::vector<double> ratio_, inverse_;
 };
 
+// The half-steps of an iteration, by the passes over X that suit its storage.
+template <class T, class X> class HalfSteps {
+public:
+  HalfSteps(const Kernels<T> &K, const X &x, const Extrapolation<T> &e, Run run)
+      : K_(K), x_(x), e_(e), run_(run), k_(W_.arrays[0].cols),
+        rhs_(e.by_columns ? 0 : static_cast<size_t>(H_.arrays[0].rows * k_)),
+        products_{rhs_.data(), H_.arrays[0].rows, k_, k_}, beside_(e, static_cast<size_t>(k_)),
+        has_product_(e.product.data != nullptr) {}
+
+  // Solves for W beside the start of H, then for H beside that W.
+  bool pair(const Iteration<T> &now, double momentum, SolveSums &W, SolveSums &H) {
+    W = H = {};
+    const RowArrays<T> rows_W = arrays_of_solve(W_), rows_H = arrays_of_solve(H_);
+    if (e_.by_columns)
+      return by_product(rows_W, now, momentum, W) && fused(rows_H, now, momentum, H);
+    const bool done = has_product_ ? by_product(rows_W, now, momentum, W) &&
+                                         rmatmul(K_, x_, rows_W.result(), products_, run_)
+                                   : fused(rows_W, now, momentum, W);
+    has_product_ = false;
+    return done && solve(K_, beside_.beside(now.gram_W, momentum), rows_H, constant(products_),
+                         now.gram_Hn, now.gram_Hx, now.measures_H, H, run_);
+  }
+
+  // Makes the product of a start that is not the extrapolated H.
+  bool begin_anew() {
+    return !e_.by_columns ||
+           rmatmul(K_, x_, constant(array_of(H_, kStart)), e_.product, run_);
+  }
+
+private:
+  bool by_product(const RowArrays<T> &rows, const Iteration<T> &now, double momentum,
+                  SolveSums &sums) {
+    return solve(K_, beside_.beside(e_.gram_H, momentum), rows, constant(e_.product), nullptr,
+                 now.gram_W, now.measures_W, sums, run_);
+  }
+
+  // Solves in a pass over X, which makes the products for the other factor as well.
+  bool fused(const RowArrays<T> &rows, const Iteration<T> &now, double momentum, SolveSums &sums) {
+    const bool is_H = e_.by_columns;
+    const Solve<T> &sweeps = beside_.beside(is_H ? now.gram_W : e_.gram_H, momentum);
+    FusedModel<T> model{{sweeps, rows, 0},
+                        constant(is_H ? array_of(W_, kMoved) : array_of(H_, kStart)),
+                        is_H ? e_.product : products_,
+                        is_H ? now.gram_Hx : now.gram_W,
+                        is_H ? now.measures_H : now.measures_W,
+                        {}};
+    if (!update(K_, x_, &model, 1, run_))
+      return false;
+    sums = model.sums;
+    return !is_H || gram(K_, constant(rows.solved), now.gram_Hn, run_);
+  }
+
+  const Kernels<T> &K_;
+  const X &x_;
+  const Extrapolation<T> &e_;
+  Run run_;
+  const TurningRows<T> &W_ = e_.turns.W, &H_ = e_.turns.H;
+  Index k_;
+  std::vector<T> rhs_;
+  MatrixView<T> products_; // X' times W
+  SweepsBeside<T> beside_;
+  bool has_product_;
+};
+
 } // namespace
 
 template <class T, class X>
 bool extrapolate(const Kernels<T> &K, const X &x, const Extrapolation<T> &e, ExtrapolationEnd &end,
                  Run run) {
-  const TurningRows<T> &W = e.turns.W, &H = e.turns.H;
-  const Index k = W.arrays[0].cols, n_rows = W.arrays[0].rows, n_columns = H.arrays[0].rows;
-  std::vector<T> rhs(static_cast<size_t>(n_columns * k));
-  const MatrixView<T> products{rhs.data(), n_columns, k, k};
-  SweepsBeside<T> beside(e, static_cast<size_t>(k));
-  Iteration<T> now(e, k);
+  const MatrixView<T> &W = e.turns.W.arrays[0];
+  const Index n_rows = W.rows, n_columns = e.turns.H.arrays[0].rows;
+  HalfSteps<T, X> steps(K, x, e, run);
+  Iteration<T> now(e, W.cols);
   while (end.done < e.most && !end.converged) {
-    const double momentum = now.momentum();
-    FusedModel<T> model{{beside.beside(e.gram_H, momentum), arrays_of_solve(W), 0},
-                        constant(array_of(H, kStart)), products, now.gram_W, now.measures_W, {}};
-    if (!update(K, x, &model, 1, run))
-      return false;
-    end.W = model.sums;
-    end.H = {};
-    if (!solve(K, beside.beside(now.gram_W, momentum), arrays_of_solve(H), constant(products),
-               now.gram_Hn, now.gram_Hx, now.measures_H, end.H, run))
+    if (!steps.pair(now, now.momentum(), end.W, end.H))
       return false;
     const double objective = now.objective(end.H.cross);
     if (!(objective >= e.least) || !std::isfinite(objective) || now.has_dead_components()) {
@@ -136,7 +191,10 @@ bool extrapolate(const Kernels<T> &K, const X &x, const Extrapolation<T> &e, Ext
       return true;
     }
     const double residual = now.residual(), decrease = end.W.decrease + end.H.decrease;
-    end.converged = now.accept(objective, residual, decrease);
+    const bool restart = now.accept(objective, decrease);
+    if (restart && !steps.begin_anew())
+      return false;
+    end.converged = is_settled(e.turns, residual, restart);
     double *const report = e.reports + 4 * end.done++;
     report[0] = objective;
     report[1] = residual;

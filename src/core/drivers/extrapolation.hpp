@@ -9,6 +9,10 @@ namespace nonneg {
 template <class T> struct Extrapolation {
   Turns<T> turns;
   double *gram_H; // k x k, of the start of H; that of the next start in the end
+  bool by_columns; // the rows of the matrix that is read are those of H
+  // X times the start of H. By columns it is written over by that of the next start; by rows the
+  // first iteration takes it, if it is there.
+  MatrixView<T> product;
   int sweeps;
   T settled;
   double half_square; // 1/2 |X|^2

@@ -78,6 +78,7 @@ def extrapolate(
     X: Operand,
     factors: tuple[Turning, Turning],
     gram_H: NDArray[np.float64],
+    product: Array | None,
     momentum: Momentum,
     rule: dict[str, Any],
     method: Adaptive,
@@ -89,10 +90,13 @@ def extrapolate(
     Parameters
     ----------
     X : Operand of shape (n_samples, n_features)
-        Dense or sparse, in memory, read by rows.
+        Dense or sparse, in memory.
     factors : Turning of W and of Ht
     gram_H : ndarray of shape (k, k)
         Of the start of H; overwritten by that of the next start.
+    product : ndarray of shape (n_samples, k) or None
+        X times the start of H. Where X is read by columns it is overwritten by that of the
+        next start; else the first iteration takes it, if there is one.
     momentum : Momentum
     rule : dict
         Arguments of `_core.MomentumRule`.
@@ -108,16 +112,18 @@ def extrapolate(
         np.empty((3 * k, k)),
         np.empty((4, k)),
     )
-    suffix, source = source_of(X)
+    suffix, source = source_of(X.T if X.by_columns else X)
     W, H = factors
     call = binding(f"extrapolate{8 * X.dtype.itemsize}_{suffix}")
     end: tuple[int, bool, bool, _core.Report, _core.Report] = call(
         X=source,
+        by_columns=X.by_columns,
         W=W.arrays,
         roles_W=W.roles,
         H=H.arrays,
         roles_H=H.roles,
         gram_H=gram_H,
+        product=product,
         state=momentum.numbers,
         restarts=momentum.restarts.view(np.uint8),
         decreases=momentum.decreases,

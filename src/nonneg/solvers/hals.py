@@ -178,7 +178,7 @@ class Hals(SolverBase):
     ) -> Stretch | None:
         """Do at most so many iterations in one call of the core."""
         method = self.method(problem, 0.0, state)
-        if not (problem.update_H and state.n_iter and isinstance(method, Adaptive)):
+        if not (problem.update_H and isinstance(method, Adaptive)):
             return None
         X = problem.X
         half = 0.5 * X.stats().sum_sq

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...base.arrays import Array
 from ...base.interfaces import Operand, Problem, Progress
 from ...base.records import Stretch
 from ...kernels import Adaptive, RowArrays, stretches
@@ -55,16 +57,20 @@ def advance(
     core = stretches
     if core is None or not _is_possible(problem, state, judged[1]):
         return None
+    X, product, state.product = problem.X, state.product, None
     with taking_turns(state) as (factors, momentum):
         done = core.extrapolate(
-            problem.X, factors, state.gram_H, momentum, rule_of(problem.X, *rule),
+            X, factors, state.gram_H, product, momentum, rule_of(X, *rule),
             method, judged, most,
         )  # fmt: skip
+    if not X.by_columns:
+        product = None
+    state.product = product
     objective, residual, _, sweeps = (column.tolist() for column in done.reports.T)
     converged = done.converged
     if done.pending:
         state.n_iter += len(objective)
-        progress = accept(_pair(problem, done, *factors))
+        progress = accept(_pair(problem, done, *factors, product))
         state.n_iter -= len(objective)
         assert progress.objective is not None
         objective.append(float(progress.objective[0]))
@@ -114,10 +120,10 @@ def _is_possible(problem: Problem, state: ExtrapolatedState, least: float) -> bo
     X = problem.X
     return (
         stretches.is_in_memory(X, state.start_W, state.start_H)
-        and not (X.by_columns or X.is_weighted)
-        and state.product is None
+        and not X.is_weighted
+        and not (X.by_columns and state.product is None)
         and state.gram_H is not None
-        and state.last >= least
+        and least <= state.last < math.inf
         and problem.penalty_W.is_zero
         and problem.penalty_H.is_zero
     )
@@ -137,12 +143,12 @@ def rule_of(X: Operand, tol: float, reset: int = 0) -> dict[str, Any]:
     }
 
 
-def _pair(problem: Problem, done: Any, W: Any, H: Any) -> Pair:
+def _pair(problem: Problem, done: Any, W: Any, H: Any, product: Array | None) -> Pair:
     """Return the pair that the core has left to be judged."""
     gram_W, gram_Hn, gram_Hx = done.grams
     rows_W, rows_H = solved_rows(W), solved_rows(H)
     square = float(np.sum(gram_W * gram_Hn))
     objective = problem.loss.from_products(problem.X, done.H.cross, square)
     return Pair(
-        rows_W, rows_H, done.W, done.H, gram_W, gram_Hn, gram_Hx, None, objective
+        rows_W, rows_H, done.W, done.H, gram_W, gram_Hn, gram_Hx, product, objective
     )
