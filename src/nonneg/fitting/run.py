@@ -173,11 +173,12 @@ def _last_objective(
     plan: Plan, solver: SolverBase, problem: Problem, outcome: Outcome
 ) -> float | None:
     """Return the objective of the factors, if it is to be had without another pass."""
-    if outcome.interrupt is not None or not plan.update_H:
-        return None
-    if plan.constraints is not None:  # their penalties are part of it
-        return None
+    if not plan.update_H or plan.constraints is not None:
+        return None  # penalties of constraints are part of the objective
     known = outcome.history.objective
+    if outcome.interrupt is not None:  # solvers with a polish keep the best pair
+        is_last = outcome.whole and type(solver).polish is SolverBase.polish
+        return known[-1] if is_last and known and plan.tells_loss else None
     if outcome.stop_reason is not StopReason.MAX_TIME:
         return known[-1] if plan.tells_loss else None
     best = solver.best_objective(problem, outcome.state)
