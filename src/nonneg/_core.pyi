@@ -337,6 +337,31 @@ extrapolate64_dense: _Extrapolate
 extrapolate64_csr32: _Extrapolate
 extrapolate64_csr64: _Extrapolate
 
+class _Polish(Protocol):
+    def __call__(
+        self,
+        X: Any,
+        by_columns: bool,
+        best_W: Array,
+        best_H: Array,
+        W: Array,
+        H: Array,
+        sweeps: int,
+        settled: float,
+        exact_sweeps: int,
+        exact_settled: float,
+        half_square: float,
+        best: float,
+        n_threads: int,
+    ) -> tuple[bool, float, float, Report]: ...
+
+polish32_dense: _Polish
+polish32_csr32: _Polish
+polish32_csr64: _Polish
+polish64_dense: _Polish
+polish64_csr32: _Polish
+polish64_csr64: _Polish
+
 class _Beta(Protocol):
     def __call__(
         self,

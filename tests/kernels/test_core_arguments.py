@@ -357,11 +357,19 @@ def call_extrapolate(f, X, a):
     )  # fmt: skip
 
 
+def call_polish(f, X, a):
+    W, Ht = FACTORS
+    f(
+        X(a), False, a("best_W", W), a("best_H", Ht), a.empty("W", N_ROWS, K),
+        a.empty("H", len(Ht), K), 2, 0.1, 0, 0.001, 1.0, 0.0, 1,
+    )  # fmt: skip
+
+
 ON_X = {
     "matmul": call_matmul, "rmatmul": call_rmatmul, "update": call_update,
     "alternate": call_alternate, "beta": call_beta, "newton": call_newton,
     "extrapolate": call_extrapolate, "newton_stretch": call_newton_stretch,
-    "multiply_both": call_multiply_both,
+    "multiply_both": call_multiply_both, "polish": call_polish,
 }  # fmt: skip
 ON_NAMED = {
     "clean_rows": call_clean, "solve_apart": call_apart, "named_product": call_named_product,

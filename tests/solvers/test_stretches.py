@@ -107,6 +107,28 @@ def test_nearly_exact_pairs_and_dead_components_are_judged_alike(
         np.testing.assert_array_equal(value, outcomes[1][name], err_msg=name)
 
 
+@pytest.mark.parametrize(
+    ("storage", "dtype", "shape", "limit"),
+    covering(list(STORAGES), ["f4", "f8"], SHAPES, [(0, 1), (0, 2), (1e-3, 200)]),
+)
+def test_hals_has_the_bits_of_single_half_steps(
+    monkeypatch: pytest.MonkeyPatch, storage: str, dtype: str, shape: Any, limit: Any
+) -> None:
+    """From the first iteration to the exact last solve."""
+    X, W, H = made(shape, dtype)
+    X, (tol, max_iter) = STORAGES[storage](X), limit
+    outcomes = []
+    for _ in range(2):
+        model = NMF(shape[2], "custom", "hals", tol=tol, max_iter=max_iter)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            outcomes.append(outcome(model, model.fit_transform(X, W=W, H=H)))
+        steps = "nonneg.solvers.steps.extrapolated_stretch.stretches"
+        monkeypatch.setattr(steps, None)
+    for name, value in outcomes[0].items():
+        np.testing.assert_array_equal(value, outcomes[1][name], err_msg=name)
+
+
 IN_STRETCHES = [
     (fit, storage) for fit in FITS for storage in STORAGES if fit != "cd shuffled"
 ]

@@ -1,4 +1,5 @@
-// Bindings of several iterations of adaptive sweeps with extrapolation in one call.
+// Bindings of several iterations of adaptive sweeps with extrapolation in one call, and of the end
+// of such a fit.
 #include <nanobind/stl/string.h>
 
 #include <string>
@@ -15,7 +16,45 @@ nb::tuple report(const SolveSums &sums) {
   return nb::make_tuple(sums.violation, sums.cross, sums.decrease, sums.sweeps);
 }
 
+template <class T, class Arg> void bind_polish(nb::module_ &m, const char *suffix) {
+  const std::string name = std::string(sizeof(T) == 4 ? "polish32_" : "polish64_") + suffix;
+  m.def(name.c_str(),
+        [](typename Arg::Arrays X, bool by_columns, In<T> best_W, In<T> best_H, Out<T> W, Out<T> H,
+           int sweeps, double settled, int exact_sweeps, double exact_settled, double half_square,
+           double best, int n_threads) {
+          const Polish<T> p{by_columns,
+                            view<const T>(best_W),
+                            view<const T>(best_H),
+                            view<T>(W),
+                            view<T>(H),
+                            sweeps,
+                            static_cast<T>(settled),
+                            exact_sweeps,
+                            static_cast<T>(exact_settled),
+                            half_square,
+                            best};
+          const Index k = p.W.cols;
+          const auto x = Arg::view_of(X, by_columns ? p.W.rows : p.H.rows);
+          require_components(static_cast<size_t>(k));
+          const Index n_W = by_columns ? x.cols : x.rows, n_H = by_columns ? x.rows : x.cols;
+          const auto fits = [k](const MatrixView<const T> &A, Index n) {
+            return A.rows == n && A.cols == k && (A.stride == k || n == 1);
+          };
+          require(fits(constant(p.W), n_W) && fits(p.best_W, n_W) && fits(constant(p.H), n_H) &&
+                      fits(p.best_H, n_H),
+                  "the shapes of X and the factors do not fit");
+          PolishEnd end;
+          call(n_threads, [&](Run run) { return polish(kernels<T>(), x, p, end, run); });
+          return nb::make_tuple(end.moves_H, end.objective, end.residual, report(end.W));
+        },
+        nb::arg("X").noconvert(), nb::arg("by_columns"), nb::arg("best_W").noconvert(),
+        nb::arg("best_H").noconvert(), nb::arg("W").noconvert(), nb::arg("H").noconvert(),
+        nb::arg("sweeps"), nb::arg("settled"), nb::arg("exact_sweeps"), nb::arg("exact_settled"),
+        nb::arg("half_square"), nb::arg("best"), nb::arg("n_threads"));
+}
+
 template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suffix) {
+  bind_polish<T, Arg>(m, suffix);
   const std::string name = std::string(sizeof(T) == 4 ? "extrapolate32_" : "extrapolate64_") + suffix;
   m.def(name.c_str(),
         [](typename Arg::Arrays X, bool by_columns, nb::list W, Roles roles_W, nb::list H,

@@ -1,5 +1,5 @@
-// Iterations of adaptive sweeps with extrapolation and restart in one call: where X is small, what
-// lies between two half-steps takes longer than the half-steps.
+// Iterations of adaptive sweeps with extrapolation and restart in one call, and the end of such a
+// fit: where X is small, what lies between two half-steps takes longer than the half-steps.
 #pragma once
 
 #include "drivers/turns.hpp"
@@ -31,7 +31,30 @@ struct ExtrapolationEnd {
   SolveSums W, H;         // of the last solves
 };
 
-// Returns false if the run was asked to stop.
+// The end of a fit: an iteration without momentum from the best pair, then an exact solve for W.
+template <class T> struct Polish {
+  bool by_columns;                    // the rows of the matrix that is read are those of H
+  MatrixView<const T> best_W, best_H; // contiguous rows
+  MatrixView<T> W, H; // written: that W, and the H it belongs to, unless the best one is better
+  int sweeps;
+  T settled;
+  int exact_sweeps; // before pivoting
+  T exact_settled;
+  double half_square; // 1/2 |X|^2
+  double best;        // objective of the best pair
+};
+
+struct PolishEnd {
+  bool moves_H = false; // the iteration did not raise the objective: its H is taken
+  double objective = 0, residual = 0; // the latter of the iteration
+  SolveSums W;                        // of the exact solve
+};
+
+// Each returns false if the run was asked to stop.
+
+template <class T, class X>
+bool polish(const Kernels<T> &, const X &, const Polish<T> &, PolishEnd &, Run);
+
 template <class T, class X>
 bool extrapolate(const Kernels<T> &, const X &, const Extrapolation<T> &, ExtrapolationEnd &, Run);
 

@@ -18,6 +18,8 @@ NEAR = 10
 FIRST_WORK = 1e6
 """Multiply-adds of the products with X for which a fit begins with several iterations in a
 call, as far as the solver can: a fraction of `SECONDS`; see D-FITTING-STRETCH."""
+CALL_WORK = 1e8
+"""Most of these multiply-adds for which a single iteration is a call of the core as well."""
 GROWTH = 64
 """Most times that a stretch is as long as the one before; see D-FITTING-STRETCH."""
 
@@ -28,14 +30,17 @@ class Pace:
 
     seconds: float = SECONDS
     most: int = 1
+    least: int = 2
+    """Least number of iterations for which the solver is asked for a call of the core."""
     is_first: bool = True
     """Whether nothing was done yet: a solver may do its first iteration alone."""
 
     @classmethod
     def of(cls, problem: Problem) -> Pace:
         """Return the pace of a fit, which begins with a stretch where X is small."""
-        work = 2 * problem.X.product_entries * len(problem.penalty_W.l1)
-        return cls(SECONDS, max(1, min(int(FIRST_WORK / max(work, 1)), GROWTH)))
+        work = max(2 * problem.X.product_entries * len(problem.penalty_W.l1), 1)
+        most = max(1, min(int(FIRST_WORK / work), GROWTH))
+        return cls(SECONDS, most, least=1 if work <= CALL_WORK else 2)
 
     def advance(
         self, solver: SolverBase, problem: Problem, state: Any, left: int
@@ -43,11 +48,12 @@ class Pace:
         """Do some iterations, `left` at most."""
         began = time.perf_counter()
         most = 1 if self._is_near_end() else min(self.most, left)
-        stretch = solver.advance(problem, state, most) if most > 1 else None
+        is_call = self.seconds > 0 and most >= self.least
+        stretch = solver.advance(problem, state, most) if is_call else None
         if stretch is not None:
             self._note(len(stretch.residual), time.perf_counter() - began)
             return stretch
-        if most > 1 and not self.is_first:
+        if is_call and not self.is_first:
             self.seconds, self.most = 0.0, 1  # there is no such call
         progress = solver.iterate(problem, state)
         self._note(1, time.perf_counter() - began)

@@ -13,7 +13,7 @@ from ..base.arrays import Array
 from ..base.interfaces import Operand
 from .native import binding, source_of
 from .native_beta import floor_and_unit, newton_source
-from .row_methods import Adaptive, SolveReport
+from .row_methods import Adaptive, Exact, SolveReport
 
 
 @dataclass(eq=False)
@@ -147,6 +147,61 @@ def extrapolate(
         SolveReport(*report_H, measures[2:]),
         grams.reshape(3, k, k),
     )
+
+
+class Polished(NamedTuple):
+    """Report of an iteration without momentum and an exact solve for W.
+
+    `moves_H` says that the iteration did not raise the objective, so that its H is taken.
+    """
+
+    moves_H: bool
+    objective: float
+    residual: float
+    report: SolveReport
+
+
+def polish(
+    X: Operand,
+    best: tuple[Array, Array],
+    other: tuple[Array, Array],
+    methods: tuple[Adaptive, Exact],
+    known: tuple[float, float],
+) -> Polished:
+    """Do an iteration without momentum, then solve for W exactly.
+
+    Parameters
+    ----------
+    X : Operand of shape (n_samples, n_features)
+        Dense or sparse, in memory.
+    best : W and Ht
+        The best pair, which stays.
+    other : W and Ht
+        Receive that W and, if it moves, the H it belongs to.
+    methods : Adaptive and Exact
+    known : tuple of float
+        ½‖X‖², and the objective of the best pair.
+    """
+    suffix, source = source_of(X.T if X.by_columns else X)
+    adaptive, exact = methods
+    moves_H, objective, residual, report = binding(
+        f"polish{8 * X.dtype.itemsize}_{suffix}"
+    )(
+        X=source,
+        by_columns=X.by_columns,
+        best_W=best[0],
+        best_H=best[1],
+        W=other[0],
+        H=other[1],
+        sweeps=adaptive.sweeps,
+        settled=adaptive.settled,
+        exact_sweeps=exact.sweeps,
+        exact_settled=exact.settled,
+        half_square=known[0],
+        best=known[1],
+        n_threads=X.n_threads,
+    )
+    return Polished(moves_H, objective, residual, SolveReport(*report))
 
 
 class NewtonRule(NamedTuple):

@@ -15,9 +15,11 @@ from .extrapolated_stretches import (
     Momentum,
     NewtonRule,
     NewtonStretch,
+    Polished,
     Turning,
     extrapolate,
     newton_stretch,
+    polish,
 )
 from .mu_stretches import Moving, ProductUpdates, RowUpdates, TermUpdates
 from .native import binding, source_of
@@ -31,6 +33,7 @@ __all__ = [
     "Moving",
     "NewtonRule",
     "NewtonStretch",
+    "Polished",
     "ProductUpdates",
     "RowSweeps",
     "RowUpdates",
@@ -41,6 +44,7 @@ __all__ = [
     "extrapolate",
     "is_in_memory",
     "newton_stretch",
+    "polish",
 ]
 
 

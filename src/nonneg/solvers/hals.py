@@ -196,7 +196,14 @@ class Hals(SolverBase):
         """Do one plain iteration from the best pair, then solve for W exactly."""
         if not problem.update_H:
             return None
-        return run_half_steps(problem.X, self._polishing(problem, state))
+        method, done = self.method(problem, 0.0, state), None
+        if isinstance(method, Adaptive):
+            methods = method, Exact()
+            done = extrapolated_stretch.polish(problem, state, methods)
+        if done is None:
+            return run_half_steps(problem.X, self._polishing(problem, state))
+        n_rows = state.W.shape[0]
+        return _certified(done.report, done.objective, n_rows, done.residual)
 
     def best_objective(
         self,

@@ -73,20 +73,20 @@ def balance(
     """
     square_W = scale**2 * square_W
     ones = np.ones_like(square_W)
+    if penalty_W.is_zero and penalty_H.is_zero:
+        scalable = (square_W != 0) & (square_H != 0)
+        ones[scalable] = (square_H[scalable] / square_W[scalable]) ** 0.25
+        return ones
     for penalty in (penalty_W, penalty_H):
         if np.any(np.diag(penalty.Q.diagonal()) != penalty.Q):
             return ones
-    if penalty_W.is_zero and penalty_H.is_zero:
-        up, down = np.zeros((2, 2, square_W.size))
-        up[1], down[1] = square_W, square_H
-    else:
-        up, down = (
-            _penalty_terms(penalty, A, square, unit)
-            for penalty, A, square, unit in (
-                (penalty_W, W, square_W, scale),
-                (penalty_H, Ht, square_H, 1.0),
-            )
+    up, down = (
+        _penalty_terms(penalty, A, square, unit)
+        for penalty, A, square, unit in (
+            (penalty_W, W, square_W, scale),
+            (penalty_H, Ht, square_H, 1.0),
         )
+    )
     scalable = up.any(axis=0) & down.any(axis=0)
     d = _minimiser(up[:, scalable], down[:, scalable])
     ones[scalable] = d

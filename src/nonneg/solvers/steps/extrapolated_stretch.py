@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...base.arrays import Array
 from ...base.interfaces import Operand, Problem, Progress
 from ...base.records import Stretch
-from ...kernels import Adaptive, RowArrays, stretches
+from ...kernels import Adaptive, Exact, RowArrays, stretches
 from .momentum import (
     CAP_GROWTH,
     GROWTH,
@@ -80,6 +80,27 @@ def advance(
     return Stretch(objective, residual, converged, sweeps)
 
 
+def polish(
+    problem: Problem, state: ExtrapolatedState, methods: tuple[Adaptive, Exact]
+) -> Any:
+    """Do an iteration without momentum from the best pair, then solve for W exactly.
+
+    Both in one call of the core; return its report, or None if it can't. The better pair is
+    that of the state.
+    """
+    core, X = stretches, problem.X
+    if core is None or not _is_plain(problem, state):
+        return None
+    best, other = (state.W, state.Ht), (state.other("W"), state.other("H"))
+    known = 0.5 * X.stats().sum_sq, state.best
+    done = core.polish(X, best, other, methods, known)
+    if math.isfinite(done.objective):
+        # above the best objective by rounding at most; `transform` finds this W again
+        state.W, state.best = other[0], done.objective
+        state.Ht = other[1] if done.moves_H else state.Ht
+    return done
+
+
 @contextmanager
 def taking_turns(state: ExtrapolatedState) -> Iterator[tuple[tuple[Any, Any], Any]]:
     """Give out the arrays and the momentum of a state, and take them back from the core.
@@ -117,13 +138,20 @@ def _numbers(state: ExtrapolatedState) -> NDArray[np.float64]:
 
 def _is_possible(problem: Problem, state: ExtrapolatedState, least: float) -> bool:
     """Whether the core takes this X, and objectives are large enough to be compared there."""
+    return (
+        _is_plain(problem, state)
+        and not (problem.X.by_columns and state.product is None)
+        and state.gram_H is not None
+        and least <= state.last < math.inf
+    )
+
+
+def _is_plain(problem: Problem, state: ExtrapolatedState) -> bool:
+    """Whether the core takes this X and these factors, which have no penalties."""
     X = problem.X
     return (
         stretches.is_in_memory(X, state.start_W, state.start_H)
         and not X.is_weighted
-        and not (X.by_columns and state.product is None)
-        and state.gram_H is not None
-        and least <= state.last < math.inf
         and problem.penalty_W.is_zero
         and problem.penalty_H.is_zero
     )
