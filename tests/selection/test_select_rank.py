@@ -35,6 +35,8 @@ from nonneg.selection.rule import (
     summarize_errors,
 )
 from nonneg.selection.thinning import split_counts
+from support.children import printed_by
+from support.requirements import needs_linux
 from support.tolerances import tol
 
 
@@ -471,6 +473,28 @@ def test_11_memory_stays_far_below_samples_squared():
     tracemalloc.stop()
     # X twice, and some arrays of the size of the factors of both ranks
     assert peak < 3 * (X.data.nbytes + X.indices.nbytes) + 12 * (20000 + 60) * 5 * 8
+
+
+@needs_linux  # reads /proc
+def test_11_measures_of_stability_take_little_beyond_the_labels():
+    """Neither samples squared nor an indicator of each component of each run."""
+    script = """
+        import numpy as np
+        from nonneg.selection import cophenetic_correlation, dispersion
+
+        rng = np.random.default_rng(0)
+        def measure(n_samples):
+            labels = rng.integers(0, 20, size=(20, n_samples), dtype=np.uint8)
+            before = peak()
+            dispersion(labels, 20)
+            cophenetic_correlation(labels, np.random.RandomState(0))
+            return peak() - before
+
+        measure(2000)  # imports, and the sample of which distances are made
+        print(measure(400_000))
+    """
+    # three arrays of integers for the pair of runs that is counted
+    assert int(printed_by(script)[0]) < 40 * 400_000
 
 
 def test_the_time_of_a_cell_is_told():
