@@ -110,11 +110,18 @@ template <class T>
 NONNEG_INLINE void spread_rows(const Model<T> &model, Index first, Index n_rows, const T *packed,
                                int width, T *spread, int stride) {
   const int k = model.solve.sweep.k;
+  const bool together = model.moves_together();
   for (Index i = 0; i < n_rows; ++i) {
-    T *const p = spread + i * stride;
-    const T *const product = packed + i * width;
+    T *__restrict const p = spread + i * stride;
+    const T *__restrict const product = packed + i * width;
     pack_row(model.extra.data + (first + i) * model.extra.stride, k, stride, p);
     const T scale = model.scale ? model.scale[first + i] : T(1);
+    if (together) { // without a table of places, so that the compiler takes vectors
+      T *__restrict const part = p + model.moving[0];
+      for (int j = 0; j < model.n_moving; ++j)
+        part[j] += scale * product[j];
+      continue;
+    }
     for (int j = 0; j < model.n_moving; ++j)
       p[model.moving[j]] += scale * product[j];
   }
@@ -124,6 +131,11 @@ NONNEG_INLINE void spread_rows(const Model<T> &model, Index first, Index n_rows,
 template <class T>
 NONNEG_INLINE void pack_moving(const Model<T> &model, MatrixView<const T> A, T *packed,
                                int stride, int kp) {
+  if (model.moves_together()) {
+    pack(MatrixView<const T>{A.data + model.moving[0], A.rows, model.n_moving, A.stride},
+         packed, stride, kp);
+    return;
+  }
   for (Index i = 0; i < A.rows; ++i) {
     T *const row = packed + i * stride;
     for (int j = 0; j < model.n_moving; ++j)

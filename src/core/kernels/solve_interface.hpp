@@ -72,6 +72,8 @@ template <class T> struct Model {
   int n_moving = 0;
 
   int packed() const { return moving ? n_moving : solve.sweep.k; }
+  // Whether those that move follow each other.
+  bool moves_together() const { return moving[n_moving - 1] - moving[0] == n_moving - 1; }
 };
 
 // Sums of a model that a block adds to: the Gram matrix of its result (k x k, or null) and

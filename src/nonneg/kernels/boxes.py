@@ -15,6 +15,14 @@ STEPS = 100
 """Most steps for the shift of a projection, each exact where no entry meets a bound."""
 
 
+def as_slice(columns: Array) -> Any:
+    """Return columns that follow each other as a slice, which is copied faster."""
+    if not columns.size:
+        return slice(0, 0)
+    first, last = int(columns[0]), int(columns[-1])
+    return slice(first, last + 1) if last - first + 1 == len(columns) else columns
+
+
 class Box(NamedTuple):
     """Bounds of the rows of a factor, and the sum of each row if it has one."""
 

@@ -16,7 +16,7 @@ from ...base.interfaces import Problem
 from ...kernels import Adaptive, Exact, Method, RowArrays, SolveReport, solve_rows
 from ...kernels import gram as gram_of
 from ...kernels import solve_within as solve_box
-from ...kernels.boxes import Box, project
+from ...kernels.boxes import Box, as_slice, project
 from ...kernels.column_sets import solve_by_columns
 from .constraint_composition import (
     joint_bounds,
@@ -104,6 +104,18 @@ class FactorConstraints:
     def is_trivial(self) -> bool:
         """Whether there is nothing beside the bound 0."""
         return self.is_plain and not self.has_penalty
+
+    @cached_property
+    def moving(self) -> Any:
+        """The components that aren't fixed: a slice where they follow each other."""
+        return as_slice(np.flatnonzero(~self.fixed))
+
+    @cached_property
+    def _moves_freely(self) -> bool:
+        """Whether the components that aren't fixed only have to be at least 0."""
+        box = self.box.columns(self.moving)
+        is_free = not np.any(box.lower) and np.isposinf(box.upper).all()
+        return bool(is_free and box.total is None and self.columns is None)
 
     @property
     def row_wise(self) -> bool:
@@ -304,21 +316,19 @@ class FactorConstraints:
     ) -> SolveReport:
         """Solve for the components that are not fixed, beside what the others leave over."""
         k, dtype = self.factor.k, rows.solved.dtype
-        kept, out = np.flatnonzero(~self.fixed), np.flatnonzero(self.fixed)
+        kept, out = self.moving, as_slice(np.flatnonzero(self.fixed))
         measures = np.zeros((2, k))
         start = rows.start
-        rows.solved[...] = start
-        if not kept.size:
-            return SolveReport(0.0, 0.0, measures=measures)
         known = start[:, out]
-        rest = rhs[:, kept] - known @ gram[np.ix_(out, kept)].astype(dtype)
+        rows.solved[:, out] = known
+        if self.fixed.all():
+            return SolveReport(0.0, 0.0, measures=measures)
+        rest = rhs[:, kept] - known @ gram[out][:, kept].astype(dtype)
         small = RowArrays(
             np.ascontiguousarray(start[:, kept]), np.empty(rest.shape, dtype)
         )
-        sums = 0.0 if whole.total is None else known.sum(axis=1, dtype=np.float64)
-        box = whole.columns(kept, sums)
-        inner_gram = np.ascontiguousarray(gram[np.ix_(kept, kept)])
-        if self.columns is None and _is_simple(box):
+        inner_gram = np.ascontiguousarray(gram[kept][:, kept])
+        if self._moves_freely:
             plain = method
             if isinstance(method, Adaptive):
                 plain = Adaptive(method.sweeps, method.settled)
@@ -328,6 +338,8 @@ class FactorConstraints:
                 small, rest, inner_gram, l1[kept], plain, n_threads=n_threads
             )
         else:
+            sums = 0.0 if whole.total is None else known.sum(axis=1, dtype=np.float64)
+            box = whole.columns(kept, sums)
             report = self._solve(
                 small, rest, inner_gram, l1[kept], method, box, n_threads
             )
@@ -339,19 +351,19 @@ class FactorConstraints:
     def extrapolate(self, rows: RowArrays, momentum: float) -> None:
         """Write the rows beyond `solved`, brought back to the constraints."""
         dtype, box = rows.solved.dtype, self.box
-        moved = rows.solved + dtype.type(momentum) * (rows.solved - rows.previous)
-        np.clip(moved, box.lower, box.upper, out=moved)
+        some = self.moving
+        solved, previous = rows.solved[:, some], rows.previous[:, some]
+        moved = solved + dtype.type(momentum) * (solved - previous)
+        bounds = box.columns(some)
+        np.clip(moved, bounds.lower, bounds.upper, out=moved)
         if box.total is not None:
             sums = moved.sum(axis=1, dtype=np.float64)
             beyond = sums > box.total if box.at_most else sums > 0
             scale = np.where(beyond, box.total / np.where(beyond, sums, 1), 1.0)
             moved *= scale[:, None].astype(dtype)
-        rows.moved[...] = moved
-
-
-def _is_simple(box: Box) -> bool:
-    no_sum = box.total is None
-    return bool(no_sum and not np.any(box.lower) and np.isposinf(box.upper).all())
+        if self.fixed.any():
+            rows.moved[...] = rows.solved
+        rows.moved[:, some] = moved
 
 
 def objective_within(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from ...base.arrays import Array
 from ...base.interfaces import Operand
 from ...base.penalty import Penalty
 from ...kernels import Method, RowArrays, SolveReport, inner
+from ...kernels.boxes import as_slice
 from ...operands.base import matmul
 from .half_steps import solve_in_a_pass
 
@@ -27,17 +27,18 @@ def some_products(
     else:
         product = beside.copy()
     if wanted.any():
-        columns = _as_slice(np.flatnonzero(wanted))
+        columns = as_slice(np.flatnonzero(wanted))
         product[:, columns] = matmul(X, np.ascontiguousarray(other[:, columns]))
     return product
 
 
 def cross_of_known(known: Array, A: Array, columns: Columns) -> float:
     """Return ⟨known, A⟩, where `known` is 0 but in the columns."""
-    part = _as_slice(np.flatnonzero(columns))
-    if isinstance(part, slice):  # a copy of others takes longer than zeros
-        known, A = known[:, part], A[:, part]
-    return inner(known, A)
+    part = as_slice(np.flatnonzero(columns))
+    if not isinstance(part, slice):  # a copy takes longer than zeros
+        return inner(known, A)
+    rows = np.einsum("ij,ij->i", known[:, part], A[:, part], dtype=np.float64)
+    return float(rows.sum())
 
 
 def solve_beside_known(
@@ -79,21 +80,16 @@ def solve_beside_known(
         Xᵀ times the result, 0 for the components that are fixed.
     """
     moving = np.flatnonzero(~fixed)
+    columns = as_slice(moving)
     sums = solve_in_a_pass(
         X,
         replace(rows, extra=known),
-        np.ascontiguousarray(Ht[:, moving]),
+        np.ascontiguousarray(Ht[:, columns]),
         gram_H,
         penalty,
         method,
         moving,
     )
     rhs = np.zeros_like(Ht)
-    rhs[:, moving] = sums.rhs
+    rhs[:, columns] = sums.rhs
     return sums.report, sums.gram, rhs
-
-
-def _as_slice(columns: Array) -> Any:
-    """Return columns that follow each other as a slice, which is copied faster."""
-    first, last = int(columns[0]), int(columns[-1])
-    return slice(first, last + 1) if last - first + 1 == len(columns) else columns
