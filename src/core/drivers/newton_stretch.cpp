@@ -20,15 +20,17 @@ public:
     steps_.l1 = steps_.l2 = zeros_.data();
   }
 
+  // Also brings rows to their best scales first, if asked to.
   template <class X>
   bool operator()(const Kernels<T> &K, const X &x, const RowArrays<T> &rows,
-                  MatrixView<const T> other, double momentum, bool wants_value, NewtonSums &out,
-                  Run run) {
+                  MatrixView<const T> other, double momentum, bool rescale, bool wants_value,
+                  NewtonSums &out, Run run) {
     if (!column_sums(K, other, sums.data(), run))
       return false;
     for (size_t t = 0; t < sums.size(); ++t)
       narrow_[t] = static_cast<T>(sums[t]);
     steps_.momentum = static_cast<T>(momentum);
+    steps_.rescale = rescale;
     steps_.wants_value = wants_value;
     return newton(K, x, steps_, rows, other, out, run);
   }
@@ -47,7 +49,8 @@ private:
 template <class T> double momentum_of(const NewtonStretch<T> &stretch) {
   const Turns<T> &t = stretch.turns;
   MomentumState &s = *t.state;
-  const double gained = t.decreases[(static_cast<Index>(s.n_iter) - 1) % t.n_settled];
+  const Index before = static_cast<Index>(s.n_iter) + t.n_settled - 1;
+  const double gained = t.decreases[before % t.n_settled];
   if (!(s.n_iter < stretch.warm_up || s.pause > 0 || gained > s.last))
     return s.momentum;
   s.pause = std::max(0.0, s.pause - 1);
@@ -65,10 +68,12 @@ bool newton_stretch(const Kernels<T> &K, const X &x, const X &xt, const NewtonSt
   std::vector<double> sums(static_cast<size_t>(k));
   while (end.done < stretch.most && !end.converged) {
     const double momentum = momentum_of(stretch);
+    const bool is_first = turns.state->n_iter == 0;
     NewtonSums W, H;
     const RowArrays<T> rows_W = arrays_of_solve(turns.W), rows_H = arrays_of_solve(turns.H);
-    if (!half(K, x, rows_W, constant(array_of(turns.H, kStart)), momentum, false, W, run) ||
-        !half(K, xt, rows_H, constant(array_of(turns.W, kMoved)), momentum, true, H, run) ||
+    if (!half(K, x, rows_W, constant(array_of(turns.H, kStart)), momentum, is_first, false, W,
+              run) ||
+        !half(K, xt, rows_H, constant(array_of(turns.W, kMoved)), momentum, false, true, H, run) ||
         !column_sums(K, constant(array_of(turns.H, kSolved)), sums.data(), run))
       return false;
     end.value = H.value + pairwise(sums.data(), half.sums.data(), k);

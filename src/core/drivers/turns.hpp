@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "drivers/run.hpp"
@@ -129,6 +130,8 @@ template <class T> bool accept(const Turns<T> &t, double objective, double decre
 // Whether the fit has converged; ends the iteration.
 template <class T> bool is_settled(const Turns<T> &t, double residual, bool restart) {
   MomentumState &s = *t.state;
+  if (s.n_iter == 0 && !std::isfinite(t.values[0]))
+    std::fill_n(t.values, t.n_settled, s.best); // the objective at the start is not known
   const Index slot = static_cast<Index>(s.n_iter) % t.n_settled;
   const double gained = t.values[slot] - s.best;
   t.values[slot] = s.best;

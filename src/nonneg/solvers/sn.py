@@ -156,7 +156,7 @@ class ScalarNewton(SolverBase):
         self, problem: Problem, state: ExtrapolatedState, most: int
     ) -> Stretch | None:
         """Do at most so many iterations in one call of the core."""
-        if not (problem.update_H and state.n_iter):
+        if not problem.update_H:
             return None
         X, terms = problem.X, terms_of(problem)
         total = X.stats().sum
