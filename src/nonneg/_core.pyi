@@ -217,6 +217,9 @@ class _Matmul(Protocol):
 class _Rmatmul(Protocol):
     def __call__(self, X: Any, A: Array, out: Array, n_threads: int) -> None: ...
 
+class _SquaredError(Protocol):
+    def __call__(self, X: Any, W: Array, Ht: Array, n_threads: int) -> float: ...
+
 class _Update(Protocol):
     def __call__(
         self, X: Any, models: list[ModelArrays], n_columns: int, n_threads: int
@@ -232,6 +235,11 @@ rmatmul_csr32: _Rmatmul
 rmatmul_csr64: _Rmatmul
 rmatmul_dense_parts: _Rmatmul
 rmatmul_csr_parts: _Rmatmul
+squared_error_dense: _SquaredError
+squared_error_csr32: _SquaredError
+squared_error_csr64: _SquaredError
+squared_error_dense_parts: _SquaredError
+squared_error_csr_parts: _SquaredError
 update32_dense: _Update
 update32_csr32: _Update
 update32_csr64: _Update
@@ -323,6 +331,7 @@ class _Extrapolate(Protocol):
         sweeps: int,
         settled: float,
         half_square: float,
+        doubtful: float,
         least: float,
         reports: Array,
         grams: Array,

@@ -351,7 +351,7 @@ def call_extrapolate(f, X, a):
     f(
         X(a), False, *turning(a), a("gram_H", gram, np.float64),
         a("product", FACTORS[0]),
-        *momentum(a), 2, 0.1, 1.0, 0.0,
+        *momentum(a), 2, 0.1, 1.0, 0.0, 0.0,
         a.empty("reports", 1, 4, dtype=np.float64), a.empty("grams", 3 * K, K, dtype=np.float64),
         a.empty("measures", 4, K, dtype=np.float64), 1,
     )  # fmt: skip
@@ -366,6 +366,7 @@ def call_polish(f, X, a):
 
 
 ON_X = {
+    "squared_error": lambda f, X, a: f(X(a), a("W", FACTORS[0]), a("Ht", FACTORS[1]), 1),
     "matmul": call_matmul, "rmatmul": call_rmatmul, "update": call_update,
     "alternate": call_alternate, "beta": call_beta, "newton": call_newton,
     "extrapolate": call_extrapolate, "newton_stretch": call_newton_stretch,

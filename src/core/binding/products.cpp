@@ -35,7 +35,8 @@ template <class T> void bind_sums(nb::module_ &m) {
 template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suffix) {
   using Arrays = typename Arg::Arrays;
   const std::string matmul_name = std::string("matmul_") + suffix,
-                    rmatmul_name = std::string("rmatmul_") + suffix;
+                    rmatmul_name = std::string("rmatmul_") + suffix,
+                    error_name = std::string("squared_error_") + suffix;
   m.def(matmul_name.c_str(),
         [](Arrays X, In<T> B, Out<T> out, int n_threads) {
           const auto x = Arg::view_of(X, static_cast<Index>(B.shape(0)));
@@ -59,6 +60,20 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
           call(n_threads, [&](Run run) { return rmatmul(kernels<T>(), x, a, o, run); });
         },
         nb::arg("X").noconvert(), nb::arg("A").noconvert(), nb::arg("out").noconvert(),
+        nb::arg("n_threads"));
+  m.def(error_name.c_str(),
+        [](Arrays X, In<T> W, In<T> Ht, int n_threads) {
+          const auto x = Arg::view_of(X, static_cast<Index>(Ht.shape(0)));
+          const auto w = view<const T>(W), h = view<const T>(Ht);
+          require_components(W.shape(1));
+          require(x.rows == w.rows && x.cols == h.rows && w.cols == h.cols,
+                  "the shapes of X, W and Ht do not fit");
+          double sum = 0;
+          call(n_threads,
+               [&](Run run) { return squared_error(kernels<T>(), x, w, h, sum, run); });
+          return sum;
+        },
+        nb::arg("X").noconvert(), nb::arg("W").noconvert(), nb::arg("Ht").noconvert(),
         nb::arg("n_threads"));
 }
 

@@ -22,6 +22,16 @@ template <class T> double momentum_of(const Turns<T> &turns) {
   return reset > 0 && n > 0 && n % reset == 0 ? 0 : s.momentum;
 }
 
+// 1/2 |X - W H'|^2 of a pair.
+template <class T, class X>
+bool by_entries(const Kernels<T> &K, const X &x, bool by_columns, const PairSolve<T> &pair,
+                double &objective, Run run) {
+  const MatrixView<const T> W = pair.W.result(), H = constant(pair.H.solved);
+  const bool done = squared_error(K, x, by_columns ? H : W, by_columns ? W : H, objective, run);
+  objective *= 0.5;
+  return done;
+}
+
 } // namespace
 
 template <class T, class X>
@@ -45,7 +55,9 @@ bool extrapolate(const Kernels<T> &K, const X &x, const Extrapolation<T> &e, Ext
     end.H = pair.H;
     if (!e.by_columns)
       product = {};
-    const double objective = pair.objective(e.half_square);
+    double objective = pair.objective(e.half_square);
+    if (objective < e.doubtful && !by_entries(K, x, e.by_columns, solves, objective, run))
+      return false;
     if (!(objective >= e.least) || !std::isfinite(objective) || pair.has_dead_components()) {
       end.pending = true;
       return true;

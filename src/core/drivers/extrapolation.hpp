@@ -16,6 +16,7 @@ template <class T> struct Extrapolation {
   int sweeps;
   T settled;
   double half_square; // 1/2 |X|^2
+  double doubtful;    // objectives below it are summed entry by entry
   double least;       // objectives below it are for the caller to judge
   Index most;         // iterations
   double *reports;    // objective, residual, decrease and sweeps of each

@@ -63,6 +63,18 @@ void transposed_panel(const Kernels<T> &K, const CsrView<T, I> &X, Index column,
   }
 }
 
+template <class T>
+double errors(const Kernels<T> &K, const MatrixView<const T> &X, Index first, Index last,
+              MatrixView<const T> W, const T *H, int width, T *Y) {
+  return K.products.dense.squared_error(rows_of(X, first, last), W, H, width, Y, blas);
+}
+
+template <class T, class I>
+double errors(const Kernels<T> &K, const CsrView<T, I> &X, Index first, Index last,
+              MatrixView<const T> W, const T *H, int width, T *Y) {
+  return csr_of(K.products, X).squared_error(rows_of(X, first, last), W, H, width, Y, blas);
+}
+
 // X'A by panels of features, for factors too large to hold an accumulator per slot.
 template <class T, class X>
 bool rmatmul_by_panels(const Kernels<T> &K, const X &x, MatrixView<const T> A,
@@ -161,13 +173,45 @@ bool rmatmul(const Kernels<T> &K, const X &x, MatrixView<const T> A, MatrixView<
          add_slots(K, slots.get(), cut.slot_size, cut.n_slots, kp, out, run);
 }
 
+template <class T, class X>
+bool squared_error(const Kernels<T> &K, const X &x, MatrixView<const T> W,
+                   MatrixView<const T> Ht, double &sum, Run run) {
+  const int width = K.products.padded(tile_columns(x.cols));
+  const Buffer<T> H(static_cast<size_t>(W.cols * width));
+  if (!turn(Ht, H.get(), width, run))
+    return false;
+  const Index block = block_rows(x), n_blocks = ceil_div(x.rows, block);
+  const Index step = std::clamp<Index>(kErrorEntries / width, 1, block);
+  const Index n_tasks = std::min(n_blocks, kMostTasks);
+  const double work = double(x.rows) * double(x.cols) * double(W.cols);
+  const int n_threads = threads_for(work, run.n_threads);
+  const Scratch scratch(static_cast<size_t>(step * width) * sizeof(T), n_threads);
+  std::vector<double> parts(static_cast<size_t>(n_tasks));
+  auto task = [&](Index number, const Block<ViewOf<X>> &rows, int worker) {
+    for (Index first = rows.first; first < rows.last; first += step) {
+      const Index last = std::min(first + step, rows.last);
+      parts[static_cast<size_t>(number)] +=
+          errors(K, rows.x, first, last, rows_of(W, rows.origin + first, rows.origin + last),
+                 H.get(), width, static_cast<T *>(scratch(worker)));
+    }
+  };
+  const bool done = for_tasks(x, block, n_blocks, n_tasks, n_threads, run, task);
+  sum = 0;
+  for (const double part : parts)
+    sum += part;
+  return done;
+}
+
 // ---- instances -------------------------------------------------------------------------
 
 #define NONNEG_STORAGE(name, T, ...)                                                            \
   template bool matmul<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,            \
                                        MatrixView<const T>, MatrixView<T>, Run);           \
   template bool rmatmul<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,           \
-                                        MatrixView<const T>, MatrixView<T>, Run);
+                                        MatrixView<const T>, MatrixView<T>, Run);          \
+  template bool squared_error<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,     \
+                                              MatrixView<const T>, MatrixView<const T>,    \
+                                              double &, Run);
 
 #define NONNEG_DTYPE(T)                                                                    \
   template bool gram<T>(const Kernels<T> &, MatrixView<const T>, double *, Run);           \

@@ -23,4 +23,9 @@ bool matmul(const Kernels<T> &, const X &, MatrixView<const T> B, MatrixView<T> 
 template <class T, class X>
 bool rmatmul(const Kernels<T> &, const X &, MatrixView<const T> A, MatrixView<T> out, Run);
 
+// |X - W H'|^2, entry by entry.
+template <class T, class X>
+bool squared_error(const Kernels<T> &, const X &, MatrixView<const T> W, MatrixView<const T> Ht,
+                   double &, Run);
+
 } // namespace nonneg

@@ -29,6 +29,8 @@ inline constexpr int kPanels = 16;
 // go through them by fewer rows, of which these are multiples, so that sums are the same bits.
 inline constexpr Index kPanelRows = 1 << 12;
 inline constexpr Index kGramRows = 1 << 12;
+// Entries of W H' at a time where errors are summed.
+inline constexpr Index kErrorEntries = 1 << 16;
 // Entries whose sums a task takes.
 inline constexpr Index kSummaryBlock = 1 << 16;
 // Multiply-adds that are worth waking a worker for (D-CORE-THREAD-WORK). Tests set it to 0.

@@ -26,6 +26,10 @@ template <class T, class I> struct CsrProducts {
   // must be sorted.
   void (*transposed_panel)(const CsrView<T, I> &, Index column, Index column_end,
                            MatrixView<const T> A, T *sum, void *scratch);
+  // The sum of the squares of X - W H', W the rows of X; H k rows of `width` numbers, the
+  // columns of X padded with zeros. Y is scratch: rows of X as wide.
+  double (*squared_error)(const CsrView<T, I> &X, MatrixView<const T> W, const T *H, int width,
+                          T *Y, const Blas &);
 };
 
 template <class T> struct DenseProducts {
@@ -33,6 +37,8 @@ template <class T> struct DenseProducts {
                   const Blas &, void *scratch);
   void (*transposed)(MatrixView<const T> X, MatrixView<const T> A, T *sum, const Blas &,
                      void *scratch);
+  double (*squared_error)(MatrixView<const T> X, MatrixView<const T> W, const T *H, int width,
+                          T *Y, const Blas &);
 };
 
 template <class T> struct ProductKernels {

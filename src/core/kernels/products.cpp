@@ -2,6 +2,7 @@
 #include "kernels/block_scratch.hpp"
 #include "kernels/csr_products.hpp"
 #include "kernels/dense_products.hpp"
+#include "kernels/errors.hpp"
 #include "kernels/gram.hpp"
 #include "kernels/packed_rows.hpp"
 #include "kernels/product_interface.hpp"
@@ -77,7 +78,7 @@ template <class T> static void gram_only(MatrixView<const T> A, double *G, void 
 // ---- table -------------------------------------------------------------------------------
 
 template <class T, class I> static constexpr CsrProducts<T, I> csr_table() {
-  return {csr_product<T, I>, csr_transposed<T, I>, csr_transposed_panel<T, I>};
+  return {csr_product<T, I>, csr_transposed<T, I>, csr_transposed_panel<T, I>, csr_errors<T, I>};
 }
 
 template <class T> static constexpr ProductKernels<T> table() {
@@ -87,7 +88,7 @@ template <class T> static constexpr ProductKernels<T> table() {
           summary<T>,
           pack<T>,
           reduce<T>,
-          {dense_product<T>, dense_transposed<T>},
+          {dense_product<T>, dense_transposed<T>, dense_errors<T>},
           csr_table<T, int32_t>(),
           csr_table<T, int64_t>()};
 }

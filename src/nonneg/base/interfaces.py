@@ -205,6 +205,10 @@ class LossBase:
         """Loss at W·H where X·Ht and HHᵀ are known, which a quadratic loss can use."""
         return self.value(X, W, Ht)
 
+    def value_by_entries(self, X: Operand, W: Array, Ht: Array) -> float:
+        """Loss at W·H summed entry by entry, for factors of which products tell too little."""
+        return self.value(X, W, Ht)
+
     def error(self, value: float) -> float:
         """Return the `reconstruction_err_` of a loss value: sqrt(2·value) by default."""
         return math.sqrt(2.0 * max(value, 0.0))  # in this order NaN stays NaN

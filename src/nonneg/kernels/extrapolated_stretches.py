@@ -82,7 +82,7 @@ def extrapolate(
     momentum: Momentum,
     rule: dict[str, Any],
     method: Adaptive,
-    judged: tuple[float, float],
+    judged: tuple[float, float, float],
     most: int,
 ) -> Extrapolated:
     """Do at most so many iterations, in place.
@@ -103,7 +103,8 @@ def extrapolate(
     method : Adaptive
         Its momentum is not used.
     judged : tuple of float
-        ½‖X‖², and the objective below which the caller has to judge it.
+        ½‖X‖², the objective below which it is summed entry by entry, and that below which the
+        caller has to judge it.
     most : int
     """
     k = len(gram_H)
@@ -132,7 +133,8 @@ def extrapolate(
         sweeps=method.sweeps,
         settled=method.settled,
         half_square=judged[0],
-        least=judged[1],
+        doubtful=judged[1],
+        least=judged[2],
         reports=reports,
         grams=grams,
         measures=measures,

@@ -28,6 +28,7 @@ from .quadratic_steps import (
     RowSolveInputs,
     RowSolveRows,
     RowSolveSums,
+    SquaredError,
 )
 from .row_methods import (
     Cyclic,
@@ -269,6 +270,18 @@ def _rmatmul(
     return ProductSum(out)
 
 
+def _squared_error(
+    operand: Any,
+    step: SquaredError,  # noqa: ARG001
+    rows: RowsOfW,
+    shared: OtherFactor,
+) -> float:
+    suffix, X = source_of(operand)
+    W, Ht = (as_contiguous(A, operand.dtype) for A in (rows.W, shared.Ht))
+    call = binding(f"squared_error_{suffix}")
+    return float(call(X, W, Ht, operand.n_threads))
+
+
 class FusedArrays(NamedTuple):
     """The arrays of a model in a half-step, as the core takes them, and of its results."""
 
@@ -329,6 +342,7 @@ PASSES: dict[tuple[str, str], Callable[..., Any]] = {
         ("matmul", _matmul),
         ("rmatmul", _rmatmul),
         ("row_solve", _row_solve),
+        ("squared_error", _squared_error),
     )
 }
 """Compiled steps by kind of operand and name of step."""

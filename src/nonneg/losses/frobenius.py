@@ -62,6 +62,12 @@ class Frobenius(LossBase):
         value = _by_products(X, W, Ht, product, gram_H)
         return self._by_entries(X, W, Ht) if value is None else value
 
+    def value_by_entries(self, X: Operand, W: Array, Ht: Array) -> float:
+        """Return ½‖X − WH‖² in float64, as the sum entry by entry."""
+        if unit_of(X):
+            return self.value(X, W, Ht)
+        return self._by_entries(X, W, Ht)
+
     def _by_entries(self, X: Operand, W: Array, Ht: Array) -> float:
         if X.by_columns:
             X, W, Ht = X.T, Ht, W

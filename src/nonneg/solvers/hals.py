@@ -21,6 +21,7 @@ from ..kernels.factor_rows import (
     scale_columns,
 )
 from ..operands.base import matmul, square_of
+from ..operands.units import unit_of
 from .registry import solvers
 from .steps import balancing, extrapolated_stretch
 from .steps.half_steps import HalfStepProgram, run_half_steps
@@ -182,14 +183,15 @@ class Hals(SolverBase):
             return None
         X = problem.X
         half = 0.5 * X.stats().sum_sq
-        least = max(DOUBTFUL[X.dtype], EXACT[X.dtype]) * half
+        doubtful, exact = DOUBTFUL[X.dtype] * half, EXACT[X.dtype] * half
+        judged = half, doubtful, max(doubtful, exact) if unit_of(X) else exact
         rule = self.tol, RESET_FLOAT32 if X.dtype == np.float32 else 0
 
         def accept(pair: Pair) -> Progress:
             return self._accept_pair(problem, state, pair)
 
         return extrapolated_stretch.advance(
-            problem, state, method, rule, (half, least), accept, most
+            problem, state, method, rule, judged, accept, most
         )
 
     def polish(self, problem: Problem, state: ExtrapolatedState) -> Progress | None:
@@ -336,7 +338,8 @@ def _measured(problem: Problem, pair: Pair) -> Pair:
     if X.is_sketch or not pair.objective < doubtful:
         return pair
     W, Ht = pair.rows_W.result, pair.rows_H.solved
-    objective = problem.loss.value(X, W, Ht) + factor_penalties(problem, W, Ht)
+    loss = problem.loss.value_by_entries(X, W, Ht)
+    objective = loss + factor_penalties(problem, W, Ht)
     return dataclasses.replace(pair, objective=objective)
 
 

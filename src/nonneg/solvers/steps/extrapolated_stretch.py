@@ -34,7 +34,7 @@ def advance(
     state: ExtrapolatedState,
     method: Adaptive,
     rule: tuple[float, int],
-    judged: tuple[float, float],
+    judged: tuple[float, float, float],
     accept: Callable[[Pair], Progress],
     most: int,
 ) -> Stretch | None:
@@ -48,14 +48,15 @@ def advance(
     rule : tuple of float and int
         `tol`, and the number of iterations after which one goes without momentum, 0 for none.
     judged : tuple of float
-        ½‖X‖², and the objective below which a pair is left to `accept`.
+        ½‖X‖², the objective below which it is summed entry by entry, and that below which a
+        pair is left to `accept`.
     accept : callable
         Keeps the pair of an iteration and returns its progress. It is asked for a pair that is
         nearly exact or has dead components, with which the call ends.
     most : int
     """
     core = stretches
-    if core is None or not _is_possible(problem, state, judged[1]):
+    if core is None or not _is_possible(problem, state, judged[2]):
         return None
     X, product, state.product = problem.X, state.product, None
     with taking_turns(state) as (factors, momentum):
