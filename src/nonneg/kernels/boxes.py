@@ -84,21 +84,27 @@ def within(A: Float, box: Box) -> Float:
     if box.total is None:
         return A
     low, high = (np.broadcast_to(b, A.shape) for b in (low, high))
-    i = np.arange(len(A))
+    total = np.broadcast_to(np.asarray(box.total, dtype=np.float64), len(A))
+    rest = np.arange(len(A))
     for _ in range(A.shape[1]):
-        excess = A.sum(axis=1) - box.total
+        rows = A[rest]
+        excess = rows.sum(axis=1) - total[rest]
         if box.at_most:
             excess = np.maximum(excess, 0)
-        if not excess.any():
+        off = excess != 0
+        if not off.any():
             break
-        room = np.where(excess[:, None] > 0, A - low, high - A)
-        room = np.where(np.isfinite(room), room, np.abs(A) + 1)
+        rest, rows, excess = rest[off], rows[off], excess[off]
+        below, above = low[rest], high[rest]
+        room = np.where(excess[:, None] > 0, rows - below, above - rows)
+        room = np.where(np.isfinite(room), room, np.abs(rows) + 1)
         share = room / (1 + room)
         # entries at a bound stay there, as long as others can take the rounding
-        inside = (low < A) & (high > A)
+        inside = (below < rows) & (above > rows)
         entry = np.argmax(np.where(inside, 1 + share, share), axis=1)
-        ends = low[i, entry], high[i, entry]
-        A[i, entry] = np.clip(A[i, entry] - excess, *ends)
+        i = np.arange(len(rest))
+        ends = below[i, entry], above[i, entry]
+        A[rest, entry] = np.clip(rows[i, entry] - excess, *ends)
     return A
 
 

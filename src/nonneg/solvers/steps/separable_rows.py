@@ -65,46 +65,73 @@ def minimise_within(majoriser: Separable, box: Box, dtype: Any) -> Array:
 
 def _with_sum(majoriser: Separable, box: Box) -> Float:
     """Return the rows with the sum of the box, by Newton steps for their multipliers."""
-    linear, bend, pull = majoriser
-    k = linear.shape[1]
+    linear, bend, _ = majoriser
     total = np.broadcast_to(np.asarray(box.total, dtype=np.float64), len(linear))
     low, high = (np.asarray(b, dtype=np.float64) for b in box[:2])
-    size = total[:, None]
-
-    def rows_of(multiplier: Float) -> Float:
-        return np.asarray(np.clip(majoriser.minimiser(multiplier[:, None]), low, high))
-
-    # no entry is above the total there, and one is; then all are at most its k-th part
-    up = np.min(linear + bend * size - pull / size, axis=1)
-    down = np.min(linear + bend * size / k - k * pull / size, axis=1)
-    width = np.maximum(up - down, 1e-12 * (1 + np.abs(up)))
-    for _ in range(WIDENINGS):
-        short = rows_of(up).sum(axis=1) < total
-        beyond = rows_of(down).sum(axis=1) > total
-        if not (short.any() or beyond.any()):
-            break
-        up, down = np.where(short, up + width, up), np.where(beyond, down - width, down)
-        width = np.where(short | beyond, 2 * width, width)
-    multiplier = down.copy()
-    for _ in range(STEPS):
-        rows = rows_of(multiplier)
-        excess = rows.sum(axis=1) - total
-        if (np.abs(excess) <= NEAR * total).all():
-            break
-        up = np.where(excess > 0, multiplier, up)
-        down = np.where(excess > 0, down, multiplier)
-        finite = np.where(np.isfinite(rows), rows, 0)
-        steep = 2 * bend * finite + linear - multiplier[:, None]
-        free = (rows > low) & (rows < high) & (steep > 0) & (finite == rows)
-        slope = np.where(free, finite / np.where(free, steep, 1), 0).sum(axis=1)
-        step = multiplier - excess / np.where(slope > 0, slope, 1)
-        inside = (slope > 0) & (step > down) & (step < up)
-        multiplier = np.where(inside, step, 0.5 * (down + up))
-    down = np.where(np.abs(excess) <= NEAR * total, multiplier, down)
-    rows = rows_of(down)
+    box = Box(low, high, total)
+    multiplier = _multipliers(majoriser, box)
+    rows = _rows_at(majoriser, box, multiplier)
     # what is left goes to the entry that costs least: nothing else pulls there
     left = np.maximum(total - rows.sum(axis=1), 0)
     best = np.argmin(np.where(rows < high, linear + bend * rows, np.inf), axis=1)
     i = np.arange(len(rows))
     rows[i, best] += np.where(left > 1e-9 * total, left, 0)
     return rows
+
+
+def _rows_at(majoriser: Separable, box: Box, multiplier: Float) -> Float:
+    rows = majoriser.minimiser(multiplier[:, None])
+    return np.asarray(np.clip(rows, box.lower, box.upper))
+
+
+def _multipliers(majoriser: Separable, box: Box) -> Float:
+    """Return the multipliers at which rows have their sums, or the last ones below (D-ROW-SUMS)."""
+    down, up = _interval(majoriser, box)
+    result, multiplier = down.copy(), down
+    going = np.arange(len(down))
+    for _ in range(STEPS):
+        linear, bend, pull = majoriser
+        low, high, total, _ = box
+        rows = _rows_at(majoriser, box, multiplier)
+        sums = rows.sum(axis=1)
+        excess = sums - total
+        beyond = excess > 0
+        down, up = np.where(beyond, down, multiplier), np.where(beyond, multiplier, up)
+        middle = 0.5 * (down + up)
+        near = np.abs(excess) <= NEAR * total
+        result[going] = np.where(near, multiplier, down)
+        on = ~near & (middle > down) & (middle < up)
+        if not on.any():
+            break
+        free = (rows > low) & (rows < high) & np.isfinite(rows)
+        steep = np.sqrt((linear - multiplier[:, None]) ** 2 + 4 * bend * pull)
+        free &= steep > 0
+        slope = np.where(free, rows, 0) / np.where(free, steep, 1)
+        slope = slope.sum(axis=1)
+        step = -excess / np.where(slope > 0, slope, 1)
+        # where entries are pull/b, the inverse of their sum is nearly straight
+        step = multiplier + np.where(bend.any(axis=1), step, step * sums / total)
+        inside = (slope > 0) & (step > down) & (step < up)
+        multiplier = np.where(inside, step, middle)[on]
+        # rows that have their sums stay where they are
+        majoriser, box = Separable(*(part[on] for part in majoriser)), box.block(on)
+        down, up, going = down[on], up[on], going[on]
+    return result
+
+
+def _interval(majoriser: Separable, box: Box) -> tuple[Float, Float]:
+    """Return multipliers at which rows have at most, and at least, their sums."""
+    linear, bend, pull = majoriser
+    size, k = box.total[:, None], linear.shape[1]
+    # no entry is above the total there, and one is; then all are at most its k-th part
+    up = np.min(linear + bend * size - pull / size, axis=1)
+    down = np.min(linear + bend * size / k - k * pull / size, axis=1)
+    width = np.maximum(up - down, 1e-12 * (1 + np.abs(up)))
+    for _ in range(WIDENINGS):
+        short = _rows_at(majoriser, box, up).sum(axis=1) < box.total
+        beyond = _rows_at(majoriser, box, down).sum(axis=1) > box.total
+        if not (short.any() or beyond.any()):
+            break
+        up, down = np.where(short, up + width, up), np.where(beyond, down - width, down)
+        width = np.where(short | beyond, 2 * width, width)
+    return down, up
