@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import nnls
 
-from nonneg import NMF
+from nonneg import NMF, match_components
 from nonneg.constraints import Fixed, Unimodal
 
 # %%
@@ -106,10 +106,21 @@ print(
 # Profiles
 # --------
 
-figure, axes = plt.subplots(1, 4, figsize=(13, 3), layout="constrained")
-for axis, (name, W) in zip(axes, fitted.items(), strict=True):
+#
+# The true profiles are grey. Each is drawn at height 1, and each that was found in the colour of the
+# true one that it resembles.
+
+figure, axes = plt.subplots(
+    2, 2, figsize=(8, 5), sharex=True, sharey=True, layout="constrained"
+)
+for axis, (name, W) in zip(axes.flat, fitted.items(), strict=True):
+    order, _ = match_components(profiles.T, W.T)
+    W = W[:, order]
     axis.plot(time, profiles / profiles.max(axis=0), color="0.7", linewidth=4)
     axis.plot(time, W / W.max(axis=0))
-    axis.set(title=name, xlabel="minutes")
-figure.suptitle("Profiles (grey), and what is found, at height 1")
+    axis.set_title(name)
+for axis in axes[1]:
+    axis.set_xlabel("minutes")
+for axis in axes[:, 0]:
+    axis.set_ylabel("share of largest")
 plt.show()

@@ -82,9 +82,11 @@ deviance = [
     for x, w in zip(X, W, strict=True)
 ]
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
-ax.bar(np.arange(60), deviance, color=["C0"] * 48 + ["C1"] * 12)
+ax.bar(np.arange(48), deviance[:48], color="C0", label="known processes only")
+ax.bar(np.arange(48, 60), deviance[48:], color="C1", label="with an unknown one")
 ax.axhline(1, color="black", linewidth=0.8, linestyle="--")
 ax.set(xlabel="tumour", ylabel="deviance / kinds")
+ax.legend(loc="upper left")
 plt.show()
 
 # %%
@@ -110,12 +112,17 @@ print("the catalogue is as it was:", np.array_equal(model.components_[:5], catal
 fig, axes = plt.subplots(
     2, 1, figsize=(7, 3.6), sharex=True, sharey=True, layout="constrained"
 )
+cosine = unknown @ discovered / np.linalg.norm(unknown) / np.linalg.norm(discovered)
 for ax, (name, spectrum), colour in zip(
-    axes, {"truth": unknown, "fitted": discovered}.items(), ("0.5", "C1"), strict=True
+    axes,
+    {
+        "the unknown process": unknown,
+        f"the sixth component (cosine {cosine:.3f})": discovered,
+    }.items(),
+    ("0.5", "C1"),
+    strict=True,
 ):
     ax.bar(np.arange(96), spectrum, width=1, color=colour)
-    ax.set_ylabel(name)
-cosine = unknown @ discovered / np.linalg.norm(unknown) / np.linalg.norm(discovered)
-axes[1].set_title(f"cosine {cosine:.3f}")
+    ax.set(title=name, ylabel="share")
 axes[1].set_xlabel("kind of mutation")
 plt.show()

@@ -123,7 +123,7 @@ plt.show()
 # Spectra
 # -------
 #
-# Dashed: the materials.
+# The closer to the dashed spectra of the materials, the better.
 
 fig, axes = plt.subplots(
     1, 3, figsize=(9, 3), sharex=True, sharey=True, layout="constrained"
@@ -131,8 +131,8 @@ fig, axes = plt.subplots(
 for t, (ax, material) in enumerate(zip(axes, NAMES, strict=True)):
     for i, (name, spectra) in enumerate(corners.items()):
         ax.plot(wavelength, spectra[t], color=f"C{i}", label=name)
-    ax.plot(wavelength, H[t], "k--", linewidth=1)
+    ax.plot(wavelength, H[t], "k--", linewidth=1, label="the material")
     ax.set(title=material, xlabel="wavelength (µm)", ylim=(0, 1))
 axes[0].set_ylabel("reflectance")
-fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=3)
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=4)
 plt.show()
