@@ -52,10 +52,10 @@ print(selection)
 
 # %%
 # The held-out error (blue) is lowest for six, and rises from there, while the error on what was
-# fitted (orange) falls on. Up to six components all starts agree on what they are: the green
-# line is near 1, and falls when there are more components than the data have.
+# fitted (orange, below) falls on. Up to six components all starts agree on what they are: the
+# green line is near 1, and falls when there are more components than the data have.
 
-fig, ax = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
+fig, ax = plt.subplots(figsize=(7.5, 6), layout="constrained")
 selection.plot(ax)
 plt.show()
 

@@ -123,6 +123,17 @@ def test_rank_tells_what_an_interrupt_leaves(monkeypatch):
     assert not Path("r.json").exists()
 
 
+def test_a_checkpoint_is_told_of_where_nothing_can_be_shown_yet(monkeypatch):
+    def interrupted(*arguments, checkpoint, **options):
+        Path(checkpoint).write_text("cells")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(selection_commands, "select_rank", interrupted)
+    done = run("rank", "counts.csv", "-k", "3", "--checkpoint", "cells", "-o", "r.json")
+    assert done.exit_code == 130
+    assert "Nothing was written. cells has what had ended, for --resume." in done.output
+
+
 def test_consensus_writes_a_model():
     shown = ok(
         "consensus",

@@ -22,9 +22,39 @@ def test_the_selection_shows_errors_and_the_pick():
     ax = selection.plot()
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert f"pick: {selection.n_components} ({selection.status})" in texts
-    assert "least silhouette" in texts
+    assert selection.reason in ax.get_title().replace("\n", " ")
     assert len(ax.lines) >= 4 + 2
+    _, fitted, stable = ax.figure.axes
+    np.testing.assert_array_equal(fitted.lines[0].get_ydata(), selection.table["train"])
+    np.testing.assert_array_equal(
+        stable.lines[0].get_ydata(), selection.table["silhouette_min"]
+    )
     ax.figure.canvas.draw()
+    plt.close(ax.figure)
+
+
+def test_a_selection_is_drawn_into_axes_of_any_kind():
+    from matplotlib import pyplot as plt
+
+    selection = select_rank(X, [2, 3], random_state=0)
+    figure, (left, right) = plt.subplots(1, 2)
+    assert selection.plot(left) is left
+    assert len(figure.axes) == 3
+    assert not right.lines
+    free = figure.add_axes([0.5, 0.5, 0.3, 0.3])
+    assert selection.plot(free) is free
+    assert len(figure.axes) == 4
+    figure.canvas.draw()
+    plt.close(figure)
+
+
+def test_a_fold_that_explodes_does_not_press_the_others_flat():
+    from matplotlib import pyplot as plt
+
+    selection = select_rank(X, [2, 3, 4], random_state=0)
+    selection.errors[-1, -1] = 1e9 * selection.table["error"][0]
+    ax = selection.plot()
+    assert ax.get_ylim()[1] < 10 * selection.table["error"][0]
     plt.close(ax.figure)
 
 

@@ -52,6 +52,8 @@ def open_outputs(
         except (KeyboardInterrupt, *REFUSALS) as error:
             if names and not files.is_published:
                 error.add_note(describe_unwritten(names))
+            if isinstance(error, KeyboardInterrupt) and others and others.exists():
+                error.add_note(f"{others} has what had ended, for --resume.")
             raise
 
 

@@ -6,6 +6,7 @@ into a new figure, and returns it.
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -20,22 +21,28 @@ MOST_SPECTRA = 1000
 """Most spectra that a picture of distances shows."""
 BARS = 20
 """Bars of the histogram of densities."""
+WIDTH = 90
+"""Characters of a line of the reason of a pick."""
 
 
 def plot_rank_selection(selection: Any, ax: Any = None) -> Any:
-    """Draw held-out and training errors over the ranks, with the pick.
+    """Draw held-out errors over the ranks, with the pick and its reason.
 
-    The bars are paired standard errors of the differences from the best rank. Where the
-    selection has measures of stability, the smallest silhouette is drawn on a second axis.
+    The bars are paired standard errors of the differences from the best rank, the thin lines
+    single folds. Below are the errors on what was fitted, which would press the others flat on
+    one axis, and the smallest silhouette where the selection has measures of stability.
 
     Parameters
     ----------
     selection : RankSelection
     ax : matplotlib Axes, default=None
+        Axes of a grid of subplots, of whose place the strips below take a part; axes that are
+        in no grid show the held-out errors alone.
 
     Returns
     -------
     ax : matplotlib Axes
+        Those of the held-out errors.
     """
     ax = get_axes(ax)
     table = selection.table
@@ -46,45 +53,48 @@ def plot_rank_selection(selection: Any, ax: Any = None) -> Any:
         ranks, table["error"], yerr=np.nan_to_num(table["paired_se"]), color=BLUE,
         marker="o", markersize=4, capsize=3, label="held out, ± paired standard error",
     )  # fmt: skip
-    ax.plot(ranks, table["train"], color=ORANGE, linestyle="--", label="fitted to")
-    ax.axvline(
-        selection.n_components, color="0.4", linestyle=":",
-        label=f"pick: {selection.n_components} ({selection.status})",
-    )  # fmt: skip
-    _limit_errors(ax, table)
-    ax.set_xlabel("components")
-    ax.set_ylabel(f"mean loss per entry ({selection.loss})")
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set_title(f"Rank selection ({selection.method})")
-    handles, labels = ax.get_legend_handles_labels()
-    if "silhouette_min" in table:
-        other = ax.twinx()
-        other.plot(
-            ranks, table["silhouette_min"], color=GREEN, marker="s", markersize=3,
-            linestyle="-.", label="least silhouette",
+    _limit_errors(ax, table["error"], selection.errors)
+    ax.set_ylabel(f"mean loss per entry\n({selection.loss})")
+    reason = textwrap.fill(selection.reason, WIDTH)
+    ax.set_title(f"Rank selection ({selection.method})\n{reason}", fontsize="small")
+    least = table.get("silhouette_min")
+    strips = [ax, *_strips_below(ax, 1 if least is None else 2)]
+    if len(strips) > 1:
+        strips[1].plot(ranks, table["train"], "o--", color=ORANGE, markersize=3)
+        strips[1].set_ylabel("fitted to")
+    if len(strips) > 2:
+        strips[2].plot(ranks, least, "s-.", color=GREEN, markersize=3)
+        strips[2].set_ylim(min(0.0, np.nanmin(least)) - 0.05, 1.05)
+        strips[2].set_ylabel("least\nsilhouette")
+    for strip in strips:
+        strip.axvline(
+            selection.n_components, color="0.4", linestyle=":",
+            label=f"pick: {selection.n_components} ({selection.status})",
         )  # fmt: skip
-        least = np.nanmin(table["silhouette_min"])
-        other.set_ylim(min(0.0, least) - 0.05, 1.05)
-        other.set_ylabel("least silhouette", color=GREEN)
-        other.tick_params(axis="y", labelcolor=GREEN)
-        more, texts = other.get_legend_handles_labels()
-        handles, labels = handles + more, labels + texts
-    ax.legend(
-        handles, labels, fontsize="small", ncol=2, loc="upper center",
-        bbox_to_anchor=(0.5, -0.13),
-    )  # fmt: skip
+        strip.tick_params(labelbottom=strip is strips[-1])
+    strips[-1].set_xlabel("components")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(fontsize="small")
     return ax
 
 
-def _limit_errors(ax: Any, table: dict[str, Any]) -> None:
+def _strips_below(ax: Any, count: int) -> list[Any]:
+    """Divide the place of axes in a grid, a third as high for each strip below."""
+    place = ax.get_subplotspec()
+    if place is None:
+        return []
+    grid = place.subgridspec(count + 1, 1, height_ratios=[3] + [1] * count, hspace=0.05)
+    ax.set_subplotspec(grid[0])
+    return [ax.figure.add_subplot(grid[1 + t], sharex=ax) for t in range(count)]
+
+
+def _limit_errors(ax: Any, errors: Any, of_folds: Any) -> None:
     """Leave out of sight what a rank with an exploded error would compress to a line."""
-    values = np.concatenate([table["error"], table["train"]])
-    values = values[np.isfinite(values)]
-    low = values.min()
-    best, first = np.nanmin(table["error"]), table["error"][0]
-    high = max(2 * best - low, first) if np.isfinite(first) else 2 * best - low
-    if values.max() > low + 3 * (high - low):
-        ax.set_ylim(low - 0.1 * (high - low), low + 1.5 * (high - low))
+    finite = errors[np.isfinite(errors)]
+    low, first = finite.min(), errors[0]
+    high = max(1.5 * low, first) if np.isfinite(first) else 1.5 * low
+    if np.nanmax(of_folds) > low + 3 * (high - low):
+        ax.set_ylim(low - 0.3 * (high - low), low + 1.5 * (high - low))
 
 
 def plot_consensus(consensus: Any, figure: Any = None) -> Any:
@@ -148,6 +158,7 @@ def _draw_densities(ax: Any, consensus: Any) -> None:
     ax.hist(density[kept], edges, color=BLUE, label="kept")
     if not kept.all():
         ax.hist(density[~kept], edges, color=ORANGE, hatch="//", label="dropped")
+    ax.xaxis.get_major_locator().set_params(nbins=3)
     ax.set_xlabel("mean distance to nearest")
     ax.set_ylabel("spectra")
     ax.set_title(f"{100 * (1 - kept.mean()):.1f} % dropped")
