@@ -29,7 +29,7 @@ from nonneg.constraints import (
     constraint_kinds,
     register_constraint,
 )
-from support.constraint_cases import CASES, SOME, TRUE, K
+from support.constraint_cases import CASES, KNOWN, SOME, TRUE, K
 from toys.mirror import Mirror
 
 PENALTIES = {
@@ -278,9 +278,28 @@ def test_a_penalty_that_only_shrinks_is_refused_with_a_cure(cure):
         )
 
 
+@pytest.mark.parametrize("factor", ["W", "H"])
+@pytest.mark.parametrize(
+    "penalty",
+    [Smooth(), Graph(np.ones((18, 1)), 1.0), MinVolume(), Group(), Orthogonal()],
+)
+def test_each_penalty_that_shrinks_is_refused(penalty, factor):
+    """Also beside constraints on the other factor that leave its scale open."""
+    if isinstance(penalty, Graph):
+        n = TRUE.X.shape[0 if factor == "W" else 1]
+        penalty = Graph(np.arange(n)[:, None], n_neighbors=2)
+    other = "H" if factor == "W" else "W"
+    for open_scale in ([], Bounds(lower=0.1), Fixed(KNOWN) if other == "H" else []):
+        sides = {f"constraints_{factor}": penalty, f"constraints_{other}": open_scale}
+        text = f"{type(penalty).__name__} on {factor} has no minimum"
+        with pytest.raises(ValueError, match=text):
+            NMF(K, solver="hals", **sides).fit(TRUE.X)
+
+
 def test_a_penalty_on_one_factor_alone_warns():
-    with pytest.warns(UserWarning, match="alpha_H=0 penalises W alone"):
+    with pytest.warns(UserWarning, match="alpha_H=0 penalises W alone") as record:
         NMF(K, alpha_W=0.1, alpha_H=0, max_iter=2, tol=0).fit(TRUE.X)
+    assert sum("penalises W alone" in str(w.message) for w in record) == 1
     with pytest.warns(UserWarning, match="alpha_H=0 penalises W alone"):
         non_negative_factorization(
             TRUE.X, n_components=K, alpha_W=0.1, alpha_H=0, max_iter=2, tol=0
@@ -363,16 +382,3 @@ def test_weights_of_rows_and_columns(name, with_gaps, solver):
         assert weighted.reconstruction_err_ == pytest.approx(
             copied.reconstruction_err_, rel=0.02
         )
-
-
-def test_starts_fulfil_the_constraints():
-    """A fit that has no time for an iteration returns what it started from."""
-    for case in ("simplex", "fixed-entries", "bounds"):
-        one = CASES[case]
-        W, H, _ = non_negative_factorization(
-            TRUE.X, np.full(TRUE.W.shape, 9.0), np.full(TRUE.H.shape, 9.0), K,
-            init="custom", solver="hals", constraints_W=one.W, constraints_H=one.H,
-            max_iter=1, tol=0,
-        )  # fmt: skip
-        assert one.holds_W(W)
-        assert one.holds_H(H)

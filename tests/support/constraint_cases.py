@@ -109,7 +109,7 @@ CASES = {
         by_single_rows=False,
     ),
     "bounds": Case(
-        W=Bounds(upper=0.8), H=Bounds(0.05, [1.0, 2.0, 1.5]),
+        W=Bounds(upper=0.8), H=[Bounds(lower=0.05), Bounds(upper=[1.0, 2.0, 1.5])],
         holds_W=is_within(0, 0.8),
         holds_H=is_within(0.05, np.array([1.0, 2.0, 1.5])[:, None]),
     ),
@@ -137,6 +137,10 @@ CASES = {
     ),
     "target": Case(H=Target(KNOWN, 2.0), W=Target(TRUE.W, 0.5), by_single_rows=False),
     "min-volume": Case(W=Simplex(), H=MinVolume(0.01, 0.5), holds_W=SIMPLEX),
+    "several-penalties": Case(
+        W=[Simplex(), Target(TRUE.W, 0.1)], holds_W=SIMPLEX,
+        H=[Smooth(0.3), MinVolume(0.01, 0.5), Target(KNOWN, 1.0)], by_single_rows=False,
+    ),
     "group": Case(W=[Group(0.05), Bounds(upper=3)], H=Bounds(upper=4),
                   by_single_rows=None),
     "orthogonal": Case(W=Bounds(upper=1), H=Orthogonal(0.02), by_sweeps_alone=True),

@@ -177,14 +177,16 @@ class FactorConstraints:
     ) -> Array:
         """Return the rows that fulfil the constraints and are nearest to A, or near it.
 
-        With `positive` they are mixed with level rows, of the mean of A, so that few entries
-        are 0.
+        With `positive` they are mixed with level rows, of the mean of A, or have these in the
+        place of zeros, so that few entries are 0.
         """
         if mean is None:
             mean = float(np.abs(A).mean()) if A.size else 0.0
         level = np.full_like(A, mean)
         A = project(A, self.box)
-        if positive and not self.is_plain:
+        if positive and self.is_plain:
+            A = np.where(A > 0, A, LEVEL * level)
+        elif positive:
             level = project(level, self.box)
             A = project((1 - LEVEL) * A + LEVEL * level, self.box)
         if self.columns is not None:
