@@ -45,7 +45,7 @@ FLOOR = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-5}
 """Share of ½‖X‖² below which differences of objectives from products are rounding."""
 DOUBTFUL = {np.dtype(np.float64): 0.0, np.dtype(np.float32): 1e-4}
 """Share of ½‖X‖² below which the objective is computed entry by entry, by one more pass: with
-columns of unequal sizes, products in float32 err by 1e-6 of ½‖X‖²."""
+columns of unequal sizes, products in float32 err by 1e-6 of ½‖X‖² (D-HALS-ENTRIES)."""
 EXACT = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-8}
 """Share of ½‖X‖² below which a fit counts as exact, and the residual alone ends it."""
 MOST_REVIVALS = 10
