@@ -16,7 +16,7 @@ from ..base.minibatch_parameters import BatchParameters
 from ..base.observed import Observation
 from ..base.parameters import Parameters
 from ..base.records import FactorizationResult, Iteration
-from ..fitting.fixed_factor import fixed_factor
+from ..fitting.fixed_factor import transform_memory
 from ..fitting.minibatch_plan import plan_batches, plan_rows, plan_step
 from ..fitting.plan import Plan
 from ..fitting.run import run
@@ -373,7 +373,8 @@ class MiniBatchNMF(FactorizationEstimator):
 
     def _plan_transform(self, X: Operand, out: Any = None) -> Plan:
         parameters = self._parameters()
-        fixed = fixed_factor(self, self.components_, X.dtype, X.n_threads)
+        memory = transform_memory(self)
+        fixed = memory.fixed_factor(self.components_, X.dtype, X.n_threads)
         return plan_rows(X, parameters, fixed, out)
 
     def _prepared(self, X: Any, observation: Observation) -> Operand:

@@ -10,10 +10,9 @@ from ..base.constraint import ConstraintBase, as_constraints, takes_any_sign
 from ..base.interfaces import LossBase, Operand, SolverBase
 from ..base.records import FactorizationResult, Iteration
 from ..fitting.fit_plan import plan
-from ..fitting.fixed_factor import fixed_factor, planned
+from ..fitting.fixed_factor import transform_memory
 from ..fitting.plan import Plan
 from ..fitting.plan_checks import AUTO
-from ..fitting.transform import parameters_of_transform
 from ..least_squares.projected_gradient import measure_sparseness
 from ..operands.registration import lazy_transform
 from ..solvers.registry import solvers
@@ -356,10 +355,9 @@ class NMF(FactorizationEstimator):
     def _plan_transform(self, X: Operand, out: Any = None) -> Plan:
         parameters = self._parameters()
         name = self.solver_ if parameters.solver == AUTO else parameters.solver
-        parameters = parameters_of_transform(parameters, len(self.components_), name)
-        fixed = fixed_factor(
-            self, self.components_, X.dtype, X.n_threads, takes_any_sign(self)
-        )
+        memory, H = transform_memory(self), self.components_
+        parameters = memory.parameters(parameters, len(H), name)
+        fixed = memory.fixed_factor(H, X.dtype, X.n_threads, takes_any_sign(self))
         if not solvers.class_of(parameters.solver).solves_W_exactly:
             out = None  # W is written at the end
         if out is not None:
@@ -368,7 +366,7 @@ class NMF(FactorizationEstimator):
         def make() -> Plan:
             return plan(X, parameters, fixed=fixed)
 
-        known: Plan = planned(self, X, parameters, fixed, make)
+        known: Plan = memory.plan(X, parameters, fixed, make)
         return known
 
     def _set_fitted(self, X: Operand, result: FactorizationResult, plan: Plan) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..base.deadline import OutOfTime
 from ..base.interfaces import Operand
-from ..base.parameters import Parameters
 from ..base.records import ROWS_LEFT, FactorizationResult, StopReason
 from ..base.validation import warn
 from ..kernels.factor_rows import to_caller
@@ -25,25 +22,6 @@ from .run import run
 
 OUT_ROWS = 1 << 14
 """Number of rows of W that are written to `out` at a time."""
-
-
-_known: WeakKeyDictionary[Parameters, tuple[Any, Parameters]] = WeakKeyDictionary()
-
-
-def parameters_of_transform(parameters: Parameters, k: int, solver: Any) -> Parameters:
-    """Return the parameters of a transform by the solver of a fit.
-
-    They are kept with those of the fit: to make them takes longer than to solve for a row.
-    """
-    known = _known.get(parameters)
-    if known is not None and known[0] == (k, solver):
-        return known[1]
-    of_transform = dataclasses.replace(
-        parameters, n_components=k, solver=solver, callback=None, checkpoint=None,
-        resume=False,
-    )  # fmt: skip
-    _known[parameters] = (k, solver), of_transform
-    return of_transform
 
 
 def transform(plan: Plan, out: Any = None) -> Any:
