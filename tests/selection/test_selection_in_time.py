@@ -15,9 +15,9 @@ X = np.random.default_rng(0).gamma(1, size=(60, 3)) @ np.random.default_rng(1).g
     1, size=(3, 20)
 )
 GAPS = np.where(np.random.default_rng(2).random(X.shape) < 0.1, np.nan, X)
-FEW = 80
-"""Looks at the clock that may follow, to get from where time ended to the caller; some
-replicates of a bootstrap are under way at a time."""
+FEW = 200
+"""Looks at the clock that may follow, to get from where time ended to the caller: some 60 of
+each fit, of which a consensus and a bootstrap have several under way at a time."""
 
 
 class Clock:

@@ -16,6 +16,8 @@ from ..operands.base import matmul
 from ..operands.registration import as_operand
 
 Ranges = list[slice]
+ROWS = 256
+"""Rows of a dense X that are brought into order at a time."""
 
 
 class Classes(NamedTuple):
@@ -68,7 +70,17 @@ class DenseBlock(ClassBlock):
     """A block of a dense X."""
 
     def __init__(self, X: Array, rows: Classes, columns: Classes) -> None:
-        self.X = np.ascontiguousarray(X[rows.order][:, columns.order])
+        self.X = np.empty(X.shape, dtype=X.dtype)
+        # some rows at a time: of all at once each would come from memory twice
+        for start in range(0, len(X), ROWS):
+            some = slice(start, start + ROWS)
+            np.take(
+                X[rows.order[some]],
+                columns.order,
+                axis=1,
+                out=self.X[some],
+                mode="clip",
+            )
         self.ranges, self.columns = rows.ranges, columns
 
     def sums(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -122,6 +124,8 @@ class FoldedOperand(Operand):
         self, part: Part, step: RowSolve, rows: RowSolveRows, shared: RowSolveInputs
     ) -> RowSolveSums:
         """Do a half-step of all models on the rows of a part."""
+        if part.of_classes:
+            return self._solve_by_class(part, step, rows, shared)
         product = matmul(part.X, _beside([inputs.Ht for inputs in shared.models]))
         ends = np.cumsum([inputs.Ht.shape[1] for inputs in shared.models])[:-1]
         models = zip(
@@ -142,6 +146,29 @@ class FoldedOperand(Operand):
             grams, report.gram_result = report.gram_result, None
             sums.append(ModelSums(report, of_model, grams))
         return RowSolveSums(tuple(sums))
+
+    def _solve_by_class(
+        self, part: Part, step: RowSolve, rows: RowSolveRows, shared: RowSolveInputs
+    ) -> RowSolveSums:
+        """Do a half-step of all models, class by class of the rows of a part."""
+        of_models = [self.row_grams(model.Ht, model.gram) for model in shared.models]
+        total: Any = None
+        for a, (X_a, ends) in enumerate(
+            zip(part.of_classes, pairwise(part.bounds), strict=True)
+        ):
+            if not X_a.shape[0]:
+                continue
+            inputs = tuple(
+                replace(model, gram=grams[a])
+                for model, grams in zip(shared.models, of_models, strict=True)
+            )
+            sums = X_a.run_pass(step, rows.block(*ends), RowSolveInputs(inputs))
+            for model, grams in zip(sums.models, of_models, strict=True):
+                of_class, model.gram = model.gram, np.zeros_like(grams)
+                model.gram[a] = of_class
+                model.report.gram_result = None
+            total = added(total, sums)
+        return total
 
 
 def _beside(factors: list[Array]) -> Array:
