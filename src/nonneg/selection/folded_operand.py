@@ -168,7 +168,8 @@ class FoldedOperand(Operand):
                 model.gram[a] = of_class
                 model.report.gram_result = None
             total = added(total, sums)
-        return total
+        all_classes: RowSolveSums = total
+        return all_classes
 
 
 def _beside(factors: list[Array]) -> Array:
