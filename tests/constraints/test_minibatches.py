@@ -84,7 +84,7 @@ def test_rows_of_W_and_penalties_on_H(name, beta, fresh, dtype):
     case = HERE[name]
     model = MiniBatchNMF(
         K, constraints_W=case.W, constraints_H=case.H, beta_loss=beta, batch_size=30,
-        max_iter=12, tol=0, max_no_improvement=None, random_state=0, fresh_restarts=fresh,
+        max_iter=6, tol=0, max_no_improvement=None, random_state=0, fresh_restarts=fresh,
     )  # fmt: skip
     data = X.astype(dtype)
     W = model.fit_transform(data)
@@ -111,9 +111,9 @@ def test_one_batch_of_everything_ends_where_NMF_does(beta):
     options = {"constraints_W": Simplex(), "beta_loss": beta, "tol": 0,
                "random_state": 0}  # fmt: skip
     H_says = Smooth(3.0)
-    whole = NMF(K, solver="mu", constraints_H=H_says, max_iter=400, **options).fit(X)
+    whole = NMF(K, solver="mu", constraints_H=H_says, max_iter=200, **options).fit(X)
     batches = MiniBatchNMF(
-        K, constraints_H=H_says, max_iter=400, batch_size=len(X), forget_factor=0.0,
+        K, constraints_H=H_says, max_iter=200, batch_size=len(X), forget_factor=0.0,
         max_no_improvement=None, **options,
     ).fit(X)  # fmt: skip
     rough = [float(np.square(np.diff(m.components_)).sum()) for m in (whole, batches)]
