@@ -111,6 +111,11 @@ class FactorConstraints:
         return as_slice(np.flatnonzero(~self.fixed))
 
     @cached_property
+    def _known(self) -> Any:
+        """The components that are fixed, likewise."""
+        return as_slice(np.flatnonzero(self.fixed))
+
+    @cached_property
     def _moves_freely(self) -> bool:
         """Whether the components that aren't fixed only have to be at least 0."""
         box = self.box.columns(self.moving)
@@ -318,7 +323,7 @@ class FactorConstraints:
     ) -> SolveReport:
         """Solve for the components that are not fixed, beside what the others leave over."""
         k, dtype = self.factor.k, rows.solved.dtype
-        kept, out = self.moving, as_slice(np.flatnonzero(self.fixed))
+        kept, out = self.moving, self._known
         measures = np.zeros((2, k))
         start = rows.start
         known = start[:, out]
@@ -354,17 +359,20 @@ class FactorConstraints:
         """Write the rows beyond `solved`, brought back to the constraints."""
         dtype, box = rows.solved.dtype, self.box
         some = self.moving
-        solved, previous = rows.solved[:, some], rows.previous[:, some]
-        moved = solved + dtype.type(momentum) * (solved - previous)
-        bounds = box.columns(some)
-        np.clip(moved, bounds.lower, bounds.upper, out=moved)
+        moved = rows.solved[:, some] - rows.previous[:, some]
+        moved *= dtype.type(momentum)
+        moved += rows.solved[:, some]
+        if self._moves_freely:
+            np.maximum(moved, 0, out=moved)
+        else:
+            bounds = box.columns(some)
+            np.clip(moved, bounds.lower, bounds.upper, out=moved)
         if box.total is not None:
             sums = moved.sum(axis=1, dtype=np.float64)
             beyond = sums > box.total if box.at_most else sums > 0
             scale = np.where(beyond, box.total / np.where(beyond, sums, 1), 1.0)
             moved *= scale[:, None].astype(dtype)
-        if self.fixed.any():
-            rows.moved[...] = rows.solved
+        rows.moved[:, self._known] = rows.solved[:, self._known]
         rows.moved[:, some] = moved
 
 
