@@ -181,18 +181,22 @@ def test_sums_of_H_cost_nothing_where_W_is_free():
     )
 
 
+@pytest.mark.parametrize("by_row", [False, True])
 @pytest.mark.parametrize("quadratic", [False, True])
 @pytest.mark.parametrize("at_most", [False, True])
 @pytest.mark.filterwarnings(
     "ignore:Values in x were outside bounds:RuntimeWarning"
 )  # SciPy 1.13
-def test_rows_minimise_the_majoriser_within_a_box(quadratic, at_most):
+def test_rows_minimise_the_majoriser_within_a_box(quadratic, at_most, by_row):
     rng = np.random.default_rng(0)
     n, k = 12, 4
     linear = rng.normal(0.5, 1, (n, k)) + (0.0 if quadratic else 1.5)
     bend = np.full((n, k), 0.7) if quadratic else np.zeros((n, k))
     pull = rng.random((n, k))
-    box = Box(np.zeros(k), np.full(k, 0.6), 1.0, at_most)
+    upper = rng.uniform(0.3, 0.9, (n, k)) if by_row else np.full(k, 0.6)
+    if quadratic and by_row:  # kinks alone
+        pull[:, 1:] = 0
+    box = Box(np.zeros_like(upper), upper, 1.0, at_most)
     rows = minimise_within(Separable(linear, bend, pull), box, np.float64)
     limit = {"type": "ineq" if at_most else "eq", "fun": lambda a: 1 - a.sum()}
     for i in range(n):
@@ -204,11 +208,14 @@ def test_rows_minimise_the_majoriser_within_a_box(quadratic, at_most):
             )
 
         best = minimize(
-            value, np.full(k, 0.25), bounds=[(1e-9, 0.6)] * k, constraints=[limit],
-            method="SLSQP", options={"ftol": 1e-13, "maxiter": 300},
+            value, np.full(k, 0.25), constraints=[limit], method="SLSQP",
+            bounds=[(1e-9, u) for u in np.broadcast_to(upper, (n, k))[i]],
+            options={"ftol": 1e-13, "maxiter": 300},
         )  # fmt: skip
         assert value(rows[i]) <= best.fun + 1e-6
-        assert rows[i].max() <= 0.6
+        assert (rows[i] <= np.broadcast_to(upper, (n, k))[i]).all()
+        total = rows[i].sum()
+        assert total <= 1 + 1e-15 if at_most else abs(total - 1) <= 4 * k * 2.3e-16
 
 
 def test_counts_with_empty_rows_keep_their_sums():

@@ -158,12 +158,19 @@ def test_model_files_hold_sparse_graphs_and_refuse_strangers(tmp_path):
         save(model, path)
 
 
-@pytest.mark.parametrize("name", ["simplex", "fixed-component", "smooth", "fixed-W"])
-def test_a_fit_resumes_to_the_bit(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "solver", "beta"),
+    [
+        ("simplex", "hals", 2), ("fixed-component", "hals", 2), ("smooth", "bpp", 2),
+        ("fixed-W", "hals", 2), ("unimodal", "hals", 2), ("simplex-fixed", "mu", 1),
+        ("several-penalties", "sn", 1),
+    ],
+)  # fmt: skip
+def test_a_fit_resumes_to_the_bit(name, solver, beta, tmp_path):
     case, path = CASES[name], tmp_path / "fit.npz"
     options = {
-        "n_components": K, "solver": "hals", "tol": 0, "constraints_W": case.W,
-        "constraints_H": case.H, "random_state": 0,
+        "n_components": K, "solver": solver, "tol": 0, "constraints_W": case.W,
+        "constraints_H": case.H, "random_state": 0, "beta_loss": beta,
     }  # fmt: skip
     whole = NMF(max_iter=12, **options)
     W = whole.fit_transform(TRUE.X)
