@@ -399,6 +399,8 @@ def test_known_components_need_no_products(moving, storage, dtype):
     assert_close(rows["solved"], expected, dtype, m * k)
     assert_close(sums["gram"], plain["gram"], dtype, n * k)
     assert_close(sums["rhs"], plain["rhs"][:, ~fixed], dtype, n * k)
+    beside = np.sum(extra.astype(np.float64) * rows["solved"])
+    assert_close(sums["cross"], beside, dtype, n * k)
 
 
 @dtypes

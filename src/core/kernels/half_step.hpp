@@ -127,6 +127,16 @@ NONNEG_INLINE void spread_rows(const Model<T> &model, Index first, Index n_rows,
   }
 }
 
+// <extra, A> of rows from `first` on, with the results A of these rows.
+template <class T>
+NONNEG_INLINE double cross_of_extra(const Model<T> &model, Index first, MatrixView<const T> A) {
+  double cross = 0;
+  for (Index i = 0; i < A.rows; ++i)
+    cross += inner_product(model.extra.data + (first + i) * model.extra.stride,
+                           A.data + i * A.stride, model.solve.sweep.k);
+  return cross;
+}
+
 // The components of A that move, `stride` apart, zeros behind them up to kp numbers.
 template <class T>
 NONNEG_INLINE void pack_moving(const Model<T> &model, MatrixView<const T> A, T *packed,
@@ -170,7 +180,10 @@ NONNEG_INLINE void solve_block(const Model<T> *models, ModelSums *sums, int n_mo
     } else if (model.scale || model.extra.data) {
       adjust_rows(model, first, last - first, P, width);
     }
+    const double cross = sums[m].sums.cross;
     solve_rows(model.solve, rows, rhs, sums[m].sums, sums[m].measures, scratch.tile);
+    if (model.moving)
+      sums[m].sums.cross = cross + cross_of_extra(model, first, rows.result());
     if (sums[m].gram)
       gram<T>(rows.result(), sums[m].gram, scratch.block.gram);
     if (pack_results && model.moving)

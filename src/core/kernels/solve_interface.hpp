@@ -51,7 +51,7 @@ template <class T> struct Solve {
 
 struct SolveSums {
   double violation = 0; // sum of |projected gradient|, each just before its update
-  double cross = 0;     // <p, a> after the solve
+  double cross = 0;     // <p, a> after the solve; <extra, result> where some components move
   double decrease = 0;  // adaptive, exact: decrease of the objective
   double sweeps = 0;    // sweeps, or passive sets tried, summed over the rows
 };

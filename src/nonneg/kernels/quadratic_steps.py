@@ -205,9 +205,11 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
         elif rows.extra is not None:
             product = product + rows.extra
         report = reference.solve_rows(rows, product, gram, inputs.l1, method)
+        A = rows.result
+        if inputs.moving is not None:
+            report.cross = reference.inner(rows.extra, A)
         if not self.accumulate:
             return ModelSums(report)
-        A = rows.result
         multiplied = A if inputs.moving is None else A[:, inputs.moving]
         if rows.scale is not None:
             multiplied = multiplied * rows.scale[:, None]

@@ -130,7 +130,7 @@ class SolveReport(StepSums):
     violation: float
     """`SweepReport.violation` for a cyclic sweep; 0 for other methods."""
     cross: float
-    """⟨rhs, A⟩ of the solved rows."""
+    """⟨rhs, A⟩ of the solved rows; ⟨extra, A⟩ of the result in a pass with some components."""
     decrease: float = 0.0
     """Decrease of the objective from the start to the solved rows; 0 for a cyclic sweep."""
     sweeps: float = 0.0

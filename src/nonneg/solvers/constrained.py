@@ -141,7 +141,8 @@ class ConstrainedLeastSquares(SolverBase):
         else:
             rhs = self._product(problem, state, "W", Ht)
             report = self._half(problem, self.W, X, rows, Ht, rhs, gram_H, Exact())
-            cross = self._cross(problem, state, rows.solved, Ht, rhs)
+            every = matmul(X, Ht) if self.W.fixed.any() else rhs
+            cross = inner(every, rows.solved)
         objective = self._measured(problem, state, rows.solved, Ht, cross, gram_H)
         if math.isfinite(objective):
             # above the best objective by rounding at most; `transform` finds this W again
@@ -218,6 +219,7 @@ class ConstrainedLeastSquares(SolverBase):
         Ht, gram_H = rows_H.start, gram(rows_H.start, n)
         W, there = rows_W.result, state.placed(problem.X, self.W)
         product, state.product = state.product, None
+        beside = None
         if product is None and self._shares_a_pass(X):
             sums = solve_in_a_pass(X, rows_W, Ht, gram_H, problem.penalty_W, method)
             report_W, gram_W, rhs = sums.report, sums.gram, sums.rhs
@@ -229,6 +231,7 @@ class ConstrainedLeastSquares(SolverBase):
             report_W, gram_W, rhs = solve_beside_known(
                 X, rows_W, Ht, gram_H, problem.penalty_W, method, self.H.fixed, known
             )
+            beside = float(report_W.cross)
         else:
             if product is None:
                 product = self._product(problem, state, "W", Ht)
@@ -238,7 +241,9 @@ class ConstrainedLeastSquares(SolverBase):
             gram_W, rhs = gram(W, n), self._product(problem, state, "H", W)
         report_H = self._half(problem, self.H, X.T, rows_H, W, rhs, gram_W, method)
         gram_H = gram(rows_H.solved, n)
-        cross = self._cross(problem, state, W, rows_H.solved, rhs, of_H=True)
+        if beside is None:
+            beside = self._cross_of_known(problem, state, W, rows_H.solved)
+        cross = beside + inner(rhs, rows_H.solved)
         objective = self._measured(
             problem, state, W, rows_H.solved, cross, gram_H, gram_W
         )
@@ -309,24 +314,15 @@ class ConstrainedLeastSquares(SolverBase):
     ) -> Array:
         return state.product_of(problem.X, factor, other, self.W.fixed, self.H.fixed)
 
-    def _cross(
-        self,
-        problem: Problem,
-        state: ConstrainedState,
-        W: Array,
-        Ht: Array,
-        rhs: Array,
-        of_H: bool = False,
+    def _cross_of_known(
+        self, problem: Problem, state: ConstrainedState, W: Array, Ht: Array
     ) -> float:
-        """Return ⟨X, WH⟩, where `rhs` are the products for W or, `of_H`, for H."""
-        if not of_H:
-            return inner(matmul(problem.X, Ht) if self.W.fixed.any() else rhs, W)
-        total = inner(rhs, Ht)
+        """Return the part of ⟨X, WH⟩ of the components of H that are known."""
         fixed = self.H.fixed
-        if fixed.any() and not problem.X.on_workers:
-            known = state.of_known(problem.X, "W", Ht, fixed)
-            total += cross_of_known(known, W, fixed)
-        return total
+        if not fixed.any() or problem.X.on_workers:
+            return 0.0  # products are made with all of them
+        known = state.of_known(problem.X, "W", Ht, fixed)
+        return cross_of_known(known, W, fixed)
 
     # ---- what it is worth
 

@@ -74,6 +74,7 @@ def solve_beside_known(
     Returns
     -------
     report : SolveReport
+        Its `cross` is ⟨known, W⟩ of the result.
     gram : ndarray of shape (k, k)
         That of the result.
     rhs : ndarray of shape (n_features, k)
