@@ -148,6 +148,7 @@ def test_consensus_writes_a_model():
         "W.csv",
     )
     assert "3 components agreed on by 6 runs" in shown
+    assert "no iteration was needed" in ok("info", "model")
     assert "share of runs" in shown
     model = load("model")
     assert model.feature_names_in_[0] == "gene0"

@@ -354,6 +354,8 @@ def format_summary(summary: FitSummary) -> str:
 
 def format_end(stop_reason: str, n_iter: int, seconds: float) -> str:
     """Return how and when a fit ended, in words."""
+    if n_iter == 0 and stop_reason == "converged":  # as a consensus is
+        return "no iteration was needed"
     word = "step" if stop_reason == STEPS else "iteration"
     iterations = f"{n_iter} {word}{'' if n_iter == 1 else 's'}"
     end = _ENDS.get(stop_reason, f"{stop_reason} after {{}} in {{}}")
