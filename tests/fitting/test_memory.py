@@ -71,7 +71,7 @@ SLOW = ("pg", "sn-kullback-leibler")
 """Those whose iterations take long on a dense X."""
 
 
-# an X without copies, and one of which some solvers make one; the others are as these
+# each solver meets a dense X and a sparse one, by rows or by columns, but not all four of them
 @needs_linux  # reads /proc
 @pytest.mark.parametrize(
     ("storage", "cases"),

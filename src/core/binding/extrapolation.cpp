@@ -58,8 +58,9 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
   const std::string name = std::string(sizeof(T) == 4 ? "extrapolate32_" : "extrapolate64_") + suffix;
   m.def(name.c_str(),
         [](typename Arg::Arrays X, bool by_columns, nb::list W, Roles roles_W, nb::list H,
-           Roles roles_H, nb::object gram_H, nb::object product, Doubles state, Flags restarts, Doubles decreases, Doubles values,
-           const MomentumRule &rule, int sweeps, double settled, double half_square, double doubtful, double least,
+           Roles roles_H, nb::object gram_H, nb::object product, Doubles state, Flags restarts,
+           Doubles decreases, Doubles values, const MomentumRule &rule, int sweeps,
+           double settled, double half_square, double doubtful, double least,
            Doubles reports, nb::object grams, nb::object measures, int n_threads) {
           nb::list &of_columns = by_columns ? W : H;
           require(of_columns.size() == 3, "a factor has three arrays and five roles");
@@ -102,7 +103,8 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
         nb::arg("gram_H"), nb::arg("product").none(), nb::arg("state").noconvert(),
         nb::arg("restarts").noconvert(), nb::arg("decreases").noconvert(),
         nb::arg("values").noconvert(), nb::arg("rule"), nb::arg("sweeps"), nb::arg("settled"),
-        nb::arg("half_square"), nb::arg("doubtful"), nb::arg("least"), nb::arg("reports").noconvert(), nb::arg("grams"),
+        nb::arg("half_square"), nb::arg("doubtful"), nb::arg("least"),
+        nb::arg("reports").noconvert(), nb::arg("grams"),
         nb::arg("measures"), nb::arg("n_threads"));
 }
 

@@ -111,8 +111,9 @@ bool solve_pair(const Kernels<T> &K, const X &x, const PairSolve<T> &p, SolvesBe
                 double momentum, PairSums &out, Run run) {
   out.W = out.H = {};
   // in a pass over X, which makes the products for the other factor as well
-  const auto fused = [&](const RowArrays<T> &rows, MatrixView<const T> other, const double *gram_other,
-                         double *gram, double *measures, SolveSums &sums) {
+  const auto fused = [&](const RowArrays<T> &rows, MatrixView<const T> other,
+                         const double *gram_other, double *gram, double *measures,
+                         SolveSums &sums) {
     FusedModel<T> model{{beside.sweeps(gram_other, momentum), rows, 0}, other, p.products, gram,
                         measures, {}};
     const bool done = update(K, x, &model, 1, run);

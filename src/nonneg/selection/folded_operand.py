@@ -35,7 +35,8 @@ class FoldedOperand(Operand):
     -----
     Products with the entries that are left need nothing else: those that are held out don't
     take part in them. Only the Gram matrices go by classes, F of k·k for each half-step
-    (D-FOLD-PRODUCTS).
+    (D-FOLD-PRODUCTS). Of a large dense X the half-steps go class by class as well, so that X is
+    read once for both products (D-FOLD-DENSE).
     """
 
     kind = "folded"
