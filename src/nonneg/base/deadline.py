@@ -39,8 +39,7 @@ def nothing_read(max_time: float | None) -> Exception:
     )
 
 
-@contextmanager
-def time_limit(seconds: Any, start: float | None = None) -> Iterator[None]:
+class time_limit:  # noqa: N801
     """Let `check` raise after so many seconds, on this thread and inside the block.
 
     Parameters
@@ -50,24 +49,29 @@ def time_limit(seconds: Any, start: float | None = None) -> Iterator[None]:
     start : float or None
         When the seconds began, by `now`; None: with the block.
     """
-    before = _limit.end
-    if is_real(seconds) and seconds < math.inf:
-        end = (now() if start is None else start) + float(seconds)
-        _limit.end = end if before is None else min(before, end)
-    try:
-        yield
-    finally:
-        _limit.end = before
+
+    def __init__(self, seconds: Any, start: float | None = None) -> None:
+        self._seconds, self._start = seconds, start
+
+    def __enter__(self) -> None:
+        seconds, before = self._seconds, _limit.end
+        self._before = before
+        if seconds is not None and is_real(seconds) and seconds < math.inf:
+            end = (now() if self._start is None else self._start) + float(seconds)
+            _limit.end = end if before is None else min(before, end)
+
+    def __exit__(self, *_: object) -> None:
+        _limit.end = self._before
 
 
-@contextmanager
-def no_limit() -> Iterator[None]:
+class no_limit:  # noqa: N801
     """Suspend the limit inside the block: for the caller's code, and for writing files."""
-    before, _limit.end = _limit.end, None
-    try:
-        yield
-    finally:
-        _limit.end = before
+
+    def __enter__(self) -> None:
+        self._before, _limit.end = _limit.end, None
+
+    def __exit__(self, *_: object) -> None:
+        _limit.end = self._before
 
 
 @contextmanager

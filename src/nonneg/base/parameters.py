@@ -74,6 +74,15 @@ class Parameters:
         """Names of the parameters that a fit may change that resumes another one."""
         return frozenset(p.name for p in cls.table if p.resumable)
 
+    def changed(self, **values: Any) -> Self:
+        """Return the parameters with other values, which are not checked.
+
+        `dataclasses.replace` takes as long as an iteration on a small X.
+        """
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), **values)
+        return other
+
     def validated(
         self,
         solvers: Collection[str],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -345,6 +346,9 @@ def check_factor(
     TypeError
         If it is sparse.
     """
+    if _is_plain_factor(A, shape, dtype, any_sign):
+        plain: Array = A
+        return plain
     name = "W" if "W" in whom else "H"
     dtype_of_A = getattr(A, "dtype", None)
     is_float = isinstance(dtype_of_A, np.dtype) and dtype_of_A.kind == "f"
@@ -367,6 +371,22 @@ def check_factor(
         )
         raise ValueError(msg)
     return to_dtype_of_X(checked, np.dtype(dtype), name)
+
+
+def _is_plain_factor(
+    A: Any, shape: tuple[int | None, int | None], dtype: Any, any_sign: bool
+) -> bool:
+    """Whether A is a factor that `check_factor` would return as it is.
+
+    The checks one by one take as long as several iterations on a small X.
+    """
+    if not (is_plain_matrix(A) and A.dtype == dtype):
+        return False
+    if any(n not in (None, length) for n, length in zip(shape, A.shape, strict=True)):
+        return False
+    least, most = float(A.min()), float(A.max())  # NaN if there is one
+    is_finite = math.isfinite(least) and math.isfinite(most)
+    return is_finite and (any_sign or least >= 0) and (most > 0 or least < 0)
 
 
 def to_dtype_of_X(A: Array, dtype: np.dtype[Any], name: str) -> Array:

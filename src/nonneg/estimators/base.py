@@ -24,7 +24,7 @@ from ..base.records import FactorizationResult, result_of
 from ..base.validation import check_X, is_plain_sparse
 from ..fitting.observation import complete, observed_in, warn_of_gaps
 from ..fitting.plan import Plan
-from ..fitting.preparation import prepare_X, validated
+from ..fitting.preparation import prepare_X, validated_values
 from ..fitting.run import run
 from ..fitting.transform import require_room, transform, write_W
 from ..losses.beta import make_loss
@@ -331,7 +331,7 @@ class FactorizationEstimator(NamedTransformer):
         kind: Any = self._parameters_class
         names = _field_names(kind)
         values = {name: value for name, value in vars(self).items() if name in names}
-        return validated(self._parameters_class(**values))
+        return validated_values(kind, values)
 
     def _set_fitted(
         self,

@@ -144,9 +144,11 @@ def _take_in(past: Past, done: Progress | Stretch, seconds: float, tol: float) -
         history.objective.extend(done.objective)
         history.residual.extend(done.residual)
         history.sweeps.extend(done.sweeps or [1.0] * n_iter)
-        share = (seconds - past.seconds) / n_iter
-        inner = past.seconds + share * np.arange(1, n_iter)
-        history.seconds.extend([*inner.tolist(), seconds])
+        if n_iter > 1:
+            share = (seconds - past.seconds) / n_iter
+            inner = past.seconds + share * np.arange(1, n_iter)
+            history.seconds.extend(inner.tolist())
+        history.seconds.append(seconds)
     past.state.n_iter += n_iter
     past.seconds = seconds
     past.converged_at = tol if done.has_converged else None
@@ -183,7 +185,7 @@ def _pace(
     """Return the pace: single iterations where somebody asks for something after each."""
     heard = limits.callback is not None or checkpoints is not None
     if heard or (limits.verbose and solver.measure):
-        return Pace(0.0)
+        return Pace.by_single(problem) if solver.advances else Pace(0.0)
     return Pace.of(problem) if solver.advances else Pace()
 
 

@@ -32,15 +32,23 @@ class Pace:
     most: int = 1
     least: int = 2
     """Least number of iterations for which the solver is asked for a call of the core."""
+    longest: int | None = None
+    """Most iterations of a call; None: as many as take `seconds`."""
     is_first: bool = True
     """Whether nothing was done yet: a solver may do its first iteration alone."""
 
     @classmethod
     def of(cls, problem: Problem) -> Pace:
         """Return the pace of a fit, which begins with a stretch where X is small."""
-        work = max(2 * problem.X.product_entries * len(problem.penalty_W.l1), 1)
+        work = _work(problem)
         most = max(1, min(int(FIRST_WORK / work), GROWTH))
         return cls(SECONDS, most, least=1 if work <= CALL_WORK else 2)
+
+    @classmethod
+    def by_single(cls, problem: Problem) -> Pace:
+        """Return the pace of a fit that tells of each iteration, a call where X is small."""
+        is_call = _work(problem) <= CALL_WORK
+        return cls(SECONDS if is_call else 0.0, least=1, longest=1)
 
     def advance(
         self, solver: SolverBase, problem: Problem, state: Any, left: int
@@ -67,4 +75,10 @@ class Pace:
     def _note(self, n_iter: int, seconds: float) -> None:
         self.is_first = False
         fitting = self.seconds * n_iter / max(seconds, 1e-9)
-        self.most = max(1, min(int(fitting), GROWTH * n_iter))
+        longest = GROWTH * n_iter if self.longest is None else self.longest
+        self.most = max(1, min(int(fitting), longest))
+
+
+def _work(problem: Problem) -> float:
+    """Return the multiply-adds of the products with X in an iteration."""
+    return max(2 * problem.X.product_entries * len(problem.penalty_W.l1), 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any, NamedTuple
 
@@ -83,15 +82,16 @@ def resolve_auto(
     is_auto = parameters.solver == AUTO
     if is_auto:
         name, reasons["solver"] = choose_solver(loss, X)
-        parameters = dataclasses.replace(parameters, solver=name)
+        parameters = parameters.changed(solver=name)
         if name == "mu" and _extrapolates(loss, X, k):
-            parameters = dataclasses.replace(parameters, accelerate=True)
+            parameters = parameters.changed(accelerate=True)
             reasons["solver"] += ", with extrapolated steps"
     if X.on_workers:
         require_possible_on_workers(parameters, loss)
     elif is_auto and parameters.blocks is None:
         blocks, reasons["blocks"] = choose_blocks(parameters, X, k, on_disk)
-        parameters = dataclasses.replace(parameters, blocks=blocks)
+        if blocks is not None:
+            parameters = parameters.changed(blocks=blocks)
     return parameters, reasons
 
 

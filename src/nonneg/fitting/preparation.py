@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -119,20 +120,28 @@ PLAIN = frozenset({int, float, str, bool, type(None)})
 
 
 def validated(parameters: P) -> P:
-    """Return the parameters, checked against the registered solvers, starts and losses.
+    """Return the parameters, checked against the registered solvers, starts and losses."""
+    return validated_values(type(parameters), vars(parameters))
+
+
+def validated_values(kind: type[P], given: Mapping[str, Any]) -> P:
+    """Return parameters with these values by name, checked as `validated` does.
 
     The last few checks of plain values are remembered: one takes as long as some iterations
-    on a small X.
+    on a small X. A callback is not among what is remembered.
     """
     names = ((*solvers, AUTO), INITS, tuple(losses))
-    values = tuple(vars(parameters).values())
+    callback, values = given.get("callback"), tuple(given.values())
+    is_called = callback is not None and callable(callback)
+    if is_called:
+        values = tuple({**given, "callback": None}.values())
     types = tuple(map(type, values))
-    if PLAIN.issuperset(types):
-        kind: Any = type(parameters)
-        checked: Any = _validated(kind, tuple(vars(parameters)), values, types, names)
-        same_kind: P = checked
-        return same_kind
-    return parameters.validated(*names)
+    if not PLAIN.issuperset(types):
+        return kind(**given).validated(*names)
+    untyped: Any = kind
+    checked: Any = _validated(untyped, tuple(given), values, types, names)
+    same_kind: P = checked.changed(callback=callback) if is_called else checked
+    return same_kind
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,9 @@ from .native_beta import floor_and_unit, newton_source
 from .row_methods import Adaptive, Exact, SolveReport
 
 
+MomentumRule = _core.MomentumRule
+
+
 @dataclass(eq=False)
 class Turning:
     """The three arrays of a factor and the roles that they take in turn.
@@ -28,17 +31,9 @@ class Turning:
     roles: NDArray[np.int64]
 
     @classmethod
-    def of(cls, start: Array, plain: Array, best: Array, free: list[Array]) -> Turning:
-        """Return the arrays of a factor, some of which may be the same."""
-        arrays: list[Array] = []
-        for A in (best, start, plain, *free):
-            if len(arrays) < 3 and not any(A is B for B in arrays):
-                arrays.append(A)
-        numbers = [
-            next(i for i, B in enumerate(arrays) if A is B)
-            for A in (start, plain, best)
-        ]
-        return cls(arrays, np.array([*numbers, 0, 0]))
+    def of(cls, arrays: list[Array], roles: list[int]) -> Turning:
+        """Return the arrays of a factor, and the numbers of its first three roles."""
+        return cls(arrays, np.array([*roles, 0, 0]))
 
     def __getitem__(self, role: int) -> Array:
         return self.arrays[int(self.roles[role])]
@@ -80,7 +75,7 @@ def extrapolate(
     gram_H: NDArray[np.float64],
     product: Array | None,
     momentum: Momentum,
-    rule: dict[str, Any],
+    rule: _core.MomentumRule,
     method: Adaptive,
     judged: tuple[float, float, float],
     most: int,
@@ -98,8 +93,7 @@ def extrapolate(
         X times the start of H. Where X is read by columns it is overwritten by that of the
         next start; else the first iteration takes it, if there is one.
     momentum : Momentum
-    rule : dict
-        Arguments of `_core.MomentumRule`.
+    rule : MomentumRule
     method : Adaptive
         Its momentum is not used.
     judged : tuple of float
@@ -129,7 +123,7 @@ def extrapolate(
         restarts=momentum.restarts.view(np.uint8),
         decreases=momentum.decreases,
         values=momentum.values,
-        rule=_core.MomentumRule(**rule),
+        rule=rule,
         sweeps=method.sweeps,
         settled=method.settled,
         half_square=judged[0],
@@ -239,7 +233,7 @@ def newton_stretch(
     X: tuple[Operand, Operand],
     factors: tuple[Turning, Turning],
     momentum: Momentum,
-    rule: dict[str, Any],
+    rule: _core.MomentumRule,
     sweeps: NewtonRule,
     most: int,
 ) -> NewtonStretch | None:
@@ -251,8 +245,7 @@ def newton_stretch(
         Dense or sparse, in memory; where they are sparse, by rows.
     factors : Turning of W and of Ht
     momentum : Momentum
-    rule : dict
-        Arguments of `_core.MomentumRule`.
+    rule : MomentumRule
     sweeps : NewtonRule
     most : int
     """
@@ -274,7 +267,7 @@ def newton_stretch(
         restarts=momentum.restarts.view(np.uint8),
         decreases=momentum.decreases,
         values=momentum.values,
-        rule=_core.MomentumRule(**rule),
+        rule=rule,
         **sweeps._asdict() | {"floor": floor, "unit": unit},
         reports=reports,
         n_threads=X[0].n_threads,

@@ -13,6 +13,7 @@ from ..base.interfaces import Operand, Penalty
 from .extrapolated_stretches import (
     Extrapolated,
     Momentum,
+    MomentumRule,
     NewtonRule,
     NewtonStretch,
     Polished,
@@ -30,6 +31,7 @@ __all__ = [
     "Alternations",
     "Extrapolated",
     "Momentum",
+    "MomentumRule",
     "Moving",
     "NewtonRule",
     "NewtonStretch",

@@ -19,8 +19,7 @@ def make_solver(solver: str | SolverBase, **options: Any) -> SolverBase:
     if isinstance(solver, SolverBase):
         return solver
     cls = solvers[solver]
-    wanted = cls.option_names()
-    return cls(**{key: value for key, value in options.items() if key in wanted})
+    return cls(**{key: options[key] for key in cls.option_names() if key in options})
 
 
 def solver_name(solver: str | SolverBase) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...base.arrays import Array
-from ...base.interfaces import Operand, Problem, Progress
+from ...base.interfaces import Problem, Progress
 from ...base.records import Stretch
 from ...kernels import Adaptive, Exact, RowArrays, stretches
 from .momentum import (
@@ -59,9 +59,9 @@ def advance(
     if core is None or not _is_possible(problem, state, judged[2]):
         return None
     X, product, state.product = problem.X, state.product, None
-    with taking_turns(state) as (factors, momentum):
+    with TakingTurns(state) as (factors, momentum):
         done = core.extrapolate(
-            X, factors, state.gram_H, product, momentum, rule_of(X, *rule),
+            X, factors, state.gram_H, product, momentum, rule_of(X.dtype, *rule),
             method, judged, most,
         )  # fmt: skip
     if not X.by_columns:
@@ -102,25 +102,31 @@ def polish(
     return done
 
 
-@contextmanager
-def taking_turns(state: ExtrapolatedState) -> Iterator[tuple[tuple[Any, Any], Any]]:
-    """Give out the arrays and the momentum of a state, and take them back from the core.
+class TakingTurns:
+    """The arrays and the momentum of a state, given to the core and taken back from it.
 
     Also where an interrupt ends the call: the best arrays have taken turns.
     """
-    core = stretches
-    momentum = core.Momentum(
-        _numbers(state), state.restarts, state.decreases, state.values
-    )
-    turning_W, turning_H = (
-        core.Turning.of(*state.roles(factor), state.free(factor)) for factor in "WH"
-    )
-    try:
-        yield (turning_W, turning_H), momentum
-    finally:
-        for factor, turning in (("W", turning_W), ("H", turning_H)):
-            state.go_on(factor, turning[START], turning[PLAIN], turning[BEST])
-        numbers = momentum.numbers.tolist()
+
+    def __init__(self, state: ExtrapolatedState) -> None:
+        self._state = state
+
+    def __enter__(self) -> tuple[tuple[Any, Any], Any]:
+        core, state = stretches, self._state
+        self._momentum = core.Momentum(
+            _numbers(state), state.restarts, state.decreases, state.values
+        )
+        self._factors = (
+            core.Turning.of(*state.turning("W")),
+            core.Turning.of(*state.turning("H")),
+        )
+        return self._factors, self._momentum
+
+    def __exit__(self, *_: object) -> None:
+        state = self._state
+        for factor, turning in zip("WH", self._factors, strict=True):
+            state.take_back(factor, turning.arrays, turning.roles[:3].tolist())
+        numbers = self._momentum.numbers.tolist()
         state.momentum, state.cap, state.last, state.best = numbers[:4]
         state.pause, state.quiet = map(int, numbers[4:6])
 
@@ -158,18 +164,19 @@ def _is_plain(problem: Problem, state: ExtrapolatedState) -> bool:
     )
 
 
-def rule_of(X: Operand, tol: float, reset: int = 0) -> dict[str, Any]:
+@lru_cache(maxsize=32)
+def rule_of(dtype: np.dtype[Any], tol: float, reset: int = 0) -> Any:
     """Return how the momentum goes and when a fit has converged, as the core takes it."""
-    return {
-        "growth": GROWTH,
-        "cap_growth": CAP_GROWTH,
-        "shrinkage": SHRINKAGE,
-        "tol": tol,
-        "nearly": NEARLY,
-        "least_decrease": LEAST_DECREASE[X.dtype],
-        "pause": PAUSE,
-        "reset": reset,
-    }
+    return stretches.MomentumRule(
+        growth=GROWTH,
+        cap_growth=CAP_GROWTH,
+        shrinkage=SHRINKAGE,
+        tol=tol,
+        nearly=NEARLY,
+        least_decrease=LEAST_DECREASE[dtype],
+        pause=PAUSE,
+        reset=reset,
+    )
 
 
 def _pair(problem: Problem, done: Any, W: Any, H: Any, product: Array | None) -> Pair:

@@ -196,6 +196,40 @@ class ExtrapolatedState(State):
             self.start_H, self.plain_H, self.Ht = start, plain, best
             self.spare_H, self.extra_H = spare, extra
 
+    def turning(self, factor: str) -> tuple[list[Array], list[int]]:
+        """Return the three arrays of a factor, and the numbers of its three roles.
+
+        The roles are the start of the next solve, the plain iterate and the best array.
+        """
+        start, plain, best = self.roles(factor)
+        arrays, start_at, plain_at = [best], 0, 0
+        if start is not best:
+            start_at = 1
+            arrays.append(start)
+        if plain is start:
+            plain_at = start_at
+        elif plain is not best:
+            plain_at = len(arrays)
+            arrays.append(plain)
+        is_W = factor == "W"
+        kept = (self.spare_W, self.extra_W) if is_W else (self.spare_H, self.extra_H)
+        arrays.extend(A for A in kept[: 3 - len(arrays)] if A is not None)
+        while len(arrays) < 3:
+            arrays.append(empty_like(best))
+        return arrays, [start_at, plain_at, 0]
+
+    def take_back(self, factor: str, arrays: list[Array], roles: list[int]) -> None:
+        """Set the roles of the three arrays of a factor, by their numbers."""
+        start, plain, best = roles
+        unused = [arrays[i] for i in range(3) if i not in (start, plain, best)]
+        spare, extra = (*unused, None, None)[:2]
+        if factor == "W":
+            self.start_W, self.plain_W, self.W = (arrays[i] for i in roles)
+            self.spare_W, self.extra_W = spare, extra
+        else:
+            self.start_H, self.plain_H, self.Ht = (arrays[i] for i in roles)
+            self.spare_H, self.extra_H = spare, extra
+
     def other(self, factor: str) -> Array:
         """Return an array of this factor that may be overwritten, so not the best one."""
         return self.free(factor)[0]

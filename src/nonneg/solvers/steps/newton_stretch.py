@@ -8,7 +8,7 @@ from typing import Any
 from ...base.interfaces import Problem, Progress
 from ...base.records import Stretch
 from ...kernels import stretches
-from .extrapolated_stretch import rule_of, solved_rows, taking_turns
+from .extrapolated_stretch import rule_of, solved_rows, TakingTurns
 from .momentum import ExtrapolatedState
 
 
@@ -40,9 +40,14 @@ def advance(
     X, rule = problem.X, core.NewtonRule(*numbers)
     if not state.last > rule.least:
         return None
-    with taking_turns(state) as (factors, momentum):
+    with TakingTurns(state) as (factors, momentum):
         done = core.newton_stretch(
-            (X.by_rows, X.T.by_rows), factors, momentum, rule_of(X, tol), rule, most
+            (X.by_rows, X.T.by_rows),
+            factors,
+            momentum,
+            rule_of(X.dtype, tol),
+            rule,
+            most,
         )
     if done is None:
         return None

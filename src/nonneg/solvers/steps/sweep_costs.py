@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,15 @@ def cost_ratio(X: Operand, k: int, n_moving: int | None = None) -> float:
     Of k components n_moving are multiplied by X in an iteration, or all. The costs are those of
     a model, not measured on the way, so that a fit does the same on every machine.
     """
-    rows = sum(X.shape)
     n_moving = k if n_moving is None else n_moving
-    product = X.product_entries * n_moving * (STORED if X.sparse else DENSE)
+    return _cost_ratio(sum(X.shape), X.product_entries, X.sparse, k, n_moving)
+
+
+@lru_cache(maxsize=64)
+def _cost_ratio(
+    rows: int, entries: float, sparse: bool, k: int, n_moving: int
+) -> float:
+    product = entries * n_moving * (STORED if sparse else DENSE)
     fixed = 2 * product + rows * k * k / 2 + CALL  # with the Gram matrices
     sweep = rows * k * (k + STEP)
     return 1 + fixed / sweep
