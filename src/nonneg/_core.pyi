@@ -312,6 +312,14 @@ class MomentumRule:
         reset: int,
     ) -> None: ...
 
+class _Balance(Protocol):
+    def __call__(
+        self, W: Array, H: Array, product: Array, gram_H: Array, n_threads: int
+    ) -> tuple[float, float]: ...
+
+balance32: _Balance
+balance64: _Balance
+
 class _Extrapolate(Protocol):
     def __call__(
         self,

@@ -357,6 +357,14 @@ def call_extrapolate(f, X, a):
     )  # fmt: skip
 
 
+def call_balance(f, a):
+    W, Ht, _ = a.factors
+    f(
+        a("W", W), a("H", Ht), a("product", DENSE @ Ht),
+        a.empty("gram_H", K, K, dtype=np.float64), 1,
+    )  # fmt: skip
+
+
 def call_polish(f, X, a):
     W, Ht = FACTORS
     f(
@@ -379,6 +387,7 @@ ON_NAMED = {
     "clean_summary": lambda f, index, a: f(a("A", DENSE), csr(a, index), 1),
 }  # fmt: skip
 ALONE = {
+    "balance": call_balance,
     "solve": call_solve, "solve_classes": call_solve_classes, "multiply": call_multiply, "exact_solve": call_exact,
     "solve_bounded": call_bounded, "repeat": call_repeat,
     "gather_scaled": call_gather, "move_scaled": call_move,
@@ -467,6 +476,8 @@ ALLOWED = {
     "gram": {("A", SHORT), ("A", "dtype")},
     "column_sums": {("A", SHORT), ("A", "dtype")},
     "extremes": {("X", SHORT)},
+    # a factor of any length
+    "balance": {("H", SHORT)},
     # room for the sums of several iterations: only its size counts
     "alternate": {("grams", "dimensions"), ("sums", "dimensions")},
     "repeat": {("violations", SHORT), ("violations", "dimensions")},

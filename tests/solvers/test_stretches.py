@@ -12,12 +12,16 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from nonneg import NMF, MiniBatchNMF, kernels
-from nonneg.base.interfaces import Problem, Progress, SolverBase
+from nonneg.base.interfaces import Penalty, Problem, Progress, SolverBase
 from nonneg.base.records import Stretch
 from nonneg.fitting.pace import Pace
+from nonneg.losses.registry import losses
+from nonneg.operands.registration import as_operand
+from nonneg.solvers.hals import Hals
 from nonneg.solvers.registry import solvers
 from support.combinations import covering
 from support.requirements import needs_core
+from support.tolerances import tol
 
 STORAGES = {
     "rows": np.ascontiguousarray,
@@ -157,6 +161,39 @@ def test_hals_has_the_bits_of_single_half_steps(
         steps = "nonneg.solvers.steps.extrapolated_stretch.stretches"
         monkeypatch.setattr(steps, None)
     assert_equal(outcomes)
+
+
+@needs_core
+@pytest.mark.parametrize(
+    ("dtype", "shape", "zero", "scale"),
+    covering(["f4", "f8"], [*SHAPES, (9000, 13, 3)], [None, 0], [1, 1e-30, 1e30]),
+)
+def test_a_start_is_balanced_alike_by_the_core(
+    monkeypatch: pytest.MonkeyPatch, dtype: str, shape: Any, zero: Any, scale: float
+) -> None:
+    X, W, H = made(shape, dtype)
+    if zero is not None:
+        W[:, zero] = 0  # a component without a scale
+    H = (H * scale).astype(dtype)
+    operand, none = as_operand(X), Penalty.elastic(shape[2])
+    problem, states = Problem(operand, losses["frobenius"](), none, none), []
+    for _ in range(2):
+        start = W.copy(), H.T.copy(order="C")
+        states.append(vars(Hals().start(problem, *start)))
+        steps = "nonneg.solvers.steps.extrapolated_stretch.stretches"
+        monkeypatch.setattr(steps, None)
+    assert_equal(
+        [{name: A for name, A in state.items() if A is not None} for state in states]
+    )
+    W, Ht, product = (states[0][name] for name in ("W", "Ht", "product"))
+    tight = tol(dtype, max(X.shape))
+    np.testing.assert_allclose(product, X @ Ht, rtol=tight)
+    squares = (
+        np.square(W.astype(float)).sum(axis=0),
+        np.square(Ht.astype(float)).sum(axis=0),
+    )
+    alive = slice(None) if zero is None else slice(1, None)
+    np.testing.assert_allclose(squares[0][alive], squares[1][alive], rtol=10 * tight)
 
 
 IN_STRETCHES = [

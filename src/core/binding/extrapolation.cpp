@@ -53,6 +53,25 @@ template <class T, class Arg> void bind_polish(nb::module_ &m, const char *suffi
         nb::arg("half_square"), nb::arg("best"), nb::arg("n_threads"));
 }
 
+template <class T> void bind_balance(nb::module_ &m) {
+  m.def(sizeof(T) == 4 ? "balance32" : "balance64",
+        [](Out<T> W, Out<T> H, Out<T> product, nb::object gram_H, int n_threads) {
+          const Index k = static_cast<Index>(W.shape(1));
+          require_components(W.shape(1));
+          require(!gram_H.is_none(), "the Gram matrix must be there");
+          const Balance<T> b{view<T>(W), view<T>(H), view<T>(product), square_of(gram_H, k, k)};
+          for (const MatrixView<T> &A : {b.W, b.H, b.product})
+            require(A.cols == k && (A.stride == k || A.rows == 1),
+                    "the factors and the product must have contiguous rows of k columns");
+          require_rows(W, product);
+          BalanceEnd end;
+          call(n_threads, [&](Run run) { return balance(kernels<T>(), b, end, run); });
+          return nb::make_tuple(end.cross, end.square);
+        },
+        nb::arg("W").noconvert(), nb::arg("H").noconvert(), nb::arg("product").noconvert(),
+        nb::arg("gram_H"), nb::arg("n_threads"));
+}
+
 template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suffix) {
   bind_polish<T, Arg>(m, suffix);
   const std::string name = std::string(sizeof(T) == 4 ? "extrapolate32_" : "extrapolate64_") + suffix;
@@ -122,6 +141,7 @@ void bind_extrapolation(nb::module_ &m) {
            nb::arg("tol"), nb::arg("nearly"), nb::arg("least_decrease"), nb::arg("pause"),
            nb::arg("reset"));
   for_dtypes([&]<class T>(T) {
+    bind_balance<T>(m);
     bind_storage<T, DenseArg<T>>(m, "dense");
     bind_storage<T, CsrArg<T, int32_t>>(m, "csr32");
     bind_storage<T, CsrArg<T, int64_t>>(m, "csr64");

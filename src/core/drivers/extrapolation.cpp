@@ -32,6 +32,17 @@ bool by_entries(const Kernels<T> &K, const X &x, bool by_columns, const PairSolv
   return done;
 }
 
+// <A, B> of contiguous rows, by as many at a time as kernels/reference.py takes.
+template <class T> double inner(const MatrixView<T> &A, const MatrixView<T> &B) {
+  constexpr Index kRows = 4096;
+  double total = 0;
+  for (Index row = 0; row < A.rows; row += kRows) {
+    const Index first = row * A.cols, n = std::min(kRows, A.rows - row) * A.cols;
+    total += pairwise(A.data + first, B.data + first, n);
+  }
+  return total;
+}
+
 } // namespace
 
 template <class T, class X>
@@ -75,6 +86,39 @@ bool extrapolate(const Kernels<T> &K, const X &x, const Extrapolation<T> &e, Ext
     report[2] = decrease;
     report[3] = (pair.W.sweeps + pair.H.sweeps) / static_cast<double>(n_rows + n_columns);
   }
+  return true;
+}
+
+template <class T> bool balance(const Kernels<T> &K, const Balance<T> &b, BalanceEnd &end, Run run) {
+  const Index k = b.W.cols;
+  std::vector<double> gram_W(static_cast<size_t>(k * k));
+  if (!gram(K, constant(b.W), gram_W.data(), run) || !gram(K, constant(b.H), b.gram_H, run))
+    return false;
+  const double square = pairwise(gram_W.data(), b.gram_H, k * k);
+  const double cross = std::max(0.0, inner(b.product, b.W));
+  double scale = square > 0 ? cross / square : 1;
+  if (!(scale > 0 && std::isfinite(scale)))
+    scale = 1;
+  std::vector<T> up(static_cast<size_t>(k)), down(static_cast<size_t>(k));
+  for (Index t = 0; t < k; ++t) {
+    const double norm_W = scale * scale * gram_W[static_cast<size_t>(t * (k + 1))],
+                 norm_H = b.gram_H[t * (k + 1)];
+    const double d = norm_W != 0 && norm_H != 0 ? std::sqrt(std::sqrt(norm_H / norm_W)) : 1;
+    up[static_cast<size_t>(t)] = static_cast<T>(scale * d);
+    down[static_cast<size_t>(t)] = static_cast<T>(d);
+  }
+  const auto each = [k](const MatrixView<T> &A, const std::vector<T> &by, auto change) {
+    for (Index i = 0; i < A.rows; ++i)
+      for (Index t = 0; t < k; ++t)
+        change(A.data[i * k + t], by[static_cast<size_t>(t)]);
+  };
+  each(b.W, up, [](T &a, T d) { a *= d; });
+  each(b.H, down, [](T &a, T d) { a /= d; });
+  each(b.product, down, [](T &a, T d) { a /= d; });
+  if (!gram(K, constant(b.W), gram_W.data(), run) || !gram(K, constant(b.H), b.gram_H, run))
+    return false;
+  end.square = pairwise(gram_W.data(), b.gram_H, k * k);
+  end.cross = inner(b.product, b.W);
   return true;
 }
 
@@ -136,6 +180,7 @@ bool polish(const Kernels<T> &K, const X &x, const Polish<T> &p, PolishEnd &end,
                                        const Polish<T> &, PolishEnd &, Run);
 
 #define NONNEG_DTYPE(T)                                                                    \
+  template bool balance<T>(const Kernels<T> &, const Balance<T> &, BalanceEnd &, Run);     \
   NONNEG_STORAGE(T, MatrixView<const T>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
   NONNEG_STORAGE(T, CsrView<T, int64_t>)

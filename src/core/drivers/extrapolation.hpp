@@ -32,6 +32,17 @@ struct ExtrapolationEnd {
   SolveSums W, H;         // of the last solves
 };
 
+// The start of a fit: W is given its best scale beside H, and the columns of both equal norms.
+template <class T> struct Balance {
+  MatrixView<T> W, H, product; // contiguous rows; product = X H
+  double *gram_H;              // written: of the H that is left, k x k
+};
+
+// <X, W H'> and |W H'|^2 of the factors that are left.
+struct BalanceEnd {
+  double cross = 0, square = 0;
+};
+
 // The end of a fit: an iteration without momentum from the best pair, then an exact solve for W.
 template <class T> struct Polish {
   bool by_columns;                    // the rows of the matrix that is read are those of H
@@ -52,6 +63,8 @@ struct PolishEnd {
 };
 
 // Each returns false if the run was asked to stop.
+
+template <class T> bool balance(const Kernels<T> &, const Balance<T> &, BalanceEnd &, Run);
 
 template <class T, class X>
 bool polish(const Kernels<T> &, const X &, const Polish<T> &, PolishEnd &, Run);

@@ -69,11 +69,12 @@ template <class T> RowArrays<T> arrays_of_solve(const TurningRows<T> &A) {
 }
 
 // The sum of a[i] b[i] in NumPy's order, so that restarts are the same ones.
-inline double pairwise(const double *a, const double *b, Index n) {
+template <class T> double pairwise(const T *a, const T *b, Index n) {
+  const auto term = [a, b](Index i) { return static_cast<double>(a[i]) * static_cast<double>(b[i]); };
   if (n < 8) {
     double sum = 0;
     for (Index i = 0; i < n; ++i)
-      sum += a[i] * b[i];
+      sum += term(i);
     return sum;
   }
   if (n > 128) {
@@ -83,14 +84,14 @@ inline double pairwise(const double *a, const double *b, Index n) {
   }
   double r[8];
   for (int j = 0; j < 8; ++j)
-    r[j] = a[j] * b[j];
+    r[j] = term(j);
   Index i = 8;
   for (; i < n - n % 8; i += 8)
     for (int j = 0; j < 8; ++j)
-      r[j] += a[i + j] * b[i + j];
+      r[j] += term(i + j);
   double sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
   for (; i < n; ++i)
-    sum += a[i] * b[i];
+    sum += term(i);
   return sum;
 }
 

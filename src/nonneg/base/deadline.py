@@ -39,7 +39,7 @@ def nothing_read(max_time: float | None) -> Exception:
     )
 
 
-class time_limit:  # noqa: N801
+class time_limit:
     """Let `check` raise after so many seconds, on this thread and inside the block.
 
     Parameters
@@ -64,7 +64,7 @@ class time_limit:  # noqa: N801
         _limit.end = self._before
 
 
-class no_limit:  # noqa: N801
+class no_limit:
     """Suspend the limit inside the block: for the caller's code, and for writing files."""
 
     def __enter__(self) -> None:

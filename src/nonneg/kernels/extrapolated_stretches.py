@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from ..base.interfaces import Operand
 from .native import binding, source_of
 from .native_beta import floor_and_unit, newton_source
 from .row_methods import Adaptive, Exact, SolveReport
-
 
 MomentumRule = _core.MomentumRule
 
@@ -143,6 +142,18 @@ def extrapolate(
         SolveReport(*report_H, measures[2:]),
         grams.reshape(3, k, k),
     )
+
+
+def balance(
+    W: Array, Ht: Array, product: Array, n_threads: int
+) -> tuple[NDArray[np.float64], float, float]:
+    """Give W its best scale beside H and both factors columns of equal norms, in place.
+
+    `product` is X·Ht, and goes with Ht. Returns the Gram matrix of Ht, ⟨X, WH⟩ and ‖WH‖².
+    """
+    gram_H = np.empty((W.shape[1], W.shape[1]))
+    call = _core.balance32 if W.dtype == np.float32 else _core.balance64
+    return gram_H, *call(W, Ht, product, gram_H, n_threads)
 
 
 class Polished(NamedTuple):

@@ -133,6 +133,9 @@ class Hals(SolverBase):
         product = None
         if problem.update_H:
             product = matmul(X, Ht)
+            known = extrapolated_stretch.balanced(problem, W, Ht, product)
+            if known is not None:
+                return ExtrapolatedState.from_start(W, Ht, known[0], product, known[1])
             _scale(problem, W, Ht, product)
         gram_H = gram(Ht, X.n_threads) if problem.gram_H is None else problem.gram_H
         value = None

@@ -71,11 +71,13 @@ def balance(
     `square_W` and `square_H` (k,) are the squared norms of the columns of W and Ht. d is
     computed for scale·W in the place of W.
     """
-    square_W = scale**2 * square_W
+    square_W = scale * scale * square_W
     ones = np.ones_like(square_W)
     if penalty_W.is_zero and penalty_H.is_zero:
         scalable = (square_W != 0) & (square_H != 0)
-        ones[scalable] = (square_H[scalable] / square_W[scalable]) ** 0.25
+        # roots are the same everywhere, powers are not
+        ratio = square_H[scalable] / square_W[scalable]
+        ones[scalable] = np.sqrt(np.sqrt(ratio))
         return ones
     for penalty in (penalty_W, penalty_H):
         if np.any(np.diag(penalty.Q.diagonal()) != penalty.Q):

@@ -29,6 +29,24 @@ START, PLAIN, BEST, SOLVED, MOVED = range(5)
 """Roles of the arrays of a factor, as the core numbers them."""
 
 
+def balanced(
+    problem: Problem, W: Array, Ht: Array, product: Array
+) -> tuple[NDArray[np.float64], float] | None:
+    """Scale and balance a start in one call of the core, or return None if it can't.
+
+    `product` is X·Ht. Returns the Gram matrix of Ht and the objective.
+    """
+    X, core = problem.X, stretches
+    if core is None or not (_is_free(problem) and X.shared_gram):
+        return None
+    if not all(
+        type(A) is np.ndarray and A.flags.c_contiguous for A in (W, Ht, product)
+    ):
+        return None
+    gram_H, cross, square = core.balance(W, Ht, product, X.n_threads)
+    return gram_H, problem.loss.from_products(X, cross, square)
+
+
 def advance(
     problem: Problem,
     state: ExtrapolatedState,
@@ -156,11 +174,14 @@ def _is_possible(problem: Problem, state: ExtrapolatedState, least: float) -> bo
 def _is_plain(problem: Problem, state: ExtrapolatedState) -> bool:
     """Whether the core takes this X and these factors, which have no penalties."""
     X = problem.X
-    return (
-        stretches.is_in_memory(X, state.start_W, state.start_H)
-        and not X.is_weighted
-        and problem.penalty_W.is_zero
-        and problem.penalty_H.is_zero
+    in_memory = stretches.is_in_memory(X, state.start_W, state.start_H)
+    return in_memory and _is_free(problem)
+
+
+def _is_free(problem: Problem) -> bool:
+    """Whether no entry has a weight, and no factor a penalty."""
+    return not problem.X.is_weighted and (
+        problem.penalty_W.is_zero and problem.penalty_H.is_zero
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ...base.interfaces import Problem, Progress
 from ...base.records import Stretch
 from ...kernels import stretches
-from .extrapolated_stretch import rule_of, solved_rows, TakingTurns
+from .extrapolated_stretch import TakingTurns, rule_of, solved_rows
 from .momentum import ExtrapolatedState
 
 
