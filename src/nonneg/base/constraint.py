@@ -265,6 +265,8 @@ def as_constraints(stated: Any) -> tuple[ConstraintBase, ...]:
 def takes_any_sign(parameters: Any) -> bool:
     """Whether a factor may be negative, and with least squares X too, by the parameters."""
     values = vars(parameters)
+    if values.get("constraints_W") is None and values.get("constraints_H") is None:
+        return False
     if values.get("beta_loss", "frobenius") not in ("frobenius", 2):
         return False
     stated = (values.get(f"constraints_{factor}") for factor in ("W", "H"))

@@ -32,7 +32,10 @@ def warn_of_dead(
     X, n = problem.X, problem.X.n_threads
     if not (problem.penalty_W.is_zero and problem.penalty_H.is_zero):
         return
-    alive = (column_sums(W, n) > 0) & (column_sums(Ht, n) > 0)
+    sums_W, sums_H = column_sums(W, n), column_sums(Ht, n)
+    if sums_W.min() > 0 and sums_H.min() > 0:
+        return
+    alive = (sums_W > 0) & (sums_H > 0)
     enough = min(alive.size, *X.shape)
     if np.count_nonzero(alive) >= enough or not X.stats().sum > 0:
         return

@@ -88,5 +88,9 @@ class DenseOperand(BlockedOperand):
 
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries."""
+        return self._stats
+
+    @cached_property
+    def _stats(self) -> Stats:
         summary = self.summary
         return Stats(summary.sum, summary.sum_sq, self.X.size, summary.smallest)

@@ -130,6 +130,10 @@ class SparseOperand(BlockedOperand):
 
     def stats(self) -> Stats:
         """Sum, sum of squares and number of entries, the implicit zeros among them."""
+        return self._stats
+
+    @cached_property
+    def _stats(self) -> Stats:
         n_entries = self.shape[0] * self.shape[1]
         summary = self.summary
         smallest = summary.smallest

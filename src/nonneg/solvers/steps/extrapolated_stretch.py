@@ -85,7 +85,8 @@ def advance(
     if not X.by_columns:
         product = None
     state.product = product
-    objective, residual, _, sweeps = (column.tolist() for column in done.reports.T)
+    rows = done.reports.tolist()
+    objective, residual, sweeps = ([row[i] for row in rows] for i in (0, 1, 3))
     converged = done.converged
     if done.pending:
         state.n_iter += len(objective)
@@ -142,8 +143,9 @@ class TakingTurns:
 
     def __exit__(self, *_: object) -> None:
         state = self._state
-        for factor, turning in zip("WH", self._factors, strict=True):
-            state.take_back(factor, turning.arrays, turning.roles[:3].tolist())
+        W, H = self._factors
+        state.take_back("W", W.arrays, W.roles.tolist()[:3])
+        state.take_back("H", H.arrays, H.roles.tolist()[:3])
         numbers = self._momentum.numbers.tolist()
         state.momentum, state.cap, state.last, state.best = numbers[:4]
         state.pause, state.quiet = map(int, numbers[4:6])

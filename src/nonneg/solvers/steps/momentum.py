@@ -212,23 +212,26 @@ class ExtrapolatedState(State):
             plain_at = len(arrays)
             arrays.append(plain)
         is_W = factor == "W"
-        kept = (self.spare_W, self.extra_W) if is_W else (self.spare_H, self.extra_H)
-        arrays.extend(A for A in kept[: 3 - len(arrays)] if A is not None)
+        for A in (self.spare_W, self.extra_W) if is_W else (self.spare_H, self.extra_H):
+            if A is not None and len(arrays) < 3:
+                arrays.append(A)
         while len(arrays) < 3:
-            arrays.append(empty_like(best))
+            arrays.append(np.empty_like(best))
         return arrays, [start_at, plain_at, 0]
 
     def take_back(self, factor: str, arrays: list[Array], roles: list[int]) -> None:
         """Set the roles of the three arrays of a factor, by their numbers."""
         start, plain, best = roles
-        unused = [arrays[i] for i in range(3) if i not in (start, plain, best)]
-        spare, extra = (*unused, None, None)[:2]
+        spare = extra = None
+        for i in (0, 1, 2):
+            if i != start and i != plain and i != best:
+                spare, extra = arrays[i], spare
         if factor == "W":
-            self.start_W, self.plain_W, self.W = (arrays[i] for i in roles)
-            self.spare_W, self.extra_W = spare, extra
+            self.start_W, self.plain_W = arrays[start], arrays[plain]
+            self.W, self.spare_W, self.extra_W = arrays[best], spare, extra
         else:
-            self.start_H, self.plain_H, self.Ht = (arrays[i] for i in roles)
-            self.spare_H, self.extra_H = spare, extra
+            self.start_H, self.plain_H = arrays[start], arrays[plain]
+            self.Ht, self.spare_H, self.extra_H = arrays[best], spare, extra
 
     def other(self, factor: str) -> Array:
         """Return an array of this factor that may be overwritten, so not the best one."""
