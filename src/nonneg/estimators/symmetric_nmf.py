@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base import validation
 from ..base.arrays import Array
+from ..base.factor_checks import check_factor
 from ..base.interfaces import Operand, Problem
 from ..base.penalty import Penalty
 from ..base.records import Iteration
@@ -285,7 +286,7 @@ class SymmetricNMF(NamedTransformer):
                     "Pass it to fit, or another init."
                 )
                 raise ValueError(msg)
-            checked = validation.check_factor(W, (X.shape[0], k), whom, X.dtype)
+            checked = check_factor(W, (X.shape[0], k), whom, X.dtype)
             yield times_power(np.array(checked, order="C"), -exponent // 2)
         elif init != "random":
             validation.require_non_negative(X.stats().smallest, f"init={init!r}")

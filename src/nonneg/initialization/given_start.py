@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from ..base import validation
 from ..base.arrays import Array
 from ..base.constraint import takes_any_sign
+from ..base.factor_checks import check_factor
 from ..base.interfaces import Operand
 from ..base.parameters import Parameters
 from . import svd_start
@@ -103,7 +104,7 @@ def _fixed_H_start(
             "Pass H, or let both factors be estimated by update_H=True."
         )
         raise ValueError(msg)
-    H = validation.check_factor(H, (k, X.shape[1]), "NMF (input H)", X.dtype, any_sign)
+    H = check_factor(H, (k, X.shape[1]), "NMF (input H)", X.dtype, any_sign)
     Ht = np.array(H.T, order="C", copy=True)
     return level_start(X, Ht.shape[1], positive), Ht
 
@@ -120,9 +121,9 @@ def _custom_start(
             "Pass both, or another init."
         )
         raise ValueError(msg)
-    H = validation.check_factor(H, (k, n_features), "NMF (input H)", X.dtype, any_sign)
+    H = check_factor(H, (k, n_features), "NMF (input H)", X.dtype, any_sign)
     if k is None:
         k = H.shape[0]
-    W = validation.check_factor(W, (n_samples, k), "NMF (input W)", X.dtype, any_sign)
+    W = check_factor(W, (n_samples, k), "NMF (input W)", X.dtype, any_sign)
     Ht = np.array(H.T, order="C", copy=True)
     return np.array(W, order="C", copy=True), Ht

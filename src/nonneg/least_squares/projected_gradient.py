@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..base import validation
 from ..base.arrays import Array
+from ..base.factor_checks import to_dtype_of_X
 from ..base.inherited_parameters import INHERITED
 from ..base.interfaces import Operand
 from ..base.penalty import Penalty
@@ -350,6 +351,4 @@ def _prepared(
 
 def _converted(A: Any, dtype: np.dtype[Any], name: str, owner: str) -> Array:
     """Return A as a checked array of `dtype`."""
-    return validation.to_dtype_of_X(
-        validation.check_matrix(A, name, owner), dtype, name
-    )
+    return to_dtype_of_X(validation.check_matrix(A, name, owner), dtype, name)
