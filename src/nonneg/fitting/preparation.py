@@ -124,22 +124,22 @@ def validated(parameters: P) -> P:
     return validated_values(type(parameters), vars(parameters))
 
 
-def validated_values(kind: type[P], given: Mapping[str, Any]) -> P:
+def validated_values(kind: type[P], stated: Mapping[str, Any]) -> P:
     """Return parameters with these values by name, checked as `validated` does.
 
     The last few checks of plain values are remembered: one takes as long as some iterations
     on a small X. A callback is not among what is remembered.
     """
     names = ((*solvers, AUTO), INITS, tuple(losses))
-    callback, values = given.get("callback"), tuple(given.values())
+    callback, values = stated.get("callback"), tuple(stated.values())
     is_called = callback is not None and callable(callback)
     if is_called:
-        values = tuple({**given, "callback": None}.values())
+        values = tuple({**stated, "callback": None}.values())
     types = tuple(map(type, values))
     if not PLAIN.issuperset(types):
-        return kind(**given).validated(*names)
+        return kind(**stated).validated(*names)
     untyped: Any = kind
-    checked: Any = _validated(untyped, tuple(given), values, types, names)
+    checked: Any = _validated(untyped, tuple(stated), values, types, names)
     same_kind: P = checked.changed(callback=callback) if is_called else checked
     return same_kind
 
