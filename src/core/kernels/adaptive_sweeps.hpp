@@ -161,7 +161,7 @@ static void adaptive_rows(const Solve<T> &solve, const RowArrays<T> &rows,
 template <class T> constexpr T kSettledShare = sizeof(T) == 4 ? T(1e-6) : T(2e-15);
 // A row whose squared steps shrink by this factor from sweep to sweep goes on, to this many
 // sweeps: thirty of them cost as much as to factor one passive set (D-CORE-EXACT-SWEEPS).
-constexpr double kContraction = 0.25;
+constexpr double kContraction = 0.125;
 constexpr int kMostContracting = 32;
 
 // Sweeps a turned tile of R vectors of rows; settled[i] is set to 1 for those of its n rows

@@ -14,9 +14,9 @@ template <class T> NONNEG_INLINE size_t exact_method_scratch(int k) {
 
 // Adds to `lanes`, k vectors of each, the squares of the projected gradient and of the
 // right-hand side, of N vectors of rows of a turned tile whose rows are B numbers apart; and
-// to `value` their objective. All in float64.
+// to `value` their objective. All in float64. Rows of 0 have no `used` coordinates, others k.
 template <int N, int C, class T>
-NONNEG_INLINE void measure_coordinates(const Exact &e, int first, const T *a, const T *p, int B,
+NONNEG_INLINE void measure_coordinates(const Exact &e, int used, int first, const T *a, const T *p, int B,
                                        double *lanes, Vec<double> &value) {
   constexpr int L = kLanes<double>;
   using D = Vec<double>;
@@ -26,7 +26,7 @@ NONNEG_INLINE void measure_coordinates(const Exact &e, int first, const T *a, co
   };
   D gradient[C * N];
   unroll<C * N>([&](auto i) NONNEG_LAMBDA { gradient[i] = zero; });
-  for (int r = 0; r < e.k; ++r) {
+  for (int r = 0; r < used; ++r) {
     D x[N];
     unroll<N>([&](auto v) NONNEG_LAMBDA { x[v] = wide(a + r * B + v * L); });
     unroll<C>([&](auto c) NONNEG_LAMBDA {
@@ -66,12 +66,17 @@ template <class T> struct StartMeasures {
   // A turned tile of B rows, n of them real.
   template <int B> NONNEG_STEP void add(const T *a, const T *p, Index n) {
     constexpr int L = kLanes<double>, N = B / L < 4 ? B / L : 4, C = kTogetherSwept;
+    const Vec<T> zero = fill<Vec<T>>(T(0));
+    auto positive = zero > zero;
+    for (Index i = 0; i < static_cast<Index>(e.k) * B; i += kLanes<T>)
+      positive |= load<Vec<T>>(a + i) > zero;
+    const int used = sum_lanes<double>(positive) < 0 ? e.k : 0;
     for (int g = 0; g < B; g += N * L) {
       int t = 0;
       for (; t + C <= e.k; t += C)
-        measure_coordinates<N, C>(e, t, a + g, p + g, B, lanes, value);
+        measure_coordinates<N, C>(e, used, t, a + g, p + g, B, lanes, value);
       for (; t < e.k; ++t)
-        measure_coordinates<N, 1>(e, t, a + g, p + g, B, lanes, value);
+        measure_coordinates<N, 1>(e, used, t, a + g, p + g, B, lanes, value);
     }
     // the zero rows that fill the tile have right-hand sides of -l1
     for (int t = 0; n < B && t < e.k; ++t) {
@@ -89,21 +94,6 @@ template <class T> struct StartMeasures {
     objective += sum_lanes<double>(value);
   }
 };
-
-// <a, b> in float64.
-template <class T, class U> NONNEG_INLINE double inner_product(const T *a, const U *b, int k) {
-  constexpr int L = kLanes<double>;
-  using D = Vec<double>;
-  D sum = fill<D>(0.0);
-  int t = 0;
-  for (; t + L <= k; t += L)
-    sum += __builtin_convertvector(load<typename VectorOf<T, L>::type>(a + t), D) *
-           __builtin_convertvector(load<typename VectorOf<U, L>::type>(b + t), D);
-  double total = sum_lanes<double>(sum);
-  for (; t < k; ++t)
-    total += static_cast<double>(a[t]) * static_cast<double>(b[t]);
-  return total;
-}
 
 template <class T, int R>
 NONNEG_INLINE void settle_some(const Solve<T> &solve, const RowArrays<T> &rows,

@@ -15,6 +15,7 @@
 #include "kernels/active_set.hpp"
 #include "kernels/pivoting_factor.hpp"
 #include "kernels/pivoting_tile.hpp"
+#include "kernels/row_arrays.hpp"
 
 namespace nonneg::NONNEG_ISA {
 
@@ -22,7 +23,7 @@ constexpr int kExactFullExchanges = 3; // without progress, before single exchan
 // After so many exchanges, plus k / 16, a row is solved by its active set. Rows that end need
 // 2 to 8 exchanges; those of a Gram matrix without full rank may go round for ever.
 constexpr int kExactLoops = 20;
-constexpr Index kExactRows = 16; // between two questions whether to stop
+constexpr int kExactRows = 16; // between two questions whether to stop
 
 // Share of a row's scale below which a sign does not count. The arithmetic is float64 for
 // float32 rows too; only what their rounding would hide is ignored.
@@ -31,19 +32,21 @@ template <class T> constexpr double kExactTolerance = sizeof(T) == 4 ? 1e-8 : 1e
 // ---- a row into a lane and out of it -------------------------------------------------
 
 // Lists the lane's passive coordinates; a list unlike the last one outdates the factor.
-// Free of branches: a misprediction costs as much as ten coordinates.
 static void list_passive(ExactTile &tile, int l) {
-  constexpr int L = kExactLanes;
+  constexpr int L = kExactLanes, word = 64;
   const int old = tile.lanes[l].size;
   int n = 0;
   int64_t changed = 0;
-  for (int t = 0; t < tile.k; ++t) {
-    const int64_t passive = tile.side[t * L + l] & kFree;
-    int64_t &place = tile.index[n * L + l];
-    const int64_t difference = (place ^ t) & -passive;
-    changed |= difference;
-    place ^= difference;
-    n += static_cast<int>(passive);
+  for (int first = 0; first < tile.k; first += word) {
+    const int count = smaller(word, tile.k - first);
+    uint64_t passive = 0;
+    for (int t = 0; t < count; ++t)
+      passive |= static_cast<uint64_t>(tile.side[(first + t) * L + l] & kFree) << t;
+    for (; passive; passive &= passive - 1, ++n) {
+      const int64_t t = first + __builtin_ctzll(passive);
+      changed |= tile.index[n * L + l] ^ t;
+      tile.index[n * L + l] = t;
+    }
   }
   for (int i = n; i < old; ++i)
     tile.index[i * L + l] = tile.k;
@@ -79,11 +82,16 @@ static void load_row(const Exact &e, ExactTile &tile, int l, Index row, const T 
                      const T *p) {
   constexpr int L = kExactLanes;
   ExactLane &lane = tile.lanes[l];
-  double *const q = tile.row;
+  double *__restrict const q = tile.row;
+  const double *__restrict const unit = tile.unit, *__restrict const l1 = e.l1;
   for (int t = 0; t < e.k; ++t) {
-    const double scaled = (static_cast<double>(p[t]) - e.l1[t]) * tile.unit[t];
+    const double scaled = (static_cast<double>(p[t]) - l1[t]) * unit[t];
     q[t] = larger(smaller(scaled, kExactLargest), -kExactLargest);
   }
+  double size = 0;
+  for (int t = 0; t < e.k; ++t)
+    size = larger(size, q[t] < 0 ? -q[t] : q[t]);
+  tile.size[l] = size;
   int64_t warm = 0;
   for (int t = 0; t < e.k; ++t) {
     const int64_t passive = (a[t] > 0) & (tile.unit[t] > 0);
@@ -104,23 +112,32 @@ static void load_row(const Exact &e, ExactTile &tile, int l, Index row, const T 
   list_passive(tile, l);
 }
 
-// The solution of every lane, unscaled and within the bounds; of the lanes that are done
-// the squared projected gradients.
-static void settle(const Exact &e, ExactTile &tile, const int64_t *done) {
+// The solution of every lane, unscaled and within the bounds.
+static void settle(const Exact &e, const ExactTile &tile) {
+  constexpr int L = kExactLanes;
+  using V = ExactVec;
+  constexpr double largest = 1.7976931348623157e308;
+  const V zero = fill<V>(0.0);
+  for (int t = 0; t < tile.k; ++t) {
+    V x = load<V>(tile.x + t * L) * fill<V>(tile.unit[t]);
+    if (!e.fixed) {
+      const V most = fill<V>(e.upper ? smaller(e.upper[t], largest) : largest);
+      x = x > zero ? x : zero; // NaN becomes 0 too
+      x = x < most ? x : most;
+    }
+    store(tile.out + t * L, x);
+  }
+}
+
+// The squared projected gradients of the lanes that are done.
+static void square_gradients(const ExactTile &tile, const int64_t *done) {
   constexpr int L = kExactLanes;
   using V = ExactVec;
   using I = ExactInt;
   const V zero = fill<V>(0.0);
   const I finished = load<I>(done);
   for (int t = 0; t < tile.k; ++t) {
-    const double unit = tile.unit[t], largest = 1.7976931348623157e308;
-    const V most = fill<V>(e.upper ? smaller(e.upper[t], largest) : largest);
-    V x = load<V>(tile.x + t * L) * fill<V>(unit);
-    if (!e.fixed) {
-      x = x > zero ? x : zero; // NaN becomes 0 too
-      x = x < most ? x : most;
-    }
-    store(tile.out + t * L, x);
+    const double unit = tile.unit[t];
     const V y = load<V>(tile.y + t * L) * fill<V>(unit > 0 ? 1 / unit : 0.0);
     const I side = load<I>(tile.side + t * L);
     const I counts = finished & ((side == kFree) | ((side == kAtZero) & (y < zero)) |
@@ -129,20 +146,11 @@ static void settle(const Exact &e, ExactTile &tile, const int64_t *done) {
   }
 }
 
-template <class T>
-static void store_row(const ExactTile &tile, int l, T *a, const T *p, ExactSums &sums) {
+template <class T> static void store_row(const ExactTile &tile, int l, T *a) {
   constexpr int L = kExactLanes;
   constexpr double largest = sizeof(T) == 4 ? 3.4028234663852886e38 : 1.7976931348623157e308;
   for (int t = 0; t < tile.k; ++t)
     a[t] = static_cast<T>(larger(smaller(tile.out[t * L + l], largest), -largest));
-  double cross[4] = {0, 0, 0, 0};
-  int t = 0;
-  for (; t + 4 <= tile.k; t += 4)
-    for (int i = 0; i < 4; ++i)
-      cross[i] += static_cast<double>(p[t + i]) * static_cast<double>(a[t + i]);
-  for (; t < tile.k; ++t)
-    cross[0] += static_cast<double>(p[t]) * static_cast<double>(a[t]);
-  sums.cross += (cross[0] + cross[1]) + (cross[2] + cross[3]);
 }
 
 // ---- all lanes at once -----------------------------------------------------------------
@@ -174,8 +182,9 @@ static void gradient(ExactTile &tile) {
     gradient_rows<1>(tile, t);
 }
 
-// x on the passive sets, the bounds elsewhere, and the gradient.
-static void solve_lanes(ExactTile &tile, bool bounded, double falls) {
+// x on the passive sets, the bounds elsewhere, and the gradient. Returns whether the sets had
+// to be factored.
+static bool solve_lanes(ExactTile &tile, bool bounded, double falls) {
   constexpr int L = kExactLanes;
   using V = ExactVec;
   const int k = tile.k;
@@ -189,16 +198,25 @@ static void solve_lanes(ExactTile &tile, bool bounded, double falls) {
   }
   if (any_upper)
     gradient(tile);
+  const bool changed = tile.changed;
+  if (changed)
+    gather_sets(tile);
+  double *const z = changed ? tile.factor + tile.n * tile.stride * L : tile.part;
   for (int i = 0; i < tile.n; ++i)
     for (int l = 0; l < L; ++l) {
       const Index place = tile.index[i * L + l] * L + l;
-      tile.part[i * L + l] = any_upper ? -tile.y[place] : tile.rhs[place];
+      z[i * L + l] = any_upper ? -tile.y[place] : tile.rhs[place];
     }
-  solve_parts(tile, falls);
+  if (changed)
+    factor(tile);
+  else
+    solve_forward(tile, z);
+  solve_backward(tile, z, falls);
   for (int i = 0; i < tile.n; ++i)
     for (int l = 0; l < L; ++l)
-      tile.x[tile.index[i * L + l] * L + l] = tile.part[i * L + l];
+      tile.x[tile.index[i * L + l] * L + l] = z[i * L + l];
   gradient(tile);
+  return changed;
 }
 
 // Marks the coordinates whose sign is wrong for their side; per lane how many they are,
@@ -208,12 +226,10 @@ static void judge(ExactTile &tile, double tolerance, int64_t *count, int64_t *la
   using V = ExactVec;
   using I = ExactInt;
   const V zero = fill<V>(0.0);
-  V scale = zero;
+  V scale = load<V>(tile.size);
   for (int t = 0; t < tile.k; ++t) {
-    const V x = load<V>(tile.x + t * L), q = load<V>(tile.rhs + t * L);
-    const V a = x < zero ? -x : x, b = q < zero ? -q : q;
-    scale = a > scale ? a : scale;
-    scale = b > scale ? b : scale;
+    const V x = load<V>(tile.x + t * L), size = x < zero ? -x : x;
+    scale = size > scale ? size : scale;
   }
   const V slack = fill<V>(tolerance) * scale, least = -slack;
   I n = I{}, last_wrong = I{};
@@ -262,24 +278,63 @@ NONNEG_INLINE int64_t choose(ExactLane &lane, int64_t count, int64_t last) {
   return last;
 }
 
+// ---- the order of the rows -------------------------------------------------------------
+
+constexpr Index kSortedRows = 512; // at a time
+
+// Lists the rows from `first` on that are not settled, those with the largest passive sets
+// first, and returns how many they are: a factorization takes as long as its largest set.
+template <class T>
+static int sort_rows(MatrixView<T> A, Index first, int k, const unsigned char *settled,
+                     uint16_t *order) {
+  constexpr int kSizes = 64;
+  const Index n = smaller(kSortedRows, A.rows - first);
+  unsigned char bins[kSortedRows];
+  int begin[kSizes + 1] = {};
+  for (Index i = 0; i < n; ++i) {
+    bins[i] = kSizes;
+    if (settled && settled[first + i])
+      continue;
+    const T *const a = A.data + (first + i) * A.stride;
+    int size = 0;
+    for (int t = 0; t < k; ++t)
+      size += a[t] > 0;
+    bins[i] = static_cast<unsigned char>((k - size) * (kSizes - 1) / k);
+    ++begin[bins[i] + 1];
+  }
+  for (int b = 0; b < kSizes; ++b)
+    begin[b + 1] += begin[b];
+  const int total = begin[kSizes];
+  for (Index i = 0; i < n; ++i)
+    if (bins[i] < kSizes)
+      order[begin[bins[i]]++] = static_cast<uint16_t>(i);
+  return total;
+}
+
 // Each row of A becomes the minimiser of 1/2 a G a' - (p - l1) a over 0 <= a <= upper;
 // on entry its positive entries are the passive set to start from. Rows of which `settled`,
-// if any, is not 0 are left as they are.
+// if any, is not 0 are left as they are. Of `sums`, all but `cross` is added to.
 template <class T>
 static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
                        const unsigned char *settled, ExactSums &sums, void *scratch) {
   constexpr int L = kExactLanes;
   ExactTile tile = cut_exact(scratch, e.k, nullptr);
   prepare_exact(e, tile);
-  Index next = 0;
-  int active = 0;
+  uint16_t order[kSortedRows];
+  Index first = 0, end = 0;
+  int next = 0, sorted = 0, active = 0;
   auto refill = [&](int l) {
     tile.lanes[l].row = -1;
-    while (settled && next < A.rows && settled[next])
-      ++next;
-    if (next == A.rows || (next % kExactRows == 0 && e.stop && e.stop()))
+    while (next == sorted && end < A.rows) {
+      first = end;
+      end = smaller(first + kSortedRows, A.rows);
+      sorted = sort_rows(A, first, e.k, settled, order);
+      next = 0;
+    }
+    if (next == sorted || (next % kExactRows == 0 && e.stop && e.stop()))
       return false;
-    load_row(e, tile, l, next, A.data + next * A.stride, P.data + next * P.stride);
+    const Index row = first + order[next];
+    load_row(e, tile, l, row, A.data + row * A.stride, P.data + row * P.stride);
     ++next;
     return true;
   };
@@ -287,11 +342,8 @@ static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
     active += refill(l);
   alignas(64) int64_t count[L], last[L], only[L], done[L];
   while (active) {
-    if (tile.changed) {
-      factor(tile);
+    if (solve_lanes(tile, e.upper != nullptr, e.fixed ? __builtin_inf() : kExactFalls<T>))
       sums.factorizations += active;
-    }
-    solve_lanes(tile, e.upper != nullptr, e.fixed ? __builtin_inf() : kExactFalls<T>);
     judge(tile, e.fixed ? __builtin_inf() : kExactTolerance<T>, count, last);
     for (int l = 0; l < L; ++l)
       only[l] = choose(tile.lanes[l], count[l], last[l]);
@@ -308,11 +360,13 @@ static void exact_rows(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
       any |= done[l] != 0;
     }
     if (any)
-      settle(e, tile, done);
+      settle(e, tile);
+    if (any && sums.gradient)
+      square_gradients(tile, done);
     for (int l = 0; l < L; ++l) {
       const Index row = tile.lanes[l].row;
       if (done[l]) {
-        store_row(tile, l, A.data + row * A.stride, P.data + row * P.stride, sums);
+        store_row(tile, l, A.data + row * A.stride);
         active -= !refill(l);
       } else if (row >= 0) {
         list_passive(tile, l);
@@ -329,6 +383,8 @@ template <class T>
 static void exact_all(const Exact &e, MatrixView<T> A, MatrixView<const T> P,
                       ExactSums &sums, void *scratch) {
   exact_rows(e, A, P, nullptr, sums, scratch);
+  for (Index i = 0; i < A.rows; ++i)
+    sums.cross += inner_product(A.data + i * A.stride, P.data + i * P.stride, e.k);
 }
 
 } // namespace nonneg::NONNEG_ISA

@@ -41,9 +41,8 @@ struct ExactTile {
   double *unit;       // k: a coordinate is its scaled one times this; 0: no curvature
   double *upper;      // k
   double *whole;      // k rows: the factor of all coordinates, once a row asks for it
-  double *factor;     // L D, by rows
+  double *factor;     // L by rows, and below it what is solved for
   double *inverse;    // of D, 0 where dependent
-  double *scaled;     // kPanelColumns rows of L
   double *rhs, *part; // q = (p - l1) scaled; the solution on the passive sets
   double *x, *y;      // solution and gradient
   double *out;        // solution, unscaled and within the bounds
@@ -53,6 +52,7 @@ struct ExactTile {
   int64_t *violated;  // -1 or 0
   int64_t *index;     // coordinates of the passive sets in order, then k
   ExactLane lanes[kExactLanes];
+  alignas(64) double size[kExactLanes]; // the largest |q|
 };
 
 NONNEG_INLINE ExactTile cut_exact(void *scratch, int k, size_t *bytes) {
@@ -75,7 +75,6 @@ NONNEG_INLINE ExactTile cut_exact(void *scratch, int k, size_t *bytes) {
   take(tile.whole, c * static_cast<size_t>(tile.whole_stride));
   take(tile.row, c + kExactLanes);
   take(tile.factor, padded_k * s * L);
-  take(tile.scaled, kPanelColumns * padded_k * L);
   for (double **array : {&tile.inverse, &tile.part})
     take(*array, padded_k * L);
   for (double **array : {&tile.rhs, &tile.x, &tile.y, &tile.out, &tile.squares})
@@ -127,6 +126,8 @@ static void prepare_exact(const Exact &e, ExactTile &tile) {
     tile.index[i] = k;
   for (ExactLane &lane : tile.lanes)
     lane = {-1, 0, 0, 0, 0};
+  for (double &size : tile.size)
+    size = 0;
   tile.n = 0;
   tile.changed = true;
 }

@@ -58,4 +58,19 @@ NONNEG_INLINE RowArrays<T> block_of(const RowArrays<T> &all, Index first, Index 
   return {part(all.start), part(all.previous), part(all.solved), part(all.moved)};
 }
 
+// <a, b> in float64.
+template <class T, class U> NONNEG_INLINE double inner_product(const T *a, const U *b, int k) {
+  constexpr int L = kLanes<double>;
+  using D = Vec<double>;
+  D sum = fill<D>(0.0);
+  int t = 0;
+  for (; t + L <= k; t += L)
+    sum += __builtin_convertvector(load<typename VectorOf<T, L>::type>(a + t), D) *
+           __builtin_convertvector(load<typename VectorOf<U, L>::type>(b + t), D);
+  double total = sum_lanes<double>(sum);
+  for (; t < k; ++t)
+    total += static_cast<double>(a[t]) * static_cast<double>(b[t]);
+  return total;
+}
+
 } // namespace nonneg::NONNEG_ISA
