@@ -55,7 +55,7 @@ static void csr_newton_row(const CsrView<T, I> &X, const T *B, int kp, const New
   const Index from = X.indptr[which], filled = X.indptr[which + 1] - from;
   const Index n = (filled + L - 1) / L * L;
   T *const w = scratch, *const x = w + (options.k + L - 1) / L * L, *const y = x + n, *const h = y + n;
-  const NewtonGroup<T> g{h, n, n, n, x, y, step};
+  const NewtonGroup<T> g{h, n, n, x, y, step};
   for (Index p = 0; p < n; p += L) {
     const Index left = smaller<Index>(L, filled - p);
     store(x + p, left == L ? load<Vec<T>>(X.values + from + p)
@@ -172,22 +172,50 @@ static void csr_newton(const CsrView<T, I> &X, Index first, Index last, const T 
     extrapolate(block_of(rows, first, last), options.momentum);
 }
 
-// R rows of a dense X of any strides, and all of H: k rows of h_width numbers.
+// n rows of a dense X, `next` numbers apart, with zeros behind its columns. Where X lies by
+// columns, vectors of as many rows are turned: its numbers one by one take as long as a sweep.
+template <class T>
+static void read_rows(const StridedView<T> &X, Index first, Index n, T *x, Index next) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  const T *const from = X.data + first * X.row_stride;
+  if (X.row_stride == 1 && n == L) {
+    for (Index p = 0; p < next; p += L) {
+      V v[L];
+      unroll<L>([&](auto i) NONNEG_LAMBDA {
+        v[i] = p + i < X.cols ? load<V>(from + (p + i) * X.stride) : fill<V>(T(0));
+      });
+      transpose<L>(v);
+      unroll<L>([&](auto r) NONNEG_LAMBDA { store(x + r * next + p, v[r]); });
+    }
+    return;
+  }
+  for (Index r = 0; r < n; ++r) {
+    const T *const row = from + r * X.row_stride;
+    T *const to = x + r * next;
+    Index p = 0;
+    if (X.stride == 1)
+      for (; p + L <= X.cols; p += L)
+        store(to + p, load<V>(row + p));
+    for (; p < next; ++p)
+      to[p] = p < X.cols ? row[p * X.stride] : T(0);
+  }
+}
+
+// Rows of a dense X that are read at a time.
+template <class T> constexpr int kRead = kLanes<T> > kTogether ? kLanes<T> : kTogether;
+
+// R rows, x as read, and all of H: k rows of h_width numbers.
 template <class T, int R>
-static void dense_newton_group(const StridedView<T> &X, const T *H, Index h_width,
+static void dense_newton_group(Index columns, T *x, const T *H, Index h_width,
                                const Newton<T> &options, const RowArrays<T> &rows, Index first,
-                               NewtonSums &sums, const StepScratch<T> &step, T *scratch) {
-  T *const w = scratch, *const x = w + static_cast<Index>(options.k) * kTogether,
-          *const y = x + R * h_width;
-  const NewtonGroup<T> g{H, h_width, 0, h_width, x, y, step};
+                               NewtonSums &sums, const StepScratch<T> &step, T *w, T *y) {
+  const NewtonGroup<T> g{H, h_width, h_width, x, y, step};
   Index which[R], filled[R];
   for (int r = 0; r < R; ++r) {
     which[r] = first + r;
-    filled[r] = X.cols;
+    filled[r] = columns;
   }
-  for (Index p = 0; p < h_width; ++p)
-    for (int r = 0; r < R; ++r)
-      x[r * h_width + p] = p < X.cols ? X.data[(first + r) * X.row_stride + p * X.stride] : T(0);
   load_starts<T, R>(options, rows, which, w);
   newton_rows<T, R>(options, g, w, filled, sums);
   store_results<T, R>(options, rows, which, w);
@@ -197,15 +225,23 @@ template <class T>
 static void dense_newton(const StridedView<T> &X, Index first, Index last, const T *H,
                          Index h_width, const Newton<T> &options, const RowArrays<T> &rows,
                          NewtonSums &sums, void *scratch) {
+  constexpr int R = kTogether;
   char *memory = static_cast<char *>(scratch);
   const StepScratch<T> step = cut_step<T>(memory, h_width, options.k);
-  T *const numbers = reinterpret_cast<T *>(memory);
+  T *const w = reinterpret_cast<T *>(memory), *const x = w + static_cast<Index>(options.k) * R,
+          *const y = x + kRead<T> * h_width;
   const auto stops = [&]() NONNEG_LAMBDA { return options.stop && options.stop(); };
-  Index i = first;
-  for (; i + kTogether <= last && !stops(); i += kTogether)
-    dense_newton_group<T, kTogether>(X, H, h_width, options, rows, i, sums, step, numbers);
-  for (; i < last && !stops(); ++i)
-    dense_newton_group<T, 1>(X, H, h_width, options, rows, i, sums, step, numbers);
+  for (Index i = first; i < last && !stops(); i += kRead<T>) {
+    const Index n = smaller<Index>(kRead<T>, last - i);
+    read_rows(X, i, n, x, h_width);
+    Index r = 0;
+    for (; r + R <= n; r += R)
+      dense_newton_group<T, R>(X.cols, x + r * h_width, H, h_width, options, rows, i + r, sums,
+                               step, w, y);
+    for (; r < n; ++r)
+      dense_newton_group<T, 1>(X.cols, x + r * h_width, H, h_width, options, rows, i + r, sums,
+                               step, w, y);
+  }
   if (rows.moved.data)
     extrapolate(block_of(rows, first, last), options.momentum);
 }
@@ -218,7 +254,7 @@ static size_t newton_scratch(Index n_rows, Index longest, int k, bool turned) {
   const Index whole = (longest + L - 1) / L * L;
   const Index lanes = L * smaller(whole, kLongRow), apart = larger(whole, kLongRow);
   const Index numbers = turned ? (k + 2) * (lanes + apart) + 2 * k * L
-                               : 2 * kTogether * whole;
+                               : (kRead<T> + kTogether) * whole;
   return sizeof(Index) * static_cast<size_t>((n_rows + 7) / 8 * 8) +
          step_bytes<T>(padded<T>(longest), k) +
          sizeof(T) * static_cast<size_t>(numbers + k * kTogether + 4 * L);

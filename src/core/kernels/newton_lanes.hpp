@@ -104,7 +104,7 @@ static int lane_steps(const Newton<T> &options, const LaneGroup<T> &g,
   }
   for (int t = 0; t < k; ++t)
     w[t] = g.w[t * L + lane];
-  const NewtonGroup<T> one{h, n, 0, n, x, y, g.step};
+  const NewtonGroup<T> one{h, n, n, x, y, g.step};
   NewtonRows<T, 1> row{w, {rows.total[lane]}, {1}};
   left = newton_steps<T, 1>(options, one, row, 0, left);
   for (int t = 0; t < k; ++t)

@@ -18,6 +18,8 @@ namespace nonneg::NONNEG_ISA {
 // (D-CORE-NEWTON-ROWS).
 constexpr int kTogether = NONNEG_VECTOR_BYTES == 64 ? 8 : 4;
 constexpr Index kLongRow = 4096 / kTogether;
+// Rows of a group whose terms are summed in one loop, as many as registers hold.
+constexpr int kSummed = kTogether / 2;
 // A step d that lowers an entry is damped where the second derivative may grow on the way:
 // with λ = |d| max h/y it is at most 1/(1 - λ)^2 times as large at the end. The full step
 // does not raise the objective up to the λ at which λ^2 = -log(1 - λ) - λ, and the step
@@ -43,11 +45,10 @@ NONNEG_INLINE Vec<double> inverse_of(Vec<double> y, double unit) {
   return (guess * (fill<V>(2.0) - scaled * guess)) * fill<V>(unit);
 }
 
-// R rows and the columns that they need: component t of row r
-// begins at h + t * component_stride + r * row_stride.
+// R rows and the columns that they need: component t begins at h + t * component_stride.
 template <class T> struct NewtonGroup {
   const T *h;
-  Index component_stride, row_stride;
+  Index component_stride;
   Index n; // columns, whole vectors; x and h are 0 and y is 1 in those that fill up
   T *x, *y; // R times n
   StepScratch<T> step;
@@ -86,35 +87,55 @@ template <int R> struct NewtonTerms {
   double sums[2 * R], largest[R];
 };
 
-// y += d * (component `before`), then the terms of component t.
+// y += d * (component `before`), then the terms of component t, of N of the R rows from `first`.
+template <class T, int R, int N>
+NONNEG_INLINE void newton_terms_of(const NewtonGroup<T> &g, int first, int before, const T *d, int t,
+                                   T floor, T unit, Vec<T> *both, Vec<T> *largest) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  V sums[N], squares[N], most[N], moved[N];
+  T *y_of[N];
+  const T *x_of[N];
+  const V least = fill<V>(floor), zero = fill<V>(T(0));
+  unroll<N>([&](auto r) NONNEG_LAMBDA {
+    sums[r] = squares[r] = most[r] = zero;
+    moved[r] = fill<V>(d[first + r]);
+    y_of[r] = g.y + (first + r) * g.n;
+    x_of[r] = g.x + (first + r) * g.n;
+  });
+  const T *const old = g.h + before * g.component_stride, *const h = g.h + t * g.component_stride;
+  for (Index p = 0; p < g.n; p += L) {
+    const V h_old = load<V>(old + p), h_new = load<V>(h + p);
+    unroll<N>([&](auto r) NONNEG_LAMBDA {
+      const V y = load<V>(y_of[r] + p) + moved[r] * h_old;
+      store(y_of[r] + p, y);
+      const V x = load<V>(x_of[r] + p);
+      const V z = h_new * inverse_of(y > least ? y : least, unit);
+      const V present = x > zero ? z : zero;
+      most[r] = most[r] > present ? most[r] : present;
+      sums[r] += x * z;
+      squares[r] += x * z * z;
+    });
+  }
+  unroll<N>([&](auto r) NONNEG_LAMBDA {
+    both[first + r] = sums[r];
+    both[R + first + r] = squares[r];
+    largest[first + r] = most[r];
+  });
+}
+
+// The same of all R rows, a few at a time.
 template <class T, int R>
 NONNEG_INLINE void newton_terms(const NewtonGroup<T> &g, int before, const T *d, int t,
                                 T floor, T unit, NewtonTerms<R> &terms) {
-  using V = Vec<T>;
-  constexpr int L = kLanes<T>;
-  V both[2 * R], largest[R], moved[R];
-  const V least = fill<V>(floor), zero = fill<V>(T(0));
-  unroll<R>([&](auto r) NONNEG_LAMBDA {
-    both[r] = both[R + r] = largest[r] = zero;
-    moved[r] = fill<V>(d[r]);
-  });
-  const T *const old = g.h + before * g.component_stride, *const h = g.h + t * g.component_stride;
-  for (Index p = 0; p < g.n; p += L)
-    unroll<R>([&](auto r) NONNEG_LAMBDA {
-      const V y = load<V>(g.y + r * g.n + p) + moved[r] * load<V>(old + r * g.row_stride + p);
-      store(g.y + r * g.n + p, y);
-      const V x = load<V>(g.x + r * g.n + p);
-      const V z = load<V>(h + r * g.row_stride + p) * inverse_of(y > least ? y : least, unit);
-      const V present = x > zero ? z : zero;
-      largest[r] = largest[r] > present ? largest[r] : present;
-      both[r] += x * z;
-      both[R + r] += x * z * z;
-    });
+  constexpr int N = R < kSummed ? R : kSummed;
+  Vec<T> both[2 * R], largest[R];
+  for (int first = 0; first < R; first += N)
+    newton_terms_of<T, R, N>(g, first, before, d, t, floor, unit, both, largest);
   fold_vectors<T, 2 * R, false>(both, terms.sums);
   fold_vectors<T, R, true>(largest, terms.largest);
 }
 
-// y += d * (component t).
 template <class T, int R>
 NONNEG_INLINE void newton_move(const NewtonGroup<T> &g, int t, const T *d) {
   using V = Vec<T>;
@@ -122,7 +143,7 @@ NONNEG_INLINE void newton_move(const NewtonGroup<T> &g, int t, const T *d) {
     const V moved = fill<V>(d[r]);
     for (Index p = 0; p < g.n; p += kLanes<T>) {
       const V y = load<V>(g.y + r * g.n + p) +
-                  moved * load<V>(g.h + t * g.component_stride + r * g.row_stride + p);
+                  moved * load<V>(g.h + t * g.component_stride + p);
       store(g.y + r * g.n + p, y);
     }
   }
@@ -242,7 +263,7 @@ static void newton_start(const Newton<T> &options, const NewtonGroup<T> &g, cons
     for (Index p = 0; p < g.n; p += L) {
       V y = fill<V>(T(0));
       for (int t = 0; t < options.k; ++t)
-        y += fill<V>(w[t * R + r]) * load<V>(g.h + t * g.component_stride + r * g.row_stride + p);
+        y += fill<V>(w[t * R + r]) * load<V>(g.h + t * g.component_stride + p);
       store(g.y + r * g.n + p, y);
     }
   for (int r = 0; r < R; ++r)
@@ -302,7 +323,7 @@ static void newton_totals(const NewtonGroup<T> &g, NewtonRows<T, R> &rows) {
 template <class T, int R>
 static int newton_steps(const Newton<T> &options, const NewtonGroup<T> &g, NewtonRows<T, R> &rows,
                         int r, int left) {
-  const NewtonGroup<T> one{g.h + r * g.row_stride, g.component_stride, 0, g.n,
+  const NewtonGroup<T> one{g.h, g.component_stride, g.n,
                            g.x + r * g.n, g.y + r * g.n, g.step};
   NewtonRows<T, 1> row{g.step.w, {rows.total[r]}, {1}};
   for (int t = 0; t < options.k; ++t)
