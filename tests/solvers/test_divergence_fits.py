@@ -357,3 +357,24 @@ def test_the_default_start_has_no_zeros_for_multiplicative_steps():
     np.testing.assert_array_equal(a.components_, b.components_)
     with pytest.warns(UserWarning, match="cannot update zeros present"):
         NMF(K, "nndsvd", "mu", beta_loss=1, max_iter=3).fit(X)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("storage", MAIN_STORAGES)
+@pytest.mark.parametrize("noise", [True, False], ids=["noise", "nearly exact"])
+def test_the_error_of_sn_is_told_by_its_last_solve(storage, dtype, noise):
+    """It is that of the factors, to rounding; of a nearly exact fit by another pass."""
+    W, Ht = factors((60, 44), 3, np.float64)
+    X = W @ Ht.T
+    if noise:
+        X = np.random.default_rng(3).poisson(4 * X / X.mean()).astype(float)
+    X = X.astype(dtype)
+    model = NMF(3, solver="sn", beta_loss=1, tol=0, max_iter=40, random_state=0)
+    W = model.fit_transform(STORAGES[storage](X))
+    assert model.plan(STORAGES[storage](X)).count_passes()["end"] == 1
+    exact = oracles.divergence(
+        X.astype(float), W.astype(float), model.components_.astype(float).T, 1
+    )
+    bound = float(8 * np.finfo(dtype).eps * X.sum())
+    assert model.reconstruction_err_**2 / 2 == pytest.approx(exact, rel=1e-4, abs=bound)
+    assert model.history_["objective"][-1] == pytest.approx(exact, rel=1e-4, abs=bound)

@@ -20,6 +20,8 @@ constexpr int kTogether = NONNEG_VECTOR_BYTES == 64 ? 8 : 4;
 constexpr Index kLongRow = 4096 / kTogether;
 // Rows of a group whose terms are summed in one loop, as many as registers hold.
 constexpr int kSummed = kTogether / 2;
+// Vectors of terms of the objective that are added up before the sum goes on in double.
+constexpr Index kSummedTogether = 64;
 // A step d that lowers an entry is damped where the second derivative may grow on the way:
 // with λ = |d| max h/y it is at most 1/(1 - λ)^2 times as large at the end. The full step
 // does not raise the objective up to the λ at which λ^2 = -log(1 - λ) - λ, and the step
@@ -253,19 +255,34 @@ static void newton_sweep(const Newton<T> &options, const NewtonGroup<T> &g, Newt
   }
 }
 
-// y = W H from the start.
+// y = W H from the start: of a few vectors at a time, so that their sums don't wait for each other.
 template <class T, int R>
 static void newton_start(const Newton<T> &options, const NewtonGroup<T> &g, const T *w,
                          const Index *filled) {
   using V = Vec<T>;
-  constexpr int L = kLanes<T>;
-  for (int r = 0; r < R; ++r)
-    for (Index p = 0; p < g.n; p += L) {
-      V y = fill<V>(T(0));
-      for (int t = 0; t < options.k; ++t)
-        y += fill<V>(w[t * R + r]) * load<V>(g.h + t * g.component_stride + p);
-      store(g.y + r * g.n + p, y);
+  constexpr int L = kLanes<T>, N = R > 1 ? 2 : 8;
+  for (Index p = 0; p < g.n; p += N * L) {
+    const int vectors = static_cast<int>(smaller<Index>(N, (g.n - p) / L));
+    V y[R * N];
+    unroll<R * N>([&](auto i) NONNEG_LAMBDA { y[i] = fill<V>(T(0)); });
+    for (int t = 0; t < options.k; ++t) {
+      const T *const h = g.h + t * g.component_stride + p;
+      V part[N]; // the last vector again where there are no more
+      unroll<N>([&](auto v) NONNEG_LAMBDA {
+        part[v] = load<V>(h + (v < vectors ? static_cast<int>(v) : vectors - 1) * L);
+      });
+      unroll<R>([&](auto r) NONNEG_LAMBDA {
+        const V one = fill<V>(w[t * R + r]);
+        unroll<N>([&](auto v) NONNEG_LAMBDA { y[r * N + v] += one * part[v]; });
+      });
     }
+    unroll<R>([&](auto r) NONNEG_LAMBDA {
+      unroll<N>([&](auto v) NONNEG_LAMBDA {
+        if (v < vectors)
+          store(g.y + r * g.n + p + v * L, y[r * N + v]);
+      });
+    });
+  }
   for (int r = 0; r < R; ++r)
     for (Index p = filled[r]; p < g.n; ++p)
       g.y[r * g.n + p] = T(1);
@@ -309,13 +326,14 @@ static void newton_scale(const Newton<T> &options, NewtonRows<T, R> &rows) {
 template <class T, int R>
 static void newton_totals(const NewtonGroup<T> &g, NewtonRows<T, R> &rows) {
   using V = Vec<T>;
-  for (int r = 0; r < R; ++r) {
-    V sum = fill<V>(T(0));
-    for (Index p = 0; p < g.n; p += kLanes<T>)
-      sum += load<V>(g.x + r * g.n + p);
-    rows.total[r] = wide_sum<T>(sum);
+  V sums[R];
+  unroll<R>([&](auto r) NONNEG_LAMBDA { sums[r] = fill<V>(T(0)); });
+  for (Index p = 0; p < g.n; p += kLanes<T>)
+    unroll<R>([&](auto r) NONNEG_LAMBDA { sums[r] += load<V>(g.x + r * g.n + p); });
+  unroll<R>([&](auto r) NONNEG_LAMBDA {
+    rows.total[r] = wide_sum<T>(sums[r]);
     rows.alive[r] = 1;
-  }
+  });
 }
 
 // Goes on with row r of a group by steps over all its entries at once; the sweeps that are left
@@ -352,10 +370,15 @@ template <class T> static double newton_value(const T *x, const T *y, Index n, T
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
   const BetaTerms<T> terms{T(1), fill<V>(floor)};
-  V value = fill<V>(T(0));
-  for (Index p = 0; p < n; p += L)
-    value += terms.present(load<V>(x + p), load<V>(y + p));
-  return wide_sum<T>(value);
+  double sum = 0; // of few numbers at a time in T, whose rounding would grow with the row
+  for (Index first = 0; first < n; first += kSummedTogether * L) {
+    const Index last = smaller<Index>(n, first + kSummedTogether * L);
+    V value = fill<V>(T(0));
+    for (Index p = first; p < last; p += L)
+      value += terms.present(load<V>(x + p), load<V>(y + p));
+    sum += wide_sum<T>(value);
+  }
+  return sum;
 }
 
 // Solves for R rows; `filled` says how many of their columns are real.

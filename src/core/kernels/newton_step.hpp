@@ -31,7 +31,7 @@ template <class T> struct NewtonRow {
 };
 
 template <class T> struct StepScratch {
-  double *hessian, *factor, *gradient, *rhs, *best, *solved; // k x k twice, then k each
+  double *hessian, *factor, *gradient, *rhs, *best, *solved; // k x k, in whole vectors too, then k each
   int64_t *free, *passive;
   const T **rows; // k
   T *w, *sums, *bent, *change; // k, k, kSumRows columns, columns
@@ -49,7 +49,7 @@ template <class T> static StepScratch<T> cut_step(char *&memory, Index n, int k)
   const size_t m = static_cast<size_t>(k), columns = static_cast<size_t>(n);
   StepScratch<T> s;
   s.hessian = reinterpret_cast<double *>(take(m * m, sizeof(double)));
-  s.factor = reinterpret_cast<double *>(take(m * m, sizeof(double)));
+  s.factor = reinterpret_cast<double *>(take(m * (m + kLanes<double>), sizeof(double)));
   for (double **array : {&s.gradient, &s.rhs, &s.best, &s.solved})
     *array = reinterpret_cast<double *>(take(m, sizeof(double)));
   for (int64_t **array : {&s.free, &s.passive})
@@ -164,33 +164,52 @@ static void fill_hessian(const Newton<T> &options, const NewtonRow<T> &row, Step
     s.hessian[i * (m + 1)] += static_cast<double>(options.l2[s.free[i]]);
 }
 
-// solved[0..n) = G[P,P]^-1 rhs[P] for the passive set P, by L D L'.
+// solved[0..n) = G[P,P]^-1 rhs[P] for the passive set P, by L D L'. Rows of `factor` are whole
+// vectors; those that hold the diagonal entry begin to its left, where no number matters.
 NONNEG_INLINE void solve_for(const double *G, int m, const int64_t *passive, int n,
                              const double *rhs, double *__restrict factor,
                              double *__restrict solved, double dependent) {
+  using V = Vec<double>;
+  constexpr int L = kLanes<double>;
+  const int next = (n + L - 1) / L * L;
   for (int i = 0; i < n; ++i) {
-    for (int j = i; j < n; ++j)
-      factor[i * n + j] = G[passive[i] * m + passive[j]];
+    const double *const row = G + passive[i] * m;
+    double *const to = factor + i * next;
+    for (int j = i / L * L; j < n; ++j)
+      to[j] = row[passive[j]];
+    for (int j = n; j < next; ++j)
+      to[j] = 0;
     solved[i] = rhs[passive[i]];
   }
   for (int j = 0; j < n; ++j) {
-    double *const pivots = factor + j * n;
+    double *const pivots = factor + j * next;
     const double whole = G[passive[j] * (m + 1)];
     pivots[j] = pivots[j] > dependent * whole ? pivots[j] : dependent * whole;
     const double inverse = 1 / pivots[j];
     for (int i = j + 1; i < n; ++i) {
       const double share = pivots[i] * inverse;
-      double *__restrict const row = factor + i * n;
-      for (int c = i; c < n; ++c)
-        row[c] -= share * pivots[c];
+      const V shares = fill<V>(share);
+      double *const row = factor + i * next;
+      for (int c = i / L * L; c < next; c += L)
+        store(row + c, load<V>(row + c) - shares * load<V>(pivots + c));
       solved[i] -= share * solved[j];
     }
   }
   for (int j = n - 1; j >= 0; --j) {
+    const double *const row = factor + j * next;
     double sum = solved[j];
-    for (int c = j + 1; c < n; ++c)
-      sum -= factor[j * n + c] * solved[c];
-    solved[j] = sum / factor[j * n + j];
+    int c = j + 1;
+    for (; c % L != 0 && c < n; ++c)
+      sum -= row[c] * solved[c];
+    if (c < n) {
+      V products = fill<V>(0.0);
+      for (; c + L <= n; c += L)
+        products += load<V>(row + c) * load<V>(solved + c);
+      for (; c < n; ++c)
+        sum -= row[c] * solved[c];
+      sum -= sum_lanes<double>(products);
+    }
+    solved[j] = sum / row[j];
   }
 }
 

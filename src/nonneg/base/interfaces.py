@@ -213,6 +213,10 @@ class LossBase:
         """Return the `reconstruction_err_` of a loss value: sqrt(2·value) by default."""
         return math.sqrt(2.0 * max(value, 0.0))  # in this order NaN stays NaN
 
+    def size(self, X: Operand) -> float:
+        """Size of the numbers that the loss is a small difference of; ½‖X‖² by default."""
+        return 0.5 * X.stats().sum_sq
+
     def from_products(self, X: Operand, cross: float, square: float) -> float:
         """Loss from ⟨X, WH⟩ and ‖WH‖² over the observed entries, if it is quadratic."""
         raise NotImplementedError

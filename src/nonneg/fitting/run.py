@@ -54,8 +54,8 @@ GIVEN = (CUSTOM, FIXED)
 WEIGHTS = ("alpha", "l1_ratio", "regularization", "alpha_W", "alpha_H")
 """Names of the parameters that define the penalties."""
 LEAST_SHARE = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 1e-2}
-"""Share of ½‖X‖² below which the loss is computed directly. The objective comes from products,
-and has an absolute error of about 4e-16 (float64) and 6e-9 (float32) of ½‖X‖²."""
+"""Share of ½‖X‖² (Kullback-Leibler: of the sum of X) below which the loss is computed directly. The
+objective has an absolute error of about 4e-16 (float64) and 6e-9 (float32) of ½‖X‖²."""
 
 
 def run(plan: Plan) -> FactorizationResult:
@@ -208,7 +208,7 @@ def _as_started(
 def _loss_of(problem: Problem, objective: float, W: Array, Ht: Array) -> float | None:
     """Return the loss by the penalised objective, or None if it has too few digits."""
     loss = objective - factor_penalties(problem, W, Ht)
-    size = 0.5 * problem.X.stats().sum_sq
+    size = problem.loss.size(problem.X)
     # the comparison is false for NaN
     known = loss > LEAST_SHARE[problem.X.dtype] * max(size, objective)
     return float(loss) if known else None

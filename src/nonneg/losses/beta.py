@@ -108,6 +108,10 @@ class KullbackLeibler(BetaDivergence):
     def __init__(self) -> None:
         super().__init__(1.0)
 
+    def size(self, X: Operand) -> float:
+        """Sum of X, which terms of both signs are as large as."""
+        return X.stats().sum
+
 
 @losses.register("itakura-saito")
 class ItakuraSaito(BetaDivergence):

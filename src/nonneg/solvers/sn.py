@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -99,6 +99,7 @@ class ScalarNewton(SolverBase):
     arrays: ClassVar[int] = 6
     positive_start: ClassVar[bool] = True
     solves_W_exactly: ClassVar[bool] = True
+    tells_objective: ClassVar[bool] = True
     by_parts: ClassVar[bool] = True
     advances: ClassVar[bool] = True
     weight_power: ClassVar[float | None] = 1.0
@@ -246,8 +247,12 @@ class ScalarNewton(SolverBase):
         solved[...] = state.W
         progress = self._solve_W(problem, solved, state.Ht)
         assert progress.objective is not None
-        if progress.objective[0] <= state.best or not math.isfinite(state.best):
-            state.W, state.best = solved, float(progress.objective[0])
+        objective = float(progress.objective[0])
+        # in parts H has moved since the best objective was measured
+        known = math.isfinite(state.best) and not problem.X.in_parts
+        if known and objective > state.best:
+            return replace(progress, objective=np.array([state.best]))
+        state.W, state.best = solved, objective
         return progress
 
     def best_objective(
