@@ -136,7 +136,19 @@ template <class T> NONNEG_INLINE Vec<T> root_of(Vec<T> x) {
 template <int W, int Stage = W, class V, class F> NONNEG_INLINE V fold_lanes(V (&v)[W], F f) {
   if constexpr (Stage == 1)
     return v[0];
-  else {
+  else if constexpr (kHalves<V> && Stage == W) { // the same pairs as below
+    V half[W / 2];
+    unroll<W / 2>([&](auto i) NONNEG_LAMBDA {
+      const V a = v[i], b = v[i + W / 2];
+      half[i] = f(join_halves<false>(a, b), join_halves<true>(a, b));
+    });
+    if constexpr (W == 8)
+      unroll<2>([&](auto i) NONNEG_LAMBDA {
+        const V a = half[2 * i], b = half[2 * i + 1];
+        half[i] = f(join_pairs<false>(a, b), join_pairs<true>(a, b));
+      });
+    return f(join_alternate<false>(half[0], half[1]), join_alternate<true>(half[0], half[1]));
+  } else {
     constexpr auto lanes = std::make_index_sequence<W>{};
     unroll<Stage / 2>([&](auto i) NONNEG_LAMBDA {
       v[i] = f(zip<false, W>(v[i], v[i + Stage / 2], lanes),

@@ -40,30 +40,53 @@ NONNEG_INLINE void lane_terms(const LaneGroup<T> &g, int before, Vec<T> d, int t
   }
 }
 
+// M lanes of a vector as doubles, and a vector whose parts they are.
+template <int part, class V, size_t... I>
+NONNEG_INLINE Vec<double> wide_part(V v, std::index_sequence<I...>) {
+  const auto some = __builtin_shufflevector(v, v, static_cast<int>(part * kLanes<double> + I)...);
+  return __builtin_convertvector(some, Vec<double>);
+}
+template <int part, class V> NONNEG_INLINE Vec<double> wide_part(V v) {
+  return wide_part<part>(v, std::make_index_sequence<kLanes<double>>{});
+}
+template <class V, class N, size_t... I>
+NONNEG_INLINE V joined(N low, N high, std::index_sequence<I...>) {
+  return __builtin_shufflevector(low, high, static_cast<int>(I)...);
+}
+
 template <class T>
 static void lane_sweep(const Newton<T> &options, const LaneGroup<T> &g,
                        const NewtonRows<T, kLanes<T>> &rows, double *violation, double *slack) {
   using V = Vec<T>;
-  constexpr int L = kLanes<T>;
-  using D = typename VectorOf<double, L>::type;
-  SweepLanes<L> lanes = SweepLanes<L>::begin(load<D>(rows.total), load<D>(rows.alive));
+  // doubles by whole vectors: the compiler keeps wider ones in memory
+  constexpr int L = kLanes<T>, M = kLanes<double>, Parts = L / M;
+  using D = Vec<double>;
+  SweepLanes<M> lanes[Parts];
+  for (int part = 0; part < Parts; ++part)
+    lanes[part] = SweepLanes<M>::begin(load<D>(rows.total + part * M), load<D>(rows.alive + part * M));
   const V floor = fill<V>(options.floor);
   V d = fill<V>(T(0)), sum, squares, largest;
   for (int t = 0; t < options.k; ++t) {
     lane_terms(g, t > 0 ? t - 1 : 0, d, t, floor, options.unit, sum, squares, largest);
     const V w = load<V>(g.w + t * L);
-    const D moved = newton_entry<T, L>(
-        options, t, lanes, __builtin_convertvector(w, D), __builtin_convertvector(sum, D),
-        __builtin_convertvector(squares, D), __builtin_convertvector(largest, D));
-    const V narrow = __builtin_convertvector(moved, V);
+    typename VectorOf<T, M>::type parts[Parts];
+    unroll<Parts>([&](auto part) NONNEG_LAMBDA {
+      constexpr int i = decltype(part)::value;
+      const D moved = newton_entry<T, M>(options, t, lanes[i], wide_part<i>(w), wide_part<i>(sum),
+                                         wide_part<i>(squares), wide_part<i>(largest));
+      parts[i] = __builtin_convertvector(moved, typename VectorOf<T, M>::type);
+    });
+    const V narrow = joined<V>(parts[0], parts[Parts - 1], std::make_index_sequence<L>{});
     d = narrow - w;
     store(g.w + t * L, narrow);
   }
   const T *const last = g.h + (options.k - 1) * g.n * L;
   for (Index p = 0; p < g.n * L; p += L)
     store(g.y + p, load<V>(g.y + p) + d * load<V>(last + p));
-  store(violation, lanes.violation);
-  store(slack, lanes.slack());
+  for (int part = 0; part < Parts; ++part) {
+    store(violation + part * M, lanes[part].violation);
+    store(slack + part * M, lanes[part].slack());
+  }
 }
 
 // y = W H from the start.

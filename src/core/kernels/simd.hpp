@@ -76,9 +76,60 @@ NONNEG_INLINE V zip(V a, V b, std::index_sequence<I...>) {
       a, b, static_cast<int>((I & 1) * W + I / 2 + (high ? W / 2 : 0))...);
 }
 
-// Transposes W vectors of W lanes: a perfect-shuffle network of log2(W) stages.
+// Of vectors of two halves that the processor shuffles each by itself (AVX2): the low or the high
+// halves of a and b; and of each half, pairs of lanes from it in a and then in b, lanes I and J.
+template <class V> constexpr bool kHalves = sizeof(V) == 32;
+template <bool high, int W, class V, size_t... I>
+NONNEG_INLINE V join_halves(V a, V b, std::index_sequence<I...>) {
+  constexpr int from = high ? W / 2 : 0;
+  return __builtin_shufflevector(
+      a, b, static_cast<int>(I < W / 2 ? I + from : I - W / 2 + W + from)...);
+}
+template <bool high, class V> NONNEG_INLINE V join_halves(V a, V b) {
+  constexpr int W = sizeof(V) / sizeof(a[0]);
+  return join_halves<high, W>(a, b, std::make_index_sequence<W>{});
+}
+template <bool high, class V> NONNEG_INLINE V join_pairs(V a, V b) { // of 8 lanes
+  constexpr int i = high ? 2 : 0;
+  return __builtin_shufflevector(a, b, i, i + 1, i + 8, i + 9, i + 4, i + 5, i + 12, i + 13);
+}
+template <bool odd, class V> NONNEG_INLINE V join_alternate(V a, V b) { // of 8 or 4 lanes
+  constexpr int i = odd;
+  if constexpr (sizeof(V) / sizeof(a[0]) == 8)
+    return __builtin_shufflevector(a, b, i, i + 2, i + 8, i + 10, i + 4, i + 6, i + 12, i + 14);
+  else
+    return __builtin_shufflevector(a, b, i, i + 4, i + 2, i + 6);
+}
+template <bool high, class V> NONNEG_INLINE V interleave(V a, V b) { // of 8 lanes
+  constexpr int i = high ? 2 : 0;
+  return __builtin_shufflevector(a, b, i, i + 8, i + 1, i + 9, i + 4, i + 12, i + 5, i + 13);
+}
+
+// Transposes W vectors of W lanes: a perfect-shuffle network of log2(W) stages. Where halves are
+// shuffled by themselves, they are exchanged first, and each stage takes half the instructions.
 template <int W, int Stage = W, class V> NONNEG_INLINE void transpose(V (&v)[W]) {
-  if constexpr (Stage > 1) {
+  if constexpr (kHalves<V> && Stage == W) {
+    unroll<W / 2>([&](auto i) NONNEG_LAMBDA {
+      const V a = v[i], b = v[i + W / 2];
+      v[i] = join_halves<false>(a, b);
+      v[i + W / 2] = join_halves<true>(a, b);
+    });
+    unroll<2>([&](auto half) NONNEG_LAMBDA {
+      constexpr int j = half * (W / 2);
+      if constexpr (W == 4) {
+        const V a = v[j], b = v[j + 1];
+        v[j] = join_alternate<false>(a, b);
+        v[j + 1] = join_alternate<true>(a, b);
+      } else {
+        const V a = interleave<false>(v[j], v[j + 1]), b = interleave<true>(v[j], v[j + 1]);
+        const V c = interleave<false>(v[j + 2], v[j + 3]), d = interleave<true>(v[j + 2], v[j + 3]);
+        v[j] = join_pairs<false>(a, c);
+        v[j + 1] = join_pairs<true>(a, c);
+        v[j + 2] = join_pairs<false>(b, d);
+        v[j + 3] = join_pairs<true>(b, d);
+      }
+    });
+  } else if constexpr (Stage > 1) {
     constexpr auto lanes = std::make_index_sequence<W>{};
     V next[W];
     unroll<W / 2>([&](auto i) NONNEG_LAMBDA {
