@@ -78,22 +78,33 @@ NONNEG_INLINE void turn_lanes(const CsrView<T, I> &X, const Index *from, const I
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
   const T *source[L];
+  bool whole = true;
   for (int r = 0; r < L; ++r) {
     const T value = p < filled[r] ? X.values[from[r] + p] : T(0);
     x[r] = value;
     source[r] = value > T(0) ? B + static_cast<Index>(X.indices[from[r] + p]) * kp : nullptr;
+    whole = whole && source[r];
   }
-  for (int c = 0; c < kp; c += L) {
-    V v[L];
-    unroll<L>([&](auto r) NONNEG_LAMBDA {
-      v[r] = source[r] ? load<V>(source[r] + c) : fill<V>(T(0));
-    });
-    transpose<L>(v);
-    unroll<L>([&](auto i) NONNEG_LAMBDA {
-      if (c + i < k)
-        store(h + (c + i) * stride, v[i]);
-    });
-  }
+  const auto turn = [&](auto checked) NONNEG_LAMBDA {
+    for (int c = 0; c < kp; c += L) {
+      V v[L];
+      unroll<L>([&](auto r) NONNEG_LAMBDA {
+        v[r] = !decltype(checked)::value || source[r] ? load<V>(source[r] + c) : fill<V>(T(0));
+      });
+      transpose<L>(v);
+      if (c + L <= k)
+        unroll<L>([&](auto i) NONNEG_LAMBDA { store(h + (c + i) * stride, v[i]); });
+      else
+        unroll<L>([&](auto i) NONNEG_LAMBDA {
+          if (c + i < k)
+            store(h + (c + i) * stride, v[i]);
+        });
+    }
+  };
+  if (whole)
+    turn(std::false_type{});
+  else
+    turn(std::true_type{});
 }
 
 // Up to kLanes rows, a row in each lane.
