@@ -89,25 +89,29 @@ static void lane_sweep(const Newton<T> &options, const LaneGroup<T> &g,
   }
 }
 
-// y = W H from the start.
-template <class T> static void lane_start(const Newton<T> &options, const LaneGroup<T> &g) {
+// y = W H from the start, of N entries from the p-th on.
+template <int N, class T>
+NONNEG_INLINE void lane_products(const Newton<T> &options, const LaneGroup<T> &g, Index p) {
   using V = Vec<T>;
-  constexpr int L = kLanes<T>, N = 8;
-  for (Index p = 0; p < g.n; p += N) {
-    const int left = static_cast<int>(smaller<Index>(N, g.n - p));
-    V y[N];
-    unroll<N>([&](auto i) NONNEG_LAMBDA { y[i] = fill<V>(T(0)); });
-    for (int t = 0; t < options.k; ++t) {
-      const V w = load<V>(g.w + t * L);
-      const T *const h = g.h + (t * g.n + p) * L;
-      // the last entries again where there are no more
-      unroll<N>([&](auto i) NONNEG_LAMBDA {
-        y[i] += w * load<V>(h + (i < left ? static_cast<int>(i) : left - 1) * L);
-      });
-    }
-    for (int i = 0; i < left; ++i)
-      store(g.y + (p + i) * L, y[i]);
+  constexpr int L = kLanes<T>;
+  V y[N];
+  unroll<N>([&](auto i) NONNEG_LAMBDA { y[i] = fill<V>(T(0)); });
+  for (int t = 0; t < options.k; ++t) {
+    const V w = load<V>(g.w + t * L);
+    const T *const h = g.h + (t * g.n + p) * L;
+    unroll<N>([&](auto i) NONNEG_LAMBDA { y[i] += w * load<V>(h + i * L); });
   }
+  unroll<N>([&](auto i) NONNEG_LAMBDA { store(g.y + (p + i) * L, y[i]); });
+}
+
+template <class T> static void lane_start(const Newton<T> &options, const LaneGroup<T> &g) {
+  Index p = 0;
+  for (; p + 8 <= g.n; p += 8)
+    lane_products<8>(options, g, p);
+  for (; p + 2 <= g.n; p += 2)
+    lane_products<2>(options, g, p);
+  for (; p < g.n; ++p)
+    lane_products<1>(options, g, p);
 }
 
 // Goes on with the row in a lane by steps over all its entries; the sweeps that are left.
@@ -143,13 +147,18 @@ template <class T>
 static void lane_rows(const Newton<T> &options, const LaneGroup<T> &g, NewtonSums &sums) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
-  using D = typename VectorOf<double, L>::type;
+  constexpr int M = kLanes<double>, Parts = L / M;
   NewtonRows<T, L> rows;
   rows.w = g.w;
-  D total = fill<D>(0.0);
-  for (Index p = 0; p < g.n * L; p += L)
-    total += __builtin_convertvector(load<V>(g.x + p), D);
-  store(rows.total, total);
+  Vec<double> total[Parts];
+  unroll<Parts>([&](auto part) NONNEG_LAMBDA { total[part] = fill<Vec<double>>(0.0); });
+  for (Index p = 0; p < g.n * L; p += L) {
+    const V x = load<V>(g.x + p);
+    unroll<Parts>([&](auto part) NONNEG_LAMBDA {
+      total[part] += wide_part<decltype(part)::value>(x);
+    });
+  }
+  unroll<Parts>([&](auto part) NONNEG_LAMBDA { store(rows.total + part * M, total[part]); });
   for (int r = 0; r < L; ++r)
     rows.alive[r] = r < g.rows;
   newton_scale<T, L>(options, rows);
