@@ -222,7 +222,12 @@ class _SquaredError(Protocol):
 
 class _Update(Protocol):
     def __call__(
-        self, X: Any, models: list[ModelArrays], n_columns: int, n_threads: int
+        self,
+        X: Any,
+        models: list[ModelArrays],
+        n_columns: int,
+        n_threads: int,
+        entries: Array | None = None,
     ) -> list[Report]: ...
 
 matmul_dense: _Matmul

@@ -133,7 +133,7 @@ def call_update(f, X, a):
         rhs=a.empty("rhs", N_COLUMNS, K), gram=a.empty("sums", K, K, dtype=np.float64),
         measures=a.empty("measures", 2, K, dtype=np.float64),
     )  # fmt: skip
-    f(X(a), [model], N_COLUMNS, 1)
+    f(X(a), [model], N_COLUMNS, 1, a.empty("entries", 1, 3, dtype=np.float64))
 
 
 def call_solve(f, a):

@@ -236,6 +236,34 @@ def test_rows_do_not_depend_on_each_other(solve, dtype):
         np.testing.assert_array_equal(part, whole[:size])
 
 
+@pytest.mark.parametrize("k", [1, 2, 3, 8, 13])
+def test_a_factor_used_again_gives_the_same_bits(k):
+    _, G, _ = problem(1, k)
+    A = np.random.default_rng(6).random((100, k)) + 0.1
+    rhs, whole = A @ G, np.ones((100, k))
+    kernels.exact_solve(whole, rhs, G, np.zeros(k))
+    np.testing.assert_allclose(whole, A, rtol=1e-9 * np.linalg.cond(G))
+    for i in range(5, 100, 31):
+        alone = np.ones((1, k))
+        kernels.exact_solve(alone, rhs[i : i + 1], G, np.zeros(k))
+        np.testing.assert_array_equal(alone[0], whole[i])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_of_any_size_of_set_share_lanes(dtype):
+    n, k = 1200, 17
+    _, G, _ = problem(1, k)
+    rng = np.random.default_rng(7)
+    A = rng.random((n, k)) * (rng.random((n, k)) < rng.random((n, 1)))
+    rhs = (A @ G).astype(dtype)
+    solved, start = np.zeros((n, k), dtype), A.astype(dtype)
+    kernels.exact_solve(solved, rhs, G, np.zeros(k))
+    bound = 64 * np.linalg.cond(G) * np.finfo(dtype).eps
+    np.testing.assert_allclose(solved, A, atol=bound)
+    kernels.exact_solve(start, rhs, G, np.zeros(k))
+    np.testing.assert_allclose(start, A, atol=bound)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("k", [3, 24])
 def test_any_number_of_threads_gives_the_same_bits(k, dtype):

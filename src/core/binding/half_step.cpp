@@ -98,17 +98,22 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
   const std::string update_name =
       std::string(sizeof(T) == 4 ? "update32_" : "update64_") + suffix;
   m.def(update_name.c_str(),
-        [](typename Arg::Arrays X, nb::list models, Index n_columns, int n_threads) {
+        [](typename Arg::Arrays X, nb::list models, Index n_columns, int n_threads,
+           nb::handle entries) {
           const auto x = Arg::view_of(X, n_columns);
           std::vector<FusedModel<T>> fused = fused_models<T>(models, x.rows, n_columns);
+          double *const sums = square_of(entries, 1, 3);
+          Summary summary;
           call(n_threads, [&](Run run) {
-            return update(kernels<T>(), x, fused.data(), static_cast<int>(fused.size()),
-                          run);
+            return update(kernels<T>(), x, fused.data(), static_cast<int>(fused.size()), run,
+                          sums ? &summary : nullptr);
           });
+          if (sums)
+            sums[0] = summary.sum, sums[1] = summary.square, sums[2] = summary.least;
           return reports_of(fused);
         },
         nb::arg("X").noconvert(), nb::arg("models"), nb::arg("n_columns"),
-        nb::arg("n_threads"));
+        nb::arg("n_threads"), nb::arg("entries").none() = nb::none());
 }
 
 } // namespace

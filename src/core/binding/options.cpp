@@ -8,7 +8,7 @@ double *square_of(nb::handle array, Index rows, Index cols) {
   const auto A = array_of<nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu>>(
       array, "a Gram matrix or the measures");
   require(static_cast<Index>(A.shape(0)) == rows && static_cast<Index>(A.shape(1)) == cols,
-          "a Gram matrix must be k x k, the measures 2 x k");
+          "a Gram matrix must be k x k, the measures 2 x k, sums of entries 1 x 3");
   return data_of(A);
 }
 

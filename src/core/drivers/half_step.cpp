@@ -20,6 +20,12 @@ void add(const SolveSums &part, SolveSums &sums) {
   sums.sweeps += part.sweeps;
 }
 
+void add(const Summary &part, Summary &sums) {
+  sums.sum += part.sum;
+  sums.square += part.square;
+  sums.least = std::min(sums.least, part.least);
+}
+
 // Sums of the tasks of a run for each model: measures, and Gram matrices if wanted.
 template <class T> class Parts {
 public:
@@ -126,10 +132,26 @@ int spread_width(const Kernels<T> &K, const FusedModel<T> *models, int n_models)
   return spread;
 }
 
+// Adds the sums of the entries of a block; returns whether it has none that is negative or not
+// finite.
+template <class T>
+bool is_sound(const Kernels<T> &K, const MatrixView<const T> &x, Summary &sums) {
+  Summary part;
+  K.products.summary(x, part);
+  add(part, sums);
+  return part.sum - part.sum == 0 && part.least >= 0;
+}
+
+template <class T, class I>
+bool is_sound(const Kernels<T> &, const CsrView<T, I> &, Summary &) {
+  return true;
+}
+
 // The half-step without sums over X, or where they would take too much memory.
 template <class T, class X>
 bool update_rows(const Kernels<T> &K, const X &x, const T *packed, int width,
-                 const std::vector<Model<T>> &models, int k, FusedModel<T> *out, Run run) {
+                 const std::vector<Model<T>> &models, int k, FusedModel<T> *out, Run run,
+                 Summary *look) {
   const int n_models = static_cast<int>(models.size());
   const Index block = block_rows(x);
   // tasks of many blocks for a tall X: each keeps its own sums
@@ -139,13 +161,19 @@ bool update_rows(const Kernels<T> &K, const X &x, const T *packed, int width,
   const int spread = spread_width(K, out, n_models);
   const Scratch scratch(K.solve.scratch_bytes(block, width + spread, k), n_threads);
   Parts<T> parts(n_tasks, models.data(), n_models, false);
+  std::vector<Summary> summaries(look ? static_cast<size_t>(n_tasks) : 0);
   auto task = [&](Index i, const Block<ViewOf<X>> &rows, int worker) {
+    // the block stays in the cache for its product
+    if (look && !is_sound(K, rows_of(rows.x, rows.first, rows.last), summaries[static_cast<size_t>(i)]))
+      return;
     update_block(K, rows, packed, width, models, parts.of(i), static_cast<T *>(nullptr),
                  scratch(worker));
   };
   const bool done = for_tasks(x, block, n_blocks, n_tasks, n_threads, run, task);
   for (int m = 0; m < n_models; ++m)
     parts.add_up(m, nullptr, out[m].measures, out[m].sums);
+  for (const Summary &summary : summaries)
+    add(summary, *look);
   return done;
 }
 
@@ -196,7 +224,8 @@ bool solve(const Kernels<T> &K, const Solve<T> &s, const RowArrays<T> &rows,
 }
 
 template <class T, class X>
-bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, Run run) {
+bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, Run run,
+            Summary *look) {
   std::vector<Model<T>> models;
   int width = 0, k = 0;
   for (int m = 0; m < n_models; ++m) {
@@ -220,7 +249,8 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
       return false;
   }
   if (!out->rhs.data || cut.n_slots == 0) {
-    bool done = update_rows(K, x, packed.get(), width, models, k, out, run);
+    bool done = update_rows(K, x, packed.get(), width, models, k, out, run,
+                            out->rhs.data ? nullptr : look);
     for (int m = 0; done && out->rhs.data && m < n_models; ++m) {
       const Model<T> &model = models[size_t(m)];
       const MatrixView<const T> result = model.rows.result();
@@ -259,7 +289,7 @@ bool update(const Kernels<T> &K, const X &x, FusedModel<T> *out, int n_models, R
 
 #define NONNEG_STORAGE(name, T, ...)                                                            \
   template bool update<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,            \
-                                       FusedModel<T> *, int, Run);
+                                       FusedModel<T> *, int, Run, Summary *);
 
 #define NONNEG_DTYPE(T)                                                                    \
   template bool solve<T>(const Kernels<T> &, const Solve<T> &, const RowArrays<T> &,       \

@@ -27,8 +27,11 @@ bool solve(const Kernels<T> &, const Solve<T> &, const RowArrays<T> &,
            double *measures, SolveSums &, Run);
 
 // Fused half-step: the product with X, the solve and the sums for the other half, X read
-// once for all models. Either all of them want sums or none.
+// once for all models. Either all of them want sums or none. Where they don't, `look`, if
+// not null, receives the sums of the entries of a dense X; blocks with an entry that is
+// negative or not finite are then left out.
 template <class T, class X>
-bool update(const Kernels<T> &, const X &, FusedModel<T> *, int n_models, Run);
+bool update(const Kernels<T> &, const X &, FusedModel<T> *, int n_models, Run,
+            Summary *look = nullptr);
 
 } // namespace nonneg

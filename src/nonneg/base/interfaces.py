@@ -55,6 +55,8 @@ class Operand(WeightedOperand):
     """Bytes of X that a pass reads at a time; 0 where it reads no windows."""
     most_window_bytes: int = 0
     """Bytes of a window where nothing limits the memory."""
+    unchecked: str = ""
+    """Whom errors about its entries name, if these are still to be checked; else empty."""
     checks_as_read: bool = False
     """Whether passes refuse entries that are negative or not finite."""
     factor_folder: Any = None

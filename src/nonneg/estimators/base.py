@@ -24,7 +24,7 @@ from ..base.records import FactorizationResult, result_of
 from ..base.validation import check_X, is_plain_sparse
 from ..fitting.observation import complete, observed_in, warn_of_gaps
 from ..fitting.plan import Plan
-from ..fitting.preparation import prepare_X, validated_values
+from ..fitting.preparation import prepare_X, require_sound, validated_values
 from ..fitting.run import run
 from ..fitting.transform import require_room, transform, write_W
 from ..losses.beta import make_loss
@@ -164,10 +164,12 @@ class FactorizationEstimator(NamedTransformer):
             return write_W(lazy, out)
         with self._time_limit():
             with deadline.no_limit():  # but the time of the checks counts
-                operand = self._operand(X, reset=False, observation=observation)
+                operand = self._operand(X, False, observation, later=out is None)
             if out is not None:
                 require_room(out, (operand.shape[0], self.components_.shape[0]))
             plan = self._planned(operand, self._plan_transform, out)
+            if plan.X is not operand:
+                require_sound(operand)
             warn_of_gaps(operand, plan)
             return transform(plan, out)
 
@@ -293,18 +295,22 @@ class FactorizationEstimator(NamedTransformer):
         self._set_fitted(last, result, plan)
         return result.W
 
-    def _prepared(self, X: Any, observation: Observation) -> Operand:
+    def _prepared(
+        self, X: Any, observation: Observation, later: bool = False
+    ) -> Operand:
         """Check X; the entries of one that is read in parts are left for later."""
         limit = vars(self).get("memory_limit")
         if limit is not None and not is_limit(limit):
             limit = None  # which is refused with the other parameters
         whom = self._parameters_class.owner
         any_sign = takes_any_sign(self)
-        return prepare_X(X, self.n_threads, whom, limit, observation, any_sign)
+        return prepare_X(X, self.n_threads, whom, limit, observation, any_sign, later)
 
-    def _operand(self, X: Any, reset: bool, observation: Observation) -> Operand:
+    def _operand(
+        self, X: Any, reset: bool, observation: Observation, later: bool = False
+    ) -> Operand:
         """Check X, then its feature names and count, by scikit-learn's means."""
-        operand = self._prepared(X, observation)
+        operand = self._prepared(X, observation, later)
         if self._takes_plain(X, reset):
             return operand
         # a path or a function has no width; its operand has

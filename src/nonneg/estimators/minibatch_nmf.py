@@ -377,10 +377,10 @@ class MiniBatchNMF(FactorizationEstimator):
         fixed = memory.fixed_factor(self.components_, X.dtype, X.n_threads)
         return plan_rows(X, parameters, fixed, out)
 
-    def _prepared(self, X: Any, observation: Observation) -> Operand:
+    def _prepared(self, X: Any, observation: Observation, later: bool = False) -> Any:
         if is_stream(X):
             refuse_W(type(self).__name__)
-        return super()._prepared(X, observation)
+        return super()._prepared(X, observation, later)
 
     def _set_fitted(self, X: Operand, result: FactorizationResult, plan: Plan) -> None:
         super()._set_fitted(X, result, plan)

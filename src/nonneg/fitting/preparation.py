@@ -34,6 +34,9 @@ from .memory_plan import with_first_windows
 from .plan_checks import AUTO
 
 P = TypeVar("P", bound=Parameters)
+LATER_BYTES = 1 << 20
+"""Bytes from which it takes a look of its own at X longer than to look at each block before its
+product (D-TRANSFORM-LOOK)."""
 
 
 def prepare_X(
@@ -43,12 +46,14 @@ def prepare_X(
     memory_limit: Any = None,
     observation: Observation = NOTHING,
     any_sign: bool = False,
+    later: bool = False,
 ) -> Operand:
     """Check a non-negative X and wrap it in its operand.
 
     A plug-in operand checks the objects that it has registered for itself. The entries of an
     X that is read in parts are checked by `validate_entries`. `observation` says which entries are
-    missing or weighted. With `any_sign` an X in memory may have negative entries.
+    missing or weighted. With `any_sign` an X in memory may have negative entries. `later` leaves
+    the entries of a large dense X to `require_sound`.
     """
     n_threads = resolve_n_threads(n_threads)
     X = matrix_in_memory(X)
@@ -72,13 +77,36 @@ def prepare_X(
     else:
         checked = validation.check_X(X, whom, assume_finite=True)
     operand = as_operand(checked, n_threads)
+    # the reference has no pass that looks at entries as well
+    later = later and kernels.native is not None and not any_sign
+    is_dense = operand.kind == "dense" and not operand.by_columns
+    if later and is_dense and checked.nbytes >= LATER_BYTES:
+        operand.unchecked = whom
+        return operand
+    _require_sound(operand, X, whom, any_sign)
+    return operand
+
+
+def _require_sound(operand: Operand, X: Any, whom: str, any_sign: bool) -> None:
     stats = operand.stats()
     if not math.isfinite(stats.sum):
         # X has NaN, which the first check has assumed away, or huge entries
         validation.check_X(X, whom)
     if not any_sign:
         validation.require_non_negative(stats.smallest, f"{whom} (input X)")
-    return operand
+
+
+def require_sound(X: Operand) -> None:
+    """Check the entries of a dense X in memory that `prepare_X` has left for later.
+
+    Raises
+    ------
+    ValueError
+        If an entry is negative or not finite.
+    """
+    whom, X.unchecked = X.unchecked, ""
+    if whom:
+        _require_sound(X, X.native(), whom, any_sign=False)
 
 
 def _prepare_observed(

@@ -81,6 +81,10 @@ class DenseOperand(BlockedOperand):
         summary: Summary = kernels.summary(X, self.n_threads)
         return summary
 
+    def note(self, summary: Summary) -> None:
+        """Take the summary that a pass has made as that of the entries."""
+        vars(self)["summary"] = summary
+
     @cached_property
     def density(self) -> float:
         """Share of the entries that are not 0."""
