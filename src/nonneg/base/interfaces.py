@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -255,6 +256,11 @@ class Problem:
     """Whether an exact solve for W beside a fixed H has to tell the objective."""
 
 
+@cache
+def _names_of_fields(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
 @dataclass(frozen=True)
 class SolverBase:
     """Base of solvers, which move the factors, one iteration at a time.
@@ -309,7 +315,8 @@ class SolverBase:
     @classmethod
     def option_names(cls) -> tuple[str, ...]:
         """Names of its options, which it takes from the parameters of a fit."""
-        return tuple(option.name for option in fields(cls))
+        kind: Any = cls
+        return _names_of_fields(kind)
 
     def require(self, loss: LossBase, X: Operand) -> None:
         """Raise ValueError, before any work, where the options don't go with loss or X."""

@@ -34,6 +34,12 @@ class Turning:
         """Return the arrays of a factor, and the numbers of its first three roles."""
         return cls(arrays, np.array([*roles, 0, 0]))
 
+    def has(self, start: Array, plain: Array, best: Array) -> bool:
+        """Whether these are the arrays of the first three roles."""
+        s, p, b = self.roles.tolist()[:3]
+        arrays = self.arrays
+        return arrays[s] is start and arrays[p] is plain and arrays[b] is best
+
     def __getitem__(self, role: int) -> Array:
         return self.arrays[int(self.roles[role])]
 

@@ -131,14 +131,20 @@ class TakingTurns:
         self._state = state
 
     def __enter__(self) -> tuple[tuple[Any, Any], Any]:
-        core, state = stretches, self._state
+        core, state, numbers = stretches, self._state, _numbers(self._state)
+        if state.turns is not None and _are_those_of(state, state.turns):
+            # single iterations for a callback: nobody has moved what the last call left
+            self._factors, self._momentum = state.turns
+            self._momentum.numbers[:] = numbers
+            return self._factors, self._momentum
         self._momentum = core.Momentum(
-            _numbers(state), state.restarts, state.decreases, state.values
+            np.array(numbers), state.restarts, state.decreases, state.values
         )
         self._factors = (
             core.Turning.of(*state.turning("W")),
             core.Turning.of(*state.turning("H")),
         )
+        state.turns = self._factors, self._momentum
         return self._factors, self._momentum
 
     def __exit__(self, *_: object) -> None:
@@ -156,11 +162,22 @@ def solved_rows(turning: Any) -> RowArrays:
     return RowArrays(turning[START], turning[SOLVED], turning[PLAIN], turning[MOVED])
 
 
-def _numbers(state: ExtrapolatedState) -> NDArray[np.float64]:
+def _numbers(state: ExtrapolatedState) -> tuple[float, ...]:
     """Return what the core goes on with, in its order."""
-    objectives = state.last, state.best
-    counts = state.pause, state.quiet, state.n_iter
-    return np.array([state.momentum, state.cap, *objectives, *counts], dtype=np.float64)
+    counts = float(state.pause), float(state.quiet), float(state.n_iter)
+    return state.momentum, state.cap, state.last, state.best, *counts
+
+
+def _are_those_of(state: ExtrapolatedState, turns: Any) -> bool:
+    """Whether arrays in the hands of the core have the roles that they have in the state."""
+    (W, H), momentum = turns
+    return (
+        momentum.restarts is state.restarts
+        and momentum.decreases is state.decreases
+        and momentum.values is state.values
+        and W.has(state.start_W, state.plain_W, state.W)
+        and H.has(state.start_H, state.plain_H, state.Ht)
+    )
 
 
 def _is_possible(problem: Problem, state: ExtrapolatedState, least: float) -> bool:

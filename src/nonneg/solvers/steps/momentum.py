@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,8 @@ class ExtrapolatedState(State):
     spare_H: Array | None = field(default=None, metadata=SCRATCH)
     extra_W: Array | None = field(default=None, metadata=SCRATCH)
     extra_H: Array | None = field(default=None, metadata=SCRATCH)
+    turns: Any = field(default=None, metadata=SCRATCH)
+    """Arrays and momentum as the last call of the core had them."""
 
     @classmethod
     def from_start(
@@ -184,6 +186,7 @@ class ExtrapolatedState(State):
 
     def go_on(self, factor: str, start: Array, plain: Array, best: Array) -> None:
         """Set the three roles for the next iteration, and keep the unused arrays."""
+        self.turns = None
         before = (*self.free(factor), self._best(factor))
         unused = [
             A for A in before if A is not start and A is not plain and A is not best
