@@ -120,7 +120,7 @@ class ModelArrays:
         *,
         rows: SolvedArrays,
         Ht: Array,
-        options: SolveOptions,
+        options: SolveOptions | list[SolveOptions],
         rhs: Array | None = None,
         gram: Array | None = None,
         measures: Array | None = None,
@@ -227,6 +227,7 @@ class _Update(Protocol):
         models: list[ModelArrays],
         n_columns: int,
         n_threads: int,
+        bounds: Array | None = None,
         entries: Array | None = None,
     ) -> list[Report]: ...
 

@@ -133,7 +133,13 @@ def call_update(f, X, a):
         rhs=a.empty("rhs", N_COLUMNS, K), gram=a.empty("sums", K, K, dtype=np.float64),
         measures=a.empty("measures", 2, K, dtype=np.float64),
     )  # fmt: skip
-    f(X(a), [model], N_COLUMNS, 1, a.empty("entries", 1, 3, dtype=np.float64))
+    f(X(a), [model], N_COLUMNS, 1, None, a.empty("entries", 1, 3, dtype=np.float64))
+    model = core.ModelArrays(
+        rows=rows_of(a, W), Ht=a("Ht", Ht), rhs=a.empty("rhs", N_COLUMNS, K),
+        options=[solve_options(a, gram), solve_options(a, gram)],
+        gram=a.empty("class sums", 2 * K, K, dtype=np.float64),
+    )  # fmt: skip
+    f(X(a), [model], N_COLUMNS, 1, a("bounds", [0, 3, N_ROWS], np.int64))
 
 
 def call_solve(f, a):

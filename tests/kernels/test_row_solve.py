@@ -17,6 +17,12 @@ from nonneg.kernels import (
     RowArrays,
     reference,
 )
+from nonneg.kernels.quadratic_steps import (
+    ModelInputs,
+    RowSolve,
+    RowSolveInputs,
+    RowSolveRows,
+)
 from nonneg.operands.registration import as_operand
 from support import oracles
 from support.cases import DTYPES, STORAGES
@@ -426,3 +432,58 @@ def test_rows_in_classes_are_those_of_each_class(dtype):
             cross += report.cross
         np.testing.assert_allclose(done.cross, cross, rtol=1e-12)
         assert not done.gram_result[1].any()
+
+
+@dtypes
+@pytest.mark.parametrize("storage", ["dense-C", "csr-array"])
+@pytest.mark.parametrize("in_slots", [True, False])
+def test_a_pass_over_rows_in_classes_is_that_of_each_class(in_slots, storage, dtype):
+    # classes end within blocks, and where sums of X'W are too large for a slot there are none
+    n, m = shape = (700, 90) if in_slots else (60, 120_000)
+    ks, bounds = (
+        (5, 17) if in_slots else (70, 10),
+        np.array([0, n // 7, n // 7, n // 2, n]),
+    )
+    rng = np.random.default_rng(0)
+    X = (rng.random(shape) * (rng.random(shape) < 0.05)).astype(dtype)
+    methods = Adaptive(4, 0.01, 0.5), Exact()
+    models = []
+    for k in ks:
+        Ht = rng.random((shape[1], k)).astype(dtype)
+        G = kernels.gram(Ht) + 0.1 * np.eye(k)
+        grams = np.stack([a * G for a in (1, 2, 3, 4)])
+        models.append(ModelInputs(Ht, grams, np.full(k, 0.05)))
+    start = [rng.random((2, shape[0], k)).astype(dtype) for k in ks]
+
+    def solved(n_threads):
+        rows = tuple(
+            RowArrays(A, np.empty_like(A), B.copy(), np.empty_like(A)) for A, B in start
+        )
+        sums = kernels.solve_by_classes(
+            as_operand(STORAGES[storage](X), n_threads), RowSolve(methods),
+            RowSolveRows(rows), RowSolveInputs(tuple(models)), bounds,
+        )  # fmt: skip
+        return rows, sums.models
+
+    rows, sums = solved(1)
+    for r, method in enumerate(methods):
+        product = X @ models[r].Ht
+        own = RowArrays(start[r][0], *np.empty((3, *start[r][0].shape), dtype))
+        own.previous[...] = start[r][1]
+        report = reference.solve_classes(
+            own, product, models[r].gram, models[r].l1, method, bounds
+        )
+        rtol = 1e-8 if dtype == np.float64 else 5e-3
+        assert np.abs(rows[r].moved - own.moved).max() <= rtol * scale(own.moved)
+        np.testing.assert_allclose(sums[r].report.cross, report.cross, rtol=rtol)
+        np.testing.assert_allclose(sums[r].report.measures, report.measures, rtol=1e-2)
+        result = oracles.to_float64(rows[r].moved)
+        assert_close(sums[r].rhs, X.T @ result, dtype, shape[0])
+        for a, (first, last) in enumerate(itertools.pairwise(bounds)):
+            part = result[first:last]
+            assert_close(sums[r].gram[a], part.T @ part, np.float64, shape[0])
+    again, others = solved(2)
+    for r in range(2):
+        np.testing.assert_array_equal(again[r].moved, rows[r].moved)
+        np.testing.assert_array_equal(others[r].gram, sums[r].gram)
+        np.testing.assert_array_equal(others[r].rhs, sums[r].rhs)

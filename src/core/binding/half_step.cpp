@@ -36,26 +36,15 @@ template <class T> void bind_solve(nb::module_ &m) {
         nb::arg("measures").none(), nb::arg("n_threads"));
 }
 
-// Rows in classes, each of which has a Gram matrix of its own.
-template <class T> struct SolveClass {
-  Solve<T> solve;
-  Index first, last;
-};
-
-template <class T>
-std::vector<SolveClass<T>> classes_of(const nb::list &options, const nb::object &bounds,
-                                      Index n_rows, Index k) {
-  const size_t n = options.size();
-  const int64_t *const ends = vector_of<int64_t>(bounds, n + 1, "a class has two bounds");
-  require(ends[0] == 0 && ends[n] == n_rows, "the classes must hold all rows");
-  std::vector<SolveClass<T>> classes;
-  for (size_t a = 0; a < n; ++a) {
-    require(ends[a] <= ends[a + 1], "the bounds of classes must rise");
-    require(nb::isinstance<SolveOptions>(options[a]), "options must be SolveOptions");
-    classes.push_back({solve_of<T>(nb::cast<const SolveOptions &>(options[a]),
-                                   static_cast<size_t>(k)),
-                       ends[a], ends[a + 1]});
-  }
+// Rows in classes, by the bounds of these.
+RowClasses classes_of(nb::handle bounds, Index n_rows) {
+  const auto ends = array_of<Vector<int64_t>>(bounds, "the bounds of classes");
+  require(ends.shape(0) >= 2, "there must be a class");
+  const RowClasses classes{data_of(ends), static_cast<Index>(ends.shape(0)) - 1};
+  require(classes.bounds[0] == 0 && classes.bounds[classes.n] == n_rows,
+          "the classes must hold all rows");
+  require(std::is_sorted(classes.bounds, classes.bounds + classes.n + 1),
+          "the bounds of classes must rise");
   return classes;
 }
 
@@ -66,10 +55,12 @@ template <class T> void bind_solve_classes(nb::module_ &m) {
            int n_threads) {
           const RowArrays<T> r = rows_of<T>(rows);
           const auto p = view<const T>(P);
-          const Index k = r.solved.cols, n = static_cast<Index>(options.size());
+          const Index k = r.solved.cols;
           require(p.rows == r.solved.rows && p.cols == k,
                   "the right-hand side must have the shape of the factor");
-          const auto classes = classes_of<T>(options, bounds, p.rows, k);
+          const RowClasses classes = classes_of(bounds, p.rows);
+          const Index n = classes.n;
+          const auto solves = solves_of<T>(options, n, static_cast<size_t>(k));
           double *const g = square_of(grams_solved, n * k, k);
           double *const h = square_of(grams_result, n * k, k);
           double *const q = square_of(measures, 2, k);
@@ -78,8 +69,8 @@ template <class T> void bind_solve_classes(nb::module_ &m) {
           call(n_threads, [&](Run run) {
             bool done = true;
             for (Index a = 0; done && a < n; ++a) {
-              const auto &[s, first, last] = classes[static_cast<size_t>(a)];
-              done = solve(kernels<T>(), s, rows_of(r, first, last), rows_of(p, first, last),
+              const Index first = classes.bounds[a], last = classes.bounds[a + 1];
+              done = solve(kernels<T>(), solves[static_cast<size_t>(a)], rows_of(r, first, last), rows_of(p, first, last),
                            g ? g + a * k * k : nullptr, h ? h + a * k * k : nullptr,
                            of_class.data(), sums, run);
               for (Index t = 0; q && t < 2 * k; ++t)
@@ -99,21 +90,24 @@ template <class T, class Arg> void bind_storage(nb::module_ &m, const char *suff
       std::string(sizeof(T) == 4 ? "update32_" : "update64_") + suffix;
   m.def(update_name.c_str(),
         [](typename Arg::Arrays X, nb::list models, Index n_columns, int n_threads,
-           nb::handle entries) {
+           nb::handle bounds, nb::handle entries) {
           const auto x = Arg::view_of(X, n_columns);
-          std::vector<FusedModel<T>> fused = fused_models<T>(models, x.rows, n_columns);
+          const RowClasses classes = bounds.is_none() ? RowClasses{} : classes_of(bounds, x.rows);
+          std::vector<FusedModel<T>> fused =
+              fused_models<T>(models, x.rows, n_columns, bounds.is_none() ? 0 : classes.n);
           double *const sums = square_of(entries, 1, 3);
           Summary summary;
           call(n_threads, [&](Run run) {
             return update(kernels<T>(), x, fused.data(), static_cast<int>(fused.size()), run,
-                          sums ? &summary : nullptr);
+                          classes, sums ? &summary : nullptr);
           });
           if (sums)
             sums[0] = summary.sum, sums[1] = summary.square, sums[2] = summary.least;
           return reports_of(fused);
         },
         nb::arg("X").noconvert(), nb::arg("models"), nb::arg("n_columns"),
-        nb::arg("n_threads"), nb::arg("entries").none() = nb::none());
+        nb::arg("n_threads"), nb::arg("bounds").none() = nb::none(),
+        nb::arg("entries").none() = nb::none());
 }
 
 } // namespace

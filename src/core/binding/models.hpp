@@ -12,15 +12,35 @@ inline nb::tuple report(const SolveSums &sums) {
   return nb::make_tuple(sums.violation, sums.cross, sums.decrease, sums.sweeps);
 }
 
+// A solve, or, where rows are in classes, one for each.
 template <class T>
-FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_columns) {
+std::vector<Solve<T>> solves_of(nb::handle options, Index n_classes, size_t k) {
+  const auto solve = [k](nb::handle one) {
+    require(nb::isinstance<SolveOptions>(one), "options must be SolveOptions");
+    return solve_of<T>(nb::cast<const SolveOptions &>(one), k);
+  };
+  if (!n_classes)
+    return {solve(options)};
+  require(nb::isinstance<nb::list>(options) && nb::len(options) == size_t(n_classes),
+          "options must be a list with those of each class");
+  std::vector<Solve<T>> solves;
+  for (nb::handle one : nb::cast<nb::list>(options))
+    solves.push_back(solve(one));
+  return solves;
+}
+
+// With the Gram matrix of each class, if there are any.
+template <class T>
+FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_columns,
+                          Index n_classes = 0) {
   FusedModel<T> fused{};
   const RowArrays<T> rows = rows_of<T>(arrays.rows);
   const Index k = rows.solved.cols;
   fused.model.rows = rows;
-  require(nb::isinstance<SolveOptions>(arrays.options), "options must be SolveOptions");
-  fused.model.solve = solve_of<T>(nb::cast<const SolveOptions &>(arrays.options),
-                                  static_cast<size_t>(k));
+  const auto solves = solves_of<T>(arrays.options, n_classes, static_cast<size_t>(k));
+  fused.model.solve = solves.front();
+  if (n_classes)
+    fused.of_class = solves;
   fused.Ht = view<const T>(array_of<In<T>>(arrays.Ht, "Ht"));
   require(rows.solved.rows == n_rows && fused.Ht.rows == n_columns,
           "the shapes of X and the factors do not fit");
@@ -51,17 +71,18 @@ FusedModel<T> fused_model(const ModelArrays &arrays, Index n_rows, Index n_colum
     fused.model.n_moving = static_cast<int>(n);
   }
   require(fused.model.packed() == fused.Ht.cols, "the shapes of X and the factors do not fit");
-  fused.gram = square_of(arrays.gram, k, k);
+  fused.gram = square_of(arrays.gram, std::max<Index>(1, n_classes) * k, k);
   fused.measures = square_of(arrays.measures, 2, k);
   return fused;
 }
 
 template <class T>
-std::vector<FusedModel<T>> fused_models(const nb::list &models, Index n_rows, Index n_columns) {
+std::vector<FusedModel<T>> fused_models(const nb::list &models, Index n_rows, Index n_columns,
+                                        Index n_classes = 0) {
   std::vector<FusedModel<T>> fused;
   for (nb::handle item : models) {
     require(nb::isinstance<ModelArrays>(item), "models must be ModelArrays");
-    fused.push_back(fused_model<T>(nb::cast<const ModelArrays &>(item), n_rows, n_columns));
+    fused.push_back(fused_model<T>(nb::cast<const ModelArrays &>(item), n_rows, n_columns, n_classes));
   }
   require(!fused.empty(), "there must be a model");
   require(fused.size() <= kMostComponents, "there are too many models for one pass");

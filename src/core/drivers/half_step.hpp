@@ -2,10 +2,20 @@
 // products that make it and that follow.
 #pragma once
 
+#include <vector>
+
 #include "drivers/run.hpp"
 #include "kernels/interface.hpp"
 
 namespace nonneg {
+
+// Rows in classes, each with solves of its own: class a has [bounds[a], bounds[a + 1]). Null: one.
+struct RowClasses {
+  const int64_t *bounds = nullptr;
+  Index n = 1;
+
+  Index end(Index a, Index n_rows) const { return bounds ? bounds[a + 1] : n_rows; }
+};
 
 // One of the models that a fused half-step moves together.
 template <class T> struct FusedModel {
@@ -15,6 +25,8 @@ template <class T> struct FusedModel {
   double *gram;             // Gram matrix of the result (k x k), with rhs
   double *measures;         // 2 k sums of squares, but for Method::sweep
   SolveSums sums;
+  // Instead of model.solve where rows are in classes: one for each; gram then is (n k x k).
+  std::vector<Solve<T>> of_class{};
 };
 
 // Each returns false if the run was asked to stop; rows not reached keep their values.
@@ -32,6 +44,6 @@ bool solve(const Kernels<T> &, const Solve<T> &, const RowArrays<T> &,
 // negative or not finite are then left out.
 template <class T, class X>
 bool update(const Kernels<T> &, const X &, FusedModel<T> *, int n_models, Run,
-            Summary *look = nullptr);
+            const RowClasses & = {}, Summary *look = nullptr);
 
 } // namespace nonneg

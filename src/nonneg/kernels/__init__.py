@@ -28,6 +28,7 @@ from . import (
     shaped_columns,
 )
 from .block_pivoting import ExactReport
+from .quadratic_steps import RowSolve, RowSolveInputs, RowSolveRows, RowSolveSums
 from .row_methods import (
     Adaptive,
     Cyclic,
@@ -138,6 +139,38 @@ def solve_rows(
     return report
 
 
+def solve_by_classes(
+    operand: Any,
+    step: RowSolve,
+    rows: RowSolveRows,
+    shared: RowSolveInputs,
+    bounds: NDArray[np.int64],
+) -> RowSolveSums:
+    """Do a half-step on rows in classes, each of which has a Gram matrix of its own.
+
+    Parameters
+    ----------
+    operand : Operand of kind "dense" or "csr"
+        X, (n_rows, n_columns).
+    step : RowSolve
+        With `accumulate`.
+    rows : RowSolveRows
+    shared : RowSolveInputs
+        The Gram matrices of each model are those of each class, (n, k, k).
+    bounds : ndarray of int64, of shape (n + 1,)
+        Class a has the rows bounds[a]:bounds[a + 1], of which there may be none.
+
+    Returns
+    -------
+    sums : RowSolveSums
+        `gram` of each model is that of the result for each class, (n, k, k).
+    """
+    if native is None:
+        return step.by_classes(operand.native(), rows, shared, bounds)
+    sums: RowSolveSums = native.solve_by_classes(operand, step, rows, shared, bounds)
+    return sums
+
+
 def native_pass(kind: str, step: Step[Any, Any, Any]) -> NativePass | None:
     """Return the compiled version of `step` for operands of this kind, or None."""
     if native is None:
@@ -175,6 +208,7 @@ __all__ = [
     "nearest_monotone",
     "nearest_unimodal",
     "solve_apart",
+    "solve_by_classes",
     "solve_classes",
     "solve_imputed",
     "solve_on_sets",

@@ -302,7 +302,7 @@ def fused_arrays(
     rows: RowSolveRows,
     shared: RowSolveInputs,
 ) -> list[FusedArrays]:
-    """Return the arrays of each model of a half-step."""
+    """Return the arrays of each model of a half-step; with a Gram matrix a class, or one."""
     models = []
     for method, A, inputs in zip(step.methods, rows.models, shared.models, strict=True):
         k = A.solved.shape[1]
@@ -310,20 +310,30 @@ def fused_arrays(
         rhs = gram = None
         if step.accumulate:
             rhs = np.empty((n_columns, inputs.Ht.shape[1]), dtype=dtype)
-            gram = np.empty((k, k))
-        options = solve_options(inputs.gram, inputs.l1, dtype, method)
+            gram = np.empty(inputs.gram.shape)
+        options: Any
+        if inputs.gram.ndim == 3:
+            options = options_of_classes(inputs.gram, inputs.l1, dtype, method)
+        else:
+            options = solve_options(inputs.gram, inputs.l1, dtype, method)
         Ht = as_contiguous(inputs.Ht, dtype)
         model = _core.ModelArrays(
-            rows=A, Ht=Ht, options=options, rhs=rhs, gram=gram, measures=measures,
-            moving=inputs.moving,
+            rows=A, Ht=Ht, options=options, rhs=rhs,
+            gram=None if gram is None else gram.reshape(-1, k),
+            measures=measures, moving=inputs.moving,
         )  # fmt: skip
         models.append(FusedArrays(model, measures, rhs, gram))
     return models
 
 
-def _row_solve(
-    operand: Any, step: RowSolve, rows: RowSolveRows, shared: RowSolveInputs
+def solve_by_classes(
+    operand: Any,
+    step: RowSolve,
+    rows: RowSolveRows,
+    shared: RowSolveInputs,
+    bounds: NDArray[np.int64] | None,
 ) -> RowSolveSums:
+    """Compiled twin of `RowSolve.by_classes`; without bounds of the step itself."""
     dtype, n_columns = operand.dtype, operand.shape[1]
     arrays = fused_arrays(dtype, n_columns, step, rows, shared)
     suffix, X = source_of(operand)
@@ -332,12 +342,18 @@ def _row_solve(
     looks = operand.unchecked and suffix == "dense" and not step.accumulate
     entries = np.empty((1, 3)) if looks else None
     reports: list[_core.Report] = update(
-        X, models, n_columns, operand.n_threads, entries
+        X, models, n_columns, operand.n_threads, bounds, entries
     )
     if entries is not None:
         operand.note(Summary(*entries[0].tolist()))
     sums = (part.sums(report) for part, report in zip(arrays, reports, strict=True))
     return RowSolveSums(tuple(sums))
+
+
+def _row_solve(
+    operand: Any, step: RowSolve, rows: RowSolveRows, shared: RowSolveInputs
+) -> RowSolveSums:
+    return solve_by_classes(operand, step, rows, shared, None)
 
 
 KINDS = ("dense", "csr", *IN_PARTS)

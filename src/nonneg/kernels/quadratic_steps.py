@@ -8,11 +8,13 @@ comes only from operands whose Gram matrix is not shared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from ..base.arrays import Array
 from ..base.steps import (
@@ -22,6 +24,7 @@ from ..base.steps import (
     StepRows,
     StepShared,
     StepSums,
+    added,
 )
 from . import reference
 from .row_methods import Method, RowArrays, SolveReport
@@ -178,6 +181,29 @@ class RowSolve(Step[RowSolveRows, RowSolveInputs, RowSolveSums]):
                 for method, rows, inputs in models
             )
         )
+
+    def by_classes(
+        self,
+        X: Any,
+        rows: RowSolveRows,
+        shared: RowSolveInputs,
+        bounds: NDArray[np.int64],
+    ) -> RowSolveSums:
+        """Solve for rows in classes, see `kernels.solve_by_classes`."""
+        total: Any = None
+        for a, (start, stop) in enumerate(pairwise(bounds.tolist())):
+            if start == stop:
+                continue
+            models = tuple(replace(m, gram=m.gram[a]) for m in shared.models)
+            sums = self(
+                X[start:stop], None, rows.block(start, stop), RowSolveInputs(models)
+            )
+            for of_model, inputs in zip(sums.models, shared.models, strict=True):
+                gram_a, of_model.gram = of_model.gram, np.zeros_like(inputs.gram)
+                of_model.gram[a] = gram_a
+            total = added(total, sums)
+        assert isinstance(total, RowSolveSums)
+        return total
 
     def _solve(
         self,

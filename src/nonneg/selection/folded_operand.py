@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,14 @@ from numpy.typing import NDArray
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Stats
 from ..base.steps import added
-from ..kernels import SolveReport, gram, solve_classes
+from ..kernels import gram, solve_by_classes
 from ..kernels.quadratic_steps import (
-    ModelSums,
     RowSolve,
     RowSolveInputs,
     RowSolveRows,
     RowSolveSums,
 )
-from ..operands.base import matmul, rmatmul
+from ..operands.base import matmul
 from .class_blocks import bounds_of
 from .latin import LatinPartition, Part
 
@@ -34,9 +32,8 @@ class FoldedOperand(Operand):
     Notes
     -----
     Products with the entries that are left need nothing else: those that are held out don't
-    take part in them. Only the Gram matrices go by classes, F of k·k for each half-step
-    (D-FOLD-PRODUCTS). Of a large dense X the half-steps go class by class as well, so that X is
-    read once for both products (D-FOLD-DENSE).
+    take part in them. Only the Gram matrices go by classes, F of k·k for each half-step, which
+    reads X once (D-FOLD-PASS).
     """
 
     kind = "folded"
@@ -125,54 +122,8 @@ class FoldedOperand(Operand):
         self, part: Part, step: RowSolve, rows: RowSolveRows, shared: RowSolveInputs
     ) -> RowSolveSums:
         """Do a half-step of all models on the rows of a part."""
-        if part.of_classes:
-            return self._solve_by_class(part, step, rows, shared)
-        product = matmul(part.X, _beside([inputs.Ht for inputs in shared.models]))
-        ends = np.cumsum([inputs.Ht.shape[1] for inputs in shared.models])[:-1]
-        models = zip(
-            step.methods, rows.models, shared.models, np.split(product, ends, axis=1),
-            strict=True,
-        )  # fmt: skip
-        solved: list[SolveReport] = [
-            solve_classes(
-                of_part, P, self.row_grams(inputs.Ht, inputs.gram), inputs.l1, method,
-                part.bounds, self.n_threads, False,
-            )
-            for method, of_part, inputs, P in models
-        ]  # fmt: skip
-        del product, models
-        rhs = rmatmul(part.X, _beside([of_part.result for of_part in rows.models]))
-        sums = []
-        for report, of_model in zip(solved, np.split(rhs, ends, axis=1), strict=True):
-            grams, report.gram_result = report.gram_result, None
-            sums.append(ModelSums(report, of_model, grams))
-        return RowSolveSums(tuple(sums))
-
-    def _solve_by_class(
-        self, part: Part, step: RowSolve, rows: RowSolveRows, shared: RowSolveInputs
-    ) -> RowSolveSums:
-        """Do a half-step of all models, class by class of the rows of a part."""
-        of_models = [self.row_grams(model.Ht, model.gram) for model in shared.models]
-        total: Any = None
-        for a, (X_a, ends) in enumerate(
-            zip(part.of_classes, pairwise(part.bounds), strict=True)
-        ):
-            if not X_a.shape[0]:
-                continue
-            inputs = tuple(
-                replace(model, gram=grams[a])
-                for model, grams in zip(shared.models, of_models, strict=True)
-            )
-            sums = X_a.run_pass(step, rows.block(*ends), RowSolveInputs(inputs))
-            for model, grams in zip(sums.models, of_models, strict=True):
-                of_class, model.gram = model.gram, np.zeros_like(grams)
-                model.gram[a] = of_class
-                model.report.gram_result = None
-            total = added(total, sums)
-        all_classes: RowSolveSums = total
-        return all_classes
-
-
-def _beside(factors: list[Array]) -> Array:
-    """Return factors of several models side by side."""
-    return factors[0] if len(factors) == 1 else np.concatenate(factors, axis=1)
+        models = tuple(
+            replace(model, gram=self.row_grams(model.Ht, model.gram))
+            for model in shared.models
+        )
+        return solve_by_classes(part.X, step, rows, RowSolveInputs(models), part.bounds)

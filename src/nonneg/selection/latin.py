@@ -19,9 +19,6 @@ from ..base.interfaces import Operand
 from ..operands.registration import as_operand
 from .class_blocks import ClassBlock, Classes, bounds_of, class_block
 
-LARGE = 16 << 20
-"""Bytes of a dense X from which half-steps go class by class (D-FOLD-DENSE)."""
-
 
 class Part(NamedTuple):
     """Rows in the order of their classes, without what a fold holds out."""
@@ -31,9 +28,6 @@ class Part(NamedTuple):
     bounds: NDArray[np.int64]
     """The rows of class a are bounds[a]:bounds[a + 1], counted from there."""
     X: Operand
-    of_classes: tuple[Operand, ...] = ()
-    """The rows of each class where X is dense and large: a half-step of one class reads them
-    once, while products for all classes at once read X twice."""
 
 
 def random_classes(n: int, n_classes: int, rng: np.random.RandomState) -> Classes:
@@ -108,9 +102,5 @@ class LatinPartition:
         return float(sum(table[a, b] for a, b in enumerate(self.held(fold))))
 
     def _part(self, start: int, block: ClassBlock, fold: int) -> Part:
-        fitted, n = block.without(self.held(fold)), self.X.n_threads
-        X, bounds = as_operand(fitted, n), bounds_of(block.ranges)
-        if X.sparse or fitted.nbytes < LARGE:
-            return Part(start, bounds, X)
-        of_classes = tuple(as_operand(fitted[rows], n) for rows in block.ranges)
-        return Part(start, bounds, X, of_classes)
+        X = as_operand(block.without(self.held(fold)), self.X.n_threads)
+        return Part(start, bounds_of(block.ranges), X)
