@@ -439,7 +439,8 @@ def test_rows_in_classes_are_those_of_each_class(dtype):
 @pytest.mark.parametrize("in_slots", [True, False])
 def test_a_pass_over_rows_in_classes_is_that_of_each_class(in_slots, storage, dtype):
     # classes end within blocks, and where sums of X'W are too large for a slot there are none
-    n, m = shape = (700, 90) if in_slots else (60, 120_000)
+    shape = (700, 90) if in_slots else (60, 120_000)
+    n = shape[0]
     ks, bounds = (
         (5, 17) if in_slots else (70, 10),
         np.array([0, n // 7, n // 7, n // 2, n]),

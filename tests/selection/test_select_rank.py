@@ -22,7 +22,7 @@ from nonneg.fitting.model_group import ModelStart, fit_models
 from nonneg.fitting.preparation import prepare_X, validated
 from nonneg.kernels import Exact
 from nonneg.losses.beta import make_loss
-from nonneg.selection import RankSelection, latin
+from nonneg.selection import RankSelection
 from nonneg.selection.folded_hals import FoldedHals
 from nonneg.selection.folded_operand import FoldedOperand
 from nonneg.selection.latin import LatinPartition, random_classes

@@ -19,7 +19,6 @@ from ..kernels.quadratic_steps import (
     RowSolveRows,
     RowSolveSums,
 )
-from ..operands.base import matmul
 from .class_blocks import bounds_of
 from .latin import LatinPartition, Part
 
