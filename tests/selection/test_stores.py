@@ -67,7 +67,7 @@ def test_windows_hold_the_rows_of_each_class(tmp_path):
             )
         )
         seen = np.zeros(len(X), dtype=int)
-        for start, bounds, part, _ in windows.fitted(2):
+        for start, bounds, part in windows.fitted(2):
             seen[start : start + part.shape[0]] += 1
             assert bounds[0] == 0
             assert bounds[-1] == part.shape[0]

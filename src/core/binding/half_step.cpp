@@ -70,7 +70,8 @@ template <class T> void bind_solve_classes(nb::module_ &m) {
             bool done = true;
             for (Index a = 0; done && a < n; ++a) {
               const Index first = classes.bounds[a], last = classes.bounds[a + 1];
-              done = solve(kernels<T>(), solves[static_cast<size_t>(a)], rows_of(r, first, last), rows_of(p, first, last),
+              const Solve<T> &s = solves[static_cast<size_t>(a)];
+              done = solve(kernels<T>(), s, rows_of(r, first, last), rows_of(p, first, last),
                            g ? g + a * k * k : nullptr, h ? h + a * k * k : nullptr,
                            of_class.data(), sums, run);
               for (Index t = 0; q && t < 2 * k; ++t)

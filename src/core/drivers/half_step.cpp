@@ -149,7 +149,8 @@ void update_block(const Kernels<T> &K, const Block<View> &block, const T *B, int
                   void *scratch) {
   Index first = block.first;
   for (Index a = 0; a < of.classes.n && first < block.last; ++a) {
-    const Index last = std::min(block.last, of.classes.end(a, block.origin + block.last) - block.origin);
+    const Index end = of.classes.end(a, block.origin + block.last) - block.origin;
+    const Index last = std::min(block.last, end);
     if (last <= first)
       continue;
     const Block<View> part{block.x, block.number, first, last, block.origin};

@@ -157,9 +157,9 @@ template <int C> NONNEG_INLINE void factor_panel(ExactTile &tile, int j) {
     reduce_panel<kPanelRows, C>(tile, tile.factor + i * row, j);
 }
 
-// G[F,F], which is gathered, = L D L' in every lane. What is to be solved for is in the row below, as one more row
-// of the factor, and becomes L^-1 times it. The order of a row's operations depends on neither n
-// nor the panels.
+// G[F,F], which is gathered, = L D L' in every lane. What is to be solved for is in the row below,
+// as one more row of the factor, and becomes L^-1 times it. The order of a row's operations depends
+// on neither n nor the panels.
 static void factor(ExactTile &tile) {
   constexpr int L = kExactLanes, C = kPanelColumns;
   tile.changed = false;
