@@ -161,9 +161,10 @@ static void adaptive_rows(const Solve<T> &solve, const RowArrays<T> &rows,
 template <class T> constexpr T kSettledShare = sizeof(T) == 4 ? T(1e-6) : T(2e-15);
 // A row whose squared steps shrink by this factor from sweep to sweep goes on, to this many
 // sweeps: eight in float64, which needs many, cost as much as to factor a passive set
-// (D-CORE-EXACT-SWEEPS).
+// (D-CORE-EXACT-SWEEPS). Any row goes on where two more would end it.
 constexpr double kContraction = 0.125;
 template <class T> constexpr int kMostContracting = sizeof(T) == 4 ? 32 : 3;
+constexpr int kMostSettling = 32;
 
 // Sweeps a turned tile of R vectors of rows; settled[i] is set to 1 for those of its n rows
 // that end at their minimum, and 0 for the others.
@@ -180,7 +181,7 @@ static void settle_tile(const Solve<T> &solve, T *a, const T *p, Index n, unsign
     state.alive[v] = one;
     before[v] = fill<V>(T(1) / T(0));
   });
-  for (int number = 1; number <= larger(solve.most, kMostContracting<T>); ++number) {
+  for (int number = 1; number <= larger(solve.most, kMostSettling); ++number) {
     adaptive_sweep<T, R, false>(solve.sweep, a, p, state, nullptr);
     if (number == 1) {
       for (int t = 0; t < solve.sweep.k; ++t)
@@ -196,11 +197,14 @@ static void settle_tile(const Solve<T> &solve, T *a, const T *p, Index n, unsign
     V rest = zero;
     const V more = number < solve.most ? one : zero;
     const V still = number < kMostContracting<T> ? contraction : zero;
+    const V soon = number < kMostSettling ? one : more;
     unroll<R>([&](auto v) NONNEG_LAMBDA {
       const V squares = state.squares[v];
       const V done = squares <= least[v] ? state.alive[v] : zero;
       const V far = squares > state.first[v] ? more : zero;
-      const V goes_on = squares <= still * before[v] ? one : far;
+      const V rate = squares / before[v];
+      const V ends = squares * (rate * rate) <= least[v] ? soon : far;
+      const V goes_on = squares <= still * before[v] ? one : ends;
       ended[v] += done;
       state.alive[v] = done > zero ? zero : state.alive[v] * goes_on;
       before[v] = squares;
