@@ -20,12 +20,6 @@ void add(const SolveSums &part, SolveSums &sums) {
   sums.sweeps += part.sweeps;
 }
 
-void add(const Summary &part, Summary &sums) {
-  sums.sum += part.sum;
-  sums.square += part.square;
-  sums.least = std::min(sums.least, part.least);
-}
-
 // Sums of the tasks of a run for each model: measures, and Gram matrices if wanted. Tasks and
 // classes of rows both rise along the rows, so that the number of a task and that of a class, added
 // up, belong to no other pair of those that meet.

@@ -6,6 +6,7 @@
 #include "drivers/buffers.hpp"
 #include "drivers/grams.hpp"
 #include "drivers/packing.hpp"
+#include "drivers/products.hpp"
 #include "drivers/slots.hpp"
 #include "drivers/storage.hpp"
 
@@ -356,11 +357,8 @@ bool clean_summary(const Kernels<T> &K, MatrixView<const T> X, const CsrView<T, 
   };
   if (!for_tasks(X, cut.block, cut.n_blocks, cut.n_slots, n_threads, run, task))
     return false;
-  for (const Summary &part : parts) {
-    out.sum += part.sum;
-    out.square += part.square;
-    out.least = std::min(out.least, part.least);
-  }
+  for (const Summary &part : parts)
+    add(part, out);
   return true;
 }
 

@@ -128,11 +128,8 @@ bool summary(const Kernels<T> &K, MatrixView<const T> X, Summary &out, Run run) 
   const double work = double(X.rows) * double(X.cols);
   const bool done =
       parallel_for(n_tasks, threads_for(work, run.n_threads), task, run.poll);
-  for (const Summary &part : parts) {
-    out.sum += part.sum;
-    out.square += part.square;
-    out.least = std::min(out.least, part.least);
-  }
+  for (const Summary &part : parts)
+    add(part, out);
   return done;
 }
 

@@ -3,10 +3,19 @@
 // blocks nor slots depend on the number of threads.
 #pragma once
 
+#include <algorithm>
+
 #include "drivers/run.hpp"
 #include "kernels/interface.hpp"
 
 namespace nonneg {
+
+// The summary of two parts of an array is that of both together.
+inline void add(const Summary &part, Summary &sums) {
+  sums.sum += part.sum;
+  sums.square += part.square;
+  sums.least = std::min(sums.least, part.least);
+}
 
 // Each returns false if the run was asked to stop; rows not reached keep their values.
 

@@ -138,6 +138,7 @@ NONNEG_INLINE void newton_terms(const NewtonGroup<T> &g, int before, const T *d,
   fold_vectors<T, R, true>(largest, terms.largest);
 }
 
+// y += d * (component t).
 template <class T, int R>
 NONNEG_INLINE void newton_move(const NewtonGroup<T> &g, int t, const T *d) {
   using V = Vec<T>;

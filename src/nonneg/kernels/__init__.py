@@ -167,7 +167,7 @@ def solve_by_classes(
     """
     if native is None:
         return step.by_classes(operand.native(), rows, shared, bounds)
-    sums: RowSolveSums = native.solve_by_classes(operand, step, rows, shared, bounds)
+    sums: RowSolveSums = native.row_solve(operand, step, rows, shared, bounds)
     return sums
 
 

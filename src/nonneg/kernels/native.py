@@ -326,14 +326,14 @@ def fused_arrays(
     return models
 
 
-def solve_by_classes(
+def row_solve(
     operand: Any,
     step: RowSolve,
     rows: RowSolveRows,
     shared: RowSolveInputs,
-    bounds: NDArray[np.int64] | None,
+    bounds: NDArray[np.int64] | None = None,
 ) -> RowSolveSums:
-    """Compiled twin of `RowSolve.by_classes`; without bounds of the step itself."""
+    """Compiled twin of `RowSolve`, and with the bounds of classes that of `by_classes`."""
     dtype, n_columns = operand.dtype, operand.shape[1]
     arrays = fused_arrays(dtype, n_columns, step, rows, shared)
     suffix, X = source_of(operand)
@@ -350,12 +350,6 @@ def solve_by_classes(
     return RowSolveSums(tuple(sums))
 
 
-def _row_solve(
-    operand: Any, step: RowSolve, rows: RowSolveRows, shared: RowSolveInputs
-) -> RowSolveSums:
-    return solve_by_classes(operand, step, rows, shared, None)
-
-
 KINDS = ("dense", "csr", *IN_PARTS)
 PASSES: dict[tuple[str, str], Callable[..., Any]] = {
     (kind, name): run
@@ -363,7 +357,7 @@ PASSES: dict[tuple[str, str], Callable[..., Any]] = {
     for name, run in (
         ("matmul", _matmul),
         ("rmatmul", _rmatmul),
-        ("row_solve", _row_solve),
+        ("row_solve", row_solve),
         ("squared_error", _squared_error),
     )
 }

@@ -205,25 +205,15 @@ class ExtrapolatedState(State):
         The roles are the start of the next solve, the plain iterate and the best array.
         """
         start, plain, best = self.roles(factor)
-        arrays, start_at, plain_at = [best], 0, 0
-        if start is not best:
-            start_at = 1
-            arrays.append(start)
-        if plain is start:
-            plain_at = start_at
-        elif plain is not best:
-            plain_at = len(arrays)
-            arrays.append(plain)
-        is_W = factor == "W"
-        for A in (self.spare_W, self.extra_W) if is_W else (self.spare_H, self.extra_H):
-            if A is not None and len(arrays) < 3:
-                arrays.append(A)
-        while len(arrays) < 3:
-            arrays.append(np.empty_like(best))
-        return arrays, [start_at, plain_at, 0]
+        arrays = [best, *self.free(factor)][:3]
+        places = {id(A): i for i, A in enumerate(arrays)}
+        return arrays, [places[id(start)], places[id(plain)], 0]
 
     def take_back(self, factor: str, arrays: list[Array], roles: list[int]) -> None:
-        """Set the roles of the three arrays of a factor, by their numbers."""
+        """Set the roles of the three arrays of a factor, by their numbers.
+
+        `go_on` does the same for any arrays; this one is done after each call of the core.
+        """
         start, plain, best = roles
         spare = extra = None
         for i in (0, 1, 2):
