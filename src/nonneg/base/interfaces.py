@@ -107,6 +107,15 @@ class Operand(WeightedOperand):
         return None if self.in_parts else self
 
     @property
+    def single_bytes(self) -> int:
+        """Bytes of a copy of X in float32, for the first iterations; 0 where there is none."""
+        return 0
+
+    def in_single(self) -> Operand:
+        """Return X with entries in float32, where `single_bytes` is not 0."""
+        raise NotImplementedError
+
+    @property
     def by_rows(self) -> Operand:
         """X for steps that gather whole rows: a copy where it is stored by columns."""
         return self
@@ -304,6 +313,8 @@ class SolverBase:
     unit outside of them. None: as far as the dtype goes."""
     compressible: ClassVar[bool] = False
     """Whether it may start on a compressed X; it then has the option `tol`."""
+    recasts: ClassVar[bool] = False
+    """Whether a fit may change its dtype on the way; it then has `recast`."""
     warms_up_by_blocks: ClassVar[bool] = False
     """Whether it goes on from a warm-up by blocks of rows; it then has `go_on`."""
     weight_power: ClassVar[float | None] = None
@@ -345,6 +356,10 @@ class SolverBase:
         self, problem: Problem, W: Array, Ht: Array, gram_H: Array, objective: float
     ) -> Any:
         """Return the state at factors that another solver has brought so far."""
+        raise NotImplementedError
+
+    def recast(self, problem: Problem, state: Any) -> Any:
+        """Return the state of a fit of the same X in the dtype of `problem.X`."""
         raise NotImplementedError
 
     def iterate(self, problem: Problem, state: Any) -> Progress:

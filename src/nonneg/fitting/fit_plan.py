@@ -30,6 +30,7 @@ from .memory_plan import (
     configured,
     is_within,
     plan_memory,
+    single_bytes,
     sketch_bytes,
     start_bytes,
 )
@@ -38,6 +39,7 @@ from .plan_checks import as_readable, as_weighted, require_possible
 from .plan_choices import (
     choose_compression,
     choose_init,
+    choose_precision,
     choose_rows_at_once,
     count_components,
     resolve_auto,
@@ -99,6 +101,10 @@ def plan(
     compress = False
     if update_H and parameters.compress is not False:
         compress, reasons["compression"], demand = _compress(X, parameters, demand)
+    single = False
+    if update_H and not compress and kind.recasts:
+        single, precision, demand = _start_in_single(X, parameters, demand)
+        reasons |= {"precision": precision} if precision else {}
     memory = plan_memory(X, demand, parameters.memory_limit, wanted)
     X = configured(X, memory)
     if not update_H and kind.reads_once_for_W:
@@ -119,6 +125,7 @@ def plan(
         memory=memory,
         update_H=update_H,
         compress=compress,
+        single=single,
         checkpoint=plan_checkpoint(parameters) if update_H else None,
         rows_at_once=rows_at_once,
         task=Task("fit" if update_H else "transform", warns=own_limit is None),
@@ -232,6 +239,17 @@ def _compress(
     fits = is_within(parameters.memory_limit, X, sketched)
     compress, reason = choose_compression(parameters, X, demand.k, fits)
     return compress, reason, sketched if compress else demand
+
+
+def _start_in_single(
+    X: Operand, parameters: Parameters, demand: Demand
+) -> tuple[bool, str, Demand]:
+    """Return whether the fit starts in float32, the reason, and the arrays then."""
+    size = single_bytes(X, demand.k, demand.arrays)
+    single = dataclasses.replace(demand, single=size)
+    fits = is_within(parameters.memory_limit, X, single)
+    chosen, reason = choose_precision(parameters, X, demand.k, fits)
+    return chosen, reason, single if chosen else demand
 
 
 def _solver(X: Operand, parameters: Parameters, blocks: int | None) -> SolverBase:

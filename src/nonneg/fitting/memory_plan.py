@@ -53,6 +53,8 @@ class Demand:
         Rows of W in memory at a time; None: all.
     sketch : int
         Bytes of the compression of X on which the fit starts.
+    single : int
+        Bytes of X and of the factors in float32, in which the fit starts.
     row_copy : int
         Bytes of a copy of X by rows.
     """
@@ -64,6 +66,7 @@ class Demand:
     blocks: int | None = None
     n_rows: int | None = None
     sketch: int = 0
+    single: int = 0
     row_copy: int = 0
 
 
@@ -87,6 +90,8 @@ class MemoryPlan:
     """Reason for the number of bytes that are read at a time."""
     sketch: int = 0
     """Bytes among those expected for the compression of X."""
+    single: int = 0
+    """Bytes among those expected for X and the factors in float32."""
     row_copy: int = 0
     """Bytes among those expected for a copy of X by rows."""
 
@@ -134,6 +139,7 @@ def plan_memory(
         reason=reason,
         window_reason=_why_window(X, window, allowed, on_disk),
         sketch=demand.sketch,
+        single=demand.single,
         row_copy=demand.row_copy,
     )
 
@@ -211,6 +217,11 @@ def sketch_bytes(X: Operand, k: int) -> int:
     return n_numbers * X.dtype.itemsize
 
 
+def single_bytes(X: Operand, k: int, arrays: int) -> int:
+    """Return the bytes of X and of so many arrays of each factor in float32."""
+    return X.single_bytes + 4 * arrays * k * sum(X.shape)
+
+
 def row_copy_bytes(X: Operand) -> int:
     """Return the bytes of a copy of X by rows, 0 where X is stored so."""
     return X.stored_bytes if X.by_columns else 0
@@ -252,7 +263,7 @@ def _in_memory(X: Operand, demand: Demand) -> Need:
     one = X.shape[1] * (k + 16) * n_models * 8
     sums = min(max(SLOT_BYTES, 2 * one), MOST_SLOT_BYTES + one)
     if not X.in_parts:
-        extra = demand.sketch + demand.row_copy + weights
+        extra = demand.sketch + demand.single + demand.row_copy + weights
         return Need(factors, sums + SCRATCH + extra, 0)
     copies = COPIES[X.sparse]
     # a single block is all of X, which is read in windows as without blocks

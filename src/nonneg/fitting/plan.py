@@ -117,6 +117,8 @@ class Plan:
         False where W alone is solved for.
     compress : bool
         Whether the fit starts on a compressed X.
+    single : bool
+        Whether the fit of a float64 X starts in float32.
     checkpoint : CheckpointPlan or None
     copies_rows : bool
         Whether the run begins with a copy by rows of an X that is stored by columns.
@@ -143,6 +145,7 @@ class Plan:
     memory: MemoryPlan
     update_H: bool = True
     compress: bool = False
+    single: bool = False
     checkpoint: CheckpointPlan | None = None
     copies_rows: bool = False
     steps_per_pass: int = 1
@@ -207,6 +210,7 @@ class Plan:
             "start": self.start.init,
             "blocks": parameters.blocks,
             "compression": self.compress,
+            "precision": "float32, then float64" if self.single else X.dtype.name,
             "reading": self._reading(),
             "W": self._place_of_W(),
             "weights": X.weights_text(),
@@ -246,6 +250,7 @@ class Plan:
             "memory": memory.expected,
             "memory_of_factors": memory.factors,
             "memory_of_sketch": memory.sketch,
+            "memory_of_single": memory.single,
             "memory_of_row_copy": memory.row_copy,
             "n_threads": n_threads,
             "checkpoint": None

@@ -13,6 +13,8 @@ from ..initialization.svd_start import resolve_init
 from ..kernels.block_sizes import DENSE_ROWS_UNIT, FACTOR_ROWS
 from ..losses.beta import BetaDivergence
 from ..operands.low_rank import OVERSAMPLES
+from ..operands.units import ORDINARY as UNITS
+from ..operands.units import unit_of
 from ..solvers.block_least_squares import WARM_ROWS
 from ..solvers.registry import solver_name, solvers
 from .memory_plan import blocks_fit
@@ -34,6 +36,12 @@ EXTRAPOLATED_CHEAP = 5
 D-AUTO-ACCELERATE."""
 EXTRAPOLATED_ENTRIES = 50_000
 """Least number of entries for which it does so where β = 0; see D-AUTO-ACCELERATE."""
+
+SINGLE_WORK = 1e7
+"""Least number of multiply-adds of an iteration for which a fit of float64 starts in float32; see
+D-SINGLE-START."""
+MOST_SINGLE = 1 << 30
+"""Most bytes of a copy of X in float32 that is made where there is no `memory_limit`."""
 
 BATCH_BYTES = 1 << 20
 """Bytes of W that a transform solves for at a time, where rows are independent."""
@@ -193,6 +201,24 @@ def choose_compression(
         )
         raise ValueError(msg)
     return Chosen(True, "as asked for")
+
+
+def choose_precision(parameters: Parameters, X: Operand, k: int, fits: bool) -> Chosen:
+    """Decide whether a fit starts in float32; without a reason where that is no question.
+
+    It does so only where X and the factors in float32 are within `memory_limit`, if there is
+    one.
+    """
+    work = 2 * k * X.product_entries + 2 * k * k * sum(X.shape)
+    if not X.single_bytes or parameters.n_init > 1 or work < SINGLE_WORK:
+        return Chosen(False, "")
+    if unit_of(X, UNITS[np.dtype(np.float32)]):
+        return Chosen(False, "X is beyond the range of float32")
+    if not fits:
+        return Chosen(False, "memory_limit leaves no room for a copy in float32")
+    if parameters.memory_limit is None and X.single_bytes > MOST_SINGLE:
+        return Chosen(False, "a copy in float32 would take more than 1 GB")
+    return Chosen(True, "an iteration in float32 takes half of the time")
 
 
 def choose_rows_at_once(kind: type[SolverBase], X: Operand, k: int) -> int | None:

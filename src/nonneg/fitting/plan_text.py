@@ -18,6 +18,7 @@ PASSES = {
 }
 COPIES_OF_X = {
     "memory_of_sketch": "the sketch of X",
+    "memory_of_single": "X and the factors in float32",
     "memory_of_row_copy": "the copy of X",
 }
 """Uses of memory that grow with X, by the names of their facts."""
@@ -38,6 +39,7 @@ def plan_text(facts: Mapping[str, Any]) -> str:
         "blocks": _choice(facts, "blocks"),
         "start": _choice(facts, "start") + _several(facts["n_init"]),
         "compression": _choice(facts, "compression"),
+        "precision": _choice(facts, "precision"),
         "X": _choice(facts, "reading") + _windows(facts),
         "weights": _weights(facts),
         "passes": _passes(facts),

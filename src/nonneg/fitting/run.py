@@ -32,10 +32,8 @@ from ..initialization.given_start import (
 )
 from ..initialization.svd_start import INITS
 from ..operands.imputed import ImputedOperand
-from ..operands.low_rank import compressed
 from ..operands.observed import ObservedOperand
 from ..operands.observed_factors import factors_of, with_shares
-from ..solvers.composed.compressed_start import CompressedStart
 from ..solvers.composed.many_starts import ManyStarts
 from ..solvers.steps.batch_problem import LossAtScale
 from ..solvers.steps.quadratic_iteration import factor_penalties
@@ -48,6 +46,7 @@ from .loop import Outcome
 from .plan import FIXED, Plan
 from .plan_units import in_units, require_ordinary
 from .preparation import validate_entries
+from .stages import staged_solver
 
 GIVEN = (CUSTOM, FIXED)
 """Starts of which the caller gives H."""
@@ -227,15 +226,13 @@ def _started(plan: Plan) -> Started:
 
 
 def _begin(plan: Plan, started: Started) -> Begun:
-    X, parameters, seeds = plan.X, plan.parameters, started.seeds
+    X, seeds = plan.X, started.seeds
     W, Ht, past = started.W, started.Ht, started.past
     if not X.checks_as_read:
         validate_entries(X)
     require_ordinary(plan)
-    problem, solver = _problem(plan, Ht.shape[1]), plan.solver
-    if plan.compress:
-        sketch = compressed(X, Ht.shape[1], started.stream)
-        solver = CompressedStart(solver, sketch, parameters.max_iter)
+    problem = _problem(plan, Ht.shape[1])
+    solver = staged_solver(plan, Ht.shape[1], started.stream, past)
     if past is None:
         W = X.to_rows_of_X(W)
     if len(seeds) > 1:

@@ -62,6 +62,16 @@ class DenseOperand(BlockedOperand):
             return self
         return DenseOperand(np.ascontiguousarray(self.X), self.n_threads)
 
+    @property
+    def single_bytes(self) -> int:
+        """Bytes of a copy in float32, if the entries are float64 and not mapped from a file."""
+        is_mapped = isinstance(self.X, np.memmap)
+        return 0 if is_mapped or self.dtype == np.float32 else 4 * self.X.size
+
+    def in_single(self) -> Operand:
+        """Return a copy in float32, in the same order."""
+        return DenseOperand(self.X.astype(np.float32), self.n_threads)
+
     def cut_rows(self, rows: slice) -> Operand:
         """Return these rows, which share the memory of X."""
         return DenseOperand(self.X[rows], self.n_threads)

@@ -80,19 +80,35 @@ class SparseOperand(BlockedOperand):
         )
         return SparseOperand(part, self.n_threads)
 
+    @property
+    def single_bytes(self) -> int:
+        """Bytes of the entries in float32, if they are float64."""
+        return 0 if self.dtype == np.float32 else 4 * self.X.nnz
+
+    def in_single(self) -> Operand:
+        """Return X with entries in float32, which share the indices."""
+        self._take_indices()
+        X = copy.copy(self.X)
+        X.data = X.data.astype(np.float32)
+        return SparseOperand(X, self.n_threads)
+
     def held(self) -> AbstractContextManager[None]:
         """Keep the caller's code from writing to the indices, on which memory depends.
 
         It may give its matrix other arrays, as this operand then has a matrix of its own,
         and write to arrays that can't be locked, as the matrix then has copies.
         """
+        self._take_indices()
+        return unwritable((self.X.indices, self.X.indptr))
+
+    def _take_indices(self) -> None:
+        """Take a matrix of its own, whose indices can be locked."""
         if not self._is_own:
             self.X, self._is_own = copy.copy(self.X), True
             self.X.indices, self.X.indptr = map(
                 lockable, (self.X.indices, self.X.indptr)
             )
             vars(self).pop("T", None)  # it has the arrays of before
-        return unwritable((self.X.indices, self.X.indptr))
 
     def native(self) -> Any:
         """Return the SciPy matrix."""

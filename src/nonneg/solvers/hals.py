@@ -107,6 +107,7 @@ class Hals(SolverBase):
     shares_passes: ClassVar[bool] = True
     compressible: ClassVar[bool] = True
     advances: ClassVar[bool] = True
+    recasts: ClassVar[bool] = True
     warms_up_by_blocks: ClassVar[bool] = True
     weight_power: ClassVar[float | None] = 0.5
     imputes: ClassVar[bool] = True
@@ -155,6 +156,19 @@ class Hals(SolverBase):
         X = problem.X
         product = matmul(X, Ht) if X.by_columns and X.shared_gram else None
         return ExtrapolatedState.from_start(W, Ht, gram_H, product, objective)
+
+    def recast(self, problem: Problem, state: ExtrapolatedState) -> ExtrapolatedState:
+        """Return the state in the dtype of X, with the momentum and the record it has.
+
+        Costs no pass over X, unless X is read by columns. The residual has to be within `tol`
+        in the new dtype before the fit ends.
+        """
+        X = problem.X
+        recast = state.in_dtype(X.dtype)
+        recast.gram_H = gram(recast.start_H, X.n_threads)
+        recast.product = matmul(X, recast.start_H) if X.by_columns else None
+        recast.quiet = 0
+        return recast
 
     def iterate(self, problem: Problem, state: ExtrapolatedState) -> Progress:
         """Do one half-step in W and one in H, with extrapolation."""

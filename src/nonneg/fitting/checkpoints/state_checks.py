@@ -11,6 +11,7 @@ import numpy as np
 
 from ...base.factor_rows import FactorRows
 from ...base.interfaces import Stored
+from ...solvers.composed.staged_state import StagedState
 
 SCALARS = (bool, int, float, str, NoneType, np.random.RandomState)
 """Types of values that are no arrays, as the annotations of states name them."""
@@ -35,6 +36,8 @@ def find_fault(state: Any, shape: tuple[int, int], dtype: Any) -> str | None:
     n_iter = state.n_iter
     if n_iter < 0:
         return f"it counts {n_iter} iterations"
+    if isinstance(state, StagedState):
+        dtype = state.kept_dtype(np.dtype(dtype))
     for base in _factor_states(state):
         if not {"W", "Ht"} <= vars(base).keys():
             return f"it has a {type(base).__name__} without factors"

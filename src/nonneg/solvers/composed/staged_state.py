@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ...base.arrays import Array
 from ...base.interfaces import Stored
 
@@ -28,3 +30,7 @@ class StagedState(Stored):
         """Hᵀ of the solver in use."""
         Ht: Array = self.base.Ht
         return Ht
+
+    def kept_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the dtype of the factors of `base`, in a fit of an X of this dtype."""
+        return dtype

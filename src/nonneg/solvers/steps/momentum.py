@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -98,6 +98,16 @@ class ExtrapolatedState(State):
             best=known,
             values=np.full(SETTLED_WITHIN, known),
         )
+
+    def in_dtype(self, dtype: Any) -> Self:
+        """Return the state with factors in another dtype, arrays of their own."""
+        names = ("W", "Ht", "start_W", "start_H", "plain_W", "plain_H")
+        distinct = {id(vars(self)[name]): vars(self)[name] for name in names}
+        cast = {key: A.astype(dtype) for key, A in distinct.items()}
+        fields: dict[str, Any] = {name: cast[id(vars(self)[name])] for name in names}
+        unused = ("spare_W", "spare_H", "extra_W", "extra_H", "turns")
+        fields |= dict.fromkeys(unused)
+        return replace(self, **fields)
 
     def advance(
         self,
