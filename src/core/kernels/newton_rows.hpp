@@ -28,11 +28,16 @@ constexpr Index kSummedTogether = 64;
 // d/(1 + λ) never does.
 constexpr double kUndamped = 0.683802;
 
-// 1/y for y of the size of 1/unit, at a third of a division's time: from a guess in the
+// Whether 1/y is a division: with vectors of AVX2 it takes as long as Newton's method in float32
+// and half as long in float64, as the processor does other work meanwhile (D-CORE-NEWTON-ROWS).
+constexpr bool kDivides = NONNEG_VECTOR_BYTES == 32;
+// 1/y for y of the size of 1/unit, elsewhere at a third of a division's time: from a guess in the
 // number's bits (float32: a few units in the last w_t), or from a reciprocal in float32
 // (float64: to 1.5e-14, the square of its error), by Newton's method.
 NONNEG_INLINE Vec<float> inverse_of(Vec<float> y, float) {
   using V = Vec<float>;
+  if constexpr (kDivides)
+    return fill<V>(1.0f) / y;
   const V two = fill<V>(2.0f);
   V guess = (V)(fill<IntVec<float>>(0x7ef311c3) - (IntVec<float>)y); // within 12 %
   unroll<3>([&](auto) NONNEG_LAMBDA { guess = guess * (two - y * guess); });
@@ -41,6 +46,8 @@ NONNEG_INLINE Vec<float> inverse_of(Vec<float> y, float) {
 NONNEG_INLINE Vec<double> inverse_of(Vec<double> y, double unit) {
   using V = Vec<double>;
   using Narrow = typename VectorOf<float, kLanes<double>>::type;
+  if constexpr (kDivides)
+    return fill<V>(1.0) / y;
   const V scaled = y * fill<V>(unit);
   const Narrow rough = fill<Narrow>(1.0f) / __builtin_convertvector(scaled, Narrow);
   const V guess = __builtin_convertvector(rough, V);
