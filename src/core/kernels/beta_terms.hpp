@@ -73,7 +73,7 @@ template <class T> struct BetaTerms {
     y = raised(y, floor);
     V value;
     if (beta == T(1))
-      value = safe_x * log_of<T>(safe_x / y) - safe_x;
+      value = safe_x * log_ratio<T>(safe_x, y) - safe_x;
     else if (beta == T(0)) {
       const V ratio = safe_x / y;
       value = ratio - log_of<T>(ratio);

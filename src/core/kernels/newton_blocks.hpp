@@ -107,6 +107,22 @@ NONNEG_INLINE void turn_lanes(const CsrView<T, I> &X, const Index *from, const I
     turn(std::true_type{});
 }
 
+// Solves for the rows of a group, each from its start.
+template <class T, bool shared>
+static void solve_lanes(const Newton<T> &options, const LaneGroup<T, shared> &g,
+                        const RowArrays<T> &rows, const Index *which, NewtonSums &sums) {
+  constexpr int L = kLanes<T>;
+  for (int r = 0; r < L; ++r)
+    for (int t = 0; t < options.k; ++t)
+      g.w[t * L + r] = r < g.rows ? rows.start.data[which[r] * rows.start.stride + t] : T(0);
+  NewtonSums group_sums;
+  lane_rows(options, g, group_sums);
+  for (int r = 0; r < g.rows; ++r)
+    for (int t = 0; t < options.k; ++t)
+      rows.solved.data[which[r] * rows.solved.stride + t] = g.w[t * L + r];
+  sums.add(group_sums);
+}
+
 // Up to kLanes rows, a row in each lane.
 template <class T, class I>
 static void csr_newton_lanes(const CsrView<T, I> &X, const T *B, int kp, const Newton<T> &options,
@@ -122,18 +138,10 @@ static void csr_newton_lanes(const CsrView<T, I> &X, const T *B, int kp, const N
   }
   T *const w = scratch, *const x = w + k * L, *const y = x + n * L, *const h = y + n * L,
           *const apart = h + k * n * L;
-  const LaneGroup<T> g{h, x, y, w, n, n_rows, filled, step, apart};
+  const LaneGroup<T, false> g{h, n * L, x, y, w, n, n_rows, filled, step, apart};
   for (Index p = 0; p < n; ++p)
     turn_lanes(X, from, filled, p, B, kp, k, x + p * L, h + p * L, n * L);
-  for (int r = 0; r < L; ++r)
-    for (int t = 0; t < k; ++t)
-      w[t * L + r] = r < n_rows ? rows.start.data[which[r] * rows.start.stride + t] : T(0);
-  NewtonSums group_sums;
-  lane_rows(options, g, group_sums);
-  for (int r = 0; r < n_rows; ++r)
-    for (int t = 0; t < k; ++t)
-      rows.solved.data[which[r] * rows.solved.stride + t] = w[t * L + r];
-  sums.add(group_sums);
+  solve_lanes(options, g, rows, which, sums);
 }
 
 // Sorts row numbers by length, shortest first; equal ones keep their order.
@@ -232,6 +240,50 @@ static void dense_newton_group(Index columns, T *x, const T *H, Index h_width,
   store_results<T, R>(options, rows, which, w);
 }
 
+// As many rows of a dense X as a vector has lanes or, the last ones, fewer: a row in each lane, its
+// numbers where read_rows would turn them.
+template <class T>
+static void read_lanes(const StridedView<T> &X, Index first, Index n, T *x) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  const T *const from = X.data + first * X.row_stride;
+  Index p = 0;
+  if (n == L && X.row_stride == 1)
+    for (; p < X.cols; ++p)
+      store(x + p * L, load<V>(from + p * X.stride));
+  else if (n == L && X.stride == 1)
+    for (; p + L <= X.cols; p += L) {
+      V v[L];
+      unroll<L>([&](auto r) NONNEG_LAMBDA { v[r] = load<V>(from + r * X.row_stride + p); });
+      transpose<L>(v);
+      unroll<L>([&](auto i) NONNEG_LAMBDA { store(x + (p + i) * L, v[i]); });
+    }
+  for (; p < X.cols; ++p)
+    for (Index r = 0; r < L; ++r)
+      x[p * L + r] = r < n ? from[r * X.row_stride + p * X.stride] : T(0);
+}
+
+// Narrow rows of a dense X.
+template <class T>
+static void dense_newton_lanes(const StridedView<T> &X, Index first, Index last, const T *H,
+                               Index h_width, const Newton<T> &options, const RowArrays<T> &rows,
+                               NewtonSums &sums, const StepScratch<T> &step, T *scratch) {
+  constexpr int L = kLanes<T>;
+  T *const w = scratch, *const x = w + options.k * L, *const y = x + X.cols * L,
+          *const apart = y + X.cols * L;
+  for (Index i = first; i < last && !(options.stop && options.stop()); i += L) {
+    const int n_rows = static_cast<int>(smaller<Index>(L, last - i));
+    Index which[L], filled[L];
+    for (int r = 0; r < L; ++r) {
+      which[r] = i + r;
+      filled[r] = X.cols;
+    }
+    const LaneGroup<T, true> g{H, h_width, x, y, w, X.cols, n_rows, filled, step, apart};
+    read_lanes(X, i, n_rows, x);
+    solve_lanes(options, g, rows, which, sums);
+  }
+}
+
 template <class T>
 static void dense_newton(const StridedView<T> &X, Index first, Index last, const T *H,
                          Index h_width, const Newton<T> &options, const RowArrays<T> &rows,
@@ -242,7 +294,10 @@ static void dense_newton(const StridedView<T> &X, Index first, Index last, const
   T *const w = reinterpret_cast<T *>(memory), *const x = w + static_cast<Index>(options.k) * R,
           *const y = x + kRead<T> * h_width;
   const auto stops = [&]() NONNEG_LAMBDA { return options.stop && options.stop(); };
-  for (Index i = first; i < last && !stops(); i += kRead<T>) {
+  const bool one_by_one = options.linear || options.bent;
+  const Index ahead = X.cols <= kNarrow && !one_by_one ? last : first;
+  dense_newton_lanes(X, first, ahead, H, h_width, options, rows, sums, step, w);
+  for (Index i = ahead; i < last && !stops(); i += kRead<T>) {
     const Index n = smaller<Index>(kRead<T>, last - i);
     read_rows(X, i, n, x, h_width);
     Index r = 0;
@@ -265,7 +320,7 @@ static size_t newton_scratch(Index n_rows, Index longest, int k, bool turned) {
   const Index whole = (longest + L - 1) / L * L;
   const Index lanes = L * smaller(whole, kLongRow), apart = larger(whole, kLongRow);
   const Index numbers = turned ? (k + 2) * (lanes + apart) + 2 * k * L
-                               : (kRead<T> + kTogether) * whole;
+                               : (kRead<T> + kTogether + L) * whole + k * L;
   return sizeof(Index) * static_cast<size_t>((n_rows + 7) / 8 * 8) +
          step_bytes<T>(padded<T>(longest), k) +
          sizeof(T) * static_cast<size_t>(numbers + k * kTogether + 4 * L);

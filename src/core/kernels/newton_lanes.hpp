@@ -1,43 +1,63 @@
 // Newton steps for rows of few entries: a row in each lane, so that sums over a row's entries
 // need no folding and a short row no filling up. A row's arithmetic depends on its own entries
-// alone: where its neighbours are longer, it gets entries of 0.
+// alone: where its neighbours are longer, it gets entries of 0. Rows of a dense X share numbers
+// of H, which are then spread over the lanes as they are met.
 #pragma once
 
 #include "kernels/newton_rows.hpp"
 
 namespace nonneg::NONNEG_ISA {
 
-// kLanes rows, each of n entries: p-th entry of row r at x[p * L + r], its number of
-// component t at h[(t * n + p) * L + r].
-template <class T> struct LaneGroup {
-  T *h, *x, *y, *w; // w: k vectors
+// kLanes rows, each of n entries: p-th entry of row r at x[p * L + r], its number of component t at
+// h[t * component_stride + p * L + r], or for all rows at h[t * component_stride + p] if `shared`.
+template <class T, bool shared> struct LaneGroup {
+  const T *h;
+  Index component_stride;
+  T *x, *y, *w; // w: k vectors
   Index n;
   int rows;          // in use; the lanes behind them are 0
   const Index *filled;
   StepScratch<T> step;
-  T *apart; // scratch for one row: its h, x, y and w one after the other
+  T *apart; // scratch for one row: its x, y, w and h, unless shared, one after the other
+
+  // Numbers of component t for the p-th entries.
+  NONNEG_INLINE Vec<T> numbers(const T *component, Index p) {
+    if constexpr (shared)
+      return fill<Vec<T>>(component[p]);
+    else
+      return load<Vec<T>>(component + p * kLanes<T>);
+  }
+  const T *component(int t) const { return h + t * component_stride; }
 };
 
 // y += d * (component `before`), and the sums of x h/y and x (h/y)^2 and the largest h/y of
-// component t.
-template <class T>
-NONNEG_INLINE void lane_terms(const LaneGroup<T> &g, int before, Vec<T> d, int t, Vec<T> floor,
-                              T unit, Vec<T> &sum, Vec<T> &squares, Vec<T> &largest) {
+// component t. Apart from its callers, whose many variables would push its own into memory.
+template <class T, bool shared>
+static __attribute__((noinline)) void lane_terms(const LaneGroup<T, shared> &g, int before,
+                                                 Vec<T> d, int t, Vec<T> floor, T unit, Vec<T> &sum,
+                                                 Vec<T> &squares, Vec<T> &largest) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
-  const Index numbers = g.n * L;
-  const T *const old = g.h + before * numbers, *const h = g.h + t * numbers, *const x = g.x;
+  const T *const old = g.component(before), *const h = g.component(t), *const all_x = g.x;
   T *const all_y = g.y;
-  sum = squares = largest = fill<V>(T(0));
-  for (Index p = 0; p < numbers; p += L) {
-    const V y = load<V>(all_y + p) + d * load<V>(old + p);
-    store(all_y + p, y);
-    const V z = load<V>(h + p) * inverse_of(y > floor ? y : floor, unit);
-    const V xz = load<V>(x + p) * z;
-    largest = largest > z ? largest : z;
-    sum += xz;
-    squares += xz * z;
+  const Index n = g.n;
+  const V zero = fill<V>(T(0));
+  V first = zero, second = zero, most = zero; // in registers
+  for (Index p = 0; p < n; ++p) {
+    const V y = load<V>(all_y + p * L) + d * g.numbers(old, p);
+    store(all_y + p * L, y);
+    const V z = g.numbers(h, p) * inverse_of(y > floor ? y : floor, unit);
+    const V x = load<V>(all_x + p * L), xz = x * z;
+    V present = z; // of a sparse X, h is 0 where x is
+    if constexpr (shared)
+      present = x > zero ? z : zero;
+    most = most > present ? most : present;
+    first += xz;
+    second += xz * z;
   }
+  sum = first;
+  squares = second;
+  largest = most;
 }
 
 // M lanes of a vector as doubles, and a vector whose parts they are.
@@ -54,8 +74,8 @@ NONNEG_INLINE V joined(N low, N high, std::index_sequence<I...>) {
   return __builtin_shufflevector(low, high, static_cast<int>(I)...);
 }
 
-template <class T>
-static void lane_sweep(const Newton<T> &options, const LaneGroup<T> &g,
+template <class T, bool shared>
+static void lane_sweep(const Newton<T> &options, const LaneGroup<T, shared> &g,
                        const NewtonRows<T, kLanes<T>> &rows, double *violation, double *slack) {
   using V = Vec<T>;
   // doubles by whole vectors: the compiler keeps wider ones in memory
@@ -80,9 +100,9 @@ static void lane_sweep(const Newton<T> &options, const LaneGroup<T> &g,
     d = narrow - w;
     store(g.w + t * L, narrow);
   }
-  const T *const last = g.h + (options.k - 1) * g.n * L;
-  for (Index p = 0; p < g.n * L; p += L)
-    store(g.y + p, load<V>(g.y + p) + d * load<V>(last + p));
+  const T *const last = g.component(options.k - 1);
+  for (Index p = 0; p < g.n; ++p)
+    store(g.y + p * L, load<V>(g.y + p * L) + d * g.numbers(last, p));
   for (int part = 0; part < Parts; ++part) {
     store(violation + part * M, lanes[part].violation);
     store(slack + part * M, lanes[part].slack());
@@ -90,21 +110,22 @@ static void lane_sweep(const Newton<T> &options, const LaneGroup<T> &g,
 }
 
 // y = W H from the start, of N entries from the p-th on.
-template <int N, class T>
-NONNEG_INLINE void lane_products(const Newton<T> &options, const LaneGroup<T> &g, Index p) {
+template <int N, class T, bool shared>
+NONNEG_INLINE void lane_products(const Newton<T> &options, const LaneGroup<T, shared> &g, Index p) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
   V y[N];
   unroll<N>([&](auto i) NONNEG_LAMBDA { y[i] = fill<V>(T(0)); });
   for (int t = 0; t < options.k; ++t) {
     const V w = load<V>(g.w + t * L);
-    const T *const h = g.h + (t * g.n + p) * L;
-    unroll<N>([&](auto i) NONNEG_LAMBDA { y[i] += w * load<V>(h + i * L); });
+    const T *const h = g.component(t);
+    unroll<N>([&](auto i) NONNEG_LAMBDA { y[i] += w * g.numbers(h, p + i); });
   }
   unroll<N>([&](auto i) NONNEG_LAMBDA { store(g.y + (p + i) * L, y[i]); });
 }
 
-template <class T> static void lane_start(const Newton<T> &options, const LaneGroup<T> &g) {
+template <class T, bool shared>
+static void lane_start(const Newton<T> &options, const LaneGroup<T, shared> &g) {
   Index p = 0;
   for (; p + 8 <= g.n; p += 8)
     lane_products<8>(options, g, p);
@@ -115,23 +136,23 @@ template <class T> static void lane_start(const Newton<T> &options, const LaneGr
 }
 
 // Goes on with the row in a lane by steps over all its entries; the sweeps that are left.
-template <class T>
-static int lane_steps(const Newton<T> &options, const LaneGroup<T> &g,
+template <class T, bool shared>
+static int lane_steps(const Newton<T> &options, const LaneGroup<T, shared> &g,
                       NewtonRows<T, kLanes<T>> &rows, int lane, int left) {
   constexpr int L = kLanes<T>;
   const int k = options.k;
   const Index n = (g.filled[lane] + L - 1) / L * L;
-  T *const h = g.apart, *const x = h + k * n, *const y = x + n, *const w = y + n;
+  T *const x = g.apart, *const y = x + n, *const w = y + n, *const h = w + padded<T>(k);
   for (Index p = 0; p < n; ++p) {
     const bool is_there = p < g.filled[lane];
-    for (int t = 0; t < k; ++t)
-      h[t * n + p] = is_there ? g.h[(t * g.n + p) * L + lane] : T(0);
+    for (int t = 0; t < k && !shared; ++t)
+      h[t * n + p] = is_there ? g.component(t)[p * L + lane] : T(0);
     x[p] = is_there ? g.x[p * L + lane] : T(0);
     y[p] = is_there ? g.y[p * L + lane] : T(1);
   }
   for (int t = 0; t < k; ++t)
     w[t] = g.w[t * L + lane];
-  const NewtonGroup<T> one{h, n, n, x, y, g.step};
+  const NewtonGroup<T> one{shared ? g.h : h, shared ? g.component_stride : n, n, x, y, g.step};
   NewtonRows<T, 1> row{w, {rows.total[lane]}, {1}};
   left = newton_steps<T, 1>(options, one, row, 0, left);
   for (int t = 0; t < k; ++t)
@@ -143,8 +164,8 @@ static int lane_steps(const Newton<T> &options, const LaneGroup<T> &g,
 }
 
 // Solves for the rows of a group.
-template <class T>
-static void lane_rows(const Newton<T> &options, const LaneGroup<T> &g, NewtonSums &sums) {
+template <class T, bool shared>
+static void lane_rows(const Newton<T> &options, const LaneGroup<T, shared> &g, NewtonSums &sums) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
   constexpr int M = kLanes<double>, Parts = L / M;

@@ -18,6 +18,8 @@ namespace nonneg::NONNEG_ISA {
 // (D-CORE-NEWTON-ROWS).
 constexpr int kTogether = NONNEG_VECTOR_BYTES == 64 ? 8 : 4;
 constexpr Index kLongRow = 4096 / kTogether;
+// Columns of a dense X up to which a row lies in each lane: with half the first cache for x and W H.
+constexpr Index kNarrow = 16384 / NONNEG_VECTOR_BYTES;
 // Rows of a group whose terms are summed in one loop, as many as registers hold.
 constexpr int kSummed = kTogether / 2;
 // Vectors of terms of the objective that are added up before the sum goes on in double.
@@ -27,32 +29,6 @@ constexpr Index kSummedTogether = 64;
 // does not raise the objective up to the λ at which λ^2 = -log(1 - λ) - λ, and the step
 // d/(1 + λ) never does.
 constexpr double kUndamped = 0.683802;
-
-// Whether 1/y is a division: with vectors of AVX2 it takes as long as Newton's method in float32
-// and half as long in float64, as the processor does other work meanwhile (D-CORE-NEWTON-ROWS).
-constexpr bool kDivides = NONNEG_VECTOR_BYTES == 32;
-// 1/y for y of the size of 1/unit, elsewhere at a third of a division's time: from a guess in the
-// number's bits (float32: a few units in the last w_t), or from a reciprocal in float32
-// (float64: to 1.5e-14, the square of its error), by Newton's method.
-NONNEG_INLINE Vec<float> inverse_of(Vec<float> y, float) {
-  using V = Vec<float>;
-  if constexpr (kDivides)
-    return fill<V>(1.0f) / y;
-  const V two = fill<V>(2.0f);
-  V guess = (V)(fill<IntVec<float>>(0x7ef311c3) - (IntVec<float>)y); // within 12 %
-  unroll<3>([&](auto) NONNEG_LAMBDA { guess = guess * (two - y * guess); });
-  return guess;
-}
-NONNEG_INLINE Vec<double> inverse_of(Vec<double> y, double unit) {
-  using V = Vec<double>;
-  using Narrow = typename VectorOf<float, kLanes<double>>::type;
-  if constexpr (kDivides)
-    return fill<V>(1.0) / y;
-  const V scaled = y * fill<V>(unit);
-  const Narrow rough = fill<Narrow>(1.0f) / __builtin_convertvector(scaled, Narrow);
-  const V guess = __builtin_convertvector(rough, V);
-  return (guess * (fill<V>(2.0) - scaled * guess)) * fill<V>(unit);
-}
 
 // R rows and the columns that they need: component t begins at h + t * component_stride.
 template <class T> struct NewtonGroup {
