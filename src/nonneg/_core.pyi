@@ -385,6 +385,26 @@ polish64_dense: _Polish
 polish64_csr32: _Polish
 polish64_csr64: _Polish
 
+class _Revive(Protocol):
+    def __call__(
+        self,
+        X: Any,
+        by_columns: bool,
+        W: Array,
+        H: Array,
+        dead: list[int],
+        starts: Array,
+        rounds: int,
+        n_threads: int,
+    ) -> float: ...
+
+revive32_dense: _Revive
+revive32_csr32: _Revive
+revive32_csr64: _Revive
+revive64_dense: _Revive
+revive64_csr32: _Revive
+revive64_csr64: _Revive
+
 class _Beta(Protocol):
     def __call__(
         self,

@@ -371,6 +371,12 @@ def call_balance(f, a):
     )  # fmt: skip
 
 
+def call_revive(f, X, a):
+    W, Ht, _ = a.factors
+    starts = a("starts", np.ones((1, len(Ht))))
+    f(X(a), False, a("W", W), a("H", Ht), [1], starts, 2, 1)
+
+
 def call_polish(f, X, a):
     W, Ht = FACTORS
     f(
@@ -385,6 +391,7 @@ ON_X = {
     "alternate": call_alternate, "beta": call_beta, "newton": call_newton,
     "extrapolate": call_extrapolate, "newton_stretch": call_newton_stretch,
     "multiply_both": call_multiply_both, "polish": call_polish,
+    "revive": call_revive,
 }  # fmt: skip
 ON_NAMED = {
     "clean_rows": call_clean, "solve_apart": call_apart, "named_product": call_named_product,

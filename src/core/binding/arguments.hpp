@@ -196,6 +196,7 @@ void bind_products(nb::module_ &);
 void bind_half_step(nb::module_ &);
 void bind_alternation(nb::module_ &);
 void bind_extrapolation(nb::module_ &);
+void bind_revival(nb::module_ &);
 void bind_exact(nb::module_ &);
 void bind_beta(nb::module_ &);
 void bind_multiplication(nb::module_ &);

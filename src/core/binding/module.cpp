@@ -90,6 +90,7 @@ NB_MODULE(_core, m) {
   bind_half_step(m);
   bind_alternation(m);
   bind_extrapolation(m);
+  bind_revival(m);
   bind_exact(m);
   bind_beta(m);
   bind_multiplication(m);

@@ -149,6 +149,7 @@ bool polish(const Kernels<T> &K, const X &x, const Polish<T> &p, PolishEnd &end,
   const double *const beside_H = end.moves_H ? pair.gram_Hn : gram_H;
   Solve<T> exact = beside.sweeps(beside_H, 0);
   exact.method = Method::exact;
+  exact.unmeasured = true;
   exact.most = p.exact_sweeps;
   exact.settled = p.exact_settled;
   const std::vector<double> l1(static_cast<size_t>(k));

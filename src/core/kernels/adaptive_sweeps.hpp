@@ -24,21 +24,20 @@ template <class T> constexpr T kVanishing = sizeof(T) == 4 ? T(1e-6) : T(1e-15);
 template <class T, int R, bool first> struct AdaptiveStep {
   using V = Vec<T>;
   static constexpr int L = kLanes<T>;
-  using D = typename VectorOf<double, L>::type;
   const Sweep<T> &s;
   TileState<T, R> &state;
   double *lanes;
-  D projected_square;
+  Wide<T> projected_square;
 
   NONNEG_STEP void begin(Index t, const V *linear) {
     if constexpr (first) {
-      D sum = load<D>(lanes + (s.k + t) * L);
+      Wide<T> sum = load_wide<T>(lanes + (s.k + t) * L);
       unroll<R>([&](auto v) NONNEG_LAMBDA {
-        const D wide = __builtin_convertvector(linear[v], D);
+        const Wide<T> wide = widened<T>(linear[v]);
         sum += wide * wide;
       });
-      store(lanes + (s.k + t) * L, sum);
-      projected_square = fill<D>(0.0);
+      store_wide<T>(lanes + (s.k + t) * L, sum);
+      projected_square = wide_zero<T>();
     }
   }
   NONNEG_STEP V operator()(Index t, int v, V gradient, V old) {
@@ -51,7 +50,7 @@ template <class T, int R, bool first> struct AdaptiveStep {
     if constexpr (first) {
       const V clipped = gradient < zero ? gradient : zero;
       const V projected = old > zero ? gradient : clipped;
-      const D wide = __builtin_convertvector(projected, D);
+      const Wide<T> wide = widened<T>(projected);
       projected_square += wide * wide;
     } else {
       moved = state.alive[v] > zero ? moved : old;
@@ -63,8 +62,8 @@ template <class T, int R, bool first> struct AdaptiveStep {
   }
   NONNEG_STEP void end(Index t) {
     if constexpr (first) {
-      store(lanes + t * L, load<D>(lanes + t * L) + projected_square);
-      projected_square = fill<D>(0.0);
+      store_wide<T>(lanes + t * L, load_wide<T>(lanes + t * L) + projected_square);
+      projected_square = wide_zero<T>();
     }
   }
 };
@@ -145,8 +144,7 @@ static void adaptive_rows(const Solve<T> &solve, const RowArrays<T> &rows,
     adaptive_some<T, decltype(vectors)::value>(solve, rows, P, first, n, sums, lanes, scratch);
   });
   for (int t = 0; measures && t < 2 * k; ++t)
-    measures[t] += sum_lanes<double>(
-        load<typename VectorOf<double, L>::type>(lanes + t * L));
+    measures[t] += sum_wide<T>(load_wide<T>(lanes + t * L));
   // the zero rows that fill the last tile have right-hand sides of -l1
   const double missing = static_cast<double>(i - n_rows);
   for (int t = 0; measures && missing > 0 && t < k; ++t)

@@ -76,16 +76,10 @@ template <class A> NONNEG_INLINE void set_inverses(const ApartTile<A> &tile, A l
   }
 }
 
-template <class A> using WideVec = typename VectorOf<double, kLanes<A>>::type;
-
-template <class A> NONNEG_INLINE WideVec<A> widened(Vec<A> v) {
-  return __builtin_convertvector(v, WideVec<A>);
-}
-
 // What a sweep does to each row.
 template <class A> struct LaneSweep {
   Vec<A> squares;           // of its steps
-  WideVec<A> violation;     // sum of |projected gradient|, each just before its step
+  Wide<A> violation;        // sum of |projected gradient|, each just before its step
 };
 
 // Sweeps the rows of which `alive` is 1; `measures`, if any, gets the sums over the rows of the
@@ -96,16 +90,16 @@ NONNEG_INLINE LaneSweep<A> sweep_lanes(const ApartTile<A> &tile, const int64_t *
   using V = Vec<A>;
   constexpr int L = kLanes<A>;
   const V zero = fill<V>(A(0));
-  LaneSweep<A> done{zero, fill<WideVec<A>>(0.0)};
+  LaneSweep<A> done{zero, wide_zero<A>()};
   for (int c = 0; c < tile.k; ++c) {
     const int t = static_cast<int>(order[c]);
     const V gradient = lanes_of(tile.g, t), old = lanes_of(tile.a, t);
     const V inverse = lanes_of(tile.inverse, t), clipped = gradient < zero ? gradient : zero;
     const V projected = old > zero ? gradient : clipped;
-    const WideVec<A> wide = widened<A>(projected);
-    done.violation += wide < fill<WideVec<A>>(0.0) ? -wide : wide;
+    const Wide<A> wide = widened<A>(projected);
+    done.violation += widened<A>(projected < zero ? -projected : projected);
     if (measures)
-      measures[t] += sum_lanes<double>(wide * wide);
+      measures[t] += sum_wide<A>(wide * wide);
     V moved = old - gradient * inverse;
     moved = moved > zero ? moved : zero;
     // without curvature a coordinate stays

@@ -12,24 +12,28 @@ template <class T, bool has_x>
 NONNEG_INLINE double row_of_squares(const T *y, const T *x, Index n) {
   constexpr int L = kLanes<T>, N = 4;
   using V = Vec<T>;
-  using W = typename VectorOf<double, L>::type;
-  W squares[N];
-  unroll<N>([&](auto v) NONNEG_LAMBDA { squares[v] = fill<W>(0.0); });
+  Wide<T> squares[N];
+  unroll<N>([&](auto v) NONNEG_LAMBDA { squares[v] = wide_zero<T>(); });
+  const auto add = [&](auto v, Index at) NONNEG_LAMBDA {
+    V error = load<V>(y + at);
+    if constexpr (has_x)
+      error -= load<V>(x + at);
+    const Wide<T> wide = widened<T>(error);
+    squares[v] += wide * wide;
+  };
   Index j = 0;
   for (; j + N * L <= n; j += N * L)
-    unroll<N>([&](auto v) NONNEG_LAMBDA {
-      V error = load<V>(y + j + v * L);
-      if constexpr (has_x)
-        error -= load<V>(x + j + v * L);
-      const W wide = __builtin_convertvector(error, W);
-      squares[v] += wide * wide;
-    });
+    unroll<N>([&](auto v) NONNEG_LAMBDA { add(v, j + v * L); });
+  unroll<N - 1>([&](auto v) NONNEG_LAMBDA { // of narrow rows these are most numbers
+    if (j + L <= n)
+      add(v, j), j += L;
+  });
   double rest = 0;
   for (; j < n; ++j) {
     const double error = static_cast<double>(has_x ? y[j] - x[j] : y[j]);
     rest += error * error;
   }
-  return rest + sum_lanes<double>((squares[0] + squares[1]) + (squares[2] + squares[3]));
+  return rest + sum_wide<T>((squares[0] + squares[1]) + (squares[2] + squares[3]));
 }
 
 // W H' for rows of W, H k rows of `width` numbers; Y rows as wide.

@@ -104,7 +104,8 @@ NONNEG_INLINE void settle_some(const Solve<T> &solve, const RowArrays<T> &rows,
   T *a = scratch, *p = scratch + static_cast<Index>(k) * B;
   load_tile(rows.start.data + first * rows.start.stride, rows.start.stride, n, k, a, B);
   load_tile(P.data + first * P.stride, P.stride, n, k, p, B);
-  start.template add<B>(a, p, n);
+  if (!solve.unmeasured)
+    start.template add<B>(a, p, n);
   settle_tile<T, R>(solve, a, p, n, settled);
   store_tile(a, B, n, k, rows.solved.data + first * rows.solved.stride, rows.solved.stride);
 }
@@ -149,7 +150,10 @@ static void exact_method(const Solve<T> &solve, const RowArrays<T> &all,
       sums.decrease += 0.5 * (cross - inner_product(a, e.l1, k));
     }
   }
-  start.add_up(measures, sums.decrease);
+  if (solve.unmeasured)
+    sums.decrease = 0;
+  else
+    start.add_up(measures, sums.decrease);
 }
 
 } // namespace nonneg::NONNEG_ISA

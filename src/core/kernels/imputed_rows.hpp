@@ -22,11 +22,10 @@ static double impute(const CsrView<T, I> &named, Index first, MatrixView<const T
                      int kb, const GapScales<T> &scales, MatrixView<const T> X, bool fetch,
                      MatrixView<T> Z, void *scratch) {
   using V = Vec<T>;
-  using D = typename VectorOf<double, kLanes<T>>::type;
   constexpr int L = kLanes<T>;
   const int k = static_cast<int>(A.cols);
   T *const a = static_cast<T *>(scratch);
-  D total = fill<D>(0.0);
+  Wide<T> total = wide_zero<T>();
   for (Index i = 0; i < Z.rows; ++i) {
     pack_row(A.data + i * A.stride, k, kb, a);
     const V row_scale = fill<V>(scales.rows ? scales.rows[first + i] : T(1));
@@ -54,7 +53,7 @@ static double impute(const CsrView<T, I> &named, Index first, MatrixView<const T
         scale = load<V>(lanes);
         products *= scale;
       }
-      const D wide = __builtin_convertvector(products, D);
+      const Wide<T> wide = widened<T>(products);
       total += wide * wide;
       products *= scale * row_scale;
       if (n == L) {
@@ -66,7 +65,7 @@ static double impute(const CsrView<T, I> &named, Index first, MatrixView<const T
         row[columns[l]] = lanes[l];
     }
   }
-  return sum_lanes<double>(total);
+  return sum_wide<T>(total);
 }
 
 } // namespace nonneg::NONNEG_ISA

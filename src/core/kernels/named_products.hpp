@@ -62,24 +62,23 @@ static void named_square(const CsrView<T, I> &named, const T *x, Index first, In
                          MatrixView<const T> A, const T *B, int kb, double &sum,
                          void *scratch) {
   using V = Vec<T>;
-  using D = typename VectorOf<double, kLanes<T>>::type;
   constexpr int L = kLanes<T>;
   const int k = static_cast<int>(A.cols);
   T *const a = static_cast<T *>(scratch);
-  D total = fill<D>(0.0);
+  Wide<T> total = wide_zero<T>();
   for (Index i = first; i < last; ++i) {
     pack_row(A.data + i * A.stride, k, kb, a);
     const Index end = named.indptr[i + 1];
     for (Index e = named.indptr[i]; e < end; e += L) {
       const Index n = smaller<Index>(L, end - e);
-      D dots = __builtin_convertvector(named_dots(a, B, kb, named.indices + e, n), D);
+      Wide<T> dots = widened<T>(named_dots(a, B, kb, named.indices + e, n));
       if (x)
-        dots -= __builtin_convertvector(n == L ? load<V>(x + e) : load_some(x + e, n), D);
+        dots -= widened<T>(n == L ? load<V>(x + e) : load_some(x + e, n));
       const V weights = n == L ? load<V>(named.values + e) : load_some(named.values + e, n);
-      total += __builtin_convertvector(weights, D) * dots * dots;
+      total += widened<T>(weights) * dots * dots;
     }
   }
-  sum += sum_lanes<double>(total);
+  sum += sum_wide<T>(total);
 }
 
 } // namespace nonneg::NONNEG_ISA

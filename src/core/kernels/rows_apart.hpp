@@ -235,11 +235,11 @@ template <class A> static TiledMemory<A> cut_tile(void *rest, int k) {
 
 // The objectives of the rows without their constant, summed.
 template <class A> NONNEG_INLINE double tile_value(const ApartTile<A> &tile) {
-  WideVec<A> value = fill<WideVec<A>>(0.0);
+  Wide<A> value = wide_zero<A>();
   for (int t = 0; t < tile.k; ++t)
     value += widened<A>(lanes_of(tile.a, t)) *
              (widened<A>(lanes_of(tile.g, t)) - widened<A>(lanes_of(tile.q, t)));
-  return 0.5 * sum_lanes<double>(value);
+  return 0.5 * sum_wide<A>(value);
 }
 
 // Solves for n rows whose problems are in the tile.
@@ -251,20 +251,19 @@ static void solve_tile(const Apart &apart, const TiledMemory<A> &cuts, ApartMemo
   const int k = apart.k;
   set_inverses(tile, kLeastCurvature<A>);
   set_lane_gradients(tile);
-  using D = WideVec<A>;
-  const D zero = fill<D>(0.0);
+  const Vec<A> zero = fill<Vec<A>>(A(0));
   for (int t = 0; t < k; ++t) {
-    const D gradient = widened<A>(lanes_of(tile.g, t)), linear = widened<A>(lanes_of(tile.q, t));
-    const D clipped = gradient < zero ? gradient : zero;
-    const D projected = widened<A>(lanes_of(tile.a, t)) > zero ? gradient : clipped;
+    const Vec<A> gradient = lanes_of(tile.g, t), clipped = gradient < zero ? gradient : zero;
+    const Wide<A> projected = widened<A>(lanes_of(tile.a, t) > zero ? gradient : clipped);
+    const Wide<A> linear = widened<A>(lanes_of(tile.q, t));
     if (apart.method == Method::exact)
-      sums.measures[t] += sum_lanes<double>(projected * projected);
-    sums.measures[k + t] += sum_lanes<double>(linear * linear);
+      sums.measures[t] += sum_wide<A>(projected * projected);
+    sums.measures[k + t] += sum_wide<A>(linear * linear);
   }
   const Vec<A> all = fill<Vec<A>>(A(1));
   if (apart.method == Method::sweep) {
     sums.sums.violation +=
-        sum_lanes<double>(sweep_lanes(tile, apart.order, all, nullptr).violation);
+        sum_wide<A>(sweep_lanes(tile, apart.order, all, nullptr).violation);
     return;
   }
   const double before = tile_value(tile);
@@ -332,11 +331,11 @@ static void tiles_apart_in(const CsrView<T, I> &named, Index first, Index last, 
     }
     turn_grams(cuts.grams, cuts.size, own.row.width, tile);
     solve_tile<T>(apart, cuts, own, n, sums);
-    WideVec<A> square = fill<WideVec<A>>(0.0);
+    Wide<A> square = wide_zero<A>();
     for (int t = 0; t < k; ++t)
       square += widened<A>(lanes_of(tile.a, t)) *
                 (widened<A>(lanes_of(tile.g, t)) + widened<A>(lanes_of(tile.q, t)));
-    sums.square += sum_lanes<double>(square);
+    sums.square += sum_wide<A>(square);
     for (int l = 0; l < n; ++l)
       grams.write(i + l, tile.a + l, L, P.data + (i + l) * P.stride,
                   rows.solved.data + (i + l) * rows.solved.stride, sums);

@@ -29,6 +29,7 @@ template <class T> constexpr int kLanes = NONNEG_VECTOR_BYTES / sizeof(T);
 template <class T> using Vec = typename VectorOf<T, kLanes<T>>::type;
 
 #define NONNEG_INLINE static inline __attribute__((always_inline))
+#define NONNEG_INLINE_MEMBER inline __attribute__((always_inline))
 
 template <class V, class T> NONNEG_INLINE V load(const T *p) {
   constexpr int W = sizeof(V) / sizeof(T);
@@ -141,10 +142,68 @@ template <int W, int Stage = W, class V> NONNEG_INLINE void transpose(V (&v)[W])
   }
 }
 
-template <class T> NONNEG_INLINE double wide_sum(Vec<T> v) {
-  return sum_lanes<double>(
-      __builtin_convertvector(v, typename VectorOf<double, kLanes<T>>::type));
+// The numbers of a vector of T in float64: as many vectors as they fill. One vector of all of them
+// would be wider than the registers, and GCC takes its halves through memory (D-CORE-WIDE).
+template <class T> struct Wide {
+  static constexpr int L = kLanes<double>, N = kLanes<T> / L;
+  Vec<double> part[N];
+
+  template <class F> static NONNEG_INLINE_MEMBER Wide of(F f) {
+    Wide wide;
+    unroll<N>([&](auto i) NONNEG_LAMBDA { wide.part[i] = f(i); });
+    return wide;
+  }
+  NONNEG_INLINE_MEMBER Wide operator+(const Wide &b) const {
+    return of([&](auto i) NONNEG_LAMBDA { return part[i] + b.part[i]; });
+  }
+  NONNEG_INLINE_MEMBER Wide operator-(const Wide &b) const {
+    return of([&](auto i) NONNEG_LAMBDA { return part[i] - b.part[i]; });
+  }
+  NONNEG_INLINE_MEMBER Wide operator*(const Wide &b) const {
+    return of([&](auto i) NONNEG_LAMBDA { return part[i] * b.part[i]; });
+  }
+  NONNEG_INLINE_MEMBER Wide &operator+=(const Wide &b) { return *this = *this + b; }
+  NONNEG_INLINE_MEMBER Wide &operator-=(const Wide &b) { return *this = *this - b; }
+};
+
+template <class T> NONNEG_INLINE Wide<T> wide_zero() {
+  return Wide<T>::of([](auto) NONNEG_LAMBDA { return fill<Vec<double>>(0.0); });
 }
+
+template <int first, class V, size_t... I>
+NONNEG_INLINE Vec<double> widened_part(V v, std::index_sequence<I...>) {
+  return __builtin_convertvector(__builtin_shufflevector(v, v, static_cast<int>(first + I)...),
+                                 Vec<double>);
+}
+
+template <class T> NONNEG_INLINE Wide<T> widened(Vec<T> v) {
+  return Wide<T>::of([&](auto i) NONNEG_LAMBDA {
+    constexpr int first = decltype(i)::value * kLanes<double>;
+    return widened_part<first>(v, std::make_index_sequence<kLanes<double>>{});
+  });
+}
+
+template <class T> NONNEG_INLINE Wide<T> load_wide(const double *p) {
+  return Wide<T>::of([&](auto i) NONNEG_LAMBDA {
+    return load<Vec<double>>(p + i * kLanes<double>);
+  });
+}
+
+template <class T> NONNEG_INLINE void store_wide(double *p, const Wide<T> &v) {
+  unroll<Wide<T>::N>([&](auto i) NONNEG_LAMBDA { store(p + i * kLanes<double>, v.part[i]); });
+}
+
+// In the order of the lanes.
+template <class T> NONNEG_INLINE double sum_wide(const Wide<T> &v) {
+  double total = 0;
+  unroll<Wide<T>::N>([&](auto i) NONNEG_LAMBDA {
+    for (int lane = 0; lane < kLanes<double>; ++lane)
+      total += v.part[i][lane];
+  });
+  return total;
+}
+
+template <class T> NONNEG_INLINE double wide_sum(Vec<T> v) { return sum_wide<T>(widened<T>(v)); }
 
 // n < L numbers in a vector, zeros behind them.
 template <class T> NONNEG_INLINE Vec<T> load_some(const T *p, Index n) {

@@ -47,6 +47,7 @@ template <class T> struct Solve {
   T settled = 0;            // a row stops at this share of its first squared step
   T momentum = 0;
   bool wants_cross = true;
+  bool unmeasured = false;  // exact: neither measures nor the decrease are asked for
 };
 
 struct SolveSums {

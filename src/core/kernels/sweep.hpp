@@ -153,12 +153,10 @@ NONNEG_INLINE void visit_coordinates(const Sweep<T> &s, T *a, const T *p, F &ste
 // <p, a> over a turned tile.
 template <class T> NONNEG_INLINE double tile_cross(const T *a, const T *p, Index numbers) {
   constexpr int L = kLanes<T>;
-  using W = typename VectorOf<double, L>::type;
-  W total = fill<W>(0.0);
+  Wide<T> total = wide_zero<T>();
   for (Index i = 0; i < numbers; i += L)
-    total += __builtin_convertvector(load<Vec<T>>(p + i), W) *
-             __builtin_convertvector(load<Vec<T>>(a + i), W);
-  return sum_lanes<double>(total);
+    total += widened<T>(load<Vec<T>>(p + i)) * widened<T>(load<Vec<T>>(a + i));
+  return sum_wide<T>(total);
 }
 
 // Steps of a cyclic sweep, and the sum of |projected gradient|.

@@ -221,6 +221,10 @@ class LossBase:
         """Loss at W·H summed entry by entry, for factors of which products tell too little."""
         return self.value(X, W, Ht)
 
+    def value_near(self, X: Operand, W: Array, Ht: Array, about: float) -> float:  # noqa: ARG002
+        """Loss at W·H, of which `about` tells the size: to choose the way to compute it."""
+        return self.value(X, W, Ht)
+
     def error(self, value: float) -> float:
         """Return the `reconstruction_err_` of a loss value: sqrt(2·value) by default."""
         return math.sqrt(2.0 * max(value, 0.0))  # in this order NaN stays NaN

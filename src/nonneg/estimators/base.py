@@ -362,7 +362,7 @@ class FactorizationEstimator(NamedTransformer):
         try:
             with deadline.no_limit(), deadline.time_limit(limit):
                 Ht = np.ascontiguousarray(result.H.T)
-                return error_of(loss, X, result.W, Ht)
+                return error_of(loss, X, result.W, Ht, result.objective)
         except deadline.OutOfTime:
             return math.nan
 

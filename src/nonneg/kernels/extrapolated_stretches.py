@@ -217,6 +217,30 @@ def polish(
     return Polished(moves_H, objective, residual, SolveReport(*report))
 
 
+def revive(
+    X: Operand, W: Array, Ht: Array, dead: list[int], starts: Array, rounds: int
+) -> float:
+    """Revive dead components in place; return the decrease of ½‖X − W·H‖².
+
+    Parameters
+    ----------
+    X : Operand of shape (n_samples, n_features)
+        Dense or sparse, in memory.
+    W, Ht : ndarray of shape (n_samples, k) and (n_features, k), C-contiguous
+    dead : list of int
+        The components.
+    starts : ndarray of shape (len(dead), n_features)
+        The row of H that each begins with.
+    rounds : int
+        Solves for the column of W and back.
+    """
+    suffix, source = source_of(X.T if X.by_columns else X)
+    call = binding(f"revive{8 * X.dtype.itemsize}_{suffix}")
+    return float(
+        call(source, X.by_columns, W, Ht, dead, starts, rounds, X.n_threads)
+    )
+
+
 class NewtonRule(NamedTuple):
     """Rule of the sweeps of iterations, and of the objectives that are left to the caller.
 

@@ -22,6 +22,7 @@ from .extrapolated_stretches import (
     extrapolate,
     newton_stretch,
     polish,
+    revive,
 )
 from .mu_stretches import Moving, ProductUpdates, RowUpdates, TermUpdates
 from .native import binding, source_of
@@ -49,6 +50,7 @@ __all__ = [
     "is_in_memory",
     "newton_stretch",
     "polish",
+    "revive",
 ]
 
 

@@ -62,6 +62,11 @@ class Frobenius(LossBase):
         value = _by_products(X, W, Ht, product, gram_H)
         return self._by_entries(X, W, Ht) if value is None else value
 
+    def value_near(self, X: Operand, W: Array, Ht: Array, about: float) -> float:
+        """Return ½‖X − WH‖² as `value` does, without products that would tell too little."""
+        too_small = about < _least_share(X) * X.stats().sum_sq and not unit_of(X)
+        return self._by_entries(X, W, Ht) if too_small else self.value(X, W, Ht)
+
     def value_by_entries(self, X: Operand, W: Array, Ht: Array) -> float:
         """Return ½‖X − WH‖² in float64, as the sum entry by entry."""
         if unit_of(X):
@@ -98,8 +103,12 @@ def _by_products(
     # factors of both signs may cancel, too
     products = float(np.abs(gram_W * gram_H).sum())
     size = 0.5 * (sum_sq + products)
-    is_reliable = value > RELIABLE[X.dtype] * (1 if X.sparse else 10) * size
-    return value if is_reliable else None
+    return value if value > _least_share(X) * size else None
+
+
+def _least_share(X: Operand) -> float:
+    """Return the share of ½(‖X‖² + ‖WH‖²) above which the expanded square is used."""
+    return RELIABLE[X.dtype] * (1 if X.sparse else 10)
 
 
 def in_units(W: Array, Ht: Array, exponent: int) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,21 @@ from .frobenius import in_units
 from .weighted import Chosen, check_chosen, weighted_loss
 
 
-def error_of(loss: LossBase, X: Operand, W: Array, Ht: Array) -> float:
-    """Return the error of checked factors: ‖X − W·H‖, or sqrt(2·β-divergence)."""
+def error_of(
+    loss: LossBase, X: Operand, W: Array, Ht: Array, about: float | None = None
+) -> float:
+    """Return the error of checked factors: ‖X − W·H‖, or sqrt(2·β-divergence).
+
+    `about` is the size of the loss, if that is known.
+    """
     with held_blas(X.shape, Ht.shape[1]):
         exponent = unit_of(X) if "quadratic" in loss.provides else 0
         if exponent:
             # the square of the error may be beyond float64, the error not
             scaled = in_unit(X, exponent), *in_units(W, Ht, exponent)
             return float(times_power(loss.error(loss.value(*scaled)), exponent))
-        return loss.error(loss.value(X, W, Ht))
+        known = math.inf if about is None else about
+        return loss.error(loss.value_near(X, W, Ht, known))
 
 
 def reconstruction_error(

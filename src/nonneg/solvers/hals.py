@@ -39,6 +39,8 @@ from .steps.sweep_costs import cost_ratio, most_sweeps
 
 COLD = Exact(sweeps=16)
 """Method for rows that start from zero."""
+WARM = {np.dtype(np.float64): Exact(sweeps=4), np.dtype(np.float32): Exact(sweeps=8)}
+"""Method for rows at the end of a fit that start from its last W (D-CORE-EXACT-SWEEPS)."""
 RESET_FLOAT32 = 50
 """In float32 every so many iterations one goes without momentum."""
 FLOOR = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-5}
@@ -217,7 +219,7 @@ class Hals(SolverBase):
             return None
         method, done = self.method(problem, 0.0, state), None
         if isinstance(method, Adaptive):
-            methods = method, Exact()
+            methods = method, _last_method(problem)
             done = extrapolated_stretch.polish(problem, state, methods)
         if done is None:
             return run_half_steps(problem.X, self._polishing(problem, state))
@@ -276,7 +278,8 @@ class Hals(SolverBase):
             start = IterationStart(Ht, pair.gram_Hn, product)
         solved = W if W is not state.W else state.other("W")
         copy_rows(solved, W)
-        report, objective = yield from solve_W(problem, solved, start, Exact())
+        last = _last_method(problem)
+        report, objective = yield from solve_W(problem, solved, start, last)
         if np.isfinite(objective):
             # above the best objective by rounding at most; `transform` finds this W again
             state.W, state.Ht, state.best = solved, Ht, objective
@@ -319,6 +322,11 @@ class Hals(SolverBase):
             converged=np.array([converged]),
             sweeps=pair.sweeps,
         )
+
+
+def _last_method(problem: Problem) -> Exact:
+    """Return the method of the solve for W at the end of a fit."""
+    return WARM[problem.X.dtype] if problem.X.shared_gram else Exact()
 
 
 def _dead(pair: Pair) -> NDArray[np.bool_]:

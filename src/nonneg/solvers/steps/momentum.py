@@ -60,7 +60,7 @@ class ExtrapolatedState(State):
     restarts: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(RECENT, bool))
     """Whether each of the last RECENT iterations was a restart; a ring buffer."""
     decreases: NDArray[np.float64] = field(
-        default_factory=lambda: np.full(SETTLED_WITHIN, np.inf)
+        default_factory=lambda: np.array([np.inf] * SETTLED_WITHIN)
     )
     """Decreases of the last SETTLED_WITHIN iterations; a ring buffer."""
     values: NDArray[np.float64] = field(
@@ -96,7 +96,7 @@ class ExtrapolatedState(State):
             product=product,
             last=known,
             best=known,
-            values=np.full(SETTLED_WITHIN, known),
+            values=np.array([known] * SETTLED_WITHIN),
         )
 
     def in_dtype(self, dtype: Any) -> Self:

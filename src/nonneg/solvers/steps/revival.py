@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...base.arrays import Array
-from ...base.interfaces import Problem
+from ...base.interfaces import Operand, Problem
+from ...kernels import stretches
 from ...kernels.factor_rows import column_squares, cross, map_rows, times
 from ...operands.base import matmul, rmatmul
 
@@ -59,11 +60,16 @@ def revived(
     Costs 2·ROUNDS passes over X, with one vector each, for each dead component.
     """
     X, decrease = problem.X, 0.0
-    rng = np.random.default_rng(0)
+    lost = np.flatnonzero(dead)
+    starts = np.random.default_rng(0).random((lost.size, X.shape[1])).astype(X.dtype)
+    if _is_plain(X, W, Ht):
+        W, Ht = W.copy(), Ht.copy()
+        decrease = stretches.revive(X, W, Ht, lost.tolist(), starts, ROUNDS)
+        return W, Ht, decrease
     Ht = np.where(dead, 0, Ht)
     W = map_rows(_without, W, dead)
-    for t in np.flatnonzero(dead):
-        v = rng.random((X.shape[1], 1)).astype(X.dtype)
+    for t, start in zip(lost, starts, strict=True):
+        v = start[:, None]
         for _ in range(ROUNDS):
             u = map_rows(_positive, matmul(X, v), times(W, Ht.T @ v))
             square = float(column_squares(u)[0])
@@ -79,6 +85,15 @@ def revived(
         W = map_rows(_with_column, W, u, float(t), ratio)
         decrease += gained
     return W, Ht, decrease
+
+
+def _is_plain(X: Operand, W: Array, Ht: Array) -> bool:
+    """Whether the core takes this X and these factors in a call."""
+    return (
+        stretches is not None
+        and not X.is_weighted
+        and stretches.is_in_memory(X, W, Ht)
+    )
 
 
 def _positive(A: Array, B: Array) -> Array:
