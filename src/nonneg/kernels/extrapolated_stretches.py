@@ -236,9 +236,7 @@ def revive(
     """
     suffix, source = source_of(X.T if X.by_columns else X)
     call = binding(f"revive{8 * X.dtype.itemsize}_{suffix}")
-    return float(
-        call(source, X.by_columns, W, Ht, dead, starts, rounds, X.n_threads)
-    )
+    return float(call(source, X.by_columns, W, Ht, dead, starts, rounds, X.n_threads))
 
 
 class NewtonRule(NamedTuple):

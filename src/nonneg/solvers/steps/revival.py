@@ -90,9 +90,7 @@ def revived(
 def _is_plain(X: Operand, W: Array, Ht: Array) -> bool:
     """Whether the core takes this X and these factors in a call."""
     return (
-        stretches is not None
-        and not X.is_weighted
-        and stretches.is_in_memory(X, W, Ht)
+        stretches is not None and not X.is_weighted and stretches.is_in_memory(X, W, Ht)
     )
 
 
