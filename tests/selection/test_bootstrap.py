@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from nonneg import NMF, bootstrap, match_components
 from nonneg.constraints import Bounds, Fixed
 from nonneg.fitting.preparation import prepare_X
+from nonneg.selection import replicates, uncertainty
 from nonneg.selection.replicates import refits
 
 
@@ -226,3 +227,39 @@ def test_a_masked_array_is_refused_where_the_model_knows_no_gaps():
     masked = np.ma.array(X, mask=np.median(X) > X)
     with pytest.raises(ValueError, match="bootstrap takes none that are missing"):
         bootstrap(fitted(X, max_iter=5, tol=0), masked)
+
+
+def test_drawn_rows_stored_by_columns_give_the_same_replicates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(3)
+    rates = rng.gamma(0.5, size=(60, 3)) @ rng.gamma(0.5, size=(3, 300))
+    X = sp.csr_matrix(rng.poisson(rates).astype(float))
+    for penalty in (0.0, 0.01):
+        model = NMF(3, solver="hals", init="random", random_state=0, alpha_H=penalty)
+        model.fit(X)
+        by_rows = bootstrap(model, X, n_resamples=6, tol=1e-4, random_state=0)
+        with monkeypatch.context() as patched:
+            patched.setattr(replicates, "FAR", 0)
+            by_columns = [
+                bootstrap(
+                    model, X, n_resamples=6, tol=1e-4, random_state=0, n_threads=n
+                )
+                for n in (1, 2)
+            ]
+        one, two = (sure.replicates for sure in by_columns)
+        np.testing.assert_array_equal(one, two)
+        scale = by_rows.components.sd.max()
+        np.testing.assert_allclose(one, by_rows.replicates, atol=0.05 * scale)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 100])
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95])
+def test_intervals_end_at_percentiles(n: int, level: float) -> None:
+    values = np.random.default_rng(0).gamma(0.3, size=(n, 2, 5))
+    tail = 50 * (1 - level)
+    np.testing.assert_allclose(
+        uncertainty._interval(values, level),
+        np.percentile(values, (tail, 100 - tail), axis=0),
+        rtol=1e-12,
+    )

@@ -26,6 +26,7 @@ from ..operands.base import matmul
 from ..operands.registration import as_operand
 from ..solvers.hals import Hals
 from ..solvers.steps.half_steps import solve_half
+from ..solvers.steps.momentum import ExtrapolatedState
 from .side_by_side import in_order
 from .single_precision import copied, fits_single
 
@@ -34,6 +35,10 @@ Refit: TypeAlias = Callable[[Weights], Array]
 """Returns the components (k, n_features) of the refit by weights of the rows (n_samples,)."""
 WORKERS = 4
 """Most replicates at a time, of which each has a copy of the rows that are drawn."""
+WIDE, FAR = 4.0, 5e5
+"""Columns of a sparse X for each of its rows, and bytes of H, from which drawn rows are stored by
+columns: entries of a row find rows of Hᵀ far apart, those of a column rows of W that are in the
+cache (D-BOOTSTRAP-COLUMNS)."""
 LARGE = 1e8
 """Stored entries of X times k from which a pass keeps all threads busy by itself."""
 
@@ -129,23 +134,31 @@ class _OfDrawnRows:
         self._n_threads = n_threads
         self._limits = loop.Limits(max_iter, tol)
         self._Ht = np.ascontiguousarray(H.T, dtype=dtype)
+        is_wide = X.shape[1] >= WIDE * X.shape[0] and self._Ht.nbytes >= FAR
+        self._by_columns = X.sparse and is_wide
         with single_threaded_blas():
             self._gram_H = gram(self._Ht, X.n_threads)
             self._W = np.zeros((X.shape[0], len(H)), dtype=dtype)
-            product = matmul(copy, self._Ht)
+            self._product = matmul(copy, self._Ht)
             rows = RowArrays(self._W, self._W)
-            solve_half(rows, product, self._gram_H, penalties[0], Exact(sweeps=16),
+            solve_half(rows, self._product, self._gram_H, penalties[0], Exact(sweeps=16),
                        X.n_threads)  # fmt: skip
 
     def __call__(self, r: Weights) -> Array:
         drawn = np.flatnonzero(r)
         root = np.sqrt(r[drawn]).astype(self._W.dtype)
-        X = as_operand(_scaled_rows(self._rows[drawn], root), self._n_threads)
+        rows = _scaled_rows(self._rows[drawn], root)
+        if self._by_columns:
+            rows = rows.tocsc()
+        X = as_operand(rows, self._n_threads)
         problem = Problem(X, make_loss("frobenius"), *self._penalties)
         solver = Hals(tol=self._limits.tol)
         with single_threaded_blas():
             W = self._W[drawn] * root[:, None]
-            state = solver.go_on(problem, W, self._Ht.copy(), self._gram_H, np.inf)
+            product = self._product[drawn] * root[:, None] if X.by_columns else None
+            state = ExtrapolatedState.from_start(
+                W, self._Ht.copy(), self._gram_H, product
+            )
             outcome = loop.run(solver, problem, Past(state), self._limits)
         if outcome.interrupt is not None:
             raise outcome.interrupt

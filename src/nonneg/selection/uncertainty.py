@@ -22,6 +22,7 @@ from ..base.deadline import OutOfTime, no_limit, now, time_limit
 from ..base.declaration import BOOTSTRAP
 from ..base.interfaces import Operand
 from ..base.live_bar import parts_callback
+from ..base.threads import single_threaded_blas
 from ..fitting.preparation import prepare_X
 from .cells import require_one
 from .loading import loaded, require_no_gaps
@@ -227,7 +228,8 @@ def bootstrap(
     share = 0.0
     if method == "jackknife":
         share = float(np.mean([np.mean(w == 0) for w in weights[: len(fitted)]]))
-    return _summary(H, fitted, method, confidence_level, share)
+    with single_threaded_blas():  # for small products
+        return _summary(H, fitted, method, confidence_level, share)
 
 
 def describe_resample(done: Resample) -> tuple[int, int, float, str]:
@@ -264,12 +266,10 @@ def _summary(
     H: Array, fitted: list[Array], method: str, level: float, left_out: float
 ) -> Uncertainty:
     units = unit_rows(H)
-    replicates, cosines = [], []
-    for replicate in fitted:
-        order, cosine = match_units(units, unit_rows(replicate))
-        replicates.append(_unit_sums(replicate[order]))
-        cosines.append(cosine)
-    values, cosine = np.stack(replicates), np.stack(cosines)
+    values, cosine = np.empty((len(fitted), *H.shape)), np.empty((len(fitted), len(H)))
+    for r, replicate in enumerate(fitted):
+        order, cosine[r] = match_units(units, unit_rows(replicate))
+        values[r] = _unit_sums(replicate[order])
     mean = values.mean(axis=0)
     if method == "bootstrap":
         sd = (
@@ -277,8 +277,7 @@ def _summary(
             if len(values) > 1
             else np.full_like(mean, np.nan)
         )
-        tail = 50 * (1 - level)
-        low, high = np.percentile(values, (tail, 100 - tail), axis=0)
+        low, high = _interval(values, level)
     else:
         # leaving out a share d of the rows: variance of the mean of the others, (1 − d)/d
         scale = math.sqrt((1 - left_out) / left_out)
@@ -291,6 +290,20 @@ def _summary(
     return Uncertainty(
         Intervals(mean, sd, low, high, matched), values, cosine, method, level
     )
+
+
+def _interval(values: NDArray[np.float64], level: float) -> list[NDArray[np.float64]]:
+    """Return the ends of the middle share `level` of values along their first axis.
+
+    They are those of `np.percentile`, which takes 2.7 times as long for 100 values.
+    """
+    ordered, last = np.sort(values, axis=0), len(values) - 1
+    ends = []
+    for share in (0.5 * (1 - level), 0.5 * (1 + level)):
+        below, part = divmod(share * last, 1.0)
+        lower, upper = ordered[int(below)], ordered[min(int(below) + 1, last)]
+        ends.append(lower + part * (upper - lower))
+    return ends
 
 
 def _weights(
