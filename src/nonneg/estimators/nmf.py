@@ -216,6 +216,10 @@ class NMF(FactorizationEstimator):
     revive components that have become 0, unless there are penalties: with those, that may
     be the optimum.
 
+    "hals" does the first iterations on a large float64 X in memory in float32, with a copy of
+    its entries, and goes on in float64, in which it converges; `plan` tells. `history_` then
+    begins with objectives of X in float32.
+
     An X so large or small that its squares are beyond its dtype is fitted in another unit,
     a power of two, for which it is copied; where it is not in memory it is refused.
 
