@@ -231,7 +231,19 @@ def test_large_sums_of_full_rows_go_by_panels_too(beta, storage):
 @pytest.mark.parametrize("k", [1, 3, 8, 19, 40])
 @pytest.mark.parametrize("sweeps", [1, 4])
 def test_newton_agrees_with_its_reference(storage, dtype, k, sweeps):
-    X = STORAGES[storage](data(37, 29).astype(dtype))
+    newton_agrees(storage, dtype, k, sweeps, 29)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("storage", ["dense-C", "dense-F", "dense-negative-strides"])
+@pytest.mark.parametrize(("k", "sweeps"), [(1, 4), (19, 1), (3, 4)])
+def test_newton_of_wide_dense_rows(storage, dtype, k, sweeps):
+    """Rows too long to lie in the lanes of a vector, at any width of vectors."""
+    newton_agrees(storage, dtype, k, sweeps, 1100)
+
+
+def newton_agrees(storage, dtype, k, sweeps, n_features):
+    X = STORAGES[storage](data(37, n_features).astype(dtype))
     W, Ht = factors(X.shape, k, dtype)
     step = NewtonUpdate(1e-12, sweeps=sweeps, momentum=0.5)
     rows = dict.fromkeys(("start", "solved", "previous", "moved"), W)
@@ -239,12 +251,12 @@ def test_newton_agrees_with_its_reference(storage, dtype, k, sweeps):
     one, two = (
         run(step, X, rows, shared(Ht, 0.1, 0.2), compiled) for compiled in (True, False)
     )
-    factor = 200  # of each entry's Newton step, 29 terms and k·sweeps steps before
+    factor = 200  # of each entry's Newton step, n_features terms and k·sweeps steps before
     for name in ("solved", "moved"):
-        assert_close(one[0][name], two[0][name], dtype, 29, factor)
+        assert_close(one[0][name], two[0][name], dtype, n_features, factor)
     for name, expected in two[1].items():
         assert_close(
-            one[1][name], expected, dtype, 29, factor, cancelled=np.sum(data())
+            one[1][name], expected, dtype, n_features, factor, cancelled=X.sum()
         )
 
 
@@ -281,9 +293,11 @@ def test_no_sweep_raises_the_objective_of_a_row(storage, l2, seed):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("storage", ["dense-C", "csr-array"])
-def test_many_sweeps_end_at_the_optimality_conditions(storage, dtype):
-    X = data(50, 40)
+@pytest.mark.parametrize(
+    ("storage", "n_features"), [("dense-C", 40), ("dense-C", 1100), ("csr-array", 40)]
+)
+def test_many_sweeps_end_at_the_optimality_conditions(storage, n_features, dtype):
+    X = data(50, n_features)
     W, Ht = factors(X.shape, 6, dtype)
     tolerance = 1e-10 if dtype == np.float64 else 1e-5
     step = NewtonUpdate(1e-12, sweeps=5000, tolerance=tolerance, rescale=True)

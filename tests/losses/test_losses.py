@@ -173,6 +173,22 @@ def test_beta_divergence_of_numbers_and_rows():
     assert found == pytest.approx(2 - np.log(2) - 1)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_kullback_leibler_of_numbers_far_apart(dtype):
+    """The logarithm of x/y keeps its digits at any ratio, up to where y counts as 0."""
+    rng = np.random.default_rng(0)
+    span = 10 if dtype == np.float32 else 80
+    powers = rng.uniform(-span, span, (2, 300))
+    powers[1] = powers[0] + rng.uniform(-3, 3, 300)
+    powers[1, :100] = powers[0, :100] + np.log10(rng.uniform(0.999, 1.001, 100))
+    for x, y in (10.0**powers).T.astype(dtype):
+        X, W, H = np.full((1, 9), x), np.full((1, 1), y), np.ones((1, 9), dtype)
+        x, y = float(x), float(y)
+        logarithm = x * np.log(x / y)
+        error = beta_divergence(X, W, H, 1) - 9 * (logarithm - x + y)
+        assert abs(error) <= 60 * np.finfo(dtype).eps * (abs(logarithm) + x + y)
+
+
 @pytest.mark.parametrize("size", [1e-30, 1e9])
 @pytest.mark.parametrize("beta", [0.5, 1, 2])
 def test_beta_divergence_has_a_law_of_scale(size, beta):
