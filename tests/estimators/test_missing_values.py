@@ -235,7 +235,8 @@ def test_4_one_component_has_a_closed_form(fit, spelling, dtype):
     numerator, square = (V * X) @ h, V @ h**2
     if fit == "sn":
         numerator, square = (V * X).sum(axis=1), V @ h
-    rtol = within(dtype, 1e-6, 1e-4)
+    # a row of sn ends within 1e-6 of its least objective, so within 1e-3 of its W
+    rtol = within(dtype, 1e-6, 2e-3 if fit == "sn" else 1e-4)
     np.testing.assert_allclose(W[:, 0], numerator / square, rtol=rtol)
 
 

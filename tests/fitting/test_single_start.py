@@ -35,7 +35,7 @@ def recasts(monkeypatch, always):
     def recorded(self, problem, state):
         assert state.W.dtype == np.float32
         found.append(state.n_iter)
-        return recast(self, problem, state)
+        recast(self, problem, state)
 
     monkeypatch.setattr(Hals, "recast", recorded)
     return found
@@ -201,12 +201,13 @@ def test_the_plan_says_when_and_why(always, monkeypatch):
     assert value == "float32, then float64"
     assert "half of the time" in reason
     assert "\nprecision   float32, then float64: " in str(model.plan(X))
-    facts = model.plan(X).as_dict()
-    assert facts["memory_of_single"] == 4 * (X.size + Hals.arrays * K * 100)
-    assert "for X and the factors in float32" in str(model.plan(X))
+    large = data(300, 200)
+    facts = model.plan(large).as_dict()
+    assert facts["memory_of_single"] == 4 * (large.size - Hals.arrays * K * 500)
+    assert "for X in float32" in str(model.plan(large))
     assert precision(model, X * 1e30) == ("float64", "X is beyond the range of float32")
     limit = facts["memory"] - 1000
-    told = precision(NMF(K, **FIT, memory_limit=limit), X)
+    told = precision(NMF(K, **FIT, memory_limit=limit), large)
     assert told == ("float64", "memory_limit leaves no room for a copy in float32")
     monkeypatch.setattr(plan_choices, "MOST_SINGLE", 100)
     assert precision(model, X) == (

@@ -251,7 +251,9 @@ def newton_agrees(storage, dtype, k, sweeps, n_features):
     one, two = (
         run(step, X, rows, shared(Ht, 0.1, 0.2), compiled) for compiled in (True, False)
     )
-    factor = 200  # of each entry's Newton step, n_features terms and k·sweeps steps before
+    factor = (
+        200  # of each entry's Newton step, n_features terms and k·sweeps steps before
+    )
     for name in ("solved", "moved"):
         assert_close(one[0][name], two[0][name], dtype, n_features, factor)
     for name, expected in two[1].items():

@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 from nonneg import NMF, MiniBatchNMF, reconstruction_error
+from nonneg.fitting import plan_choices
 from nonneg.operands.base import rmatmul
 from nonneg.operands.registration import as_operand
 from nonneg.operands.streamed.operand import StreamedCsr, StreamedOperand
@@ -127,8 +128,10 @@ def test_mini_batches_of_a_store(kind, exact):
     np.testing.assert_allclose(models[0].components_, models[1].components_, 1e-12)
 
 
-def test_sums_too_large_for_slots_go_by_panels():
+def test_sums_too_large_for_slots_go_by_panels(monkeypatch):
     """More than 48 MB of sums over X: a range of features a thread."""
+    # only an X in memory may start in float32
+    monkeypatch.setattr(plan_choices, "SINGLE_WORK", np.inf)
     X = sp.random_array((100, 210_000), density=1e-3, random_state=0, format="csr")
     for solver, beta in (("hals", 2), ("mu", 1)):
         models = [

@@ -259,7 +259,7 @@ def test_intervals_end_at_percentiles(n: int, level: float) -> None:
     values = np.random.default_rng(0).gamma(0.3, size=(n, 2, 5))
     tail = 50 * (1 - level)
     np.testing.assert_allclose(
-        uncertainty._interval(values, level),
+        uncertainty.middle_interval(values, level),
         np.percentile(values, (tail, 100 - tail), axis=0),
         rtol=1e-12,
     )

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from nonneg import NMF, non_negative_factorization
 from nonneg.base.interfaces import Penalty
+from nonneg.fitting import plan_choices
 from nonneg.operands.dense import DenseOperand
 from nonneg.operands.registration import as_operand
 from nonneg.solvers.hals import Hals
@@ -444,8 +445,10 @@ def test_a_generator_of_random_numbers_serves_as_its_seed():
     np.testing.assert_array_equal(one.components_, other.components_)
 
 
-def test_many_wide_models_share_passes_as_far_as_memory_goes():
+def test_many_wide_models_share_passes_as_far_as_memory_goes(monkeypatch):
     """Above 48 MB of accumulators they go in groups: the factors are the same."""
+    # only a model that is alone may start in float32
+    monkeypatch.setattr(plan_choices, "SINGLE_WORK", np.inf)
     rng = np.random.default_rng(0)
     X = STORAGES["csr-array"](
         rng.random((40, 30_000)) * (rng.random((40, 30_000)) < 0.01)

@@ -119,15 +119,13 @@ bool alternate(const Kernels<T> &K, const X &x, const Alternation<T> &a, Index &
 
 // ---- instances -------------------------------------------------------------------------
 
-#define NONNEG_STORAGE(T, ...)                                                             \
+#define NONNEG_STORAGE(name, T, ...)                                                       \
   template bool alternate<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,         \
                                           const Alternation<T> &, Index &, Run);
 
 #define NONNEG_DTYPE(T)                                                                    \
   template bool repeat<T>(const Kernels<T> &, const Repetition<T> &, Index &, Run);        \
-  NONNEG_STORAGE(T, MatrixView<const T>)                                                   \
-  NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
-  NONNEG_STORAGE(T, CsrView<T, int64_t>)
+  NONNEG_IN_MEMORY(NONNEG_STORAGE, T, MatrixView<const T>)
 
 NONNEG_DTYPE(float)
 NONNEG_DTYPE(double)

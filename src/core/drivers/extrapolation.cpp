@@ -174,7 +174,7 @@ bool polish(const Kernels<T> &K, const X &x, const Polish<T> &p, PolishEnd &end,
 
 // ---- instances -------------------------------------------------------------------------
 
-#define NONNEG_STORAGE(T, ...)                                                             \
+#define NONNEG_STORAGE(name, T, ...)                                                       \
   template bool extrapolate<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,       \
                                             const Extrapolation<T> &, ExtrapolationEnd &, Run); \
   template bool polish<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,            \
@@ -182,9 +182,7 @@ bool polish(const Kernels<T> &K, const X &x, const Polish<T> &p, PolishEnd &end,
 
 #define NONNEG_DTYPE(T)                                                                    \
   template bool balance<T>(const Kernels<T> &, const Balance<T> &, BalanceEnd &, Run);     \
-  NONNEG_STORAGE(T, MatrixView<const T>)                                                   \
-  NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
-  NONNEG_STORAGE(T, CsrView<T, int64_t>)
+  NONNEG_IN_MEMORY(NONNEG_STORAGE, T, MatrixView<const T>)
 
 NONNEG_DTYPE(float)
 NONNEG_DTYPE(double)

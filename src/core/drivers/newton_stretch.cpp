@@ -96,15 +96,13 @@ bool newton_stretch(const Kernels<T> &K, const X &x, const X &xt, const NewtonSt
 
 // ---- instances -------------------------------------------------------------------------
 
-#define NONNEG_STORAGE(T, ...)                                                             \
+#define NONNEG_STORAGE(name, T, ...)                                                       \
   template bool newton_stretch<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,    \
                                                const __VA_ARGS__ &, const NewtonStretch<T> &, \
                                                NewtonEnd &, Run);
 
 #define NONNEG_DTYPE(T)                                                                    \
-  NONNEG_STORAGE(T, StridedView<T>)                                                        \
-  NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
-  NONNEG_STORAGE(T, CsrView<T, int64_t>)
+  NONNEG_IN_MEMORY(NONNEG_STORAGE, T, StridedView<T>)
 
 NONNEG_DTYPE(float)
 NONNEG_DTYPE(double)

@@ -93,14 +93,12 @@ bool revive(const Kernels<T> &K, const X &x, const Revival<T> &r, double &decrea
 
 // ---- instances -------------------------------------------------------------------------
 
-#define NONNEG_STORAGE(T, ...)                                                             \
+#define NONNEG_STORAGE(name, T, ...)                                                       \
   template bool revive<T, __VA_ARGS__>(const Kernels<T> &, const __VA_ARGS__ &,            \
                                        const Revival<T> &, double &, Run);
 
 #define NONNEG_DTYPE(T)                                                                    \
-  NONNEG_STORAGE(T, MatrixView<const T>)                                                   \
-  NONNEG_STORAGE(T, CsrView<T, int32_t>)                                                   \
-  NONNEG_STORAGE(T, CsrView<T, int64_t>)
+  NONNEG_IN_MEMORY(NONNEG_STORAGE, T, MatrixView<const T>)
 
 NONNEG_DTYPE(float)
 NONNEG_DTYPE(double)

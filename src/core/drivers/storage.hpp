@@ -12,12 +12,16 @@
 
 namespace nonneg {
 
-// Every storage by its name in the bindings and the type of its view: CASE(name, T, view).
-// `Dense` is a driver's view of a dense X. Parts of a CSR matrix have 32-bit indices.
-#define NONNEG_STORAGES(CASE, T, Dense)                                                    \
+// The storages in memory by their names in the bindings and the types of their views:
+// CASE(name, T, view). `Dense` is a driver's view of a dense X.
+#define NONNEG_IN_MEMORY(CASE, T, Dense)                                                   \
   CASE(dense, T, Dense)                                                                    \
   CASE(csr32, T, CsrView<T, int32_t>)                                                      \
-  CASE(csr64, T, CsrView<T, int64_t>)                                                      \
+  CASE(csr64, T, CsrView<T, int64_t>)
+
+// Every storage. Parts of a CSR matrix have 32-bit indices.
+#define NONNEG_STORAGES(CASE, T, Dense)                                                    \
+  NONNEG_IN_MEMORY(CASE, T, Dense)                                                         \
   CASE(dense_parts, T, Stream<Dense>)                                                      \
   CASE(csr_parts, T, Stream<CsrView<T, int32_t>>)
 

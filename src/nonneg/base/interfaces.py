@@ -306,8 +306,7 @@ class SolverBase:
     shares_passes: ClassVar[bool] = False
     """Whether `iteration` returns half-steps, so that several models share passes over X."""
     reports_objective: ClassVar[bool] = True
-    """Whether each iteration reports the objective; else the choice of the best of several
-    models costs a pass for each."""
+    """Whether iterations report the objective; else choosing the best model costs passes."""
     accelerates: ClassVar[bool] = False
     """Whether it has the option `accelerate`."""
     advances: ClassVar[bool] = False
@@ -362,8 +361,8 @@ class SolverBase:
         """Return the state at factors that another solver has brought so far."""
         raise NotImplementedError
 
-    def recast(self, problem: Problem, state: Any) -> Any:
-        """Return the state of a fit of the same X in the dtype of `problem.X`."""
+    def recast(self, problem: Problem, state: Any) -> None:
+        """Take the state of a fit of the same X into the dtype of `problem.X`."""
         raise NotImplementedError
 
     def iterate(self, problem: Problem, state: Any) -> Progress:

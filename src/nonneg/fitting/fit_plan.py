@@ -45,6 +45,9 @@ from .plan_choices import (
     resolve_auto,
 )
 
+COMPRESSED, SINGLE = "compressed", "single"
+"""What a fit starts on in the place of X."""
+
 
 def plan(
     X: Operand,
@@ -98,13 +101,7 @@ def plan(
     in_batches = not update_H and out is not None
     rows_at_once = choose_rows_at_once(kind, X, k) if in_batches else None
     demand = _demand(X, parameters, k, kind, init, rows_at_once)
-    compress = False
-    if update_H and parameters.compress is not False:
-        compress, reasons["compression"], demand = _compress(X, parameters, demand)
-    single = False
-    if update_H and not compress and kind.recasts:
-        single, precision, demand = _start_in_single(X, parameters, demand)
-        reasons |= {"precision": precision} if precision else {}
+    stage, demand = _first_stage(X, parameters, demand, kind, update_H, reasons)
     memory = plan_memory(X, demand, parameters.memory_limit, wanted)
     X = configured(X, memory)
     if not update_H and kind.reads_once_for_W:
@@ -124,8 +121,8 @@ def plan(
         limits=limits_of(parameters, own_limit or parameters.max_iter),
         memory=memory,
         update_H=update_H,
-        compress=compress,
-        single=single,
+        compress=stage == COMPRESSED,
+        single=stage == SINGLE,
         checkpoint=plan_checkpoint(parameters) if update_H else None,
         rows_at_once=rows_at_once,
         task=Task("fit" if update_H else "transform", warns=own_limit is None),
@@ -231,25 +228,36 @@ def _demand(
     return Demand(k, kind.arrays, parameters.n_init, start, blocks, rows_at_once)
 
 
-def _compress(
-    X: Operand, parameters: Parameters, demand: Demand
-) -> tuple[bool, str, Demand]:
-    """Return whether the fit starts on a compressed X, the reason, and the arrays then."""
-    sketched = dataclasses.replace(demand, sketch=sketch_bytes(X, demand.k))
-    fits = is_within(parameters.memory_limit, X, sketched)
-    compress, reason = choose_compression(parameters, X, demand.k, fits)
-    return compress, reason, sketched if compress else demand
+def _first_stage(
+    X: Operand,
+    parameters: Parameters,
+    demand: Demand,
+    kind: type[SolverBase],
+    update_H: bool,
+    reasons: dict[str, str],
+) -> tuple[str, Demand]:
+    """Return what the fit starts on in the place of X, or "", and the arrays then.
 
-
-def _start_in_single(
-    X: Operand, parameters: Parameters, demand: Demand
-) -> tuple[bool, str, Demand]:
-    """Return whether the fit starts in float32, the reason, and the arrays then."""
-    size = single_bytes(X, demand.k, demand.arrays)
-    single = dataclasses.replace(demand, single=size)
-    fits = is_within(parameters.memory_limit, X, single)
-    chosen, reason = choose_precision(parameters, X, demand.k, fits)
-    return chosen, reason, single if chosen else demand
+    The reasons are entered.
+    """
+    limit = parameters.memory_limit
+    if update_H and parameters.compress is not False:
+        sketched = dataclasses.replace(demand, sketch=sketch_bytes(X, demand.k))
+        fits = is_within(limit, X, sketched)
+        chosen, reason = choose_compression(parameters, X, demand.k, fits)
+        reasons["compression"] = reason
+        if chosen:
+            return COMPRESSED, sketched
+    if update_H and kind.recasts:
+        size = single_bytes(X, demand.k, demand.arrays)
+        single = dataclasses.replace(demand, single=size)
+        fits = is_within(limit, X, single)
+        chosen, reason = choose_precision(parameters, X, demand.k, fits)
+        if reason:
+            reasons["precision"] = reason
+        if chosen:
+            return SINGLE, single
+    return "", demand
 
 
 def _solver(X: Operand, parameters: Parameters, blocks: int | None) -> SolverBase:

@@ -54,7 +54,7 @@ class Demand:
     sketch : int
         Bytes of the compression of X on which the fit starts.
     single : int
-        Bytes of X and of the factors in float32, in which the fit starts.
+        Bytes of X in float32, in which the fit starts, less what the factors then spare.
     row_copy : int
         Bytes of a copy of X by rows.
     """
@@ -91,7 +91,7 @@ class MemoryPlan:
     sketch: int = 0
     """Bytes among those expected for the compression of X."""
     single: int = 0
-    """Bytes among those expected for X and the factors in float32."""
+    """Bytes among those expected for X in float32."""
     row_copy: int = 0
     """Bytes among those expected for a copy of X by rows."""
 
@@ -218,8 +218,11 @@ def sketch_bytes(X: Operand, k: int) -> int:
 
 
 def single_bytes(X: Operand, k: int, arrays: int) -> int:
-    """Return the bytes of X and of so many arrays of each factor in float32."""
-    return X.single_bytes + 4 * arrays * k * sum(X.shape)
+    """Return the bytes that X in float32 takes beyond those that so many arrays spare then.
+
+    The copy is freed before the arrays of the factors are in float64.
+    """
+    return max(0, X.single_bytes - 4 * arrays * k * sum(X.shape))
 
 
 def row_copy_bytes(X: Operand) -> int:

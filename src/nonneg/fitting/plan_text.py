@@ -18,7 +18,7 @@ PASSES = {
 }
 COPIES_OF_X = {
     "memory_of_sketch": "the sketch of X",
-    "memory_of_single": "X and the factors in float32",
+    "memory_of_single": "X in float32",
     "memory_of_row_copy": "the copy of X",
 }
 """Uses of memory that grow with X, by the names of their facts."""

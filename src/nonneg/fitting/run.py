@@ -126,7 +126,9 @@ def _carry_out(plan: Plan) -> tuple[Outcome, tuple[Array, Array], float | None]:
         solver, problem, past = _begin(plan, started)
     except deadline.OutOfTime:
         return _as_started(plan, started)
-    outcome = loop.run(solver, problem, past, plan.limits, started.checkpoints)
+    checkpoints = started.checkpoints
+    del started  # the state may have copies of the factors
+    outcome = loop.run(solver, problem, past, plan.limits, checkpoints)
     if plan.task.polishes:
         loop.polish(solver, problem, outcome)
     try:

@@ -29,5 +29,5 @@ def staged_solver(plan: Plan, k: int, stream: object, past: Past | None) -> Solv
             solver, compressed(X, k, stream), plan.parameters.max_iter
         )
     if plan.single if past is None else isinstance(past.state, SingleState):
-        solver = SingleStart(solver, X.in_single())
+        solver = SingleStart(solver)
     return solver

@@ -159,18 +159,13 @@ class Hals(SolverBase):
         product = matmul(X, Ht) if X.by_columns and X.shared_gram else None
         return ExtrapolatedState.from_start(W, Ht, gram_H, product, objective)
 
-    def recast(self, problem: Problem, state: ExtrapolatedState) -> ExtrapolatedState:
-        """Return the state in the dtype of X, with the momentum and the record it has.
-
-        Costs no pass over X, unless X is read by columns. The residual has to be within `tol`
-        in the new dtype before the fit ends.
-        """
+    def recast(self, problem: Problem, state: ExtrapolatedState) -> None:
+        """Go on in the dtype of X; costs a product where X is read by columns."""
         X = problem.X
-        recast = state.in_dtype(X.dtype)
-        recast.gram_H = gram(recast.start_H, X.n_threads)
-        recast.product = matmul(X, recast.start_H) if X.by_columns else None
-        recast.quiet = 0
-        return recast
+        state.cast(X.dtype)
+        state.gram_H = gram(state.start_H, X.n_threads)
+        state.product = matmul(X, state.start_H) if X.by_columns else None
+        state.quiet = 0  # residuals of the new dtype have to be within `tol`
 
     def iterate(self, problem: Problem, state: ExtrapolatedState) -> Progress:
         """Do one half-step in W and one in H, with extrapolation."""

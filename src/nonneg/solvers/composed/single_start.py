@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...base.arrays import Array
-from ...base.interfaces import Operand, Problem, Progress, SolverBase
+from ...base.interfaces import SCRATCH, Problem, Progress, SolverBase
 from ...base.records import Stretch
 from ...kernels.factor_rows import column_squares
 from ...operands.units import is_ordinary
@@ -31,6 +31,8 @@ class SingleState(StagedState):
     """Whether the iterations still go in float32."""
     best: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """Smallest objective after each of the last FLAT_WITHIN iterations in float32."""
+    X: Any = field(default=None, metadata=SCRATCH)
+    """X in float32 as an operand, until it is no longer needed."""
 
     @property
     def W(self) -> Array:
@@ -52,14 +54,13 @@ class SingleStart(SolverBase):
     """Iterates on X in float32 until that brings little, then on X itself.
 
     The objectives of the first stage are those of X in float32, which differ by rounding. A fit
-    converges in float64 alone, goes on there with its momentum, and is polished there.
+    converges in float64 alone, goes on there with its momentum, and is polished there. The copy
+    of X is freed before the factors take their place in float64.
 
     Parameters
     ----------
     base : SolverBase
         A solver that `recasts`.
-    single : Operand
-        X in float32.
     """
 
     name: ClassVar[str] = "single-start"
@@ -67,7 +68,6 @@ class SingleStart(SolverBase):
     measure: ClassVar[str] = "residual"
     advances: ClassVar[bool] = True
     base: SolverBase
-    single: Operand
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> SingleState:
         """Return the state before the first iteration.
@@ -76,8 +76,9 @@ class SingleStart(SolverBase):
         """
         if not _is_ordinary(W, Ht):
             return SingleState(self.base.start(problem, W, Ht), is_single=False)
+        X = problem.X.in_single()
         factors = (A.astype(np.float32) for A in (W, Ht))
-        return SingleState(self.base.start(self._in_single(problem), *factors))
+        return SingleState(self.base.start(replace(problem, X=X), *factors), X=X)
 
     def iterate(self, problem: Problem, state: SingleState) -> Progress:
         """Do one iteration, in float32 or float64."""
@@ -121,10 +122,11 @@ class SingleStart(SolverBase):
         return W.astype(np.float64, copy=False), Ht.astype(np.float64, copy=False)
 
     def _of(self, problem: Problem, state: SingleState) -> Problem:
-        return self._in_single(problem) if state.is_single else problem
-
-    def _in_single(self, problem: Problem) -> Problem:
-        return replace(problem, X=self.single)
+        if not state.is_single:
+            return problem
+        if state.X is None:  # the fit has been resumed
+            state.X = problem.X.in_single()
+        return replace(problem, X=state.X)
 
     def _judge(
         self, problem: Problem, state: SingleState, value: float, converged: bool
@@ -132,7 +134,7 @@ class SingleStart(SolverBase):
         """Go over to float64 if an iteration with this objective was the last in float32."""
         best = min(value, state.best[-1]) if state.best.size else value
         state.best = np.append(state.best, best)[-FLAT_WITHIN:]
-        half_square = 0.5 * self.single.stats().sum_sq
+        half_square = 0.5 * problem.X.stats().sum_sq
         is_flat = state.best.size == FLAT_WITHIN and (
             state.best[0] - best <= FLAT * half_square
         )
@@ -143,7 +145,8 @@ class SingleStart(SolverBase):
 
     def _go_over(self, problem: Problem, state: SingleState) -> None:
         if state.is_single:
-            state.base = self.base.recast(problem, state.base)
+            state.X = None
+            self.base.recast(problem, state.base)
             state.is_single = False
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -99,15 +99,16 @@ class ExtrapolatedState(State):
             values=np.array([known] * SETTLED_WITHIN),
         )
 
-    def in_dtype(self, dtype: Any) -> Self:
-        """Return the state with factors in another dtype, arrays of their own."""
-        names = ("W", "Ht", "start_W", "start_H", "plain_W", "plain_H")
-        distinct = {id(vars(self)[name]): vars(self)[name] for name in names}
-        cast = {key: A.astype(dtype) for key, A in distinct.items()}
-        fields: dict[str, Any] = {name: cast[id(vars(self)[name])] for name in names}
-        unused = ("spare_W", "spare_H", "extra_W", "extra_H", "turns")
-        fields |= dict.fromkeys(unused)
-        return replace(self, **fields)
+    def cast(self, dtype: Any) -> None:
+        """Take the factors into another dtype, array after array; unused ones are let go."""
+        self.turns = self.spare_W = self.spare_H = self.extra_W = self.extra_H = None
+        fields = vars(self)
+        names = ["W", "Ht", "start_W", "start_H", "plain_W", "plain_H"]
+        while names:
+            array = fields[names[0]]
+            same = [name for name in names if fields[name] is array]
+            fields.update(dict.fromkeys(same, array.astype(dtype)))
+            names = [name for name in names if name not in same]
 
     def advance(
         self,
