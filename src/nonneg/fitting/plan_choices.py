@@ -209,16 +209,26 @@ def choose_precision(parameters: Parameters, X: Operand, k: int, fits: bool) -> 
     It does so only where X and the factors in float32 are within `memory_limit`, if there is
     one.
     """
-    work = 2 * k * X.product_entries + 2 * k * k * sum(X.shape)
-    if not X.single_bytes or parameters.n_init > 1 or work < SINGLE_WORK:
+    if not pays_in_single(X, k) or parameters.n_init > 1:
         return Chosen(False, "")
-    if unit_of(X, UNITS[np.dtype(np.float32)]):
+    if not is_in_single_range(X):
         return Chosen(False, "X is beyond the range of float32")
     if not fits:
         return Chosen(False, "memory_limit leaves no room for a copy in float32")
     if parameters.memory_limit is None and X.single_bytes > MOST_SINGLE:
         return Chosen(False, "a copy in float32 would take more than 1 GB")
     return Chosen(True, "an iteration in float32 takes half of the time")
+
+
+def pays_in_single(X: Operand, k: int) -> bool:
+    """Whether X may be copied into float32, and iterations are long enough to gain by it."""
+    work = 2 * k * X.product_entries + 2 * k * k * sum(X.shape)
+    return X.single_bytes > 0 and work >= SINGLE_WORK
+
+
+def is_in_single_range(X: Operand) -> bool:
+    """Whether squares of X neither overflow nor vanish in float32."""
+    return unit_of(X, UNITS[np.dtype(np.float32)]) == 0
 
 
 def choose_rows_at_once(kind: type[SolverBase], X: Operand, k: int) -> int | None:

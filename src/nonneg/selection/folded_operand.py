@@ -42,7 +42,7 @@ class FoldedOperand(Operand):
     def __init__(self, partition: LatinPartition, fold: int) -> None:
         self.partition, self.fold = partition, fold
         X = partition.X
-        self.shape, self.dtype, self.n_threads = X.shape, X.dtype, X.n_threads
+        self.shape, self.dtype, self.n_threads = X.shape, partition.dtype, X.n_threads
         self.held_blocks = partition.held(fold)
         self.column_bounds = bounds_of(partition.columns.ranges)
         self.held_columns = [partition.columns.ranges[b] for b in self.held_blocks]

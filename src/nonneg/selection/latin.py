@@ -7,6 +7,7 @@ a Gram matrix. X is permuted once, so that the classes are ranges of rows and of
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -61,8 +62,15 @@ class LatinPartition:
         self.columns = random_classes(X.shape[1], n_folds, rng)
         self._block = class_block(X, self.rows, self.columns)
         self.X = as_operand(self._block.X, X.n_threads)
+        self.dtype = X.dtype
         self.sums, self.squares = self._block.sums()
         self._fitted: tuple[int, Part] | None = None
+
+    def in_single(self) -> LatinPartition:
+        """Return the same classes, with what is fitted in float32."""
+        single = copy.copy(self)
+        single.dtype, single._fitted = np.dtype(np.float32), None
+        return single
 
     def blocks(self) -> Iterator[tuple[int, ClassBlock]]:
         """Yield all rows in the order of the partition, each block with its first row."""
@@ -103,4 +111,6 @@ class LatinPartition:
 
     def _part(self, start: int, block: ClassBlock, fold: int) -> Part:
         X = as_operand(block.without(self.held(fold)), self.X.n_threads)
+        if X.dtype != self.dtype:
+            X = X.in_single()
         return Part(start, bounds_of(block.ranges), X)

@@ -10,6 +10,8 @@ import numpy as np
 from ..base.interfaces import LossBase, Operand
 from ..base.parameters import Parameters
 from ..fitting.model_group import FittedModel, ModelStart, fit_models
+from ..fitting.plan_choices import is_in_single_range, pays_in_single
+from ..solvers.composed.single_start import LEAST
 from .folded_hals import FoldedHals
 from .folded_operand import FoldedOperand
 from .folds import Folds, Losses, require_two
@@ -40,6 +42,9 @@ class SpeckledFolds(Folds):
         self.n_folds, self._loss = min(n_folds, *X.shape), loss
         kind = WindowedPartition if X.in_parts else LatinPartition
         self._partition = kind(X, self.n_folds, np.random.RandomState(seed))
+        self._single: LatinPartition | None = None
+        if not X.in_parts and X.single_bytes and is_in_single_range(X):
+            self._single = self._partition.in_single()
 
     @classmethod
     def require(cls, X: Operand, largest: int, n_folds: int) -> None:  # noqa: ARG003
@@ -49,10 +54,21 @@ class SpeckledFolds(Folds):
     def fit(
         self, fold: int, parameters: Parameters, starts: list[ModelStart]
     ) -> list[FittedModel]:
-        """Fit models side by side, by the solver that knows the classes."""
+        """Fit models side by side, by the solver that knows the classes.
+
+        Large float64 data are fitted in float32, unless what is left of it is too little for
+        that.
+        """
         by_classes = dataclasses.replace(
             parameters, solver=FoldedHals(tol=parameters.tol)
         )
+        single, largest = self._single, max(start.k for start in starts)
+        if single is not None and pays_in_single(single.X, largest):
+            X = FoldedOperand(single, fold)
+            models = fit_models(X, by_classes, starts)
+            least = LEAST * 0.5 * X.stats().sum_sq
+            if all(model.loss > least for model in models):
+                return [_in_double(model) for model in models]
         return fit_models(FoldedOperand(self._partition, fold), by_classes, starts)
 
     def losses(self, fold: int, model: FittedModel) -> Losses:
@@ -75,3 +91,9 @@ class SpeckledFolds(Folds):
 
     def _held_entries(self, fold: int) -> float:
         return self._partition.held_sum(self._partition.sizes, fold)
+
+
+def _in_double(model: FittedModel) -> FittedModel:
+    """Return the model with factors in float64, as X has it."""
+    W, Ht = (A.astype(np.float64) for A in (model.W, model.Ht))
+    return dataclasses.replace(model, W=W, Ht=Ht)

@@ -28,7 +28,7 @@ class WindowedPartition(LatinPartition):
     """
 
     def __init__(self, X: Operand, n_folds: int, rng: np.random.RandomState) -> None:
-        self.n_folds, self.X = n_folds, X
+        self.n_folds, self.X, self.dtype = n_folds, X, X.dtype
         self.rows = random_classes(X.shape[0], n_folds, rng)
         self.columns = random_classes(X.shape[1], n_folds, rng)
         self._class_of_row = np.empty(X.shape[0], dtype=np.intp)
