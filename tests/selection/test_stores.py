@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from nonneg import NMFCV, select_rank
+from nonneg.fitting import plan_choices
 from nonneg.fitting.preparation import prepare_X
 from nonneg.selection.latin import LatinPartition
 from nonneg.selection.windows import WindowedPartition
@@ -36,7 +37,9 @@ def csr_folder(X, folder):
 
 
 @pytest.mark.parametrize("store", [mapped, csr_folder])
-def test_windows_give_the_table_of_an_X_in_memory(tmp_path, store):
+def test_windows_give_the_table_of_an_X_in_memory(tmp_path, store, monkeypatch):
+    # only folds of an X in memory may be in float32
+    monkeypatch.setattr(plan_choices, "SINGLE_WORK", np.inf)
     X = counts(1.0 if store is mapped else 0.9)
     stored = store(X, tmp_path)
     in_memory = sp.csr_array(X) if store is csr_folder else X

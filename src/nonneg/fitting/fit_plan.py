@@ -46,7 +46,7 @@ from .plan_choices import (
 )
 
 COMPRESSED, SINGLE = "compressed", "single"
-"""What a fit starts on in the place of X."""
+"""Names of what a fit starts on in the place of X."""
 
 
 def plan(
