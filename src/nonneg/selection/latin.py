@@ -72,6 +72,10 @@ class LatinPartition:
         single.dtype, single._fitted = np.dtype(np.float32), None
         return single
 
+    def release(self) -> None:
+        """Let go of the copy of the last fold."""
+        self._fitted = None
+
     def blocks(self) -> Iterator[tuple[int, ClassBlock]]:
         """Yield all rows in the order of the partition, each block with its first row."""
         yield 0, self._block

@@ -64,11 +64,13 @@ class SpeckledFolds(Folds):
         )
         single, largest = self._single, max(start.k for start in starts)
         if single is not None and pays_in_single(single.X, largest):
+            self._partition.release()
             X = FoldedOperand(single, fold)
             models = fit_models(X, by_classes, starts)
             least = LEAST * 0.5 * X.stats().sum_sq
             if all(model.loss > least for model in models):
                 return [_in_double(model) for model in models]
+            single.release()
         return fit_models(FoldedOperand(self._partition, fold), by_classes, starts)
 
     def losses(self, fold: int, model: FittedModel) -> Losses:
