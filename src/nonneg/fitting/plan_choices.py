@@ -204,10 +204,9 @@ def choose_compression(
 
 
 def choose_precision(parameters: Parameters, X: Operand, k: int, fits: bool) -> Chosen:
-    """Decide whether a fit starts in float32; without a reason where that is no question.
+    """Decide whether a fit of float64 starts in float32; no reason where that is no question.
 
-    It does so only where X and the factors in float32 are within `memory_limit`, if there is
-    one.
+    With a `memory_limit` it does so only where the copy of X in float32 `fits` into it.
     """
     if not pays_in_single(X, k) or parameters.n_init > 1:
         return Chosen(False, "")

@@ -11,7 +11,7 @@ from .plan import Plan
 
 
 def staged_solver(plan: Plan, k: int, stream: object, past: Past | None) -> SolverBase:
-    """Return the solver of a plan, with the stage that comes before X itself, if there is one.
+    """Return the solver of a plan, which begins on a sketch or in float32 where the plan says so.
 
     Parameters
     ----------
