@@ -101,7 +101,7 @@ def fit_models(
             solver, state = _iterated(fit, on_sketch, starts)
             each = zip(on_sketch, state.models, strict=True)
             starts = [solver.base.finish(*model) for model in each]
-        return _finished(*_iterated(fit, problems, starts))
+        return _finished(problems[0], *_iterated(fit, problems, starts))
 
 
 def _iterated(
@@ -173,8 +173,10 @@ def _start(fit: Plan, parameters: Parameters, model: ModelStart) -> tuple[Array,
     return fit.X.to_rows_of_X(W), Ht
 
 
-def _finished(solver: ManyStarts, state: ManyStartsState) -> list[FittedModel]:
-    solver.evaluate(state)
+def _finished(
+    first: Problem, solver: ManyStarts, state: ManyStartsState
+) -> list[FittedModel]:
+    solver.evaluate(first, state)
     base: SolverBase = solver.base
     models = []
     for r, model in enumerate(state.models):

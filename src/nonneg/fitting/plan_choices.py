@@ -13,8 +13,7 @@ from ..initialization.svd_start import resolve_init
 from ..kernels.block_sizes import DENSE_ROWS_UNIT, FACTOR_ROWS
 from ..losses.beta import BetaDivergence
 from ..operands.low_rank import OVERSAMPLES
-from ..operands.units import ORDINARY as UNITS
-from ..operands.units import unit_of
+from ..operands.units import is_in_single_range
 from ..solvers.block_least_squares import WARM_ROWS
 from ..solvers.registry import solver_name, solvers
 from .memory_plan import blocks_fit
@@ -208,7 +207,7 @@ def choose_precision(parameters: Parameters, X: Operand, k: int, fits: bool) -> 
 
     With a `memory_limit` it does so only where the copy of X in float32 `fits` into it.
     """
-    if not pays_in_single(X, k) or parameters.n_init > 1:
+    if not pays_in_single(X, k):
         return Chosen(False, "")
     if not is_in_single_range(X):
         return Chosen(False, "X is beyond the range of float32")
@@ -223,11 +222,6 @@ def pays_in_single(X: Operand, k: int) -> bool:
     """Whether X may be copied into float32, and iterations are long enough to gain by it."""
     work = 2 * k * X.product_entries + 2 * k * k * sum(X.shape)
     return X.single_bytes > 0 and work >= SINGLE_WORK
-
-
-def is_in_single_range(X: Operand) -> bool:
-    """Whether squares of X neither overflow nor vanish in float32."""
-    return unit_of(X, UNITS[np.dtype(np.float32)]) == 0
 
 
 def choose_rows_at_once(kind: type[SolverBase], X: Operand, k: int) -> int | None:

@@ -43,7 +43,7 @@ def units_of(plan: Plan) -> Units:
     if fixed is not None:
         # its squared norms are known; they may have become 0 or infinite
         square = float(fixed.gram.diagonal().max())
-        is_ordinary_H = x == 0 and is_ordinary(fixed.Ht, square)
+        is_ordinary_H = x == 0 and is_ordinary(square, fixed.Ht.dtype)
         return Units(x, 0 if is_ordinary_H else unit_of_factor(fixed.Ht))
     is_array = x and isinstance(H, np.ndarray) and H.dtype == X.dtype
     return Units(x, unit_of_factor(H) if is_array else 0)

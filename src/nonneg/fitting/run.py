@@ -46,7 +46,7 @@ from .loop import Outcome
 from .plan import FIXED, Plan
 from .plan_units import in_units, require_ordinary
 from .preparation import validate_entries
-from .stages import staged_solver
+from .stages import count_models, in_precision, staged_solver
 
 GIVEN = (CUSTOM, FIXED)
 """Starts of which the caller gives H."""
@@ -234,13 +234,14 @@ def _begin(plan: Plan, started: Started) -> Begun:
         validate_entries(X)
     require_ordinary(plan)
     problem = _problem(plan, Ht.shape[1])
-    solver = staged_solver(plan, Ht.shape[1], started.stream, past)
+    solver = staged_solver(plan, Ht.shape[1], started.stream)
     if past is None:
         W = X.to_rows_of_X(W)
     if len(seeds) > 1:
         if past is not None:
-            seeds = seeds[: len(past.state.models)]
+            seeds = seeds[: count_models(past.state)]
         solver = _several(solver, problem, plan, None if past else (W, Ht), seeds)
+    solver = in_precision(plan, solver, past)
     if past is None:
         state = plan.start.state
         past = Past(
@@ -371,7 +372,8 @@ def _several(
             W, Ht = _scaled_start(problem.X, start_parameters, None, None, True)
             W, Ht = started_within(plan, W, Ht)
             starts.append((problem.X.to_rows_of_X(W), Ht))
-    return ManyStarts(solver, [problem, *others], starts)
+    # an iterator lets go of them when all models have begun, which may be in float32
+    return ManyStarts(solver, [problem, *others], iter(starts))
 
 
 def _result(

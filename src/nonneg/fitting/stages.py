@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..base.interfaces import SolverBase
 from ..operands.low_rank import compressed
 from ..solvers.composed.compressed_start import CompressedStart
@@ -10,8 +12,8 @@ from .checkpoints.files import Past
 from .plan import Plan
 
 
-def staged_solver(plan: Plan, k: int, stream: object, past: Past | None) -> SolverBase:
-    """Return the solver of a plan, which begins on a sketch or in float32 where the plan says so.
+def staged_solver(plan: Plan, k: int, stream: object) -> SolverBase:
+    """Return the solver of a plan for one model, which begins on a sketch where the plan says so.
 
     Parameters
     ----------
@@ -20,14 +22,22 @@ def staged_solver(plan: Plan, k: int, stream: object, past: Past | None) -> Solv
         Number of components.
     stream : RandomState or None
         Draws the directions of a sketch.
-    past : Past or None
-        What the fit goes on from: it goes on as it began, also within another `memory_limit`.
     """
-    X, solver = plan.X, plan.solver
-    if plan.compress:
-        solver = CompressedStart(
-            solver, compressed(X, k, stream), plan.parameters.max_iter
-        )
-    if plan.single if past is None else isinstance(past.state, SingleState):
-        solver = SingleStart(solver)
-    return solver
+    if not plan.compress:
+        return plan.solver
+    sketch = compressed(plan.X, k, stream)
+    return CompressedStart(plan.solver, sketch, plan.parameters.max_iter)
+
+
+def in_precision(plan: Plan, solver: SolverBase, past: Past | None) -> SolverBase:
+    """Return the solver of all models of a plan, which begins in float32 where the plan says so.
+
+    A fit that goes on from `past` does so as it began, also within another `memory_limit`.
+    """
+    is_single = plan.single if past is None else isinstance(past.state, SingleState)
+    return SingleStart(solver) if is_single else solver
+
+
+def count_models(state: Any) -> int:
+    """Return the number of models of a state of several."""
+    return len((state.base if isinstance(state, SingleState) else state).models)

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import DTypeLike
 
 from ..base.arrays import Array
 from ..base.interfaces import Operand
@@ -38,10 +39,15 @@ def unit_of_factor(A: Array) -> int:
     return _even(largest) if 0 < largest < math.inf else 0
 
 
-def is_ordinary(A: Array, square: float) -> bool:
-    """Whether a factor whose largest component has this squared norm is used as it is."""
-    low, high = ORDINARY[A.dtype]
+def is_ordinary(square: float, dtype: DTypeLike) -> bool:
+    """Whether a matrix of this squared norm, or of such components, is used as it is."""
+    low, high = ORDINARY[np.dtype(dtype)]
     return low**2 <= square <= high**2
+
+
+def is_in_single_range(X: Operand) -> bool:
+    """Whether squares of X neither overflow nor vanish in float32."""
+    return unit_of(X, ORDINARY[np.dtype(np.float32)]) == 0
 
 
 def _even(largest: float) -> int:

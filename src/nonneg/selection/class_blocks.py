@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..base.arrays import Array
 from ..base.interfaces import Operand
@@ -53,8 +53,8 @@ class ClassBlock(ABC):
         """Return the sums and the sums of squares over each pair of classes, (F, F)."""
 
     @abstractmethod
-    def without(self, held: list[int]) -> Any:
-        """Return a copy with 0 where class a of the rows and held[a] of the columns meet."""
+    def without(self, held: list[int], dtype: DTypeLike) -> Any:
+        """Return a copy of this dtype, 0 where class a of the rows meets held[a] of the columns."""
 
     @abstractmethod
     def held_cross(self, held: list[int], W: Array, Ht: Array, n_threads: int) -> float:
@@ -97,9 +97,9 @@ class DenseBlock(ClassBlock):
             np.add.reduceat(squares, starts, axis=1),
         )
 
-    def without(self, held: list[int]) -> Array:
-        """Return a copy with 0 where class a of the rows and held[a] of the columns meet."""
-        X: Array = self.X.copy()
+    def without(self, held: list[int], dtype: DTypeLike) -> Array:
+        """Return a copy of this dtype, 0 where class a of the rows meets held[a] of the columns."""
+        X: Array = self.X.astype(dtype)
         for rows, b in zip(self.ranges, held, strict=True):
             X[rows, self.columns.ranges[b]] = 0
         return X
@@ -149,13 +149,15 @@ class SparseBlock(ClassBlock):
         values = self.X.data.astype(np.float64, copy=False)
         return self._by_classes(values), self._by_classes(values * values)
 
-    def without(self, held: list[int]) -> Any:
-        """Return a copy with 0 where class a of the rows and held[a] of the columns meet."""
-        return self._chosen(held, False)
+    def without(self, held: list[int], dtype: DTypeLike) -> Any:
+        """Return a copy of this dtype, 0 where class a of the rows meets held[a] of the columns."""
+        return self._chosen(held, False, dtype)
 
     def held_cross(self, held: list[int], W: Array, Ht: Array, n_threads: int) -> float:
         """Return ⟨X, W·H⟩ over what `without` leaves out; W has the rows of the block."""
-        product = matmul(as_operand(self._chosen(held, True), n_threads), Ht)
+        product = matmul(
+            as_operand(self._chosen(held, True, self.X.dtype), n_threads), Ht
+        )
         return float(np.sum(product * W, dtype=np.float64))
 
     def _by_classes(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -166,7 +168,7 @@ class SparseBlock(ClassBlock):
         of_row = (runs @ np.ones(self.X.shape[1])).reshape(n, F)
         return np.stack([of_row[rows].sum(axis=0) for rows in self.ranges])
 
-    def _chosen(self, held: list[int], is_held: bool) -> Any:
+    def _chosen(self, held: list[int], is_held: bool, dtype: DTypeLike) -> Any:
         """Return the entries that are held out, or the others."""
         X, F = self.X, len(self.columns.ranges)
         chosen = np.full((X.shape[0], F), not is_held)
@@ -176,7 +178,8 @@ class SparseBlock(ClassBlock):
         mask = np.repeat(chosen.ravel(), lengths)
         indptr = np.zeros_like(X.indptr)
         np.cumsum((lengths.reshape(-1, F) * chosen).sum(axis=1), out=indptr[1:])
-        return known_canonical(X.data[mask], X.indices[mask], indptr, X.shape)
+        data = X.data[mask].astype(dtype, copy=False)
+        return known_canonical(data, X.indices[mask], indptr, X.shape)
 
 
 def _places(order: NDArray[np.intp], dtype: Any) -> NDArray[Any]:

@@ -114,7 +114,6 @@ class LatinPartition:
         return float(sum(table[a, b] for a, b in enumerate(self.held(fold))))
 
     def _part(self, start: int, block: ClassBlock, fold: int) -> Part:
-        X = as_operand(block.without(self.held(fold)), self.X.n_threads)
-        if X.dtype != self.dtype:
-            X = X.in_single()
+        left = block.without(self.held(fold), self.dtype)
+        X = as_operand(left, self.X.n_threads)
         return Part(start, bounds_of(block.ranges), X)

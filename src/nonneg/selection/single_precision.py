@@ -8,12 +8,11 @@ from numpy.typing import DTypeLike
 from ..base.arrays import Array
 from ..base.interfaces import Operand
 from ..operands.registration import as_operand
+from ..operands.units import is_in_single_range, is_ordinary
 
 LEAST_TOL = 1e-5
 """Smallest `tol` that fits in float32 reach; with a smaller one they are in the dtype of X
 (D-BOOTSTRAP-FLOAT32, D-CONSENSUS-FLOAT32)."""
-LARGEST = 1e15
-"""Norm of X or of a component, or one over it, above which float32 has no room for squares."""
 
 
 def fits_single(X: Operand, tol: float, H: Array | None = None) -> bool:
@@ -22,12 +21,9 @@ def fits_single(X: Operand, tol: float, H: Array | None = None) -> bool:
     X, its squares and those of the components H, if there are any, have to be far within the
     range of float32.
     """
-    squares = (
-        np.zeros(0) if H is None else np.einsum("tj,tj->t", H, H, dtype=np.float64)
-    )
-    norms = np.sqrt([X.stats().sum_sq, *squares[squares > 0]])
-    has_room = bool(np.all((norms > 1 / LARGEST) & (norms < LARGEST)))
-    return tol >= LEAST_TOL and has_room
+    squares = [] if H is None else np.einsum("tj,tj->t", H, H, dtype=np.float64)
+    has_room = all(is_ordinary(s, np.float32) for s in squares if s > 0)
+    return tol >= LEAST_TOL and has_room and is_in_single_range(X)
 
 
 def copied(X: Operand, dtype: DTypeLike, n_threads: int) -> Operand:

@@ -10,7 +10,8 @@ import numpy as np
 from ..base.interfaces import LossBase, Operand
 from ..base.parameters import Parameters
 from ..fitting.model_group import FittedModel, ModelStart, fit_models
-from ..fitting.plan_choices import is_in_single_range, pays_in_single
+from ..fitting.plan_choices import pays_in_single
+from ..operands.units import is_in_single_range
 from ..solvers.composed.single_start import LEAST
 from .folded_hals import FoldedHals
 from .folded_operand import FoldedOperand

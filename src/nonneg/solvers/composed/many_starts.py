@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +24,8 @@ class ManyStartsState(Stored):
     last: list[Progress | None]
     best: NDArray[np.float64]
     n_iter: int = 0
+    is_rounded: bool = False
+    """Whether `best` is of float32, and the fit goes on in float64."""
 
     @property
     def leader(self) -> int:
@@ -53,9 +55,9 @@ class ManyStarts(SolverBase):
         Solver of each model. If it `shares_passes`, the models share passes over X, else
         each model reads X for itself.
     problems : sequence of Problem
-        The problem of each model; they differ in their random states alone.
-    starts : sequence of (W, Ht)
-        The start of each model, which is kept and written to.
+        The problem of each model; X is that of the problem of a call.
+    starts : iterable of (W, Ht)
+        The start of each model, which is taken into the dtype of X, kept and written to.
     """
 
     name: ClassVar[str] = "many-starts"
@@ -63,14 +65,14 @@ class ManyStarts(SolverBase):
     measure: ClassVar[str] = "largest residual"
     base: SolverBase
     problems: Sequence[Problem]
-    starts: Sequence[tuple[Array, Array]]
+    starts: Iterable[tuple[Array, Array]]
 
     def start(self, problem: Problem, W: Array, Ht: Array) -> ManyStartsState:  # noqa: ARG002
         """Return the states of all models; W and Ht are the start of the first."""
-        models = [
-            self.base.start(model_problem, *start)
-            for model_problem, start in zip(self.problems, self.starts, strict=True)
-        ]
+        dtype, models = problem.X.dtype, []
+        for r, start in enumerate(self.starts):
+            factors = (A.astype(dtype, copy=False) for A in start)
+            models.append(self.base.start(self._of(problem, r), *factors))
         return ManyStartsState(
             models, [None] * len(models), np.full(len(models), np.inf)
         )
@@ -83,6 +85,8 @@ class ManyStarts(SolverBase):
             if last is None or not last.converged.all()
         ]
         moved = self._iterate(problem, state, active)
+        if state.is_rounded:
+            state.best, state.is_rounded = np.full_like(state.best, np.inf), False
         for r, progress in zip(active, moved, strict=True):
             state.models[r].n_iter += 1
             state.last[r] = progress
@@ -97,46 +101,62 @@ class ManyStarts(SolverBase):
             sweeps=float(np.mean([progress.sweeps for progress in moved])),
         )
 
-    def polish(self, problem: Problem, state: ManyStartsState) -> Progress | None:  # noqa: ARG002
+    def recast(self, problem: Problem, state: ManyStartsState) -> None:
+        """Go on in the dtype of X; all models have to converge there."""
+        for r, (model, last) in enumerate(zip(state.models, state.last, strict=True)):
+            self.base.recast(self._of(problem, r), model)
+            if last is not None:
+                last.converged = np.zeros_like(last.converged)
+        state.is_rounded = True
+
+    def polish(self, problem: Problem, state: ManyStartsState) -> Progress | None:
         """Polish the best model by its solver."""
-        self.evaluate(state)
+        self.evaluate(problem, state)
         r = state.leader
-        progress = self.base.polish(self.problems[r], state.models[r])
+        progress = self.base.polish(self._of(problem, r), state.models[r])
         if progress is not None:
-            state.best[r] = min(state.best[r], _reported(progress))
+            value = _reported(progress)
+            if not state.is_rounded or value == np.inf:
+                value = min(state.best[r], value)
+            # it stays the best, also where others seem to be lower by the rounding of float32
+            state.best = np.maximum(state.best, np.nextafter(value, np.inf))
+            state.best[r] = value
             progress.objective = state.best.copy()
         return progress
 
-    def best_objective(self, problem: Problem, state: ManyStartsState) -> float | None:  # noqa: ARG002
+    def best_objective(self, problem: Problem, state: ManyStartsState) -> float | None:
         """Return the objective of the best model."""
         r = state.leader
-        return self.base.best_objective(self.problems[r], state.models[r])
+        return self.base.best_objective(self._of(problem, r), state.models[r])
 
-    def finish(self, problem: Problem, state: ManyStartsState) -> tuple[Array, Array]:  # noqa: ARG002
+    def finish(self, problem: Problem, state: ManyStartsState) -> tuple[Array, Array]:
         """Return the factors of the best model."""
-        self.evaluate(state)
+        self.evaluate(problem, state)
         r = state.leader
-        return self.base.finish(self.problems[r], state.models[r])
+        return self.base.finish(self._of(problem, r), state.models[r])
+
+    def _of(self, problem: Problem, r: int) -> Problem:
+        return replace(self.problems[r], X=problem.X)
 
     def _iterate(
         self, problem: Problem, state: ManyStartsState, active: list[int]
     ) -> list[Progress]:
-        models = [(self.problems[r], state.models[r]) for r in active]
+        models = [(self._of(problem, r), state.models[r]) for r in active]
         if not self.base.shares_passes:
             return [self.base.iterate(*model) for model in models]
         iterations = [self.base.iteration(*model) for model in models]
         return run_together(problem.X, iterations)
 
-    def evaluate(self, state: ManyStartsState) -> None:
+    def evaluate(self, problem: Problem, state: ManyStartsState) -> None:
         """Compute the objectives that the last iteration has not reported."""
         for r, last in enumerate(state.last):
             if last is not None and _reported(last) < np.inf:
                 continue
-            problem, model = self.problems[r], state.models[r]
-            W, Ht = self.base.finish(problem, model)
+            of_model = self._of(problem, r)
+            W, Ht = self.base.finish(of_model, state.models[r])
             grams = (gram(A, problem.X.n_threads) for A in (W, Ht))
             value = problem.loss.value(problem.X, W, Ht) + penalties(
-                problem, W, Ht, *grams
+                of_model, W, Ht, *grams
             )
             state.best[r] = value if np.isfinite(value) else np.finfo(float).max
             if last is not None:  # so that no later call computes it again

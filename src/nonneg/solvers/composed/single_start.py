@@ -30,7 +30,7 @@ class SingleState(StagedState):
     is_single: bool = True
     """Whether the iterations still go in float32."""
     best: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    """Smallest objective after each of the last FLAT_WITHIN iterations in float32."""
+    """Smallest objective after each of the last FLAT_WITHIN iterations in float32, of each model."""
     X: Any = field(default=None, metadata=SCRATCH)
     """X in float32 as an operand, until it is no longer needed."""
 
@@ -85,9 +85,8 @@ class SingleStart(SolverBase):
         progress: Progress = self.base.iterate(self._of(problem, state), state.base)
         state.base.n_iter += 1
         if state.is_single:
-            values = progress.objective
-            value = np.nan if values is None else float(values.min())
-            self._judge(problem, state, value, bool(progress.converged.all()))
+            values = np.nan if progress.objective is None else progress.objective
+            self._judge(problem, state, values, bool(progress.converged.all()))
             progress.converged = np.zeros_like(progress.converged)
         return progress
 
@@ -129,17 +128,21 @@ class SingleStart(SolverBase):
         return replace(problem, X=state.X)
 
     def _judge(
-        self, problem: Problem, state: SingleState, value: float, converged: bool
+        self, problem: Problem, state: SingleState, value: Any, converged: bool
     ) -> None:
-        """Go over to float64 if an iteration with this objective was the last in float32."""
-        best = min(value, state.best[-1]) if state.best.size else value
-        state.best = np.append(state.best, best)[-FLAT_WITHIN:]
-        half_square = 0.5 * problem.X.stats().sum_sq
-        is_flat = state.best.size == FLAT_WITHIN and (
-            state.best[0] - best <= FLAT * half_square
+        """Go over to float64 if an iteration with these objectives was the last in float32."""
+        best = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        if state.best.size:
+            best = np.minimum(best, state.best[-1])
+            best = np.vstack([state.best, best])[-FLAT_WITHIN:]
+        state.best = np.atleast_2d(best)
+        last, half_square = state.best[-1], 0.5 * problem.X.stats().sum_sq
+        decrease = state.best[0] - last
+        is_flat = len(state.best) == FLAT_WITHIN and (
+            decrease.max() <= FLAT * half_square
         )
-        # false where the objective is not finite
-        is_far = best > LEAST * half_square
+        # false where an objective is not known
+        is_far = bool((last > LEAST * half_square).all())
         if converged or is_flat or not is_far:
             self._go_over(problem, state)
 
@@ -153,4 +156,4 @@ class SingleStart(SolverBase):
 def _is_ordinary(W: Array, Ht: Array) -> bool:
     """Whether the factors have norms with which float32 can compute."""
     squares = (float(column_squares(A).max(initial=0)) for A in (W, Ht))
-    return all(is_ordinary(np.empty(0, np.float32), square) for square in squares)
+    return all(is_ordinary(square, np.float32) for square in squares)
