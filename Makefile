@@ -43,7 +43,7 @@ demo: $(VENV)/.installed ## set up, then factorize real data: a table and a pict
 	$(BIN)/nonneg demo
 
 test: $(VENV)/.test ## set up, then run the test suite
-	$(PYTEST) -n $(JOBS) $(PYTEST_ARGS)
+	$(PYTEST) -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.test ## the long tests: many Hypothesis examples, big files
 	$(PYTEST) -n $(JOBS) -m "slow or not slow" --hypothesis-profile=slow $(PYTEST_ARGS)

@@ -75,16 +75,19 @@ def check_resumed(D, path, **more):
     return found
 
 
-@pytest.mark.parametrize("n_iter", [1, 14])
+# what a state has after its first iteration, it has after each, but for momentum and history
 @pytest.mark.parametrize(
-    "more",
+    ("more", "n_iter"),
     [
-        {"solver": "cd"}, {"solver": "hals"}, {"solver": "bpp"},
-        {"solver": "mu", "beta_loss": 1},
-        {"solver": "mu", "beta_loss": 1, "accelerate": True},
-        {"solver": "hals", "n_init": 2},
+        ({"solver": "cd"}, 14), ({"solver": "bpp"}, 14),
+        ({"solver": "hals"}, 1), ({"solver": "hals"}, 14),
+        ({"solver": "mu", "beta_loss": 1}, 1),
+        ({"solver": "mu", "beta_loss": 1, "accelerate": True}, 1),
+        ({"solver": "mu", "beta_loss": 1, "accelerate": True}, 14),
+        ({"solver": "hals", "n_init": 2}, 14),
     ],
-    ids=["cd", "hals", "bpp", "mu", "mu-accelerated", "several"],
+    ids=["cd", "bpp", "hals-1", "hals-14", "mu", "mu-accelerated-1", "mu-accelerated-14",
+         "several"],
 )  # fmt: skip
 def test_a_resumed_fit_ends_with_the_same_bits(threads, path, more, n_iter):
     D = blocks()
