@@ -211,6 +211,34 @@ def solve_bounded(
 def summary(X: Array, n_threads: int) -> tuple[float, float, float]: ...
 def gram(A: Array, G: Array, n_threads: int) -> None: ...
 
+class _DrawRows(Protocol):
+    def __call__(
+        self,
+        X: Any,
+        n_columns: int,
+        rows: Array,
+        scale: Array,
+        values: Array,
+        indices: Array,
+        pointers: Array,
+    ) -> None: ...
+
+class _DrawColumns(Protocol):
+    def __call__(
+        self,
+        X: Any,
+        place: Array,
+        scale: Array,
+        values: Array,
+        indices: Array,
+        pointers: Array,
+    ) -> None: ...
+
+draw_rows_csr32: _DrawRows
+draw_rows_csr64: _DrawRows
+draw_columns_csr32: _DrawColumns
+draw_columns_csr64: _DrawColumns
+
 class _Matmul(Protocol):
     def __call__(self, X: Any, B: Array, out: Array, n_threads: int) -> None: ...
 

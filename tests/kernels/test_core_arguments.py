@@ -371,6 +371,28 @@ def call_balance(f, a):
     )  # fmt: skip
 
 
+def drawn(a, index, n_lines):
+    entries = np.count_nonzero(DENSE)
+    return (
+        a.empty("drawn values", entries), a.empty("drawn indices", entries, dtype=index),
+        a.empty("drawn pointers", n_lines + 1, dtype=index),
+    )  # fmt: skip
+
+
+def call_draw_rows(f, X, a):
+    X = X(a)
+    index = np.int32 if X[2] is None else X[2].dtype
+    rows = a("rows", [0, 2, 6], index)
+    f(X, N_COLUMNS, rows, a("scale", np.ones(3)), *drawn(a, index, 3))
+
+
+def call_draw_columns(f, X, a):
+    X = X(a)
+    index = np.int32 if X[2] is None else X[2].dtype
+    place = a("place", [0, -1, 1, 2, -1], index)
+    f(X, place, a("scale", np.ones(N_COLUMNS)), *drawn(a, index, N_ROWS))
+
+
 def call_revive(f, X, a):
     W, Ht, _ = a.factors
     starts = a("starts", np.ones((1, len(Ht))))
@@ -391,7 +413,7 @@ ON_X = {
     "alternate": call_alternate, "beta": call_beta, "newton": call_newton,
     "extrapolate": call_extrapolate, "newton_stretch": call_newton_stretch,
     "multiply_both": call_multiply_both, "polish": call_polish,
-    "revive": call_revive,
+    "revive": call_revive, "draw_rows": call_draw_rows, "draw_columns": call_draw_columns,
 }  # fmt: skip
 ON_NAMED = {
     "clean_rows": call_clean, "solve_apart": call_apart, "named_product": call_named_product,

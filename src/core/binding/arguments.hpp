@@ -193,6 +193,7 @@ template <class F> void for_dtypes(F f) {
 // Bindings of other files, for NB_MODULE.
 void bind_options(nb::module_ &);
 void bind_products(nb::module_ &);
+void bind_drawing(nb::module_ &);
 void bind_half_step(nb::module_ &);
 void bind_alternation(nb::module_ &);
 void bind_extrapolation(nb::module_ &);

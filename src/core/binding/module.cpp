@@ -87,6 +87,7 @@ NB_MODULE(_core, m) {
   bind_sizes(m);
   bind_options(m);
   bind_products(m);
+  bind_drawing(m);
   bind_half_step(m);
   bind_alternation(m);
   bind_extrapolation(m);

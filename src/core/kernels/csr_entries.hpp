@@ -20,29 +20,38 @@ NONNEG_INLINE void prefetch_row(const T *row, int bytes, bool for_write) {
   }
 }
 
-// out += the entries [first, last) of a row of X times packed B; out a packed row.
+// out += the entries [first, last) of a row of X times packed B; out a packed row. Rows of B
+// are fetched ahead for entries up to end; an end before first fetches none.
 template <class T, class I>
 NONNEG_INLINE void csr_gather(const CsrView<T, I> &X, Index first, Index last, Index end,
                               const T *B, int kp, T *out) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
+  const Index ahead = smaller(last, end - kPrefetch);
   for_vectors<kCsrVectors>(kp / L, [&](auto count, int vector) NONNEG_LAMBDA {
     constexpr int N = decltype(count)::value;
+    const T *const part = B + vector * L;
     V sum[N];
     unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] = load<V>(out + (vector + v) * L); });
-    for (Index e = first; e < last; ++e) {
-      const T *b = B + static_cast<Index>(X.indices[e]) * kp + vector * L;
-      if (e + kPrefetch < end)
-        prefetch_row(B + static_cast<Index>(X.indices[e + kPrefetch]) * kp + vector * L,
-                     N * NONNEG_VECTOR_BYTES, false);
+    const auto add = [&](Index e) NONNEG_LAMBDA {
+      const T *b = part + static_cast<Index>(X.indices[e]) * kp;
       const V x = fill<V>(X.values[e]);
       unroll<N>([&](auto v) NONNEG_LAMBDA { sum[v] += x * load<V>(b + v * L); });
+    };
+    Index e = first;
+    for (; e < ahead; ++e) {
+      prefetch_row(part + static_cast<Index>(X.indices[e + kPrefetch]) * kp,
+                   N * NONNEG_VECTOR_BYTES, false);
+      add(e);
     }
+    for (; e < last; ++e)
+      add(e);
     unroll<N>([&](auto v) NONNEG_LAMBDA { store(out + (vector + v) * L, sum[v]); });
   });
 }
 
-// sum[j,:] += x_ij a for the entries [first, last), a a packed row.
+// sum[j,:] += x_ij a for the entries [first, last), a a packed row; rows of sum are fetched
+// ahead as in csr_gather.
 template <class T, class I>
 NONNEG_INLINE void csr_scatter(const CsrView<T, I> &X, Index first, Index last, Index end,
                                const T *a, int kp, T *sum) {

@@ -16,17 +16,21 @@ namespace nonneg::NONNEG_ISA {
 constexpr Index kPanelBytes = 1 << 19;
 constexpr Index kPanelFactorBytes = 1 << 22;
 constexpr Index kPanelTouches = 2;
+// Bytes of a packed factor up to which none of its rows are fetched ahead: they are in the
+// second-level cache, and an instruction for each costs more than it saves (D-CORE-CSR-NEAR).
+constexpr Index kNearBytes = 3 << 16;
 
 // Calls part(row, first, last, end) for the rows [first, last), whole or panel by panel;
 // entries up to end may be fetched ahead.
 template <class T, class I, class F>
 NONNEG_INLINE void for_row_parts(const CsrView<T, I> &X, Index first, Index last, int kp,
                                  Index *cursor, F part) {
-  const Index end = X.indptr[last];
-  const Index row_bytes = kp * static_cast<Index>(sizeof(T));
+  const Index row_bytes = kp * static_cast<Index>(sizeof(T)), factor_bytes = X.cols * row_bytes;
+  const Index entries_end = X.indptr[last];
   const Index width = larger<Index>(64, kPanelBytes / row_bytes);
-  if (X.cols * row_bytes < kPanelFactorBytes ||
-      end - X.indptr[first] < kPanelTouches * X.cols) {
+  if (factor_bytes < kPanelFactorBytes ||
+      entries_end - X.indptr[first] < kPanelTouches * X.cols) {
+    const Index end = factor_bytes > kNearBytes ? entries_end : 0;
     for (Index i = first; i < last; ++i)
       part(i, static_cast<Index>(X.indptr[i]), static_cast<Index>(X.indptr[i + 1]), end);
     return;

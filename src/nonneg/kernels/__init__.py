@@ -23,6 +23,7 @@ from . import (
     beta_terms,
     block_pivoting,
     bounded_rows,
+    drawing,
     observed_rows,
     reference,
     shaped_columns,
@@ -84,6 +85,8 @@ solve_apart = (_native_observed or observed_rows).solve_apart
 coordinate_sweep = (native or reference).coordinate_sweep
 exact_solve = (native or block_pivoting).exact_solve
 solve_on_sets = (native or block_pivoting).solve_on_sets
+draw_columns = (native or drawing).draw_columns
+draw_rows = (native or drawing).draw_rows
 gather_scaled = (_native_beta or reference).gather_scaled
 move_scaled = (_native_beta or reference).move_scaled
 multiplied = (_native_beta or beta_terms).multiplied
@@ -197,6 +200,8 @@ __all__ = [
     "exact_solve",
     "extremes",
     "gap_columns",
+    "draw_columns",
+    "draw_rows",
     "gather_scaled",
     "gram",
     "inner",

@@ -17,6 +17,7 @@ from ..base.steps import OtherFactor, RowsOfW
 from . import block_pivoting, reference
 from .block_pivoting import ExactReport
 from .block_sizes import SUMMARY_ENTRIES
+from .drawing import DrawnEntries
 from .native_options import as_contiguous, options_of_classes, solve_options
 from .quadratic_steps import (
     MatMul,
@@ -212,6 +213,22 @@ def touch(pages: Array, step: int) -> None:
     _core.touch(pages, step)
 
 
+def draw_rows(X: Any, rows: NDArray[np.int64], scale: Array, out: DrawnEntries) -> None:
+    """Compiled twin of `drawing.draw_rows`."""
+    suffix, arrays = csr_arrays(X)
+    numbers = rows.astype(X.indices.dtype, copy=False)
+    binding(f"draw_rows_{suffix}")(arrays, X.shape[1], numbers, scale, *out)
+
+
+def draw_columns(
+    X: Any, place: NDArray[np.int64], scale: Array, out: DrawnEntries
+) -> None:
+    """Compiled twin of `drawing.draw_columns`."""
+    suffix, arrays = csr_arrays(X)
+    numbers = place.astype(X.indices.dtype, copy=False)
+    binding(f"draw_columns_{suffix}")(arrays, numbers, scale, *out)
+
+
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:
     """Compiled twin of `reference.gram`."""
     out = np.empty((A.shape[1], A.shape[1]))
@@ -232,6 +249,13 @@ def binding(name: str) -> Any:
     return vars(_core)[name]
 
 
+def csr_arrays(X: Any) -> tuple[str, tuple[Array, Array, Array, int]]:
+    """Return the suffix of the bindings for a CSR, and its arrays and number of columns."""
+    suffix = "csr32" if X.indices.dtype == np.int32 else "csr64"
+    indptr = X.indptr.astype(X.indices.dtype, copy=False)
+    return suffix, (X.data, X.indices, indptr, X.shape[1])
+
+
 def source_of(operand: Any) -> tuple[str, Any]:
     """Return the suffix of the bindings for X, and X as they take it."""
     if operand.kind in IN_PARTS:
@@ -240,10 +264,7 @@ def source_of(operand: Any) -> tuple[str, Any]:
     if operand.kind == "dense":
         # an X read by columns has no contiguous rows, but then callers pass its transpose
         return "dense", X if X.strides[1] == X.itemsize else as_contiguous(X, X.dtype)
-    X = X if X.format == "csr" else X.tocsr()
-    suffix = "csr32" if X.indices.dtype == np.int32 else "csr64"
-    indptr = X.indptr.astype(X.indices.dtype, copy=False)
-    return suffix, (X.data, X.indices, indptr, X.shape[1])
+    return csr_arrays(X if X.format == "csr" else X.tocsr())
 
 
 def _matmul(

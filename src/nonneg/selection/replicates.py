@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import clone
 
@@ -27,6 +26,7 @@ from ..operands.registration import as_operand
 from ..solvers.hals import Hals
 from ..solvers.steps.half_steps import solve_half
 from ..solvers.steps.momentum import ExtrapolatedState
+from .drawn_rows import DrawnRows
 from .side_by_side import in_order
 from .single_precision import copied, fits_single
 
@@ -129,13 +129,12 @@ class _OfDrawnRows:
         single = fits_single(X, tol, H)
         dtype = np.dtype(np.float32) if single else X.dtype
         copy = copied(X, dtype, X.n_threads)
-        self._rows: Any = copy.native()
         self._penalties = penalties
         self._n_threads = n_threads
         self._limits = loop.Limits(max_iter, tol)
         self._Ht = np.ascontiguousarray(H.T, dtype=dtype)
         is_wide = X.shape[1] >= WIDE * X.shape[0] and self._Ht.nbytes >= FAR
-        self._by_columns = X.sparse and is_wide
+        self._draw = DrawnRows(copy, X.sparse and is_wide)
         with single_threaded_blas():
             self._gram_H = gram(self._Ht, X.n_threads)
             self._W = np.zeros((X.shape[0], len(H)), dtype=dtype)
@@ -147,10 +146,7 @@ class _OfDrawnRows:
     def __call__(self, r: Weights) -> Array:
         drawn = np.flatnonzero(r)
         root = np.sqrt(r[drawn]).astype(self._W.dtype)
-        rows = _scaled_rows(self._rows[drawn], root)
-        if self._by_columns:
-            rows = rows.tocsc()
-        X = as_operand(rows, self._n_threads)
+        X = as_operand(self._draw(drawn, root), self._n_threads)
         problem = Problem(X, make_loss("frobenius"), *self._penalties)
         solver = Hals(tol=self._limits.tol)
         with single_threaded_blas():
@@ -166,12 +162,3 @@ class _OfDrawnRows:
             raise deadline.OutOfTime
         components: Array = np.ascontiguousarray(outcome.state.Ht.T)
         return components
-
-
-def _scaled_rows(rows: Any, scale: Array) -> Any:
-    """Multiply each row, in place."""
-    if sp.issparse(rows):
-        rows.data *= np.repeat(scale, np.diff(rows.indptr))
-    else:
-        rows *= scale[:, None]
-    return rows
