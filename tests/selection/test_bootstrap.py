@@ -241,6 +241,7 @@ def test_drawn_rows_stored_by_columns_give_the_same_replicates(
         by_rows = bootstrap(model, X, n_resamples=6, tol=1e-4, random_state=0)
         with monkeypatch.context() as patched:
             patched.setattr(replicates, "FAR", 0)
+            patched.setattr(replicates, "LONG", 0)
             by_columns = [
                 bootstrap(
                     model, X, n_resamples=6, tol=1e-4, random_state=0, n_threads=n

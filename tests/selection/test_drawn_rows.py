@@ -124,6 +124,7 @@ def test_each_thread_draws_into_memory_of_its_own(by_columns):
 def test_replicates_are_the_same_bits_for_any_number_of_threads(monkeypatch, wide):
     monkeypatch.setattr(replicates, "WIDE", 0 if wide else np.inf)
     monkeypatch.setattr(replicates, "FAR", 0)
+    monkeypatch.setattr(replicates, "LONG", 0)
     rng = np.random.default_rng(3)
     rate = rng.gamma(0.5, size=(150, 3)) @ rng.gamma(0.5, size=(3, 80))
     X = sp.csr_array(rng.poisson(rate).astype(float))

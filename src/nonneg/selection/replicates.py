@@ -35,10 +35,10 @@ Refit: TypeAlias = Callable[[Weights], Array]
 """Returns the components (k, n_features) of the refit by weights of the rows (n_samples,)."""
 WORKERS = 4
 """Most replicates at a time, of which each has a copy of the rows that are drawn."""
-WIDE, FAR = 4.0, 5e5
+WIDE, FAR, LONG, FARTHER = 1.2, 2.5e5, 10.0, 1e6
 """Columns of a sparse X for each of its rows, and bytes of H, from which drawn rows are stored by
 columns: entries of a row find rows of Hᵀ far apart, those of a column rows of W that are in the
-cache (D-BOOTSTRAP-COLUMNS)."""
+cache. A column has so many entries on average, or H so many bytes (D-BOOTSTRAP-COLUMNS)."""
 LARGE = 1e8
 """Stored entries of X times k from which a pass keeps all threads busy by itself."""
 
@@ -133,8 +133,7 @@ class _OfDrawnRows:
         self._n_threads = n_threads
         self._limits = loop.Limits(max_iter, tol)
         self._Ht = np.ascontiguousarray(H.T, dtype=dtype)
-        is_wide = X.shape[1] >= WIDE * X.shape[0] and self._Ht.nbytes >= FAR
-        self._draw = DrawnRows(copy, X.sparse and is_wide)
+        self._draw = DrawnRows(copy, _gains_by_columns(X, self._Ht.nbytes))
         with single_threaded_blas():
             self._gram_H = gram(self._Ht, X.n_threads)
             self._W = np.zeros((X.shape[0], len(H)), dtype=dtype)
@@ -162,3 +161,11 @@ class _OfDrawnRows:
             raise deadline.OutOfTime
         components: Array = np.ascontiguousarray(outcome.state.Ht.T)
         return components
+
+
+def _gains_by_columns(X: Operand, bytes_of_H: int) -> bool:
+    """Whether iterations on drawn rows of X are faster where these are stored by columns."""
+    n_rows, n_columns = X.shape
+    is_wide = n_columns >= WIDE * n_rows and bytes_of_H >= FAR
+    is_long = X.entries >= LONG * n_columns or bytes_of_H >= FARTHER
+    return X.sparse and is_wide and is_long
