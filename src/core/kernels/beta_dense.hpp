@@ -17,6 +17,9 @@ namespace nonneg::NONNEG_ISA {
 // of the cache, and a tile in the second (D-CORE-BETA-TILES).
 constexpr Index kBetaRows = 64, kBetaRowBytes = 4096;
 
+// Vectors of terms side by side, where they take roots or logarithms (D-CORE-BETA-POWERS).
+constexpr int kTermVectors = 4;
+
 // Columns that are computed with at a time, whole vectors.
 template <class T> NONNEG_INLINE Index beta_panel(Index n_columns) {
   constexpr Index L = kLanes<T>, most = kBetaRowBytes / static_cast<Index>(sizeof(T));
@@ -65,18 +68,35 @@ template <class T> NONNEG_INLINE void clear_behind(T *row, Index n) {
     row[j] = T(0);
 }
 
+// Both terms of N vectors of a row from column j on, in the places of y and of its power.
+template <Powers powers, int N, class T>
+NONNEG_INLINE void store_terms(const BetaTerms<T> &terms, Vec<T> least, const DenseRow<T> &row,
+                               Index j, T *ratio, T *power) {
+  using S = Beside<Vec<T>, N>;
+  constexpr int L = kLanes<T>;
+  S negative, positive;
+  both_terms<powers, T, N>(
+      terms, least,
+      S::of([&](auto i) NONNEG_LAMBDA { return DenseRow<T>::at(row, j + i * L); }),
+      S::of([&](auto i) NONNEG_LAMBDA { return load<Vec<T>>(ratio + j + i * L); }), negative,
+      positive);
+  unroll<N>([&](auto i) NONNEG_LAMBDA {
+    store(ratio + j + i * L, negative.part[i]);
+    if constexpr (powers != Powers::flat)
+      store(power + j + i * L, positive.part[i]);
+  });
+}
+
 template <Powers powers, class T>
 static void row_terms(const BetaTerms<T> &terms, const DenseRow<T> &row, T *ratio, T *power) {
-  using V = Vec<T>;
+  constexpr int L = kLanes<T>, N = powers == Powers::flat || powers == Powers::inverse ? 1 : kTermVectors;
   const BetaTerms<T> own = terms; // a copy: stores might change what a reference refers to
-  const V least = floor_power<powers, T>(own);
-  for (Index j = 0; j < row.n; j += kLanes<T>) {
-    V negative, positive;
-    both_terms<powers, T>(own, least, DenseRow<T>::at(row, j), load<V>(ratio + j), negative, positive);
-    store(ratio + j, negative);
-    if constexpr (powers != Powers::flat)
-      store(power + j, positive);
-  }
+  const Vec<T> least = floor_power<powers, T>(own);
+  Index j = 0;
+  for (; j + N * L <= row.n; j += N * L)
+    store_terms<powers, N>(own, least, row, j, ratio, power);
+  for (; j < row.n; j += L)
+    store_terms<powers, 1>(own, least, row, j, ratio, power);
   clear_behind(ratio, row.n);
   if constexpr (powers != Powers::flat)
     clear_behind(power, row.n);
@@ -186,7 +206,6 @@ private:
     case Powers::flat: row_terms<Powers::flat>(terms, x, y, power); break;
     case Powers::inverse: row_terms<Powers::inverse>(terms, x, y, power); break;
     case Powers::root: row_terms<Powers::root>(terms, x, y, power); break;
-    case Powers::quarter: row_terms<Powers::quarter>(terms, x, y, power); break;
     case Powers::any: row_terms<Powers::any>(terms, x, y, power); break;
     }
   }

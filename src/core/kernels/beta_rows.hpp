@@ -4,6 +4,7 @@
 #include "kernels/beta_interface.hpp"
 #include "kernels/elementary.hpp"
 #include "kernels/packed_rows.hpp"
+#include "kernels/powers.hpp"
 #include "kernels/simd.hpp"
 
 namespace nonneg::NONNEG_ISA {

@@ -2,28 +2,19 @@
 #pragma once
 
 #include "kernels/elementary.hpp"
+#include "kernels/powers.hpp"
 #include "kernels/simd.hpp"
 
 namespace nonneg::NONNEG_ISA {
 
-// Ways to make the powers of y: none, 1/y, by its root (β = 1/2 and 3/2), by the root of that
-// (β = 1/4, 3/4, 5/4 and 7/4), by its logarithm.
-enum class Powers { flat, inverse, root, quarter, any };
+// Ways to make the powers of y: none, 1/y, by its root (β = 1/2 and 3/2), by its logarithm.
+enum class Powers { flat, inverse, root, any };
 
 NONNEG_INLINE Powers powers_of(double beta) {
-  return beta == 1                  ? Powers::flat
-         : beta == 0                ? Powers::inverse
+  return beta == 1                    ? Powers::flat
+         : beta == 0                  ? Powers::inverse
          : beta == 0.5 || beta == 1.5 ? Powers::root
-         : beta > 0 && beta < 2 && beta * 4 == static_cast<int>(beta * 4) ? Powers::quarter
-                                                                          : Powers::any;
-}
-
-// y^power for a power of ±1/4 or ±3/4, by two roots; y is positive.
-template <class T> NONNEG_INLINE Vec<T> quarter_power(Vec<T> y, T power) {
-  const Vec<T> inverse = inverse_root<T>(y), root = y * inverse, quarter = inverse_root<T>(root);
-  const Vec<T> one = power < T(0) ? quarter : root * quarter;
-  const Vec<T> two = power < T(0) ? inverse : root;
-  return power * power > T(0.25) ? one * two : one;
+                                      : Powers::any;
 }
 
 // x y^(β-2), y^(β-1) and the divergence of vectors of x and y. A floor is a least y.
@@ -33,6 +24,9 @@ template <class T> struct BetaTerms {
   V floor;
 
   NONNEG_INLINE V raised(V y, V floor) { return y > floor ? y : floor; }
+  template <int N> NONNEG_INLINE_MEMBER Beside<V, N> all_raised(const Beside<V, N> &y) const {
+    return Beside<V, N>::of([&](auto i) NONNEG_LAMBDA { return raised(y.part[i], floor); });
+  }
 
   V negative(V x, V y) const {
     if (beta == T(2))
@@ -96,52 +90,67 @@ template <class T> struct BetaTerms {
   }
 };
 
-// y^power for a power between -1 and 1.
-template <Powers powers, class T> NONNEG_INLINE Vec<T> term_power(Vec<T> y, T power) {
-  return powers == Powers::quarter ? quarter_power<T>(y, power) : power_of<T>(y, power);
-}
-
-// The power that takes the place of y's for a y below the floor, where 1 < β < 2. To be made
-// once for many entries.
+// What y^(β-2), as made by both_terms, is for a y below the floor, where 1 < β < 2. To be made once
+// for many entries.
 template <Powers powers, class T> NONNEG_INLINE Vec<T> floor_power(const BetaTerms<T> &b) {
   if constexpr (powers == Powers::root)
-    return inverse_root<T>(b.floor);
-  else if constexpr (powers == Powers::quarter || powers == Powers::any)
-    return term_power<powers, T>(b.floor, b.beta - T(1));
+    return inverse_roots<T, 1>({{b.floor}}).part[0];
+  else if constexpr (powers == Powers::any)
+    return power_of<T>(b.floor, b.beta - T(1));
   else
     return b.floor;
 }
 
+// Both terms by roots; `falls`: β = 1/2, else 3/2.
+template <bool falls, class T, int N, class S = Beside<Vec<T>, N>>
+NONNEG_INLINE void root_terms(const BetaTerms<T> &b, Vec<T> least, const S &x, const S &y,
+                              S &negative, S &positive) {
+  const S safe = b.template all_raised<N>(y);
+  const S inverse = inverse_roots<T, N>(falls ? safe : y);
+  positive = S::of([&](auto i) NONNEG_LAMBDA {
+    return falls ? inverse.part[i] : y.part[i] * inverse.part[i];
+  });
+  negative = S::of([&](auto i) NONNEG_LAMBDA {
+    const Vec<T> one = inverse.part[i];
+    return falls ? ((x.part[i] * one) * one) * one : x.part[i] * (y.part[i] > b.floor ? one : least);
+  });
+}
+
+// Both terms by logarithms; `falls`: β < 1, else 1 < β < 2.
+template <bool falls, class T, int N, class S = Beside<Vec<T>, N>>
+NONNEG_INLINE void power_terms(const BetaTerms<T> &b, Vec<T> least, const S &x, const S &y,
+                               S &negative, S &positive) {
+  const S safe = b.template all_raised<N>(y);
+  positive = powers_beside<T, N>(falls ? safe : y, b.beta - T(1));
+  negative = S::of([&](auto i) NONNEG_LAMBDA {
+    const Vec<T> power = positive.part[i], ratio = x.part[i] / safe.part[i];
+    return ratio * (falls ? power : y.part[i] > b.floor ? power : least);
+  });
+}
+
 // Both terms of the gradient, by one power of y; at β = 1 the second is not set.
-template <Powers powers, class T>
-NONNEG_INLINE void both_terms(const BetaTerms<T> &b, Vec<T> least, Vec<T> x, Vec<T> y,
-                              Vec<T> &negative, Vec<T> &positive) {
+template <Powers powers, class T, int N, class S = Beside<Vec<T>, N>>
+NONNEG_INLINE void both_terms(const BetaTerms<T> &b, Vec<T> least, const S &x, const S &y,
+                              S &negative, S &positive) {
   using V = Vec<T>;
-  const V floor = b.floor, safe = b.raised(y, floor);
   if constexpr (powers == Powers::flat) {
-    negative = x / safe;
+    negative = S::of([&](auto i) NONNEG_LAMBDA { return x.part[i] / b.raised(y.part[i], b.floor); });
   } else if constexpr (powers == Powers::inverse) {
-    positive = fill<V>(T(1)) / safe;
-    negative = (x * positive) * positive;
+    positive = S::of([&](auto i) NONNEG_LAMBDA { return fill<V>(T(1)) / b.raised(y.part[i], b.floor); });
+    negative = S::of([&](auto i) NONNEG_LAMBDA { return (x.part[i] * positive.part[i]) * positive.part[i]; });
   } else if constexpr (powers == Powers::root) {
-    if (b.beta < T(1)) {
-      positive = inverse_root<T>(safe);
-      negative = ((x * positive) * positive) * positive;
-    } else {
-      const V inverse = inverse_root<T>(y);
-      positive = y * inverse;
-      negative = x * (y > floor ? inverse : least);
-    }
-  } else if (powers == Powers::any && b.beta >= T(2)) {
-    const V power = power_of<T>(y, b.beta - T(2));
-    negative = x * power;
-    positive = y * power;
+    if (b.beta < T(1))
+      root_terms<true, T, N>(b, least, x, y, negative, positive);
+    else
+      root_terms<false, T, N>(b, least, x, y, negative, positive);
   } else if (b.beta < T(1)) {
-    positive = term_power<powers, T>(safe, b.beta - T(1));
-    negative = (x / safe) * positive;
+    power_terms<true, T, N>(b, least, x, y, negative, positive);
+  } else if (b.beta < T(2)) {
+    power_terms<false, T, N>(b, least, x, y, negative, positive);
   } else {
-    positive = term_power<powers, T>(y, b.beta - T(1));
-    negative = (x / safe) * (y > floor ? positive : least);
+    const S power = powers_beside<T, N>(y, b.beta - T(2));
+    negative = S::of([&](auto i) NONNEG_LAMBDA { return x.part[i] * power.part[i]; });
+    positive = S::of([&](auto i) NONNEG_LAMBDA { return y.part[i] * power.part[i]; });
   }
 }
 

@@ -1,5 +1,5 @@
-// Logarithm, exponential, power and inverse of vectors; the first two, from their series, within a
-// few units in the last place over the whole range of normal numbers.
+// Logarithm, inverse and roots of vectors; the first, from its series, within a few units in the
+// last place over the whole range of normal numbers.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace nonneg::NONNEG_ISA {
 template <class T> struct FloatLayout;
 template <> struct FloatLayout<float> {
   using Int = int32_t;
-  static constexpr int mantissa_bits = 23, bias = 127, log_terms = 5, exp_terms = 8;
+  static constexpr int mantissa_bits = 23, bias = 127, log_terms = 5;
   static constexpr Int root_half = 0x3f3504f3; // sqrt(1/2)
   static constexpr Int one = 0x3f800000;
   // added to an integer's bits, it is the same number as a floating one plus itself
@@ -20,13 +20,12 @@ template <> struct FloatLayout<float> {
   // minus half of a number's bits: those of about the inverse of its root
   static constexpr Int root_guess = 0x5f3759df;
   static constexpr int root_steps = 3;
-  static constexpr float least_log = -87.3f, most_log = 88.7f;
   // ln 2 in two parts, the first with zeros at its end
   static constexpr float ln2_high = 0.693145751953125f, ln2_low = 1.42860677e-06f;
 };
 template <> struct FloatLayout<double> {
   using Int = int64_t;
-  static constexpr int mantissa_bits = 52, bias = 1023, log_terms = 11, exp_terms = 14;
+  static constexpr int mantissa_bits = 52, bias = 1023, log_terms = 11;
   static constexpr Int root_half = 0x3fe6a09e667f3bcd;
   static constexpr Int one = 0x3ff0000000000000;
   static constexpr Int shift_bits = 0x4338000000000000;
@@ -34,7 +33,6 @@ template <> struct FloatLayout<double> {
   static constexpr double least = 2.2250738585072014e-308;
   static constexpr Int root_guess = 0x5fe6eb50c7b537a9;
   static constexpr int root_steps = 4;
-  static constexpr double least_log = -708.3, most_log = 709.7;
   static constexpr double ln2_high = 0.693147180369123816490, ln2_low = 1.90821492927058770002e-10;
 };
 template <class T>
@@ -51,13 +49,6 @@ template <class T, int N, class F> NONNEG_INLINE Vec<T> series_of(Vec<T> x, F co
     sums[n % 2] = sums[n % 2] * square + fill<V>(coefficient(n));
   });
   return sums[0] + x * sums[1];
-}
-
-template <class T> constexpr T inverse_factorial(int n) {
-  T product = 1;
-  for (int i = 2; i <= n; ++i)
-    product *= T(i);
-  return 1 / product;
 }
 
 // log x for x >= 0; below the smallest normal number, of that number.
@@ -105,41 +96,22 @@ template <class T> NONNEG_INLINE Vec<T> log_ratio(Vec<T> x, Vec<T> y) {
   return e * fill<V>(F::ln2_high) + (log_m + e * fill<V>(F::ln2_low));
 }
 
-// e^x, clamped to the normal numbers.
-template <class T> NONNEG_INLINE Vec<T> exp_of(Vec<T> x) {
-  using V = Vec<T>;
-  using F = FloatLayout<T>;
-  using W = IntVec<T>;
-  const V low = fill<V>(F::least_log), high = fill<V>(F::most_log), shift = fill<V>(F::shift);
-  x = x > low ? x : low;
-  x = x < high ? x : high;
-  // x = n ln 2 + r with |r| < 0.35
-  const V shifted = x * fill<V>(T(1.44269504088896340736)) + shift;
-  const V n = shifted - shift;
-  const V r = (x - n * fill<V>(F::ln2_high)) - n * fill<V>(F::ln2_low);
-  const V series = series_of<T, F::exp_terms>(
-      r, [](int n) NONNEG_LAMBDA { return inverse_factorial<T>(n); });
-  const W exponent = (W)shifted - (W)shift; // n as an integer
-  return (V)((W)series + (exponent << F::mantissa_bits));
-}
-
-// x^p for x >= 0, within about |p log x| units in the last place, and a few; 0 where x is,
-// for p > 0.
-template <class T> NONNEG_INLINE Vec<T> power_of(Vec<T> x, T p) {
-  const Vec<T> zero = fill<Vec<T>>(T(0));
-  const Vec<T> power = exp_of<T>(log_of<T>(x) * fill<Vec<T>>(p));
-  return p > T(0) ? (x > zero ? power : zero) : power;
-}
-
 // 1/sqrt(x) within two units in the last place, by Newton's method; finite where x is 0.
-template <class T> NONNEG_INLINE Vec<T> inverse_root(Vec<T> x) {
+template <class T, int N>
+NONNEG_INLINE Beside<Vec<T>, N> inverse_roots(const Beside<Vec<T>, N> &x) {
   using V = Vec<T>;
   using F = FloatLayout<T>;
   using W = IntVec<T>;
+  using S = Beside<V, N>;
   const V half = fill<V>(T(0.5)), most = fill<V>(T(1.5));
-  V guess = (V)(fill<W>(F::root_guess) - ((W)x >> 1));
+  const S halves = S::of([&](auto i) NONNEG_LAMBDA { return half * x.part[i]; });
+  S guess = S::of([&](auto i) NONNEG_LAMBDA {
+    return (V)(fill<W>(F::root_guess) - ((W)x.part[i] >> 1));
+  });
   unroll<F::root_steps>([&](auto) NONNEG_LAMBDA {
-    guess = guess * (most - (half * x * guess) * guess);
+    const S y = S::of([&](auto i) NONNEG_LAMBDA { return halves.part[i] * guess.part[i]; });
+    const S rest = S::of([&](auto i) NONNEG_LAMBDA { return most - y.part[i] * guess.part[i]; });
+    guess = S::of([&](auto i) NONNEG_LAMBDA { return guess.part[i] * rest.part[i]; });
   });
   return guess;
 }

@@ -142,6 +142,18 @@ template <int W, int Stage = W, class V> NONNEG_INLINE void transpose(V (&v)[W])
   }
 }
 
+// Vectors that are computed with side by side, an operation on all of them before the next one: of
+// one, operations wait for each other (D-CORE-BETA-POWERS).
+template <class V, int N> struct Beside {
+  V part[N];
+
+  template <class F> static NONNEG_INLINE_MEMBER Beside of(F f) {
+    Beside made;
+    unroll<N>([&](auto i) NONNEG_LAMBDA { made.part[i] = f(i); });
+    return made;
+  }
+};
+
 // The numbers of a vector of T in float64: as many vectors as they fill. One vector of all of them
 // would be wider than the registers, and GCC takes its halves through memory (D-CORE-WIDE).
 template <class T> struct Wide {
