@@ -122,6 +122,27 @@ def test_the_core_agrees_with_its_reference(beta, storage, dtype, l2, move, afte
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("storage", ["dense-C", "csr-array"])
+@pytest.mark.parametrize(
+    "beta", [-0.5, 0.01, 0.03, 0.3, 0.5, 0.75, 1.25, 1.5, 1.7, 1.97, 1.99, 2.5, 3.2]
+)
+def test_powers_are_exact_over_the_range_of_numbers(beta, storage, dtype):
+    """The sums of a row of equal y: their power, whose logarithm may be rounded."""
+    most = np.log2(np.finfo(dtype).max)
+    reach = (most - 10) / max(1.0, abs(beta - 1), abs(beta - 2))
+    sizes = np.exp2(np.linspace(-reach, reach, 301)).astype(dtype)[:, None]
+    X = np.ones((301, 67), dtype)
+    rows = {"start": sizes, "solved": np.empty_like(sizes), "below": sizes.copy()}
+    step = TermsUpdate(BetaTerms(beta, float(np.finfo(dtype).tiny)), move=False)
+    found = run(step, STORAGES[storage](X), rows, shared(np.ones((67, 1), dtype)))[0]
+    y = sizes.astype(np.longdouble)
+    for name, power in (("below", beta - 1), ("solved", beta - 2)):
+        rounded = (abs(power) + 1) * np.abs(np.log2(y)) + 40
+        apart = np.abs(found[name] / (67 * y ** np.longdouble(power)) - 1)
+        assert np.all(apart < rounded * np.finfo(dtype).eps), name
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("storage", ROWS)
 @pytest.mark.parametrize("k", [3, 19])
 @pytest.mark.parametrize("compiled", [True, False])

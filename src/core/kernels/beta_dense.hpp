@@ -17,9 +17,6 @@ namespace nonneg::NONNEG_ISA {
 // of the cache, and a tile in the second (D-CORE-BETA-TILES).
 constexpr Index kBetaRows = 64, kBetaRowBytes = 4096;
 
-// Vectors of terms side by side, where they take roots or logarithms (D-CORE-BETA-POWERS).
-constexpr int kTermVectors = 4;
-
 // Columns that are computed with at a time, whole vectors.
 template <class T> NONNEG_INLINE Index beta_panel(Index n_columns) {
   constexpr Index L = kLanes<T>, most = kBetaRowBytes / static_cast<Index>(sizeof(T));

@@ -7,6 +7,9 @@
 
 namespace nonneg::NONNEG_ISA {
 
+// Vectors of terms side by side, where they take roots or logarithms (D-CORE-BETA-POWERS).
+constexpr int kTermVectors = 4;
+
 // Ways to make the powers of y: none, 1/y, by its root (β = 1/2 and 3/2), by its logarithm.
 enum class Powers { flat, inverse, root, any };
 
@@ -112,7 +115,7 @@ NONNEG_INLINE void root_terms(const BetaTerms<T> &b, Vec<T> least, const S &x, c
   });
   negative = S::of([&](auto i) NONNEG_LAMBDA {
     const Vec<T> one = inverse.part[i];
-    return falls ? ((x.part[i] * one) * one) * one : x.part[i] * (y.part[i] > b.floor ? one : least);
+    return falls ? ((x.part[i] * one) * one) * one : x.part[i] * (one < least ? one : least);
   });
 }
 
@@ -124,7 +127,7 @@ NONNEG_INLINE void power_terms(const BetaTerms<T> &b, Vec<T> least, const S &x, 
   positive = powers_beside<T, N>(falls ? safe : y, b.beta - T(1));
   negative = S::of([&](auto i) NONNEG_LAMBDA {
     const Vec<T> power = positive.part[i], ratio = x.part[i] / safe.part[i];
-    return ratio * (falls ? power : y.part[i] > b.floor ? power : least);
+    return ratio * (falls ? power : power > least ? power : least);
   });
 }
 

@@ -46,8 +46,7 @@ template <> struct PowerSeries<double> {
 
 template <int N, class T> constexpr int length_of(const T (&)[N]) { return N; }
 
-// log2 x for x >= 0; of x below the smallest normal number, one between its own and those of 0, which
-// is taken for half of the smallest.
+// log2 x for x >= 0; below the smallest normal number, one between its logarithm and that less 1.
 template <class T, int N> NONNEG_INLINE Beside<Vec<T>, N> log2_of(const Beside<Vec<T>, N> &x) {
   using V = Vec<T>;
   using F = FloatLayout<T>;
@@ -79,7 +78,7 @@ template <class T, int N> NONNEG_INLINE Beside<Vec<T>, N> log2_of(const Beside<V
   return S::of([&](auto i) NONNEG_LAMBDA { return s.part[i] * sum.part[i] + e.part[i]; });
 }
 
-// 2^x of x so that this is a normal number.
+// 2^x where that is a normal number.
 template <class T, int N> NONNEG_INLINE Beside<Vec<T>, N> exp2_of(const Beside<Vec<T>, N> &within) {
   using V = Vec<T>;
   using F = FloatLayout<T>;
