@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ..base import deadline
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
@@ -97,10 +98,21 @@ class CoordinateDescent(SolverBase):
         self, problem: Problem, state: CoordinateDescentState, most: int
     ) -> Stretch | None:
         """Do at most so many iterations in one call of the core."""
-        if self.shuffle or state.violation_init < 0:
+        if self.shuffle:
             return None
         rule = state.violation_init, self.tol, state.rounding
-        return cd_iteration.advance(problem, state, rule, most)
+        is_first = state.violation_init < 0
+        if is_first:
+            deadline.check()
+            rule, most = cd_iteration.NO_RULE, 1 if self.tol > 0 else most
+        done = cd_iteration.advance(problem, state, rule, most)
+        if done is None:
+            return None
+        if is_first:
+            self._note_first(state, done.violation[0], done.gram_W)
+        residual = [self._ratio(state, value) for value in done.violation]
+        converged = self._has_converged(state, done.violation[-1])
+        return Stretch(done.objective, residual, converged)
 
     def iteration(
         self, problem: Problem, state: CoordinateDescentState
@@ -110,17 +122,33 @@ class CoordinateDescent(SolverBase):
         order_H = self._order(state) if problem.update_H else None
         done = yield from cd_iteration.alternate(problem, state, order_W, order_H)
         if state.violation_init < 0:
-            state.violation_init = done.violation
-            if self.tol > 0:
-                state.rounding = _violation_by_rounding(state, done.gram_W)
-        ratio = done.violation / state.violation_init if state.violation_init else 0.0
+            self._note_first(state, done.violation, done.gram_W)
         objective = self._objective(problem, state, done)
         return Progress(
             objective=None if objective is None else np.array([objective]),
-            residual=np.array([ratio]),
+            residual=np.array([self._ratio(state, done.violation)]),
             decrease=None,
-            converged=np.array([ratio <= self.tol or done.violation <= state.rounding]),
+            converged=np.array([self._has_converged(state, done.violation)]),
         )
+
+    def _note_first(
+        self, state: CoordinateDescentState, violation: float, gram_W: Array | None
+    ) -> None:
+        """Keep what the stopping rule needs of the first iteration.
+
+        Factors and `gram_W` are those of that iteration; without a `tol` they do not count.
+        """
+        state.violation_init = violation
+        if self.tol > 0:
+            state.rounding = _violation_by_rounding(state, gram_W)
+
+    @staticmethod
+    def _ratio(state: CoordinateDescentState, violation: float) -> float:
+        return violation / state.violation_init if state.violation_init else 0.0
+
+    def _has_converged(self, state: CoordinateDescentState, violation: float) -> bool:
+        is_small = self._ratio(state, violation) <= self.tol
+        return is_small or violation <= state.rounding
 
     def finish(
         self,

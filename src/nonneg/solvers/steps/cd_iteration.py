@@ -10,16 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...base.arrays import Array
 from ...base.interfaces import Problem, State
-from ...base.records import Stretch
 from ...kernels import Cyclic, RowArrays, gram, stretches
 from ...kernels.quadratic_steps import ModelSums
 from ...operands.base import matmul, square_of
 from .half_steps import HalfStep, half_step, solve_half_of
 
 Order = Sequence[int] | None
+Rule = tuple[float, float, float]
+NO_RULE: Rule = (1.0, 0.0, -1.0)
+"""By which no iteration has converged, unless it moves nothing."""
 
 
 @dataclass(eq=False)
@@ -30,6 +33,14 @@ class AlternationState(State):
     """X·Ht of the current Ht, kept where X is read by columns or H is fixed."""
     gram_H: Array | None = None
     """HHᵀ of the current H in float64."""
+
+
+class Advanced(NamedTuple):
+    """The results of several iterations; `gram_W` is of the last, or None with H fixed."""
+
+    violation: list[float]
+    objective: list[float]
+    gram_W: Array | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -125,9 +136,9 @@ def _by_rows(
 def advance(
     problem: Problem,
     state: AlternationState,
-    rule: tuple[float, float, float],
+    rule: Rule,
     most: int,
-) -> Stretch | None:
+) -> Advanced | None:
     """Do at most so many iterations in one call of the core, or None if it can't.
 
     `rule` is the violation of the first iteration, the share of it at which the fit has
@@ -153,16 +164,15 @@ def advance(
                 penalties[1], sums_H, done.gram_H[i],
             )  # fmt: skip
             objective[i] += sum(p.value(*facts) for p, *facts in parts if not p.is_zero)
-    residual, converged = _judged(done.violation.tolist(), rule)
-    return Stretch(objective, residual, converged)
+    return Advanced(done.violation.tolist(), objective, done.gram_W[-1])
 
 
 def _advance_rows(
     problem: Problem,
     state: AlternationState,
-    rule: tuple[float, float, float],
+    rule: Rule,
     most: int,
-) -> Stretch | None:
+) -> Advanced | None:
     """Do at most so many sweeps over W beside a fixed H, by products that are known."""
     if state.product is None or state.gram_H is None:
         return None
@@ -170,17 +180,7 @@ def _advance_rows(
         state.W, state.product, state.gram_H, problem.penalty_W, problem.X.n_threads
     )
     violation = sweeps.sweep(stretches.StopRule(*rule), most).tolist()
-    residual, converged = _judged(violation, rule)
-    return Stretch([math.nan] * len(residual), residual, converged)
-
-
-def _judged(
-    violation: list[float], rule: tuple[float, float, float]
-) -> tuple[list[float], bool]:
-    """Return the residuals of iterations, and whether the last one has converged."""
-    first, tol, rounding = rule
-    residual = [value / first if first else 0.0 for value in violation]
-    return residual, residual[-1] <= tol or violation[-1] <= rounding
+    return Advanced(violation, [math.nan] * len(violation), None)
 
 
 def _by_columns(
