@@ -71,7 +71,8 @@ class ManyStarts(SolverBase):
         """Return the states of all models; W and Ht are the start of the first."""
         dtype, models = problem.X.dtype, []
         for r, start in enumerate(self.starts):
-            factors = (A.astype(dtype, copy=False) for A in start)
+            # rows on disk or on workers are never of another dtype
+            factors = (A if A.dtype == dtype else A.astype(dtype) for A in start)
             models.append(self.base.start(self._of(problem, r), *factors))
         return ManyStartsState(
             models, [None] * len(models), np.full(len(models), np.inf)
