@@ -14,6 +14,7 @@ from nonneg.kernels.drawing import DrawnEntries
 from nonneg.operands.registration import as_operand
 from nonneg.selection import replicates
 from nonneg.selection.drawn_rows import DrawnRows
+from support.requirements import needs_core
 
 N_ROWS, N_COLUMNS = 60, 90
 
@@ -87,9 +88,7 @@ def test_the_core_draws_what_the_reference_draws(dtype):
                 np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.skipif(
-    kernels.native is None, reason="the reference writes what NumPy lets it"
-)
+@needs_core  # the reference writes what NumPy lets it
 def test_entries_without_room_are_refused():
     A = matrix(np.float64)
     all_rows = np.arange(N_ROWS)
