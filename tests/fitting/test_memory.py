@@ -68,7 +68,7 @@ CASES = [
 """Solver, perhaps with its loss, and start."""
 
 BY_COLUMNS = ["cd/random", "hals/random"]
-"""Those whose sparse X is by columns; "sn" has one by rows as well, of which it makes a copy."""
+"""Those that meet a sparse X by columns alone; "sn" meets both, as it copies X by columns."""
 SLOW = ("pg", "sn-kullback-leibler")
 """Those whose iterations take long on a dense X."""
 
