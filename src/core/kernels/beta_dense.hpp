@@ -86,7 +86,8 @@ NONNEG_INLINE void store_terms(const BetaTerms<T> &terms, Vec<T> least, const De
 
 template <Powers powers, class T>
 static void row_terms(const BetaTerms<T> &terms, const DenseRow<T> &row, T *ratio, T *power) {
-  constexpr int L = kLanes<T>, N = powers == Powers::flat || powers == Powers::inverse ? 1 : kTermVectors;
+  constexpr bool is_short = powers == Powers::flat || powers == Powers::inverse;
+  constexpr int L = kLanes<T>, N = is_short ? 1 : kTermVectors;
   const BetaTerms<T> own = terms; // a copy: stores might change what a reference refers to
   const Vec<T> least = floor_power<powers, T>(own);
   Index j = 0;

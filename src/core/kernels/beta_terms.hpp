@@ -46,15 +46,16 @@ template <class T> struct BetaTerms {
     return x * power_of<T>(y, beta - T(2));
   }
 
-  V positive(V y) const {
+  template <int N> NONNEG_INLINE_MEMBER Beside<V, N> positives(const Beside<V, N> &y) const {
     if (beta == T(2))
       return y;
-    if (beta < T(1))
-      y = raised(y, floor);
+    const Beside<V, N> base = beta < T(1) ? all_raised<N>(y) : y;
     if (beta == T(0))
-      return fill<V>(T(1)) / y;
-    return power_of<T>(y, beta - T(1));
+      return Beside<V, N>::of([&](auto i) NONNEG_LAMBDA { return fill<V>(T(1)) / base.part[i]; });
+    return powers_beside<T, N>(base, beta - T(1));
   }
+
+  V positive(V y) const { return positives<1>({{y}}).part[0]; }
 
   // β = 1: x / y^2, the second derivative.
   V bend(V x, V y) const {
@@ -137,10 +138,14 @@ NONNEG_INLINE void both_terms(const BetaTerms<T> &b, Vec<T> least, const S &x, c
                               S &negative, S &positive) {
   using V = Vec<T>;
   if constexpr (powers == Powers::flat) {
-    negative = S::of([&](auto i) NONNEG_LAMBDA { return x.part[i] / b.raised(y.part[i], b.floor); });
+    negative = S::of(
+        [&](auto i) NONNEG_LAMBDA { return x.part[i] / b.raised(y.part[i], b.floor); });
   } else if constexpr (powers == Powers::inverse) {
-    positive = S::of([&](auto i) NONNEG_LAMBDA { return fill<V>(T(1)) / b.raised(y.part[i], b.floor); });
-    negative = S::of([&](auto i) NONNEG_LAMBDA { return (x.part[i] * positive.part[i]) * positive.part[i]; });
+    positive = S::of(
+        [&](auto i) NONNEG_LAMBDA { return fill<V>(T(1)) / b.raised(y.part[i], b.floor); });
+    negative = S::of([&](auto i) NONNEG_LAMBDA {
+      return (x.part[i] * positive.part[i]) * positive.part[i];
+    });
   } else if constexpr (powers == Powers::root) {
     if (b.beta < T(1))
       root_terms<true, T, N>(b, least, x, y, negative, positive);

@@ -63,15 +63,13 @@ static double all_terms(const BetaTerms<T> &terms, Index n_columns, bool wants_v
   constexpr int L = kLanes<T>;
   V value = fill<V>(T(0));
   Index j = 0;
-  if (!wants_value && terms.beta != T(0) && terms.beta != T(2)) { // several powers side by side
+  if (!wants_value) { // several powers side by side
     constexpr int N = kTermVectors;
+    using S = Beside<V, N>;
     for (; j + N * L <= n_columns; j += N * L) {
-      using S = Beside<V, N>;
-      S base = S::of([&](auto i) NONNEG_LAMBDA { return load<V>(y + j + i * L); });
-      if (terms.beta < T(1))
-        base = terms.template all_raised<N>(base);
-      const S power = powers_beside<T, N>(base, terms.beta - T(1));
-      unroll<N>([&](auto i) NONNEG_LAMBDA { store(y + j + i * L, power.part[i]); });
+      const S powers = terms.template positives<N>(
+          S::of([&](auto i) NONNEG_LAMBDA { return load<V>(y + j + i * L); }));
+      unroll<N>([&](auto i) NONNEG_LAMBDA { store(y + j + i * L, powers.part[i]); });
     }
   }
   for (; j < n_columns; j += L) {
