@@ -9,7 +9,8 @@ import scipy.sparse as sp
 from nonneg import NMF, bootstrap, match_components
 from nonneg.constraints import Bounds, Fixed
 from nonneg.fitting.preparation import prepare_X
-from nonneg.selection import replicates, uncertainty
+from nonneg.selection import replicates
+from nonneg.selection.intervals import middle_interval
 from nonneg.selection.replicates import refits
 
 
@@ -36,7 +37,7 @@ def fitted(X, **options):
 
 def refit(model, X, *weights, tol=1e-9):
     again = refits(model, X, prepare_X(X, 1), tol, 5000)
-    return list(again.each(weights))
+    return list(again.each(weights, lambda _, H: H))
 
 
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array, sp.csc_array])
@@ -257,10 +258,10 @@ def test_drawn_rows_stored_by_columns_give_the_same_replicates(
 @pytest.mark.parametrize("n", [1, 2, 7, 100])
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95])
 def test_intervals_end_at_percentiles(n: int, level: float) -> None:
-    values = np.random.default_rng(0).gamma(0.3, size=(n, 2, 5))
+    values = np.random.default_rng(0).gamma(0.3, size=(2, 5, n))
     tail = 50 * (1 - level)
     np.testing.assert_allclose(
-        uncertainty.middle_interval(values, level),
-        np.percentile(values, (tail, 100 - tail), axis=0),
+        middle_interval(values, level),
+        np.percentile(values, (tail, 100 - tail), axis=-1),
         rtol=1e-12,
     )

@@ -8,6 +8,7 @@ from ..base.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .estimator import NMFCV
+    from .intervals import Intervals
     from .many_starts import Consensus, consensus
     from .matching import Matching, match_components, order_components
     from .rank import select_rank
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
         dispersion,
         silhouettes,
     )
-    from .uncertainty import Intervals, Uncertainty, bootstrap
+    from .uncertainty import Uncertainty, bootstrap
 
 __all__ = [
     "NMFCV",
@@ -47,7 +48,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Consensus": ".many_starts",
-        "Intervals": ".uncertainty",
+        "Intervals": ".intervals",
         "Matching": ".matching",
         "NMFCV": ".estimator",
         "RankSelection": ".rank_selection",

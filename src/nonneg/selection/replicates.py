@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from .drawn_rows import DrawnRows
 from .side_by_side import in_order
 from .single_precision import copied, fits_single
 
+A = TypeVar("A")
 Weights: TypeAlias = NDArray[np.float64]
 Refit: TypeAlias = Callable[[Weights], Array]
 """Returns the components (k, n_features) of the refit by weights of the rows (n_samples,)."""
@@ -49,9 +50,19 @@ class Refits(NamedTuple):
     refit: Refit
     workers: int = 1
 
-    def each(self, weights: Iterable[Weights]) -> Generator[Array, None, None]:
-        """Yield the components by each of these weights, in order."""
-        return in_order(self.refit, weights, self.workers)
+    def each(
+        self, weights: Iterable[Weights], take: Callable[[int, Array], A]
+    ) -> Generator[A, None, None]:
+        """Yield in order what `take` makes of the number and the components of each replicate.
+
+        It is called on the threads of the refits.
+        """
+
+        def taken(numbered: tuple[int, Weights]) -> A:
+            r, of_rows = numbered
+            return take(r, self.refit(of_rows))
+
+        return in_order(taken, enumerate(weights), self.workers)
 
 
 def refits(
