@@ -239,6 +239,25 @@ draw_rows_csr64: _DrawRows
 draw_columns_csr32: _DrawColumns
 draw_columns_csr64: _DrawColumns
 
+class _OrderRuns(Protocol):
+    def __call__(
+        self,
+        X: Any,
+        rows: Array,
+        place: Array,
+        class_of: Array,
+        n_classes: int,
+        values: Array,
+        indices: Array,
+        pointers: Array,
+        sums: Array,
+        squares: Array,
+        n_threads: int,
+    ) -> None: ...
+
+order_runs_csr32: _OrderRuns
+order_runs_csr64: _OrderRuns
+
 class _Matmul(Protocol):
     def __call__(self, X: Any, B: Array, out: Array, n_threads: int) -> None: ...
 

@@ -393,6 +393,18 @@ def call_draw_columns(f, X, a):
     f(X, place, a("scale", np.ones(N_COLUMNS)), *drawn(a, index, N_ROWS))
 
 
+def call_order_runs(f, X, a):
+    X = X(a)
+    index = np.int32 if X[2] is None else X[2].dtype
+    runs = 2 * N_ROWS
+    f(
+        X, a("rows", np.arange(N_ROWS)[::-1], index), a("place", [0, 4, 1, 2, 3], index),
+        a("class_of", [0, 1, 0, 0, 1], index), 2, *drawn(a, index, runs),
+        a.empty("run sums", runs, dtype=np.float64),
+        a.empty("run squares", runs, dtype=np.float64), 1,
+    )  # fmt: skip
+
+
 def call_revive(f, X, a):
     W, Ht, _ = a.factors
     starts = a("starts", np.ones((1, len(Ht))))
@@ -414,6 +426,7 @@ ON_X = {
     "extrapolate": call_extrapolate, "newton_stretch": call_newton_stretch,
     "multiply_both": call_multiply_both, "polish": call_polish,
     "revive": call_revive, "draw_rows": call_draw_rows, "draw_columns": call_draw_columns,
+    "order_runs": call_order_runs,
 }  # fmt: skip
 ON_NAMED = {
     "clean_rows": call_clean, "solve_apart": call_apart, "named_product": call_named_product,

@@ -194,6 +194,7 @@ template <class F> void for_dtypes(F f) {
 void bind_options(nb::module_ &);
 void bind_products(nb::module_ &);
 void bind_drawing(nb::module_ &);
+void bind_ordering(nb::module_ &);
 void bind_half_step(nb::module_ &);
 void bind_alternation(nb::module_ &);
 void bind_extrapolation(nb::module_ &);

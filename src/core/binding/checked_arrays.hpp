@@ -18,6 +18,7 @@ template <class T> using In = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>
 template <class T> using Out = nb::ndarray<T, nb::ndim<2>, nb::device::cpu>;
 template <class T>
 using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T> using OutVector = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 inline void require(bool ok, const char *what) {
   if (!ok)

@@ -7,11 +7,9 @@
 namespace nonneg {
 namespace {
 
-template <class T> using Line = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
 template <class T, class I>
-DrawnEntries<T, I> entries_of(const Line<T> &values, const Line<I> &indices,
-                              const Line<I> &pointers, Index n_lines) {
+DrawnEntries<T, I> entries_of(const OutVector<T> &values, const OutVector<I> &indices,
+                              const OutVector<I> &pointers, Index n_lines) {
   require(values.shape(0) == indices.shape(0) &&
               static_cast<Index>(pointers.shape(0)) == n_lines + 1,
           "the arrays for the entries that are drawn do not belong together");
@@ -23,7 +21,7 @@ template <class T, class I> void bind_index(nb::module_ &m, const char *suffix) 
   using Arg = CsrArg<T, I>;
   m.def((std::string("draw_rows_") + suffix).c_str(),
         [](typename Arg::Arrays X, Index n_columns, const Vector<I> &rows, const Vector<T> &scale,
-           const Line<T> &values, const Line<I> &indices, const Line<I> &pointers) {
+           const OutVector<T> &values, const OutVector<I> &indices, const OutVector<I> &pointers) {
           const auto x = Arg::view_of(X, n_columns);
           const Index n = static_cast<Index>(rows.shape(0));
           const I *const numbers = data_of(rows);
@@ -38,7 +36,7 @@ template <class T, class I> void bind_index(nb::module_ &m, const char *suffix) 
         nb::arg("indices").noconvert(), nb::arg("pointers").noconvert());
   m.def((std::string("draw_columns_") + suffix).c_str(),
         [](typename Arg::Arrays X, const Vector<I> &place, const Vector<T> &scale,
-           const Line<T> &values, const Line<I> &indices, const Line<I> &pointers) {
+           const OutVector<T> &values, const OutVector<I> &indices, const OutVector<I> &pointers) {
           const auto x = Arg::view_of(X, static_cast<Index>(place.shape(0)));
           const I *const places = data_of(place);
           require(scale.shape(0) == place.shape(0), "there must be a number for each column");

@@ -88,6 +88,7 @@ NB_MODULE(_core, m) {
   bind_options(m);
   bind_products(m);
   bind_drawing(m);
+  bind_ordering(m);
   bind_half_step(m);
   bind_alternation(m);
   bind_extrapolation(m);

@@ -25,6 +25,7 @@ from . import (
     bounded_rows,
     drawing,
     observed_rows,
+    ordering,
     reference,
     shaped_columns,
 )
@@ -50,6 +51,7 @@ stretches: Any = None
 _native_beta: Any = None
 _native_observed: Any = None
 _native_bounded: Any = None
+_native_drawing: Any = None
 
 if os.environ.get("NONNEG_SIMD") != "reference":
     try:
@@ -59,6 +61,7 @@ if os.environ.get("NONNEG_SIMD") != "reference":
         stretches = importlib.import_module(".stretches", __name__)
         _native_observed = importlib.import_module(".native_observed", __name__)
         _native_bounded = importlib.import_module(".native_bounded", __name__)
+        _native_drawing = importlib.import_module(".native_drawing", __name__)
     except ModuleNotFoundError as error:
         if error.name != "nonneg._core":
             raise
@@ -85,8 +88,9 @@ solve_apart = (_native_observed or observed_rows).solve_apart
 coordinate_sweep = (native or reference).coordinate_sweep
 exact_solve = (native or block_pivoting).exact_solve
 solve_on_sets = (native or block_pivoting).solve_on_sets
-draw_columns = (native or drawing).draw_columns
-draw_rows = (native or drawing).draw_rows
+draw_columns = (_native_drawing or drawing).draw_columns
+draw_rows = (_native_drawing or drawing).draw_rows
+order_runs = (_native_drawing or ordering).order_runs
 gather_scaled = (_native_beta or reference).gather_scaled
 move_scaled = (_native_beta or reference).move_scaled
 multiplied = (_native_beta or beta_terms).multiplied
@@ -212,6 +216,7 @@ __all__ = [
     "native_pass",
     "nearest_monotone",
     "nearest_unimodal",
+    "order_runs",
     "solve_apart",
     "solve_by_classes",
     "solve_classes",

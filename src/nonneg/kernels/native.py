@@ -17,7 +17,6 @@ from ..base.steps import OtherFactor, RowsOfW
 from . import block_pivoting, reference
 from .block_pivoting import ExactReport
 from .block_sizes import SUMMARY_ENTRIES
-from .drawing import DrawnEntries
 from .native_options import as_contiguous, options_of_classes, solve_options
 from .quadratic_steps import (
     MatMul,
@@ -211,22 +210,6 @@ def summary(A: Array, n_threads: int = 1) -> Summary:
 def touch(pages: Array, step: int) -> None:
     """Compiled twin of `reference.touch`, which waits for a disk without the GIL."""
     _core.touch(pages, step)
-
-
-def draw_rows(X: Any, rows: NDArray[np.int64], scale: Array, out: DrawnEntries) -> None:
-    """Compiled twin of `drawing.draw_rows`."""
-    suffix, arrays = csr_arrays(X)
-    numbers = rows.astype(X.indices.dtype, copy=False)
-    binding(f"draw_rows_{suffix}")(arrays, X.shape[1], numbers, scale, *out)
-
-
-def draw_columns(
-    X: Any, place: NDArray[np.int64], scale: Array, out: DrawnEntries
-) -> None:
-    """Compiled twin of `drawing.draw_columns`."""
-    suffix, arrays = csr_arrays(X)
-    numbers = place.astype(X.indices.dtype, copy=False)
-    binding(f"draw_columns_{suffix}")(arrays, numbers, scale, *out)
 
 
 def gram(A: Array, n_threads: int = 1) -> NDArray[np.float64]:

@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import DTypeLike, NDArray
 
 from ..base.arrays import Array
 from ..base.interfaces import Operand
-from ..kernels.csr_format import assemble_csr, known_canonical
+from ..kernels import order_runs
+from ..kernels.csr_format import known_canonical
+from ..kernels.ordering import Orders
 from ..operands.base import matmul
 from ..operands.registration import as_operand
 
@@ -63,7 +64,9 @@ class ClassBlock(ABC):
 
 def class_block(X: Operand, rows: Classes, columns: Classes) -> ClassBlock:
     """Return a copy of X, in memory, in the order of the classes."""
-    return (SparseBlock if X.sparse else DenseBlock)(X.native(), rows, columns)
+    if X.sparse:
+        return SparseBlock(X.native(), rows, columns, X.n_threads)
+    return DenseBlock(X.native(), rows, columns)
 
 
 class DenseBlock(ClassBlock):
@@ -119,35 +122,34 @@ class DenseBlock(ClassBlock):
 class SparseBlock(ClassBlock):
     """A block of a sparse X: each row has a run of entries for each class of columns."""
 
-    def __init__(self, X: Any, rows: Classes, columns: Classes) -> None:
+    def __init__(self, X: Any, rows: Classes, columns: Classes, n_threads: int) -> None:
         X = X.tocsr()
-        n, m, F = len(rows.order), X.shape[1], len(columns.ranges)
-        class_of_column = np.empty(m, dtype=np.min_scalar_type(F))
+        (n, m), F = X.shape, len(columns.ranges)
+        index = X.indices.dtype
+        class_of_column, place = np.empty((2, m), dtype=index)
         for b, part in enumerate(columns.ranges):
             class_of_column[columns.order[part]] = b
-        # each entry goes to a run, in one stable count: entries of a class keep their order,
-        # and that is the order of its columns
-        index = np.promote_types(X.indices.dtype, np.min_scalar_type(-n * F))
-        runs = np.repeat(_places(rows.order, index) * F, np.diff(X.indptr))
-        runs += class_of_column[X.indices]
-        ordered = sp.coo_array(
-            (X.data, (runs, _places(columns.order, X.indices.dtype)[X.indices])),
-            shape=(n * F, m),
-        ).tocsr()
-        del runs
-        self._runs = ordered.indptr
+        place[columns.order] = np.arange(m)
+        # entries of a class keep their order, and that is the order of its columns
+        orders = Orders(rows.order, place, class_of_column, F)
+        ordered = order_runs(X, orders, n_threads)
+        self._runs = ordered.pointers
+        self._sums = ordered.sums.reshape(n, F), ordered.squares.reshape(n, F)
         self.X = known_canonical(
-            ordered.data,
+            ordered.values,
             ordered.indices,
-            np.ascontiguousarray(ordered.indptr[::F]),
+            np.ascontiguousarray(ordered.pointers[::F]),
             (n, m),
         )
         self.ranges, self.columns = rows.ranges, columns
 
     def sums(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the sums and the sums of squares over each pair of classes, (F, F)."""
-        values = self.X.data.astype(np.float64, copy=False)
-        return self._by_classes(values), self._by_classes(values * values)
+        sums, squares = (
+            np.stack([table[rows].sum(axis=0) for rows in self.ranges])
+            for table in self._sums
+        )
+        return sums, squares
 
     def without(self, held: list[int], dtype: DTypeLike) -> Any:
         """Return a copy of this dtype, 0 where class a of the rows meets held[a] of the columns."""
@@ -159,14 +161,6 @@ class SparseBlock(ClassBlock):
             as_operand(self._chosen(held, True, self.X.dtype), n_threads), Ht
         )
         return float(np.sum(product * W, dtype=np.float64))
-
-    def _by_classes(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        n, F = self.X.shape[0], len(self.columns.ranges)
-        runs = assemble_csr(
-            values, self.X.indices, self._runs, (n * F, self.X.shape[1])
-        )
-        of_row = (runs @ np.ones(self.X.shape[1])).reshape(n, F)
-        return np.stack([of_row[rows].sum(axis=0) for rows in self.ranges])
 
     def _chosen(self, held: list[int], is_held: bool, dtype: DTypeLike) -> Any:
         """Return the entries that are held out, or the others."""
@@ -180,10 +174,3 @@ class SparseBlock(ClassBlock):
         np.cumsum((lengths.reshape(-1, F) * chosen).sum(axis=1), out=indptr[1:])
         data = X.data[mask].astype(dtype, copy=False)
         return known_canonical(data, X.indices[mask], indptr, X.shape)
-
-
-def _places(order: NDArray[np.intp], dtype: Any) -> NDArray[Any]:
-    """Return the place of each thing in an order."""
-    place = np.empty(len(order), dtype=dtype)
-    place[order] = np.arange(len(order))
-    return place
