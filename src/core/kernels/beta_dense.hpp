@@ -196,7 +196,16 @@ private:
         row_bends(terms, x, y_i, power_i, packed_sum(s.rows + (row + i) * b.width, b.width));
       if (wants_terms)
         by_powers(x, y_i, power_i);
+      if (row + i + kProductRows < X_.rows)
+        fetch(x.x + kProductRows * X_.stride, n_columns);
     }
+  }
+
+  // Has a row of X on its way while the product for the rows before it is made: that one reads
+  // nothing of X, so that the processor doesn't foresee what comes (D-CORE-BETA-FETCH).
+  static void fetch(const T *x, Index n) {
+    for (Index j = 0; j < n; j += 64 / static_cast<Index>(sizeof(T)))
+      __builtin_prefetch(x + j, 0, 2);
   }
 
   void by_powers(const DenseRow<T> &x, T *y, T *power) {
