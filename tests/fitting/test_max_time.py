@@ -226,7 +226,16 @@ def test_a_cut_transform_warns_and_leaves_rows_as_they_started(solver, over_afte
 @pytest.mark.parametrize("looks", LOOKS)
 def test_composed_fits_may_be_cut_anywhere(options, looks, over_after):
     clock = over_after(looks)
-    model = NMF(2, "random", "hals", random_state=0, tol=0, max_time=LIMIT, **options)
+    model = NMF(
+        2,
+        "random",
+        "hals",
+        random_state=0,
+        tol=0,
+        max_iter=10**6,
+        max_time=LIMIT,
+        **options,
+    )
     quietly(lambda: model.fit(data()))
     assert model.stop_reason_ == "max_time"
     assert np.isfinite(model.components_).all()

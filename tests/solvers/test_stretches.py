@@ -109,6 +109,36 @@ def test_nobody_who_listens_changes_a_fit(
 
 
 @pytest.mark.parametrize(
+    ("fit", "storage", "dtype", "limit"),
+    covering(["cd", "hals", "sn", "mu KL"], list(STORAGES), ["f4", "f8"], LIMITS),
+)
+def test_starts_of_a_small_matrix_are_fits_of_their_own(
+    fit: str, storage: str, dtype: str, limit: Any
+) -> None:
+    X, _, _ = made((60, 40, 4), dtype)
+    X = STORAGES[storage](X)
+    tol, max_iter = limit
+    options = FITS[fit] | {"tol": tol, "max_iter": max_iter, "init": "random"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        outcomes = []
+        for callback in (None, lambda _: False):
+            model = NMF(4, random_state=0, n_init=4, callback=callback, **options)
+            outcomes.append(outcome(model, model.fit_transform(X)))
+        assert_equal(outcomes)
+        seeds = np.random.RandomState(0).randint(2**31 - 1, size=4)
+        alone = [NMF(4, random_state=int(s), **options).fit(X) for s in (0, *seeds[1:])]
+    objectives = outcomes[0]["objectives"][:max_iter]
+    assert outcomes[0]["n_iter"] == max(fit.n_iter_ for fit in alone)
+    for r, model in enumerate(alone):
+        told = model.history_["objective"][: model.n_iter_]
+        least = np.where(np.isnan(told), np.nan, np.fmin.accumulate(told))
+        np.testing.assert_array_equal(objectives[: model.n_iter_, r], least)
+        ended = objectives[model.n_iter_ : outcomes[0]["n_iter"], r]
+        np.testing.assert_array_equal(ended, np.full_like(ended, least[-1]))
+
+
+@pytest.mark.parametrize(
     ("fit", "rank", "dtype", "tol"),
     covering(["hals", "sn"], [1, 2, 4], ["f4", "f8"], [0, 1e-5]),
 )

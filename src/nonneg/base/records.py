@@ -63,7 +63,7 @@ class History:
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """Report of consecutive iterations of one model; the lists have an entry for each."""
+    """Report of consecutive iterations; the lists have an entry for each."""
 
     objective: list[float]
     """Penalised objectives, NaN where an iteration does not tell it."""
@@ -72,6 +72,8 @@ class Stretch:
     """Whether the fit has converged in the last of them."""
     sweeps: list[float] | None = None
     """Inner sweeps per half-step, on average; None for one each."""
+    objectives: list[NDArray[np.float64]] | None = None
+    """Smallest objective so far of each model, if there are several, as in `History`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -144,6 +144,7 @@ def _take_in(past: Past, done: Progress | Stretch, seconds: float, tol: float) -
         history.objective.extend(done.objective)
         history.residual.extend(done.residual)
         history.sweeps.extend(done.sweeps or [1.0] * n_iter)
+        history.objectives.extend(done.objectives or [])
         if n_iter > 1:
             share = (seconds - past.seconds) / n_iter
             inner = past.seconds + share * np.arange(1, n_iter)

@@ -34,6 +34,8 @@ class Pace:
     """Least number of iterations for which the solver is asked for a call of the core."""
     longest: int | None = None
     """Most iterations of a call; None: as many as take `seconds`."""
+    n_calls: int = 1
+    """Calls of the core in a stretch: one for each model, between which interrupts are heard."""
     is_first: bool = True
     """Whether nothing was done yet: a solver may do its first iteration alone."""
 
@@ -59,6 +61,7 @@ class Pace:
         is_call = self.seconds > 0 and most >= self.least
         stretch = solver.advance(problem, state, most) if is_call else None
         if stretch is not None:
+            self.n_calls = len(stretch.objectives[0]) if stretch.objectives else 1
             self._note(len(stretch.residual), time.perf_counter() - began)
             return stretch
         if is_call and not self.is_first:
@@ -70,11 +73,11 @@ class Pace:
     def _is_near_end(self) -> bool:
         """Whether the end of the call's time might come in a stretch, and cut it short."""
         left = deadline.seconds_left()
-        return left is not None and left < NEAR * self.seconds
+        return left is not None and left < NEAR * self.seconds * self.n_calls
 
     def _note(self, n_iter: int, seconds: float) -> None:
         self.is_first = False
-        fitting = self.seconds * n_iter / max(seconds, 1e-9)
+        fitting = self.seconds * self.n_calls * n_iter / max(seconds, 1e-9)
         longest = GROWTH * n_iter if self.longest is None else self.longest
         self.most = max(1, min(int(fitting), longest))
 

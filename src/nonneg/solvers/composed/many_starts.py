@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 
 from ...base.arrays import Array
 from ...base.interfaces import Problem, Progress, SolverBase, Stored
+from ...base.records import Stretch
 from ...kernels import gram
 from ..steps.half_steps import run_together
 from ..steps.quadratic_iteration import penalties
+from ..steps.sweep_costs import iteration_cost
+from .joint_stretch import ModelStretch, joined, one_after_another, single
+
+ALONE = 3e6
+"""Cost of an iteration of a model, in multiply-adds, up to which models do not share passes: calls
+of the core for each of them take less time (D-MANY-ALONE)."""
 
 
 @dataclass(eq=False)
@@ -63,6 +70,7 @@ class ManyStarts(SolverBase):
     name: ClassVar[str] = "many-starts"
     requires: ClassVar[frozenset[str]] = frozenset()
     measure: ClassVar[str] = "largest residual"
+    advances: ClassVar[bool] = True
     base: SolverBase
     problems: Sequence[Problem]
     starts: Iterable[tuple[Array, Array]]
@@ -80,14 +88,9 @@ class ManyStarts(SolverBase):
 
     def iterate(self, problem: Problem, state: ManyStartsState) -> Progress:
         """Do one iteration of each model that has not converged."""
-        active = [
-            r
-            for r, last in enumerate(state.last)
-            if last is None or not last.converged.all()
-        ]
+        active = _active(state)
         moved = self._iterate(problem, state, active)
-        if state.is_rounded:
-            state.best, state.is_rounded = np.full_like(state.best, np.inf), False
+        _forget_rounded(state)
         for r, progress in zip(active, moved, strict=True):
             state.models[r].n_iter += 1
             state.last[r] = progress
@@ -101,6 +104,57 @@ class ManyStarts(SolverBase):
             converged=np.concatenate([p.converged for p in done]),
             sweeps=float(np.mean([progress.sweeps for progress in moved])),
         )
+
+    def advance(
+        self, problem: Problem, state: ManyStartsState, most: int
+    ) -> Stretch | None:
+        """Do some iterations of one model after the other, in calls of the core.
+
+        None where the models share passes over an X that is not small.
+        """
+        is_large = self.base.shares_passes and iteration_cost(problem) > ALONE
+        if is_large or not self.base.advances:
+            return None
+        moved: dict[int, ModelStretch] = {}
+        for r in _active(state):
+            done = self._alone(problem, state, most, r, bool(moved))
+            if done is None:
+                return None
+            _forget_rounded(state)
+            moved[r] = ModelStretch.of(done, state.best[r])
+            state.last[r], state.best[r] = moved[r].last(), moved[r].best
+        resting = {
+            r: last
+            for r, last in enumerate(state.last)
+            if r not in moved and last is not None
+        }
+        return joined(moved, resting, state.best)
+
+    def _alone(
+        self,
+        problem: Problem,
+        state: ManyStartsState,
+        most: int,
+        r: int,
+        in_any_case: bool,
+    ) -> Stretch | None:
+        """Do so many iterations of a model, unless it converges.
+
+        None, unless they are to be done in any case: there is no such call of the core.
+        """
+        of_model, model = self._of(problem, r), state.models[r]
+        parts: list[Stretch] = []
+        left = most
+        while left > 0 and not (parts and parts[-1].has_converged):
+            # a call may end early
+            part = self.base.advance(of_model, model, left)
+            if part is None and not (parts or in_any_case):
+                return None
+            part = part or single(self.base.iterate(of_model, model))
+            parts.append(part)
+            model.n_iter += len(part.residual)
+            left -= len(part.residual)
+        return one_after_another(parts)
 
     def recast(self, problem: Problem, state: ManyStartsState) -> None:
         """Go on in the dtype of X; all models have to converge there."""
@@ -162,6 +216,21 @@ class ManyStarts(SolverBase):
             state.best[r] = value if np.isfinite(value) else np.finfo(float).max
             if last is not None:  # so that no later call computes it again
                 last.objective = np.array([state.best[r]])
+
+
+def _active(state: ManyStartsState) -> list[int]:
+    """Return the numbers of the models that have not converged."""
+    return [
+        r
+        for r, last in enumerate(state.last)
+        if last is None or not last.converged.all()
+    ]
+
+
+def _forget_rounded(state: ManyStartsState) -> None:
+    """Forget objectives of float32 when the first iterations in float64 are done."""
+    if state.is_rounded:
+        state.best, state.is_rounded = np.full_like(state.best, np.inf), False
 
 
 def _reported(progress: Progress) -> float:

@@ -100,7 +100,8 @@ class SingleStart(SolverBase):
             return None
         state.base.n_iter += len(done.residual)
         if state.is_single:
-            self._judge(problem, state, done.objective[-1], done.has_converged)
+            told = done.objectives or done.objective
+            self._judge(problem, state, told[-1], done.has_converged)
             return replace(done, has_converged=False)
         return done
 

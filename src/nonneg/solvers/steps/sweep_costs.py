@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.interfaces import Operand
+from ...base.interfaces import Operand, Problem
 from ...kernels import Adaptive, Method
 
 SHARE, MOST = 0.5, 16
@@ -20,6 +20,10 @@ dense X, and of a stored entry of a sparse one, which a gather finds (D-HALS-SWE
 STEP, CALL = 6, 7e5
 """Multiply-adds that a step costs beside its gradient, and an iteration in calls
 (D-HALS-SWEEPS)."""
+
+NARROW, SWEEPS = 8, 4
+"""Components whose products cost as much as those of fewer, and k·k for a row in an iteration, with
+its share of Gram matrices, where the cost of a whole iteration is asked for (D-MANY-ALONE)."""
 
 
 def cost_ratio(X: Operand, k: int, n_moving: int | None = None) -> float:
@@ -60,3 +64,10 @@ def with_sweeps_beside(X: Operand, method: Method, known: NDArray[np.bool_]) -> 
         return method
     n_moving = int(np.count_nonzero(~known))
     return replace(method, sweeps=most_sweeps(X, len(known), n_moving))
+
+
+def iteration_cost(problem: Problem) -> float:
+    """Return the multiply-adds of an iteration of one model, by the model of their costs."""
+    X, k = problem.X, len(problem.penalty_W.l1)
+    product = X.product_entries * max(k, NARROW) * (STORED if X.sparse else DENSE)
+    return 2 * product + SWEEPS * sum(X.shape) * k * k
