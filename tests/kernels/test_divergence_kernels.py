@@ -17,6 +17,7 @@ from nonneg.kernels.term_records import TermRows, TermShared
 from nonneg.operands.registration import as_operand
 from support import oracles
 from support.cases import DTYPES, STORAGES, data
+from support.combinations import covering
 from support.records import as_dict
 from support.tolerances import assert_close
 
@@ -62,10 +63,9 @@ def power(beta):
 # --- multiplicative steps ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("storage", ROWS)
-@pytest.mark.parametrize("beta", BETAS)
-@pytest.mark.parametrize("k", [1, 3, 8, 19, 40])
+@pytest.mark.parametrize(
+    ("dtype", "storage", "beta", "k"), covering(DTYPES, ROWS, BETAS, [1, 3, 8, 19, 40])
+)
 def test_a_step_is_that_of_the_formulas(beta, storage, dtype, k):
     """Numerators, denominators, the step and the value, entry by entry in float64."""
     X = data(37, 29) + (0.1 if beta <= 0 else 0.0)
@@ -93,12 +93,11 @@ def test_a_step_is_that_of_the_formulas(beta, storage, dtype, k):
     assert_close(sums["value"], value, dtype, X.size, factor, cancelled=size)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("storage", ROWS)
-@pytest.mark.parametrize("beta", BETAS)
-@pytest.mark.parametrize("l2", [0.0, 0.7])
-@pytest.mark.parametrize("move", [True, False])
-@pytest.mark.parametrize("after", [False, True], ids=["", "after"])
+@pytest.mark.of_the_core
+@pytest.mark.parametrize(
+    ("dtype", "storage", "beta", "l2", "move", "after"),
+    covering(DTYPES, ROWS, BETAS, [0.0, 0.7], [True, False], [False, True]),
+)
 def test_the_core_agrees_with_its_reference(beta, storage, dtype, l2, move, after):
     X = STORAGES[storage]((data(37, 29) + (0.1 if beta <= 0 else 0.0)).astype(dtype))
     W, Ht = factors(X.shape, 6, dtype)
@@ -191,6 +190,7 @@ def test_the_step_with_l2_minimises_the_majoriser(beta):
             assert w / a == pytest.approx(best, rel=1e-6)
 
 
+@pytest.mark.of_the_core
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_large_sums_go_by_panels_of_features(dtype):
     """More features than the accumulators may take: a few entries in each row."""
@@ -218,6 +218,7 @@ def test_large_sums_go_by_panels_of_features(dtype):
     assert_close(sums["value"], expected["value"], dtype, Ht.size)
 
 
+@pytest.mark.of_the_core
 @pytest.mark.parametrize(
     ("beta", "storage"),
     [(0.5, "dense-C"), (1.0, "dense-C"), (3.0, "dense-C"), (1.0, "csr-array")],
@@ -252,14 +253,18 @@ def test_large_sums_of_full_rows_go_by_panels_too(beta, storage):
 # --- scalar Newton steps ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("storage", [*ROWS, "dense-F", "dense-negative-strides"])
-@pytest.mark.parametrize("k", [1, 3, 8, 19, 40])
-@pytest.mark.parametrize("sweeps", [1, 4])
+@pytest.mark.of_the_core
+@pytest.mark.parametrize(
+    ("dtype", "storage", "k", "sweeps"),
+    covering(
+        DTYPES, [*ROWS, "dense-F", "dense-negative-strides"], [1, 3, 8, 19, 40], [1, 4]
+    ),
+)
 def test_newton_agrees_with_its_reference(storage, dtype, k, sweeps):
     newton_agrees(storage, dtype, k, sweeps, 29)
 
 
+@pytest.mark.of_the_core
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("storage", ["dense-C", "dense-F", "dense-negative-strides"])
 @pytest.mark.parametrize(("k", "sweeps"), [(1, 4), (19, 1), (3, 4)])

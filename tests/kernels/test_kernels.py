@@ -255,6 +255,7 @@ def test_empty_rows_and_columns(storage):
     np.testing.assert_array_equal(sums["rhs"][[0, 3, 49]], 0)
 
 
+@pytest.mark.of_the_core
 @pytest.mark.parametrize("storage", ["dense", np.int32, np.int64])
 @pytest.mark.parametrize("accumulate", [True, False])
 def test_features_too_many_for_accumulators(storage, accumulate):
@@ -272,6 +273,7 @@ def test_features_too_many_for_accumulators(storage, accumulate):
     assert_close(product, X.T @ W, np.float64, n)
 
 
+@pytest.mark.of_the_core
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 def test_large_factor_touched_often_is_read_by_panels(index):
     # more than 4 MB of factor, and blocks with more than two entries per feature

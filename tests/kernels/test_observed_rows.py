@@ -15,6 +15,7 @@ from nonneg.kernels.quadratic_steps import (
     RowSolveInputs,
     RowSolveRows,
 )
+from support.combinations import covering
 from support.tolerances import tol
 
 DTYPES = (np.float32, np.float64)
@@ -64,6 +65,7 @@ def test_named_products(dtype, index, k):
     np.testing.assert_allclose(dense, product, rtol=tol(dtype, 45 * k))
 
 
+@pytest.mark.of_the_core
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("method", [Cyclic(), Adaptive(4, 0.0, 0.3)], ids=repr)
 def test_rows_of_no_one_and_many_entries(dtype, method):
@@ -111,11 +113,15 @@ def test_clean_rows_hides_nan():
     np.testing.assert_array_equal(out, np.nan_to_num(X[7:20]))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rest", [0, 1])
-@pytest.mark.parametrize("k", [1, 4, 19, 67, 101])
+@pytest.mark.of_the_core
 @pytest.mark.parametrize(
-    "method", [Cyclic(), Adaptive(5, 0.01, 0.3), Exact(0.2, sweeps=3)], ids=repr
+    ("dtype", "rest", "k", "method"),
+    covering(
+        DTYPES,
+        [0, 1],
+        [1, 4, 19, 67, 101],
+        [Cyclic(), Adaptive(5, 0.01, 0.3), Exact(0.2, sweeps=3)],
+    ),
 )
 def test_rows_apart_are_those_of_the_reference(dtype, rest, k, method):
     shape = (40, 60)

@@ -26,6 +26,7 @@ from nonneg.kernels.quadratic_steps import (
 from nonneg.operands.registration import as_operand
 from support import oracles
 from support.cases import DTYPES, STORAGES
+from support.combinations import covering
 from support.records import as_dict, solve_models
 from support.requirements import needs_core
 from support.tolerances import assert_close, scale, tol
@@ -116,6 +117,7 @@ def test_what_a_row_solve_reports(method, dtype, n_rows, k):
         assert_close(report.measures[0], expected, dtype, n_rows * k)
 
 
+@pytest.mark.of_the_core
 @methods
 @dtypes
 @pytest.mark.parametrize(("n_rows", "k"), [(5, 3), (70, 12), (530, 40)])
@@ -243,10 +245,15 @@ def fused(operand, methods, ks, dtype, accumulate=True, seed=1):
     return before, rows, shared, sums
 
 
-@dtypes
-@pytest.mark.parametrize("storage", STORAGES)
-@pytest.mark.parametrize("shape", [(1, 4), (37, 50), (700, 90)])
-@pytest.mark.parametrize("names", [["adaptive"], ["exact", "adaptive", "cyclic"]])
+@pytest.mark.parametrize(
+    ("dtype", "storage", "shape", "names"),
+    covering(
+        DTYPES,
+        list(STORAGES),
+        [(1, 4), (37, 50), (700, 90)],
+        [["adaptive"], ["exact", "adaptive", "cyclic"]],
+    ),
+)
 def test_a_fused_pass_is_product_solves_and_sums(names, shape, storage, dtype, passes):
     rng = np.random.default_rng(0)
     X = (rng.random(shape) * (rng.random(shape) < 0.4)).astype(dtype)
@@ -434,9 +441,13 @@ def test_rows_in_classes_are_those_of_each_class(dtype):
         assert not done.gram_result[1].any()
 
 
-@dtypes
-@pytest.mark.parametrize("storage", ["dense-C", "csr-array"])
-@pytest.mark.parametrize("in_slots", [True, False])
+@pytest.mark.parametrize(
+    ("in_slots", "storage", "dtype"),
+    [
+        pytest.param(*case, marks=[] if case[0] else pytest.mark.of_the_core)
+        for case in covering([True, False], ["dense-C", "csr-array"], DTYPES)
+    ],
+)
 def test_a_pass_over_rows_in_classes_is_that_of_each_class(in_slots, storage, dtype):
     # classes end within blocks, and where sums of X'W are too large for a slot there are none
     shape = (700, 90) if in_slots else (60, 120_000)

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from nonneg import kernels
 from nonneg.base.interfaces import Operand, Penalty, Problem
 from nonneg.losses.registry import losses
 from nonneg.operands.registration import as_operand
@@ -23,6 +24,8 @@ from nonneg.solvers.registry import make_solver, solvers
 
 Array = NDArray[Any]
 DTYPES = [np.float64, np.float32]
+PASSES = ["installed", "reference"][: 1 if kernels.native is None else 2]
+"""Kernels of the fixture `passes`; where those installed are the reference, they are one."""
 
 
 def _non_contiguous(X: Array) -> Array:
