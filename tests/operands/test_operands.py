@@ -21,7 +21,8 @@ from nonneg.operands.dense import DenseOperand
 from nonneg.operands.registration import as_operand, register_operand
 from nonneg.operands.registration import unregister_operand as unregister
 from support import oracles
-from support.cases import DTYPES, MAIN_STORAGES, STORAGES, data, factors
+from support.cases import DTYPES, MAIN_STORAGES, PASSES, STORAGES, data, factors
+from support.combinations import covering
 from support.records import solve_models
 from support.tolerances import assert_close
 
@@ -35,14 +36,16 @@ SHAPES = {
 }
 
 
-@pytest.fixture(params=STORAGES)
-def storage(request):
-    return STORAGES[request.param]
-
-
-@pytest.fixture(params=SHAPES)
-def shape(request):
-    return SHAPES[request.param]
+def for_storages(**factors):
+    """Each storage with each shape, and each two values of two factors."""
+    names = ("storage", "shape", *factors)
+    chosen = covering(list(STORAGES), list(SHAPES), *factors.values())
+    return pytest.mark.parametrize(
+        names,
+        [(STORAGES[name], SHAPES[shape], *rest) for name, shape, *rest in chosen],
+        ids=["-".join(map(str, one)) for one in chosen],
+        indirect=["passes"] if "passes" in factors else False,
+    )
 
 
 def sample(shape, dtype):
@@ -54,7 +57,7 @@ def sample(shape, dtype):
     return X
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@for_storages(dtype=DTYPES)
 def test_shape_dtype_and_stats(storage, shape, dtype):
     X = sample(shape, dtype)
     operand = as_operand(storage(X))
@@ -74,8 +77,7 @@ def test_shape_dtype_and_stats(storage, shape, dtype):
         assert_close(stats.mean, exact.mean(), np.float64, X.size)
 
 
-@pytest.mark.parametrize("k", [1, 4, 19])
-@pytest.mark.parametrize("dtype", DTYPES)
+@for_storages(dtype=DTYPES, k=[1, 4, 19], passes=PASSES)
 def test_products(storage, shape, dtype, k, passes):
     X = sample(shape, dtype)
     W, Ht = factors(shape, k, dtype)
@@ -96,8 +98,7 @@ def run_row_update(operand, W, Ht, term, order=None, accumulate=True):
     return W, *solve_models(operand, [Cyclic(order)], [rows], [shared], accumulate)
 
 
-@pytest.mark.parametrize("order", [None, (2, 0, 3, 1)])
-@pytest.mark.parametrize("dtype", DTYPES)
+@for_storages(dtype=DTYPES, order=[None, (2, 0, 3, 1)], passes=PASSES)
 def test_row_update(storage, shape, dtype, order, passes):
     """X is read once; W moves as by its definition, the sums are those after it."""
     X = sample(shape, dtype)
@@ -133,7 +134,7 @@ def test_row_update_without_sums_for_the_other_half(name, dtype, passes):
     assert fewer["violation"] == sums["violation"]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@for_storages(dtype=DTYPES, passes=PASSES)
 def test_squared_error(storage, shape, dtype, passes):
     X = sample(shape, dtype)
     W, Ht = factors(shape, 4, dtype)

@@ -16,6 +16,7 @@ from support.cases import (
     DTYPES,
     MAIN_STORAGES,
     PAIRS,
+    PASSES,
     STORAGES,
     SolverCase,
     data,
@@ -36,17 +37,22 @@ def for_each(pairs):
     return pytest.mark.parametrize(("loss", "case"), pairs, ids=str)
 
 
+def for_pairs_with(pairs, **factors):
+    """Each pair with each value of the factors, and each two values of two factors."""
+    return pytest.mark.parametrize(
+        ("loss", "case", *factors),
+        [(*pair, *rest) for pair, *rest in covering(pairs, *factors.values())],
+        ids=str,
+        indirect=["passes"] if "passes" in factors else False,
+    )
+
+
 each_pair = for_each(PAIRS)
 storages = pytest.mark.parametrize("storage", MAIN_STORAGES)
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
-@each_pair
-@pytest.mark.parametrize(
-    ("storage", "dtype", "passes"),
-    covering(list(STORAGES), DTYPES, ["installed", "reference"]),
-    indirect=["passes"],
-)
+@for_pairs_with(PAIRS, storage=list(STORAGES), dtype=DTYPES, passes=PASSES)
 def test_the_objective_never_rises(loss, case, storage, dtype, passes):
     X = STORAGES[storage](data_for(loss, dtype=dtype))
     problem = make_problem(X, loss=loss, l1=0.01, l2=0.02, random_state=0)
@@ -55,12 +61,12 @@ def test_the_objective_never_rises(loss, case, storage, dtype, passes):
     assert values[-1] < 0.9 * values[0]
 
 
-@each_pair
-@pytest.mark.parametrize(
-    ("storage", "dtype", "shape", "k"),
-    covering(
-        MAIN_STORAGES, DTYPES, [(1, 1), (1, 6), (6, 1), (2, 30), (30, 2)], [1, 2, 9]
-    ),
+@for_pairs_with(
+    PAIRS,
+    storage=MAIN_STORAGES,
+    dtype=DTYPES,
+    shape=[(1, 1), (1, 6), (6, 1), (2, 30), (30, 2)],
+    k=[1, 2, 9],
 )
 def test_any_shape_and_rank(loss, case, storage, dtype, shape, k):
     """Also more components than rows or columns."""
@@ -70,9 +76,12 @@ def test_any_shape_and_rank(loss, case, storage, dtype, shape, k):
     assert_descends(case.make(tol=0.0), problem, X, *start, n_iter=5)
 
 
-@for_each(pairs(quadratic=True, to_zero=True))
-@storages
-@dtypes
+@for_pairs_with(
+    pairs(quadratic=True, to_zero=True),
+    storage=MAIN_STORAGES,
+    dtype=DTYPES,
+    passes=PASSES,
+)
 def test_fixed_H(loss, case, storage, dtype, passes):
     """H stays to the bit, and W ends at the minimum for it.
 
@@ -184,9 +193,7 @@ def test_cd_is_equivariant_to_powers_of_two(storage, exponent):
     np.testing.assert_array_equal(scaled[1], plain[1])
 
 
-@for_each(pairs(with_zeros=True))
-@storages
-@dtypes
+@for_pairs_with(pairs(with_zeros=True), storage=MAIN_STORAGES, dtype=DTYPES)
 def test_zero_rows_and_columns_end_at_zero(loss, case, storage, dtype):
     X = data(dtype=dtype)
     X[[0, 11]], X[:, 5] = 0, 0
@@ -198,9 +205,7 @@ def test_zero_rows_and_columns_end_at_zero(loss, case, storage, dtype):
     assert np.abs(Ht[5]).max() <= 1e-3 * scale(Ht)
 
 
-@for_each(pairs(with_zeros=True))
-@storages
-@dtypes
+@for_pairs_with(pairs(with_zeros=True), storage=MAIN_STORAGES, dtype=DTYPES)
 def test_all_zero_X(loss, case, storage, dtype):
     X = STORAGES[storage](np.zeros((9, 7), dtype=dtype))
     problem = make_problem(X, loss=loss, random_state=0)
@@ -209,11 +214,7 @@ def test_all_zero_X(loss, case, storage, dtype):
     assert values[-1] <= 1e-3 * values[0]
 
 
-@each_pair
-@pytest.mark.parametrize(
-    ("storage", "dtype", "which"),
-    covering(MAIN_STORAGES, DTYPES, ["W", "H", "both"]),
-)
+@for_pairs_with(PAIRS, storage=MAIN_STORAGES, dtype=DTYPES, which=["W", "H", "both"])
 def test_dead_components(loss, case, storage, dtype, which):
     """A component without curvature neither divides by zero nor spoils the others."""
     X = STORAGES[storage](data_for(loss, dtype=dtype))
@@ -227,9 +228,9 @@ def test_dead_components(loss, case, storage, dtype, which):
     assert values[-1] < values[0]
 
 
-@for_each(pairs(quadratic=True, to_zero=True))
-@storages
-@dtypes
+@for_pairs_with(
+    pairs(quadratic=True, to_zero=True), storage=MAIN_STORAGES, dtype=DTYPES
+)
 def test_a_penalty_that_kills_everything(loss, case, storage, dtype):
     """Other losses are infinite there: x·log 0."""
     X = STORAGES[storage](data_for(loss, dtype=dtype))
@@ -251,9 +252,7 @@ EXTREMES = {
 }
 
 
-@each_pair
-@storages
-@pytest.mark.parametrize("extreme", EXTREMES)
+@for_pairs_with(PAIRS, storage=MAIN_STORAGES, extreme=list(EXTREMES))
 def test_extreme_values_give_finite_factors(loss, case, storage, extreme):
     """Defined results where squares of X underflow to zero or come near overflow."""
     dtype, size = EXTREMES[extreme]
