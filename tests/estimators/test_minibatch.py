@@ -22,6 +22,7 @@ from nonneg.operands.registration import as_operand
 from nonneg.operands.streamed.row_batches import row_batches
 from support import oracles
 from support.cases import DTYPES, MAIN_STORAGES, STORAGES, data, factors
+from support.combinations import covering
 from support.tolerances import assert_close
 
 BETAS = [-0.5, 0, 0.5, 1, 1.5, 2, 2.5]
@@ -79,9 +80,10 @@ def test_the_parameters_are_the_peers_and_ours_come_after():
         assert ours[name].kind == theirs[name].kind
 
 
-@pytest.mark.parametrize("batch_size", [7, 20, 1000])
-@pytest.mark.parametrize("beta", BETAS)
-@pytest.mark.parametrize("storage", ["dense-C", "dense-F", "csr-array"])
+@pytest.mark.parametrize(
+    ("batch_size", "beta", "storage"),
+    covering([7, 20, 1000], BETAS, ["dense-C", "dense-F", "csr-array"]),
+)
 def test_the_same_steps(storage, beta, batch_size):
     X = positive() if beta <= 0 else positive() * (data(53, 17, 0.6) > 0)
     X = STORAGES[storage](X)
@@ -365,9 +367,9 @@ def test_a_stream_of_the_batches_is_a_pass_over_them(storage, exact):
     ]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("exact", [False, True])
-@pytest.mark.parametrize("storage", MAIN_STORAGES)
+@pytest.mark.parametrize(
+    ("dtype", "exact", "storage"), covering(DTYPES, [False, True], MAIN_STORAGES)
+)
 @pytest.mark.usefixtures("eager_threads")
 def test_results_do_not_depend_on_the_number_of_threads(storage, exact, dtype):
     X = STORAGES[storage](data(300, 40, dtype=dtype))

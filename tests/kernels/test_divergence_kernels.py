@@ -358,10 +358,10 @@ EXACT_CASES = {
 }
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("storage", ["dense-C", "csr-array"])
-@pytest.mark.parametrize("case", EXACT_CASES)
-@pytest.mark.parametrize("cold", [True, False], ids=["cold", "warm"])
+@pytest.mark.parametrize(
+    ("dtype", "storage", "case", "cold"),
+    covering(DTYPES, ["dense-C", "csr-array"], list(EXACT_CASES), [True, False]),
+)
 def test_exact_solves_take_few_steps(case, storage, dtype, cold):
     """Steps by the whole Hessian of a row end after a few, at the optimality conditions."""
     options = {"density": 0.8, "k": 7, "l1": 0.0, "l2": 0.0, "decades": 0}

@@ -17,6 +17,7 @@ from nonneg.operands.streamed import row_batches
 from nonneg.solvers import block_least_squares
 from nonneg.solvers.composed import block_warmup
 from support.cases import DTYPES, MAIN_STORAGES, STORAGES, data
+from support.combinations import covering
 from support.stored import npy_folder
 from support.tolerances import assert_close
 
@@ -38,10 +39,12 @@ def by_blocks_alone(monkeypatch):
     monkeypatch.setattr(block_warmup, "PASSES", 10**9)
 
 
-@pytest.mark.parametrize("passes", [2, 10**9])
-@pytest.mark.parametrize("blocks", BLOCKS)
-@pytest.mark.parametrize("storage", MAIN_STORAGES)
-@pytest.mark.parametrize("penalty", [{}, {"alpha_W": 1e-3, "l1_ratio": 0.4}])
+@pytest.mark.parametrize(
+    ("passes", "blocks", "storage", "penalty"),
+    covering(
+        [2, 10**9], BLOCKS, MAIN_STORAGES, [{}, {"alpha_W": 1e-3, "l1_ratio": 0.4}]
+    ),
+)
 def test_a_pass_by_blocks_never_raises_the_objective(
     blocks, storage, penalty, passes, monkeypatch
 ):

@@ -24,6 +24,7 @@ from nonneg.solvers.steps import column_scaled
 from nonneg.solvers.steps.batch_problem import LossAtScale
 from support import oracles
 from support.cases import DTYPES, MAIN_STORAGES, STORAGES, counts, data, factors
+from support.combinations import covering
 
 K = 5
 ignores_warnings = pytest.mark.filterwarnings(
@@ -126,9 +127,10 @@ def test_an_exact_product_with_zeros_is_at_no_distance(beta, storage):
 # --- units --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [1e-150, 1e-30, 1e12, 1e15, 1e25, 1e100])
-@pytest.mark.parametrize("solver", ["mu", "sn"])
-@pytest.mark.parametrize("storage", MAIN_STORAGES)
+@pytest.mark.parametrize(
+    ("size", "solver", "storage"),
+    covering([1e-150, 1e-30, 1e12, 1e15, 1e25, 1e100], ["mu", "sn"], MAIN_STORAGES),
+)
 @ignores_warnings
 def test_kullback_leibler_at_any_size(size, solver, storage):
     X, unit = counts(), 2.0 ** round(np.log2(size))

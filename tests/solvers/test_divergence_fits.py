@@ -14,6 +14,7 @@ import nonneg
 from nonneg import NMF, non_negative_factorization
 from support import oracles
 from support.cases import DTYPES, MAIN_STORAGES, STORAGES, counts, data, factors
+from support.combinations import covering
 from support.tolerances import assert_close
 
 BETAS = [-0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
@@ -83,9 +84,9 @@ def test_every_storage_gives_the_same_mu_fit(beta, dtype):
         assert_close(other[1], results[0][1], dtype, X.size, factor=100)
 
 
-@pytest.mark.parametrize("beta", BETAS)
-@pytest.mark.parametrize("storage", MAIN_STORAGES)
-@pytest.mark.parametrize("penalty", [L1, L2], ids=["l1", "l2"])
+@pytest.mark.parametrize(
+    ("beta", "storage", "penalty"), covering(BETAS, MAIN_STORAGES, [L1, L2])
+)
 def test_no_multiplicative_step_raises_the_objective(beta, storage, penalty):
     X = data(40, 23, density=0.7) + (0.05 if beta <= 0 else 0.0)
     W, H = start(X)
@@ -109,9 +110,10 @@ def test_no_multiplicative_step_raises_the_objective(beta, storage, penalty):
     assert values[-1] < values[0]
 
 
-@pytest.mark.parametrize("beta", [0.0, 1.0, 1.5, 2.0])
-@pytest.mark.parametrize("storage", MAIN_STORAGES)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("beta", "storage", "seed"),
+    covering([0.0, 1.0, 1.5, 2.0], MAIN_STORAGES, list(range(3))),
+)
 def test_acceleration_is_never_worse(beta, storage, seed):
     """After as many iterations, which read X as often."""
     X = counts(seed=seed) + (0.0 if beta == 1 else 0.01)
@@ -154,9 +156,10 @@ def test_zeros_that_are_not_optimal_are_left_in_the_end(beta, storage, accelerat
 # --- sn -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("storage", MAIN_STORAGES)
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("penalty", [NO_PENALTY, L1, L2], ids=["none", "l1", "l2"])
+@pytest.mark.parametrize(
+    ("storage", "dtype", "penalty"),
+    covering(MAIN_STORAGES, DTYPES, [NO_PENALTY, L1, L2]),
+)
 def test_sn_ends_at_the_optimality_conditions(storage, dtype, penalty):
     X = counts()
     model = NMF(
@@ -265,9 +268,10 @@ def test_restarts_keep_the_best(solver):
 # --- odd data -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", ["mu", "sn"])
-@pytest.mark.parametrize("storage", MAIN_STORAGES)
-@pytest.mark.parametrize("size", [1e-30, 1e-9, 1e9])
+@pytest.mark.parametrize(
+    ("solver", "storage", "size"),
+    covering(["mu", "sn"], MAIN_STORAGES, [1e-30, 1e-9, 1e9]),
+)
 def test_kullback_leibler_does_not_depend_on_the_unit(solver, storage, size):
     """D(c·X | c·WH) = c·D: counts of 1e9 and values of 1e-30 are fitted as well."""
     X, unit = counts(), 2.0 ** round(np.log2(size))
@@ -359,9 +363,9 @@ def test_the_default_start_has_no_zeros_for_multiplicative_steps():
         NMF(K, "nndsvd", "mu", beta_loss=1, max_iter=3).fit(X)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("storage", MAIN_STORAGES)
-@pytest.mark.parametrize("noise", [True, False], ids=["noise", "nearly exact"])
+@pytest.mark.parametrize(
+    ("dtype", "storage", "noise"), covering(DTYPES, MAIN_STORAGES, [True, False])
+)
 def test_the_error_of_sn_is_told_by_its_last_solve(storage, dtype, noise):
     """It is that of the factors, to rounding; of a nearly exact fit by another pass."""
     W, Ht = factors((60, 44), 3, np.float64)

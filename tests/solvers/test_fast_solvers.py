@@ -25,6 +25,7 @@ from nonneg.solvers.steps import balancing
 from nonneg.solvers.steps.sweep_costs import most_sweeps
 from support import oracles
 from support.cases import DTYPES, MAIN_STORAGES, STORAGES, data, factors, make_problem
+from support.combinations import covering
 from support.properties import fit
 from support.tolerances import scale
 
@@ -59,10 +60,10 @@ def kkt_residual(X, W, H, l1=0.0, l2=0.0):
 # ---- stopping ------------------------------------------------------------------------
 
 
-@fast
-@storages
-@dtypes
-@pytest.mark.parametrize("weight", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("solver", "storage", "dtype", "weight"),
+    covering(FAST, MAIN_STORAGES, DTYPES, [0.0, 0.3]),
+)
 def test_converged_means_stationary(solver, storage, dtype, weight):
     X = low_rank().astype(dtype)
     model = NMF(
@@ -207,10 +208,10 @@ def test_penalties_by_component(solver, storage):
 # ---- transform -----------------------------------------------------------------------
 
 
-@fast
-@storages
-@dtypes
-@pytest.mark.parametrize("weight", [0.0, 0.2])
+@pytest.mark.parametrize(
+    ("solver", "storage", "dtype", "weight"),
+    covering(FAST, MAIN_STORAGES, DTYPES, [0.0, 0.2]),
+)
 def test_transform_agrees_with_fit(solver, storage, dtype, weight):
     X = STORAGES[storage](low_rank().astype(dtype))
     model = NMF(
