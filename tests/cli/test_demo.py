@@ -77,7 +77,8 @@ class TestDocstrings:
             collect_docstrings(tmp_path)
 
     def test_the_standard_library_gives_the_same_each_time(self, corpus):
-        assert collect_docstrings() == corpus
+        folder = Path(json.__file__).parents[1] / "email"
+        assert collect_docstrings(folder) == collect_docstrings(folder)
         texts, names = corpus
         assert len(texts) == len(names) == len(set(texts)) > 1000
         assert all(len(text) >= 200 for text in texts)

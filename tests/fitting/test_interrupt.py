@@ -166,7 +166,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 storage, solver, beta_loss = sys.argv[1:]
 rng = np.random.default_rng(0)
 if storage == "dense":
-    X, k = rng.random((20_000, 1_000)), 40
+    X, k = rng.random((10_000, 1_000)), 40
 else:
     columns = rng.integers(0, 20_000, (60_000, 20), dtype=np.int32).ravel()
     starts = np.arange(0, columns.size + 1, 20, dtype=np.int32)
