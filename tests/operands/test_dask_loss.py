@@ -34,27 +34,54 @@ def model(solver, **more):
     )
 
 
-@pytest.fixture
-def client():
-    """Three workers that nobody starts again."""
+@pytest.fixture(scope="module")
+def workers():
+    """A cluster, and a function that starts workers until there are three in it.
+
+    Nobody else starts one again, and those that a test has left are there for the next.
+    """
     with (
         distributed.LocalCluster(
             n_workers=0, dashboard_address=":0", silence_logs=50
         ) as cluster,
         contextlib.ExitStack() as stack,
-        distributed.Client(cluster) as client,
     ):
         command = [
             sys.executable, "-W", "ignore", "-m", "distributed.cli.dask_worker",
             cluster.scheduler_address, "--no-nanny", "--nthreads", "1",
             "--no-dashboard",
         ]  # fmt: skip
-        for _ in range(3):
-            worker = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-            stack.callback(worker.wait)
-            stack.callback(worker.kill)
-        client.wait_for_workers(3, timeout=60)
+        alive = []
+
+        def fill_up():
+            alive[:] = [worker for worker in alive if worker.poll() is None]
+            while len(alive) < 3:
+                alive.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+                stack.callback(alive[-1].wait)
+                stack.callback(alive[-1].kill)
+
+        yield cluster, fill_up
+
+
+@pytest.fixture
+def client(workers):
+    """Three workers that nobody starts again."""
+    cluster, fill_up = workers
+    fill_up()
+    with distributed.Client(cluster) as client:
+        end = time.monotonic() + 60
+        # those that a test killed may be listed for a moment
+        while time.monotonic() < end and not answers(client, 3):
+            time.sleep(0.05)
         yield client
+
+
+def answers(client, n_workers):
+    """Whether so many workers are listed, and each of them is there."""
+    if len(client.ncores()) != n_workers:
+        return False
+    told = client.run(os.getpid, on_error="return").values()
+    return len(told) == n_workers and all(isinstance(pid, int) for pid in told)
 
 
 class Killer:
