@@ -11,6 +11,7 @@ from nonneg.initialization.svd_start import INITS, initial_factors, truncated_sv
 from nonneg.kernels.factor_rows import to_caller
 from nonneg.kernels.orthogonal import orthonormal, sign_of_largest
 from nonneg.operands.registration import as_operand
+from support.combinations import covering
 
 da = pytest.importorskip("dask.array")
 import dask
@@ -52,9 +53,10 @@ def starts(X, D, k, init, positive=False):
     return here, (W, Ht)
 
 
-@pytest.mark.parametrize("init", SVD_INITS)
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize("kind", ["dense", "csr"])
+@pytest.mark.parametrize(
+    ("init", "shape", "kind"),
+    covering(SVD_INITS, list(SHAPES.values()), ["dense", "csr"]),
+)
 def test_starts_are_those_in_memory(kind, shape, init):
     X = data(shape)
     here, there = starts(X, pieces(X, kind), 5, init)
