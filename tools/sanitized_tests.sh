@@ -8,7 +8,7 @@ set -euo pipefail
 venv=$1
 shift
 # the tests of csr_format and of a missing core run no compiled code
-[ $# -gt 0 ] || set -- tests/kernels --ignore=tests/kernels/test_csr_format.py \
+[ $# -gt 0 ] || set -- -n "${JOBS:-2}" tests/kernels --ignore=tests/kernels/test_csr_format.py \
     --ignore=tests/kernels/test_without_core.py
 
 # what Clang and GCC both check beside addresses; null, object-size and pointer-overflow
