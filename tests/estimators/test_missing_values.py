@@ -532,6 +532,25 @@ def test_15_fewer_observations_than_components(fit, dtype):
     assert np.isfinite(W).all()
 
 
+@pytest.mark.parametrize("solver", ["sn", "mu"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_15_rows_that_show_nothing_of_any_component(solver, dtype):
+    """Sums over what a row shows are differences, which rounding must not leave below 0."""
+    rng = np.random.default_rng(0)
+    H = rng.gamma(0.5, size=(3, 40)).astype(dtype)
+    H[:, 7] = 0
+    X = np.asarray(rng.poisson(rng.gamma(1, size=(60, 3)) @ H), dtype=dtype)
+    X[:30] = np.where(np.arange(40) == 7, 0, np.nan)
+    X[30:, 3] = np.nan
+    W, *_ = non_negative_factorization(
+        X, H=H, n_components=3, update_H=False, solver=solver, alpha_W=0.1,
+        beta_loss="kullback-leibler", missing_values=np.nan, max_iter=2000,
+    )  # fmt: skip
+    assert np.isfinite(W).all()
+    assert W[:30].max() <= 1e-6
+    assert (W[30:].max(axis=1) > 0).all()
+
+
 def test_15_nothing_observed_is_refused():
     with pytest.raises(ValueError, match="No entry of X"):
         model("hals", missing_values=np.nan).fit(np.full((4, 3), np.nan))

@@ -201,7 +201,7 @@ sys.exit(3)
     ],
 )
 def test_a_signal_ends_a_long_fit(storage, solver):
-    """A real SIGINT, at an arbitrary moment of a fit of many seconds an iteration."""
+    """A real SIGINT, at an arbitrary moment of a fit of seconds an iteration."""
     child = subprocess.Popen(
         [
             sys.executable,

@@ -120,7 +120,9 @@ def linear_terms(X: Scaled, Ht: Array, column_sums: Array) -> Array | None:
         sums = matmul(SparseOperand(named, X.n_threads), Ht)
     else:
         sums = named @ Ht
-    return np.asarray(sums + (weights.rest * column_sums).astype(Ht.dtype))
+    sums = np.asarray(sums + (weights.rest * column_sums).astype(Ht.dtype))
+    # a difference, which by rounding may be below 0 where a row shows nothing of a component
+    return np.maximum(sums, 0, out=sums)
 
 
 def newton_pass(
