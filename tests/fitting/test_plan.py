@@ -238,6 +238,18 @@ class CountingDense(DenseOperand):
         return super().run_pass(step, rows, shared)
 
 
+def test_starts_of_a_small_matrix_read_it_each_for_itself():
+    rng = np.random.default_rng(0)
+    small, large = rng.random((60, 40)), rng.random((2000, 600))
+
+    def passes(X, **options):
+        plan = NMF(4, "random", "hals", n_init=5, **options).plan(X)
+        return plan.as_dict()["passes"]["iteration"]
+
+    assert passes(small) == 5 * passes(large) == 5
+    assert passes(small, alpha_W=0.1) == 1  # the core has no such calls with penalties
+
+
 @pytest.mark.parametrize("n_init", [1, 2])
 def test_a_sketch_has_passes_and_memory(n_init, monkeypatch):
     # a call of the core for the end of a fit reads X itself

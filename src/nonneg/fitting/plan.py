@@ -23,6 +23,7 @@ from ..initialization.svd_start import count_products
 from ..operands.low_rank import SKETCH_PASSES
 from ..operands.streamed.row_batches import RowBatches
 from ..solvers.block_least_squares import BlockLeastSquares
+from ..solvers.composed.many_starts import go_alone
 from ..solvers.minibatch import MiniBatch
 from ..solvers.registry import solver_name
 from .constraint_plan import Constraints
@@ -283,7 +284,10 @@ class Plan:
         if models == 1:
             return one
         start, iteration, end = models * one.start, models * one.iteration, one.end
-        if self.solver.shares_passes and not self.compress:
+        p = self.parameters
+        is_free = p.alpha == p.alpha_W == 0 and p.alpha_H in (0, "same")
+        alone = go_alone(self.solver, self.X, self.k, is_free)
+        if self.solver.shares_passes and not (self.compress or alone):
             start, iteration = start + (models - 1) * one.apart, one.iteration
         if not self.solver.reports_objective:
             end += models

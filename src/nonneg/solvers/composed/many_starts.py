@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...base.arrays import Array
-from ...base.interfaces import Problem, Progress, SolverBase, Stored
+from ...base.interfaces import Operand, Problem, Progress, SolverBase, Stored
 from ...base.records import Stretch
 from ...kernels import gram
 from ..steps.half_steps import run_together
@@ -112,8 +112,9 @@ class ManyStarts(SolverBase):
 
         None where the models share passes over an X that is not small.
         """
-        is_large = self.base.shares_passes and iteration_cost(problem) > ALONE
-        if is_large or not self.base.advances:
+        k = len(problem.penalty_W.l1)
+        is_free = problem.penalty_W.is_zero and problem.penalty_H.is_zero
+        if not go_alone(self.base, problem.X, k, is_free):
             return None
         moved: dict[int, ModelStretch] = {}
         for r in _active(state):
@@ -216,6 +217,18 @@ class ManyStarts(SolverBase):
             state.best[r] = value if np.isfinite(value) else np.finfo(float).max
             if last is not None:  # so that no later call computes it again
                 last.objective = np.array([state.best[r]])
+
+
+def go_alone(base: SolverBase, X: Operand, k: int, is_free: bool) -> bool:
+    """Whether models by this solver do their iterations one model after the other.
+
+    Those that could share passes over X do so if X is small, in memory and without weights, and the
+    models are free of penalties, as a call of the core then does several iterations.
+    """
+    if not base.advances:
+        return False
+    is_plain = is_free and not (X.in_parts or X.on_workers or X.is_weighted)
+    return not base.shares_passes or (is_plain and iteration_cost(X, k) <= ALONE)
 
 
 def _active(state: ManyStartsState) -> list[int]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base.interfaces import Operand, Problem
+from ...base.interfaces import Operand
 from ...kernels import Adaptive, Method
 
 SHARE, MOST = 0.5, 16
@@ -66,8 +66,7 @@ def with_sweeps_beside(X: Operand, method: Method, known: NDArray[np.bool_]) -> 
     return replace(method, sweeps=most_sweeps(X, len(known), n_moving))
 
 
-def iteration_cost(problem: Problem) -> float:
+def iteration_cost(X: Operand, k: int) -> float:
     """Return the multiply-adds of an iteration of one model, by the model of their costs."""
-    X, k = problem.X, len(problem.penalty_W.l1)
     product = X.product_entries * max(k, NARROW) * (STORED if X.sparse else DENSE)
     return 2 * product + SWEEPS * sum(X.shape) * k * k
