@@ -66,8 +66,8 @@ ADDED: tuple[Parameter, ...] = (
         Number of starts, fitted together; the best one is kept. The first is as `init`
         and `random_state` say, the others are random, with seeds drawn from
         `random_state`. "cd", "hals" and "bpp" read X once per iteration for all of them
-        (for as many as 48 MB of sums over X allow). After a compressed start, and with
-        `blocks`, each start reads X for itself.
+        (for as many as 48 MB of sums over X allow). Of a small X, after a compressed start,
+        and with `blocks`, each start reads X for itself.
         """,
         option=Option("Starts, the best of which is kept.", int, "N", START, least=1),
     ),

@@ -108,8 +108,8 @@ class NMF(FactorizationEstimator):
         Number of starts, fitted together; the best one is kept. The first is as `init`
         and `random_state` say, the others are random, with seeds drawn from
         `random_state`. "cd", "hals" and "bpp" read X once per iteration for all of them
-        (for as many as 48 MB of sums over X allow). After a compressed start, and with
-        `blocks`, each start reads X for itself.
+        (for as many as 48 MB of sums over X allow). Of a small X, after a compressed start,
+        and with `blocks`, each start reads X for itself.
     max_time : float or None, default=None
         Seconds that the whole call may take, the start and the last solve included. What
         runs at their end is cut short: the factors are the best so far, and a fit that is

@@ -59,8 +59,8 @@ class ManyStarts(SolverBase):
     Parameters
     ----------
     base : SolverBase
-        Solver of each model. If it `shares_passes`, the models share passes over X, else
-        each model reads X for itself.
+        Solver of each model. If it `shares_passes`, the models share passes over X, unless
+        they `go_alone`; else each model reads X for itself.
     problems : sequence of Problem
         The problem of each model; X is that of the problem of a call.
     starts : iterable of (W, Ht)
