@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from nonneg import NMF, bootstrap, match_components
 from nonneg.constraints import Bounds, Fixed
 from nonneg.fitting.preparation import prepare_X
-from nonneg.selection import replicates
-from nonneg.selection.intervals import middle_interval
+from nonneg.selection import intervals, replicates
+from nonneg.selection.intervals import MatchedReplicates, middle_interval
 from nonneg.selection.replicates import refits
 
 
@@ -265,3 +265,25 @@ def test_intervals_end_at_percentiles(n: int, level: float) -> None:
         np.percentile(values, (tail, 100 - tail), axis=-1),
         rtol=1e-12,
     )
+
+
+def test_entries_are_summarized_alike_some_at_a_time(monkeypatch):
+    rng = np.random.default_rng(0)
+    H = rng.gamma(0.5, size=(3, 50))
+    matched = MatchedReplicates(H, 9)
+    orders = [rng.permutation(3) for _ in range(8)]
+    for r, order in enumerate(orders):
+        matched.put(r, (7 * H * rng.uniform(0.9, 1.1, H.shape))[order])
+    matched.cut(8)
+    monkeypatch.setattr(intervals, "CHUNK", 16)
+    found = matched.percentiles(0.8)
+    expected = [
+        matched.values.mean(axis=0),
+        matched.values.std(axis=0, ddof=1),
+        *np.percentile(matched.values, [10, 90], axis=0),
+    ]
+    for one, other in zip(vars(found).values(), expected, strict=False):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(matched.values.sum(axis=2), 1)
+    np.testing.assert_allclose(found.mean, H / H.sum(axis=1, keepdims=True), rtol=0.1)
+    assert found.matched.min() > 0.99
