@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -270,11 +272,11 @@ def test_intervals_end_at_percentiles(n: int, level: float) -> None:
 def test_entries_are_summarized_alike_some_at_a_time(monkeypatch):
     rng = np.random.default_rng(0)
     H = rng.gamma(0.5, size=(3, 50))
-    matched = MatchedReplicates(H, 9)
-    orders = [rng.permutation(3) for _ in range(8)]
+    matched = MatchedReplicates(H)
+    orders = [rng.permutation(3) for _ in range(9)]
     for r, order in enumerate(orders):
         matched.put(r, (7 * H * rng.uniform(0.9, 1.1, H.shape))[order])
-    matched.cut(8)
+    matched.gather(8)
     monkeypatch.setattr(intervals, "CHUNK", 16)
     found = matched.percentiles(0.8)
     expected = [
@@ -287,3 +289,21 @@ def test_entries_are_summarized_alike_some_at_a_time(monkeypatch):
     np.testing.assert_allclose(matched.values.sum(axis=2), 1)
     np.testing.assert_allclose(found.mean, H / H.sum(axis=1, keepdims=True), rtol=0.1)
     assert found.matched.min() > 0.99
+
+
+def test_replicates_that_never_come_take_no_memory():
+    rng = np.random.default_rng(0)
+    X = rng.random((20, 3)) @ rng.random((3, 2000))
+    model = NMF(3, solver="hals", init="random", random_state=0, max_iter=200).fit(X)
+    tracemalloc.start()
+    sure = bootstrap(
+        model,
+        X,
+        n_resamples=20_000,
+        random_state=0,
+        callback=lambda done: done.done == 2,
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sure.replicates.shape == (2, 3, 2000)
+    assert peak < 0.1 * 20_000 * model.components_.nbytes

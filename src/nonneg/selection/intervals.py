@@ -49,25 +49,29 @@ class MatchedReplicates:
     ----------
     H : ndarray of shape (k, n_features)
         The model's components.
-    n_replicates : int
-        Largest number of replicates.
     """
 
-    def __init__(self, H: Array, n_replicates: int) -> None:
+    def __init__(self, H: Array) -> None:
         self._H, self._units = H, unit_rows(H)
-        self.values = np.empty((n_replicates, *H.shape))
-        self.cosine = np.empty((n_replicates, len(H)))
+        self._put: dict[int, tuple[Floats, Floats]] = {}
 
     def put(self, r: int, components: Array) -> None:
         """Take the components of replicate r; several threads may call it for several r."""
         with single_threaded_blas():  # for small products
-            order, self.cosine[r] = match_units(self._units, unit_rows(components))
-        self.values[r] = _unit_sums(components[order])
+            order, cosine = match_units(self._units, unit_rows(components))
+        self._put[r] = _unit_sums(components[order]), cosine
 
-    def cut(self, n_replicates: int) -> None:
-        """Leave the first replicates alone."""
-        self.values = self.values[:n_replicates]
-        self.cosine = self.cosine[:n_replicates]
+    def gather(self, n_replicates: int) -> None:
+        """Put the first replicates into one array each, `values` and `cosine`; drop the others.
+
+        There are only now as many numbers as replicates have ended: a time limit or a callback may
+        end them long before all that were asked for.
+        """
+        self.values = np.empty((n_replicates, *self._H.shape))
+        self.cosine = np.empty((n_replicates, len(self._H)))
+        for r in range(n_replicates):
+            self.values[r], self.cosine[r] = self._put.pop(r)
+        self._put.clear()
 
     def percentiles(self, level: float) -> Intervals:
         """Return the middle share `level` of the replicates for each entry."""

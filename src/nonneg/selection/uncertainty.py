@@ -193,7 +193,7 @@ def bootstrap(
     H = _components_for(model, shape[1])
     rng = check_random_state(copy.deepcopy(random_state))
     weights = list(_weights(shape[0], groups, n_resamples, method, rng))
-    matched = MatchedReplicates(H, len(weights))
+    matched = MatchedReplicates(H)
     with (
         parts_callback(verbose, callback, describe_resample) as told,
         time_limit(max_time, begun),
@@ -201,7 +201,7 @@ def bootstrap(
         begin = partial(refits, model, X, operand, values["tol"], values["max_iter"])
         done = _refit_all(begin, weights, matched, told)
     require_one(range(done), max_time)
-    matched.cut(done)
+    matched.gather(done)
     if method == "bootstrap":
         components = matched.percentiles(confidence_level)
     else:
