@@ -54,4 +54,12 @@ template <class T, class A> MatrixView<T> view(const A &array) {
           static_cast<Index>(array.shape(1)), stride};
 }
 
+// The numbers of an array, all of them from 0 to below `end`.
+template <class I> const I *numbers_below(const Vector<I> &numbers, Index end, const char *what) {
+  const I *const first = data_of(numbers);
+  for (size_t i = 0; i < numbers.shape(0); ++i)
+    require(first[i] >= 0 && first[i] < end, what);
+  return first;
+}
+
 } // namespace nonneg

@@ -24,10 +24,8 @@ template <class T, class I> void bind_index(nb::module_ &m, const char *suffix) 
            const OutVector<T> &values, const OutVector<I> &indices, const OutVector<I> &pointers) {
           const auto x = Arg::view_of(X, n_columns);
           const Index n = static_cast<Index>(rows.shape(0));
-          const I *const numbers = data_of(rows);
           require(scale.shape(0) == rows.shape(0), "there must be a number for each row");
-          for (Index i = 0; i < n; ++i)
-            require(numbers[i] >= 0 && numbers[i] < x.rows, "there is no such row");
+          const I *const numbers = numbers_below(rows, x.rows, "there is no such row");
           const auto out = entries_of<T, I>(values, indices, pointers, n);
           call(1, [&](Run run) { return draw_rows(x, numbers, n, data_of(scale), out, run); });
         },

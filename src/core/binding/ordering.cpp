@@ -7,13 +7,6 @@
 namespace nonneg {
 namespace {
 
-template <class I> const I *numbers_below(const Vector<I> &numbers, Index end, const char *what) {
-  const I *const first = data_of(numbers);
-  for (size_t i = 0; i < numbers.shape(0); ++i)
-    require(first[i] >= 0 && first[i] < end, what);
-  return first;
-}
-
 template <class T, class I> void bind_index(nb::module_ &m, const char *suffix) {
   using Arg = CsrArg<T, I>;
   m.def((std::string("order_runs_") + suffix).c_str(),
