@@ -134,7 +134,11 @@ class SparseBlock(ClassBlock):
         orders = Orders(rows.order, place, class_of_column, F)
         ordered = order_runs(X, orders, n_threads)
         self._runs = ordered.pointers
-        self._sums = ordered.sums.reshape(n, F), ordered.squares.reshape(n, F)
+        # of all rows they would be as long as W for the rest of the fits
+        self._sums, self._squares = (
+            np.stack([table.reshape(n, F)[part].sum(axis=0) for part in rows.ranges])
+            for table in (ordered.sums, ordered.squares)
+        )
         self.X = known_canonical(
             ordered.values,
             ordered.indices,
@@ -145,11 +149,7 @@ class SparseBlock(ClassBlock):
 
     def sums(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the sums and the sums of squares over each pair of classes, (F, F)."""
-        sums, squares = (
-            np.stack([table[rows].sum(axis=0) for rows in self.ranges])
-            for table in self._sums
-        )
-        return sums, squares
+        return self._sums, self._squares
 
     def without(self, held: list[int], dtype: DTypeLike) -> Any:
         """Return a copy of this dtype, 0 where class a of the rows meets held[a] of the columns."""
