@@ -206,5 +206,6 @@ void bind_newton(nb::module_ &);
 void bind_newton_stretch(nb::module_ &);
 void bind_observed(nb::module_ &);
 void bind_bounded(nb::module_ &);
+void bind_irls(nb::module_ &);
 
 } // namespace nonneg

@@ -100,4 +100,5 @@ NB_MODULE(_core, m) {
   bind_newton_stretch(m);
   bind_observed(m);
   bind_bounded(m);
+  bind_irls(m);
 }

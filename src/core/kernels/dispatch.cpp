@@ -13,10 +13,13 @@ namespace nonneg {
   extern const ByDtype<NewtonKernels> newton;                                              \
   extern const ByDtype<ObservedKernels> observed;                                          \
   extern const ByDtype<BoundedKernels> bounded;                                            \
+  extern const ByDtype<IrlsKernels> irls;                                                  \
   static KernelTable table(const char *name) {                                             \
     return {name,                                                                          \
-            {products.f32, solve.f32, beta.f32, newton.f32, observed.f32, bounded.f32},    \
-            {products.f64, solve.f64, beta.f64, newton.f64, observed.f64, bounded.f64}};   \
+            {products.f32, solve.f32, beta.f32, newton.f32, observed.f32, bounded.f32,     \
+             irls.f32},                                                                    \
+            {products.f64, solve.f64, beta.f64, newton.f64, observed.f64, bounded.f64,     \
+             irls.f64}};                                                                   \
   }                                                                                        \
   }
 

@@ -7,6 +7,7 @@
 
 #include "kernels/beta_interface.hpp"
 #include "kernels/bounded_interface.hpp"
+#include "kernels/irls_interface.hpp"
 #include "kernels/newton_interface.hpp"
 #include "kernels/observed_interface.hpp"
 #include "kernels/product_interface.hpp"
@@ -21,6 +22,7 @@ template <class T> struct Kernels {
   NewtonKernels<T> newton;
   ObservedKernels<T> observed;
   BoundedKernels<T> bounded;
+  IrlsKernels<T> irls;
 };
 
 struct KernelTable {

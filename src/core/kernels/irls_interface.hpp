@@ -1,0 +1,45 @@
+// Table of the kernels of the family "irls": steps of iteratively reweighted non-negative least
+// squares for β-divergences of a dense X.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/views.hpp"
+
+namespace nonneg {
+
+// One step for each row of a factor: the quadratic model whose entries have the weights y^(β-2)
+// is minimised over non-negative rows, and the row's objective falls on the way there.
+template <class T> struct Irls {
+  T beta;   // from 0 to 2
+  T floor;  // least y
+  T momentum;
+  const T *l1, *l2; // k
+  int k;
+};
+
+struct IrlsSums {
+  double value = 0;     // of the terms that depend on y, after the step
+  double residual = 0;  // |gradient| times the entry, the larger of that before and after
+  double size = 0;      // y^β before the step
+  double shortened = 0; // rows that did not go all the way to the model's minimum
+
+  void add(const IrlsSums &other) {
+    value += other.value;
+    residual += other.residual;
+    size += other.size;
+    shortened += other.shortened;
+  }
+};
+
+template <class T> struct IrlsKernels {
+  // Bytes of scratch, 64-byte aligned, for `half_step` on at most n_rows rows.
+  size_t (*scratch_bytes)(Index n_rows, int k, Index n_columns);
+  // Numbers from one row of H to the next.
+  Index (*h_width)(Index n_columns);
+  // The rows [first, last) of X beside H: k rows of h_width numbers, zeros behind the columns.
+  void (*half_step)(const StridedView<T> &, Index first, Index last, const T *H, Index h_width,
+                    const Irls<T> &, const RowArrays<T> &, IrlsSums &, void *scratch);
+};
+
+} // namespace nonneg

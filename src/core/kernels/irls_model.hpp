@@ -1,0 +1,75 @@
+// The quadratic model of a row, minimised over non-negative rows by coordinate sweeps: a row in
+// each lane of the vectors.
+#pragma once
+
+#include "kernels/irls_interface.hpp"
+#include "kernels/simd.hpp"
+
+namespace nonneg::NONNEG_ISA {
+
+// Sweeps over a model: as exact as pays, since the model changes with the next step
+// (D-IRLS-SWEEPS).
+constexpr int kModelSweeps = 8;
+
+// The place of the pair (t, u), t <= u < k, among all pairs.
+NONNEG_INLINE Index pair_of(int k, int t, int u) {
+  return static_cast<Index>(t) * k - static_cast<Index>(t) * (t - 1) / 2 + (u - t);
+}
+NONNEG_INLINE Index pairs_of(int k) { return static_cast<Index>(k) * (k + 1) / 2; }
+
+// Vectors of as many rows as there are lanes.
+template <class T> struct ModelLanes {
+  T *start, *row, *slope; // k vectors: the row before, the one moved, the model's gradient there
+  T *hessian;             // k x k
+
+  static NONNEG_INLINE_MEMBER Index numbers(int k) {
+    return kLanes<T> * (3 * static_cast<Index>(k) + static_cast<Index>(k) * k);
+  }
+  static NONNEG_INLINE_MEMBER ModelLanes cut(T *memory, int k) {
+    const Index n = static_cast<Index>(kLanes<T>) * k;
+    return {memory, memory + n, memory + 2 * n, memory + 3 * n};
+  }
+};
+
+// Rows `from` on of a block, n_rows of them: rows of k numbers, their gradients, and their Hessians by
+// pairs. The penalties come on top.
+template <class T>
+static void gather_models(const Irls<T> &options, const T *rows, const T *gradients,
+                          const T *hessians, int n_rows, const ModelLanes<T> &m) {
+  constexpr int L = kLanes<T>;
+  const int k = options.k;
+  const Index pairs = pairs_of(k);
+  for (int r = 0; r < L; ++r) {
+    const int from = r < n_rows ? r : 0; // lanes behind the rows repeat the first one
+    const T *const row = rows + static_cast<Index>(from) * k, *const g = gradients + static_cast<Index>(from) * k;
+    const T *const pair = hessians + from * pairs;
+    for (int t = 0; t < k; ++t) {
+      m.start[t * L + r] = m.row[t * L + r] = row[t];
+      m.slope[t * L + r] = g[t] + options.l1[t] + options.l2[t] * row[t];
+      for (int u = t; u < k; ++u) {
+        const T h = pair[pair_of(k, t, u)] + (u == t ? options.l2[t] : T(0));
+        m.hessian[(t * k + u) * L + r] = m.hessian[(u * k + t) * L + r] = h;
+      }
+    }
+  }
+}
+
+// Entries without curvature stay.
+template <class T> static void sweep_models(int k, const ModelLanes<T> &m) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  const V zero = fill<V>(T(0)), one = fill<V>(T(1));
+  for (int number = 0; number < kModelSweeps; ++number)
+    for (int t = 0; t < k; ++t) {
+      const T *const line = m.hessian + static_cast<Index>(t) * k * L;
+      const V bend = load<V>(line + t * L), before = load<V>(m.row + t * L);
+      const V step = load<V>(m.slope + t * L) / (bend > zero ? bend : one);
+      const V there = before - step, moved = bend > zero ? (there > zero ? there : zero) : before;
+      const V d = moved - before;
+      store(m.row + t * L, moved);
+      for (int u = 0; u < k; ++u)
+        store(m.slope + u * L, load<V>(m.slope + u * L) + d * load<V>(line + u * L));
+    }
+}
+
+} // namespace nonneg::NONNEG_ISA
