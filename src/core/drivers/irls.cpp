@@ -27,15 +27,18 @@ bool irls(const Kernels<T> &K, const StridedView<T> &X, const Irls<T> &options,
   const double k = options.k, work = double(X.rows) * double(X.cols) * (k * (k + 6) / 2 + 32);
   const int n_threads = threads_for(work, run.n_threads);
   const Index h_width = K.irls.h_width(tile_columns(X.cols));
-  const Buffer<T> H(static_cast<size_t>(options.k * h_width));
-  if (!turn(Ht, H.get(), h_width, run))
+  const Index b_width = K.products.padded(options.k), end = X.cols * b_width;
+  const Buffer<T> H(static_cast<size_t>(options.k * h_width)), B(static_cast<size_t>(end + b_width));
+  if (!turn(Ht, H.get(), h_width, run) || !pack_factor(K, Ht, B.get(), b_width, run))
     return false;
+  std::fill(B.get() + end, B.get() + end + b_width, T(0));
+  const IrlsFactor<T> other{H.get(), B.get(), h_width, b_width};
   const Index n = rows_of_task(X.rows), n_tasks = ceil_div(X.rows, n);
   const Scratch scratch(K.irls.scratch_bytes(n, options.k, X.cols), n_threads);
   std::vector<IrlsSums> parts(static_cast<size_t>(n_tasks));
   auto task = [&](int64_t i, int worker) {
     const Index first = i * n;
-    K.irls.half_step(X, first, std::min(first + n, X.rows), H.get(), h_width, options, rows,
+    K.irls.half_step(X, first, std::min(first + n, X.rows), other, options, rows,
                      parts[static_cast<size_t>(i)], scratch(worker));
   };
   if (!parallel_for(n_tasks, n_threads, task, run.poll))

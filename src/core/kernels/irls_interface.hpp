@@ -18,6 +18,13 @@ template <class T> struct Irls {
   int k;
 };
 
+// The other factor twice: H has k rows of h_width numbers, zeros behind the columns of X; B is its
+// transpose, packed rows of b_width numbers, and a vector of zeros behind them.
+template <class T> struct IrlsFactor {
+  const T *H, *B;
+  Index h_width, b_width;
+};
+
 struct IrlsSums {
   double value = 0;     // of the terms that depend on y, after the step
   double residual = 0;  // |gradient| times the entry, the larger of that before and after
@@ -37,8 +44,7 @@ template <class T> struct IrlsKernels {
   size_t (*scratch_bytes)(Index n_rows, int k, Index n_columns);
   // Numbers from one row of H to the next.
   Index (*h_width)(Index n_columns);
-  // The rows [first, last) of X beside H: k rows of h_width numbers, zeros behind the columns.
-  void (*half_step)(const StridedView<T> &, Index first, Index last, const T *H, Index h_width,
+  void (*half_step)(const StridedView<T> &, Index first, Index last, const IrlsFactor<T> &,
                     const Irls<T> &, const RowArrays<T> &, IrlsSums &, void *scratch);
 };
 

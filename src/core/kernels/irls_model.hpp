@@ -32,17 +32,16 @@ template <class T> struct ModelLanes {
 };
 
 // Rows `from` on of a block, n_rows of them: rows of k numbers, their gradients, and their Hessians by
-// pairs. The penalties come on top.
+// pairs, `stride` apart. The penalties come on top.
 template <class T>
 static void gather_models(const Irls<T> &options, const T *rows, const T *gradients,
-                          const T *hessians, int n_rows, const ModelLanes<T> &m) {
+                          const T *hessians, Index stride, int n_rows, const ModelLanes<T> &m) {
   constexpr int L = kLanes<T>;
   const int k = options.k;
-  const Index pairs = pairs_of(k);
   for (int r = 0; r < L; ++r) {
     const int from = r < n_rows ? r : 0; // lanes behind the rows repeat the first one
     const T *const row = rows + static_cast<Index>(from) * k, *const g = gradients + static_cast<Index>(from) * k;
-    const T *const pair = hessians + from * pairs;
+    const T *const pair = hessians + from * stride;
     for (int t = 0; t < k; ++t) {
       m.start[t * L + r] = m.row[t * L + r] = row[t];
       m.slope[t * L + r] = g[t] + options.l1[t] + options.l2[t] * row[t];

@@ -1,12 +1,14 @@
 // Steps of iteratively reweighted non-negative least squares for the rows of a dense X of any
-// strides. W H and the terms of its entries exist for some rows and columns at a time; columns lie
-// along the vectors, and pairs of components are factors of a product like components themselves.
+// strides. W H and the terms of its entries exist for some rows and columns at a time. The Hessians of
+// all rows are one product: of the weights with the products of pairs of components.
 #pragma once
 
 #include "kernels/column_products.hpp"
 #include "kernels/irls_interface.hpp"
 #include "kernels/irls_model.hpp"
 #include "kernels/irls_terms.hpp"
+#include "kernels/packed_products.hpp"
+#include "kernels/packed_rows.hpp"
 #include "kernels/row_arrays.hpp"
 #include "kernels/simd.hpp"
 
@@ -19,19 +21,24 @@ constexpr Index kIrlsRowBytes = 4096, kPairBytes = 1 << 18;
 constexpr double kShorter = 0.4, kLeastDecrease = 1e-4;
 constexpr int kIrlsTrials = 6;
 
+// Numbers from the pairs of a column, or of a row, to those of the next.
+template <class T> NONNEG_INLINE Index pairs_width(int k) {
+  return padded<T>(static_cast<int>(pairs_of(k)));
+}
+
 // Columns that are computed with at a time, whole vectors.
 template <class T> NONNEG_INLINE Index irls_panel(int k, Index n_columns) {
   constexpr Index L = kLanes<T>, size = static_cast<Index>(sizeof(T));
-  const Index most = larger<Index>(4 * L, smaller<Index>(kIrlsRowBytes / size, kPairBytes / size / pairs_of(k)));
+  const Index most = larger<Index>(4 * L, smaller<Index>(kIrlsRowBytes / size, kPairBytes / size / pairs_width<T>(k)));
   const Index panels = larger<Index>(1, (n_columns + most - 1) / most);
   return ((n_columns + panels - 1) / panels + L - 1) / L * L;
 }
 
 template <class T> struct IrlsScratch {
   T *rows, *moved, *tried;             // n_rows x k
-  T *gradients, *hessians;             // n_rows x k, n_rows x pairs
+  T *gradients, *hessians, *product;   // n_rows x k, n_rows x pairs_width
   T *x, *y, *weights;                  // a tile, `stride` from row to row
-  T *pairs;                            // products of components, `stride` from pair to pair
+  T *pairs;                            // of each column, and a vector more
   ModelLanes<T> lanes;
   double *before, *slack, *slope, *share; // n_rows
   double *first, *second, *after;         // n_rows
@@ -43,8 +50,8 @@ template <class T>
 NONNEG_INLINE Index irls_numbers(Index n_rows, int k, Index n_columns) {
   constexpr Index line = 64 / static_cast<Index>(sizeof(T));
   const Index stride = irls_panel<T>(k, n_columns) + line;
-  const Index all = n_rows * (4 * static_cast<Index>(k) + pairs_of(k) + 3 * stride) +
-                    pairs_of(k) * stride + ModelLanes<T>::numbers(k);
+  const Index all = n_rows * (4 * static_cast<Index>(k) + 2 * pairs_width<T>(k) + 3 * stride) +
+                    pairs_width<T>(k) * stride + kLanes<T> + ModelLanes<T>::numbers(k);
   return (all + line - 1) / line * line;
 }
 
@@ -64,7 +71,7 @@ NONNEG_INLINE IrlsScratch<T> cut_irls(void *memory, Index n_rows, int k, Index n
   };
   s.stride = irls_panel<T>(k, n_columns) + 64 / static_cast<Index>(sizeof(T));
   s.lanes = ModelLanes<T>::cut(take(ModelLanes<T>::numbers(k)), k);
-  s.pairs = take(pairs_of(k) * s.stride);
+  s.pairs = take(pairs_width<T>(k) * s.stride + kLanes<T>);
   s.x = take(n_rows * s.stride);
   s.y = take(n_rows * s.stride);
   s.weights = take(n_rows * s.stride);
@@ -72,7 +79,8 @@ NONNEG_INLINE IrlsScratch<T> cut_irls(void *memory, Index n_rows, int k, Index n
   s.moved = take(n_rows * k);
   s.tried = take(n_rows * k);
   s.gradients = take(n_rows * k);
-  s.hessians = take(n_rows * pairs_of(k));
+  s.hessians = take(n_rows * pairs_width<T>(k));
+  s.product = take(n_rows * pairs_width<T>(k));
   double *const doubles = reinterpret_cast<double *>(static_cast<T *>(memory) + irls_numbers<T>(n_rows, k, n_columns));
   s.before = doubles;
   s.slack = doubles + n_rows;
@@ -88,11 +96,11 @@ NONNEG_INLINE IrlsScratch<T> cut_irls(void *memory, Index n_rows, int k, Index n
 // A block of rows.
 template <class T> class IrlsBlock {
 public:
-  IrlsBlock(const StridedView<T> &X, Index first, Index n_rows, const T *H, Index h_width,
+  IrlsBlock(const StridedView<T> &X, Index first, Index n_rows, const IrlsFactor<T> &other,
             const Irls<T> &options, const RowArrays<T> &rows, IrlsSums &sums, void *scratch)
-      : X_(X), first_(first), n(n_rows), H_(H), h_width_(h_width), options_(options), rows_(rows),
+      : X_(X), first_(first), n(n_rows), H_(other.H), B_(other.B), h_width_(other.h_width), b_width_(other.b_width), options_(options), rows_(rows),
         sums_(sums), k(options.k), powers(powers_of(options.beta)),
-        panel(irls_panel<T>(options.k, X.cols)), s(cut_irls<T>(scratch, n_rows, options.k, X.cols)) {
+        wide(pairs_width<T>(options.k)), panel(irls_panel<T>(options.k, X.cols)), s(cut_irls<T>(scratch, n_rows, options.k, X.cols)) {
     for (Index i = 0; i < n; ++i)
       for (int t = 0; t < k; ++t)
         s.rows[i * k + t] = rows.start.data[(first + i) * rows.start.stride + t];
@@ -147,25 +155,39 @@ private:
     }
   }
 
+  // Those of the components of each column. Vectors that reach beyond the pairs of a component are
+  // written over by the next one's, and zeros behind the last ones.
   void multiply_pairs(Index column, Index width) {
     using V = Vec<T>;
     constexpr int L = kLanes<T>;
-    T *to = s.pairs;
-    for (int t = 0; t < k; ++t)
-      for (int u = t; u < k; ++u, to += s.stride) {
-        const T *const a = H_ + t * h_width_ + column, *const b = H_ + u * h_width_ + column;
-        for (Index j = 0; j < width; j += L)
-          store(to + j, load<V>(a + j) * load<V>(b + j));
+    for (Index j = 0; j < width; ++j) {
+      const T *const h = B_ + (column + j) * b_width_;
+      T *to = s.pairs + j * wide;
+      for (int t = 0; t < k; to += k - t, ++t) {
+        const V one = fill<V>(h[t]);
+        for (int u = t; u < k; u += L)
+          store(to + (u - t), one * load<V>(h + u));
       }
+      for (T *const end = s.pairs + (j + 1) * wide; to < end; ++to)
+        *to = T(0);
+    }
+  }
+
+  // hessians = or += the weights times the products of pairs.
+  void add_hessians(Index column, Index width) {
+    using V = Vec<T>;
+    const bool first = column == 0;
+    const int pairs = static_cast<int>(pairs_of(k));
+    const MatrixView<const T> weights{s.weights, n, width, s.stride};
+    dense_product_packed(weights, s.pairs, pairs, static_cast<int>(wide), first ? s.hessians : s.product, Blas{});
+    for (Index i = 0; i < n * wide && !first; i += kLanes<T>)
+      store(s.hessians + i, load<V>(s.hessians + i) + load<V>(s.product + i));
   }
 
   // The models of all rows: gradients, Hessians by pairs, and the objectives.
   void build() {
-    const Index pairs = pairs_of(k);
     for (Index i = 0; i < n * k; ++i)
       s.gradients[i] = T(0);
-    for (Index i = 0; i < n * pairs; ++i)
-      s.hessians[i] = T(0);
     for (Index i = 0; i < n; ++i)
       s.first[i] = s.second[i] = 0;
     for (Index column = 0; column < X_.cols; column += panel) {
@@ -181,8 +203,7 @@ private:
         sums_.size += wide_sum<T>(sums.size);
       }
       add_row_sums(s.y, s.stride, n, H_ + column, h_width_, k, width, s.gradients, Index(k));
-      add_row_sums(s.weights, s.stride, n, s.pairs, s.stride, static_cast<int>(pairs), width,
-                   s.hessians, pairs);
+      add_hessians(column, width);
     }
     const double eps = sizeof(T) == 4 ? 1.1920929e-07 : 2.220446049250313e-16;
     for (Index i = 0; i < n; ++i) {
@@ -205,10 +226,10 @@ private:
   // The minima of the models, and the slopes of the objectives on the way there.
   void minimise() {
     constexpr int L = kLanes<T>;
-    const Index pairs = pairs_of(k);
     for (Index i = 0; i < n; i += L) {
       const int n_rows = static_cast<int>(smaller<Index>(L, n - i));
-      gather_models(options_, s.rows + i * k, s.gradients + i * k, s.hessians + i * pairs, n_rows, s.lanes);
+      gather_models(options_, s.rows + i * k, s.gradients + i * k, s.hessians + i * wide, wide, n_rows,
+                    s.lanes);
       sweep_models(k, s.lanes);
       for (int r = 0; r < n_rows; ++r) {
         double slope = 0;
@@ -283,22 +304,22 @@ private:
 
   const StridedView<T> &X_;
   const Index first_, n;
-  const T *const H_;
-  const Index h_width_;
+  const T *const H_, *const B_;
+  const Index h_width_, b_width_;
   const Irls<T> &options_;
   const RowArrays<T> &rows_;
   IrlsSums &sums_;
   const int k;
   const Powers powers;
-  const Index panel;
+  const Index wide, panel;
   const IrlsScratch<T> s;
 };
 
 template <class T>
-static void irls_step(const StridedView<T> &X, Index first, Index last, const T *H, Index h_width,
+static void irls_step(const StridedView<T> &X, Index first, Index last, const IrlsFactor<T> &other,
                       const Irls<T> &options, const RowArrays<T> &rows, IrlsSums &sums,
                       void *scratch) {
-  IrlsBlock<T> block(X, first, last - first, H, h_width, options, rows, sums, scratch);
+  IrlsBlock<T> block(X, first, last - first, other, options, rows, sums, scratch);
   block.step();
   if (rows.moved.data)
     extrapolate(block_of(rows, first, last), options.momentum);
