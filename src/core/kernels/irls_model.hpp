@@ -7,9 +7,10 @@
 
 namespace nonneg::NONNEG_ISA {
 
-// Sweeps over a model: as exact as pays, since the model changes with the next step
-// (D-IRLS-SWEEPS).
-constexpr int kModelSweeps = 8;
+// Sweeps over a model at most; a row is done when one decreases the model by at most this share of
+// what its first one did: the model changes with the next step (D-IRLS-SWEEPS).
+constexpr int kModelSweeps = 16;
+constexpr double kModelSettled = 0.01;
 
 // The place of the pair (t, u), t <= u < k, among all pairs.
 NONNEG_INLINE Index pair_of(int k, int t, int u) {
@@ -20,14 +21,15 @@ NONNEG_INLINE Index pairs_of(int k) { return static_cast<Index>(k) * (k + 1) / 2
 // Vectors of as many rows as there are lanes.
 template <class T> struct ModelLanes {
   T *start, *row, *slope; // k vectors: the row before, the one moved, the model's gradient there
+  T *inverse;             // k vectors: of the diagonal, 0 where it is
   T *hessian;             // k x k
 
   static NONNEG_INLINE_MEMBER Index numbers(int k) {
-    return kLanes<T> * (3 * static_cast<Index>(k) + static_cast<Index>(k) * k);
+    return kLanes<T> * (4 * static_cast<Index>(k) + static_cast<Index>(k) * k);
   }
   static NONNEG_INLINE_MEMBER ModelLanes cut(T *memory, int k) {
     const Index n = static_cast<Index>(kLanes<T>) * k;
-    return {memory, memory + n, memory + 2 * n, memory + 3 * n};
+    return {memory, memory + n, memory + 2 * n, memory + 3 * n, memory + 4 * n};
   }
 };
 
@@ -48,27 +50,46 @@ static void gather_models(const Irls<T> &options, const T *rows, const T *gradie
       for (int u = t; u < k; ++u) {
         const T h = pair[pair_of(k, t, u)] + (u == t ? options.l2[t] : T(0));
         m.hessian[(t * k + u) * L + r] = m.hessian[(u * k + t) * L + r] = h;
+        if (u == t)
+          m.inverse[t * L + r] = h > T(0) ? T(1) / h : T(0);
       }
     }
   }
 }
 
-// Entries without curvature stay.
-template <class T> static void sweep_models(int k, const ModelLanes<T> &m) {
+// One sweep over the rows that are alive (1, else 0); returns twice the decrease of their models at
+// least. Entries without curvature stay.
+template <class T> NONNEG_INLINE Vec<T> sweep_models(int k, const ModelLanes<T> &m, Vec<T> alive) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
-  const V zero = fill<V>(T(0)), one = fill<V>(T(1));
-  for (int number = 0; number < kModelSweeps; ++number)
-    for (int t = 0; t < k; ++t) {
-      const T *const line = m.hessian + static_cast<Index>(t) * k * L;
-      const V bend = load<V>(line + t * L), before = load<V>(m.row + t * L);
-      const V step = load<V>(m.slope + t * L) / (bend > zero ? bend : one);
-      const V there = before - step, moved = bend > zero ? (there > zero ? there : zero) : before;
-      const V d = moved - before;
-      store(m.row + t * L, moved);
-      for (int u = 0; u < k; ++u)
-        store(m.slope + u * L, load<V>(m.slope + u * L) + d * load<V>(line + u * L));
-    }
+  const V zero = fill<V>(T(0));
+  V decrease = zero;
+  for (int t = 0; t < k; ++t) {
+    const T *const line = m.hessian + static_cast<Index>(t) * k * L;
+    const V before = load<V>(m.row + t * L);
+    const V there = before - load<V>(m.slope + t * L) * load<V>(m.inverse + t * L);
+    const V d = alive * ((there > zero ? there : zero) - before);
+    store(m.row + t * L, before + d);
+    for (int u = 0; u < k; ++u)
+      store(m.slope + u * L, load<V>(m.slope + u * L) + d * load<V>(line + u * L));
+    decrease += (d * d) * load<V>(line + t * L);
+  }
+  return decrease;
+}
+
+// Each row by itself, as if there were no others.
+template <class T> static void minimise_models(int k, const ModelLanes<T> &m) {
+  using V = Vec<T>;
+  const V one = fill<V>(T(1)), zero = fill<V>(T(0));
+  V alive = one, enough = zero;
+  for (int number = 0; number < kModelSweeps; ++number) {
+    const V decrease = sweep_models(k, m, alive);
+    if (number == 0)
+      enough = decrease * fill<V>(static_cast<T>(kModelSettled));
+    alive = decrease > enough ? alive : zero;
+    if (sum_lanes<T>(alive) == 0)
+      break;
+  }
 }
 
 } // namespace nonneg::NONNEG_ISA

@@ -230,7 +230,7 @@ private:
       const int n_rows = static_cast<int>(smaller<Index>(L, n - i));
       gather_models(options_, s.rows + i * k, s.gradients + i * k, s.hessians + i * wide, wide, n_rows,
                     s.lanes);
-      sweep_models(k, s.lanes);
+      minimise_models(k, s.lanes);
       for (int r = 0; r < n_rows; ++r) {
         double slope = 0;
         for (int t = 0; t < k; ++t) {
