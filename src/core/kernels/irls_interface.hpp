@@ -8,14 +8,17 @@
 
 namespace nonneg {
 
-// One step for each row of a factor: the quadratic model whose entries have the weights y^(β-2)
-// is minimised over non-negative rows, and the row's objective falls on the way there.
+// One step for each row of a factor: a quadratic model is minimised over non-negative rows, and the
+// row's objective falls on the way there. The curvature of its entries is y^(β-2) r^power with
+// r = (2 - β) x/y + max(0, β - 1): Fisher's information for 0, the second derivative of the
+// divergence, or for β < 1 of its convex part, for 1, and their geometric mean between (D-IRLS-POWER).
 template <class T> struct Irls {
   T beta;   // from 0 to 2
   T floor;  // least y
   T momentum;
   const T *l1, *l2; // k
   int k;
+  double power; // 0, 1/2 or 1
 };
 
 // The other factor twice: H has k rows of h_width numbers, zeros behind the columns of X; B is its

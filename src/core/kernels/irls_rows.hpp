@@ -1,6 +1,6 @@
 // Steps of iteratively reweighted non-negative least squares for the rows of a dense X of any
 // strides. W H and the terms of its entries exist for some rows and columns at a time. The Hessians of
-// all rows are one product: of the weights with the products of pairs of components.
+// all rows are one product: of the curvatures with the products of pairs of components.
 #pragma once
 
 #include "kernels/column_products.hpp"
@@ -37,7 +37,7 @@ template <class T> NONNEG_INLINE Index irls_panel(int k, Index n_columns) {
 template <class T> struct IrlsScratch {
   T *rows, *moved, *tried;             // n_rows x k
   T *gradients, *hessians, *product;   // n_rows x k, n_rows x pairs_width
-  T *x, *y, *weights;                  // a tile, `stride` from row to row
+  T *x, *y, *curvatures;                // a tile, `stride` from row to row
   T *pairs;                            // of each column, and a vector more
   ModelLanes<T> lanes;
   double *before, *slack, *slope, *share; // n_rows
@@ -74,7 +74,7 @@ NONNEG_INLINE IrlsScratch<T> cut_irls(void *memory, Index n_rows, int k, Index n
   s.pairs = take(pairs_width<T>(k) * s.stride + kLanes<T>);
   s.x = take(n_rows * s.stride);
   s.y = take(n_rows * s.stride);
-  s.weights = take(n_rows * s.stride);
+  s.curvatures = take(n_rows * s.stride);
   s.rows = take(n_rows * k);
   s.moved = take(n_rows * k);
   s.tried = take(n_rows * k);
@@ -173,13 +173,13 @@ private:
     }
   }
 
-  // hessians = or += the weights times the products of pairs.
+  // hessians = or += the curvatures times the products of pairs.
   void add_hessians(Index column, Index width) {
     using V = Vec<T>;
     const bool first = column == 0;
     const int pairs = static_cast<int>(pairs_of(k));
-    const MatrixView<const T> weights{s.weights, n, width, s.stride};
-    dense_product_packed(weights, s.pairs, pairs, static_cast<int>(wide), first ? s.hessians : s.product, Blas{});
+    const MatrixView<const T> curvatures{s.curvatures, n, width, s.stride};
+    dense_product_packed(curvatures, s.pairs, pairs, static_cast<int>(wide), first ? s.hessians : s.product, Blas{});
     for (Index i = 0; i < n * wide && !first; i += kLanes<T>)
       store(s.hessians + i, load<V>(s.hessians + i) + load<V>(s.product + i));
   }
@@ -197,7 +197,7 @@ private:
       column_product(s.rows, Index(k), n, k, H_ + column, h_width_, width, s.y, s.stride);
       for (Index i = 0; i < n; ++i) {
         const EntrySums<T> sums = row_terms_by<true>(powers, options_, s.x + i * s.stride,
-                                                     s.y + i * s.stride, s.weights + i * s.stride, width);
+                                                     s.y + i * s.stride, s.curvatures + i * s.stride, width);
         s.first[i] += wide_sum<T>(sums.first);
         s.second[i] += wide_sum<T>(sums.second);
         sums_.size += wide_sum<T>(sums.size);
@@ -260,7 +260,8 @@ private:
       for (Index a = 0; a < left; ++a) {
         const Index i = s.active[a];
         const double terms = s.first[a] + s.second[a], now = terms + penalty(s.tried + a * k);
-        if (now <= s.before[i] + kLeastDecrease * s.share[i] * s.slope[i] + s.slack[i]) {
+        const double most = s.before[i] + kLeastDecrease * s.share[i] * s.slope[i] + s.slack[i];
+        if (now <= most && now - now == 0) { // and finite
           s.after[i] = terms;
           for (int t = 0; t < k; ++t)
             s.rows[i * k + t] = s.tried[a * k + t];
@@ -295,7 +296,7 @@ private:
       column_product(s.tried, Index(k), left, k, H_ + column, h_width_, width, s.y, s.stride);
       for (Index a = 0; a < left; ++a) {
         const EntrySums<T> sums = row_terms_by<false>(powers, options_, s.x + s.active[a] * s.stride,
-                                                      s.y + a * s.stride, s.weights, width);
+                                                      s.y + a * s.stride, s.curvatures, width);
         s.first[a] += wide_sum<T>(sums.first);
         s.second[a] += wide_sum<T>(sums.second);
       }

@@ -1,4 +1,4 @@
-// Weights, gradients and objectives of the entries of a row, for iteratively reweighted least
+// Curvatures, gradients and objectives of the entries of a row, for iteratively reweighted least
 // squares.
 #pragma once
 
@@ -19,102 +19,151 @@ template <class T> struct EntrySums {
   }
 };
 
-// y^(β-2).
+// 1/y and y^(β-2).
 template <Powers powers, class T, int N, class S = Beside<Vec<T>, N>>
-NONNEG_INLINE S weights_of(T beta, const S &y) {
+NONNEG_INLINE void weights_of(T beta, const S &y, S &inverse, S &weight) {
   using V = Vec<T>;
-  if constexpr (powers == Powers::flat || powers == Powers::inverse) {
-    const S inverse = S::of([&](auto i) NONNEG_LAMBDA { return fill<V>(T(1)) / y.part[i]; });
-    if constexpr (powers == Powers::flat)
-      return inverse;
-    return S::of([&](auto i) NONNEG_LAMBDA { return inverse.part[i] * inverse.part[i]; });
-  } else if constexpr (powers == Powers::root) {
-    const S inverse = inverse_roots<T, N>(y);
+  if constexpr (powers == Powers::root) {
+    const S root = inverse_roots<T, N>(y);
     const bool falls = beta < T(1);
-    return S::of([&](auto i) NONNEG_LAMBDA {
-      const V one = inverse.part[i];
-      return falls ? (one * one) * one : one;
+    inverse = S::of([&](auto i) NONNEG_LAMBDA { return root.part[i] * root.part[i]; });
+    weight = S::of([&](auto i) NONNEG_LAMBDA {
+      return falls ? inverse.part[i] * root.part[i] : root.part[i];
     });
-  } else {
-    return powers_beside<T, N>(y, beta - T(2));
+    return;
   }
+  inverse = S::of([&](auto i) NONNEG_LAMBDA { return fill<V>(T(1)) / y.part[i]; });
+  if constexpr (powers == Powers::flat)
+    weight = inverse;
+  else if constexpr (powers == Powers::inverse)
+    weight = S::of([&](auto i) NONNEG_LAMBDA { return inverse.part[i] * inverse.part[i]; });
+  else
+    weight = powers_beside<T, N>(y, beta - T(2));
 }
 
-// What of the divergence depends on y, in two parts whose difference is small beside them.
-template <Powers powers, class T>
-NONNEG_INLINE void add_entry(T beta, Vec<T> x, Vec<T> y, Vec<T> weight, Vec<T> inside,
-                             EntrySums<T> &sums) {
+// y^(β-2) r^power with r = (2 - β) x/y + max(0, β - 1), see Irls. At β = 2 all of them are 1.
+template <class T, int N, class S = Beside<Vec<T>, N>>
+NONNEG_INLINE S curvatures_of(const Irls<T> &options, const S &x, const S &inverse, const S &weight) {
   using V = Vec<T>;
-  const V size = (y * weight) * y; // y^β
+  if (options.power == 0 || options.beta == T(2))
+    return weight;
+  const V steep = fill<V>(T(2) - options.beta);
+  const V flat = fill<V>(options.beta > T(1) ? options.beta - T(1) : T(0));
+  const S r = S::of([&](auto i) NONNEG_LAMBDA { return steep * (x.part[i] * inverse.part[i]) + flat; });
+  if (options.power == 1)
+    return S::of([&](auto i) NONNEG_LAMBDA { return weight.part[i] * r.part[i]; });
+  const S root = inverse_roots<T, N>(r); // finite where r is 0
+  return S::of([&](auto i) NONNEG_LAMBDA { return weight.part[i] * (r.part[i] * root.part[i]); });
+}
+
+// What of the divergence depends on y, in two parts whose difference is small beside them; `raised`
+// is y or the floor. With `low`, y may be below it where its power is not negative.
+template <Powers powers, bool low, class T>
+NONNEG_INLINE void add_entry(const Irls<T> &options, Vec<T> x, Vec<T> y, Vec<T> raised,
+                             Vec<T> weight, Vec<T> inside, EntrySums<T> &sums) {
+  using V = Vec<T>;
+  const T beta = options.beta;
+  const V size = (raised * weight) * raised; // y^β
   sums.size += inside * size;
   if constexpr (powers == Powers::flat) {
     sums.first += inside * y;
-    sums.second -= inside * (x * log_of<T>(y));
+    sums.second -= inside * (x * log_of<T>(raised));
   } else if constexpr (powers == Powers::inverse) {
-    sums.first += inside * ((x * weight) * y);
-    sums.second += inside * log_of<T>(y);
+    sums.first += inside * ((x * weight) * raised);
+    sums.second += inside * log_of<T>(raised);
   } else {
-    sums.first += inside * (size * fill<V>(T(1) / beta));
-    sums.second -= inside * ((x * weight) * y) * fill<V>(T(1) / (beta - T(1)));
+    V own = size;
+    if constexpr (low)
+      own = y < raised ? power_of<T>(y, beta) : size;
+    sums.first += inside * (own * fill<V>(T(1) / beta));
+    sums.second -= inside * ((x * weight) * raised) * fill<V>(T(1) / (beta - T(1)));
   }
 }
 
-// Of N vectors of a row; with `steps` y gives way to (y - x) y^(β-2), and the weights are stored.
-template <Powers powers, bool steps, int N, class T>
-NONNEG_INLINE void entry_terms(const Irls<T> &options, const T *x, T *y, T *weights,
+// Of N vectors of a row; with `steps` y gives way to (y - x) y^(β-2), and the curvatures are stored.
+template <Powers powers, bool low, bool steps, int N, class T>
+NONNEG_INLINE void entry_terms(const Irls<T> &options, const T *x, T *y, T *curvatures,
                                Vec<T> inside, EntrySums<T> &sums) {
   using V = Vec<T>;
   using S = Beside<V, N>;
   constexpr int L = kLanes<T>;
   const V floor = fill<V>(options.floor);
+  const S own = S::of([&](auto i) NONNEG_LAMBDA { return load<V>(y + i * L); });
+  const S all_x = S::of([&](auto i) NONNEG_LAMBDA { return load<V>(x + i * L); });
   const S raised = S::of([&](auto i) NONNEG_LAMBDA {
-    const V y_i = load<V>(y + i * L);
-    return y_i > floor ? y_i : floor;
+    return own.part[i] > floor ? own.part[i] : floor;
   });
-  const S weight = weights_of<powers, T, N>(options.beta, raised);
+  S inverse, weight;
+  weights_of<powers, T, N>(options.beta, raised, inverse, weight);
   unroll<N>([&](auto i) NONNEG_LAMBDA {
-    const V x_i = load<V>(x + i * L);
-    add_entry<powers, T>(options.beta, x_i, raised.part[i], weight.part[i], inside, sums);
-    if constexpr (steps) {
-      store(y + i * L, inside * ((raised.part[i] - x_i) * weight.part[i]));
-      store(weights + i * L, inside * weight.part[i]);
-    }
+    add_entry<powers, low, T>(options, all_x.part[i], own.part[i], raised.part[i], weight.part[i],
+                              inside, sums);
   });
+  if constexpr (steps) {
+    const S curvature = curvatures_of<T, N>(options, all_x, inverse, weight);
+    unroll<N>([&](auto i) NONNEG_LAMBDA {
+      store(y + i * L, inside * ((raised.part[i] - all_x.part[i]) * weight.part[i]));
+      store(curvatures + i * L, inside * curvature.part[i]);
+    });
+  }
 }
 
 // Of n entries of a row, x and y whole vectors long. Behind the entries the terms are 0.
-template <Powers powers, bool steps, class T>
-static EntrySums<T> row_terms_of(const Irls<T> &given, const T *x, T *y, T *weights, Index n) {
+template <Powers powers, bool low, bool steps, class T>
+static EntrySums<T> row_terms_of(const Irls<T> &given, const T *x, T *y, T *curvatures, Index n) {
   constexpr int L = kLanes<T>, N = kTermVectors;
   const Irls<T> options = given; // a copy: stores might change what a reference refers to
   const Vec<T> all = fill<Vec<T>>(T(1));
   EntrySums<T> sums = EntrySums<T>::zero();
   Index j = 0;
   for (; j + N * L <= n; j += N * L)
-    entry_terms<powers, steps, N>(options, x + j, y + j, weights + j, all, sums);
+    entry_terms<powers, low, steps, N>(options, x + j, y + j, curvatures + j, all, sums);
   for (; j + L <= n; j += L)
-    entry_terms<powers, steps, 1>(options, x + j, y + j, weights + j, all, sums);
+    entry_terms<powers, low, steps, 1>(options, x + j, y + j, curvatures + j, all, sums);
   if (j < n) {
     Vec<T> inside = all;
     for (Index lane = n - j; lane < L; ++lane) {
       inside[static_cast<int>(lane)] = T(0);
       y[j + lane] = T(1); // no infinite power, which times 0 is no number
     }
-    entry_terms<powers, steps, 1>(options, x + j, y + j, weights + j, inside, sums);
+    entry_terms<powers, low, steps, 1>(options, x + j, y + j, curvatures + j, inside, sums);
   }
   return sums;
 }
 
+// Whether one of the n numbers is below the floor.
+template <class T> NONNEG_INLINE bool falls_below(const T *y, Index n, T floor) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  V least = fill<V>(floor);
+  Index j = 0;
+  for (; j + L <= n; j += L) {
+    const V y_j = load<V>(y + j);
+    least = y_j < least ? y_j : least;
+  }
+  bool below = false;
+  for (int lane = 0; lane < L; ++lane)
+    below |= least[lane] < floor;
+  for (; j < n; ++j)
+    below |= y[j] < floor;
+  return below;
+}
+
 template <bool steps, class T>
 static EntrySums<T> row_terms_by(Powers powers, const Irls<T> &options, const T *x, T *y,
-                                 T *weights, Index n) {
+                                 T *curvatures, Index n) {
   switch (powers) {
-  case Powers::flat: return row_terms_of<Powers::flat, steps>(options, x, y, weights, n);
-  case Powers::inverse: return row_terms_of<Powers::inverse, steps>(options, x, y, weights, n);
-  case Powers::root: return row_terms_of<Powers::root, steps>(options, x, y, weights, n);
+  case Powers::flat: return row_terms_of<Powers::flat, false, steps>(options, x, y, curvatures, n);
+  case Powers::inverse: return row_terms_of<Powers::inverse, false, steps>(options, x, y, curvatures, n);
+  case Powers::root:
+    return falls_below(y, n, options.floor)
+               ? row_terms_of<Powers::root, true, steps>(options, x, y, curvatures, n)
+               : row_terms_of<Powers::root, false, steps>(options, x, y, curvatures, n);
   case Powers::any: break;
   }
-  return row_terms_of<Powers::any, steps>(options, x, y, weights, n);
+  return falls_below(y, n, options.floor)
+             ? row_terms_of<Powers::any, true, steps>(options, x, y, curvatures, n)
+             : row_terms_of<Powers::any, false, steps>(options, x, y, curvatures, n);
 }
 
 } // namespace nonneg::NONNEG_ISA
