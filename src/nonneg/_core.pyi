@@ -531,6 +531,19 @@ newton_stretch64_dense: _NewtonStretch
 newton_stretch64_csr32: _NewtonStretch
 newton_stretch64_csr64: _NewtonStretch
 
+def irls(
+    *,
+    X: Array,
+    rows: SolvedArrays,
+    Ht: Array,
+    beta: float,
+    floor: float,
+    momentum: float,
+    l1: Array,
+    l2: Array,
+    n_threads: int,
+) -> Report: ...
+
 class _Multiply(Protocol):
     def __call__(
         self,

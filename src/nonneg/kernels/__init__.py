@@ -58,6 +58,7 @@ if os.environ.get("NONNEG_SIMD") != "reference":
         importlib.import_module("nonneg._core")
         native = importlib.import_module(".native", __name__)
         _native_beta = importlib.import_module(".native_beta", __name__)
+        importlib.import_module(".native_irls", __name__)  # registers its pass
         stretches = importlib.import_module(".stretches", __name__)
         _native_observed = importlib.import_module(".native_observed", __name__)
         _native_bounded = importlib.import_module(".native_bounded", __name__)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 # in the order in which messages name them
-from . import cd, hals, bpp, mu, pg, sn  # isort: skip
+from . import cd, hals, bpp, mu, pg, sn, irls  # isort: skip
 
-__all__ = ["bpp", "cd", "hals", "mu", "pg", "sn"]
+__all__ = ["bpp", "cd", "hals", "irls", "mu", "pg", "sn"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,7 +22,15 @@ from .registry import solvers
 from .steps import newton_stretch
 from .steps.half_steps import with_shares
 from .steps.majorizer_step import diagonal_step, residual_of
-from .steps.momentum import SETTLED_WITHIN, ExtrapolatedState
+from .steps.measured_pairs import (
+    WARM_UP,
+    accept,
+    momentum_for,
+    note_decrease,
+    polished,
+    told,
+)
+from .steps.momentum import ExtrapolatedState
 from .steps.mu_steps import apply_sums, terms_of
 from .steps.quadratic_iteration import factor_penalties
 
@@ -42,10 +49,6 @@ FEW, LONG, DENSE = 8, 8, 0.5
 """A half-step sweeps twice over each row for at most FEW components, and where rows of a sparse
 X have at least LONG entries for each component; else once, as where more than the share DENSE
 of X is not 0: the product before a sweep costs about as much as a sweep (D-SN-SWEEPS)."""
-WARM_UP = 3
-"""Iterations without momentum at the beginning, as the start may be far from any solution.
-After that, an iteration that has halved the objective is followed by one without: factors
-that shrink so fast would be extrapolated to nothing."""
 
 
 @solvers.register("sn")
@@ -136,11 +139,7 @@ class ScalarNewton(SolverBase):
         if problem.X.in_parts:
             return self._by_rows(problem, state)
         X = problem.X
-        momentum = state.momentum
-        gained = state.decreases[(state.n_iter - 1) % SETTLED_WITHIN]
-        if state.n_iter < WARM_UP or state.pause > 0 or gained > state.last:
-            momentum = 0.0
-            state.pause = max(0, state.pause - 1)
+        momentum = momentum_for(state)
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
         first = state.n_iter == 0
         report_W = self._half(
@@ -160,15 +159,13 @@ class ScalarNewton(SolverBase):
         if not problem.update_H:
             return None
         X, terms = problem.X, terms_of(problem)
-        total = X.stats().sum
-        sweeps = self._sweeps(problem)
-        least = ROUNDING[X.dtype] * total
-        numbers = terms.floor, sweeps, WARM_UP, total, least
+        total, sweeps = X.stats().sum, self._sweeps(problem)
+        numbers = terms.floor, sweeps, WARM_UP, total, _least(problem)
 
-        def accept(rows: tuple[RowArrays, RowArrays], *sums: float) -> Progress:
+        def taken_in(rows: tuple[RowArrays, RowArrays], *sums: float) -> Progress:
             return self._accept(problem, state, rows, *sums)
 
-        return newton_stretch.advance(problem, state, self.tol, numbers, accept, most)
+        return newton_stretch.advance(problem, state, self.tol, numbers, taken_in, most)
 
     def _accept(
         self,
@@ -180,14 +177,11 @@ class ScalarNewton(SolverBase):
     ) -> Progress:
         """Keep the pair if it is the best one, and set where the next iteration starts."""
         rows_W, rows_H = rows
-        W, Ht = rows_W.result, rows_H.solved
-        objective = value + factor_penalties(problem, W, Ht)
-        residual = _relative(problem, violation)
-        gained = max(0.0, state.last - objective)
-        state.decreases[state.n_iter % SETTLED_WITHIN] = gained
-        restart = state.advance(rows_W, rows_H, objective)
-        converged = self._is_settled(problem, state, residual, restart)
-        return self._told(problem, objective, residual, gained, converged)
+        penalties = factor_penalties(problem, rows_W.result, rows_H.solved)
+        return accept(
+            state, rows, value + penalties, _relative(problem, violation), self.tol,
+            _least(problem), float(self._sweeps(problem)),
+        )  # fmt: skip
 
     def _by_rows(self, problem: Problem, state: ExtrapolatedState) -> Progress:
         """Solve for the rows of W, then step in H by their sums, without momentum."""
@@ -207,53 +201,26 @@ class ScalarNewton(SolverBase):
         objective = float(sums.value) + factor_penalties(problem, W, Ht)
         violation = pass_sums.newton.residual + residual_of(Ht, sums, problem.penalty_H)
         residual = _relative(problem, violation)
-        gained = max(0.0, state.last - objective)
-        state.decreases[state.n_iter % SETTLED_WITHIN] = gained
+        gained = note_decrease(state, objective)
         state.last = state.best = objective
-        converged = self._is_settled(problem, state, residual, False)
+        is_measured = state.best > _least(problem)
+        converged = state.is_settled(residual, False, self.tol, is_measured)
         if not converged:
             by_ratio = apply_sums(loss, X, Ht, sums, problem.penalty_H)
             state.Ht = diagonal_step(Ht, sums, sums.bends, problem.penalty_H, by_ratio)
-        return self._told(problem, objective, residual, gained, converged)
-
-    def _is_settled(
-        self, problem: Problem, state: ExtrapolatedState, residual: float, restart: bool
-    ) -> bool:
-        X = problem.X
-        measured = state.best > ROUNDING[X.dtype] * X.stats().sum
-        return state.is_settled(residual, restart, self.tol, measured)
-
-    def _told(
-        self,
-        problem: Problem,
-        objective: float,
-        residual: float,
-        gained: float,
-        converged: bool,
-    ) -> Progress:
-        return Progress(
-            objective=np.array([objective]),
-            residual=np.array([residual]),
-            decrease=np.array([gained]),
-            converged=np.array([converged]),
-            sweeps=float(self._sweeps(problem)),
-        )
+        sweeps = float(self._sweeps(problem))
+        return told(objective, residual, gained, converged, sweeps)
 
     def polish(self, problem: Problem, state: ExtrapolatedState) -> Progress | None:
         """Solve for W exactly beside the best H."""
         if not problem.update_H:
             return None
-        solved = state.other("W")
-        solved[...] = state.W
-        progress = self._solve_W(problem, solved, state.Ht)
-        assert progress.objective is not None
-        objective = float(progress.objective[0])
         # in parts H has moved since the best objective was measured
-        known = math.isfinite(state.best) and not problem.X.in_parts
-        if known and objective > state.best:
-            return replace(progress, objective=np.array([state.best]))
-        state.W, state.best = solved, objective
-        return progress
+        return polished(
+            state,
+            lambda W: self._solve_W(problem, W, state.Ht),
+            is_best=not problem.X.in_parts,
+        )
 
     def best_objective(
         self, problem: Problem, state: ExtrapolatedState
@@ -304,13 +271,13 @@ class ScalarNewton(SolverBase):
             text = UNFINISHED.format(n=unfinished, n_rows=len(W), sweeps=EXACT_SWEEPS)
             warn(text, ConvergenceWarning)
         objective = report.value + factor_penalties(problem, W, Ht)
-        return Progress(
-            objective=np.array([objective]),
-            residual=np.array([_relative(problem, report.residual)]),
-            decrease=None,
-            converged=np.array([unfinished == 0]),
-            sweeps=report.sweeps / W.shape[0],
-        )
+        residual, sweeps = _relative(problem, report.residual), report.sweeps
+        return told(objective, residual, None, unfinished == 0, sweeps / W.shape[0])
+
+
+def _least(problem: Problem) -> float:
+    """Return the objective below which differences of objectives are rounding."""
+    return ROUNDING[problem.X.dtype] * problem.X.stats().sum
 
 
 def _relative(problem: Problem, violation: float) -> float:
