@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.steps import Step, StepSums
+from ..base.steps import Step
 from .beta_steps import TILE, dense
-from .row_methods import RowArrays
+from .row_methods import IrlsReport, RowArrays
 from .term_records import TermShared, by_shares
 
 SWEEPS = 8
@@ -19,20 +19,6 @@ TRIALS, SHRINK = 6, 0.4
 """A row tries at most so many step sizes, each SHRINK times the one before, from 1 on."""
 SUFFICIENT = 1e-4
 """Share of the decrease that the slope promises, which a step must bring."""
-
-
-@dataclass(slots=True, eq=False)
-class IrlsReport(StepSums):
-    """Numbers that a half-step by reweighted least squares has at its end, in float64."""
-
-    value: float
-    """The divergence at (solved, Ht) without the terms that depend on X alone."""
-    residual: float
-    """Σ |gradient|·entry, of the gradient at the start and the larger of both entries."""
-    size: float
-    """Σ y^β at the start, which the residual is small beside when the rows are solved for."""
-    shortened: float
-    """Number of rows whose first step was not taken."""
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _core
-from .irls_steps import IrlsReport, IrlsUpdate
 from .native import PASSES
 from .native_options import as_contiguous
-from .row_methods import RowArrays
+from .row_methods import IrlsReport, RowArrays
 from .term_records import TermShared
 
 
-def _irls(
-    operand: Any, step: IrlsUpdate, rows: RowArrays, shared: TermShared
-) -> IrlsReport:
+def _irls(operand: Any, step: Any, rows: RowArrays, shared: TermShared) -> IrlsReport:
     dtype = operand.dtype
     Ht, l1, l2 = (as_contiguous(A, dtype) for A in (shared.Ht, shared.l1, shared.l2))
     report = _core.irls(

@@ -174,3 +174,17 @@ class NewtonReport(StepSums):
     """Number of sweeps, summed over the rows."""
     unfinished: float
     """Number of rows that were not done when the sweeps ended."""
+
+
+@dataclass(slots=True, eq=False)
+class IrlsReport(StepSums):
+    """Numbers that a half-step by reweighted least squares has at its end, in float64."""
+
+    value: float
+    """The divergence at (solved, Ht) without the terms that depend on X alone."""
+    residual: float
+    """Σ |gradient|·entry, of the gradient at the start and the larger of both entries."""
+    size: float
+    """Σ y^β at the start, which the residual is small beside when the rows are solved for."""
+    shortened: float
+    """Number of rows whose first step was not taken."""

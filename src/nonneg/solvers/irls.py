@@ -17,7 +17,8 @@ from ..base.validation import warn
 from ..kernels import RowArrays
 from ..kernels.beta_steps import beside
 from ..kernels.beta_terms import BetaTerms
-from ..kernels.irls_steps import IrlsReport, IrlsUpdate
+from ..kernels.irls_steps import IrlsUpdate
+from ..kernels.row_methods import IrlsReport
 from .registry import solvers
 from .steps.measured_pairs import accept, momentum_for, polished, told
 from .steps.momentum import ExtrapolatedState
