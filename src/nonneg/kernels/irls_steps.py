@@ -28,18 +28,21 @@ class IrlsUpdate(Step[RowArrays, TermShared, IrlsReport]):
     The rows start from rows.start and end in rows.solved. rows.moved, if there, receives
     max(0, solved + momentum·(solved − previous)).
 
-    The weights of a row's entries are y^(β−2) at its start: its gradient and Fisher's
-    information then are those of a weighted least-squares problem, which is non-negative.
-    That is swept over SWEEPS times. The step to its solution is shortened until the row's
-    objective falls; a row of which it never does stays as it is.
+    At a row's start, its gradient and a matrix of curvature make a weighted least-squares
+    problem, which is non-negative. That is swept over SWEEPS times. The step to its
+    solution is shortened until the row's objective falls; a row of which it never does
+    stays as it is.
 
     Parameters
     ----------
     beta : float
         Between 0 and 2.
     floor : float
-        Smallest W·H; what is below counts as this.
+        Smallest W·H in negative powers.
     momentum : float
+    power : float
+        Weights of the problem, see `curvatures`: 0 takes Fisher's information, 1 the second
+        derivative of the divergence's convex part.
 
     References
     ----------
@@ -48,10 +51,15 @@ class IrlsUpdate(Step[RowArrays, TermShared, IrlsReport]):
        Society B 46 (1984) 149-192, https://doi.org/10.1111/j.2517-6161.1984.tb01288.x
     """
 
-    name = "irls"
     beta: float
     floor: float
     momentum: float = 0.0
+    power: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Name of the compiled version, which there is for Fisher's information alone."""
+        return "irls_mixed" if self.power else "irls"
 
     def __call__(
         self,
@@ -82,22 +90,17 @@ class IrlsUpdate(Step[RowArrays, TermShared, IrlsReport]):
     ) -> Array:
         W = rows.start.astype(np.float64)
         Y = np.maximum(W @ Ht.T, self.floor)
-        weights = Y ** (self.beta - 2)
-        gradient = ((Y - X) * weights) @ Ht + l1 + l2 * W
-        step = least_squares_step(W, gradient, _hessians(weights, Ht, l2))
-        before = self._values(X, Y)
-        taken = self._shortened(X, Ht, W, step, gradient, before, rows, (l1, l2))
+        slopes = (Y - X) * Y ** (self.beta - 2)
+        gradient = slopes @ Ht + l1 + l2 * W
+        hessians = _hessians(curvatures(X, Y, self.beta, self.power), Ht, l2)
+        step = least_squares_step(W, gradient, hessians)
+        residual = (np.abs(gradient) * np.maximum(W, W + step)).sum()
+        taken = self._shortened(X, Ht, W, step, gradient, rows.solved.dtype, (l1, l2))
         rows.solved[...] = np.maximum(W + taken[:, None] * step, 0)
-        solved = rows.solved.astype(np.float64)
-        values = self._values(X, np.maximum(solved @ Ht.T, self.floor))
-        return np.array(
-            [
-                values[0].sum() + values[1].sum(),
-                (np.abs(gradient) * np.maximum(W, solved)).sum(),
-                (Y**self.beta).sum(),
-                np.count_nonzero(taken < 1),
-            ]
-        )
+        ends = self._values(X, rows.solved.astype(np.float64) @ Ht.T)
+        size = (Y**self.beta).sum()
+        value = ends[0].sum() + ends[1].sum()
+        return np.array([value, residual, size, np.count_nonzero(taken < 1)])
 
     def _shortened(
         self,
@@ -106,19 +109,19 @@ class IrlsUpdate(Step[RowArrays, TermShared, IrlsReport]):
         W: Array,
         step: Array,
         gradient: Array,
-        before: tuple[Array, Array],
-        rows: RowArrays,
+        dtype: Any,
         penalty: tuple[Array, Array],
     ) -> Array:
-        """Return the share of its step that each row takes, 0 where none is good enough."""
+        """Return the share of its step that each row takes; without one the step becomes 0."""
         slope = (gradient * step).sum(axis=1)
-        slack = np.finfo(rows.solved.dtype).eps * (abs(before[0]) + abs(before[1]))
-        most = before[0] + before[1] + _penalties(W, *penalty) + slack
+        before = self._values(X, W @ Ht.T)
+        most = before[0] + before[1] + _penalties(W, *penalty)
+        most += np.finfo(dtype).eps * (np.abs(before[0]) + np.abs(before[1]))
         taken, left = np.zeros(len(W)), np.arange(len(W))
         share = 1.0
         for _ in range(TRIALS):
             tried = np.maximum(W[left] + share * step[left], 0)
-            values = self._values(X[left], np.maximum(tried @ Ht.T, self.floor))
+            values = self._values(X[left], tried @ Ht.T)
             weights = (penalty[0][left], penalty[1][left])
             after = values[0] + values[1] + _penalties(tried, *weights)
             # false where a number is not finite
@@ -133,17 +136,31 @@ class IrlsUpdate(Step[RowArrays, TermShared, IrlsReport]):
         return taken
 
     def _values(self, X: Array, Y: Array) -> tuple[Array, Array]:
-        """Return the two parts of each row's divergence that depend on y."""
-        beta = self.beta
+        """Return the two parts of each row's divergence that depend on y.
+
+        y counts as `floor` at least only where its power is negative.
+        """
+        beta, raised = self.beta, np.maximum(Y, self.floor)
         if beta == 0:
-            return (X / Y).sum(axis=1), np.log(Y).sum(axis=1)
+            return (X / raised).sum(axis=1), np.log(raised).sum(axis=1)
         if beta == 1:
-            return Y.sum(axis=1), -(X * np.log(Y)).sum(axis=1)
-        power = Y ** (beta - 1)
-        return (
-            (Y * power).sum(axis=1) / beta,
-            (X * power).sum(axis=1) / (1 - beta),
-        )
+            return Y.sum(axis=1), -(X * np.log(raised)).sum(axis=1)
+        mixed = X * raised ** (beta - 1)
+        return (Y**beta).sum(axis=1) / beta, mixed.sum(axis=1) / (1 - beta)
+
+
+def curvatures(X: Array, Y: Array, beta: float, power: float) -> Array:
+    """Return y^(β−2)·r^power of each entry, where r is (2 − β)·x/y + max(0, β − 1).
+
+    Power 0 is Fisher's information, which expects x to be y. It holds entries at x = 0 and
+    y ≈ 0 there although the divergence is flat. Power 1 is the second derivative of the
+    divergence or, for β < 1, of its convex part. It knows those entries, but from a y far
+    below x takes short steps. With 1/2, between both, steps are neither.
+    """
+    weights: Array = Y ** (beta - 2)
+    if power and beta < 2:  # at 2 all are 1, and y may be 0
+        weights *= ((2 - beta) * (X / Y) + max(0.0, beta - 1)) ** power
+    return weights
 
 
 def least_squares_step(W: Array, gradient: Array, hessians: Array) -> Array:

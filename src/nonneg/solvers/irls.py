@@ -25,6 +25,10 @@ from .steps.momentum import ExtrapolatedState
 from .steps.mu_steps import terms_of
 from .steps.quadratic_iteration import factor_penalties
 
+POWER, CONVEX = 0.5, 1.0
+"""Curvatures of half-steps, see `curvatures`: that between Fisher's information and the convex
+part's second derivative, and this itself, with which rows that are near their minimum get
+there in a few steps."""
 MOST_HALF_STEPS = 300
 """Most half-steps of a solve for W beside a fixed H."""
 UNFINISHED = (
@@ -51,11 +55,12 @@ class ReweightedLeastSquares(SolverBase):
     """Alternating reweighted non-negative least squares [1]_ with extrapolation [3]_.
 
     For β-divergences with 0 ≤ β ≤ 2 [2]_ of a dense X in memory. Each half-step takes, in
-    each row of a factor, a step of Fisher's scoring: to the solution of the least-squares
-    problem whose weights are (W·H)^(β−2) at the row, shortened where the row's objective
-    would rise. Then it extrapolates the factor. If the objective rises, the fit goes on from
-    the pair of factors that was measured, with less momentum. The fit returns the best pair
-    measured, with W solved for beside its H.
+    each row of a factor, a step to the solution of a weighted least-squares problem,
+    shortened where the row's objective would rise. Its weights are the geometric means of
+    Fisher's information (W·H)^(β−2) and the second derivatives of the divergence, for β < 1
+    of its convex part. Then the half-step extrapolates the factor. If the objective rises,
+    the fit goes on from the pair of factors that was measured, with less momentum. The fit
+    returns the best pair measured, with W solved for beside its H.
 
     Parameters
     ----------
@@ -67,8 +72,9 @@ class ReweightedLeastSquares(SolverBase):
 
     Notes
     -----
-    W beside a fixed H is solved for by half-steps without momentum, until Σ|gradient|·entry
-    is 1e-10 of Σ(W·H)^β (float32: 1e-5). For β ≥ 1 this is the minimum, so that `transform`
+    W beside a fixed H is solved for by half-steps without momentum, every other one with
+    the second derivatives alone as weights, until Σ|gradient|·entry is at most 1e-10 of
+    Σ(W·H)^β (float32: 1e-5), in at most 300 half-steps. For β ≥ 1 this is the minimum, so that `transform`
     of the X of a fit gives rows of the same objective. For β < 1 a row's problem is not
     convex: the end of a fit goes on from its W and `transform` from a constant W, and they
     may find different minima.
@@ -162,13 +168,18 @@ class ReweightedLeastSquares(SolverBase):
         return state.best
 
     def _solve_W(self, problem: Problem, state: IrlsState, W: Array) -> Progress:
-        """Solve for W in place, beside the state's H, by half-steps without momentum."""
-        exact, is_exact, residual, n = EXACT[problem.X.dtype], False, 0.0, 0
+        """Solve for W in place, beside the state's H, by half-steps of both curvatures in turn.
+
+        They end after one by the first: from far away the steps by the second are so short
+        that they tell nothing.
+        """
+        X, exact, is_exact, n = problem.X, EXACT[problem.X.dtype], False, 0
+        rows, penalty = RowArrays(W, W), problem.penalty_W
         while not is_exact and n < MOST_HALF_STEPS:
-            rows, n = RowArrays(W, W), n + 1
-            report = _half(problem, problem.X, rows, state.Ht, problem.penalty_W)
+            power, n = CONVEX if n % 2 else POWER, n + 1
+            report = _half(problem, X, rows, state.Ht, penalty, power=power)
             residual = _share(report.residual, report.size)
-            is_exact = residual <= exact
+            is_exact = power == POWER and residual <= exact
         if not is_exact:
             warn(UNFINISHED.format(n=n), ConvergenceWarning)
         objective = state.constant + report.value
@@ -183,10 +194,11 @@ def _half(
     Bt: Array,
     penalty: Penalty,
     momentum: float = 0.0,
+    power: float = POWER,
 ) -> IrlsReport:
     """Do one half-step for the rows of the factor that X's rows belong to."""
     terms = terms_of(problem)
-    step = IrlsUpdate(terms.beta, terms.floor, momentum)
+    step = IrlsUpdate(terms.beta, terms.floor, momentum, power)
     return X.run_pass(step, rows, beside(Bt, X.n_threads, penalty))
 
 
