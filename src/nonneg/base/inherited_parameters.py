@@ -92,10 +92,12 @@ INHERITED: tuple[Parameter, ...] = (
         - "mu": multiplicative updates for every `beta_loss` [5]_, scikit-learn's iterates;
         - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
           steps, extrapolated [6]_;
+        - "irls": for 0 ≤ β ≤ 2 and a dense X in memory: reweighted least squares,
+          extrapolated [9]_;
         - "auto": the fast one for this loss; `solver_` of `NMF` says which;
         - an instance of a solver, with options of its own.
         """,
-        kind='{"cd", "hals", "bpp", "pg", "mu", "sn", "auto"} or SolverBase',
+        kind='{"cd", "hals", "bpp", "pg", "mu", "sn", "irls", "auto"} or SolverBase',
         signatures=(NMF, FUNCTION),
         option=Option("Solver: {solvers}.", metavar="NAME"),
     ),
@@ -105,8 +107,8 @@ INHERITED: tuple[Parameter, ...] = (
         """
         The β-divergence that is minimised: 2 or "frobenius" (½‖X − WH‖²_F), 1 or
         "kullback-leibler" (for counts), 0 or "itakura-saito" (for power spectra; X must
-        have no zeros), or any other number. Other than 2 need the solvers "mu", "sn" or
-        "auto". An instance of another loss is minimised by the solvers that can.
+        have no zeros), or any other number. Other than 2 need the solvers "mu", "sn",
+        "irls" or "auto". An instance of another loss is minimised by the solvers that can.
         """,
         signatures=EVERYWHERE,
         option=Option("Loss: {losses}, or any beta.", metavar="LOSS", convert=_loss_of),
@@ -125,8 +127,8 @@ INHERITED: tuple[Parameter, ...] = (
         - "spa": rows of X as H, by successive projections, and W beside them, for
           separable data (k ≤ min(X.shape));
         - "custom": W and H as given;
-        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu" and
-          "sn" "nndsvda" if k ≤ min(X.shape), else "random".
+        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu",
+          "sn" and "irls" "nndsvda" if k ≤ min(X.shape), else "random".
         """,
         signatures=EVERYWHERE,
         option=Option("random, nndsvd, nndsvda, nndsvdar, nnsvd-lrc or spa.", metavar="NAME", panel=START,
@@ -215,7 +217,8 @@ INHERITED: tuple[Parameter, ...] = (
         optimality conditions that the first iteration finds; for "mu" when ten
         iterations decrease sqrt(2·loss) by less than this share of its start; for
         "hals" and "bpp" at this scale-free size of the projected gradient, for "sn"
-        when Σ|gradient|·entry is this share of the sum of X, see the Notes of `NMF`.
+        when Σ|gradient|·entry is this share of the sum of X, for "irls" of Σ(W·H)^β, see
+        the Notes of `NMF`.
         0 means that `max_iter` iterations are done, without a warning.
         """,
         signatures=EVERYWHERE, resumable=True,

@@ -91,11 +91,11 @@ def non_negative_factorization(
         - "spa": rows of X as H, by successive projections, and W beside them, for
           separable data (k ≤ min(X.shape));
         - "custom": W and H as given;
-        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu" and
-          "sn" "nndsvda" if k ≤ min(X.shape), else "random".
+        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu",
+          "sn" and "irls" "nndsvda" if k ≤ min(X.shape), else "random".
     update_H : bool, default=True
         False keeps H as it is given and solves for W alone, from zero.
-    solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"} or SolverBase, default="cd"
+    solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "irls", "auto"} or SolverBase, default="cd"
         How the factors move:
 
         - "cd": cyclic coordinate descent, with scikit-learn's iterates;
@@ -106,6 +106,8 @@ def non_negative_factorization(
         - "mu": multiplicative updates for every `beta_loss`, scikit-learn's iterates;
         - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
           steps, extrapolated;
+        - "irls": for 0 ≤ β ≤ 2 and a dense X in memory: reweighted least squares,
+          extrapolated;
         - "auto": the fast one for this loss; `solver_` of `NMF` says which;
         - an instance of a solver, with options of its own.
     tol : float, default=1e-4
@@ -113,7 +115,8 @@ def non_negative_factorization(
         optimality conditions that the first iteration finds; for "mu" when ten
         iterations decrease sqrt(2·loss) by less than this share of its start; for
         "hals" and "bpp" at this scale-free size of the projected gradient, for "sn"
-        when Σ|gradient|·entry is this share of the sum of X, see the Notes of `NMF`.
+        when Σ|gradient|·entry is this share of the sum of X, for "irls" of Σ(W·H)^β, see
+        the Notes of `NMF`.
         0 means that `max_iter` iterations are done, without a warning.
     max_iter : int, default=200
         Largest number of iterations.
@@ -143,8 +146,8 @@ def non_negative_factorization(
     beta_loss : float, str or LossBase, default="frobenius"
         The β-divergence that is minimised: 2 or "frobenius" (½‖X − WH‖²_F), 1 or
         "kullback-leibler" (for counts), 0 or "itakura-saito" (for power spectra; X must
-        have no zeros), or any other number. Other than 2 need the solvers "mu", "sn" or
-        "auto". An instance of another loss is minimised by the solvers that can.
+        have no zeros), or any other number. Other than 2 need the solvers "mu", "sn",
+        "irls" or "auto". An instance of another loss is minimised by the solvers that can.
     alpha_W : float, default=0.0
         Weight of the penalty on W, times n_features. Can't be combined with `alpha`.
     alpha_H : float or "same", default="same"

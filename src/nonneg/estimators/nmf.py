@@ -48,9 +48,9 @@ class NMF(FactorizationEstimator):
         - "spa": rows of X as H, by successive projections, and W beside them, for
           separable data (k ≤ min(X.shape));
         - "custom": W and H as given;
-        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu" and
-          "sn" "nndsvda" if k ≤ min(X.shape), else "random".
-    solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "auto"} or SolverBase, default="cd"
+        - None: "nndsvd" if k < n_features and k ≤ n_samples, else "random"; for "mu",
+          "sn" and "irls" "nndsvda" if k ≤ min(X.shape), else "random".
+    solver : {"cd", "hals", "bpp", "pg", "mu", "sn", "irls", "auto"} or SolverBase, default="cd"
         How the factors move:
 
         - "cd": cyclic coordinate descent [1]_, with scikit-learn's iterates;
@@ -61,6 +61,8 @@ class NMF(FactorizationEstimator):
         - "mu": multiplicative updates for every `beta_loss` [5]_, scikit-learn's iterates;
         - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
           steps, extrapolated [6]_;
+        - "irls": for 0 ≤ β ≤ 2 and a dense X in memory: reweighted least squares,
+          extrapolated [9]_;
         - "auto": the fast one for this loss; `solver_` of `NMF` says which;
         - an instance of a solver, with options of its own.
     tol : float, default=1e-4
@@ -68,7 +70,8 @@ class NMF(FactorizationEstimator):
         optimality conditions that the first iteration finds; for "mu" when ten
         iterations decrease sqrt(2·loss) by less than this share of its start; for
         "hals" and "bpp" at this scale-free size of the projected gradient, for "sn"
-        when Σ|gradient|·entry is this share of the sum of X, see the Notes of `NMF`.
+        when Σ|gradient|·entry is this share of the sum of X, for "irls" of Σ(W·H)^β, see
+        the Notes of `NMF`.
         0 means that `max_iter` iterations are done, without a warning.
     max_iter : int, default=200
         Largest number of iterations.
@@ -96,8 +99,8 @@ class NMF(FactorizationEstimator):
     beta_loss : float, str or LossBase, default="frobenius"
         The β-divergence that is minimised: 2 or "frobenius" (½‖X − WH‖²_F), 1 or
         "kullback-leibler" (for counts), 0 or "itakura-saito" (for power spectra; X must
-        have no zeros), or any other number. Other than 2 need the solvers "mu", "sn" or
-        "auto". An instance of another loss is minimised by the solvers that can.
+        have no zeros), or any other number. Other than 2 need the solvers "mu", "sn",
+        "irls" or "auto". An instance of another loss is minimised by the solvers that can.
     regularization : {"both", "components", "transformation"} or None, default="both"
         What `alpha` penalises: both factors, H or W. With None `alpha` has no effect.
     alpha_W : float, default=0.0
@@ -211,10 +214,10 @@ class NMF(FactorizationEstimator):
     these multiply-adds more, and far fewer iterations are needed. "hals" and "bpp" stop
     when ‖projected gradient‖ ≤ tol·(‖XHᵀ − l1‖ + ‖XᵀW − l1‖) twice in a row, components
     balanced, and five iterations bring at most 0.3·tol of the objective, or when they
-    bring less than 1e-7 of it (float32: 1e-6). "hals", "bpp" and "sn" end with an exact
-    solve for W, the last row of `history_`. "hals" and "bpp"
-    revive components that have become 0, unless there are penalties: with those, that may
-    be the optimum.
+    bring less than 1e-7 of it (float32: 1e-6). "hals", "bpp", "sn" and "irls" end
+    with an exact solve for W, the last row of `history_`. "hals" and "bpp" revive
+    components that have become 0, unless there are penalties: with those, that may be the
+    optimum.
 
     "hals" does the first iterations on a large float64 X in memory in float32, with a copy of
     its entries, and goes on in float64, in which it converges; `plan` tells. `history_` then
@@ -226,7 +229,7 @@ class NMF(FactorizationEstimator):
     `transform` has the penalties of `fit`. "hals" and "bpp" solve for each row exactly,
     so that the fitted X gives the W of `fit_transform` again; what is computed from H is
     kept for the next call. "sn" solves to optimality, so that each row has the same
-    objective to 1e-6. "cd" and "pg" iterate from zero as in `fit`, with its `tol` (and
+    objective to 1e-6; so does "irls" for β ≥ 1, and for β < 1 to a minimum. "cd" and "pg" iterate from zero as in `fit`, with its `tol` (and
     `nls_max_iter` in place of `max_iter` for "pg"), "mu" iterates from a constant; the
     fitted X then gives a W that is close, not equal. From a store, "hals" and "bpp" read
     X once. The other solvers look its entries over first: "cd" reads X twice, "mu" and
@@ -263,6 +266,9 @@ class NMF(FactorizationEstimator):
     .. [8] Yin, Gao & Zhang, "Scalable nonnegative matrix factorization with block-wise
        updates", Machine Learning and Knowledge Discovery in Databases (2014) 337-352,
        https://doi.org/10.1007/978-3-662-44845-8_22
+    .. [9] Green, "Iteratively reweighted least squares for maximum likelihood estimation,
+       and some robust and resistant alternatives", Journal of the Royal Statistical
+       Society B 46 (1984) 149-192, https://doi.org/10.1111/j.2517-6161.1984.tb01288.x
 
     Examples
     --------
