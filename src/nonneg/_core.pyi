@@ -538,6 +538,7 @@ def irls(
     Ht: Array,
     beta: float,
     floor: float,
+    power: float,
     momentum: float,
     l1: Array,
     l2: Array,

@@ -13,8 +13,9 @@ from .beta_steps import TILE, dense
 from .row_methods import IrlsReport, RowArrays
 from .term_records import TermShared, by_shares
 
-SWEEPS = 8
-"""Sweeps over the coordinates of a row's least-squares problem."""
+SWEEPS, SETTLED = 16, 0.01
+"""Most sweeps over the coordinates of a row's least-squares problem. A row is done after one
+that decreases the problem by at most the share SETTLED of what its first one did."""
 TRIALS, SHRINK = 6, 0.4
 """A row tries at most so many step sizes, each SHRINK times the one before, from 1 on."""
 SUFFICIENT = 1e-4
@@ -29,7 +30,7 @@ class IrlsUpdate(Step[RowArrays, TermShared, IrlsReport]):
     max(0, solved + momentum·(solved − previous)).
 
     At a row's start, its gradient and a matrix of curvature make a weighted least-squares
-    problem, which is non-negative. That is swept over SWEEPS times. The step to its
+    problem, which is non-negative. That is swept over a few times. The step to its
     solution is shortened until the row's objective falls; a row of which it never does
     stays as it is.
 
@@ -51,15 +52,11 @@ class IrlsUpdate(Step[RowArrays, TermShared, IrlsReport]):
        Society B 46 (1984) 149-192, https://doi.org/10.1111/j.2517-6161.1984.tb01288.x
     """
 
+    name = "irls"
     beta: float
     floor: float
     momentum: float = 0.0
     power: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """Name of the compiled version, which there is for Fisher's information alone."""
-        return "irls_mixed" if self.power else "irls"
 
     def __call__(
         self,
@@ -166,19 +163,27 @@ def curvatures(X: Array, Y: Array, beta: float, power: float) -> Array:
 def least_squares_step(W: Array, gradient: Array, hessians: Array) -> Array:
     """Return d that lowers gradient·d + ½ d·hessian·d over W + d ≥ 0 in each row.
 
-    It is the result of SWEEPS cyclic sweeps over the coordinates, from 0 on.
+    It is the result of at most SWEEPS cyclic sweeps over the coordinates, from 0 on.
     """
     A, slope = W.copy(), gradient.copy()
-    for _ in range(SWEEPS):
+    alive, enough = np.ones(len(W), dtype=bool), np.zeros(len(W))
+    for number in range(SWEEPS):
+        decrease = np.zeros(len(W))
         for t in range(W.shape[1]):
             bent = hessians[:, t, t]
             curved = bent > 0
             move = -slope[:, t] / np.where(curved, bent, 1)
             # without curvature there is at most a penalty: the entry becomes 0, or stays
             move = np.where(curved, move, np.where(slope[:, t] > 0, -A[:, t], 0))
-            move = np.maximum(move, -A[:, t])
+            move = np.where(alive, np.maximum(move, -A[:, t]), 0)
             A[:, t] += move
             slope += move[:, None] * hessians[:, t]
+            decrease += bent * move * move
+        if number == 0:
+            enough = SETTLED * decrease
+        alive &= decrease > enough
+        if not alive.any():
+            break
     step: Array = A - W
     return step
 

@@ -20,6 +20,7 @@ def _irls(operand: Any, step: Any, rows: RowArrays, shared: TermShared) -> IrlsR
         Ht=Ht,
         beta=step.beta,
         floor=step.floor,
+        power=step.power,
         momentum=step.momentum,
         l1=l1,
         l2=l2,
