@@ -68,6 +68,7 @@ class TestHistory:
             ("mu", 1, "objective (kullback-leibler)"),
             ("sn", "kullback-leibler", "objective (kullback-leibler)"),
             ("mu", 1.5, "objective (beta=1.5)"),
+            ("irls", 1.5, "objective (beta=1.5)"),
             ("mu", 2.0, "objective"),
         ],
     )

@@ -132,7 +132,9 @@ def test_cd_on_masked_entries_is_the_oracle_s(masked, dtype, update_H, passes):
         assert_close(outcome.history.objective[-1], expected, dtype, X.size, factor=8)
 
 
-@pytest.mark.parametrize(("loss", "case"), PAIRS, ids=str)
+@pytest.mark.parametrize(
+    ("loss", "case"), [pair for pair in PAIRS if pair[1].name != "irls"], ids=str
+)
 def test_the_masked_objective_never_rises(masked, loss, case):
     X, mask = data_for(loss), hidden((23, 17))
     problem = make_problem(
@@ -329,7 +331,7 @@ def test_an_impossible_pair_is_refused_before_any_work(absolute):
     text = "solver 'cd' does not handle beta_loss = 'absolute'. No solver here does"
     with pytest.raises(ValueError, match=text):
         nonneg.NMF(2, init="random", beta_loss="absolute").fit(data())
-    text = "solver 'hals' does not handle beta_loss = 1. Pass solver='mu' or 'sn'"
+    text = "solver 'hals' does not handle beta_loss = 1. Pass solver='mu' or 'sn' or 'irls'"
     with pytest.raises(ValueError, match=text):
         nonneg.NMF(2, init="random", solver="hals", beta_loss=1).fit(data())
 

@@ -32,7 +32,7 @@ def strided(tmp_path_factory):
     return whole[:, : shape[1]], dense
 
 
-@pytest.mark.parametrize("solver", ["cd", "hals", "mu", "sn"])
+@pytest.mark.parametrize("solver", ["cd", "hals", "mu", "sn", "irls"])
 def test_rows_that_are_further_apart_than_an_int(solver, strided):
     X, dense = strided
     options = {"beta_loss": 1} if solver == "sn" else {}

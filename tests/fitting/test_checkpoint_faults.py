@@ -292,7 +292,7 @@ def test_an_exception_of_the_callback_leaves_the_iteration(error, tmp_path):
     assert_same(model(checkpoint=path, resume=True).fit(X), model().fit(X))
 
 
-@pytest.mark.parametrize("solver", ["cd", "hals", "bpp", "pg", "mu", "sn"])
+@pytest.mark.parametrize("solver", ["cd", "hals", "bpp", "pg", "mu", "sn", "irls"])
 def test_a_fit_interrupted_where_it_converges_has_converged(solver, tmp_path):
     """Whatever the callback does then, no iteration more is done."""
     options = {"tol": 1e-2, "max_iter": 300}

@@ -31,7 +31,7 @@ def objective_at(X: Any, k: int, tol: float, **options: Any) -> float:
     [
         ("wine-10", "hals", None), ("wine-10", "bpp", "random"), ("wine-4", "hals", None),
         ("wine-4", "bpp", "random"), ("iris-3", "hals", None), ("iris-3", "bpp", None),
-        ("iris-3", "sn", None),
+        ("iris-3", "sn", None), ("iris-3", "irls", None),
     ],
 )  # fmt: skip
 def test_default_tol_ends_near_the_end(

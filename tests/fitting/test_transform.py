@@ -95,7 +95,7 @@ def test_exact_mini_batches_as_well():
 
 @pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize(
-    ("solver", "beta"), [("cd", 2), ("mu", 2), ("mu", 1), ("sn", 1)]
+    ("solver", "beta"), [("cd", 2), ("mu", 2), ("mu", 1), ("sn", 1), ("irls", 1.5)]
 )
 def test_rows_that_belong_together_are_solved_together(solver, beta):
     X = matrix("dense", np.float64)

@@ -216,6 +216,14 @@ def call_newton(f, X, a):
     f(X(a), rows_of(a, W), a("Ht", Ht), options, 1)
 
 
+def call_irls(f, a):
+    W, Ht, _ = a.factors
+    f(
+        X=a("X", DENSE), rows=rows_of(a, W), Ht=a("Ht", Ht), beta=0.5, floor=1e-9, power=0.5,
+        momentum=0.3, l1=a("l1", np.ones(K)), l2=a("l2", np.ones(K)), n_threads=1,
+    )  # fmt: skip
+
+
 def call_multiply(f, a):
     W = FACTORS[0]
     f(
@@ -437,7 +445,7 @@ ON_NAMED = {
 ALONE = {
     "balance": call_balance,
     "solve": call_solve, "solve_classes": call_solve_classes, "multiply": call_multiply, "exact_solve": call_exact,
-    "solve_bounded": call_bounded, "repeat": call_repeat,
+    "solve_bounded": call_bounded, "repeat": call_repeat, "irls": call_irls,
     "gather_scaled": call_gather, "move_scaled": call_move,
     "summary": lambda f, a: f(a("X", DENSE), 1),
     "extremes": lambda f, a: f(a("X", DENSE), 1),

@@ -248,7 +248,7 @@ def test_acceleration_is_refused_by_solvers_without_it(solver):
         model.set_params(accelerate=True).fit(data(20, 9))
 
 
-@pytest.mark.parametrize("solver", ["cd", "hals", "mu", "sn"])
+@pytest.mark.parametrize("solver", ["cd", "hals", "mu", "sn", "irls"])
 @ignores_warnings
 def test_transform_does_not_call_back(solver):
     calls = []
