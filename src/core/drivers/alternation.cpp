@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "drivers/beta.hpp"
 #include "drivers/half_step.hpp"
+#include "drivers/lane_moves.hpp"
 #include "drivers/products.hpp"
 #include "drivers/storage.hpp"
 
@@ -38,8 +40,6 @@ public:
     return solve;
   }
 
-  RowArrays<T> rows() const { return {constant(factor_.rows), {}, factor_.rows, {}}; }
-
 private:
   const SweptFactor<T> &factor_;
   const int64_t *order_;
@@ -60,6 +60,78 @@ bool is_settled(double violation, double first, double tol, double rounding) {
   return ratio <= tol || violation <= rounding;
 }
 
+// Half-steps by passes over X.
+template <class T, class X> class PassMoves {
+public:
+  PassMoves(const Kernels<T> &K, const X &x, const Alternation<T> &a, Run run)
+      : K_(K), x_(x), a_(a), run_(run) {}
+
+  bool inner(const Solve<T> &solve, SolveSums &sums) {
+    FusedModel<T> model{{solve, rows_of(a_.inner), 0}, constant(a_.outer.rows), a_.rhs,
+                        a_.gram_inner, nullptr, {}};
+    if (!update(K_, x_, &model, 1, run_))
+      return false;
+    sums = model.sums;
+    return true;
+  }
+
+  bool outer(const Solve<T> &s, SolveSums &sums) {
+    return solve(K_, s, rows_of(a_.outer), constant(a_.rhs), nullptr, nullptr, nullptr, sums,
+                 run_) &&
+           gram(K_, constant(a_.outer.rows), a_.gram_outer, run_);
+  }
+
+  void write_factors() {}
+
+private:
+  static RowArrays<T> rows_of(const SweptFactor<T> &factor) {
+    return {constant(factor.rows), {}, factor.rows, {}};
+  }
+
+  const Kernels<T> &K_;
+  const X &x_;
+  const Alternation<T> &a_;
+  Run run_;
+};
+
+// Alternates between the factors until the rule says so. The factors and a.rhs are written at last,
+// or in each iteration where their sums are wanted.
+template <class T, class Moves>
+bool iterate(const Kernels<T> &K, const Alternation<T> &a, Moves &moves, Index &done, Run run) {
+  const Index k = a.inner.rows.cols, square = k * k;
+  SweepBeside<T> inner(a.inner, a.order), outer(a.outer, a.order);
+  SolveSums sums;
+  const auto move = [&](bool is_outer) {
+    sums = {};
+    return is_outer ? moves.outer(outer.beside(a.gram_inner), sums)
+                    : moves.inner(inner.beside(a.gram_outer), sums);
+  };
+  for (done = 0; done < a.most;) {
+    if (!move(a.outer_first))
+      return false;
+    const double first = sums.violation;
+    if (!move(!a.outer_first))
+      return false;
+    const double violation = first + sums.violation;
+    a.measures[2 * done] = violation;
+    a.measures[2 * done + 1] = sums.cross;
+    const double *const gram_W = a.outer_first ? a.gram_outer : a.gram_inner;
+    const double *const gram_H = a.outer_first ? a.gram_inner : a.gram_outer;
+    std::copy(gram_W, gram_W + square, a.grams + 2 * square * done);
+    std::copy(gram_H, gram_H + square, a.grams + 2 * square * done + square);
+    if (a.sums) {
+      moves.write_factors();
+      if (!write_sums(K, a, a.sums + 2 * k * done, run))
+        return false;
+    }
+    ++done;
+    if (is_settled(violation, a.first_violation, a.tol, a.rounding))
+      break;
+  }
+  moves.write_factors();
+  return true;
+}
+
 } // namespace
 
 template <class T>
@@ -78,43 +150,13 @@ bool repeat(const Kernels<T> &K, const Repetition<T> &r, Index &done, Run run) {
 template <class T, class X>
 bool alternate(const Kernels<T> &K, const X &x, const Alternation<T> &a, Index &done,
                Run run) {
-  const Index k = a.inner.rows.cols, square = k * k;
-  SweepBeside<T> inner(a.inner, a.order), outer(a.outer, a.order);
-  SolveSums sums;
-  const auto move_inner = [&] {
-    FusedModel<T> model{{inner.beside(a.gram_outer), inner.rows(), 0}, constant(a.outer.rows),
-                        a.rhs, a.gram_inner, nullptr, {}};
-    if (!update(K, x, &model, 1, run))
-      return false;
-    sums = model.sums;
-    return true;
-  };
-  const auto move_outer = [&] {
-    sums = {};
-    return solve(K, outer.beside(a.gram_inner), outer.rows(), constant(a.rhs), nullptr, nullptr,
-                 nullptr, sums, run) &&
-           gram(K, constant(a.outer.rows), a.gram_outer, run);
-  };
-  for (done = 0; done < a.most;) {
-    if (!(a.outer_first ? move_outer() : move_inner()))
-      return false;
-    const double first = sums.violation;
-    if (!(a.outer_first ? move_inner() : move_outer()))
-      return false;
-    const double violation = first + sums.violation;
-    a.measures[2 * done] = violation;
-    a.measures[2 * done + 1] = sums.cross;
-    const double *const gram_W = a.outer_first ? a.gram_outer : a.gram_inner;
-    const double *const gram_H = a.outer_first ? a.gram_inner : a.gram_outer;
-    std::copy(gram_W, gram_W + square, a.grams + 2 * square * done);
-    std::copy(gram_H, gram_H + square, a.grams + 2 * square * done + square);
-    if (a.sums && !write_sums(K, a, a.sums + 2 * k * done, run))
-      return false;
-    ++done;
-    if (is_settled(violation, a.first_violation, a.tol, a.rounding))
-      break;
-  }
-  return true;
+  if constexpr (std::is_same_v<X, MatrixView<const T>>)
+    if (fits_in_lanes(K, x, a)) {
+      LaneMoves<T> moves(K, x, a);
+      return iterate(K, a, moves, done, run);
+    }
+  PassMoves<T, X> moves(K, x, a, run);
+  return iterate(K, a, moves, done, run);
 }
 
 // ---- instances -------------------------------------------------------------------------

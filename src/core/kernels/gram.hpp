@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/block_scratch.hpp"
+#include "kernels/lane_grams.hpp"
 #include "kernels/packed_products.hpp"
 #include "kernels/simd.hpp"
 #include "kernels/views.hpp"
@@ -59,6 +60,12 @@ NONNEG_INLINE void gram_tiles(const double *rows, Index n, Index stride, int k, 
 // all but the last ones.
 template <class T> void gram(MatrixView<const T> A, double *G, double *scratch) {
   const int k = static_cast<int>(A.cols);
+  if (is_narrow<T>(k)) {
+    for_narrow(k, [&](auto count) NONNEG_LAMBDA {
+      lane_gram<decltype(count)::value>(A, G, reinterpret_cast<T *>(scratch));
+    });
+    return;
+  }
   const Index width = gram_width(k);
   const Index in_place = A.rows - (width - k + A.stride - 1) / A.stride;
   for (Index first = 0; first < A.rows; first += kGramRows) {

@@ -99,6 +99,22 @@ template <class T> struct DenseSolves {
                  void *scratch);
 };
 
+// Half-steps of coordinate descent with rows in lanes: tiles of rows, one after the other, each with
+// a vector or several for each column. Those of X, in either direction, of both factors and of their
+// right-hand sides stay there.
+template <class T> struct LaneSolves {
+  bool (*takes)(int k);
+  // Numbers in lanes of so many rows.
+  Index (*numbers)(Index n_rows, Index n_columns);
+  void (*from_rows)(MatrixView<const T> A, T *lanes);
+  void (*from_columns)(MatrixView<const T> A, T *lanes); // which become the rows
+  void (*to_rows)(const T *lanes, MatrixView<T> A);
+  // P = X B, B with n_columns rows and k columns.
+  void (*product)(const T *X, Index n_rows, Index n_columns, const T *B, int k, T *P);
+  // Sweeps over A; gram (k x k) = A'A, on and above the diagonal.
+  void (*sweep)(const Sweep<T> &, T *A, const T *P, Index n_rows, SolveSums &, double *gram);
+};
+
 template <class T> struct SolveKernels {
   // Bytes of scratch, 64-byte aligned, for `rows`, `update` and the products' `gram` on a
   // block of n_rows and packed rows of `width` numbers, for at most k components a model.
@@ -111,6 +127,7 @@ template <class T> struct SolveKernels {
   void (*exact)(const Exact &, MatrixView<T> A, MatrixView<const T> P, ExactSums &,
                 void *scratch);
   DenseSolves<T> dense;
+  LaneSolves<T> lanes;
   CsrSolves<T, int32_t> csr32;
   CsrSolves<T, int64_t> csr64;
 };

@@ -1,80 +1,12 @@
-// Coordinate sweep with rows in SIMD lanes: a tile of rows is turned to one vector per
-// coordinate, so that neither the dot products over k nor the clipping need a reduction.
+// Coordinate sweep with rows in SIMD lanes, one vector per coordinate, so that neither the dot
+// products over k nor the clipping need a reduction.
 #pragma once
 
+#include "kernels/lane_tiles.hpp"
 #include "kernels/simd.hpp"
 #include "kernels/solve_interface.hpp"
 
 namespace nonneg::NONNEG_ISA {
-
-// Rows per tile: four vectors share each load of the Gram matrix.
-constexpr int kTileVectors = 4;
-template <class T> constexpr int kTileRows = kTileVectors * kLanes<T>;
-
-// Copies W rows of k numbers to W lanes of k vectors (tile rows are `lanes` apart), or back.
-// Needs k >= W: the last W columns overlap the ones before, and hold the same numbers.
-template <int W, class T>
-NONNEG_INLINE void turn_rows(const T *rows, Index stride, int k, T *tile, int lanes) {
-  using V = typename VectorOf<T, W>::type;
-  for (int c = 0; c < k; c += W) {
-    const int column = smaller(c, k - W);
-    V v[W];
-    unroll<W>([&](auto i) NONNEG_LAMBDA { v[i] = load<V>(rows + i * stride + column); });
-    transpose<W>(v);
-    unroll<W>([&](auto i) NONNEG_LAMBDA { store(tile + (column + i) * lanes, v[i]); });
-  }
-}
-
-template <int W, class T>
-NONNEG_INLINE void turn_back(const T *tile, int lanes, int k, T *rows, Index stride) {
-  using V = typename VectorOf<T, W>::type;
-  for (int c = 0; c < k; c += W) {
-    const int column = smaller(c, k - W);
-    V v[W];
-    unroll<W>([&](auto i) NONNEG_LAMBDA { v[i] = load<V>(tile + (column + i) * lanes); });
-    transpose<W>(v);
-    unroll<W>([&](auto i) NONNEG_LAMBDA { store(rows + i * stride + column, v[i]); });
-  }
-}
-
-// The widest turning that k allows; n rows (at most `lanes`), missing ones are zero.
-template <class T>
-static void load_tile(const T *rows, Index stride, Index n, int k, T *tile, int lanes) {
-  constexpr int W = kLanes<T>;
-  Index i = 0;
-  if (k >= W)
-    for (; i + W <= n; i += W)
-      turn_rows<W>(rows + i * stride, stride, k, tile + i, lanes);
-  else if constexpr (W >= 4) {
-    if (k >= W / 2)
-      for (; i + W / 2 <= n; i += W / 2)
-        turn_rows<W / 2>(rows + i * stride, stride, k, tile + i, lanes);
-  }
-  for (; i < n; ++i)
-    for (int t = 0; t < k; ++t)
-      tile[t * lanes + i] = rows[i * stride + t];
-  if (n < lanes)
-    for (int t = 0; t < k; ++t)
-      for (Index j = n; j < lanes; ++j)
-        tile[t * lanes + j] = 0;
-}
-
-template <class T>
-static void store_tile(const T *tile, int lanes, Index n, int k, T *rows, Index stride) {
-  constexpr int W = kLanes<T>;
-  Index i = 0;
-  if (k >= W)
-    for (; i + W <= n; i += W)
-      turn_back<W>(tile + i, lanes, k, rows + i * stride, stride);
-  else if constexpr (W >= 4) {
-    if (k >= W / 2)
-      for (; i + W / 2 <= n; i += W / 2)
-        turn_back<W / 2>(tile + i, lanes, k, rows + i * stride, stride);
-  }
-  for (; i < n; ++i)
-    for (int t = 0; t < k; ++t)
-      rows[i * stride + t] = tile[t * lanes + i];
-}
 
 // A member function of the steps of a sweep.
 #define NONNEG_STEP __attribute__((always_inline)) inline
@@ -185,7 +117,9 @@ static void sweep_tile(const Sweep<T> &s, T *a, const T *p, SolveSums &sums) {
   CyclicStep<T, R> step{s, {}};
   unroll<R>([&](auto v) NONNEG_LAMBDA { step.violation[v] = fill<V>(T(0)); });
   visit_coordinates<T, R>(s, a, p, step);
-  unroll<R>([&](auto v) NONNEG_LAMBDA { sums.violation += sum_lanes<T>(step.violation[v]); });
+  Wide<T> violation = wide_zero<T>();
+  unroll<R>([&](auto v) NONNEG_LAMBDA { violation += widened<T>(step.violation[v]); });
+  sums.violation += sum_wide<T>(violation);
   sums.cross += tile_cross(a, p, static_cast<Index>(s.k) * B);
 }
 
@@ -203,22 +137,6 @@ NONNEG_INLINE void sweep_some(const Sweep<T> &s, MatrixView<T> A, MatrixView<con
   load_tile(P.data + first * P.stride, P.stride, n, s.k, p, B);
   sweep_tile<T, R>(s, a, p, sums);
   store_tile(a, B, n, s.k, A.data + first * A.stride, A.stride);
-}
-
-// Calls f(vectors, first, n) for each tile of the rows, `vectors` a compile-time constant;
-// returns how many rows the tiles have, those that fill up the last one among them.
-template <class T, class F> NONNEG_INLINE Index for_tiles(Index n_rows, F f) {
-  constexpr int B = kTileRows<T>, L = kLanes<T>;
-  Index i = 0;
-  for (; i + B <= n_rows; i += B)
-    f(std::integral_constant<int, kTileVectors>{}, i, B);
-  if (constexpr Index H = 2 * L; i + H <= n_rows) {
-    f(std::integral_constant<int, 2>{}, i, H);
-    i += H;
-  }
-  for (; i < n_rows; i += L)
-    f(std::integral_constant<int, 1>{}, i, smaller<Index>(L, n_rows - i));
-  return i;
 }
 
 template <class T>
