@@ -36,43 +36,94 @@ NONNEG_INLINE void turn_back(const T *tile, int lanes, int k, T *rows, Index str
   }
 }
 
+// Turnings are as narrow as 8 bytes; rows of fewer numbers are copied one by one.
+template <class T, int W> constexpr bool kTurnsNarrower = sizeof(T) * W > 8;
+
+// n < W rows; the others are zero.
+template <int W, class T>
+NONNEG_INLINE void turn_some(const T *rows, Index stride, Index n, int k, T *tile, int lanes) {
+  using V = typename VectorOf<T, W>::type;
+  for (int c = 0; c < k; c += W) {
+    const int column = smaller(c, k - W);
+    V v[W];
+    unroll<W>([&](auto i) NONNEG_LAMBDA {
+      v[i] = fill<V>(T(0));
+      if (i < n)
+        v[i] = load<V>(rows + i * stride + column);
+    });
+    transpose<W>(v);
+    unroll<W>([&](auto i) NONNEG_LAMBDA { store(tile + (column + i) * lanes, v[i]); });
+  }
+}
+
+template <int W, class T>
+NONNEG_INLINE void turn_some_back(const T *tile, int lanes, Index n, int k, T *rows,
+                                  Index stride) {
+  using V = typename VectorOf<T, W>::type;
+  for (int c = 0; c < k; c += W) {
+    const int column = smaller(c, k - W);
+    V v[W];
+    unroll<W>([&](auto i) NONNEG_LAMBDA { v[i] = load<V>(tile + (column + i) * lanes); });
+    transpose<W>(v);
+    unroll<W>([&](auto i) NONNEG_LAMBDA {
+      if (i < n)
+        store(rows + i * stride + column, v[i]);
+    });
+  }
+}
+
+template <int W, class T>
+NONNEG_INLINE void load_turned(const T *rows, Index stride, Index n, int k, T *tile, int lanes) {
+  using V = typename VectorOf<T, W>::type;
+  Index i = 0;
+  if (k >= W) {
+    for (; i + W <= n; i += W)
+      turn_rows<W>(rows + i * stride, stride, k, tile + i, lanes);
+    if (i < n) {
+      turn_some<W>(rows + i * stride, stride, n - i, k, tile + i, lanes);
+      i += W;
+    }
+    for (; i < lanes; i += W)
+      for (int t = 0; t < k; ++t)
+        store(tile + t * lanes + i, fill<V>(T(0)));
+  } else if constexpr (kTurnsNarrower<T, W>) {
+    load_turned<W / 2>(rows, stride, n, k, tile, lanes);
+  } else {
+    for (; i < n; ++i)
+      for (int t = 0; t < k; ++t)
+        tile[t * lanes + i] = rows[i * stride + t];
+    for (; i < lanes; ++i)
+      for (int t = 0; t < k; ++t)
+        tile[t * lanes + i] = 0;
+  }
+}
+
 // The widest turning that k allows; n rows (at most `lanes`), missing ones are zero.
 template <class T>
 static void load_tile(const T *rows, Index stride, Index n, int k, T *tile, int lanes) {
-  constexpr int W = kLanes<T>;
+  load_turned<kLanes<T>>(rows, stride, n, k, tile, lanes);
+}
+
+template <int W, class T>
+NONNEG_INLINE void store_turned(const T *tile, int lanes, Index n, int k, T *rows, Index stride) {
   Index i = 0;
-  if (k >= W)
+  if (k >= W) {
     for (; i + W <= n; i += W)
-      turn_rows<W>(rows + i * stride, stride, k, tile + i, lanes);
-  else if constexpr (W >= 4) {
-    if (k >= W / 2)
-      for (; i + W / 2 <= n; i += W / 2)
-        turn_rows<W / 2>(rows + i * stride, stride, k, tile + i, lanes);
+      turn_back<W>(tile + i, lanes, k, rows + i * stride, stride);
+    if (i < n)
+      turn_some_back<W>(tile + i, lanes, n - i, k, rows + i * stride, stride);
+  } else if constexpr (kTurnsNarrower<T, W>) {
+    store_turned<W / 2>(tile, lanes, n, k, rows, stride);
+  } else {
+    for (; i < n; ++i)
+      for (int t = 0; t < k; ++t)
+        rows[i * stride + t] = tile[t * lanes + i];
   }
-  for (; i < n; ++i)
-    for (int t = 0; t < k; ++t)
-      tile[t * lanes + i] = rows[i * stride + t];
-  if (n < lanes)
-    for (int t = 0; t < k; ++t)
-      for (Index j = n; j < lanes; ++j)
-        tile[t * lanes + j] = 0;
 }
 
 template <class T>
 static void store_tile(const T *tile, int lanes, Index n, int k, T *rows, Index stride) {
-  constexpr int W = kLanes<T>;
-  Index i = 0;
-  if (k >= W)
-    for (; i + W <= n; i += W)
-      turn_back<W>(tile + i, lanes, k, rows + i * stride, stride);
-  else if constexpr (W >= 4) {
-    if (k >= W / 2)
-      for (; i + W / 2 <= n; i += W / 2)
-        turn_back<W / 2>(tile + i, lanes, k, rows + i * stride, stride);
-  }
-  for (; i < n; ++i)
-    for (int t = 0; t < k; ++t)
-      rows[i * stride + t] = tile[t * lanes + i];
+  store_turned<kLanes<T>>(tile, lanes, n, k, rows, stride);
 }
 
 // Calls f(vectors, first, n) for each tile of the rows, `vectors` a compile-time constant;
