@@ -9,14 +9,12 @@
 
 namespace nonneg {
 
-// Whether a dense X is so small, and of so few components, that rows stay in lanes: in one block
-// and one task, as sums are added up for these. Shorter calls than of a few iterations would not
-// make up for the copies of X (D-CORE-LANES).
+// Whether X is so small, and of so few components, that rows stay in lanes. Sums are added up for
+// each block and task: there must be one of them, for the bits of passes over X.
 template <class T>
 bool fits_in_lanes(const Kernels<T> &K, const MatrixView<const T> &x, const Alternation<T> &a) {
-  const Index k = a.inner.rows.cols, bytes = x.rows * x.cols * static_cast<Index>(sizeof(T));
-  return a.most >= kLeastInLanes && bytes <= kLaneBytes && x.rows <= block_rows(x) &&
-         x.cols <= kFactorBlock && K.solve.lanes.takes(static_cast<int>(k));
+  return a.most >= kLeastInLanes && x.rows <= block_rows(x) && x.cols <= kFactorBlock &&
+         K.solve.lanes.takes(static_cast<int>(a.inner.rows.cols));
 }
 
 template <class T> class LaneMoves {

@@ -33,9 +33,8 @@ inline constexpr Index kGramRows = 1 << 12;
 inline constexpr Index kErrorEntries = 1 << 16;
 // Entries whose sums a task takes.
 inline constexpr Index kSummaryBlock = 1 << 16;
-// Bytes of a dense X up to which several iterations keep copies of it with rows and with columns in
-// lanes, and the least number of these iterations (D-CORE-LANES).
-inline constexpr Index kLaneBytes = 1 << 18;
+// Iterations for which copies of a dense X are made that keep rows and columns in the lanes: a
+// single one takes as long without them (D-CORE-LANES).
 inline constexpr Index kLeastInLanes = 2;
 // Multiply-adds that are worth waking a worker for (D-CORE-THREAD-WORK). Tests set it to 0.
 inline double thread_work = 4e6;
