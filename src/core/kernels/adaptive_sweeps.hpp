@@ -94,7 +94,7 @@ static void adaptive_tile(const Solve<T> &solve, T *a, const T *p, Index n, Solv
   for (int number = 1; number < solve.most; ++number) {
     V rest = zero;
     unroll<R>([&](auto v) NONNEG_LAMBDA { rest += state.alive[v]; });
-    if (sum_lanes<T>(rest) == 0)
+    if (!is_any_positive<T>(rest))
       break;
     count += rest;
     adaptive_sweep<T, R, false>(solve.sweep, a, p, state, lanes);
@@ -208,7 +208,7 @@ static void settle_tile(const Solve<T> &solve, T *a, const T *p, Index n, unsign
       before[v] = squares;
       rest += state.alive[v];
     });
-    if (sum_lanes<T>(rest) == 0)
+    if (!is_any_positive<T>(rest))
       break;
   }
   // what is left of an entry on its way to zero

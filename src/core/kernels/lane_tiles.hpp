@@ -132,9 +132,12 @@ static void store_tile(const T *tile, int lanes, Index n, int k, T *rows, Index 
 template <class T, class F> NONNEG_INLINE Index for_tiles(Index n_rows, F f) {
   constexpr Index B = kTileRows<T>, L = kLanes<T>, H = 2 * L;
   Index i = 0;
-  for (; i + B - L < n_rows; i += B)
-    f(std::integral_constant<int, kTileVectors>{}, i, smaller<Index>(B, n_rows - i));
-  if (i + L < n_rows) {
+  for (; i + B <= n_rows; i += B)
+    f(std::integral_constant<int, kTileVectors>{}, i, B);
+  if (i + B - L < n_rows) {
+    f(std::integral_constant<int, kTileVectors>{}, i, n_rows - i);
+    i += B;
+  } else if (i + L < n_rows) {
     f(std::integral_constant<int, 2>{}, i, smaller<Index>(H, n_rows - i));
     i += H;
   }

@@ -59,6 +59,22 @@ template <class T, class V> NONNEG_INLINE double sum_lanes(V v) {
   return total;
 }
 
+// Whether a number of v, none of which is negative, is not zero: its halves are added up, while one
+// lane after the other would wait for the one before.
+template <class T, class V, size_t... I>
+NONNEG_INLINE bool is_any_positive(V v, std::index_sequence<I...>) {
+  constexpr int half = sizeof...(I);
+  const auto sum = __builtin_shufflevector(v, v, static_cast<int>(I)...) +
+                   __builtin_shufflevector(v, v, static_cast<int>(I + half)...);
+  if constexpr (half <= 2)
+    return sum[0] + sum[half - 1] > 0;
+  else
+    return is_any_positive<T>(sum, std::make_index_sequence<half / 2>{});
+}
+template <class T> NONNEG_INLINE bool is_any_positive(Vec<T> v) {
+  return is_any_positive<T>(v, std::make_index_sequence<kLanes<T> / 2>{});
+}
+
 // f(0), ..., f(N - 1) with constant arguments. Arrays indexed by them stay in registers,
 // which a loop does not guarantee: the compiler may unroll it too late to see that.
 template <class F, int... I>

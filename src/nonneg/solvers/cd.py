@@ -110,8 +110,9 @@ class CoordinateDescent(SolverBase):
             return None
         if is_first:
             self._note_first(state, done.violation[0], done.gram_W)
-        residual = [self._ratio(state, value) for value in done.violation]
-        converged = self._has_converged(state, done.violation[-1])
+        first, violation = state.violation_init, done.violation
+        residual = [v / first for v in violation] if first else [0.0] * len(violation)
+        converged = self._has_converged(state, violation[-1])
         return Stretch(done.objective, residual, converged)
 
     def iteration(
