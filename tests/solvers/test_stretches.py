@@ -109,6 +109,36 @@ def test_nobody_who_listens_changes_a_fit(
 
 
 @pytest.mark.parametrize(
+    ("shape", "storage", "dtype", "weights", "max_iter"),
+    covering(
+        [(1, 9, 1), (16, 33, 2), (64, 47, 3), (29, 100, 5), (250, 61, 6), (9, 513, 4)],
+        ["rows", "columns"], ["f4", "f8"], list(WEIGHTS), [1, 2, 37],
+    ),
+)  # fmt: skip
+def test_rows_in_lanes_have_the_bits_of_passes(
+    monkeypatch: pytest.MonkeyPatch,
+    shape: tuple[int, int, int],
+    storage: str,
+    dtype: str,
+    weights: str,
+    max_iter: int,
+) -> None:
+    """Last tiles of each height, one row, and more than a block of them."""
+    X, W, H = made(shape, dtype)
+    outcomes = []
+    for callback in listened(monkeypatch, "cd"):
+        model = NMF(
+            shape[2], "custom", "cd", tol=0, max_iter=max_iter, callback=callback,
+            **WEIGHTS[weights],
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fitted = model.fit_transform(STORAGES[storage](X), W=W, H=H)
+        outcomes.append(outcome(model, fitted))
+    assert_equal(outcomes)
+
+
+@pytest.mark.parametrize(
     ("fit", "storage", "dtype", "limit"),
     covering(["cd", "hals", "sn", "mu KL"], list(STORAGES), ["f4", "f8"], LIMITS),
 )

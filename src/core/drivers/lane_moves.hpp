@@ -1,6 +1,8 @@
 // Half-steps of coordinate descent on a small dense X, all arrays with their rows in lanes.
 #pragma once
 
+#include <algorithm>
+
 #include "drivers/alternation.hpp"
 #include "drivers/buffers.hpp"
 #include "drivers/grams.hpp"
@@ -9,12 +11,18 @@
 
 namespace nonneg {
 
+// Whether no penalty pulls entries up: rows that fill up a tile then stay zero.
+template <class T> bool keeps_zeros(const SweptFactor<T> &factor) {
+  return std::all_of(factor.l1, factor.l1 + factor.rows.cols, [](T l1) { return l1 >= 0; });
+}
+
 // Whether X is so small, and of so few components, that rows stay in lanes. Sums are added up for
 // each block and task: there must be one of them, for the bits of passes over X.
 template <class T>
 bool fits_in_lanes(const Kernels<T> &K, const MatrixView<const T> &x, const Alternation<T> &a) {
   return a.most >= kLeastInLanes && x.rows <= block_rows(x) && x.cols <= kFactorBlock &&
-         K.solve.lanes.takes(static_cast<int>(a.inner.rows.cols));
+         K.solve.lanes.takes(static_cast<int>(a.inner.rows.cols)) && keeps_zeros(a.inner) &&
+         keeps_zeros(a.outer);
 }
 
 template <class T> class LaneMoves {

@@ -1,4 +1,5 @@
-// Gram matrix of a few components, rows in the lanes: each pair of components once, none padded.
+// Gram matrix of a few components, rows in the lanes: each pair of components once, none padded
+// (D-CORE-NARROW).
 #pragma once
 
 #include "kernels/block_scratch.hpp"
