@@ -58,7 +58,7 @@ static void gather_models(const Irls<T> &options, const T *rows, const T *gradie
 }
 
 // One sweep over the rows that are alive (1, else 0); returns twice the decrease of their models at
-// least. Entries without curvature stay.
+// least. Without curvature the model is linear: an entry becomes 0, or stays.
 template <class T> NONNEG_INLINE Vec<T> sweep_models(int k, const ModelLanes<T> &m, Vec<T> alive) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
@@ -66,13 +66,15 @@ template <class T> NONNEG_INLINE Vec<T> sweep_models(int k, const ModelLanes<T> 
   V decrease = zero;
   for (int t = 0; t < k; ++t) {
     const T *const line = m.hessian + static_cast<Index>(t) * k * L;
-    const V before = load<V>(m.row + t * L);
-    const V there = before - load<V>(m.slope + t * L) * load<V>(m.inverse + t * L);
+    const V before = load<V>(m.row + t * L), slope = load<V>(m.slope + t * L);
+    const V bend = load<V>(line + t * L);
+    const V step = bend > zero ? slope * load<V>(m.inverse + t * L) : (slope > zero ? before : zero);
+    const V there = before - step;
     const V d = alive * ((there > zero ? there : zero) - before);
     store(m.row + t * L, before + d);
     for (int u = 0; u < k; ++u)
       store(m.slope + u * L, load<V>(m.slope + u * L) + d * load<V>(line + u * L));
-    decrease += (d * d) * load<V>(line + t * L);
+    decrease += (d * d) * bend;
   }
   return decrease;
 }

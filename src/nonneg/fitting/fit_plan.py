@@ -89,7 +89,8 @@ def plan(
     parameters = _with_components(parameters)
     k = count_components(X, parameters, _given_H(parameters, H, update_H, fixed))
     wanted = _folder_of(out)
-    parameters, reasons = resolve_auto(X, parameters, loss, k, wanted is not None)
+    on_disk = wanted is not None
+    parameters, reasons = resolve_auto(X, parameters, loss, k, on_disk, update_H)
     X, reasons["reading"] = as_readable(parameters.solver, X)
     require_possible(parameters, loss, X)
     X, reasons["weights"] = as_weighted(parameters, loss, X)

@@ -36,6 +36,14 @@ D-AUTO-ACCELERATE."""
 EXTRAPOLATED_ENTRIES = 50_000
 """Least number of entries for which it does so where β = 0; see D-AUTO-ACCELERATE."""
 
+REWEIGHTED_MOST = 64
+"""Most components for which solver="auto" takes `irls` in the place of `mu`; see D-AUTO-IRLS."""
+PEAK, PEAK_BY_BETA, PEAK_CONVEX = 4.0, 32.0, 100.0
+"""Largest mean square of X over the square of its mean for which it does: PEAK at β = 0,
+PEAK_BY_BETA·β more below 1, and PEAK_CONVEX from there on; see D-AUTO-IRLS."""
+PEAKED_MODELS = 200.0
+"""Largest product of that with the number of components, for β < 1; see D-AUTO-IRLS."""
+
 SINGLE_WORK = 1e7
 """Least number of multiply-adds of an iteration for which a fit of float64 starts in float32; see
 D-SINGLE-START."""
@@ -73,7 +81,12 @@ def choose_solver(loss: LossBase, X: Operand) -> Chosen:
 
 
 def resolve_auto(
-    X: Operand, parameters: Parameters, loss: LossBase, k: int, on_disk: bool
+    X: Operand,
+    parameters: Parameters,
+    loss: LossBase,
+    k: int,
+    on_disk: bool,
+    update_H: bool = True,
 ) -> tuple[Parameters, dict[str, str]]:
     """Return the parameters with solver="auto" resolved, and reasons by parameter.
 
@@ -90,7 +103,12 @@ def resolve_auto(
     if is_auto:
         name, reasons["solver"] = choose_solver(loss, X)
         parameters = parameters.changed(solver=name)
-        if name == "mu" and _extrapolates(loss, X, k):
+        if name == "mu" and update_H and _reweights(loss, X, k, parameters):
+            parameters = parameters.changed(solver="irls")
+            reasons["solver"] = (
+                f"the fast one for the {loss.name} loss and this dense X in memory"
+            )
+        elif name == "mu" and _extrapolates(loss, X, k):
             parameters = parameters.changed(accelerate=True)
             reasons["solver"] += ", with extrapolated steps"
     if X.on_workers:
@@ -100,6 +118,25 @@ def resolve_auto(
         if blocks is not None:
             parameters = parameters.changed(blocks=blocks)
     return parameters, reasons
+
+
+def _reweights(loss: LossBase, X: Operand, k: int, parameters: Parameters) -> bool:
+    """Whether `irls` can do what is asked for, and is faster than `mu`.
+
+    Where H is fixed this is not asked: a row's result must not depend on the rows beside it.
+    """
+    is_constrained = parameters.constraints_W or parameters.constraints_H
+    if X.kind != "dense" or is_constrained or parameters.accelerate:
+        return False
+    if not isinstance(loss, BetaDivergence) or not 0 <= loss.beta < 2:
+        return False
+    stats = X.stats()
+    if k > REWEIGHTED_MOST or not stats.sum > 0:
+        return False
+    peak = stats.sum_sq / stats.sum * (stats.n_entries / stats.sum)
+    if loss.beta >= 1:
+        return peak <= PEAK_CONVEX
+    return peak <= PEAK + PEAK_BY_BETA * loss.beta and k * peak <= PEAKED_MODELS
 
 
 def _extrapolates(loss: LossBase, X: Operand, k: int) -> bool:

@@ -20,17 +20,33 @@ from ..kernels.beta_terms import BetaTerms
 from ..kernels.irls_steps import IrlsUpdate
 from ..kernels.row_methods import IrlsReport
 from .registry import solvers
-from .steps.measured_pairs import accept, momentum_for, polished, told
+from .steps.measured_pairs import (
+    WARM_UP,
+    accept,
+    momentum_for,
+    note_decrease,
+    polished,
+    told,
+)
 from .steps.momentum import ExtrapolatedState
 from .steps.mu_steps import terms_of
+from .steps.multiplicative_start import update_both
 from .steps.quadratic_iteration import factor_penalties
 
 POWER, CONVEX = 0.5, 1.0
 """Curvatures of half-steps, see `curvatures`: that between Fisher's information and the convex
 part's second derivative, and this itself, with which rows that are near their minimum get
 there in a few steps."""
+MULTIPLICATIVE = 5
+"""Multiplicative updates that a fit begins with: from a start that says nothing of X, least
+squares sets whole components to 0 (D-IRLS-START)."""
 MOST_HALF_STEPS = 300
 """Most half-steps of a solve for W beside a fixed H."""
+LEAST_POLISH, POLISH_SHARE = 3, 5
+"""At the end of a fit, W gets as many half-steps as so many iterations have, or as this share of
+the fit's, if that is more."""
+POLISH_TOL = 1e-3
+"""There W counts as solved for when Σ|gradient|·entry is at most this share of `tol`·Σ y^β."""
 UNFINISHED = (
     "W is not solved for to optimality after {n} half-steps: components are nearly "
     "dependent. Fit fewer components, or penalise W."
@@ -59,8 +75,9 @@ class ReweightedLeastSquares(SolverBase):
     shortened where the row's objective would rise. Its weights are the geometric means of
     Fisher's information (W·H)^(β−2) and the second derivatives of the divergence, for β < 1
     of its convex part. Then the half-step extrapolates the factor. If the objective rises,
-    the fit goes on from the pair of factors that was measured, with less momentum. The fit
-    returns the best pair measured, with W solved for beside its H.
+    the fit goes on from the pair of factors that was measured, with less momentum. A fit
+    begins with five multiplicative updates, and returns the best pair measured, with W
+    solved for beside its H.
 
     Parameters
     ----------
@@ -74,13 +91,14 @@ class ReweightedLeastSquares(SolverBase):
     -----
     W beside a fixed H is solved for by half-steps without momentum, every other one with
     the second derivatives alone as weights, until Σ|gradient|·entry is at most 1e-10 of
-    Σ(W·H)^β (float32: 1e-5), in at most 300 half-steps. For β ≥ 1 this is the minimum, so that `transform`
-    of the X of a fit gives rows of the same objective. For β < 1 a row's problem is not
-    convex: the end of a fit goes on from its W and `transform` from a constant W, and they
-    may find different minima.
+    Σ(W·H)^β (float32: 1e-5), in at most 300 half-steps. At the end of a fit 1e-3·`tol` is
+    enough, and a fifth of its half-steps the most, or six. For β ≥ 1 both approach one
+    minimum, so that `transform` of the X of a fit gives rows of the same objective. For β < 1
+    a row's problem is not convex: the end of a fit goes on from its W and `transform` from a
+    constant W, and they may find different minima.
 
-    An iteration costs, per entry of X, 6·k + k² multiply-adds and four powers, and about
-    8·k² multiply-adds for each row of either factor. Memory: three arrays of the size of
+    An iteration costs, per entry of X, 6·k + k² multiply-adds and four powers, and at
+    most 16·k² multiply-adds for each row of either factor. Memory: three arrays of the size of
     each factor.
 
     References
@@ -145,7 +163,9 @@ class ReweightedLeastSquares(SolverBase):
     def iterate(self, problem: Problem, state: IrlsState) -> Progress:
         """Do one half-step in W and one in H, with extrapolation."""
         if not problem.update_H:
-            return self._solve_W(problem, state, state.W)
+            return self._solve_fixed(problem, state)
+        if state.n_iter < MULTIPLICATIVE:
+            return self._multiply(problem, state)
         X, momentum = problem.X, momentum_for(state)
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
         penalty_W, penalty_H = problem.penalty_W, problem.penalty_H
@@ -157,34 +177,60 @@ class ReweightedLeastSquares(SolverBase):
         least = ROUNDING[X.dtype] * in_H.size
         return accept(state, (rows_W, rows_H), objective, residual, self.tol, least)
 
+    def _multiply(self, problem: Problem, state: IrlsState) -> Progress:
+        """Do a multiplicative update of both factors, in place."""
+        objective = update_both(problem, state.W, state.Ht)
+        gained = note_decrease(state, objective)
+        state.last = state.best = objective
+        state.pause = WARM_UP  # the first steps of another kind go without momentum
+        settled = state.is_settled(math.inf, False, self.tol)
+        return told(objective, 1.0, gained, settled)
+
     def polish(self, problem: Problem, state: IrlsState) -> Progress | None:
-        """Solve for W beside the best H, from the best W on."""
+        """Solve for W beside the best H, from the best W on, as far as `tol` asks for.
+
+        It costs a fifth of the fit at most, or three iterations.
+        """
         if not problem.update_H:
             return None
-        return polished(state, lambda W: self._solve_W(problem, state, W))
+        most = max(2 * LEAST_POLISH, 2 * state.n_iter // POLISH_SHARE)
+        exact = max(EXACT[problem.X.dtype], POLISH_TOL * self.tol)
+        return polished(
+            state, lambda W: self._solve_W(problem, state, W, exact, most)[0]
+        )
 
     def best_objective(self, problem: Problem, state: IrlsState) -> float | None:  # noqa: ARG002
         """Return the objective of the best pair."""
         return state.best
 
-    def _solve_W(self, problem: Problem, state: IrlsState, W: Array) -> Progress:
+    def _solve_fixed(self, problem: Problem, state: IrlsState) -> Progress:
+        """Solve for W beside a fixed H, whatever it takes."""
+        exact = EXACT[problem.X.dtype]
+        progress, is_exact = self._solve_W(
+            problem, state, state.W, exact, MOST_HALF_STEPS
+        )
+        if not is_exact:
+            warn(UNFINISHED.format(n=MOST_HALF_STEPS), ConvergenceWarning)
+        return progress
+
+    def _solve_W(
+        self, problem: Problem, state: IrlsState, W: Array, exact: float, most: int
+    ) -> tuple[Progress, bool]:
         """Solve for W in place, beside the state's H, by half-steps of both curvatures in turn.
 
         They end after one by the first: from far away the steps by the second are so short
-        that they tell nothing.
+        that they tell nothing. Returns the progress, and whether the residual is `exact`.
         """
-        X, exact, is_exact, n = problem.X, EXACT[problem.X.dtype], False, 0
+        X, is_exact, n = problem.X, False, 0
         rows, penalty = RowArrays(W, W), problem.penalty_W
-        while not is_exact and n < MOST_HALF_STEPS:
+        while not is_exact and n < most:
             power, n = CONVEX if n % 2 else POWER, n + 1
             report = _half(problem, X, rows, state.Ht, penalty, power=power)
             residual = _share(report.residual, report.size)
             is_exact = power == POWER and residual <= exact
-        if not is_exact:
-            warn(UNFINISHED.format(n=n), ConvergenceWarning)
         objective = state.constant + report.value
         objective += factor_penalties(problem, W, state.Ht)
-        return told(objective, residual, None, is_exact, float(n))
+        return told(objective, residual, None, is_exact, float(n)), is_exact
 
 
 def _half(
