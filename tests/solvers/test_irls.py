@@ -15,6 +15,7 @@ from nonneg.base.interfaces import Penalty, Problem
 from nonneg.constraints import Simplex
 from nonneg.losses.beta import BetaDivergence, make_loss
 from nonneg.operands.registration import as_operand
+from nonneg.solvers import irls
 from nonneg.solvers.irls import ReweightedLeastSquares, constant_of
 from support.cases import DTYPES, STORAGES, data
 from support.combinations import covering
@@ -258,11 +259,53 @@ def test_what_it_does_not_take_is_refused(X, options, message):
 
 
 def test_an_unfinished_solve_warns(monkeypatch):
-    monkeypatch.setattr("nonneg.solvers.irls.MOST_HALF_STEPS", 2)
     X = noisy(0.5)
-    fit = model(0.5, max_iter=20, tol=0)
+    fit = model(0.5, max_iter=20, tol=0).fit(X)
+    monkeypatch.setattr("nonneg.solvers.irls.MOST_HALF_STEPS", 2)
     with pytest.warns(match="W is not solved for to optimality after 2 half-steps"):
-        fit.fit(X)
+        fit.transform(X)
+
+
+def passes_of(fit: NMF, X: Array, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How often X is read in half-steps of a fit."""
+    done = []
+
+    def counted(*args: Any, **options: Any) -> Any:
+        done.append(1)
+        return half(*args, **options)
+
+    half = irls._half
+    monkeypatch.setattr(irls, "_half", counted)
+    fit.fit(X)
+    monkeypatch.undo()
+    return len(done)
+
+
+@pytest.mark.parametrize("max_iter", [6, 40])
+@ignores_warnings
+def test_the_end_of_a_fit_costs_a_fifth_of_it_at_most(max_iter, monkeypatch):
+    X = noisy(0.5)
+    n = passes_of(model(0.5, max_iter=max_iter, tol=0), X, monkeypatch)
+    iterations = 2 * (max_iter - irls.MULTIPLICATIVE)
+    assert n <= iterations + max(6, 2 * max_iter // 5)
+
+
+@pytest.mark.parametrize("storage", ["dense-C", "dense-F"])
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.5, 2.0])
+@ignores_warnings
+def test_a_fit_begins_with_multiplicative_updates(beta, storage):
+    """With those of `mu`, whose objective is told after ten of them."""
+    X = STORAGES[storage](noisy(beta))
+    rng = np.random.default_rng(3)
+    start = {"W": rng.random((60, K)) + 0.1, "H": rng.random((K, 35)) + 0.1}
+    n = irls.MULTIPLICATIVE
+    options = {"init": "custom", "max_iter": n, "tol": 0, "alpha_W": 1e-3, "alpha_H": 0}
+    one = model(beta, solver="mu", **options)
+    W = one.fit_transform(X, **start)
+    two = model(beta, **options).fit(X, **start)
+    np.testing.assert_allclose(two.components_, one.components_, rtol=1e-9)
+    whole = value(X, W, one.components_, beta) + 35e-3 * W.sum()
+    assert two.history_["objective"][n - 1] <= whole * (1 + 1e-9)  # W is solved for
 
 
 def test_a_state_tells_its_best_objective():
