@@ -16,7 +16,7 @@ namespace nonneg::NONNEG_ISA {
 
 // Bytes of a row of a tile, and of the products of pairs of components for as many columns
 // (D-IRLS-TILES).
-constexpr Index kIrlsRowBytes = 4096, kPairBytes = 1 << 18;
+constexpr Index kIrlsRowBytes = 4096, kPairBytes = 1 << 19;
 // Shares of the way to the model's minimum, each of the one before it, and how many are tried.
 constexpr double kShorter = 0.4, kLeastDecrease = 1e-4;
 constexpr int kIrlsTrials = 6;
