@@ -46,7 +46,7 @@ from threadpoolctl import threadpool_limits
 import nonneg
 
 FILE = Path(__file__).resolve().parents[1] / "build" / "bench-results" / "map.jsonl"
-SOLVERS = ("auto", "hals", "cd", "bpp", "sn", "mu", "mu" + ACCELERATED)
+SOLVERS = ("auto", "hals", "cd", "bpp", "sn", "irls", "mu", "mu" + ACCELERATED)
 """Solvers of nonneg that are run where they minimise the loss."""
 SKLEARN = "scikit-learn"
 SHARES = (0.01, 0.001)
@@ -128,6 +128,23 @@ def repeated(curves: dict[str, Curve], problem: Problem) -> dict[str, Curve]:
     return curves | known
 
 
+def solvers_for(drawn: random_problems.Drawn) -> list[str]:
+    """Solvers that minimise the loss of this X; `irls` is not for the squared error."""
+    is_for_irls = drawn.storage == "dense" and drawn.beta != 2
+    return [
+        one
+        for one in SOLVERS
+        if available(one, drawn.beta) and (one != "irls" or is_for_irls)
+    ]
+
+
+def peak_of(X: Any) -> float:
+    """Mean square of X over the square of its mean."""
+    entries = X.data if hasattr(X, "indptr") else X
+    entries = np.asarray(entries, dtype=np.float64)
+    return float(X.shape[0] * X.shape[1] * np.sum(entries**2) / np.sum(entries) ** 2)
+
+
 def twin_of_auto(problem: Problem) -> str | None:
     """Name of the solver that does what `auto` does, to the bit, or None."""
     plan = _model("auto", problem).plan(problem.X, W=problem.W, H=problem.H)
@@ -159,7 +176,7 @@ def after_last_iteration(problem: Problem) -> tuple[float, str]:
 def measure(drawn: random_problems.Drawn, threads: int) -> dict[str, Any]:
     """All runs of one problem, and what follows from them."""
     problem = problem_of(drawn, threads)
-    solvers = [one for one in SOLVERS if available(one, drawn.beta)]
+    solvers = solvers_for(drawn)
     twin = twin_of_auto(problem)
     others = [one for one in solvers if one not in ("auto", twin)]
     for solver in ("auto", *others):  # first calls load libraries and wake threads
@@ -178,6 +195,7 @@ def measure(drawn: random_problems.Drawn, threads: int) -> dict[str, Any]:
     return {
         **dataclasses.asdict(drawn),
         "text": drawn.text,
+        "peak": peak_of(problem.X),
         "auto": name if twin is None else twin,
         "after": share,
         "excess": curves["auto"].best / best - 1,
@@ -237,6 +255,7 @@ def recorded(result: dict[str, Any]) -> dict[str, Any]:
         "per_row",
         "k",
         "dtype",
+        "peak",
     )
     milliseconds = {}
     for level in result["levels"]:
