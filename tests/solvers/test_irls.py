@@ -286,33 +286,26 @@ def passes_of(fit: NMF, X: Array, monkeypatch: pytest.MonkeyPatch) -> int:
 def test_the_end_of_a_fit_costs_a_fifth_of_it_at_most(max_iter, monkeypatch):
     X = noisy(0.5)
     n = passes_of(model(0.5, max_iter=max_iter, tol=0), X, monkeypatch)
-    iterations = 2 * (max_iter - irls.MULTIPLICATIVE)
-    assert n <= iterations + max(6, 2 * max_iter // 5)
+    assert n <= 2 * (max_iter - 1) + max(6, 2 * max_iter // 5)
 
 
 @pytest.mark.parametrize("storage", ["dense-C", "dense-F"])
 @pytest.mark.parametrize("beta", [0.0, 0.5, 1.5, 2.0])
 @ignores_warnings
 def test_a_fit_begins_with_multiplicative_updates(beta, storage):
-    """With those of `mu`, whose objective is told after ten of them."""
+    """Its first iteration is some of `mu`."""
     X = STORAGES[storage](noisy(beta))
     rng = np.random.default_rng(3)
     start = {"W": rng.random((60, K)) + 0.1, "H": rng.random((K, 35)) + 0.1}
     n = irls.MULTIPLICATIVE
-    options = {
-        "init": "custom",
-        "max_iter": n,
-        "tol": 0,
-        "alpha_W": 1e-3,
-        "l1_ratio": 1,
-    }
-    one = model(beta, solver="mu", **options)
+    options = {"init": "custom", "tol": 0, "alpha_W": 1e-3, "l1_ratio": 1}
+    one = model(beta, solver="mu", max_iter=n, **options)
     W = one.fit_transform(X, **start)
-    two = model(beta, **options).fit(X, **start)
+    two = model(beta, max_iter=1, **options).fit(X, **start)
     np.testing.assert_allclose(two.components_, one.components_, rtol=1e-9)
     whole = value(X, W, one.components_, beta) + 35e-3 * W.sum()
     whole += 60e-3 * one.components_.sum()
-    assert two.history_["objective"][n - 1] <= whole * (1 + 1e-9)  # W is solved for
+    assert two.history_["objective"][0] <= whole * (1 + 1e-9)  # W is solved for
 
 
 def test_a_state_tells_its_best_objective():

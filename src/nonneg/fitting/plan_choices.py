@@ -36,8 +36,9 @@ D-AUTO-ACCELERATE."""
 EXTRAPOLATED_ENTRIES = 50_000
 """Least number of entries for which it does so where β = 0; see D-AUTO-ACCELERATE."""
 
-REWEIGHTED_MOST = 64
-"""Most components for which solver="auto" takes `irls` in the place of `mu`; see D-AUTO-IRLS."""
+REWEIGHTED_MOST, REWEIGHTED_WORK = 64, 2e4
+"""Most components for which solver="auto" takes `irls` in the place of `mu`, and least product of
+their number with that of the entries of X; see D-AUTO-IRLS."""
 PEAK, PEAK_BY_BETA, PEAK_CONVEX = 4.0, 32.0, 100.0
 """Largest mean square of X over the square of its mean for which it does: PEAK at β = 0,
 PEAK_BY_BETA·β more below 1, and PEAK_CONVEX from there on; see D-AUTO-IRLS."""
@@ -130,8 +131,10 @@ def _reweights(loss: LossBase, X: Operand, k: int, parameters: Parameters) -> bo
         return False
     if not isinstance(loss, BetaDivergence) or not 0 <= loss.beta < 2:
         return False
+    if k > REWEIGHTED_MOST or k * X.shape[0] * X.shape[1] < REWEIGHTED_WORK:
+        return False
     stats = X.stats()
-    if k > REWEIGHTED_MOST or not stats.sum > 0:
+    if not stats.sum > 0:
         return False
     peak = stats.sum_sq / stats.sum * (stats.n_entries / stats.sum)
     if loss.beta >= 1:

@@ -38,7 +38,7 @@ POWER, CONVEX = 0.5, 1.0
 part's second derivative, and this itself, with which rows that are near their minimum get
 there in a few steps."""
 MULTIPLICATIVE = 5
-"""Multiplicative updates that a fit begins with: from a start that says nothing of X, least
+"""Multiplicative updates in the first iteration of a fit: from a start that says nothing of X, least
 squares sets whole components to 0 (D-IRLS-START)."""
 MOST_HALF_STEPS = 300
 """Most half-steps of a solve for W beside a fixed H."""
@@ -75,9 +75,9 @@ class ReweightedLeastSquares(SolverBase):
     shortened where the row's objective would rise. Its weights are the geometric means of
     Fisher's information (W·H)^(β−2) and the second derivatives of the divergence, for β < 1
     of its convex part. Then the half-step extrapolates the factor. If the objective rises,
-    the fit goes on from the pair of factors that was measured, with less momentum. A fit
-    begins with five multiplicative updates, and returns the best pair measured, with W
-    solved for beside its H.
+    the fit goes on from the pair of factors that was measured, with less momentum. The
+    first iteration does five multiplicative updates instead. The fit returns the best pair
+    measured, with W solved for beside its H.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ class ReweightedLeastSquares(SolverBase):
         """Do one half-step in W and one in H, with extrapolation."""
         if not problem.update_H:
             return self._solve_fixed(problem, state)
-        if state.n_iter < MULTIPLICATIVE:
+        if state.n_iter == 0:
             return self._multiply(problem, state)
         X, momentum = problem.X, momentum_for(state)
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
@@ -178,8 +178,8 @@ class ReweightedLeastSquares(SolverBase):
         return accept(state, (rows_W, rows_H), objective, residual, self.tol, least)
 
     def _multiply(self, problem: Problem, state: IrlsState) -> Progress:
-        """Do a multiplicative update of both factors, in place."""
-        objective = update_both(problem, state.W, state.Ht)
+        """Do the multiplicative updates that a fit begins with, in place."""
+        objective = update_both(problem, state.W, state.Ht, MULTIPLICATIVE)
         gained = note_decrease(state, objective)
         state.last = state.best = objective
         state.pause = WARM_UP  # the first steps of another kind go without momentum
