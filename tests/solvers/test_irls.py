@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from nonneg import NMF, beta_divergence, non_negative_factorization
@@ -22,6 +22,7 @@ from support.combinations import covering
 
 Array = NDArray[Any]
 K = 4
+NATIVE = "nonneg.kernels.native_irls"
 BETAS = [0.0, 0.3, 0.5, 1.0, 1.5, 2.0]
 DENSE = ["dense-C", "dense-F", "dense-non-contiguous", "dense-read-only"]
 ignores_warnings = pytest.mark.filterwarnings(
@@ -233,11 +234,6 @@ class Huber(BetaDivergence):
     ("X", "options", "message"),
     [
         (
-            sp.csr_array(data()),
-            {},
-            r"needs a dense X; got a sparse one\. Pass solver='mu'",
-        ),
-        (
             data(),
             {"beta_loss": 2.5},
             r"0 <= beta_loss <= 2; got 2\.5\. Pass solver='mu'",
@@ -251,11 +247,30 @@ class Huber(BetaDivergence):
         ),
         (data(), {"constraints_H": Simplex()}, "Constraints on W or H don't go with"),
     ],
-    ids=["sparse", "above", "below", "another loss", "gaps", "constraints"],
+    ids=["above", "below", "another loss", "gaps", "constraints"],
 )
 def test_what_it_does_not_take_is_refused(X, options, message):
     with pytest.raises(ValueError, match=message):
         NMF(2, "random", "irls", **{"beta_loss": 0.5, **options}).fit(X)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("storage", ["csr-array", "csc-array"])
+@ignores_warnings
+def test_a_sparse_X_is_fitted_like_a_dense_one(storage, dtype, monkeypatch):
+    """Rows are made dense some at a time, here 7 and 12."""
+    if NATIVE in sys.modules:
+        monkeypatch.setattr(f"{NATIVE}.ENTRIES", 7 * 60)
+    X = noisy(0.5, dtype)
+    X[np.random.default_rng(1).random(X.shape) < 0.4] = 0
+    dense = model(0.5, max_iter=8, tol=0).fit(X)
+    one = model(0.5, max_iter=8, tol=0).fit(STORAGES[storage](X))
+    np.testing.assert_allclose(
+        one.components_, dense.components_, rtol=within(dtype, 1e-8, 2e-2), atol=1e-4
+    )
+    assert value_of(one) == pytest.approx(
+        value_of(dense), rel=within(dtype, 1e-9, 1e-3)
+    )
 
 
 def test_an_unfinished_solve_warns(monkeypatch):

@@ -7,7 +7,7 @@ Losses and solvers are read from the registries, so a new one is tested unedited
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -21,7 +21,6 @@ from nonneg.base.interfaces import Operand, Penalty, Problem
 from nonneg.losses.registry import losses
 from nonneg.operands.registration import as_operand
 from nonneg.solvers.registry import make_solver, solvers
-from support.combinations import covering
 
 Array = NDArray[Any]
 DTYPES = [np.float64, np.float32]
@@ -160,25 +159,6 @@ class SolverCase:
 SOLVER_CASES = [
     SolverCase(name, options) for name in solvers for options in OPTIONS.get(name, [{}])
 ]
-
-
-@cache
-def takes(solver: str, storage: str) -> bool:
-    """Whether a solver takes an X that is stored this way."""
-    X = as_operand(STORAGES[storage](np.eye(2)))
-    try:
-        make_solver(solver).require(losses["frobenius"](), X)
-    except ValueError:
-        return False
-    return True
-
-
-def with_storages(
-    names: Sequence[str], storages: Sequence[str], *more: Sequence[Any]
-) -> list[tuple[Any, ...]]:
-    """Each solver with each storage that it takes, and more as in `covering`."""
-    together = covering(names, storages, *more)
-    return [chosen for chosen in together if takes(*chosen[:2])]
 
 
 @cache

@@ -106,8 +106,8 @@ def non_negative_factorization(
         - "mu": multiplicative updates for every `beta_loss`, scikit-learn's iterates;
         - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
           steps, extrapolated;
-        - "irls": for 0 ≤ β ≤ 2 and a dense X in memory: reweighted least squares,
-          extrapolated;
+        - "irls": for 0 ≤ β ≤ 2 and an X in memory, best a dense one: reweighted
+          least squares, extrapolated;
         - "auto": the fast one for this loss; `solver_` of `NMF` says which;
         - an instance of a solver, with options of its own.
     tol : float, default=1e-4

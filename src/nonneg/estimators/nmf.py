@@ -61,8 +61,8 @@ class NMF(FactorizationEstimator):
         - "mu": multiplicative updates for every `beta_loss` [5]_, scikit-learn's iterates;
         - "sn": the fast one for the Kullback-Leibler divergence: damped scalar Newton
           steps, extrapolated [6]_;
-        - "irls": for 0 ≤ β ≤ 2 and a dense X in memory: reweighted least squares,
-          extrapolated [9]_;
+        - "irls": for 0 ≤ β ≤ 2 and an X in memory, best a dense one: reweighted
+          least squares, extrapolated [9]_;
         - "auto": the fast one for this loss; `solver_` of `NMF` says which;
         - an instance of a solver, with options of its own.
     tol : float, default=1e-4

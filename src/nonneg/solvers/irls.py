@@ -70,7 +70,7 @@ class IrlsState(ExtrapolatedState):
 class ReweightedLeastSquares(SolverBase):
     """Alternating reweighted non-negative least squares [1]_ with extrapolation [3]_.
 
-    For β-divergences with 0 ≤ β ≤ 2 [2]_ of a dense X in memory. Each half-step takes, in
+    For β-divergences with 0 ≤ β ≤ 2 [2]_ of an X in memory. Each half-step takes, in
     each row of a factor, a step to the solution of a weighted least-squares problem,
     shortened where the row's objective would rise. Its weights are the geometric means of
     Fisher's information (W·H)^(β−2) and the second derivatives of the divergence, for β < 1
@@ -122,13 +122,7 @@ class ReweightedLeastSquares(SolverBase):
     tol: float = 1e-4
 
     def require(self, loss: LossBase, X: Operand) -> None:
-        """Refuse a sparse X, and losses other than β-divergences with 0 ≤ β ≤ 2."""
-        if X.sparse:
-            msg = (
-                "solver='irls' needs a dense X; got a sparse one. Pass solver='mu', or "
-                "X.toarray() if there is room for it."
-            )
-            raise ValueError(msg)
+        """Refuse losses other than β-divergences with 0 ≤ β ≤ 2."""
         terms = loss.terms(X)
         if not isinstance(terms, BetaTerms):
             msg = (
@@ -245,7 +239,7 @@ def _half(
     """Do one half-step for the rows of the factor that X's rows belong to."""
     terms = terms_of(problem)
     step = IrlsUpdate(terms.beta, terms.floor, momentum, power)
-    return X.run_pass(step, rows, beside(Bt, X.n_threads, penalty))
+    return X.by_rows.run_pass(step, rows, beside(Bt, X.n_threads, penalty))
 
 
 def _share(violation: float, size: float) -> float:
