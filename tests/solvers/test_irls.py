@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nonneg import NMF, beta_divergence, non_negative_factorization
 from nonneg.base.interfaces import Penalty, Problem
 from nonneg.constraints import Simplex
+from nonneg.kernels.irls_steps import IrlsUpdate
 from nonneg.losses.beta import BetaDivergence, make_loss
 from nonneg.operands.registration import as_operand
 from nonneg.solvers import irls
@@ -281,18 +282,16 @@ def test_an_unfinished_solve_warns(monkeypatch):
         fit.transform(X)
 
 
-def passes_of(fit: NMF, X: Array, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How often X is read in half-steps of a fit."""
+def half_steps_of(fit: NMF, X: Array, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many half-steps a fit does."""
     done = []
 
-    def counted(*args: Any, **options: Any) -> Any:
+    def counted(*args: Any) -> IrlsUpdate:
         done.append(1)
-        return half(*args, **options)
+        return IrlsUpdate(*args)
 
-    half = irls._half
-    monkeypatch.setattr(irls, "_half", counted)
+    monkeypatch.setattr(irls, "IrlsUpdate", counted)
     fit.fit(X)
-    monkeypatch.undo()
     return len(done)
 
 
@@ -300,7 +299,7 @@ def passes_of(fit: NMF, X: Array, monkeypatch: pytest.MonkeyPatch) -> int:
 @ignores_warnings
 def test_the_end_of_a_fit_costs_a_fifth_of_it_at_most(max_iter, monkeypatch):
     X = noisy(0.5)
-    n = passes_of(model(0.5, max_iter=max_iter, tol=0), X, monkeypatch)
+    n = half_steps_of(model(0.5, max_iter=max_iter, tol=0), X, monkeypatch)
     assert n <= 2 * (max_iter - 1) + max(6, 2 * max_iter // 5)
 
 

@@ -214,8 +214,9 @@ class NMF(FactorizationEstimator):
     these multiply-adds more, and far fewer iterations are needed. "hals" and "bpp" stop
     when ‖projected gradient‖ ≤ tol·(‖XHᵀ − l1‖ + ‖XᵀW − l1‖) twice in a row, components
     balanced, and five iterations bring at most 0.3·tol of the objective, or when they
-    bring less than 1e-7 of it (float32: 1e-6). "hals", "bpp", "sn" and "irls" end
-    with an exact solve for W, the last row of `history_`. "hals" and "bpp" revive
+    bring less than 1e-7 of it (float32: 1e-6). "hals", "bpp" and "sn" end with
+    an exact solve for W, "irls" with one as exact as `tol` asks for: the last row of
+    `history_`. "hals" and "bpp" revive
     components that have become 0, unless there are penalties: with those, that may be the
     optimum.
 
@@ -229,8 +230,10 @@ class NMF(FactorizationEstimator):
     `transform` has the penalties of `fit`. "hals" and "bpp" solve for each row exactly,
     so that the fitted X gives the W of `fit_transform` again; what is computed from H is
     kept for the next call. "sn" solves to optimality, so that each row has the same
-    objective to 1e-6; so does "irls" for β ≥ 1, and for β < 1 to a minimum. "cd" and "pg" iterate from zero as in `fit`, with its `tol` (and
-    `nls_max_iter` in place of `max_iter` for "pg"), "mu" iterates from a constant; the
+    objective to 1e-6; so does "irls", for β < 1 to a minimum that may be another one than
+    the fit's. "auto" with a β that is neither 1 nor 2 transforms by "mu". "cd" and "pg"
+    iterate from zero as in `fit`, with its `tol` (and `nls_max_iter` in place of
+    `max_iter` for "pg"), "mu" iterates from a constant; the
     fitted X then gives a W that is close, not equal. From a store, "hals" and "bpp" read
     X once. The other solvers look its entries over first: "cd" reads X twice, "mu" and
     "sn" three times at most, "mu" with a `beta_loss` other than 2 twice and once an
