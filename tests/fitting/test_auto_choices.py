@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from statistics import geometric_mean
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from nonneg.base.parameters import Parameters
+from nonneg.base.stats import Stats
 from nonneg.fitting import plan_choices
 from nonneg.fitting.plan_choices import resolve_auto
 from nonneg.losses.beta import make_loss
@@ -31,6 +33,17 @@ MISSED = {
 }  # fmt: skip
 """Problems, by seed and number, for which it is more; docs/performance.md tells why."""
 
+REWEIGHTED: dict[str, tuple[float, float, Callable[[dict[str, Any]], float]]] = {
+    "REWEIGHTED_MOST": (0, 2, lambda one: one["k"]),
+    "REWEIGHTED_WORK": (0, 2, lambda one: one["rows"] * one["columns"] * one["k"]),
+    "PEAK": (0, 0.1, lambda one: one["peak"]),
+    "PEAK_BY_BETA": (0.1, 1, lambda one: one["peak"] / one["beta"]),
+    "PEAK_CONVEX": (1, 2, lambda one: one["peak"]),
+    "PEAKED_MODELS": (0, 1, lambda one: one["k"] * one["peak"]),
+}
+"""Thresholds between `irls` and `mu`: the values of β for which they matter, and what is
+compared with them."""
+
 PROBLEMS: dict[str, dict[str, Any]] = {
     f"{one['seed']}/{one['number']}": one for one in json.loads(RECORD.read_text())
 }
@@ -39,9 +52,11 @@ PROBLEMS: dict[str, dict[str, Any]] = {
 def taken(problem: dict[str, Any]) -> str:
     """Name of the solver that "auto" takes, as the benchmark calls it."""
     shape = problem["rows"], problem["columns"]
+    n = shape[0] * shape[1]
+    stats = Stats(sum=n, sum_sq=n * problem["peak"], n_entries=n)
     X: Any = SimpleNamespace(
         shape=shape, on_workers=False, window_bytes=0, shared_gram=True,
-        dtype=np.dtype(problem["dtype"]),
+        dtype=np.dtype(problem["dtype"]), kind=problem["storage"], stats=lambda: stats,
     )  # fmt: skip
     parameters = Parameters(solver="auto", beta_loss=problem["beta"])
     loss = make_loss(problem["beta"])
@@ -64,6 +79,11 @@ def test_the_solver_taken_is_near_the_fastest() -> None:
 def quantity(problem: dict[str, Any], constant: str) -> float:
     """What a threshold is compared with; NaN where it does not matter."""
     beta = problem["beta"]
+    is_dense = problem["storage"] == "dense"
+    if constant in REWEIGHTED:
+        from_beta, to_beta, of = REWEIGHTED[constant]
+        matters = is_dense and from_beta <= beta < to_beta and beta != 1
+        return float(of(problem)) if matters else math.nan
     if constant != "EXTRAPOLATED_ENTRIES":
         is_cheap = beta < 1 or problem["dtype"] == "float32"
         matters = beta not in (0, 1, 2) and is_cheap == (constant != "EXTRAPOLATED")
@@ -72,7 +92,8 @@ def quantity(problem: dict[str, Any], constant: str) -> float:
 
 
 @pytest.mark.parametrize(
-    "constant", ["EXTRAPOLATED", "EXTRAPOLATED_CHEAP", "EXTRAPOLATED_ENTRIES"]
+    "constant",
+    ["EXTRAPOLATED", "EXTRAPOLATED_CHEAP", "EXTRAPOLATED_ENTRIES", *REWEIGHTED],
 )
 @pytest.mark.parametrize("moved", [0.0, math.inf])
 def test_no_other_threshold_is_better_on_the_problems_beside_it(

@@ -30,7 +30,7 @@ directions kept; see D-COMPRESS-SIDE."""
 EXTRAPOLATED = 12
 """Least number of components for which solver="auto" extrapolates the steps of `mu`, where
 1 < β < 2 and X is float64; see D-AUTO-ACCELERATE."""
-EXTRAPOLATED_CHEAP = 5
+EXTRAPOLATED_CHEAP = 6
 """Least number of components for which it does so where X is float32 or 0 < β < 1; see
 D-AUTO-ACCELERATE."""
 EXTRAPOLATED_ENTRIES = 50_000
