@@ -44,6 +44,8 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 import nonneg
+from nonneg.fitting.plan_choices import small_share
+from nonneg.operands.registration import as_operand
 
 FILE = Path(__file__).resolve().parents[1] / "build" / "bench-results" / "map.jsonl"
 SOLVERS = ("auto", "hals", "cd", "bpp", "sn", "irls", "mu", "mu" + ACCELERATED)
@@ -138,13 +140,6 @@ def solvers_for(drawn: random_problems.Drawn) -> list[str]:
     ]
 
 
-def peak_of(X: Any) -> float:
-    """Mean square of X over the square of its mean."""
-    entries = X.data if hasattr(X, "indptr") else X
-    entries = np.asarray(entries, dtype=np.float64)
-    return float(X.shape[0] * X.shape[1] * np.sum(entries**2) / np.sum(entries) ** 2)
-
-
 def twin_of_auto(problem: Problem) -> str | None:
     """Name of the solver that does what `auto` does, to the bit, or None."""
     plan = _model("auto", problem).plan(problem.X, W=problem.W, H=problem.H)
@@ -195,7 +190,7 @@ def measure(drawn: random_problems.Drawn, threads: int) -> dict[str, Any]:
     return {
         **dataclasses.asdict(drawn),
         "text": drawn.text,
-        "peak": peak_of(problem.X),
+        "small": small_share(as_operand(problem.X)) if drawn.storage == "dense" else 0,
         "auto": name if twin is None else twin,
         "after": share,
         "excess": curves["auto"].best / best - 1,
@@ -255,7 +250,7 @@ def recorded(result: dict[str, Any]) -> dict[str, Any]:
         "per_row",
         "k",
         "dtype",
-        "peak",
+        "small",
     )
     milliseconds = {}
     for level in result["levels"]:

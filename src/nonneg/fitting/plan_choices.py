@@ -30,7 +30,7 @@ directions kept; see D-COMPRESS-SIDE."""
 EXTRAPOLATED = 12
 """Least number of components for which solver="auto" extrapolates the steps of `mu`, where
 1 < β < 2 and X is float64; see D-AUTO-ACCELERATE."""
-EXTRAPOLATED_CHEAP = 6
+EXTRAPOLATED_CHEAP = 3
 """Least number of components for which it does so where X is float32 or 0 < β < 1; see
 D-AUTO-ACCELERATE."""
 EXTRAPOLATED_ENTRIES = 50_000
@@ -39,11 +39,13 @@ EXTRAPOLATED_ENTRIES = 50_000
 REWEIGHTED_MOST, REWEIGHTED_WORK = 64, 2e4
 """Most components for which solver="auto" takes `irls` in the place of `mu`, and least product of
 their number with that of the entries of X; see D-AUTO-IRLS."""
-PEAK, PEAK_BY_BETA, PEAK_CONVEX = 4.0, 32.0, 100.0
-"""Largest mean square of X over the square of its mean for which it does: PEAK at β = 0,
-PEAK_BY_BETA·β more below 1, and PEAK_CONVEX from there on; see D-AUTO-IRLS."""
-PEAKED_MODELS = 200.0
-"""Largest product of that with the number of components, for β < 1; see D-AUTO-IRLS."""
+SMALL = 0.01
+"""An entry of X is small if it is below this share of the mean."""
+MOST_SMALL, SMALL_BY_BETA, MOST_SMALL_CONVEX = 0.1, 0.2, 0.9
+"""Largest share of small entries with which it does so: MOST_SMALL at β = 0, SMALL_BY_BETA·β more
+below 1, and MOST_SMALL_CONVEX from there on; see D-AUTO-IRLS."""
+SAMPLE = 1 << 18
+"""Most entries that are looked at for that."""
 
 SINGLE_WORK = 1e7
 """Least number of multiply-adds of an iteration for which a fit of float64 starts in float32; see
@@ -133,13 +135,18 @@ def _reweights(loss: LossBase, X: Operand, k: int, parameters: Parameters) -> bo
         return False
     if k > REWEIGHTED_MOST or k * X.shape[0] * X.shape[1] < REWEIGHTED_WORK:
         return False
-    stats = X.stats()
-    if not stats.sum > 0:
-        return False
-    peak = stats.sum_sq / stats.sum * (stats.n_entries / stats.sum)
     if loss.beta >= 1:
-        return peak <= PEAK_CONVEX
-    return peak <= PEAK + PEAK_BY_BETA * loss.beta and k * peak <= PEAKED_MODELS
+        return small_share(X) <= MOST_SMALL_CONVEX
+    return small_share(X) <= MOST_SMALL + SMALL_BY_BETA * loss.beta
+
+
+def small_share(X: Operand) -> float:
+    """Return the share of small entries of a dense X, in rows at equal distances."""
+    entries, mean = X.native(), X.stats().mean
+    n_rows, n_columns = X.shape
+    step = max(1, n_rows * n_columns // SAMPLE)
+    looked_at = entries[:: min(step, n_rows)]
+    return np.count_nonzero(looked_at < SMALL * mean) / max(1, looked_at.size)
 
 
 def _extrapolates(loss: LossBase, X: Operand, k: int) -> bool:
