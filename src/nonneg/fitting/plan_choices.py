@@ -146,7 +146,7 @@ def small_share(X: Operand) -> float:
     n_rows, n_columns = X.shape
     step = max(1, n_rows * n_columns // SAMPLE)
     looked_at = entries[:: min(step, n_rows)]
-    return float(np.count_nonzero(looked_at < SMALL * mean)) / max(1, looked_at.size)
+    return float(np.mean(looked_at < SMALL * mean)) if looked_at.size else 0.0
 
 
 def _extrapolates(loss: LossBase, X: Operand, k: int) -> bool:
