@@ -11,9 +11,9 @@ SCRIPT = """
 import os, sys, warnings
 import numpy as np, scipy.sparse as sp
 import nonneg
-from nonneg.solvers import sn
+from nonneg.solvers.steps import newton_rows
 
-sn.EXACT_SWEEPS = 10  # how often it goes over W at the end changes no memory
+newton_rows.EXACT_SWEEPS = 10  # how often it goes over W at the end changes no memory
 storage, *cases = sys.argv[1:]
 k, rng = 20, np.random.default_rng(0)
 if storage.startswith("dense"):

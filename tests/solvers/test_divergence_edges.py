@@ -19,8 +19,7 @@ from nonneg.kernels.row_methods import RowArrays
 from nonneg.kernels.term_records import TermShared
 from nonneg.losses.beta import make_loss
 from nonneg.operands.registration import as_operand
-from nonneg.solvers import sn
-from nonneg.solvers.steps import column_scaled
+from nonneg.solvers.steps import column_scaled, newton_rows
 from nonneg.solvers.steps.batch_problem import LossAtScale
 from support import oracles
 from support.cases import DTYPES, MAIN_STORAGES, STORAGES, counts, data, factors
@@ -82,7 +81,7 @@ def test_the_best_of_several_starts_is_that_of_the_end(max_iter):
 @pytest.mark.parametrize("storage", ["dense-C", "csr-array"])
 def test_rows_that_are_not_solved_for_are_told(storage, monkeypatch):
     """Components that are all but equal, and few sweeps."""
-    monkeypatch.setattr(sn, "EXACT_SWEEPS", 2)
+    monkeypatch.setattr(newton_rows, "EXACT_SWEEPS", 2)
     rng = np.random.default_rng(0)
     H = rng.random((1, 40)) + 1e-5 * rng.random((K, 40))
     X = STORAGES[storage](rng.poisson(9.0, (30, 40)).astype(float))

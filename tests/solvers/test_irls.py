@@ -130,6 +130,19 @@ def test_transform_agrees_with_the_fit(beta, dtype):
         assert two == pytest.approx(one, rel=1e-2, abs=1e-3 * expected / len(X))
 
 
+@pytest.mark.parametrize("solver", ["irls", "auto"])
+@ignores_warnings
+def test_rows_are_solved_for_exactly_by_kullback_leibler(solver):
+    """Also where the fit ends early; `auto` takes `irls` for an X as flat as this one."""
+    X = np.random.default_rng(0).poisson(9.0, (80, 70)).astype(float)
+    fit = model(1.0, solver=solver, max_iter=5, tol=0)
+    W = fit.fit_transform(X)
+    assert fit.solver_ == "irls"
+    np.testing.assert_allclose(fit.transform(X), W, atol=1e-7 * W.max())
+    one = fit.transform(X[3:4])  # a row does not depend on those beside it
+    np.testing.assert_allclose(one, W[3:4], atol=1e-7 * W.max())
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("beta", [0.0, 0.3, 0.5])
 def test_rows_that_are_not_convex_end_at_minima(beta, dtype):

@@ -43,9 +43,13 @@ SMALL = 0.01
 """An entry of X is small if it is below this share of the mean."""
 MOST_SMALL, SMALL_BY_BETA, MOST_SMALL_CONVEX = 0.1, 0.2, 0.9
 """Largest share of small entries with which it does so: MOST_SMALL at β = 0, SMALL_BY_BETA·β more
-below 1, and MOST_SMALL_CONVEX from there on; see D-AUTO-IRLS."""
+up to 1, and MOST_SMALL_CONVEX above; see D-AUTO-IRLS."""
 SAMPLE = 1 << 18
 """Most entries that are looked at for that."""
+
+FLAT = 3.0
+"""A dense X is flat if its mean square is at most so many times the square of its mean. At β = 1
+solver="auto" takes `irls` in the place of `sn` for such an X alone; see D-AUTO-IRLS."""
 
 SINGLE_WORK = 1e7
 """Least number of multiply-adds of an iteration for which a fit of float64 starts in float32; see
@@ -106,7 +110,7 @@ def resolve_auto(
     if is_auto:
         name, reasons["solver"] = choose_solver(loss, X)
         parameters = parameters.changed(solver=name)
-        if name == "mu" and update_H and _reweights(loss, X, k, parameters):
+        if name in ("mu", "sn") and update_H and _reweights(loss, X, k, parameters):
             parameters = parameters.changed(solver="irls")
             reasons["solver"] = (
                 f"the fast one for the {loss.name} loss and this dense X in memory"
@@ -124,7 +128,7 @@ def resolve_auto(
 
 
 def _reweights(loss: LossBase, X: Operand, k: int, parameters: Parameters) -> bool:
-    """Whether `irls` can do what is asked for, and is faster than `mu`.
+    """Whether `irls` can do what is asked for, and is faster than `mu` or `sn`.
 
     Where H is fixed this is not asked: a row's result must not depend on the rows beside it.
     """
@@ -135,7 +139,11 @@ def _reweights(loss: LossBase, X: Operand, k: int, parameters: Parameters) -> bo
         return False
     if k > REWEIGHTED_MOST or k * X.shape[0] * X.shape[1] < REWEIGHTED_WORK:
         return False
-    if loss.beta >= 1:
+    if loss.beta == 1:
+        stats = X.stats()
+        if stats.sum_sq / stats.n_entries > FLAT * stats.mean * stats.mean:
+            return False
+    if loss.beta > 1:
         return small_share(X) <= MOST_SMALL_CONVEX
     return small_share(X) <= MOST_SMALL + SMALL_BY_BETA * loss.beta
 

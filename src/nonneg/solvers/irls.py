@@ -20,6 +20,7 @@ from ..kernels.beta_terms import BetaTerms
 from ..kernels.irls_steps import IrlsUpdate
 from ..kernels.row_methods import IrlsReport
 from .registry import solvers
+from .steps import newton_rows
 from .steps.measured_pairs import (
     WARM_UP,
     accept,
@@ -92,8 +93,9 @@ class ReweightedLeastSquares(SolverBase):
     W beside a fixed H is solved for by half-steps without momentum, every other one with
     the second derivatives alone as weights, until Σ|gradient|·entry is at most 1e-10 of
     Σ(W·H)^β (float32: 1e-5), in at most 300 half-steps. At the end of a fit 1e-3·`tol` is
-    enough, and a fifth of its half-steps the most, or six. For β ≥ 1 both approach one
-    minimum, so that `transform` of the X of a fit gives rows of the same objective. For β < 1
+    enough, and a fifth of its half-steps the most, or six. For β = 1 both are the exact solve
+    of "sn", row by row. For β ≥ 1 both approach one minimum, so that `transform` of the X of
+    a fit gives rows of the same objective. For β < 1
     a row's problem is not convex: the end of a fit goes on from its W and `transform` from a
     constant W, and they may find different minima.
 
@@ -183,10 +185,13 @@ class ReweightedLeastSquares(SolverBase):
     def polish(self, problem: Problem, state: IrlsState) -> Progress | None:
         """Solve for W beside the best H, from the best W on, as far as `tol` asks for.
 
-        It costs a fifth of the fit at most, or three iterations.
+        It costs a fifth of the fit at most, or three iterations. By Kullback-Leibler rows are
+        solved for exactly, as "sn" does.
         """
         if not problem.update_H:
             return None
+        if terms_of(problem).beta == 1:
+            return polished(state, lambda W: newton_rows.solve_W(problem, W, state.Ht))
         most = max(2 * LEAST_POLISH, 2 * state.n_iter // POLISH_SHARE)
         exact = max(EXACT[problem.X.dtype], POLISH_TOL * self.tol)
         return polished(
@@ -199,6 +204,8 @@ class ReweightedLeastSquares(SolverBase):
 
     def _solve_fixed(self, problem: Problem, state: IrlsState) -> Progress:
         """Solve for W beside a fixed H, whatever it takes."""
+        if terms_of(problem).beta == 1:
+            return newton_rows.solve_W(problem, state.W, state.Ht)
         exact = EXACT[problem.X.dtype]
         progress, is_exact = self._solve_W(
             problem, state, state.W, exact, MOST_HALF_STEPS

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from ..base.arrays import Array
 from ..base.interfaces import Operand, Problem, Progress, SolverBase
 from ..base.passes import Passes
-from ..base.penalty import Penalty
 from ..base.records import Stretch
-from ..base.validation import warn
 from ..kernels import RowArrays
 from ..kernels.beta_steps import TermsUpdate, beside
 from ..kernels.newton_steps import NewtonSums, NewtonUpdate
-from ..kernels.row_methods import NewtonReport
 from .registry import solvers
 from .steps import newton_stretch
 from .steps.half_steps import with_shares
@@ -32,17 +28,9 @@ from .steps.measured_pairs import (
 )
 from .steps.momentum import ExtrapolatedState
 from .steps.mu_steps import apply_sums, terms_of
+from .steps.newton_rows import half_step, relative, solve_W
 from .steps.quadratic_iteration import factor_penalties
 
-EXACT_SWEEPS = 2000
-"""Most sweeps of an exact solve for a row."""
-UNFINISHED = (
-    "{n} of {n_rows} rows of W are not solved for to optimality after {sweeps} sweeps: "
-    "components are nearly dependent. Fit fewer components, or penalise W."
-)
-EXACT = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
-"""A row of W counts as solved exactly when its objective is above its minimum by at most
-this share of the sum of its row of X."""
 ROUNDING = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-6}
 """Share of the sum of X below which differences of objectives are rounding."""
 FEW, LONG, DENSE = 8, 8, 0.5
@@ -135,19 +123,20 @@ class ScalarNewton(SolverBase):
     def iterate(self, problem: Problem, state: ExtrapolatedState) -> Progress:
         """Do one half-step in W and one in H, with extrapolation."""
         if not problem.update_H:
-            return self._solve_W(problem, state.W, state.Ht)
+            return solve_W(problem, state.W, state.Ht)
         if problem.X.in_parts:
             return self._by_rows(problem, state)
         X = problem.X
         momentum = momentum_for(state)
         rows_W, rows_H = state.arrays("W"), state.arrays("H")
         first = state.n_iter == 0
-        report_W = self._half(
+        options = {"sweeps": self._sweeps(problem), "momentum": momentum}
+        report_W = half_step(
             problem, X, rows_W, state.start_H, problem.penalty_W,
-            momentum=momentum, value=False, rescale=first,
+            value=False, rescale=first, **options,
         )  # fmt: skip
-        report_H = self._half(
-            problem, X.T, rows_H, rows_W.result, problem.penalty_H, momentum=momentum
+        report_H = half_step(
+            problem, X.T, rows_H, rows_W.result, problem.penalty_H, **options
         )
         violation = report_W.residual + report_H.residual
         return self._accept(problem, state, (rows_W, rows_H), violation, report_H.value)
@@ -179,7 +168,7 @@ class ScalarNewton(SolverBase):
         rows_W, rows_H = rows
         penalties = factor_penalties(problem, rows_W.result, rows_H.solved)
         return accept(
-            state, rows, value + penalties, _relative(problem, violation), self.tol,
+            state, rows, value + penalties, relative(problem, violation), self.tol,
             _least(problem), float(self._sweeps(problem)),
         )  # fmt: skip
 
@@ -200,7 +189,7 @@ class ScalarNewton(SolverBase):
         sums = pass_sums.terms
         objective = float(sums.value) + factor_penalties(problem, W, Ht)
         violation = pass_sums.newton.residual + residual_of(Ht, sums, problem.penalty_H)
-        residual = _relative(problem, violation)
+        residual = relative(problem, violation)
         gained = note_decrease(state, objective)
         state.last = state.best = objective
         is_measured = state.best > _least(problem)
@@ -218,7 +207,7 @@ class ScalarNewton(SolverBase):
         # in parts H has moved since the best objective was measured
         return polished(
             state,
-            lambda W: self._solve_W(problem, W, state.Ht),
+            lambda W: solve_W(problem, W, state.Ht),
             is_best=not problem.X.in_parts,
         )
 
@@ -244,43 +233,7 @@ class ScalarNewton(SolverBase):
         is_long = LONG * k <= density * problem.X.shape[1] and density <= DENSE
         return 2 if k <= FEW or is_long else 1
 
-    def _half(
-        self,
-        problem: Problem,
-        X: Operand,
-        rows: RowArrays,
-        Bt: Array,
-        penalty: Penalty,
-        **options: Any,
-    ) -> NewtonReport:
-        """Do one half-step for the rows of the factor that X's rows belong to."""
-        floor = terms_of(problem).floor
-        step = NewtonUpdate(floor, **{"sweeps": self._sweeps(problem), **options})
-        shared = beside(Bt, X.n_threads, penalty)
-        return X.by_rows.run_pass(step, with_shares(rows, penalty), shared)
-
-    def _solve_W(self, problem: Problem, W: Array, Ht: Array) -> Progress:
-        """Solve for W exactly, in place, beside a fixed H."""
-        report = self._half(
-            problem, problem.X, RowArrays(W, W), Ht, problem.penalty_W,
-            sweeps=EXACT_SWEEPS, tolerance=EXACT[problem.X.dtype],
-            rescale=not problem.update_H,
-        )  # fmt: skip
-        unfinished = int(report.unfinished)
-        if unfinished > 0:
-            text = UNFINISHED.format(n=unfinished, n_rows=len(W), sweeps=EXACT_SWEEPS)
-            warn(text, ConvergenceWarning)
-        objective = report.value + factor_penalties(problem, W, Ht)
-        residual, sweeps = _relative(problem, report.residual), report.sweeps
-        return told(objective, residual, None, unfinished == 0, sweeps / W.shape[0])
-
 
 def _least(problem: Problem) -> float:
     """Return the objective below which differences of objectives are rounding."""
     return ROUNDING[problem.X.dtype] * problem.X.stats().sum
-
-
-def _relative(problem: Problem, violation: float) -> float:
-    """Return the violation as a share of the sum of X."""
-    total = problem.X.stats().sum
-    return violation / total if total > 0 else 0.0
