@@ -187,12 +187,13 @@ def measure(drawn: random_problems.Drawn, threads: int) -> dict[str, Any]:
         curves[twin] = curves["auto"]
     share, name = after_last_iteration(problem)
     best = min(curve.best for curve in curves.values())
-    stats = as_operand(problem.X).stats()
+    X = as_operand(problem.X)
+    stats = X.stats()
     return {
         **dataclasses.asdict(drawn),
         "text": drawn.text,
         "peak": stats.sum_sq / stats.n_entries / stats.mean**2,
-        "small": small_share(as_operand(problem.X)) if drawn.storage == "dense" else 0,
+        "small": small_share(X) if drawn.storage == "dense" else 0,
         "auto": name if twin is None else twin,
         "after": share,
         "excess": curves["auto"].best / best - 1,

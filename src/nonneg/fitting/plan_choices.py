@@ -37,8 +37,8 @@ EXTRAPOLATED_ENTRIES = 50_000
 """Least number of entries for which it does so where β = 0; see D-AUTO-ACCELERATE."""
 
 REWEIGHTED_MOST, REWEIGHTED_WORK = 64, 2e4
-"""Most components for which solver="auto" takes `irls` in the place of `mu`, and least product of
-their number with that of the entries of X; see D-AUTO-IRLS."""
+"""Most components for which solver="auto" takes `irls` in the place of `mu` or `sn`, and least
+product of their number with that of the entries of X; see D-AUTO-IRLS."""
 SMALL = 0.01
 """An entry of X is small if it is below this share of the mean."""
 MOST_SMALL, SMALL_BY_BETA, MOST_SMALL_CONVEX = 0.1, 0.2, 0.9
