@@ -312,12 +312,13 @@ class SolverBase:
     advances: ClassVar[bool] = False
     """Whether `advance` does several iterations in one call of the core."""
     ordinary_norms: ClassVar[tuple[float, float] | None] = None
-    """Norms of X between which it works as well as at a norm of 1; X is fitted in another
-    unit outside of them. None: as far as the dtype goes."""
+    """Norms of X outside of which it is fitted in another unit; None: as far as the dtype goes."""
     compressible: ClassVar[bool] = False
     """Whether it may start on a compressed X; it then has the option `tol`."""
     recasts: ClassVar[bool] = False
     """Whether a fit may change its dtype on the way; it then has `recast`."""
+    gathers_rows: ClassVar[bool] = False
+    """Whether it goes over X by rows both ways: a fit of a sparse X in memory has a copy of it."""
     warms_up_by_blocks: ClassVar[bool] = False
     """Whether it goes on from a warm-up by blocks of rows; it then has `go_on`."""
     weight_power: ClassVar[float | None] = None
@@ -378,8 +379,7 @@ class SolverBase:
         """Do at most so many iterations in one call of the core, in place.
 
         They end where the fit has converged, and have the results of as many calls of
-        `iterate`. None, the default, says that there is no such call for this problem:
-        nothing was done.
+        `iterate`. None, the default: nothing was done, there is no such call for this problem.
         """
         return None
 

@@ -30,6 +30,7 @@ from .memory_plan import (
     configured,
     is_within,
     plan_memory,
+    row_copy_bytes,
     single_bytes,
     sketch_bytes,
     start_bytes,
@@ -226,7 +227,13 @@ def _demand(
     if may_be_on_disk and X.window_bytes and init != FIXED:
         start = start_bytes(init, X, k)
     blocks = parameters.blocks if init != FIXED else None
-    return Demand(k, kind.arrays, parameters.n_init, start, blocks, rows_at_once)
+    # a dense X is read either way as it is
+    is_copied = kind.gathers_rows and X.sparse
+    row_copy = row_copy_bytes(X, both_ways=init != FIXED) if is_copied else 0
+    return Demand(
+        k, kind.arrays, parameters.n_init, start, blocks, rows_at_once,
+        row_copy=row_copy,
+    )  # fmt: skip
 
 
 def _first_stage(
@@ -250,8 +257,7 @@ def _first_stage(
         if chosen:
             return COMPRESSED, sketched
     if update_H and kind.recasts:
-        size = single_bytes(X, demand.k, demand.arrays)
-        single = dataclasses.replace(demand, single=size)
+        single = dataclasses.replace(demand, single=single_bytes(X, demand))
         fits = is_within(limit, X, single)
         chosen, reason = choose_precision(parameters, X, demand.k, fits)
         if reason:

@@ -217,17 +217,21 @@ def sketch_bytes(X: Operand, k: int) -> int:
     return n_numbers * X.dtype.itemsize
 
 
-def single_bytes(X: Operand, k: int, arrays: int) -> int:
-    """Return the bytes that X in float32 takes beyond those that so many arrays spare then.
+def single_bytes(X: Operand, demand: Demand) -> int:
+    """Return the bytes that X in float32 takes beyond those that the arrays spare then.
 
-    The copy is freed before the arrays of the factors are in float64.
+    The copy, and one of a copy by rows, is freed before the factors are in float64.
     """
-    return max(0, X.single_bytes - 4 * arrays * k * sum(X.shape))
+    copies = 2 if demand.row_copy else 1
+    return max(0, copies * X.single_bytes - 4 * demand.arrays * demand.k * sum(X.shape))
 
 
-def row_copy_bytes(X: Operand) -> int:
-    """Return the bytes of a copy of X by rows, 0 where X is stored so."""
-    return X.stored_bytes if X.by_columns else 0
+def row_copy_bytes(X: Operand, both_ways: bool = False) -> int:
+    """Return the bytes of a copy of X by rows, 0 where X is stored so.
+
+    With `both_ways` rows of its transpose are gathered too: one of the two is a copy.
+    """
+    return X.stored_bytes if both_ways or X.by_columns else 0
 
 
 def start_bytes(init: str, X: Operand, k: int) -> int:

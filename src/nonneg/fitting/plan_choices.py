@@ -51,9 +51,10 @@ FLAT = 3.0
 """A dense X is flat if its mean square is at most so many times the square of its mean. At β = 1
 solver="auto" takes `irls` in the place of `sn` for such an X alone; see D-AUTO-IRLS."""
 
-SINGLE_WORK = 1e7
-"""Least number of multiply-adds of an iteration for which a fit of float64 starts in float32; see
-D-SINGLE-START."""
+SINGLE_WORK, SINGLE_WORK_TERMS = 1e7, 1e6
+"""Least number of multiply-adds in two products with X and k × k products for each row, for which
+a fit of float64 starts in float32: by the squared error, and by other losses, which take longer
+for each of them; see D-SINGLE-START."""
 MOST_SINGLE = 1 << 30
 """Most bytes of a copy of X in float32 that is made where there is no `memory_limit`."""
 
@@ -262,7 +263,8 @@ def choose_precision(parameters: Parameters, X: Operand, k: int, fits: bool) -> 
 
     With a `memory_limit` it does so only where the copy of X in float32 `fits` into it.
     """
-    if not pays_in_single(X, k):
+    is_quadratic = "quadratic" in solvers.class_of(parameters.solver).requires
+    if not pays_in_single(X, k, SINGLE_WORK if is_quadratic else SINGLE_WORK_TERMS):
         return Chosen(False, "")
     if not is_in_single_range(X):
         return Chosen(False, "X is beyond the range of float32")
@@ -270,13 +272,13 @@ def choose_precision(parameters: Parameters, X: Operand, k: int, fits: bool) -> 
         return Chosen(False, "memory_limit leaves no room for a copy in float32")
     if parameters.memory_limit is None and X.single_bytes > MOST_SINGLE:
         return Chosen(False, "a copy in float32 would take more than 1 GB")
-    return Chosen(True, "an iteration in float32 takes half of the time")
+    return Chosen(True, "an iteration in float32 takes about half of the time")
 
 
-def pays_in_single(X: Operand, k: int) -> bool:
-    """Whether X may be copied into float32, and iterations are long enough to gain by it."""
+def pays_in_single(X: Operand, k: int, least: float) -> bool:
+    """Whether X may be copied into float32, and an iteration has the `least` work or more."""
     work = 2 * k * X.product_entries + 2 * k * k * sum(X.shape)
-    return X.single_bytes > 0 and work >= SINGLE_WORK
+    return X.single_bytes > 0 and work >= least
 
 
 def choose_rows_at_once(kind: type[SolverBase], X: Operand, k: int) -> int | None:

@@ -85,6 +85,11 @@ class BetaDivergence(LossBase):
             )
             raise ValueError(msg)
 
+    def size(self, X: Operand) -> float:
+        """Size of the sum of terms of both signs: (mean of X)^β for each entry."""
+        stats = X.stats()
+        return float(stats.n_entries * stats.mean**self.beta)
+
     def value(self, X: Operand, W: Array, Ht: Array) -> float:
         """Return the divergence in float64, by one pass that makes W·H in tiles."""
         if X.by_columns:
@@ -107,10 +112,6 @@ class KullbackLeibler(BetaDivergence):
 
     def __init__(self) -> None:
         super().__init__(1.0)
-
-    def size(self, X: Operand) -> float:
-        """Sum of X, which terms of both signs are as large as."""
-        return X.stats().sum
 
 
 @losses.register("itakura-saito")

@@ -39,6 +39,7 @@ class SparseOperand(BlockedOperand):
             X = X.tocsr()
         self.X = X = canonical(X)
         self._is_own = False
+        self._wide: SparseOperand | None = None
         self.n_threads = n_threads
         self.shape = (int(X.shape[0]), int(X.shape[1]))
         self.dtype = X.dtype
@@ -48,16 +49,21 @@ class SparseOperand(BlockedOperand):
     @cached_property
     def T(self) -> SparseOperand:
         """The transpose, without a copy of the values."""
-        transpose = self.X.T
-        transpose.has_canonical_format = True  # as X has
-        return SparseOperand(transpose, self.n_threads)
+        matrix = self.X.T
+        matrix.has_canonical_format = True  # as X has
+        transpose = SparseOperand(matrix, self.n_threads)
+        if self._wide is not None:
+            transpose._wide = self._wide.T
+        return transpose
 
     @cached_property
     def by_rows(self) -> SparseOperand:
         """X for steps that gather whole rows: for CSC a copy, made once."""
-        return (
-            SparseOperand(self.X.tocsr(), self.n_threads) if self.by_columns else self
-        )
+        if not self.by_columns:
+            return self
+        if self._wide is not None:
+            return self._wide.by_rows.in_single()
+        return SparseOperand(self.X.tocsr(), self.n_threads)
 
     def stored_by_rows(self) -> Operand:
         """Return X, or a copy where it is a CSC."""
@@ -85,12 +91,14 @@ class SparseOperand(BlockedOperand):
         """Bytes of the entries in float32, if they are float64."""
         return 0 if self.dtype == np.float32 else 4 * self.X.nnz
 
-    def in_single(self) -> Operand:
+    def in_single(self) -> SparseOperand:
         """Return X with entries in float32, which share the indices."""
         self._take_indices()
         X = copy.copy(self.X)
         X.data = X.data.astype(np.float32)
-        return SparseOperand(X, self.n_threads)
+        single = SparseOperand(X, self.n_threads)
+        single._wide = self
+        return single
 
     def held(self) -> AbstractContextManager[None]:
         """Keep the caller's code from writing to the indices, on which memory depends.

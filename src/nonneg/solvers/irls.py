@@ -27,6 +27,7 @@ from .steps.measured_pairs import (
     momentum_for,
     note_decrease,
     polished,
+    recast,
     told,
 )
 from .steps.momentum import ExtrapolatedState
@@ -121,6 +122,8 @@ class ReweightedLeastSquares(SolverBase):
     measure: ClassVar[str] = "residual"
     arrays: ClassVar[int] = 6
     positive_start: ClassVar[bool] = True
+    recasts: ClassVar[bool] = True
+    gathers_rows: ClassVar[bool] = True
     tol: float = 1e-4
 
     def require(self, loss: LossBase, X: Operand) -> None:
@@ -155,6 +158,11 @@ class ReweightedLeastSquares(SolverBase):
         state = IrlsState.from_start(W, Ht)
         state.constant = constant_of(problem.loss, problem.X)
         return state
+
+    def recast(self, problem: Problem, state: IrlsState) -> None:
+        """Go on in the dtype of X; costs two passes over it."""
+        recast(problem, state)
+        state.constant = constant_of(problem.loss, problem.X)
 
     def iterate(self, problem: Problem, state: IrlsState) -> Progress:
         """Do one half-step in W and one in H, with extrapolation."""

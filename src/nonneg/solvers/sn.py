@@ -24,6 +24,7 @@ from .steps.measured_pairs import (
     momentum_for,
     note_decrease,
     polished,
+    recast,
     told,
 )
 from .steps.momentum import ExtrapolatedState
@@ -94,6 +95,8 @@ class ScalarNewton(SolverBase):
     by_parts: ClassVar[bool] = True
     advances: ClassVar[bool] = True
     weight_power: ClassVar[float | None] = 1.0
+    recasts: ClassVar[bool] = True
+    gathers_rows: ClassVar[bool] = True
     tol: float = 1e-4
     sweeps: int | None = None
 
@@ -119,6 +122,10 @@ class ScalarNewton(SolverBase):
     ) -> ExtrapolatedState:
         """Return the state before the first iteration."""
         return ExtrapolatedState.from_start(W, Ht)
+
+    def recast(self, problem: Problem, state: ExtrapolatedState) -> None:
+        """Go on in the dtype of X; costs a pass over it."""
+        recast(problem, state)
 
     def iterate(self, problem: Problem, state: ExtrapolatedState) -> Progress:
         """Do one half-step in W and one in H, with extrapolation."""

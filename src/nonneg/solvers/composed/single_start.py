@@ -132,18 +132,18 @@ class SingleStart(SolverBase):
         self, problem: Problem, state: SingleState, value: Any, converged: bool
     ) -> None:
         """Go over to float64 if an iteration with these objectives was the last in float32."""
-        best = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        best = value = np.atleast_1d(np.asarray(value, dtype=np.float64))
         if state.best.size:
-            best = np.minimum(best, state.best[-1])
+            best = np.minimum(value, state.best[-1])
             best = np.vstack([state.best, best])[-FLAT_WITHIN:]
         state.best = np.atleast_2d(best)
-        last, half_square = state.best[-1], 0.5 * problem.X.stats().sum_sq
+        last, size = state.best[-1], problem.loss.size(problem.X)
         decrease = state.best[0] - last
-        is_flat = len(state.best) == FLAT_WITHIN and (
-            decrease.max() <= FLAT * half_square
-        )
+        # far above the best one it is on its way back from too large a step
+        spread = max(decrease.max(), (value - last).max())
+        is_flat = len(state.best) == FLAT_WITHIN and spread <= FLAT * size
         # false where an objective is not known
-        is_far = bool((last > LEAST * half_square).all())
+        is_far = bool((last > LEAST * size).all())
         if converged or is_flat or not is_far:
             self._go_over(problem, state)
 

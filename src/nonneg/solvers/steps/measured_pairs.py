@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.interfaces import Progress
+from ...base.interfaces import Problem, Progress
 from ...kernels import RowArrays
 from .momentum import SETTLED_WITHIN, ExtrapolatedState
+from .quadratic_iteration import factor_penalties
 
 WARM_UP = 3
 """Iterations without momentum at the beginning, as the start may be far from any solution.
@@ -69,6 +70,14 @@ def told(
         converged=np.array([converged]),
         sweeps=sweeps,
     )
+
+
+def recast(problem: Problem, state: ExtrapolatedState) -> None:
+    """Go on in the dtype of X, from the best pair measured anew by a pass."""
+    state.cast(problem.X.dtype)
+    value = problem.loss.value(problem.X, state.W, state.Ht)
+    state.set_best(value + factor_penalties(problem, state.W, state.Ht))
+    state.quiet = 0  # residuals of the new dtype have to be within `tol`
 
 
 def polished(

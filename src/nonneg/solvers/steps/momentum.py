@@ -110,6 +110,13 @@ class ExtrapolatedState(State):
             fields.update(dict.fromkeys(same, array.astype(dtype)))
             names = [name for name in names if name not in same]
 
+    def set_best(self, objective: float) -> None:
+        """Set the objective of the best pair, measured anew; all others move by as much."""
+        shift = objective - self.best if np.isfinite(self.best) else 0.0
+        self.best = objective
+        self.last += shift
+        self.values += shift
+
     def advance(
         self,
         rows_W: RowArrays,
