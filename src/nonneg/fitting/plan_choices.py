@@ -263,7 +263,10 @@ def choose_precision(parameters: Parameters, X: Operand, k: int, fits: bool) -> 
 
     With a `memory_limit` it does so only where the copy of X in float32 `fits` into it.
     """
-    is_quadratic = "quadratic" in solvers.class_of(parameters.solver).requires
+    kind = solvers.class_of(parameters.solver)
+    if kind.accelerates and not parameters.accelerate:
+        return Chosen(False, "")  # iterates of such a solver are scikit-learn's
+    is_quadratic = "quadratic" in kind.requires
     if not pays_in_single(X, k, SINGLE_WORK if is_quadratic else SINGLE_WORK_TERMS):
         return Chosen(False, "")
     if not is_in_single_range(X):

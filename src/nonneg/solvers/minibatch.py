@@ -18,12 +18,17 @@ from ..kernels.beta_terms import multiplied, quotient
 from ..kernels.term_records import TermSums
 from ..operands.streamed.row_batches import Narrow, RowBatch
 from .fixed_h_mu import relative_change, settled_rows
-from .mu import least_entries
 from .steps.batch_constraints import BatchConstraints
 from .steps.batch_problem import on_batch, own_state, penalty_on_H
 from .steps.batch_stopping import is_settled
 from .steps.column_scaled import ScaledFactor, whole
-from .steps.mu_steps import by_products, sums_for, terms_of, update_rows
+from .steps.mu_steps import (
+    by_products,
+    least_entries,
+    sums_for,
+    terms_of,
+    update_rows,
+)
 from .steps.quadratic_iteration import factor_penalties
 
 CLOSE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-2}

@@ -21,7 +21,6 @@ from ..base.passes import Passes
 from ..base.penalty import Penalty
 from ..base.records import Stretch
 from ..kernels import Multiplicative, RowArrays, gram
-from ..kernels.beta_terms import EPSILON
 from ..kernels.factor_rows import empty_like, extrapolate
 from ..kernels.term_records import TermSums
 from ..operands.base import matmul
@@ -31,11 +30,12 @@ from .steps.half_steps import solve_half_of
 from .steps.mu_steps import (
     apply_sums,
     by_products,
+    least_entries,
     sums_for,
-    terms_of,
     update_rows,
 )
 from .steps.quadratic_iteration import factor_penalties
+from .steps.recasting import cast_arrays
 from .steps.zero_lifting import unstick
 
 EVERY = 10
@@ -44,7 +44,6 @@ WARM_UP = 20
 """Ordinary updates with which an accelerated fit begins for β < 1 (D-MU-WARM-UP)."""
 MOST_LIFTS = 10
 """Most times that a converged fit goes on because zeros were lifted."""
-EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(eq=False)
@@ -116,6 +115,7 @@ class MultiplicativeUpdates(SolverBase):
     reports_objective: ClassVar[bool] = False
     accelerates: ClassVar[bool] = True
     advances: ClassVar[bool] = True
+    recasts: ClassVar[bool] = True
     weight_power: ClassVar[float | None] = 0.0
     tol: float = 1e-4
     accelerate: bool = False
@@ -152,6 +152,12 @@ class MultiplicativeUpdates(SolverBase):
         if self.accelerate:
             state.before_W, state.before_H = W, Ht
         return state
+
+    def recast(self, problem: Problem, state: MultiplicativeState) -> None:
+        """Go on in the dtype of X; the next update counts as one that does not raise it."""
+        names = ("W", "Ht", "before_W", "before_H", "numerator", "denominator")
+        cast_arrays(state, names, problem.X.dtype)
+        state.last = math.inf
 
     def iterate(self, problem: Problem, state: MultiplicativeState) -> Progress:
         """Do one update of W and one of H."""
@@ -377,18 +383,3 @@ def _momentum(nesterov: float) -> tuple[float, float]:
 def _relaxed(loss: LossBase, penalty: Penalty) -> LossBase:
     """Return the loss whose steps may be longer, without an L2 penalty."""
     return loss if penalty.Q.any() else loss.relaxed()
-
-
-def least_entries(problem: Problem) -> tuple[float, float]:
-    """Bounds below which entries of W and of H become 0.
-
-    They are scikit-learn's, 2.2e-16 or none, and smaller where X is tiny or huge. The floor
-    that they go by grows with X; they must stay tiny beside factors, which grow as √X.
-    """
-    terms = terms_of(problem)
-    tiny = EPS * terms.floor / EPSILON
-    tiny = min(tiny, 1e-12 * math.sqrt(problem.X.stats().mean))
-    return (
-        tiny if terms.rise == 0 and terms.fall > 1 else 0.0,
-        tiny if terms.rise == 0 else 0.0,
-    )

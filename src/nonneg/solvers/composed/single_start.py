@@ -133,6 +133,8 @@ class SingleStart(SolverBase):
     ) -> None:
         """Go over to float64 if an iteration with these objectives was the last in float32."""
         best = value = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        if np.isnan(value).all() and not converged:  # nothing was measured
+            return
         if state.best.size:
             best = np.minimum(value, state.best[-1])
             best = np.vstack([state.best, best])[-FLAT_WITHIN:]

@@ -12,6 +12,7 @@ from ...base.arrays import Array
 from ...base.interfaces import SCRATCH, State
 from ...kernels import RowArrays
 from ...kernels.factor_rows import empty_like
+from .recasting import cast_arrays
 
 MOMENTUM = 0.5
 GROWTH, CAP_GROWTH, SHRINKAGE = 1.05, 1.01, 1.5
@@ -102,13 +103,8 @@ class ExtrapolatedState(State):
     def cast(self, dtype: Any) -> None:
         """Take the factors into another dtype, array after array; unused ones are let go."""
         self.turns = self.spare_W = self.spare_H = self.extra_W = self.extra_H = None
-        fields = vars(self)
-        names = ["W", "Ht", "start_W", "start_H", "plain_W", "plain_H"]
-        while names:
-            array = fields[names[0]]
-            same = [name for name in names if fields[name] is array]
-            fields.update(dict.fromkeys(same, array.astype(dtype)))
-            names = [name for name in names if name not in same]
+        names = ("W", "Ht", "start_W", "start_H", "plain_W", "plain_H")
+        cast_arrays(self, names, dtype)
 
     def set_best(self, objective: float) -> None:
         """Set the objective of the best pair, measured anew; all others move by as much."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ...kernels import (
     times,
 )
 from ...kernels.beta_steps import TermsUpdate, beside
-from ...kernels.beta_terms import BetaTerms
+from ...kernels.beta_terms import EPSILON, BetaTerms
 from ...kernels.quadratic_steps import (
     ModelInputs,
     RowSolve,
@@ -28,6 +29,8 @@ from ...kernels.quadratic_steps import (
 )
 from ...kernels.term_records import TermRows, TermSums, by_shares
 from ...operands.base import matmul
+
+EPS = float(np.finfo(np.float64).eps)
 
 
 def terms_of(problem: Problem) -> Any:
@@ -186,4 +189,19 @@ def row_updates(
         return None
     return stretches.RowUpdates(
         W, product, gram_H, problem.penalty_W, problem.X.n_threads
+    )
+
+
+def least_entries(problem: Problem) -> tuple[float, float]:
+    """Bounds below which entries of W and of H become 0.
+
+    They are scikit-learn's, 2.2e-16 or none, and smaller where X is tiny or huge. The floor
+    that they go by grows with X; they must stay tiny beside factors, which grow as √X.
+    """
+    terms = terms_of(problem)
+    tiny = EPS * terms.floor / EPSILON
+    tiny = min(tiny, 1e-12 * math.sqrt(problem.X.stats().mean))
+    return (
+        tiny if terms.rise == 0 and terms.fall > 1 else 0.0,
+        tiny if terms.rise == 0 else 0.0,
     )
