@@ -29,6 +29,7 @@ from nonneg.selection import (
     stability,
 )
 from nonneg.selection.matching import unit_rows
+from support.cases import STORAGES
 
 RNG = np.random.default_rng(0)
 X = RNG.gamma(0.4, size=(80, 4)) @ RNG.gamma(0.4, size=(4, 30))
@@ -373,6 +374,32 @@ def test_runs_in_float32_find_what_those_in_float64_find(solver):
     assert single.components_.dtype == single.W.dtype == np.float64
     # squares of such numbers are beyond the range of float32
     assert consensus(1e30 * data, 4, **options).spectra.dtype == np.float64
+
+
+@pytest.mark.parametrize("storage", ["dense-C", "csr-array", "csc-array"])
+def test_runs_by_kullback_leibler_are_in_float32_and_alone(storage):
+    rng = np.random.default_rng(5)
+    counts = rng.poisson(
+        rng.gamma(0.4, size=(150, 4)) @ rng.gamma(0.4, size=(4, 90)) * 20
+    )
+    data, told = STORAGES[storage](counts.astype(float)), []
+    options = {"n_runs": 5, "density_threshold": 2, "random_state": 0}
+    options |= {"beta_loss": "kullback-leibler", "max_iter": 200}
+    single = consensus(data, 4, tol=1.1e-5, callback=told.append, **options)
+    double = consensus(data, 4, tol=0.9e-5, **options)
+    assert [group.runs for group in told] == [1, 2, 3, 4, 5]
+    assert single.spectra.dtype == np.float32
+    assert double.spectra.dtype == np.float64
+    for one, other in zip(single.spectra, double.spectra, strict=True):
+        assert match_components(one, other).cosine.min() > 1 - 1e-3
+    np.testing.assert_allclose(single.objective, double.objective, rtol=1e-4)
+    assert single.components_.dtype == single.W.dtype == np.float64
+    for n_threads in (1, 3):
+        same = consensus(data, 4, tol=1.1e-5, n_threads=n_threads, **options)
+        np.testing.assert_array_equal(same.spectra, single.spectra)
+    # no other divergence: its powers have a narrower range
+    other = options | {"beta_loss": 0.5, "n_runs": 2, "max_iter": 500}
+    assert consensus(data, 4, **other).spectra.dtype == np.float64
 
 
 def test_a_masked_array_is_refused():

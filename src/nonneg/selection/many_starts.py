@@ -218,14 +218,14 @@ def consensus(
     k + 20 directions, the runs converge on the sketch first, and then on X itself: they
     take half the time, and end in better minima. With `memory_limit` they don't.
 
-    Runs of least squares ("hals", "cd" or "bpp" with the Frobenius norm) are on a copy of X in
-    float32, and several groups of them at a time: they end further from their limits than
-    float32 rounds. With a `tol` below 1e-5, `memory_limit`, a store or numbers near the ends of
+    Runs of least squares ("hals", "cd" or "bpp" with the Frobenius norm), in groups, and of
+    Kullback-Leibler ("sn"), alone, are on a copy of X in float32, and several of them at a
+    time: they end further from their limits than float32 rounds. With a `tol` below 1e-5, `memory_limit`, a store or numbers near the ends of
     the range of float32 they are in the dtype of X. Medians, W and a refit of H are in any case.
 
-    Memory: a copy of X in float32, n_runs·k·n_features numbers for the spectra, (n_runs·k)² for their distances and
-    n_runs·n_samples bytes for the labels; nothing of n_samples × n_samples. The result
-    does not depend on `n_threads`.
+    Memory: a copy of X in float32 (for "sn" of a sparse X two), n_runs·k·n_features numbers
+    for the spectra, (n_runs·k)² for their distances and n_runs·n_samples bytes for the labels;
+    nothing of n_samples × n_samples. The result does not depend on `n_threads`.
 
     References
     ----------

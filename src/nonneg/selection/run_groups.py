@@ -67,7 +67,8 @@ def run_groups(
     """
     start, k = time.perf_counter(), parameters.n_components
     assert isinstance(k, int)
-    n_runs, size = len(seeds) - 1, max(1, GROUP_COLUMNS // k)
+    n_runs = len(seeds) - 1
+    size = max(1, GROUP_COLUMNS // k) if _share_passes(X, parameters) else 1
     firsts = range(0, n_runs, size)
     missing = [first for first in firsts if str(first) not in cells]
     with contextlib.suppress(OutOfTime), contextlib.ExitStack() as stack:
@@ -106,13 +107,15 @@ class _Fits:
         *self._starts, seed_of_sketch = seeds
         self._size = size
         self.workers = 1
-        if _may_share(X, parameters):
+        if _may_copy(X, parameters):
             if X.entries * GROUP_COLUMNS < LARGE:
                 self.workers = min(X.n_threads, WORKERS)
-            single = fits_single(X, parameters.tol)
+            single = _in_single(X, parameters)
             X = copied(
                 X, np.float32 if single else X.dtype, X.n_threads // self.workers
             )
+            if solver_class(X, parameters).gathers_rows:
+                _ = X.T.by_rows  # kept, for all groups
         self._X = X
         self._sketch = sketch_for(X, self._parameters, self._k, seed_of_sketch)
 
@@ -129,11 +132,21 @@ class _Fits:
         }
 
 
-def _may_share(X: Operand, parameters: Parameters) -> bool:
-    """Whether the runs are least squares of an X in memory, by a solver that shares passes."""
+def _share_passes(X: Operand, parameters: Parameters) -> bool:
+    """Whether the runs are least squares by a solver whose models share passes over X."""
     loss = make_loss(parameters.beta_loss)
-    in_memory = X.native() is not None and not X.in_parts
-    if not in_memory or parameters.memory_limit is not None:
-        return False
     shares = solver_class(X, parameters).shares_passes
     return shares and "quadratic" in loss.provides
+
+
+def _may_copy(X: Operand, parameters: Parameters) -> bool:
+    """Whether X is in memory, and may have a copy there."""
+    in_memory = X.native() is not None and not X.in_parts
+    return in_memory and parameters.memory_limit is None
+
+
+def _in_single(X: Operand, parameters: Parameters) -> bool:
+    """Whether all of the runs may be in float32: by least squares or Kullback-Leibler."""
+    is_poisson = "poisson" in solver_class(X, parameters).requires
+    can = is_poisson or _share_passes(X, parameters)
+    return can and fits_single(X, parameters.tol)

@@ -16,7 +16,7 @@ LEAST_TOL = 1e-5
 
 
 def fits_single(X: Operand, tol: float, H: Array | None = None) -> bool:
-    """Whether least squares of X may be fitted in float32 up to this `tol`.
+    """Whether X may be fitted in float32, by least squares or Kullback-Leibler, up to this `tol`.
 
     X, its squares and those of the components H, if there are any, have to be far within the
     range of float32.

@@ -70,7 +70,8 @@ class ScalarNewton(SolverBase):
 
     An iteration costs about 10·k flops and 2·k divisions per stored entry of X (for a
     dense X per entry). Memory: three arrays of the size of each factor and, for a sparse
-    X, a transposed copy of it.
+    X, a transposed copy of it; for a float64 X that is not small, until the fit goes over from
+    float32, its values and those of that copy in float32.
 
     References
     ----------

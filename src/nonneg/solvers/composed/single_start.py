@@ -16,11 +16,12 @@ from ...operands.units import is_ordinary
 from .staged_state import StagedState
 
 FLAT, FLAT_WITHIN = 2e-8, 5
-"""The fit goes over to float64 when the last FLAT_WITHIN iterations have decreased the
-objective by no more than this share of ½‖X‖²: objectives in float32 have errors of a third of
-it (D-SINGLE-START)."""
+"""The fit goes over to float64 when the last FLAT_WITHIN iterations that told an objective have
+decreased it by no more than this share of the loss's `size` (½‖X‖²; for a β-divergence the mean
+of X to the power of β, for each entry), and the last one is as near: objectives in float32 have
+errors of a third of it (D-SINGLE-START)."""
 LEAST = 1e-3
-"""Share of ½‖X‖² below which it goes over at once (D-SINGLE-START)."""
+"""Share of that size below which it goes over at once (D-SINGLE-START)."""
 
 
 @dataclass(eq=False)
