@@ -20,7 +20,9 @@ from nonneg.losses.beta import make_loss
 from support.paths import ROOT
 
 RECORD = ROOT / "tests" / "data" / "map.json"
-"""Milliseconds of each solver, from `make bench-map BENCH_ARGS="--record tests/data/map.json"`."""
+"""Milliseconds of each solver, from `make bench-map BENCH_ARGS="--record tests/data/map.json"`: the
+first 40 problems of the seeds in `MAP`, and those of others that are beside thresholds."""
+MAP = (0, 1, 2)
 NEAR = 1.4
 """Most that the time of the solver taken may be over that of the fastest."""
 BESIDE = 4
@@ -28,8 +30,9 @@ BESIDE = 4
 LATE = 2
 """Time of a solver that did not arrive, over that of the slowest one that did."""
 MISSED = {
-    "0/6", "0/10", "0/11", "0/28", "0/29", "0/30", "0/31", "0/35", "0/39", "1/1",
-    "1/6", "1/7", "1/23", "1/26", "1/29", "2/17", "2/21", "2/25", "2/29",
+    "0/6", "0/10", "0/11", "0/18", "0/25", "0/28", "0/29", "0/31", "0/35", "1/0", "1/1",
+    "1/6", "1/20", "1/23", "1/26", "1/30", "1/36", "2/17", "2/21", "2/25", "2/29",
+    "2/30", "2/34",
 }  # fmt: skip
 """Problems, by seed and number, for which it is more; docs/performance.md tells why."""
 
@@ -38,7 +41,6 @@ REWEIGHTED: dict[str, tuple[float, float, Callable[[dict[str, Any]], float]]] = 
     "REWEIGHTED_WORK": (0, 2, lambda one: one["rows"] * one["columns"] * one["k"]),
     "MOST_SMALL": (0, 0.1, lambda one: one["small"]),
     "SMALL_BY_BETA": (0.1, 1.1, lambda one: one["small"] / one["beta"]),
-    "MOST_SMALL_CONVEX": (1.1, 2, lambda one: one["small"]),
     "FLAT": (1, 1.1, lambda one: one["peak"]),
 }
 """Thresholds between `irls` and `mu` or `sn`: the values of β for which they matter, and what
@@ -73,7 +75,9 @@ def over_fastest(problem: dict[str, Any]) -> list[float]:
 
 
 def test_the_solver_taken_is_near_the_fastest() -> None:
-    far = {name for name, one in PROBLEMS.items() if max(over_fastest(one)) > NEAR}
+    of_map = {name: one for name, one in PROBLEMS.items() if one["seed"] in MAP}
+    assert len(of_map) == 40 * len(MAP)
+    far = {name for name, one in of_map.items() if max(over_fastest(one)) > NEAR}
     assert far <= MISSED
 
 
@@ -89,15 +93,14 @@ def quantity(problem: dict[str, Any], constant: str) -> float:
             return math.nan
         return float(of(problem)) if matters else math.nan
     if constant != "EXTRAPOLATED_ENTRIES":
-        is_cheap = beta < 1 or problem["dtype"] == "float32"
-        matters = beta not in (0, 1, 2) and is_cheap == (constant != "EXTRAPOLATED")
+        matters = 1 < beta < 2 and problem["dtype"] == "float64"
         return float(problem["k"]) if matters else math.nan
     return float(problem["rows"] * problem["columns"]) if beta == 0 else math.nan
 
 
 @pytest.mark.parametrize(
     "constant",
-    ["EXTRAPOLATED", "EXTRAPOLATED_CHEAP", "EXTRAPOLATED_ENTRIES", *REWEIGHTED],
+    ["EXTRAPOLATED", "EXTRAPOLATED_ENTRIES", *REWEIGHTED],
 )
 @pytest.mark.parametrize("moved", [0.0, math.inf])
 def test_no_other_threshold_is_better_on_the_problems_beside_it(

@@ -29,21 +29,19 @@ directions kept; see D-COMPRESS-SIDE."""
 
 EXTRAPOLATED = 12
 """Least number of components for which solver="auto" extrapolates the steps of `mu`, where
-1 < β < 2 and X is float64; see D-AUTO-ACCELERATE."""
-EXTRAPOLATED_CHEAP = 3
-"""Least number of components for which it does so where X is float32 or 0 < β < 1; see
+1 < β < 2 and X is float64; where X is float32 or 0 < β < 1 it does so for any; see
 D-AUTO-ACCELERATE."""
 EXTRAPOLATED_ENTRIES = 50_000
 """Least number of entries for which it does so where β = 0; see D-AUTO-ACCELERATE."""
 
-REWEIGHTED_MOST, REWEIGHTED_WORK = 64, 2e4
+REWEIGHTED_MOST, REWEIGHTED_WORK = 64, 1e4
 """Most components for which solver="auto" takes `irls` in the place of `mu` or `sn`, and least
 product of their number with that of the entries of X; see D-AUTO-IRLS."""
 SMALL = 0.01
 """An entry of X is small if it is below this share of the mean."""
-MOST_SMALL, SMALL_BY_BETA, MOST_SMALL_CONVEX = 0.1, 0.2, 0.9
+MOST_SMALL, SMALL_BY_BETA = 0.1, 0.2
 """Largest share of small entries with which it does so: MOST_SMALL at β = 0, SMALL_BY_BETA·β more
-up to 1, and MOST_SMALL_CONVEX above; see D-AUTO-IRLS."""
+up to 1, and any above; see D-AUTO-IRLS."""
 SAMPLE = 1 << 18
 """Most entries that are looked at for that."""
 
@@ -145,7 +143,7 @@ def _reweights(loss: LossBase, X: Operand, k: int, parameters: Parameters) -> bo
         if stats.sum_sq / stats.n_entries > FLAT * stats.mean * stats.mean:
             return False
     if loss.beta > 1:
-        return small_share(X) <= MOST_SMALL_CONVEX
+        return True
     return small_share(X) <= MOST_SMALL + SMALL_BY_BETA * loss.beta
 
 
@@ -167,7 +165,7 @@ def _extrapolates(loss: LossBase, X: Operand, k: int) -> bool:
     if loss.beta == 1 or not 0 < loss.beta < 2:
         return False
     is_cheap = loss.beta < 1 or X.dtype == np.float32
-    return k >= (EXTRAPOLATED_CHEAP if is_cheap else EXTRAPOLATED)
+    return is_cheap or k >= EXTRAPOLATED
 
 
 def choose_blocks(
