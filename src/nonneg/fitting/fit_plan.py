@@ -228,7 +228,7 @@ def _demand(
         start = start_bytes(init, X, k)
     blocks = parameters.blocks if init != FIXED else None
     # a dense X is read either way as it is
-    is_copied = kind.gathers_rows and X.sparse
+    is_copied = kind.gathers_rows and X.sparse and not X.in_parts
     row_copy = row_copy_bytes(X, both_ways=init != FIXED) if is_copied else 0
     return Demand(
         k, kind.arrays, parameters.n_init, start, blocks, rows_at_once,

@@ -220,8 +220,9 @@ def consensus(
 
     Runs of least squares ("hals", "cd" or "bpp" with the Frobenius norm), in groups, and of
     Kullback-Leibler ("sn"), alone, are on a copy of X in float32, and several of them at a
-    time: they end further from their limits than float32 rounds. With a `tol` below 1e-5, `memory_limit`, a store or numbers near the ends of
-    the range of float32 they are in the dtype of X. Medians, W and a refit of H are in any case.
+    time: they end further from their limits than float32 rounds. With a `tol` below 1e-5,
+    `memory_limit`, a store or numbers near the ends of the range of float32 they are in the
+    dtype of X. Medians, W and a refit of H are in any case.
 
     Memory: a copy of X in float32 (for "sn" of a sparse X two), n_runs·k·n_features numbers
     for the spectra, (n_runs·k)² for their distances and n_runs·n_samples bytes for the labels;

@@ -13,6 +13,7 @@ from ...base.interfaces import SCRATCH, Problem, Progress, SolverBase
 from ...base.records import Stretch
 from ...kernels.factor_rows import column_squares
 from ...operands.units import is_ordinary
+from .many_starts import ManyStarts
 from .staged_state import StagedState
 
 FLAT, FLAT_WITHIN = 2e-8, 5
@@ -134,7 +135,7 @@ class SingleStart(SolverBase):
     ) -> None:
         """Go over to float64 if an iteration with these objectives was the last in float32."""
         best = value = np.atleast_1d(np.asarray(value, dtype=np.float64))
-        if np.isnan(value).all() and not converged:  # nothing was measured
+        if np.isnan(value).all() and not converged and not _reports(self.base):
             return
         if state.best.size:
             best = np.minimum(value, state.best[-1])
@@ -155,6 +156,12 @@ class SingleStart(SolverBase):
             state.X = None
             self.base.recast(problem, state.base)
             state.is_single = False
+
+
+def _reports(solver: SolverBase) -> bool:
+    """Whether each iteration of a solver, or of that of several models, tells its objective."""
+    one = solver.base if isinstance(solver, ManyStarts) else solver
+    return one.reports_objective
 
 
 def _is_ordinary(W: Array, Ht: Array) -> bool:
