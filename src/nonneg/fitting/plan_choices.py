@@ -265,7 +265,7 @@ def choose_precision(parameters: Parameters, X: Operand, k: int, fits: bool) -> 
     if kind.accelerates and not parameters.accelerate:
         return Chosen(False, "")  # iterates of such a solver are scikit-learn's
     is_quadratic = "quadratic" in kind.requires
-    if not pays_in_single(X, k, SINGLE_WORK if is_quadratic else SINGLE_WORK_TERMS):
+    if not pays_in_single(X, k, is_quadratic):
         return Chosen(False, "")
     if not is_in_single_range(X):
         return Chosen(False, "X is beyond the range of float32")
@@ -276,8 +276,9 @@ def choose_precision(parameters: Parameters, X: Operand, k: int, fits: bool) -> 
     return Chosen(True, "an iteration in float32 takes about half of the time")
 
 
-def pays_in_single(X: Operand, k: int, least: float) -> bool:
-    """Whether X may be copied into float32, and an iteration has the `least` work or more."""
+def pays_in_single(X: Operand, k: int, is_quadratic: bool = True) -> bool:
+    """Whether X may be copied into float32, and iterations are long enough to gain by it."""
+    least = SINGLE_WORK if is_quadratic else SINGLE_WORK_TERMS
     work = 2 * k * X.product_entries + 2 * k * k * sum(X.shape)
     return X.single_bytes > 0 and work >= least
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..base.interfaces import LossBase, Operand
 from ..base.parameters import Parameters
 from ..fitting.model_group import FittedModel, ModelStart, fit_models
-from ..fitting.plan_choices import SINGLE_WORK, pays_in_single
+from ..fitting.plan_choices import pays_in_single
 from ..operands.units import is_in_single_range
 from ..solvers.composed.single_start import LEAST
 from .folded_hals import FoldedHals
@@ -64,7 +64,7 @@ class SpeckledFolds(Folds):
             parameters, solver=FoldedHals(tol=parameters.tol)
         )
         single, largest = self._single, max(start.k for start in starts)
-        if single is not None and pays_in_single(single.X, largest, SINGLE_WORK):
+        if single is not None and pays_in_single(single.X, largest):
             self._partition.release()
             X = FoldedOperand(single, fold)
             models = fit_models(X, by_classes, starts)
