@@ -23,21 +23,10 @@ from nonneg.fitting.checkpoints.state_checks import find_fault
 from nonneg.fitting.checkpoints.state_tree import to_table
 from nonneg.fitting.loop import Limits, run
 from support.cases import data
+from support.stopping import Stop, ending
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X = data(60, 30, 0.9) + 0.01
-
-
-class Stop(Exception):
-    """Ends a fit at once."""
-
-
-def ending(n_iter: int, error: type[BaseException] = Stop) -> Any:
-    def callback(iteration):
-        if iteration.n_iter == n_iter:
-            raise error
-
-    return callback
 
 
 def model(solver: str = "hals", **options: Any) -> NMF:

@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from nonneg import NMF, load, save
 from nonneg.fitting.checkpoints.files import Checkpoints
 from support.cases import data
+from support.stopping import Stop, ending
 
 K = 4
 CASES = {
@@ -39,10 +40,6 @@ CASES = {
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-class Stop(Exception):
-    """What ends a fit in these tests."""
-
-
 def model(case="hals", **options):
     given = {"init": "random", "random_state": 0, "max_iter": 25, "tol": 0}
     return NMF(K, **{**given, **CASES[case], **options})
@@ -50,11 +47,7 @@ def model(case="hals", **options):
 
 def stopped(X, path, n_iter, case="hals", error=Stop, **options):
     """A fit that ends with an error in its n-th iteration, with a checkpoint of the one before."""
-
-    def callback(iteration):
-        if iteration.n_iter == n_iter:
-            raise error
-
+    callback = ending(n_iter, error)
     with pytest.raises(error):
         model(
             case, checkpoint=path, checkpoint_every=1, callback=callback, **options

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nonneg import NMF
+from support.stopping import Stop, ending
 
 da = pytest.importorskip("dask.array")
 pytest.importorskip("distributed")
@@ -20,10 +21,6 @@ from nonneg.operands.dask import worker_files
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N, M, K = 103, 30, 4
-
-
-class Stop(Exception):
-    """What ends a fit in these tests."""
 
 
 def data():
@@ -41,12 +38,8 @@ def model(path=None, solver="hals", **more):
 
 
 def stopped(D, path, n_iter, **more):
-    def callback(iteration):
-        if iteration.n_iter == n_iter:
-            raise Stop
-
     with pytest.raises(Stop):
-        model(path, checkpoint_every=1, callback=callback, **more).fit(D)
+        model(path, checkpoint_every=1, callback=ending(n_iter), **more).fit(D)
 
 
 def files(path):

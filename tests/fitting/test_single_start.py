@@ -11,14 +11,11 @@ from nonneg.constraints import Simplex
 from nonneg.fitting import plan_choices
 from nonneg.solvers.hals import Hals
 from support.cases import MAIN_STORAGES, STORAGES, data
+from support.stopping import Stop, ending
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 K = 4
 FIT = {"init": "random", "random_state": 0, "solver": "hals"}
-
-
-class Stop(Exception):
-    """What ends a fit in these tests."""
 
 
 @pytest.fixture
@@ -193,11 +190,7 @@ def test_a_checkpoint_goes_on_in_its_precision(
     options = FIT | {"max_iter": 400, "tol": 0, "n_init": n_init}
     whole = NMF(K, **options).fit(X)
     assert 4 < recasts[0] < 200
-
-    def stop(iteration):
-        if iteration.n_iter == n_iter:
-            raise Stop
-
+    stop = ending(n_iter)
     with pytest.raises(Stop):
         NMF(K, **options, checkpoint=path, checkpoint_every=1, callback=stop).fit(X)
     # another choice does not change a fit that has begun

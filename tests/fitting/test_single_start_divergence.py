@@ -21,6 +21,7 @@ from nonneg.solvers.mu import WARM_UP, MultiplicativeUpdates
 from nonneg.solvers.sn import ScalarNewton
 from support import oracles
 from support.cases import MAIN_STORAGES, STORAGES, counts
+from support.stopping import Stop, ending
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 K = 4
@@ -29,10 +30,6 @@ SOLVERS = [
     ("sn", 1), ("irls", 1), ("mu", 0.5), ("irls", 0.5), ("irls", 0), ("irls", 1.5),
 ]  # fmt: skip
 """With a value of β; "mu" is accelerated."""
-
-
-class Stop(Exception):
-    """What ends a fit in these tests."""
 
 
 @pytest.fixture
@@ -130,11 +127,7 @@ def test_a_checkpoint_goes_on_in_its_precision(
     whole = NMF(K, **given).fit(X)
     assert 4 < recasts[0] < min(150, whole.n_iter_)
     n_iter = min(n_iter, whole.n_iter_ - 1)
-
-    def stop(iteration):
-        if iteration.n_iter == n_iter:
-            raise Stop
-
+    stop = ending(n_iter)
     with pytest.raises(Stop):
         NMF(K, **given, checkpoint=path, checkpoint_every=1, callback=stop).fit(X)
     monkeypatch.setattr(plan_choices, "SINGLE_WORK_TERMS", np.inf)

@@ -39,7 +39,9 @@ class SparseOperand(BlockedOperand):
             X = X.tocsr()
         self.X = X = canonical(X)
         self._is_own = False
-        self._wide: SparseOperand | None = None
+        self._wide: SparseOperand | None = (
+            None  # in float64, if this is a copy in float32
+        )
         self.n_threads = n_threads
         self.shape = (int(X.shape[0]), int(X.shape[1]))
         self.dtype = X.dtype
